@@ -1,0 +1,36 @@
+# Each target makes .venv itself when it is missing or older than the files that define it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test test-slow check format clean
+
+demo: $(STAMP)  ## train for a few minutes on this machine and show that the agent got stronger
+	$(BIN)/zeromass train demo
+
+test: $(STAMP)  ## the test suite, without the slow ones
+	$(BIN)/pytest -m "not slow"
+
+test-slow: $(STAMP)  ## only the slow tests
+	$(BIN)/pytest -m slow
+
+check: $(STAMP)  ## exactly what CI checks: format, lint, types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(STAMP)  ## format and sort imports
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:  ## remove the environment and caches (runs/ stays)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "ZeroMass needs Python 3.11 or newer; $$($(PYTHON) --version) is too old. Run: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 2; }
+	@test -x $(BIN)/python || { rm -rf $(VENV); $(PYTHON) -m venv $(VENV); }
+	@echo "Installing into $(VENV) (a minute or two, once) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@

@@ -1,0 +1,1 @@
+"""Masked softmax and its family on packed legality: tensors only, no chess."""

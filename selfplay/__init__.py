@@ -1,0 +1,1 @@
+"""Self-play: openings, game records, the generator of games, and the Ray actor around it."""
