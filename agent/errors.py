@@ -1,0 +1,9 @@
+"""The one error that a person at the keyboard can cause."""
+
+
+class InputError(ValueError):
+    """Bad input: a setting, a FEN, a move, a file, a port.
+
+    The message is one sentence that quotes the offending value and says what to do. The command line
+    prints it without a traceback and exits with code 2.
+    """

@@ -1,0 +1,60 @@
+"""Positions in, priors' logits and values out: the one face of the network for players and generators."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from agent.network import Network, expected_score
+from agent.planes import planes
+
+
+class Evaluation(NamedTuple):
+    """What the network says about B positions."""
+
+    logits: Tensor
+    """float32 [B, 1880], unmasked."""
+    values: Tensor
+    """float32 [B], expected score -1..1 for the side to move."""
+
+
+class Evaluator:
+    """Evaluates packed positions with a network on one device, in batches of bounded size.
+
+    Args:
+        network: used as it is (not copied), put in evaluation mode.
+        device: where to evaluate; bfloat16 autocast on CUDA, float32 on the CPU.
+        batch_size: the most positions given to the network at once; bounds memory, not the caller.
+    """
+
+    def __init__(self, network: Network, device: torch.device | str = "cpu", batch_size: int = 512) -> None:
+        self.device = torch.device(device)
+        self.batch_size = batch_size
+        self._network = network.to(self.device).eval()
+
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Swap in other weights of the same architecture."""
+        self._network.load_state_dict(state)
+
+    @torch.inference_mode()
+    def evaluate(self, positions: NDArray[np.uint64]) -> Evaluation:
+        """Evaluate packed positions uint64 [B, WORDS]; B may be 0. Results are on the device."""
+        parts = [self._forward(positions[i : i + self.batch_size]) for i in range(0, len(positions), self.batch_size)]
+        if not parts:
+            return Evaluation(torch.empty(0, 1880, device=self.device), torch.empty(0, device=self.device))
+        return Evaluation(torch.cat([part.logits for part in parts]), torch.cat([part.values for part in parts]))
+
+    @torch.inference_mode()
+    def values(self, positions: NDArray[np.uint64]) -> NDArray[np.float32]:
+        """float32 [B] expected scores of packed positions, on the CPU."""
+        result: NDArray[np.float32] = self.evaluate(positions).values.cpu().numpy()
+        return result
+
+    def _forward(self, positions: NDArray[np.uint64]) -> Evaluation:
+        inputs = torch.from_numpy(planes(positions)).to(self.device)
+        with torch.autocast("cuda", torch.bfloat16, enabled=self.device.type == "cuda"):
+            logits, value_logits = self._network(inputs)
+        return Evaluation(logits.float(), expected_score(value_logits))

@@ -1,0 +1,110 @@
+"""The invalid-mass meter: how much probability illegal moves got, measured without trusting the mask.
+
+Legality is derived again from the packed positions; on a sample of rows python-chess derives it a third
+time. So a leak shows whether the mask, its packing, or the rules are at fault.
+"""
+
+from dataclasses import dataclass, field
+
+import chess
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from agent import rules, vocabulary
+from kernels import invalid_mass
+
+
+class InvalidMassError(RuntimeError):
+    """Some illegal move had probability above 0; names the position, the move and the mass. Never to be ignored."""
+
+
+@dataclass
+class MassReading:
+    """Running maximum, mean and count of the invalid mass over many distributions."""
+
+    largest: float = 0.0
+    total: float = 0.0
+    distributions: int = 0
+
+    @property
+    def mean(self) -> float:
+        """Mean invalid mass a distribution; 0 before the first."""
+        return self.total / self.distributions if self.distributions else 0.0
+
+    def add(self, other: "MassReading") -> None:
+        """Include another reading."""
+        self.largest = max(self.largest, other.largest)
+        self.total += other.total
+        self.distributions += other.distributions
+
+
+@dataclass
+class InvalidMassMeter:
+    """Checks every distribution that was sampled or trained.
+
+    Args:
+        oracle_rows: rows a batch on which python-chess derives legality too.
+    """
+
+    oracle_rows: int = 1
+    reading: MassReading = field(default_factory=MassReading)
+    _batches: int = 0
+
+    def check(self, probabilities: Tensor, positions: NDArray[np.uint64]) -> float:
+        """Measure [B, 1880] probabilities over the moves of packed positions uint64 [B, WORDS].
+
+        Returns:
+            The largest mass on illegal moves in this batch: 0.0.
+
+        Raises:
+            InvalidMassError: some mass is above 0 or not a number.
+        """
+        if len(positions) == 0:
+            return 0.0
+        legal = torch.from_numpy(rules.legal_bits(positions)).to(probabilities.device)
+        mass = invalid_mass(probabilities.detach(), legal=legal).double().cpu()
+        for row in self._rows_for_oracle(len(positions)):
+            mass[row] = torch.maximum(mass[row], _mass_by_python_chess(probabilities[row], positions[row]))
+        largest = float(mass.max())  # NaN stays NaN
+        self.reading.add(MassReading(largest, float(mass.sum()), len(positions)))
+        if not largest == 0.0:
+            worst = int(torch.where(mass.isnan(), torch.inf, mass).argmax())
+            raise InvalidMassError(_describe(probabilities[worst], positions[worst], float(mass[worst])))
+        return largest
+
+    def take(self) -> MassReading:
+        """The reading since the last `take`."""
+        reading, self.reading = self.reading, MassReading()
+        return reading
+
+    def _rows_for_oracle(self, batch: int) -> list[int]:
+        """Rows that move through the batch from call to call."""
+        self._batches += 1
+        return sorted({(self._batches * 7919 + offset) % batch for offset in range(self.oracle_rows)})
+
+
+def legal_by_python_chess(position: NDArray[np.uint64]) -> Tensor:
+    """bool [1880] legality of one packed position, by python-chess alone."""
+    board = rules.to_board(position)
+    legal = torch.zeros(vocabulary.SIZE, dtype=torch.bool)
+    for move in board.legal_moves:
+        legal[vocabulary.from_uci(move.uci(), black=board.turn == chess.BLACK)] = True
+    return legal
+
+
+def _mass_by_python_chess(probabilities: Tensor, position: NDArray[np.uint64]) -> Tensor:
+    legal = legal_by_python_chess(position).to(probabilities.device)
+    return invalid_mass(probabilities[None], legal=legal[None]).double().cpu()[0]
+
+
+def _describe(probabilities: Tensor, position: NDArray[np.uint64], mass: float) -> str:
+    illegal = torch.where(legal_by_python_chess(position), 0.0, probabilities.detach().float().cpu())
+    move = int(torch.where(illegal.isnan(), torch.inf, illegal.abs()).argmax())
+    board = rules.to_board(position)
+    uci = vocabulary.to_uci(move, black=board.turn == chess.BLACK)
+    return (
+        f"invalid mass {mass:.3g} in position '{board.fen()}': illegal move {uci} has probability "
+        f"{float(illegal[move]):.3g}; the mask is broken, so the run stops"
+    )

@@ -1,0 +1,177 @@
+"""Plays many games in lock-step by sampling from the masked policy. Plain Python: no Ray, one ply a call.
+
+Shapes: G games side by side, A = 1,880 moves.
+"""
+
+from dataclasses import dataclass, field
+from time import perf_counter
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from agent import rules
+from agent.evaluator import Evaluator
+from agent.meter import InvalidMassMeter, MassReading
+from agent.policy import MaskedPolicy
+from agent.rules import Games, Termination
+from selfplay.openings import mix, random_opening
+from selfplay.record import GameRecord
+
+
+@dataclass(frozen=True)
+class GeneratorSettings:
+    """How games are played."""
+
+    games: int
+    """Games side by side: the batch of the network."""
+    opening_plies: int
+    """Most random plies before the policy takes over; each game draws 0..opening_plies."""
+    ply_cap: int
+    """Plies (opening included) after which a game is ended as CAPPED."""
+    temperature: float
+    """Of the sampled policy."""
+    claim_draws: bool
+    """Whether threefold repetition and 50 moves end a game, as if either side always claimed."""
+
+
+@dataclass
+class GeneratorStatistics:
+    """What happened since the statistics were last taken."""
+
+    plies: int = 0
+    entropy_total: float = 0.0
+    seconds: float = 0.0
+    mass: MassReading = field(default_factory=MassReading)
+
+
+@dataclass
+class _GameInProgress:
+    """The rows of a record while its game is played."""
+
+    number: int
+    seed: int
+    opening: list[int]
+    positions: list[NDArray[np.uint64]] = field(default_factory=list)
+    moves: list[int] = field(default_factory=list)
+    log_probs: list[float] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+    versions: list[int] = field(default_factory=list)
+
+
+class Generator:
+    """Steps G games, one ply a call, and hands out the finished ones.
+
+    Everything is fixed by (`seed`, `stream`) and the weights: opening and samples of a game depend on its
+    number in the stream, not on the games beside it.
+
+    Args:
+        evaluator: the network; its weights may be swapped between steps.
+        settings: how games are played.
+        seed: of the run.
+        stream: of this generator within the run; two generators, or two lives of one, must not share it.
+    """
+
+    def __init__(self, evaluator: Evaluator, settings: GeneratorSettings, *, seed: int, stream: int) -> None:
+        self.evaluator = evaluator
+        self.settings = settings
+        self.version = 0
+        self._seed, self._stream = seed, stream
+        self._sample_seed = int(np.random.SeedSequence([seed, stream]).generate_state(1, np.uint64)[0] >> np.uint64(1))
+        self._started = 0
+        self._games = Games(settings.games)
+        self._meter = InvalidMassMeter()
+        self._statistics = GeneratorStatistics()
+        self._progress = [self._start(row) for row in range(settings.games)]
+
+    def step(self) -> list[GameRecord]:
+        """Play one ply in every game; return the games that ended with it, in row order.
+
+        Raises:
+            InvalidMassError: the policy that was sampled put mass on an illegal move.
+        """
+        started = perf_counter()
+        positions = self._games.positions.copy()
+        evaluation = self.evaluator.evaluate(positions)
+        legal = torch.from_numpy(rules.legal_bits(positions)).to(evaluation.logits.device)
+        policy = MaskedPolicy(evaluation.logits, legal, temperature=self.settings.temperature)
+        moves, log_probs, entropies = policy.sample_keyed(self._sample_seed, self._row_keys().to(legal.device))
+        self._meter.check(policy.probabilities, positions)
+        self._note(positions, moves.cpu(), log_probs.cpu(), evaluation.values.cpu())
+        self._games.play(moves.cpu().numpy().astype(np.uint16))
+        finished = self._harvest()
+        self._statistics.plies += self.settings.games
+        self._statistics.entropy_total += float(entropies.sum())
+        self._statistics.seconds += perf_counter() - started
+        return finished
+
+    def take_statistics(self) -> GeneratorStatistics:
+        """Statistics since the last call."""
+        statistics, self._statistics = self._statistics, GeneratorStatistics()
+        statistics.mass = self._meter.take()
+        return statistics
+
+    def _row_keys(self) -> torch.Tensor:
+        """int64 [G], one key for each (game, ply)."""
+        numbers = np.array([game.number for game in self._progress], np.int64)
+        return torch.from_numpy(mix(numbers * 4096 + self._games.ply))
+
+    def _note(
+        self, positions: NDArray[np.uint64], moves: torch.Tensor, log_probs: torch.Tensor, values: torch.Tensor
+    ) -> None:
+        rows = zip(self._progress, moves.tolist(), log_probs.tolist(), values.tolist(), strict=True)
+        for row, (game, move, log_prob, value) in enumerate(rows):
+            game.positions.append(positions[row])
+            game.moves.append(move)
+            game.log_probs.append(log_prob)
+            game.values.append(value)
+            game.versions.append(self.version)
+
+    def _harvest(self) -> list[GameRecord]:
+        """Records of the games that just ended; their rows start new ones."""
+        outcomes = self._games.outcome(claim_draws=self.settings.claim_draws)
+        capped = (outcomes == Termination.NONE) & (self._games.ply >= self.settings.ply_cap)
+        terminations = np.where(capped, Termination.CAPPED, outcomes)
+        rows = np.flatnonzero(terminations != Termination.NONE)
+        if len(rows) == 0:
+            return []
+        ends = self._games.positions[rows]
+        signs = np.where(rules.is_black(ends), -1, 1)
+        balances = rules.material(ends) * signs
+        finished = []
+        for row, sign, balance in zip(rows.tolist(), signs.tolist(), balances.tolist(), strict=True):
+            termination = Termination(int(terminations[row]))
+            # The side to move is the one that was mated.
+            outcome = -sign if termination == Termination.CHECKMATE else 0
+            finished.append(self._record(self._progress[row], outcome, termination, balance))
+            self._progress[row] = self._start(row)
+        return finished
+
+    def _start(self, row: int) -> _GameInProgress:
+        """Begin the stream's next game in `row`: reset it and play its opening."""
+        number, self._started = self._started, self._started + 1
+        state = np.random.SeedSequence([self._seed, self._stream, number]).generate_state(2, np.uint64)
+        seed = int(state[0] >> np.uint64(1))
+        opening = random_opening(seed, int(state[1] % np.uint64(self.settings.opening_plies + 1)))
+        rows = np.array([row])
+        self._games.reset(rows)
+        for move in opening:
+            self._games.play(np.array([move], np.uint16), rows)
+        return _GameInProgress(number, seed, opening)
+
+    def _record(self, game: _GameInProgress, outcome: int, termination: Termination, balance: int) -> GameRecord:
+        name = np.random.SeedSequence([self._seed, self._stream, game.number, 1]).generate_state(4, np.uint32)
+        return GameRecord(
+            game=name.tobytes().hex(),
+            seed=game.seed,
+            version=game.versions[-1],
+            versions=np.array(game.versions, np.int32),
+            opening=np.array(game.opening, np.uint16),
+            positions=np.stack(game.positions),
+            moves=np.array(game.moves, np.uint16),
+            log_probs=np.array(game.log_probs, np.float32),
+            values=np.array(game.values, np.float32),
+            outcome=outcome,
+            termination=termination,
+            balance=balance,
+        )
