@@ -1,0 +1,215 @@
+"""How ZeroMass compiles Python with Numba: one decorator, one cache on disk, one warm-up.
+
+`njit` is Numba's, typed for mypy and set for this project: the interpreter lock released, divisions
+as NumPy does them, machine code cached on disk.
+
+The cache of a module lives in a folder named by a hash of every source it can inline: the module
+itself and all modules of this repository that it imports, directly or not. Numba alone looks at the
+calling file only, so that an edit in a callee would silently run stale code.
+
+Processes may compile at once: each entry is written under a lock, and `warm_up` holds another, so
+that of several processes that start together one compiles and the others read what it wrote.
+
+The cache lies in NUMBA_CACHE_DIR if that is set, else in the user's cache folder, else (where that
+cannot be written) in the folder for temporary files. Old folders may be deleted at any time.
+"""
+
+import ast
+import contextlib
+import functools
+import getpass
+import hashlib
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TypeVar
+
+import llvmlite
+import numba
+import numpy as np
+from llvmlite import ir
+from numba.extending import intrinsic
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+_ROOT: Final = Path(__file__).resolve().parent.parent
+_exercises: Final[list[Callable[[], None]]] = []
+_report: Callable[[str], None] | None = None
+_compilations = 0
+
+
+class WarmUp(NamedTuple):
+    """What `warm_up` did."""
+
+    cached: bool
+    """Whether all of it came from the cache on disk and nothing had to be compiled."""
+    compiled: int
+    """How many functions were compiled."""
+    seconds: float
+
+
+def njit(function: _Function) -> _Function:
+    """Compile `function` at its first call, or load it from the cache on disk."""
+    folder = cache_folder(Path(function.__code__.co_filename))
+    configured = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(folder)  # Numba reads it while decorating only
+    try:
+        compiled = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+    finally:
+        numba.config.CACHE_DIR = configured
+    _watch(compiled, function.__module__, folder)
+    return compiled  # type: ignore[no-any-return]
+
+
+def bit_intrinsic(instruction: str) -> Callable[[np.uint64], np.uint64]:
+    """LLVM's "ctpop", "cttz" (64 for 0) or "bswap" on a 64-bit word, for use in compiled code."""
+
+    def typing(_context: Any, _word: Any) -> Any:
+        def codegen(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+            if instruction == "cttz":
+                return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
+            return getattr(builder, instruction)(arguments[0])
+
+        return numba.uint64(numba.uint64), codegen
+
+    return intrinsic(typing)  # type: ignore[no-any-return]
+
+
+def on_warm_up(exercise: Callable[[], None]) -> Callable[[], None]:
+    """Register `exercise`, which calls compiled code with the types it is used with; a decorator."""
+    _exercises.append(exercise)
+    return exercise
+
+
+def warm_up(progress: Callable[[str], None] | None = None) -> WarmUp:
+    """Compile, or load from the cache, the compiled code of all modules imported so far.
+
+    `progress` gets a line of text for each module that has to be compiled, none when all is cached.
+    Several processes may call this at once: one compiles, the others wait and load.
+    """
+    global _report
+    started, before = time.perf_counter(), _compilations
+    _report = _once_each(progress) if progress is not None else None
+    try:
+        with _lock(base_folder() / "warm-up.lock"):
+            for exercise in _exercises:
+                exercise()
+    finally:
+        _report = None
+    compiled = _compilations - before
+    return WarmUp(compiled == 0, compiled, time.perf_counter() - started)
+
+
+@functools.cache
+def base_folder() -> Path:
+    """The folder that holds the caches of all versions of the sources."""
+    if configured := os.environ.get("NUMBA_CACHE_DIR"):
+        candidates = [Path(configured)]
+    elif sys.platform == "win32":
+        candidates = [Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))]
+    elif sys.platform == "darwin":
+        candidates = [Path.home() / "Library" / "Caches"]
+    else:
+        candidates = [Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")]
+    candidates.append(Path(tempfile.gettempdir()) / f"cache-{getpass.getuser()}")
+    for candidate in candidates:
+        folder = candidate / "zeromass"
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=folder).close()
+            return folder
+    return Path(tempfile.mkdtemp(prefix="zeromass-"))
+
+
+def cache_folder(module: Path) -> Path:
+    """The folder of a module's machine code, named by a hash of every source it can inline."""
+    digest = hashlib.sha256(f"{sys.version} {numba.__version__} {llvmlite.__version__} {np.__version__}".encode())
+    for path in sorted(compiled_sources(module)):
+        digest.update(path.read_bytes())
+    return base_folder() / digest.hexdigest()[:16]
+
+
+@functools.cache
+def compiled_sources(module: Path) -> frozenset[Path]:
+    """`module` and every module of this repository that it imports, directly or not."""
+    found: set[Path] = set()
+    waiting = [module]
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found.add(path)
+            waiting.extend(_imports(path))
+    return frozenset(found)
+
+
+@functools.cache
+def _imports(path: Path) -> frozenset[Path]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    stems = [_ROOT.joinpath(*name.split(".")) for name in names]
+    candidates = {stem.with_suffix(".py") for stem in stems} | {stem / "__init__.py" for stem in stems}
+    return frozenset(candidate for candidate in candidates if candidate.is_file())
+
+
+def _watch(compiled: Any, module: str, folder: Path) -> None:
+    """Count and report what the cache lacks, and write to it under a lock.
+
+    Numba numbers the files of a function's signatures by an index that it reads before it writes:
+    two processes that compiled different signatures could exchange their machine code.
+    """
+    cache = compiled._cache
+    load, save = cache.load_overload, cache.save_overload
+
+    def watched_load(signature: Any, context: Any) -> Any:
+        global _compilations
+        loaded = load(signature, context)
+        if loaded is None:
+            _compilations += 1
+            if _report is not None:
+                _report(f"compiling {module} ...")
+        return loaded
+
+    def locked_save(signature: Any, data: Any) -> None:
+        with _lock(folder / "save.lock"):
+            save(signature, data)
+
+    cache.load_overload, cache.save_overload = watched_load, locked_save
+
+
+def _once_each(report: Callable[[str], None]) -> Callable[[str], None]:
+    seen: set[str] = set()
+
+    def report_new(line: str) -> None:
+        if line not in seen:
+            seen.add(line)
+            report(line)
+
+    return report_new
+
+
+@contextlib.contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock between processes; the system releases it when a process dies."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as file:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
+            try:
+                yield
+            finally:
+                msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield  # closing the file releases the lock

@@ -1,0 +1,115 @@
+"""Input planes: packed positions expanded to what a convolution reads, by Numba or by torch, identically.
+
+All planes are seen from the side to move, [8, 8] by rank then file, rank 1 first:
+
+- 0..5: own pawns, knights, bishops, rooks, queens, king; 6..11: the opponent's
+- 12..15: castling rights: own king side, own queen side, opponent's king side, opponent's queen side
+- 16: the square on which an en-passant capture is legal
+- 17, 18: the position occurred before in its game at least once, at least twice
+- 19: half-move clock / 100
+- 20: ones, so that a convolution sees the edge of the board
+"""
+
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from agent.compilation import njit, on_warm_up
+from agent.rules import start
+from agent.rules.batch import checked, output, spread
+from agent.rules.bits import ONE, Words, u64
+from agent.rules.record import (
+    EN_PASSANT_SHIFT,
+    HALFMOVE_SHIFT,
+    MAX_HALFMOVE,
+    OWN,
+    REPETITIONS_SHIFT,
+    STATE,
+    WORDS,
+    en_passant_bit,
+    halfmove_clock,
+    repetitions,
+)
+
+PLANES: Final = 21
+"""Number of input planes."""
+
+# A product, not a quotient: CUDA divides by a constant as a product, and both ways must agree to the bit.
+_PER_PLY: Final = np.float32(0.01)
+
+
+@njit
+def _expand(positions: Words, out: NDArray[np.float32]) -> None:
+    """`out` is [B, PLANES * 64]."""
+    for i in range(positions.shape[0]):
+        own = positions[i, OWN]
+        state = positions[i, STATE]
+        row = out[i]
+        for kind in range(6):
+            mine, theirs = positions[i, kind] & own, positions[i, kind] & ~own
+            for square in range(64):
+                row[64 * kind + square] = np.float32((mine >> u64(square)) & ONE)
+            for square in range(64):
+                row[384 + 64 * kind + square] = np.float32((theirs >> u64(square)) & ONE)
+        for right in range(4):
+            row[768 + 64 * right : 832 + 64 * right] = np.float32((state >> u64(right)) & ONE)
+        en_passant = en_passant_bit(state)
+        for square in range(64):
+            row[1024 + square] = np.float32((en_passant >> u64(square)) & ONE)
+        occurred = repetitions(state)
+        row[1088:1152] = np.float32(occurred >= u64(1))
+        row[1152:1216] = np.float32(occurred >= u64(2))
+        row[1216:1280] = np.float32(halfmove_clock(state)) * _PER_PLY
+        row[1280:1344] = np.float32(1.0)
+
+
+def planes(
+    positions: NDArray[np.uint64], *, threads: int = 1, out: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
+    """Planes float32 [B, PLANES, 8, 8] of packed positions uint64 [B, WORDS].
+
+    Raises:
+        ValueError: an array has another shape or dtype.
+    """
+    positions = checked(positions)
+    result: NDArray[np.float32] = output(out, (len(positions), PLANES, 8, 8), np.float32)
+    spread(_expand, threads, positions, result.reshape(len(positions), PLANES * 64))
+    return result
+
+
+def planes_torch(positions: torch.Tensor, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    """Planes [B, PLANES, 8, 8] of `dtype`, on the device of `positions`, int64 [B, WORDS].
+
+    The words come as int64 (`torch.from_numpy(positions.view(np.int64))`), bit for bit.
+
+    Raises:
+        ValueError: `positions` has another shape or dtype.
+    """
+    if positions.dtype != torch.int64 or positions.ndim != 2 or positions.shape[1] != WORDS:
+        raise ValueError(f"positions must be int64 [B, {WORDS}], not {positions.dtype} {list(positions.shape)}")
+    batch, device = positions.shape[0], positions.device
+    squares = torch.arange(64, device=device)
+    own, state = positions[:, OWN, None], positions[:, STATE]
+    kinds = positions[:, :6]
+    boards = torch.cat([kinds & own, kinds & ~own], dim=1)
+    # An arithmetic shift brings in copies of bit 63 only above the bit that is kept.
+    pieces = ((boards[:, :, None] >> squares) & 1).to(dtype)
+    rights = ((state[:, None] >> torch.arange(4, device=device)) & 1).to(dtype)
+    files = (state >> int(EN_PASSANT_SHIFT)) & 0xFF
+    en_passant = (((files << 40)[:, None] >> squares) & 1).to(dtype)
+    occurred = (state >> int(REPETITIONS_SHIFT)) & 0xFF
+    clock = ((state >> int(HALFMOVE_SHIFT)) & int(MAX_HALFMOVE)).to(torch.float32) * float(_PER_PLY)
+    scalars = torch.stack([occurred >= 1, occurred >= 2, clock, torch.ones_like(clock)], dim=1).to(dtype)
+    result = torch.empty(batch, PLANES, 64, dtype=dtype, device=device)
+    result[:, :12] = pieces
+    result[:, 12:16] = rights[:, :, None]
+    result[:, 16] = en_passant
+    result[:, 17:] = scalars[:, :, None]
+    return result.view(batch, PLANES, 8, 8)
+
+
+@on_warm_up
+def _exercise() -> None:
+    planes(start(1))

@@ -1,0 +1,48 @@
+"""Batched chess, compiled: packed positions, legal moves, moving, outcomes. See docs/rules.md."""
+
+from agent.rules.batch import (
+    NO_MOVE,
+    attacks,
+    count_moves,
+    in_check,
+    is_black,
+    is_legal,
+    keys,
+    legal_bits,
+    legal_moves,
+    material,
+    outcome,
+    pack_moves,
+    play,
+)
+from agent.rules.convert import from_board, from_fen, to_board, to_fen, validate
+from agent.rules.games import Games, start
+from agent.rules.perft import perft
+from agent.rules.record import WORDS
+from agent.rules.termination import Termination
+
+__all__ = [
+    "NO_MOVE",
+    "WORDS",
+    "Games",
+    "Termination",
+    "attacks",
+    "count_moves",
+    "from_board",
+    "from_fen",
+    "in_check",
+    "is_black",
+    "is_legal",
+    "keys",
+    "legal_bits",
+    "legal_moves",
+    "material",
+    "outcome",
+    "pack_moves",
+    "perft",
+    "play",
+    "start",
+    "to_board",
+    "to_fen",
+    "validate",
+]

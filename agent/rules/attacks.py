@@ -1,0 +1,170 @@
+"""Where pieces attack: tables for leapers, hyperbola quintessence for sliders, fills for whole sides.
+
+A slider on square r attacks along a line of occupied squares o what `o ^ (o - 2r)` marks; the other
+direction is the same on the board turned over. On a rank, where turning over changes nothing, a
+table of 512 bytes answers.
+"""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.compilation import njit
+from agent.rules.bits import (
+    EVERYWHERE,
+    NOT_FILE_A,
+    NOT_FILE_H,
+    NOT_FILES_AB,
+    NOT_FILES_GH,
+    ONE,
+    Words,
+    mirror,
+    u64,
+)
+
+_ROOK_STEPS: Final = ((0, 1), (1, 0), (0, -1), (-1, 0))
+_BISHOP_STEPS: Final = ((1, 1), (1, -1), (-1, 1), (-1, -1))
+_KNIGHT_STEPS: Final = ((1, 2), (2, 1), (2, -1), (1, -2), (-1, -2), (-2, -1), (-2, 1), (-1, 2))
+
+
+def _walk(square: int, step: tuple[int, int], reach: int) -> list[int]:
+    """Squares met from `square` in steps of (files, ranks), at most `reach` of them."""
+    file, rank = square & 7, square >> 3
+    squares = []
+    for _ in range(reach):
+        file, rank = file + step[0], rank + step[1]
+        if not (0 <= file < 8 and 0 <= rank < 8):
+            break
+        squares.append(8 * rank + file)
+    return squares
+
+
+def _table(steps: tuple[tuple[int, int], ...], reach: int) -> Words:
+    """[64] boards of all squares met from each square."""
+    boards = [sum(1 << met for step in steps for met in _walk(square, step, reach)) for square in range(64)]
+    return np.array(boards, np.uint64)
+
+
+def _pair_tables() -> tuple[Words, Words]:
+    """[64, 64] squares strictly between two squares on a line, and the whole line through both."""
+    between, line = np.zeros((64, 64), np.uint64), np.zeros((64, 64), np.uint64)
+    for square in range(64):
+        for files, ranks in _ROOK_STEPS + _BISHOP_STEPS:
+            ray = _walk(square, (files, ranks), 7)
+            whole = sum(1 << met for met in [square, *ray, *_walk(square, (-files, -ranks), 7)])
+            for distance, met in enumerate(ray):
+                between[square, met] = sum(1 << inner for inner in ray[:distance])
+                line[square, met] = whole
+    return between, line
+
+
+def _rank_table() -> NDArray[np.uint8]:
+    """[64 * 8] attacks along a rank by its six inner occupied squares and the slider's file."""
+    table = np.zeros((64, 8), np.uint8)
+    for inner in range(64):
+        for file in range(8):
+            for files in (-1, 1):
+                for met in _walk(file, (files, 0), 7):
+                    table[inner, file] |= 1 << met
+                    if (inner << 1) >> met & 1:
+                        break
+    return table.reshape(-1)
+
+
+KNIGHT: Final = _table(_KNIGHT_STEPS, 1)
+"""[64] knight's attacks."""
+KING: Final = _table(_ROOK_STEPS + _BISHOP_STEPS, 1)
+"""[64] king's attacks."""
+PAWN: Final = _table(((-1, 1), (1, 1)), 1)
+"""[64] attacks of a pawn that moves up."""
+ROOK_RAYS: Final = _table(_ROOK_STEPS, 7)
+"""[64] rook's attacks on an empty board."""
+BISHOP_RAYS: Final = _table(_BISHOP_STEPS, 7)
+"""[64] bishop's attacks on an empty board."""
+_FILE: Final = _table(((0, 1), (0, -1)), 7)
+_DIAGONAL: Final = _table(((1, 1), (-1, -1)), 7)
+_ANTIDIAGONAL: Final = _table(((-1, 1), (1, -1)), 7)
+_RANK: Final = _rank_table()
+BETWEEN, LINE = _pair_tables()
+for _constant in (KNIGHT, KING, PAWN, ROOK_RAYS, BISHOP_RAYS, _FILE, _DIAGONAL, _ANTIDIAGONAL, _RANK, BETWEEN, LINE):
+    _constant.setflags(write=False)
+
+
+@njit
+def _along(square: np.uint64, occupied: np.uint64, line: np.uint64) -> np.uint64:
+    """Slider's attacks along a file or diagonal `line` that leaves out its own square."""
+    blockers = occupied & line
+    up = blockers - (ONE << square)
+    down = mirror(mirror(blockers) - (ONE << (square ^ u64(56))))
+    return (up ^ down) & line
+
+
+@njit
+def bishop_attacks(square: np.uint64, occupied: np.uint64) -> np.uint64:
+    """Attacks of a bishop on `square`."""
+    return _along(square, occupied, _DIAGONAL[square]) | _along(square, occupied, _ANTIDIAGONAL[square])
+
+
+@njit
+def rook_attacks(square: np.uint64, occupied: np.uint64) -> np.uint64:
+    """Attacks of a rook on `square`."""
+    first = square & u64(56)
+    inner = (occupied >> (first + ONE)) & u64(63)
+    rank = u64(_RANK[(inner << u64(3)) | (square & u64(7))]) << first
+    return rank | _along(square, occupied, _FILE[square])
+
+
+@njit
+def _fill_up(sliders: np.uint64, free: np.uint64, step: np.uint64, edge: np.uint64) -> np.uint64:
+    """Kogge-Stone: attacks of all `sliders` at once towards higher squares; `edge` stops wrapping."""
+    free &= edge
+    sliders |= free & (sliders << step)
+    free &= free << step
+    sliders |= free & (sliders << (step + step))
+    free &= free << (step + step)
+    sliders |= free & (sliders << (step << u64(2)))
+    return (sliders << step) & edge
+
+
+@njit
+def _fill_down(sliders: np.uint64, free: np.uint64, step: np.uint64, edge: np.uint64) -> np.uint64:
+    """As `_fill_up`, towards lower squares."""
+    free &= edge
+    sliders |= free & (sliders >> step)
+    free &= free >> step
+    sliders |= free & (sliders >> (step + step))
+    free &= free >> (step + step)
+    sliders |= free & (sliders >> (step << u64(2)))
+    return (sliders >> step) & edge
+
+
+@njit
+def slider_attacks(straight: np.uint64, diagonal: np.uint64, occupied: np.uint64) -> np.uint64:
+    """Attacks of all `straight` (rooks and queens) and `diagonal` (bishops and queens) movers."""
+    free = ~occupied
+    rows = _fill_up(straight, free, u64(8), EVERYWHERE) | _fill_down(straight, free, u64(8), EVERYWHERE)
+    rows |= _fill_up(straight, free, u64(1), NOT_FILE_A) | _fill_down(straight, free, u64(1), NOT_FILE_H)
+    slants = _fill_up(diagonal, free, u64(9), NOT_FILE_A) | _fill_down(diagonal, free, u64(9), NOT_FILE_H)
+    slants |= _fill_up(diagonal, free, u64(7), NOT_FILE_H) | _fill_down(diagonal, free, u64(7), NOT_FILE_A)
+    return rows | slants
+
+
+@njit
+def knights_attacks(knights: np.uint64) -> np.uint64:
+    """Attacks of all `knights`."""
+    one = ((knights >> u64(1)) & NOT_FILE_H) | ((knights << u64(1)) & NOT_FILE_A)
+    two = ((knights >> u64(2)) & NOT_FILES_GH) | ((knights << u64(2)) & NOT_FILES_AB)
+    return (one << u64(16)) | (one >> u64(16)) | (two << u64(8)) | (two >> u64(8))
+
+
+@njit
+def pawns_attacks_up(pawns: np.uint64) -> np.uint64:
+    """Attacks of all `pawns` of the side that moves up."""
+    return ((pawns << u64(7)) & NOT_FILE_H) | ((pawns << u64(9)) & NOT_FILE_A)
+
+
+@njit
+def pawns_attacks_down(pawns: np.uint64) -> np.uint64:
+    """Attacks of all `pawns` of the side that moves down."""
+    return ((pawns >> u64(7)) & NOT_FILE_A) | ((pawns >> u64(9)) & NOT_FILE_H)

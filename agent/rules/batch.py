@@ -1,0 +1,316 @@
+"""Chess on whole batches: arrays checked at the boundary, then compiled loops without the interpreter lock.
+
+B positions are uint64 [B, WORDS], C-contiguous, and trusted to be well formed (`validate` tells).
+With `threads` above 1 a batch is cut into that many slices, each run by a thread of a pool of ours.
+"""
+
+import itertools
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from agent.compilation import njit
+from agent.rules.attacks import KING, knights_attacks, pawns_attacks_up, slider_attacks
+from agent.rules.bits import Words, lowest, mirror, popcount, u64
+from agent.rules.movegen import count_targets, find_targets, write_moves
+from agent.rules.movegen import in_check as _in_check
+from agent.rules.record import BISHOPS, BLACK, KINGS, KNIGHTS, OWN, PAWNS, QUEENS, ROOKS, STATE, WORDS, occupied
+from agent.rules.repetition import repetition_key
+from agent.rules.step import is_legal_move, make_move
+from agent.rules.termination import termination
+from agent.vocabulary import LEGAL_WORDS, MAX_LEGAL
+
+NO_MOVE: Final = 65535
+"""Fills the rest of a row of legal moves."""
+
+
+def checked(positions: NDArray[np.uint64], *, write: bool = False) -> NDArray[np.uint64]:
+    """`positions`, or a copy of them where compiled code needs another layout.
+
+    Raises:
+        ValueError: not uint64 [B, WORDS]; with `write`, also not writeable or not C-contiguous.
+    """
+    if not isinstance(positions, np.ndarray) or positions.dtype != np.uint64:
+        raise ValueError(f"positions must be a uint64 array, not {getattr(positions, 'dtype', type(positions))}")
+    if positions.ndim != 2 or positions.shape[1] != WORDS:
+        raise ValueError(f"positions must have the shape [B, {WORDS}], not {list(positions.shape)}")
+    if positions.flags.writeable and positions.flags.c_contiguous and positions.flags.aligned:
+        return positions
+    if write:
+        raise ValueError("positions to be changed must be a writeable, C-contiguous array")
+    return np.array(positions, np.uint64, order="C")
+
+
+def checked_moves(moves: ArrayLike, batch: int) -> NDArray[np.int64]:
+    """`moves` as int64 [batch].
+
+    Raises:
+        ValueError: not integers, or not one a position.
+    """
+    array = np.asarray(moves)
+    if array.dtype.kind not in "iu" or array.shape != (batch,):
+        raise ValueError(f"moves must be integers of shape [{batch}], not {array.dtype} {list(array.shape)}")
+    return np.array(array, np.int64, order="C")
+
+
+def output(out: NDArray[Any] | None, shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray[Any]:
+    """`out`, or a fresh array.
+
+    Raises:
+        ValueError: `out` has another shape, dtype or layout.
+    """
+    if out is None:
+        return np.empty(shape, dtype)
+    if out.shape != shape or out.dtype != dtype or not out.flags.c_contiguous or not out.flags.writeable:
+        wanted = f"{np.dtype(dtype).name} {list(shape)}, writeable and C-contiguous"
+        raise ValueError(f"out must be {wanted}, not {out.dtype.name} {list(out.shape)}")
+    return out
+
+
+@cache
+def _pool(threads: int, _process: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, thread_name_prefix="rules")
+
+
+def spread(loop: Callable[..., None], threads: int, *arrays: NDArray[Any]) -> None:
+    """Run compiled `loop` over slices of `arrays` along their first axis, one slice a thread."""
+    batch = arrays[0].shape[0]
+    threads = min(threads, batch)
+    if threads < 2:
+        loop(*arrays)
+        return
+    cuts = [batch * part // threads for part in range(threads + 1)]
+    parts = [[array[low:high] for array in arrays] for low, high in itertools.pairwise(cuts)]
+    # A pool does not survive a fork: the process is part of its key.
+    jobs = [_pool(threads, os.getpid()).submit(loop, *part) for part in parts[1:]]
+    loop(*parts[0])
+    for job in jobs:
+        job.result()
+
+
+@njit
+def _legal_moves(positions: Words, rows: NDArray[np.uint16], counts: NDArray[np.int32]) -> None:
+    targets = np.empty(64, np.uint64)
+    for i in range(positions.shape[0]):
+        find_targets(positions[i], targets)
+        count = write_moves(positions[i], targets, rows[i])
+        counts[i] = count
+        rows[i, max(count, 0) :] = NO_MOVE
+
+
+@njit
+def _count_moves(positions: Words, counts: NDArray[np.int32]) -> None:
+    targets = np.empty(64, np.uint64)
+    for i in range(positions.shape[0]):
+        find_targets(positions[i], targets)
+        counts[i] = count_targets(positions[i], targets)
+
+
+@njit
+def _pack_moves(rows: NDArray[np.uint16], counts: NDArray[np.int32], bits: NDArray[np.uint32]) -> None:
+    for i in range(rows.shape[0]):
+        bits[i, :] = 0
+        for j in range(counts[i]):
+            move = np.uint32(rows[i, j])
+            bits[i, move >> np.uint32(5)] |= np.uint32(1) << (move & np.uint32(31))
+
+
+@njit
+def _play(positions: Words, moves: NDArray[np.int64]) -> None:
+    for i in range(positions.shape[0]):
+        make_move(positions[i], moves[i], positions[i])
+
+
+@njit
+def _is_legal(positions: Words, moves: NDArray[np.int64], legal: NDArray[np.bool_]) -> None:
+    for i in range(positions.shape[0]):
+        legal[i] = is_legal_move(positions[i], moves[i])
+
+
+@njit
+def _checks(positions: Words, checks: NDArray[np.bool_]) -> None:
+    for i in range(positions.shape[0]):
+        checks[i] = _in_check(positions[i])
+
+
+@njit
+def _material(positions: Words, balance: NDArray[np.int32]) -> None:
+    for i in range(positions.shape[0]):
+        own = positions[i, OWN]
+        total = np.int32(0)
+        for kind, value in ((PAWNS, 1), (KNIGHTS, 3), (BISHOPS, 3), (ROOKS, 5), (QUEENS, 9)):
+            pieces = positions[i, kind]
+            total += value * (np.int32(popcount(pieces & own)) - np.int32(popcount(pieces & ~own)))
+        balance[i] = total
+
+
+@njit
+def _attacks(positions: Words, own: NDArray[np.uint64], opponent: NDArray[np.uint64]) -> None:
+    for i in range(positions.shape[0]):
+        position = positions[i]
+        everyone = occupied(position)
+        mine = position[OWN]
+        queens = position[QUEENS]
+        straight, diagonal = position[ROOKS] | queens, position[BISHOPS] | queens
+        attacked = slider_attacks(straight & mine, diagonal & mine, everyone)
+        attacked |= knights_attacks(position[KNIGHTS] & mine) | pawns_attacks_up(position[PAWNS] & mine)
+        own[i] = attacked | KING[lowest(position[KINGS] & mine) & u64(63)]
+        attacked = slider_attacks(straight & ~mine, diagonal & ~mine, everyone)
+        attacked |= knights_attacks(position[KNIGHTS] & ~mine)
+        attacked |= mirror(pawns_attacks_up(mirror(position[PAWNS] & ~mine)))
+        opponent[i] = attacked | KING[lowest(position[KINGS] & ~mine) & u64(63)]
+
+
+@njit
+def _outcome(
+    positions: Words, counts: NDArray[np.int32], claim_draws: NDArray[np.bool_], codes: NDArray[np.uint8]
+) -> None:
+    for i in range(positions.shape[0]):
+        has_move = counts[i] > 0
+        check = False if has_move else _in_check(positions[i])
+        codes[i] = termination(positions[i], has_move, check, claim_draws[i])
+
+
+@njit
+def _keys(positions: Words, keys: Words) -> None:
+    for i in range(positions.shape[0]):
+        keys[i] = repetition_key(positions[i])
+
+
+def legal_moves(
+    positions: NDArray[np.uint64],
+    *,
+    threads: int = 1,
+    out: tuple[NDArray[np.uint16], NDArray[np.int32]] | None = None,
+) -> tuple[NDArray[np.uint16], NDArray[np.int32]]:
+    """Legal moves of positions [B, WORDS] as vocabulary indices.
+
+    Returns:
+        indices uint16 [B, 218], ascending, the rest of each row 65535; and counts int32 [B].
+
+    Raises:
+        ValueError: a position has more than 218 moves, which no reachable one has.
+    """
+    positions = checked(positions)
+    rows, counts = out if out is not None else (None, None)
+    rows = output(rows, (len(positions), MAX_LEGAL), np.uint16)
+    counts = output(counts, (len(positions),), np.int32)
+    spread(_legal_moves, threads, positions, rows, counts)
+    if counts.size and counts.min() < 0:
+        raise ValueError(f"position {int(counts.argmin())} of the batch has more than {MAX_LEGAL} legal moves")
+    return rows, counts
+
+
+def count_moves(positions: NDArray[np.uint64], *, threads: int = 1) -> NDArray[np.int32]:
+    """Number of legal moves, int32 [B]."""
+    positions = checked(positions)
+    counts = np.empty(len(positions), np.int32)
+    spread(_count_moves, threads, positions, counts)
+    return counts
+
+
+def pack_moves(
+    indices: NDArray[np.uint16], counts: NDArray[np.int32], *, out: NDArray[np.int32] | None = None
+) -> NDArray[np.int32]:
+    """Rows of `legal_moves` as packed legality int32 [B, 59]: bit i of word w is move 32 w + i."""
+    bits = output(out, (len(indices), LEGAL_WORDS), np.int32)
+    _pack_moves(indices, counts, bits.view(np.uint32))
+    return bits
+
+
+def legal_bits(
+    positions: NDArray[np.uint64], *, threads: int = 1, out: NDArray[np.int32] | None = None
+) -> NDArray[np.int32]:
+    """Packed legality int32 [B, 59] of positions [B, WORDS]: bit i of word w is move 32 w + i."""
+    return pack_moves(*legal_moves(positions, threads=threads), out=out)
+
+
+def is_legal(positions: NDArray[np.uint64], moves: ArrayLike) -> NDArray[np.bool_]:
+    """Whether each of `moves` [B] is legal, bool [B]; derived without the move generator."""
+    positions = checked(positions)
+    legal = np.empty(len(positions), np.bool_)
+    _is_legal(positions, checked_moves(moves, len(positions)), legal)
+    return legal
+
+
+def require_legal(positions: NDArray[np.uint64], moves: NDArray[np.int64]) -> None:
+    """Raise ValueError, naming move and position, unless all `moves` [B] are legal."""
+    legal = np.empty(len(positions), np.bool_)
+    _is_legal(positions, moves, legal)
+    if not legal.all():
+        from agent.rules.convert import describe
+
+        row = int(legal.argmin())
+        raise ValueError(f"move {int(moves[row])} of row {row} is not legal in {describe(positions[row])}")
+
+
+def play(positions: NDArray[np.uint64], moves: ArrayLike) -> None:
+    """Play one move (vocabulary index) in each of positions [B, WORDS], in place.
+
+    Repetitions become 0: a position alone knows no history (`Games` does).
+
+    Raises:
+        ValueError: a move is not legal; no position has been changed.
+    """
+    positions = checked(positions, write=True)
+    array = checked_moves(moves, len(positions))
+    require_legal(positions, array)
+    _play(positions, array)
+
+
+def outcome(
+    positions: NDArray[np.uint64], *, claim_draws: bool, counts: NDArray[np.int32] | None = None
+) -> NDArray[np.uint8]:
+    """`Termination` codes uint8 [B], as python-chess's `Board.outcome` orders them.
+
+    With `claim_draws` the game also ends where a draw could be claimed for the position on the
+    board: 50 moves, threefold repetition. `counts` [B] of `legal_moves` saves counting them again.
+    """
+    positions = checked(positions)
+    if counts is None:
+        counts = count_moves(positions)
+    codes = np.empty(len(positions), np.uint8)
+    _outcome(positions, counts, np.full(len(positions), claim_draws), codes)
+    return codes
+
+
+def is_black(positions: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Whether Black is to move, bool [B]."""
+    return (checked(positions)[:, STATE] & BLACK) != 0
+
+
+def in_check(positions: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Whether the side to move is in check, bool [B]."""
+    positions = checked(positions)
+    checks = np.empty(len(positions), np.bool_)
+    _checks(positions, checks)
+    return checks
+
+
+def material(positions: NDArray[np.uint64]) -> NDArray[np.int32]:
+    """Material of the side to move minus the opponent's, int32 [B]; P 1, N 3, B 3, R 5, Q 9."""
+    positions = checked(positions)
+    balance = np.empty(len(positions), np.int32)
+    _material(positions, balance)
+    return balance
+
+
+def attacks(positions: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """Squares attacked by the side to move and by the opponent: two bitboards uint64 [B], as it sees them."""
+    positions = checked(positions)
+    own, opponent = np.empty(len(positions), np.uint64), np.empty(len(positions), np.uint64)
+    _attacks(positions, own, opponent)
+    return own, opponent
+
+
+def keys(positions: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Repetition keys uint64 [B]: equal for equal positions, whatever their clocks."""
+    positions = checked(positions)
+    hashes = np.empty(len(positions), np.uint64)
+    _keys(positions, hashes)
+    return hashes

@@ -1,0 +1,214 @@
+"""Packed positions from and to FEN and `chess.Board`, and the checks that keep impossible ones out.
+
+python-chess reads and writes FEN; here are only the words.
+"""
+
+from typing import Final
+
+import chess
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.rules import batch
+from agent.rules.bits import Words
+from agent.rules.record import (
+    BLACK,
+    EN_PASSANT_SHIFT,
+    FULLMOVE_SHIFT,
+    HALFMOVE_SHIFT,
+    KINGS,
+    MAX_FULLMOVE,
+    MAX_HALFMOVE,
+    MAX_REPETITIONS,
+    OWN,
+    PAWNS,
+    REPETITIONS_SHIFT,
+    STATE,
+    WORDS,
+)
+
+_CASTLING_ROOKS: Final = ((chess.BB_H1, chess.BB_H8), (chess.BB_A1, chess.BB_A8))
+_FAULTS: Final = {
+    chess.STATUS_NO_WHITE_KING: "White has no king",
+    chess.STATUS_NO_BLACK_KING: "Black has no king",
+    chess.STATUS_TOO_MANY_KINGS: "there are too many kings",
+    chess.STATUS_TOO_MANY_WHITE_PAWNS: "White has more than 8 pawns",
+    chess.STATUS_TOO_MANY_BLACK_PAWNS: "Black has more than 8 pawns",
+    chess.STATUS_PAWNS_ON_BACKRANK: "a pawn stands on the first or last rank",
+    chess.STATUS_TOO_MANY_WHITE_PIECES: "White has more than 16 pieces",
+    chess.STATUS_TOO_MANY_BLACK_PIECES: "Black has more than 16 pieces",
+    chess.STATUS_BAD_CASTLING_RIGHTS: "the castling rights do not fit kings and rooks",
+    chess.STATUS_INVALID_EP_SQUARE: "no pawn can have just passed the en-passant square",
+    chess.STATUS_OPPOSITE_CHECK: "the side not to move is in check",
+    chess.STATUS_EMPTY: "the board is empty",
+    chess.STATUS_TOO_MANY_CHECKERS: "more than two pieces give check",
+    chess.STATUS_IMPOSSIBLE_CHECK: "no move can have given this check",
+}
+
+
+def from_fen(fen: str) -> NDArray[np.uint64]:
+    """Packed position uint64 [WORDS] of a FEN.
+
+    Raises:
+        ValueError: the FEN cannot be read, is no possible position of standard chess, or has rights
+            to castle in another way than king e1/e8 with rooks a1/h1/a8/h8; the message quotes it.
+    """
+    try:
+        board = chess.Board(fen)
+    except ValueError as error:
+        raise ValueError(f"FEN {fen!r} cannot be read: {error}") from error
+    return from_board(board, fen=fen)
+
+
+def from_board(board: chess.Board, *, fen: str | None = None) -> NDArray[np.uint64]:
+    """Packed position uint64 [WORDS] of a board; repetitions are counted in its move stack.
+
+    Raises:
+        ValueError: no possible position of standard chess; the message quotes `fen` or the board's.
+    """
+    if fault := _fault(board, fen):
+        raise ValueError(f"FEN {fen if fen is not None else board.fen()!r} is impossible: {fault}")
+    position = np.zeros(WORDS, np.uint64)
+    white = board.turn == chess.WHITE
+    pieces = (board.pawns, board.knights, board.bishops, board.rooks, board.queens, board.kings)
+    for word, bitboard in enumerate((*pieces, board.occupied_co[board.turn])):
+        position[word] = bitboard if white else chess.flip_vertical(bitboard)
+    rights = board.clean_castling_rights()
+    mine, theirs = (0, 1) if white else (1, 0)
+    castling = sum(
+        1 << number
+        for number, rook in enumerate(rooks[side] for side in (mine, theirs) for rooks in _CASTLING_ROOKS)
+        if rights & rook
+    )
+    state = castling | (0 if white else int(BLACK))
+    if board.ep_square is not None and board.has_legal_en_passant():
+        state |= 1 << (chess.square_file(board.ep_square) + int(EN_PASSANT_SHIFT))
+    state |= _earlier_occurrences(board) << int(REPETITIONS_SHIFT)
+    state |= board.halfmove_clock << int(HALFMOVE_SHIFT)
+    position[STATE] = state | (board.fullmove_number << int(FULLMOVE_SHIFT))
+    return position
+
+
+def to_board(position: NDArray[np.uint64]) -> chess.Board:
+    """`chess.Board` of a packed position [WORDS], without a move stack.
+
+    Raises:
+        ValueError: not a well-formed record.
+    """
+    validate(np.asarray(position)[None])
+    return _unpack(position)
+
+
+def to_fen(position: NDArray[np.uint64]) -> str:
+    """FEN of a packed position [WORDS], with an en-passant square only where capturing is legal.
+
+    Raises:
+        ValueError: not a well-formed record.
+    """
+    return to_board(position).fen()
+
+
+def describe(position: NDArray[np.uint64]) -> str:
+    """FEN for an error message, or the words of a record that has none."""
+    try:
+        return to_fen(position)
+    except ValueError:
+        return "the malformed record " + " ".join(f"{int(word):016x}" for word in position)
+
+
+def validate(positions: NDArray[np.uint64]) -> None:
+    """Check that every record of positions [B, WORDS] is a possible position, well formed.
+
+    About as slow as python-chess: for what comes from outside, not for every ply.
+
+    Raises:
+        ValueError: the first record at fault, what is wrong, and its words or FEN.
+    """
+    positions = batch.checked(positions)
+    for row, position in enumerate(positions):
+        if fault := _record_fault(position):
+            words = " ".join(f"{int(word):016x}" for word in position)
+            raise ValueError(f"record {row} ({words}) is malformed: {fault}")
+        board = _unpack(position)
+        if fault := _fault(board, None):
+            raise ValueError(f"record {row} ({board.fen()}) is impossible: {fault}")
+        repacked = from_board(board)
+        repacked[STATE] |= position[STATE] & np.uint64(0xFF << int(REPETITIONS_SHIFT))
+        if (repacked != position).any():
+            raise ValueError(f"record {row} ({board.fen()}) is malformed: its en-passant capture is not legal")
+
+
+def _record_fault(position: Words) -> str | None:
+    """What makes the words no board at all."""
+    seen = 0
+    for word in range(PAWNS, KINGS + 1):
+        if seen & int(position[word]):
+            return "two pieces share a square"
+        seen |= int(position[word])
+    state = int(position[STATE])
+    if int(position[OWN]) & ~seen:
+        return "own pieces stand on empty squares"
+    if state & 0xE0:
+        return "unused bits are set"
+    if (state >> int(REPETITIONS_SHIFT)) & 0xFF > MAX_REPETITIONS:
+        return f"more than {MAX_REPETITIONS} repetitions"
+    files = (state >> int(EN_PASSANT_SHIFT)) & 0xFF
+    if files & (files - 1):
+        return "two en-passant squares"
+    return None
+
+
+def _unpack(position: Words) -> chess.Board:
+    """Board of a record that `_record_fault` has passed."""
+    board = chess.Board(None)
+    state = int(position[STATE])
+    black = bool(state & int(BLACK))
+    words = [int(word) for word in position]
+    if black:
+        words = [chess.flip_vertical(word) for word in words]
+    board.turn = not black
+    for kind in chess.PIECE_TYPES:
+        for square in chess.scan_forward(words[kind - 1]):
+            mine = bool(words[OWN] & chess.BB_SQUARES[square])
+            board.set_piece_at(square, chess.Piece(kind, board.turn if mine else not board.turn))
+    mine, theirs = (1, 0) if black else (0, 1)
+    rooks = [pair[side] for side in (mine, theirs) for pair in _CASTLING_ROOKS]
+    board.castling_rights = sum(rook for number, rook in enumerate(rooks) if state >> number & 1)
+    files = (state >> int(EN_PASSANT_SHIFT)) & 0xFF
+    if files:
+        board.ep_square = chess.square(files.bit_length() - 1, 2 if black else 5)
+    board.halfmove_clock = (state >> int(HALFMOVE_SHIFT)) & int(MAX_HALFMOVE)
+    board.fullmove_number = state >> int(FULLMOVE_SHIFT)
+    return board
+
+
+def _fault(board: chess.Board, fen: str | None) -> str | None:
+    """Why a board is no possible position of standard chess, or None."""
+    if board.chess960 or type(board) is not chess.Board:
+        return "only standard chess is played here, not Chess960 or variants"
+    asked = fen.split()[2] if fen is not None and len(fen.split()) > 2 else ""
+    if any(letter not in "KQkq-" for letter in asked):
+        return f"castling rights {asked!r} name rooks by file, as in Chess960, which is not played here"
+    status = board.status()
+    for flag, sentence in _FAULTS.items():
+        if status & flag:
+            return sentence
+    if status != chess.STATUS_VALID:
+        return f"python-chess finds {status!r}"
+    for color, name in ((chess.WHITE, "White"), (chess.BLACK, "Black")):
+        own = board.occupied_co[color]
+        usual = ((board.knights, 2), (board.bishops, 2), (board.rooks, 2), (board.queens, 1))
+        promoted = sum(max(0, (pieces & own).bit_count() - number) for pieces, number in usual)
+        if promoted > 8 - (board.pawns & own).bit_count():
+            return f"{name} has more promoted pieces than pawns that are missing"
+    if board.halfmove_clock > MAX_HALFMOVE or board.fullmove_number > MAX_FULLMOVE:
+        return "a clock is too high"
+    return None
+
+
+def _earlier_occurrences(board: chess.Board) -> int:
+    """How often the board's position occurred before in its move stack, at most 4."""
+    count = 0
+    while count < MAX_REPETITIONS and board.is_repetition(count + 2):
+        count += 1
+    return count

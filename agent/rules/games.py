@@ -1,0 +1,207 @@
+"""Games in progress: positions, plies played, and the history that repetition needs."""
+
+from collections.abc import Sequence
+from typing import Self
+
+import chess
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from agent.compilation import njit, on_warm_up
+from agent.rules import batch
+from agent.rules.bits import Words
+from agent.rules.convert import from_board, from_fen
+from agent.rules.movegen import find_targets, write_moves
+from agent.rules.record import STATE, WORDS, halfmove_clock, with_repetitions
+from agent.rules.repetition import count_repetitions, repetition_key
+from agent.rules.step import make_move
+from agent.vocabulary import MAX_LEGAL
+
+_CAPACITY = 160  # a game that ends by the 75-move rule needs 150 keys
+
+
+@njit
+def _play(
+    positions: Words,
+    ply: NDArray[np.int32],
+    keys: Words,
+    length: NDArray[np.int32],
+    rows: NDArray[np.int64],
+    moves: NDArray[np.int64],
+) -> None:
+    for j in range(rows.shape[0]):
+        i = rows[j]
+        position = positions[i]
+        keys[i, length[i]] = repetition_key(position)
+        make_move(position, moves[j], position)
+        if halfmove_clock(position[STATE]):
+            length[i] += 1
+            count = count_repetitions(repetition_key(position), keys[i], length[i])
+            position[STATE] = with_repetitions(position[STATE], count)
+        else:
+            length[i] = 0  # captures and pawn moves are never undone
+        ply[i] += 1
+
+
+@njit
+def _successors(
+    positions: Words,
+    keys: Words,
+    length: NDArray[np.int32],
+    rows: NDArray[np.int64],
+    offsets: NDArray[np.int64],
+    children: Words,
+    moves: NDArray[np.uint16],
+) -> None:
+    targets = np.empty(64, np.uint64)
+    row = np.empty(MAX_LEGAL, np.uint16)
+    for j in range(rows.shape[0]):
+        i = rows[j]
+        find_targets(positions[i], targets)
+        count = write_moves(positions[i], targets, row)
+        # Play the position into its own history for a moment: length[i] is beyond the last key.
+        keys[i, length[i]] = repetition_key(positions[i])
+        for number in range(count):
+            child = children[offsets[j] + number]
+            moves[offsets[j] + number] = row[number]
+            make_move(positions[i], np.int64(row[number]), child)
+            if halfmove_clock(child[STATE]):
+                occurred = count_repetitions(repetition_key(child), keys[i], length[i] + 1)
+                child[STATE] = with_repetitions(child[STATE], occurred)
+
+
+class Games:
+    """B games in progress.
+
+    positions: uint64 [B, WORDS], with repetitions counted; read them, change them by the methods.
+    ply: int32 [B], plies played since the last reset.
+    """
+
+    def __init__(self, batch_size: int) -> None:
+        self.positions = start(batch_size)
+        self.ply = np.zeros(batch_size, np.int32)
+        # Keys of the positions since the last capture or pawn move, without the present one.
+        self._keys = np.zeros((batch_size, _CAPACITY), np.uint64)
+        self._length = np.zeros(batch_size, np.int32)
+
+    @classmethod
+    def from_boards(cls, boards: Sequence[chess.Board]) -> Self:
+        """Games that go on from `boards`, with the history in their move stacks.
+
+        Raises:
+            ValueError: an impossible position; the message quotes its FEN.
+        """
+        games = cls(len(boards))
+        for row, board in enumerate(boards):
+            games.positions[row] = from_board(board)
+            history, earlier = [], board.copy()
+            while earlier.move_stack and earlier.halfmove_clock:
+                earlier.pop()
+                history.append(from_board(earlier))
+            games._grow(len(history))
+            if history:
+                games._keys[row, : len(history)] = batch.keys(np.stack(history[::-1]))
+            games._length[row] = len(history)
+        return games
+
+    def copy(self) -> Self:
+        """An independent copy."""
+        twin = type(self)(0)
+        twin.positions, twin.ply = self.positions.copy(), self.ply.copy()
+        twin._keys, twin._length = self._keys.copy(), self._length.copy()
+        return twin
+
+    def reset(self, rows: ArrayLike | None = None, positions: NDArray[np.uint64] | None = None) -> None:
+        """Begin `rows` (all) anew, from `positions` [R, WORDS] or the start position, without history.
+
+        Raises:
+            ValueError: a row that does not exist, or positions of another shape.
+        """
+        chosen = self._rows(rows)
+        fresh = start(len(chosen)) if positions is None else batch.checked(positions)
+        if len(fresh) != len(chosen):
+            raise ValueError(f"{len(fresh)} positions for {len(chosen)} games")
+        self.positions[chosen] = fresh
+        self.positions[chosen, STATE] = with_repetitions(self.positions[chosen, STATE], np.uint64(0))
+        self.ply[chosen] = 0
+        self._length[chosen] = 0
+
+    def play(self, moves: ArrayLike, rows: ArrayLike | None = None) -> None:
+        """Play one move (vocabulary index) in each of `rows` (all).
+
+        Raises:
+            ValueError: a move is not legal, or a row does not exist or comes twice; no game has changed.
+        """
+        chosen = self._rows(rows)
+        array = batch.checked_moves(moves, len(chosen))
+        batch.require_legal(self.positions if rows is None else self.positions[chosen], array)
+        self._grow(int(self._length.max(initial=0)) + 1)
+        _play(self.positions, self.ply, self._keys, self._length, chosen, array)
+
+    def successors(
+        self, rows: ArrayLike | None = None
+    ) -> tuple[NDArray[np.uint64], NDArray[np.uint16], NDArray[np.int64]]:
+        """All positions one legal move after `rows` (all), repetitions counted.
+
+        Returns:
+            positions [S, WORDS], moves uint16 [S], offsets int64 [R + 1]: row r's successors are
+            offsets[r]:offsets[r + 1], by ascending move.
+        """
+        chosen = self._rows(rows)
+        counts = batch.count_moves(self.positions[chosen])
+        offsets = np.zeros(len(chosen) + 1, np.int64)
+        np.cumsum(counts, out=offsets[1:])
+        children = np.empty((int(offsets[-1]), WORDS), np.uint64)
+        moves = np.empty(int(offsets[-1]), np.uint16)
+        self._grow(int(self._length.max(initial=0)) + 1)
+        _successors(self.positions, self._keys, self._length, chosen, offsets, children, moves)
+        return children, moves, offsets
+
+    def outcome(self, claim_draws: bool = True, counts: NDArray[np.int32] | None = None) -> NDArray[np.uint8]:
+        """`Termination` codes uint8 [B]; `counts` [B] of `legal_moves` saves counting again."""
+        return batch.outcome(self.positions, claim_draws=claim_draws, counts=counts)
+
+    def __len__(self) -> int:
+        return len(self.ply)
+
+    def _rows(self, rows: ArrayLike | None) -> NDArray[np.int64]:
+        if rows is None:
+            return np.arange(len(self.ply))
+        chosen = np.asarray(rows)
+        if chosen.size == 0:
+            return np.zeros(0, np.int64)
+        if chosen.dtype == np.bool_ and chosen.shape == self.ply.shape:
+            return np.flatnonzero(chosen)
+        if chosen.dtype.kind not in "iu" or chosen.ndim != 1:
+            raise ValueError(f"rows must be integers [R] or a mask [B], not {chosen.dtype} {list(chosen.shape)}")
+        if chosen.min() < 0 or chosen.max() >= len(self.ply):
+            raise ValueError(f"rows must lie in 0..{len(self.ply) - 1}, not {chosen.min()}..{chosen.max()}")
+        if len(np.unique(chosen)) != len(chosen):
+            raise ValueError("a row comes twice")
+        return chosen.astype(np.int64)
+
+    def _grow(self, needed: int) -> None:
+        """Make room for `needed` keys a game: only play beyond the 75-move rule ever asks for more."""
+        capacity = self._keys.shape[1]
+        if needed > capacity:
+            wider = np.zeros((len(self.ply), max(needed, 2 * capacity)), np.uint64)
+            wider[:, :capacity] = self._keys
+            self._keys = wider
+
+
+def start(batch_size: int) -> NDArray[np.uint64]:
+    """[batch_size, WORDS] copies of the start position."""
+    return np.repeat(from_fen(chess.STARTING_FEN)[None], batch_size, axis=0)
+
+
+@on_warm_up
+def _exercise() -> None:
+    games = Games(1)
+    indices, counts = batch.legal_moves(games.positions)
+    batch.pack_moves(indices, counts)
+    games.play(indices[:, 0])
+    games.outcome()
+    games.successors()
+    for query in (batch.keys, batch.attacks, batch.in_check, batch.material, batch.count_moves):
+        query(games.positions)
+    batch.play(games.positions, batch.legal_moves(games.positions)[0][:, 0])
