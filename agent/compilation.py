@@ -25,9 +25,9 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
-import llvmlite
+import llvmlite  # type: ignore[import-untyped]
 import numba
 import numpy as np
 from llvmlite import ir
@@ -54,14 +54,15 @@ class WarmUp(NamedTuple):
 def njit(function: _Function) -> _Function:
     """Compile `function` at its first call, or load it from the cache on disk."""
     folder = cache_folder(Path(function.__code__.co_filename))
-    configured = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(folder)  # Numba reads it while decorating only
+    config: Any = numba.config
+    configured = config.CACHE_DIR
+    config.CACHE_DIR = str(folder)  # Numba reads it while decorating only
     try:
         compiled = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
     finally:
-        numba.config.CACHE_DIR = configured
+        config.CACHE_DIR = configured
     _watch(compiled, function.__module__, folder)
-    return compiled  # type: ignore[no-any-return]
+    return cast(_Function, compiled)
 
 
 def bit_intrinsic(instruction: str) -> Callable[[np.uint64], np.uint64]:
@@ -75,7 +76,7 @@ def bit_intrinsic(instruction: str) -> Callable[[np.uint64], np.uint64]:
 
         return numba.uint64(numba.uint64), codegen
 
-    return intrinsic(typing)  # type: ignore[no-any-return]
+    return cast(Callable[[np.uint64], np.uint64], intrinsic(typing))
 
 
 def on_warm_up(exercise: Callable[[], None]) -> Callable[[], None]:

@@ -281,7 +281,8 @@ def outcome(
 
 def is_black(positions: NDArray[np.uint64]) -> NDArray[np.bool_]:
     """Whether Black is to move, bool [B]."""
-    return (checked(positions)[:, STATE] & BLACK) != 0
+    black: NDArray[np.bool_] = (checked(positions)[:, STATE] & BLACK) != 0
+    return black
 
 
 def in_check(positions: NDArray[np.uint64]) -> NDArray[np.bool_]:

@@ -74,10 +74,10 @@ def from_board(board: chess.Board, *, fen: str | None = None) -> NDArray[np.uint
     for word, bitboard in enumerate((*pieces, board.occupied_co[board.turn])):
         position[word] = bitboard if white else chess.flip_vertical(bitboard)
     rights = board.clean_castling_rights()
-    mine, theirs = (0, 1) if white else (1, 0)
+    sides = (0, 1) if white else (1, 0)
     castling = sum(
         1 << number
-        for number, rook in enumerate(rooks[side] for side in (mine, theirs) for rooks in _CASTLING_ROOKS)
+        for number, rook in enumerate(pair[side] for side in sides for pair in _CASTLING_ROOKS)
         if rights & rook
     )
     state = castling | (0 if white else int(BLACK))
@@ -171,8 +171,8 @@ def _unpack(position: Words) -> chess.Board:
         for square in chess.scan_forward(words[kind - 1]):
             mine = bool(words[OWN] & chess.BB_SQUARES[square])
             board.set_piece_at(square, chess.Piece(kind, board.turn if mine else not board.turn))
-    mine, theirs = (1, 0) if black else (0, 1)
-    rooks = [pair[side] for side in (mine, theirs) for pair in _CASTLING_ROOKS]
+    sides = (1, 0) if black else (0, 1)
+    rooks = [pair[side] for side in sides for pair in _CASTLING_ROOKS]
     board.castling_rights = sum(rook for number, rook in enumerate(rooks) if state >> number & 1)
     files = (state >> int(EN_PASSANT_SHIFT)) & 0xFF
     if files:

@@ -106,9 +106,18 @@ class Games:
 
     def copy(self) -> Self:
         """An independent copy."""
+        return self.take(np.arange(len(self)))
+
+    def take(self, rows: ArrayLike) -> Self:
+        """An independent copy of `rows` alone.
+
+        Raises:
+            ValueError: a row does not exist or comes twice.
+        """
+        chosen = self._rows(rows)
         twin = type(self)(0)
-        twin.positions, twin.ply = self.positions.copy(), self.ply.copy()
-        twin._keys, twin._length = self._keys.copy(), self._length.copy()
+        twin.positions, twin.ply = self.positions[chosen], self.ply[chosen]
+        twin._keys, twin._length = self._keys[chosen], self._length[chosen]
         return twin
 
     def reset(self, rows: ArrayLike | None = None, positions: NDArray[np.uint64] | None = None) -> None:

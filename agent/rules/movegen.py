@@ -58,7 +58,7 @@ def attacked_squares(position: Words) -> np.uint64:
         (position[ROOKS] | queens) & theirs, (position[BISHOPS] | queens) & theirs, everyone & ~(position[KINGS] & own)
     )
     attacked |= knights_attacks(position[KNIGHTS] & theirs) | pawns_attacks_down(position[PAWNS] & theirs)
-    return attacked | KING[lowest(position[KINGS] & theirs) & u64(63)]
+    return u64(attacked | KING[lowest(position[KINGS] & theirs) & u64(63)])
 
 
 @njit
@@ -242,4 +242,4 @@ def write_moves(position: Words, targets: Words, row: NDArray[np.uint16]) -> np.
 @njit
 def in_check(position: Words) -> bool:
     """Whether the opponent attacks the own king."""
-    return (attacked_squares(position) & position[KINGS] & position[OWN]) != NOTHING
+    return bool(attacked_squares(position) & position[KINGS] & position[OWN] != NOTHING)

@@ -59,7 +59,7 @@ MAX_FULLMOVE: Final = u64(0xFFFFFF)
 @njit
 def occupied(position: Words) -> np.uint64:
     """All pieces."""
-    return position[0] | position[1] | position[2] | position[3] | position[4] | position[5]
+    return u64(position[0] | position[1] | position[2] | position[3] | position[4] | position[5])
 
 
 @njit

@@ -148,7 +148,7 @@ def is_legal_move(position: Words, move: np.int64) -> bool:
             return False
     elif position[KINGS] & start_bit:
         if end_bit & KING[start] == NOTHING:
-            return start == _E1 and end_bit & castling_targets(position, attacked_squares(position)) != NOTHING
+            return bool(start == _E1 and end_bit & castling_targets(position, attacked_squares(position)) != NOTHING)
         king = end
     else:
         reach = NOTHING
@@ -166,4 +166,4 @@ def is_legal_move(position: Words, move: np.int64) -> bool:
     attackers |= KNIGHT[king] & position[KNIGHTS]
     attackers |= PAWN[king] & position[PAWNS]
     attackers |= KING[king] & position[KINGS] & ~start_bit
-    return attackers & theirs == NOTHING
+    return bool(attackers & theirs == NOTHING)

@@ -39,8 +39,8 @@ def insufficient_material(position: Words) -> bool:
         return False
     bishops = position[BISHOPS]
     if position[KNIGHTS]:
-        return popcount(occupied(position)) <= u64(3)
-    return bishops & LIGHT_SQUARES == NOTHING or bishops & DARK_SQUARES == NOTHING
+        return bool(popcount(occupied(position)) <= u64(3))
+    return bool(bishops & LIGHT_SQUARES == NOTHING or bishops & DARK_SQUARES == NOTHING)
 
 
 @njit
