@@ -1,0 +1,72 @@
+"""Checks of callers' arguments, shared by the public ops: one clear sentence that quotes the offending value."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+FLOATS = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
+INTEGERS = (torch.int64, torch.int32, torch.int16, torch.uint8, torch.int8)
+
+
+def check_logits(logits: Tensor, name: str = "logits", dims: int | None = 2) -> None:
+    """Require a floating tensor `[B, N]` (or `[..., N]` with `dims=None`)."""
+    if not isinstance(logits, Tensor):
+        raise TypeError(f"{name} must be a tensor, got {type(logits).__name__}")
+    if logits.dtype not in FLOATS:
+        raise TypeError(f"{name} must be float32, bfloat16, float16 or float64, got {logits.dtype}")
+    if logits.dim() == 0 or (dims is not None and logits.dim() != dims):
+        raise ValueError(f"{name} must have shape {'[B, N]' if dims else '[..., N]'}, got {tuple(logits.shape)}")
+    if logits.shape[-1] == 0:
+        raise ValueError(f"{name} must have at least one column, got shape {tuple(logits.shape)}")
+
+
+def check_row_indices(indices: Tensor, logits: Tensor, name: str) -> Tensor:
+    """Require one integer a row of `logits`; return it as int64 `[B]`."""
+    if not isinstance(indices, Tensor):
+        raise TypeError(f"{name} must be a tensor, got {type(indices).__name__}")
+    if indices.dtype not in INTEGERS:
+        raise TypeError(f"{name} must hold integers, got {indices.dtype}")
+    if indices.shape != logits.shape[:1]:
+        raise ValueError(f"{name} must have shape {tuple(logits.shape[:1])}, got {tuple(indices.shape)}")
+    if indices.device != logits.device:
+        raise ValueError(f"{name} is on {indices.device} but logits are on {logits.device}")
+    return indices.to(torch.int64)
+
+
+def check_fraction(value: float, name: str) -> float:
+    """Require 0 <= value < 1."""
+    if not 0.0 <= value < 1.0:
+        raise ValueError(f"{name} must be at least 0 and below 1, got {value}")
+    return float(value)
+
+
+def check_not_negative(value: float, name: str) -> float:
+    """Require a finite value of at least 0."""
+    if not (math.isfinite(value) and value >= 0.0):
+        raise ValueError(f"{name} must be finite and at least 0, got {value}")
+    return float(value)
+
+
+def check_positive(value: float, name: str) -> float:
+    """Require a finite value above 0."""
+    if not (math.isfinite(value) and value > 0.0):
+        raise ValueError(f"{name} must be finite and above 0, got {value}")
+    return float(value)
+
+
+def row_dtype(dtype: torch.dtype) -> torch.dtype:
+    """Return the dtype of per-row results: float64 stays, everything else accumulates in float32."""
+    return torch.float64 if dtype == torch.float64 else torch.float32
+
+
+def output_dtype(logits: Tensor) -> torch.dtype:
+    """Return the dtype of entrywise results: that of the logits, or float32 under autocast, as PyTorch's softmax does.
+
+    The kernel writes float32 from half-precision logits directly, so autocast costs no extra pass.
+    """
+    if logits.dtype != torch.float64 and torch.is_autocast_enabled(logits.device.type):
+        return torch.float32
+    return logits.dtype

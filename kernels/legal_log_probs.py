@@ -1,0 +1,85 @@
+"""legal_log_probs: log-probabilities of the legal entries alone, packed to the left with their columns."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from kernels.arguments import check_logits, row_dtype
+from kernels.backend import resolve_backend
+from kernels.legality import legal_words
+from kernels.registration import below_autograd, differentiable, once_differentiable, register
+
+
+class LegalLogProbs(NamedTuple):
+    """Results of `legal_log_probs`; K = `width`."""
+
+    log_probs: Tensor  # [B, K] float32 (float64 for float64 logits), columns ascending; -inf past the legal entries
+    indices: Tensor  # [B, K] int32; -1 past the legal entries
+    counts: Tensor  # [B] int32: legal entries of the row; a count above K tells that the rest was left out
+
+
+def legal_log_probs(logits: Tensor, *, legal: Tensor, width: int, backend: str = "auto") -> LegalLogProbs:
+    """Return the log-probabilities of the first `width` legal entries of each row.
+
+    An inference server sends these few numbers instead of a whole row. logits: `[B, N]`, any float dtype and strides.
+    legal: as for `masked_softmax`. Normalised over all legal entries, also when they are more than `width`.
+    Differentiable once through `log_probs`. Undefined rows are NaN. Raises TypeError or ValueError for arguments that
+    do not fit.
+    """
+    check_logits(logits)
+    words = legal_words(legal, logits)
+    if width < 1:
+        raise ValueError(f"width must be at least 1, got {width}")
+    return LegalLogProbs(*_apply(logits, words, width, resolve_backend(backend, logits.device))[:3])
+
+
+def _fake(logits: Tensor, words: Tensor, width: int, backend: str) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    rows = logits.shape[0]
+    dtype = row_dtype(logits.dtype)
+    return (
+        logits.new_empty((rows, width), dtype=dtype),
+        logits.new_empty((rows, width), dtype=torch.int32),
+        logits.new_empty(rows, dtype=torch.int32),
+        logits.new_empty(rows, dtype=dtype),
+        logits.new_empty(rows, dtype=dtype),
+    )
+
+
+def _fake_backward(gradient: Tensor, indices: Tensor, logits: Tensor, *rest: Any) -> Tensor:
+    return logits.new_empty(logits.shape)
+
+
+_forward = register(
+    "legal_log_probs",
+    "(Tensor logits, Tensor words, int width, str backend) -> (Tensor, Tensor, Tensor, Tensor, Tensor)",
+    "compact",
+    _fake,
+)
+_backward = register(
+    "legal_log_probs_backward",
+    "(Tensor gradient, Tensor indices, Tensor logits, Tensor words, Tensor peak, Tensor log_sum, "
+    "str backend) -> Tensor",
+    "compact",
+    _fake_backward,
+)
+
+
+class _LegalLogProbs(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, words: Tensor, width: int, backend: str) -> Any:
+        values, indices, counts, peak, log_sum = below_autograd(_forward, logits, words, width, backend)
+        ctx.save_for_backward(indices, logits, words, peak, log_sum)
+        ctx.backend = backend
+        ctx.mark_non_differentiable(indices, counts, peak, log_sum)
+        return values, indices, counts, peak, log_sum
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor, *rest: Any) -> Any:
+        return _backward(gradient, *ctx.saved_tensors, ctx.backend), None, None, None
+
+
+_apply = differentiable(_forward, _LegalLogProbs)

@@ -1,0 +1,93 @@
+"""The one legality contract that every op shares: True = legal, packed 32 columns to an int32 word.
+
+N columns pack into W = ceil(N / 32) words; bit i of word w is column 32 w + i. Spare bits of the last word are ignored
+whatever they hold. The ops compute on words alone: a bool or uint8 mask is packed once, which reads each of its bytes
+once, and the backward then reads an eighth of a byte an entry instead of a byte.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from kernels.registration import register
+
+WORD = 32  # columns a word
+
+
+def words_for(size: int) -> int:
+    """Return how many int32 words hold `size` columns."""
+    return (size + WORD - 1) // WORD
+
+
+def pack_legal(legal: Tensor) -> Tensor:
+    """Pack a mask into words.
+
+    legal: bool or uint8 `[..., N]`, any strides; nonzero = legal. Returns int32 `[..., ceil(N / 32)]`, spare bits zero.
+    Raises TypeError for another dtype and ValueError for a tensor without dimensions.
+    """
+    if legal.dtype not in (torch.bool, torch.uint8):
+        raise TypeError(f"pack_legal takes a bool or uint8 mask, got {legal.dtype}")
+    if legal.dim() == 0:
+        raise ValueError("pack_legal takes a mask of at least one dimension, got a scalar")
+    # A bool read as i1 differs between compilers; its byte compared with 0 does not.
+    flat = legal.view(torch.uint8).reshape(-1, legal.shape[-1])
+    words: Tensor = _pack(flat)
+    return words.reshape(*legal.shape[:-1], words_for(legal.shape[-1]))
+
+
+def unpack_legal(words: Tensor, size: int) -> Tensor:
+    """Unpack words into a mask.
+
+    words: int32 `[..., ceil(size / 32)]`. Returns bool `[..., size]`. Raises TypeError for another dtype and ValueError
+    when the number of words does not fit `size`.
+    """
+    if words.dtype != torch.int32:
+        raise TypeError(f"unpack_legal takes int32 words, got {words.dtype}")
+    if words.dim() == 0 or size < 0 or words.shape[-1] != words_for(size):
+        raise ValueError(f"{size} columns need {words_for(size)} words a row, got shape {tuple(words.shape)}")
+    mask: Tensor = _unpack(words.reshape(-1, words.shape[-1]), size)
+    return mask.reshape(*words.shape[:-1], size)
+
+
+def legal_words(legal: Tensor, logits: Tensor) -> Tensor:
+    """Return the words of `legal` for every row of `logits` `[..., N]`, as int32 `[R, W]` (row stride may be 0).
+
+    Raises TypeError for a dtype that is no mask and ValueError for a shape or device that does not fit.
+    """
+    size = logits.shape[-1]
+    if not isinstance(legal, Tensor):
+        raise TypeError(f"legal must be a tensor, got {type(legal).__name__}")
+    if legal.device != logits.device:
+        raise ValueError(f"legal is on {legal.device} but logits are on {logits.device}")
+    if legal.dtype not in (torch.bool, torch.uint8, torch.int32):
+        raise TypeError(f"legal must be bool, uint8 or packed int32 words, got {legal.dtype}")
+    packed = legal.dtype == torch.int32
+    width = words_for(size) if packed else size
+    lead = logits.shape[:-1]
+    if legal.dim() == 0 or legal.shape[-1] != width or not _expands(legal.shape[:-1], lead):
+        kind = f"packed words for {size} columns, {width} a row" if packed else f"a mask of {size} columns"
+        raise ValueError(f"legal must be {kind}, for {tuple(lead)} rows or fewer; got shape {tuple(legal.shape)}")
+    words = legal if packed else pack_legal(legal)
+    if words.shape[:-1] != lead:
+        words = words.expand(*lead, words.shape[-1])
+    return words if words.dim() == 2 else words.reshape(-1, words.shape[-1])
+
+
+def _expands(shape: torch.Size, to: torch.Size) -> bool:
+    """Whether broadcasting takes `shape` to `to`."""
+    return len(shape) <= len(to) and all(
+        have in (1, want) for have, want in zip(reversed(shape), reversed(to), strict=False)
+    )
+
+
+def _fake_pack(mask: Tensor) -> Tensor:
+    return mask.new_empty((mask.shape[0], (mask.shape[1] + WORD - 1) // WORD), dtype=torch.int32)
+
+
+def _fake_unpack(words: Tensor, size: int) -> Tensor:
+    return words.new_empty((words.shape[0], size), dtype=torch.bool)
+
+
+_pack = register("pack_legal", "(Tensor mask) -> Tensor", "packing", _fake_pack)
+_unpack = register("unpack_legal", "(Tensor words, int size) -> Tensor", "packing", _fake_unpack)

@@ -1,0 +1,95 @@
+"""masked_policy_terms: what an actor-critic step needs of its policy, in one pass over the logits."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from kernels.arguments import check_logits, check_row_indices, row_dtype
+from kernels.backend import resolve_backend
+from kernels.legality import legal_words
+from kernels.registration import below_autograd, differentiable, once_differentiable, register
+
+
+class PolicyTerms(NamedTuple):
+    """Results of `masked_policy_terms`, each `[B]`."""
+
+    log_prob: Tensor  # float32 (float64 for float64 logits)
+    entropy: Tensor  # likewise
+    top1: Tensor  # bool: the move is the most probable one, the lowest column of equals
+
+
+def masked_policy_terms(logits: Tensor, moves: Tensor, *, legal: Tensor, backend: str = "auto") -> PolicyTerms:
+    """Return the log-probability of `moves`, the entropy of the policy, and whether each move is its first choice.
+
+    logits: `[B, N]`, any float dtype and strides. moves: integers `[B]`. legal: as for `masked_softmax`.
+    Differentiable, once, through `log_prob` and `entropy`; the backward is one more pass.
+
+    An illegal move, or one out of range, has log_prob -inf and no gradient through it. A row without a legal entry has
+    log_prob 0, entropy 0, top1 False and zero gradient. Undefined rows are NaN. Raises TypeError or ValueError for
+    arguments that do not fit.
+    """
+    check_logits(logits)
+    moves = check_row_indices(moves, logits, "moves")
+    words = legal_words(legal, logits)
+    log_prob, entropy, best, _, _ = policy_terms(logits, words, moves, resolve_backend(backend, logits.device))
+    return PolicyTerms(log_prob, entropy, (best == moves) & (best >= 0))
+
+
+def _fake(
+    logits: Tensor, words: Tensor, moves: Tensor | None, backend: str
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    value = logits.new_empty(logits.shape[0], dtype=row_dtype(logits.dtype))
+    best = logits.new_empty(logits.shape[0], dtype=torch.int64)
+    return value, torch.empty_like(value), best, torch.empty_like(value), torch.empty_like(value)
+
+
+def _fake_backward(
+    log_prob_gradient: Tensor | None, entropy_gradient: Tensor | None, logits: Tensor, *rest: Any
+) -> Tensor:
+    return logits.new_empty(logits.shape)
+
+
+_forward = register(
+    "policy_terms",
+    "(Tensor logits, Tensor words, Tensor? moves, str backend) -> (Tensor, Tensor, Tensor, Tensor, Tensor)",
+    "terms",
+    _fake,
+)
+_backward = register(
+    "policy_terms_backward",
+    "(Tensor? log_prob_gradient, Tensor? entropy_gradient, Tensor logits, Tensor words, Tensor? moves, Tensor peak, "
+    "Tensor log_sum, Tensor entropy, str backend) -> Tensor",
+    "terms",
+    _fake_backward,
+)
+
+
+class _PolicyTerms(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, logits: Tensor, words: Tensor, moves: Tensor | None, backend: str
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        log_prob, entropy, best, peak, log_sum = below_autograd(_forward, logits, words, moves, backend)
+        ctx.save_for_backward(logits, words, moves, peak, log_sum, entropy)
+        ctx.backend = backend
+        ctx.mark_non_differentiable(best, peak, log_sum)
+        ctx.set_materialize_grads(False)
+        return log_prob, entropy, best, peak, log_sum
+
+    @staticmethod
+    @once_differentiable
+    def backward(
+        ctx: Any, log_prob_gradient: Tensor | None, entropy_gradient: Tensor | None, *rest: Any
+    ) -> tuple[Tensor, None, None, None]:
+        return (
+            _backward(log_prob_gradient, entropy_gradient, *ctx.saved_tensors, ctx.backend),
+            None,
+            None,
+            None,
+        )
+
+
+policy_terms = differentiable(_forward, _PolicyTerms)

@@ -1,0 +1,62 @@
+"""masked_sample: draw one legal move a row, with its log-probability and the entropy of what it was drawn from."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from kernels.arguments import check_logits, check_positive, check_row_indices, row_dtype
+from kernels.backend import resolve_backend
+from kernels.legality import legal_words
+from kernels.registration import register
+
+
+class Sample(NamedTuple):
+    """Results of `masked_sample`, each `[B]`."""
+
+    moves: Tensor  # int64; -1 where nothing can be drawn
+    log_prob: Tensor  # float32 (float64 for float64 logits)
+    entropy: Tensor  # likewise
+
+
+def masked_sample(
+    logits: Tensor, *, legal: Tensor, seed: int, row_keys: Tensor, temperature: float = 1.0, backend: str = "auto"
+) -> Sample:
+    """Draw a move a row from softmax(logits / temperature) over the legal entries.
+
+    logits: `[B, N]`, any float dtype and strides. legal: as for `masked_softmax`. row_keys: integers `[B]`. The noise
+    of a row depends on `seed` and its key alone, so its sample is the same in any batch, after a resume, and on another
+    device of the same backend; give every draw its own key. `log_prob` and `entropy` are those of the distribution
+    drawn from, temperature included. Gumbel-max (Maddison et al., "A* sampling", 2014) over legal entries only: an
+    illegal index cannot come out. No gradient.
+
+    A row without a legal entry gives -1, 0, 0; an undefined row gives -1, NaN, NaN. Raises TypeError or ValueError for
+    arguments that do not fit.
+    """
+    check_logits(logits)
+    keys = check_row_indices(row_keys, logits, "row_keys")
+    words = legal_words(legal, logits)
+    temperature = check_positive(temperature, "temperature")
+    backend = resolve_backend(backend, logits.device)
+    return Sample(*_sample(logits.detach(), words, signed_seed(seed), keys, temperature, backend))
+
+
+def signed_seed(seed: int) -> int:
+    """Take any integer to its low 64 bits as an int64, the form an op's schema can carry."""
+    return ((seed & (2**64 - 1)) ^ 2**63) - 2**63
+
+
+def _fake(logits: Tensor, *rest: Any) -> tuple[Tensor, Tensor, Tensor]:
+    value = logits.new_empty(logits.shape[0], dtype=row_dtype(logits.dtype))
+    return logits.new_empty(logits.shape[0], dtype=torch.int64), value, torch.empty_like(value)
+
+
+_sample = register(
+    "masked_sample",
+    "(Tensor logits, Tensor words, int seed, Tensor row_keys, float temperature, str backend) "
+    "-> (Tensor, Tensor, Tensor)",
+    "sampling",
+    _fake,
+)

@@ -1,0 +1,54 @@
+"""What every twin needs of a row: its legal entries, their peak and the sum of exponentials.
+
+R rows, N columns. Illegal entries are replaced before any arithmetic, so nothing that stands there can spread.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from kernels.on_torch.packing import unpack_legal
+
+
+class Rows(NamedTuple):
+    """Statistics of the legal entries of each row, in the accumulation dtype."""
+
+    legal: Tensor  # bool [R, N]
+    shifted: Tensor  # [R, N]: logit - peak; -inf where illegal, NaN throughout an undefined row
+    peak: Tensor  # [R]: largest legal logit; 0 in an empty row, NaN in an undefined one
+    log_sum: Tensor  # [R]: log of the sum of exp(shifted); 0 in an empty row
+    empty: Tensor  # bool [R]: no legal entry
+
+
+def legal_mask(words: Tensor, size: int, period: int = 0) -> Tensor:
+    """Unpack words `[R, W]`; with a causal `period`, row r keeps columns 0 .. r % period only."""
+    legal = unpack_legal(words, size)
+    if period:
+        last = torch.arange(legal.shape[0], device=words.device) % period
+        legal = legal & (torch.arange(size, device=words.device) <= last[:, None])
+    return legal
+
+
+def rows(logits: Tensor, words: Tensor, period: int = 0) -> Rows:
+    """Compute the statistics of each row of logits `[R, N]`.
+
+    A row is undefined when a legal logit is NaN or +inf, or when all of them are -inf: its results are NaN at the legal
+    entries, never a quiet guess.
+    """
+    legal = legal_mask(words, logits.shape[1], period)
+    exact = logits if logits.dtype == torch.float64 else logits.float()
+    chosen = exact.masked_fill(~legal, -torch.inf)
+    empty = ~legal.any(1)
+    peak = chosen.amax(1)
+    peak = torch.where(peak.isfinite(), peak, torch.nan).masked_fill(empty, 0.0)
+    shifted = (chosen - peak[:, None]).masked_fill(~legal, -torch.inf)
+    log_sum = shifted.exp().sum(1).log().masked_fill(empty, 0.0)
+    return Rows(legal, shifted, peak, log_sum, empty)
+
+
+def weighted(probability: Tensor, value: Tensor) -> Tensor:
+    """Return probability * value with 0 * -inf = 0, the limit of p log p."""
+    return torch.where(probability == 0, 0.0, probability * value)

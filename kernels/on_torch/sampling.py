@@ -1,0 +1,87 @@
+"""Gumbel-max sampling in PyTorch operators, with the same Philox noise as the Triton and Numba paths.
+
+Noise of a column is Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011): key = seed,
+counter = (column // 4, row key, stream), output number column % 4. It depends on nothing else, so neither the batch a
+row sits in nor a resume changes its sample.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from kernels.on_torch.rows import Rows, rows
+from kernels.on_torch.terms import entropy
+
+SAMPLE_STREAM = 0
+TOP_K_STREAM = 1
+LOW = 0xFFFFFFFF
+
+
+def masked_sample(
+    logits: Tensor, words: Tensor, seed: int, row_keys: Tensor, temperature: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """[R, N] -> moves int64, log_prob, entropy, `[R]` each, of softmax(logits / temperature) over legal entries."""
+    row = cooled(rows(logits, words), temperature)
+    noisy = row.shifted + gumbel(seed, row_keys, SAMPLE_STREAM, logits.shape[1]).to(row.shifted.dtype)
+    none = row.empty | row.peak.isnan()
+    moves = noisy.masked_fill(~row.legal, -torch.inf).argmax(1)
+    log_prob = row.shifted.gather(1, moves[:, None]).squeeze(1) - row.log_sum
+    return moves.masked_fill(none, -1), log_prob.masked_fill(row.empty, 0.0), entropy(row)
+
+
+def gumbel_top_k(logits: Tensor, words: Tensor, k: int, seed: int, row_keys: Tensor) -> tuple[Tensor, Tensor]:
+    """[R, N] -> indices int64 `[R, k]` (-1 past the legal ones) and logit + noise `[R, k]` (-inf there)."""
+    row = rows(logits, words)
+    noise = gumbel(seed, row_keys, TOP_K_STREAM, logits.shape[1]).to(row.shifted.dtype)
+    noisy = (row.shifted + noise).masked_fill(~row.legal, -torch.inf)
+    # A stable sort keeps the lower index of equal values first.
+    values, indices = noisy.sort(dim=1, descending=True, stable=True)
+    values, indices = values[:, :k] + row.peak[:, None], indices[:, :k]
+    missing = ~row.legal.gather(1, indices)
+    broken = row.peak.isnan()[:, None]
+    values = values.masked_fill(missing, -torch.inf).masked_fill(broken, torch.nan)
+    indices = indices.masked_fill(missing | broken, -1)
+    short = k - indices.shape[1]
+    pad = torch.nn.functional.pad
+    return pad(indices, (0, short), value=-1), pad(values, (0, short), value=-torch.inf)
+
+
+def cooled(row: Rows, temperature: float) -> Rows:
+    """Statistics of the same row at another temperature."""
+    if temperature == 1.0:
+        return row
+    shifted = row.shifted / temperature
+    log_sum = shifted.exp().sum(1).log().masked_fill(row.empty, 0.0)
+    return row._replace(shifted=shifted, log_sum=log_sum)
+
+
+def gumbel(seed: int, row_keys: Tensor, stream: int, size: int) -> Tensor:
+    """Return float32 `[R, size]` Gumbel noise."""
+    groups = torch.arange((size + 3) // 4, device=row_keys.device)
+    parts = philox(seed, groups[None, :], row_keys[:, None] & LOW, (row_keys[:, None] >> 32) & LOW, stream)
+    return bits_to_gumbel(torch.stack(parts, 2).view(row_keys.shape[0], -1)[:, :size])
+
+
+def philox(seed: int, c0: Tensor, c1: Tensor, c2: Tensor, c3: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Philox4x32 of ten rounds on 32-bit values held in int64."""
+    k0, k1 = seed & LOW, (seed >> 32) & LOW
+    a, b, c = c0 + c1 * 0, c1 + c0 * 0, c2 + c0 * 0
+    d = torch.full_like(a, c3)
+    for _ in range(10):
+        # An int64 product wraps, but its low and high halves are those of the unsigned one.
+        p, q = a * 0xD2511F53, c * 0xCD9E8D57
+        a, b, c, d = ((q >> 32) & LOW) ^ b ^ k0, q & LOW, ((p >> 32) & LOW) ^ d ^ k1, p & LOW
+        k0, k1 = (k0 + 0x9E3779B9) & LOW, (k1 + 0xBB67AE85) & LOW
+    return a, b, c, d
+
+
+def bits_to_gumbel(bits: Tensor) -> Tensor:
+    """32 random bits -> float32 Gumbel noise, finite for every pattern of bits.
+
+    u = (bits + 1/2) 2^-32, kept at most 1 - 2^-24: the open interval, so no noise is infinite. E = -log(1 - u) keeps
+    full resolution where E is small, which is where winners come from; below 2^-5 its series does, to 2e-8 relative.
+    """
+    u = ((bits.to(torch.float32) + 0.5) * 2.0**-32).clamp(max=1 - 2.0**-24)
+    series = u * (1 + u * (0.5 + u * (1 / 3 + u * (0.25 + u * 0.2))))
+    return -torch.where(u < 2.0**-5, series, -torch.log(1 - u)).log()

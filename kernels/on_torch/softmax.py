@@ -1,0 +1,44 @@
+"""masked_softmax and masked_log_softmax, forward and backward, in PyTorch operators."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from kernels.on_torch.rows import legal_mask, rows
+
+
+def masked_softmax(logits: Tensor, words: Tensor, period: int, dtype: torch.dtype) -> Tensor:
+    """[R, N] -> [R, N]: p = exp(x - peak) / sum over the legal entries, 0 elsewhere."""
+    row = rows(logits, words, period)
+    probability = (row.shifted - row.log_sum[:, None]).exp()
+    return probability.masked_fill(~row.legal, 0.0).to(dtype)
+
+
+def masked_softmax_backward(
+    gradient: Tensor, probability: Tensor, words: Tensor, period: int, dtype: torch.dtype
+) -> Tensor:
+    """dx = p (g - sum p g): the sum over legal entries only, the literal zero elsewhere."""
+    legal = legal_mask(words, probability.shape[1], period)
+    exact = torch.float64 if dtype == torch.float64 else torch.float32
+    p = probability.to(exact)
+    g = gradient.to(exact).masked_fill(~legal, 0.0)
+    dot = (p * g).sum(1, keepdim=True)
+    return (p * (g - dot)).masked_fill(~legal, 0.0).to(dtype)
+
+
+def masked_log_softmax(logits: Tensor, words: Tensor, period: int, fill: float, dtype: torch.dtype) -> Tensor:
+    """[R, N] -> [R, N]: x - peak - log(sum) at legal entries, `fill` elsewhere."""
+    row = rows(logits, words, period)
+    return (row.shifted - row.log_sum[:, None]).masked_fill(~row.legal, fill).to(dtype)
+
+
+def masked_log_softmax_backward(
+    gradient: Tensor, log_probability: Tensor, words: Tensor, period: int, dtype: torch.dtype
+) -> Tensor:
+    """dx = g - p sum g."""
+    legal = legal_mask(words, log_probability.shape[1], period)
+    exact = torch.float64 if dtype == torch.float64 else torch.float32
+    p = log_probability.to(exact).masked_fill(~legal, -torch.inf).exp()
+    g = gradient.to(exact).masked_fill(~legal, 0.0)
+    return (g - p * g.sum(1, keepdim=True)).masked_fill(~legal, 0.0).to(dtype)

@@ -1,0 +1,67 @@
+"""Log-probability of one move a row, entropy and most probable move, with their common backward."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from kernels.on_torch.rows import Rows, legal_mask, rows, weighted
+
+
+def policy_terms(logits: Tensor, words: Tensor, moves: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """[R, N] -> log_prob, entropy, best (int64, -1 if none), peak, log_sum, all `[R]`.
+
+    log_prob is -inf for an illegal move, 0 in an empty row; without moves it is 0.
+    """
+    row = rows(logits, words)
+    log_prob = torch.zeros_like(row.peak)
+    if moves is not None:
+        log_prob = log_probability(row, moves)
+    return log_prob, entropy(row), best(row), row.peak, row.log_sum
+
+
+def policy_terms_backward(
+    log_prob_gradient: Tensor | None,
+    entropy_gradient: Tensor | None,
+    logits: Tensor,
+    words: Tensor,
+    moves: Tensor | None,
+    peak: Tensor,
+    log_sum: Tensor,
+    row_entropy: Tensor,
+) -> Tensor:
+    """dx = g_logp (1[move] - p) - g_H p (log p + H); zero in a row whose move is illegal, as far as g_logp goes."""
+    legal = legal_mask(words, logits.shape[1])
+    log_p = (logits.to(peak.dtype) - peak[:, None] - log_sum[:, None]).masked_fill(~legal, -torch.inf)
+    p = log_p.exp()
+    result = torch.zeros_like(p)
+    if log_prob_gradient is not None and moves is not None:
+        taken, known = one_hot(moves, legal)
+        result += torch.where(known, log_prob_gradient, 0.0)[:, None] * (taken.to(p.dtype) - p)
+    if entropy_gradient is not None:
+        result -= entropy_gradient[:, None] * (weighted(p, log_p) + p * row_entropy[:, None])
+    return result.masked_fill(~legal, 0.0).to(logits.dtype)
+
+
+def log_probability(row: Rows, moves: Tensor) -> Tensor:
+    """Log-probability of `moves` `[R]`: -inf where illegal or out of range, 0 in an empty row."""
+    taken, known = one_hot(moves, row.legal)
+    picked = row.shifted.gather(1, taken.to(torch.uint8).argmax(1, keepdim=True)).squeeze(1)
+    return torch.where(known, picked - row.log_sum, -torch.inf).masked_fill(row.empty, 0.0)
+
+
+def entropy(row: Rows) -> Tensor:
+    """H = log(sum) - sum e (x - peak) / sum = -sum p log p over legal entries; NaN in an undefined row."""
+    log_p = (row.shifted - row.log_sum[:, None]).masked_fill(~row.legal, -torch.inf)
+    return weighted(log_p.exp(), log_p).sum(1).neg().masked_fill(row.empty, 0.0)
+
+
+def best(row: Rows) -> Tensor:
+    """Column of the largest legal logit, the lowest of equals; -1 in an empty or undefined row."""
+    return row.shifted.argmax(1).masked_fill(row.empty | row.peak.isnan(), -1)
+
+
+def one_hot(indices: Tensor, legal: Tensor) -> tuple[Tensor, Tensor]:
+    """Return bool `[R, N]`, True at a row's index where that is legal, and bool `[R]`, whether it is."""
+    taken = (torch.arange(legal.shape[1], device=legal.device) == indices[:, None]) & legal
+    return taken, taken.any(1)
