@@ -1,0 +1,69 @@
+"""How a game looks on text streams: lines asked for and said, and the board."""
+
+from dataclasses import dataclass
+from typing import TextIO
+
+import chess
+
+_FIGURINES = dict(zip("KQRBNPkqrbnp", "♔♕♖♗♘♙♚♛♜♝♞♟", strict=True))
+
+
+@dataclass
+class Streams:
+    """Where lines come from and go to.
+
+    Args:
+        input: one command or move a line.
+        output: everything that is said.
+        person: whether somebody sits at a keyboard: prompts stay on the line, and the talk goes on after a
+            game. Else prompts end their line, and the end of the game is the end.
+    """
+
+    input: TextIO
+    output: TextIO
+    person: bool = False
+
+    def ask(self, prompt: str) -> str | None:
+        """One line without its end, or None at the end of input."""
+        if self.person:
+            try:
+                return input(f"{prompt} ")  # edits lines where readline is there
+            except EOFError:
+                self.say()
+                return None
+        self.say(prompt)
+        line = self.input.readline()
+        return line.strip() if line else None
+
+    def say(self, text: str = "") -> None:
+        """Write `text` and a line end at once, with ? for what the encoding lacks."""
+        encoding = self.output.encoding or "utf-8"
+        self.output.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+        self.output.flush()
+
+    @property
+    def figurines(self) -> bool:
+        """Whether the output can show chess figurines."""
+        try:
+            "♔♟·".encode(self.output.encoding or "utf-8")
+        except UnicodeEncodeError:
+            return False
+        return True
+
+
+def draw_board(board: chess.Board, *, flipped: bool = False, figurines: bool = True) -> str:
+    """The board as ten lines, White below unless `flipped`; letters (white upper case) without `figurines`."""
+    ranks = range(8) if flipped else range(7, -1, -1)
+    files = range(7, -1, -1) if flipped else range(8)
+    rows = [
+        f"{rank + 1} {' '.join(_cell(board, chess.square(file, rank), figurines) for file in files)}" for rank in ranks
+    ]
+    letters = " ".join("abcdefgh"[file] for file in files)
+    return "\n".join(["", *rows, f"  {letters}"])
+
+
+def _cell(board: chess.Board, square: chess.Square, figurines: bool) -> str:
+    piece = board.piece_at(square)
+    if piece is None:
+        return "·" if figurines else "."
+    return _FIGURINES[piece.symbol()] if figurines else piece.symbol()

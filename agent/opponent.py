@@ -1,0 +1,138 @@
+"""The agent as people and programs meet it: weights found and loaded, moves chosen on python-chess boards."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import chess
+import torch
+
+from agent import vocabulary
+from agent.compilation import warm_up
+from agent.errors import InputError
+from agent.evaluator import Evaluator
+from agent.network import Network
+from agent.player import LookaheadPlayer, Player
+from agent.rules import Games
+from agent.weights import Weights, load_weights
+
+RUNS = Path("runs")
+"""Where training makes its run folders unless a setting says otherwise."""
+
+
+class Thought(NamedTuple):
+    """What a player answers in one position."""
+
+    move: chess.Move
+    """Legal on the board that was asked about."""
+    score: float | None
+    """Expected score -1..1 for the side to move; None where the player has no opinion."""
+
+
+@dataclass(frozen=True)
+class Opponent:
+    """A player with the name and the story of its weights."""
+
+    player: Player
+    origin: str
+    """One sentence without a full stop: which weights these are."""
+    warnings: tuple[str, ...] = ()
+    """Sentences about checkpoints that had to be skipped."""
+
+    def think(self, board: chess.Board) -> Thought:
+        """Choose a move; `board` must have a legal one. Its move stack counts for repetition."""
+        choice = self.player.choose(Games.from_boards([board]))
+        move = chess.Move.from_uci(vocabulary.to_uci(int(choice.moves[0]), black=board.turn == chess.BLACK))
+        assert board.is_legal(move), f"{move} is illegal in '{board.fen()}'"
+        score = float(choice.values[0])
+        return Thought(move, None if math.isnan(score) else score)
+
+
+def load_opponent(
+    weights: Path | None = None,
+    run: str | None = None,
+    *,
+    runs: Path = RUNS,
+    seed: int = 0,
+    progress: Callable[[str], None] | None = None,
+) -> Opponent:
+    """Load what plays: `weights`, else the newest checkpoint of `run`, else `default_weights`.
+
+    Args:
+        weights: a weights file.
+        run: a run folder, by its name below `runs` or by path.
+        runs: where run folders are.
+        seed: of an untrained network.
+        progress: gets lines of text while code is compiled.
+
+    Raises:
+        InputError: the file is missing or damaged, there is no such run, or it has no whole checkpoint.
+    """
+    warnings: list[str] = []
+    if weights is not None:
+        loaded, origin = load_weights(weights), f"weights of {weights}"
+    elif run is not None:
+        loaded, origin = _of_run(run, runs, warnings)
+    else:
+        loaded, origin = default_weights(runs, seed, warnings)
+    warm_up(progress)
+    return Opponent(LookaheadPlayer(Evaluator(loaded.network)), origin, tuple(warnings))
+
+
+def default_weights(runs: Path, seed: int, warnings: list[str]) -> tuple[Weights, str]:
+    """What plays when nothing is named: the newest run, else an untrained network; with its origin in words.
+
+    Skipped checkpoints are added to `warnings`.
+    """
+    folders = [folder for folder in runs.glob("*") if checkpoints(folder)]
+    for folder in sorted(folders, key=lambda folder: checkpoints(folder)[0].stat().st_mtime, reverse=True):
+        found = _newest(folder, warnings)
+        if found is not None:
+            return found
+    torch.manual_seed(seed)
+    return Weights(Network().eval(), {}), f"an untrained network, for no trained one is in {runs}/"
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """The weights files of a run folder, newest step first."""
+    files = [
+        (int(number), file)
+        for file in folder.glob("checkpoints/step-*/weights.safetensors")
+        if (number := file.parent.name.removeprefix("step-")).isdigit()
+    ]
+    return [file for _, file in sorted(files, reverse=True)]
+
+
+def find_run(name: str, runs: Path = RUNS) -> Path:
+    """The folder of run `name`: below `runs`, or a path.
+
+    Raises:
+        InputError: there is none; the message names those that exist.
+    """
+    for folder in (runs / name, Path(name)):
+        if name and folder.is_dir():
+            return folder
+    existing = sorted(folder.name for folder in runs.glob("*") if folder.is_dir())
+    known = f"runs here: {', '.join(existing)}" if existing else f"no runs in {runs}/ yet; start one: zeromass train"
+    raise InputError(f"run '{name}' does not exist; {known}")
+
+
+def _of_run(name: str, runs: Path, warnings: list[str]) -> tuple[Weights, str]:
+    folder = find_run(name, runs)
+    found = _newest(folder, warnings)
+    if found is None:
+        why = warnings[-1] if warnings else "it has made none yet"
+        raise InputError(f"run '{name}' has no whole checkpoint ({why}); let it train until the first is written")
+    return found
+
+
+def _newest(folder: Path, warnings: list[str]) -> tuple[Weights, str] | None:
+    """The newest checkpoint of `folder` that loads; those skipped are named in `warnings`."""
+    for file in checkpoints(folder):
+        try:
+            return load_weights(file), f"run {folder.name}, {file.parent.name.replace('-', ' ')}"
+        except InputError as error:
+            warnings.append(f"skipped: {error}")
+    return None

@@ -1,0 +1,177 @@
+"""The command line: one verb a function, thin. What a verb needs is imported when it runs, so start-up is light."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from agent.errors import InputError
+
+app = typer.Typer(
+    help="A chess agent that learns by playing itself and gives illegal moves probability exactly zero.",
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+_Seed = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Fixes what is random.")]
+
+
+@app.command()
+def train(
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[CONFIG] [KEY=VALUE]...", help="demo, cpu, gpu, cluster or a YAML file; then settings."
+        ),
+    ] = None,
+    resume: Annotated[str | None, typer.Option(metavar="RUN", help="Go on from this run's newest checkpoint.")] = None,
+    cluster: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Join this Ray cluster.")] = None,
+) -> int:
+    """Train by self-play; Ctrl-C ends in a checkpoint."""
+    from training.run import train_command
+
+    config, overrides = split_arguments(arguments or [])
+    return train_command(config, overrides, resume, cluster)
+
+
+@app.command()
+def play(
+    plain: Annotated[bool, typer.Option("--plain", help="Line by line, for pipes and any terminal.")] = False,
+    side: Annotated[Literal["white", "black", "random"], typer.Option(help="Your colour.")] = "white",
+    fen: Annotated[str | None, typer.Option(help="Start from this position.")] = None,
+    weights: Annotated[Path | None, typer.Option(help="Play against these weights.")] = None,
+    run: Annotated[str | None, typer.Option(help="Play against this run's newest checkpoint.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Fixes a random side and an untrained network.")] = None,
+) -> int:
+    """Play a game against the agent in the terminal."""
+    from agent.notation import read_fen
+
+    if weights is not None and run is not None:
+        raise InputError(f"--weights '{weights}' and --run '{run}' exclude each other; give one")
+    start = read_fen(fen) if fen is not None else None  # before torch loads: a mistake is told at once
+    from agent.terminal import play_command
+
+    return play_command(start, side, weights, run, seed)
+
+
+@app.command()
+def uci() -> int:
+    """Be a UCI engine on standard input and output, for chess programs."""
+    from agent.uci import main as uci_main
+
+    return uci_main()
+
+
+@app.command()
+def evaluate(
+    opponent: Annotated[str, typer.Option(help="random or greedy.")] = "random",
+    games: Annotated[int, typer.Option(min=1, max=100_000, help="How many.")] = 100,
+    weights: Annotated[Path | None, typer.Option(help="Test these weights, not the newest run's.")] = None,
+    seed: _Seed = 0,
+    lookahead: Annotated[bool, typer.Option(help="Look one ply ahead, or play the policy alone.")] = True,
+    as_json: _Json = False,
+) -> int:
+    """Play a match and print wins, draws, losses and the score with its 95 % interval."""
+    from training.evaluation import evaluate_command
+
+    return evaluate_command(weights, opponent, games, seed, as_json, lookahead)
+
+
+@app.command()
+def monitor(
+    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="Only this run.")] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Exactly this port.")] = None,
+) -> int:
+    """Show the curves of all runs, or of RUN, in the browser (TensorBoard on this machine only)."""
+    from training.monitor import monitor_command
+
+    return monitor_command(run, port)
+
+
+@app.command()
+def doctor(as_json: _Json = False) -> int:
+    """Say what this machine has, which path each part takes and why, and what would limit a run."""
+    from training.doctor import doctor_command
+
+    return doctor_command(as_json)
+
+
+@app.command()
+def benchmark(what: Annotated[Literal["kernels", "rules"], typer.Argument()], as_json: _Json = False) -> int:
+    """Measure against the alternatives in one sitting."""
+    from importlib import import_module
+
+    try:
+        module = import_module(f"benchmarks.{what}")
+    except ModuleNotFoundError as error:
+        if error.name is None or not error.name.startswith("benchmarks"):
+            raise
+        raise InputError(f"benchmark '{what}' is not part of this installation; run it in a source tree") from error
+    print_benchmark(module.run(), as_json)
+    return 0
+
+
+def split_arguments(arguments: list[str]) -> tuple[str, list[str]]:
+    """`[CONFIG] [key=value ...]` to the settings file (by default the one that fits this machine) and the overrides.
+
+    Raises:
+        InputError: a second word is not a setting.
+    """
+    overrides = [word for word in arguments if "=" in word]
+    configs = [word for word in arguments if "=" not in word]
+    if len(configs) > 1:
+        raise InputError(
+            f"'{configs[1]}' is not a setting of the form key=value, and the settings file is '{configs[0]}' already"
+        )
+    return (configs[0] if configs else "cpu"), overrides
+
+
+def print_benchmark(figures: dict[str, Any], as_json: bool) -> None:
+    """Print `{"results": [...], "ratios": [...]}` as JSON or as tables."""
+    import json
+
+    if as_json:
+        print(json.dumps(figures))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    for title, columns in (("results", ("name", "value", "unit")), ("ratios", ("name", "value"))):
+        table = Table(*columns, title=title, title_justify="left")
+        for row in figures[title]:
+            table.add_row(*(f"{row[key]:,.4g}" if isinstance(row[key], float) else str(row[key]) for key in columns))
+        console.print(table)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; returns the exit code (2: the input was wrong, said in one sentence)."""
+    words = sys.argv[1:] if arguments is None else arguments
+    try:
+        if words == ["uci"]:  # programs wait for `uciok`: skip even the parsing
+            return uci()
+        return int(app(words or ["--help"], prog_name="zeromass", standalone_mode=False) or 0)
+    except InputError as error:
+        return _refuse(str(error), 2)
+    except typer.Abort:
+        return _refuse("aborted", 1)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader has gone, as with `| head`. Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except typer.exceptions.TyperException as error:
+        return _refuse(f"{error.format_message()} (see zeromass --help)", 2)
+
+
+def _refuse(sentence: str, code: int) -> int:
+    print(f"zeromass: {sentence}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
