@@ -69,7 +69,7 @@ class InvalidMassMeter:
             mass[row] = torch.maximum(mass[row], _mass_by_python_chess(probabilities[row], positions[row]))
         largest = float(mass.max())  # NaN stays NaN
         self.reading.add(MassReading(largest, float(mass.sum()), len(positions)))
-        if not largest == 0.0:
+        if largest != 0.0:
             worst = int(torch.where(mass.isnan(), torch.inf, mass).argmax())
             raise InvalidMassError(_describe(probabilities[worst], positions[worst], float(mass[worst])))
         return largest

@@ -98,6 +98,7 @@ class Network(nn.Module):
         # A fresh network is nearly indifferent: near-uniform policy, near-even value.
         for head in (self.policy_planes, self.value_out):
             nn.init.normal_(head.weight, std=0.01)
+            assert head.bias is not None
             nn.init.zeros_(head.bias)
 
     def forward(self, planes: Tensor) -> tuple[Tensor, Tensor]:

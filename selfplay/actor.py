@@ -1,0 +1,89 @@
+"""The Ray actor around a generator, and what it reports."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import ray
+import torch
+from numpy.typing import NDArray
+
+from agent.evaluator import Evaluator
+from agent.network import Architecture, Network
+from selfplay.generator import Generator, GeneratorSettings, GeneratorStatistics
+from selfplay.record import GameRecord
+
+Weights = Mapping[str, NDArray[np.float32]]
+"""Published weights: a network's state as arrays by name."""
+
+
+@dataclass(frozen=True)
+class GameBatch:
+    """What one call of an actor brings back."""
+
+    stream: int
+    """Of the generator that played."""
+    version: int
+    """Of the weights at the end of the call."""
+    records: list[GameRecord] = field(default_factory=list)
+    """Games that ended during the call."""
+    statistics: GeneratorStatistics = field(default_factory=GeneratorStatistics)
+    """Of the call, unfinished games included."""
+
+
+@dataclass(frozen=True)
+class ActorSettings:
+    """Everything a generator's process needs to know."""
+
+    architecture: Architecture
+    generator: GeneratorSettings
+    seed: int
+    plies_per_call: int
+    threads: int
+    cuda: bool
+
+
+class GamePlayer:
+    """A generator with weights that can be exchanged between calls; runs in an actor or in the learner's process."""
+
+    def __init__(self, settings: ActorSettings, stream: int) -> None:
+        self._settings = settings
+        self._stream = stream
+        evaluator = Evaluator(Network(settings.architecture), "cuda" if settings.cuda else "cpu")
+        self._generator = Generator(evaluator, settings.generator, seed=settings.seed, stream=stream)
+        self._generator.version = -1
+
+    @property
+    def version(self) -> int:
+        """Of the weights in use; -1 before the first."""
+        return self._generator.version
+
+    def load(self, weights: Weights, version: int) -> None:
+        """Use these weights from the next ply on."""
+        # The object store's arrays are read-only; torch wants to own what it loads from.
+        self._generator.evaluator.load({name: torch.from_numpy(array.copy()) for name, array in weights.items()})
+        self._generator.version = version
+
+    def play(self) -> GameBatch:
+        """Play `plies_per_call` plies in every game."""
+        records = [record for _ in range(self._settings.plies_per_call) for record in self._generator.step()]
+        return GameBatch(self._stream, self.version, records, self._generator.take_statistics())
+
+
+class GameActor:
+    """A thin coat for Ray: fetches weights only when their version is new, then plays."""
+
+    def __init__(self, settings: ActorSettings, stream: int) -> None:
+        torch.set_num_threads(settings.threads)
+        self._player = GamePlayer(settings, stream)
+
+    def play(self, weights: list["ray.ObjectRef[Weights]"], version: int) -> GameBatch:
+        """Play one call's plies with the given version.
+
+        Args:
+            weights: a list with one reference, so that Ray does not fetch what is not needed.
+            version: of these weights.
+        """
+        if version != self._player.version:
+            self._player.load(ray.get(weights[0]), version)
+        return self._player.play()

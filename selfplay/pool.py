@@ -1,0 +1,154 @@
+"""Where games come from: a pool of Ray actors, or one generator in this process. Both have one face.
+
+Back-pressure: each actor has at most `IN_FLIGHT` calls under way. While nobody collects them it finishes these
+and waits, so a slow learner is never flooded; nothing polls.
+"""
+
+import time
+from typing import Final, Protocol
+
+import ray
+from ray.exceptions import RayActorError, RayTaskError
+
+from agent.meter import InvalidMassError
+from selfplay.actor import ActorSettings, GameActor, GameBatch, GamePlayer, Weights
+
+IN_FLIGHT: Final = 2
+"""Calls an actor may have under way: one played, one waiting, so it never idles between them."""
+RESTART_DELAY: Final = 2.0
+"""Seconds before a dead actor's place is taken, so that a crash at start-up does not spin."""
+
+
+class Pool(Protocol):
+    """A source of games."""
+
+    restarts: int
+    """Actors replaced since the start."""
+    streams: int
+    """Streams handed out so far; a resumed run starts behind them, so that no game is played twice."""
+
+    @property
+    def actors(self) -> int:
+        """Actors alive."""
+        ...
+
+    def publish(self, weights: Weights, version: int) -> None:
+        """Use these weights from the next call on."""
+        ...
+
+    def collect(self, *, wait: bool) -> list[GameBatch]:
+        """What is ready; with `wait`, at least one batch.
+
+        Raises:
+            InvalidMassError: a generator found mass on an illegal move.
+        """
+        ...
+
+    def close(self) -> None:
+        """Stop the actors; unfinished games are dropped."""
+        ...
+
+
+class LocalPool:
+    """One generator in this process, without Ray: deterministic, for small machines and tests."""
+
+    def __init__(self, settings: ActorSettings, first_stream: int = 0) -> None:
+        self.restarts = 0
+        self.streams = first_stream + 1
+        self.actors = 1
+        self._player = GamePlayer(settings, first_stream)
+
+    def publish(self, weights: Weights, version: int) -> None:
+        """Use these weights from the next call on."""
+        self._player.load(weights, version)
+
+    def collect(self, *, wait: bool) -> list[GameBatch]:
+        """One batch when asked to wait, else nothing: playing is work, done only when games are needed."""
+        return [self._player.play()] if wait else []
+
+    def close(self) -> None:
+        """Nothing to stop."""
+
+
+class RayPool:
+    """Ray actors, replaced when they die. Ray must be initialised.
+
+    Args:
+        settings: of every actor.
+        actors: how many.
+        first_stream: of the first actor; each actor, and each replacement, gets the next.
+        gpus: of each actor.
+    """
+
+    def __init__(self, settings: ActorSettings, actors: int, *, first_stream: int = 0, gpus: float = 0) -> None:
+        self.restarts = 0
+        self.streams = first_stream
+        self._settings = settings
+        # Ray's own restarts would rerun the constructor with the same stream and play the same games again.
+        self._actor_class = ray.remote(num_cpus=settings.threads, num_gpus=gpus, max_restarts=0)(GameActor)
+        self._weights: list[ray.ObjectRef[Weights]] = []
+        self._version = -1
+        self._calls: dict[ray.ObjectRef[GameBatch], ray.actor.ActorHandle[GameActor]] = {}
+        self._actors = [self._start() for _ in range(actors)]
+
+    @property
+    def actors(self) -> int:
+        """Actors alive."""
+        return len(self._actors)
+
+    def publish(self, weights: Weights, version: int) -> None:
+        """Put the weights into the object store once; calls from now on name them."""
+        first = not self._weights
+        self._weights, self._version = [ray.put(weights)], version
+        if first:
+            for actor in self._actors:
+                self._call(actor)
+
+    def collect(self, *, wait: bool) -> list[GameBatch]:
+        """What is ready; with `wait`, at least one batch. Dead actors are replaced on the way."""
+        while True:
+            calls = list(self._calls)
+            ready, _ = ray.wait(calls, num_returns=len(calls), timeout=0)
+            if not ready and wait:
+                ready, _ = ray.wait(calls, num_returns=1)
+            batches = [batch for call in ready if (batch := self._finish(call)) is not None]
+            if batches or not wait:
+                return batches
+
+    def close(self) -> None:
+        """Kill the actors; unfinished games are dropped."""
+        for actor in self._actors:
+            ray.kill(actor)
+        self._actors, self._calls = [], {}
+
+    def _start(self) -> "ray.actor.ActorHandle[GameActor]":
+        actor: ray.actor.ActorHandle[GameActor] = self._actor_class.remote(self._settings, self.streams)
+        self.streams += 1
+        return actor
+
+    def _call(self, actor: "ray.actor.ActorHandle[GameActor]") -> None:
+        while sum(1 for other in self._calls.values() if other is actor) < IN_FLIGHT:
+            self._calls[actor.play.remote(self._weights, self._version)] = actor
+
+    def _finish(self, call: "ray.ObjectRef[GameBatch]") -> GameBatch | None:
+        actor = self._calls.pop(call)
+        try:
+            batch: GameBatch = ray.get(call)
+        except RayActorError:
+            self._replace(actor)
+            return None
+        except RayTaskError as error:
+            if isinstance(error.cause, InvalidMassError):
+                raise InvalidMassError(str(error.cause)) from error
+            raise
+        self._call(actor)
+        return batch
+
+    def _replace(self, actor: "ray.actor.ActorHandle[GameActor]") -> None:
+        if actor not in self._actors:
+            return  # its second call in flight; already replaced
+        self._calls = {call: other for call, other in self._calls.items() if other is not actor}
+        time.sleep(RESTART_DELAY)
+        self.restarts += 1
+        self._actors[self._actors.index(actor)] = fresh = self._start()
+        self._call(fresh)

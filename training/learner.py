@@ -1,0 +1,159 @@
+"""The learner: batches in, better weights out. Knows no actors and no files."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from agent import rules
+from agent.meter import InvalidMassMeter
+from agent.network import Network
+from agent.planes import planes
+from agent.policy import MaskedPolicy
+from training.losses import LossWeights, actor_critic_loss
+from training.replay import Batch
+from training.settings import LearnerSettings
+
+
+class LearningError(RuntimeError):
+    """The loss or a gradient is not finite; the weights are left as they were."""
+
+
+@dataclass
+class StepMeans:
+    """Running means of what the steps reported since last taken."""
+
+    steps: int = 0
+    sums: dict[str, float] = field(default_factory=dict)
+
+    def add(self, values: dict[str, float]) -> None:
+        """Include one step."""
+        self.steps += 1
+        for name, value in values.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value
+
+    def take(self) -> dict[str, float]:
+        """Means by name since the last call."""
+        means = {name: total / self.steps for name, total in self.sums.items()}
+        self.steps, self.sums = 0, {}
+        return means
+
+
+def resolve_device(setting: str) -> torch.device:
+    """`auto` is CUDA where there is one, else the CPU."""
+    return torch.device("cuda" if setting != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+class Learner:
+    """AdamW on the actor-critic loss, with a meter on every distribution that is trained.
+
+    Args:
+        network: trained in place; moved to the device.
+        settings: of the update.
+    """
+
+    def __init__(self, network: Network, settings: LearnerSettings) -> None:
+        self.settings = settings
+        self.device = resolve_device(settings.device)
+        self.network = network.to(self.device).train()
+        self.meter = InvalidMassMeter()
+        self.means = StepMeans()
+        self.step = 0
+        self._weights = LossWeights(
+            clip=settings.clip,
+            policy_weight=settings.policy_weight,
+            value_weight=settings.value_weight,
+            entropy_bonus=settings.entropy_bonus,
+        )
+        self.optimizer = torch.optim.AdamW(
+            self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        )
+
+    def learning_rate(self, progress: float) -> float:
+        """Cosine from `learning_rate` to `final_learning_rate` over progress 0..1."""
+        high, low = self.settings.learning_rate, self.settings.final_learning_rate
+        return low + (high - low) * 0.5 * (1 + math.cos(math.pi * min(max(progress, 0.0), 1.0)))
+
+    def train(self, batch: Batch, *, progress: float) -> None:
+        """One step on B plies.
+
+        Args:
+            batch: B plies.
+            progress: share of the training that is done, 0..1; sets the learning rate.
+
+        Raises:
+            InvalidMassError: the policy being trained has mass on an illegal move.
+            LearningError: loss or gradient is not finite.
+        """
+        legal = torch.from_numpy(rules.legal_bits(batch.positions)).to(self.device)
+        advantages = self._tensor(batch.advantages)
+        # Policy gradients see only which moves did better than expected, not by how much the value erred.
+        advantages = (advantages - advantages.mean()) / (advantages.std(correction=0) + 1e-6)
+        with torch.autocast("cuda", torch.bfloat16, enabled=self.device.type == "cuda"):
+            logits, value_logits = self.network(self._tensor(planes(batch.positions)))
+        loss = actor_critic_loss(
+            logits,
+            value_logits,
+            legal=legal,
+            moves=self._tensor(batch.moves),
+            log_probs=self._tensor(batch.log_probs),
+            advantages=advantages,
+            wins_draws_losses=self._tensor(batch.wins_draws_losses),
+            weights=self._weights,
+        )
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.total.backward()  # type: ignore[no-untyped-call]
+        gradient_norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.gradient_clip)
+        if not (math.isfinite(float(loss.total.detach())) and math.isfinite(float(norm))):
+            raise LearningError(
+                f"loss {float(loss.total.detach())} or gradient norm {float(norm)} is not finite at step {self.step + 1}; "
+                "the weights were not touched; resume from the last checkpoint with a lower learner.learning_rate"
+            )
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.learning_rate(progress)
+        self.optimizer.step()
+        self.step += 1
+        self.meter.check(MaskedPolicy(logits.detach(), legal).probabilities, batch.positions)
+        self.means.add(
+            {
+                "loss/total": float(loss.total.detach()),
+                "loss/policy": float(loss.policy),
+                "loss/value": float(loss.value),
+                "policy/entropy": float(loss.entropy),
+                "policy/kl": float(loss.kl),
+                "policy/clipped": float(loss.clipped),
+                "learner/gradient_norm": norm,
+            }
+        )
+
+    def published(self) -> dict[str, NDArray[np.float32]]:
+        """The weights as float32 arrays, copied, ready for the object store."""
+        return {name: tensor.detach().cpu().numpy().copy() for name, tensor in self.network.state_dict().items()}
+
+    def optimizer_arrays(self) -> dict[str, NDArray[Any]]:
+        """The optimizer's state as arrays, named by parameter."""
+        return {
+            f"{name}.{key}": value.detach().cpu().numpy().copy()
+            for name, parameter in self.network.named_parameters()
+            for key, value in self.optimizer.state[parameter].items()
+        }
+
+    def restore_optimizer(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Take over a saved optimizer state; empty before the first step."""
+        if not arrays:
+            return
+        state = self.optimizer.state_dict()
+        keys = ("step", "exp_avg", "exp_avg_sq")
+        state["state"] = {
+            number: {key: torch.from_numpy(np.array(arrays[f"{name}.{key}"])) for key in keys}
+            for number, (name, _) in enumerate(self.network.named_parameters())
+        }
+        self.optimizer.load_state_dict(state)
+
+    def _tensor(self, array: NDArray[Any]) -> Tensor:
+        return torch.from_numpy(array).to(self.device, non_blocking=True)

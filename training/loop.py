@@ -1,0 +1,225 @@
+"""The training loop: games in, batches, steps, versions out; checkpoints and rows on the way.
+
+Two bounds keep learner and actors in step. The learner trains a position `learner.reuse` times on average and
+then waits for games; the actors have a bounded number of calls under way and then wait for the learner.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import agent.weights
+from agent.meter import MassReading
+from agent.network import Network
+from selfplay.actor import GameBatch
+from selfplay.pool import Pool
+from training.checkpoint import Checkpoint, write_checkpoint
+from training.evaluation import MatchResult
+from training.learner import Learner
+from training.metrics import GameTally, Metrics, mass_row
+from training.replay import Replay, targets
+from training.run_folder import RunFolder
+from training.settings import Settings
+
+
+@dataclass
+class Counters:
+    """Totals of the run, resumes included."""
+
+    games: int = 0
+    positions: int = 0
+    """Plies of finished games."""
+    seconds: float = 0.0
+    """Spent training."""
+    version: int = 0
+    """Times the weights were published."""
+    streams: int = 0
+    """Generator streams handed out: no stream is ever used twice."""
+    mass: MassReading = field(default_factory=MassReading)
+    """Every distribution sampled or trained."""
+
+
+class TrainingLoop:
+    """One run in progress.
+
+    Args:
+        settings: of the run.
+        folder: of the run.
+        network: trained in place.
+        checkpoint: what to go on from; None for a new run.
+    """
+
+    def __init__(
+        self, settings: Settings, folder: RunFolder, network: Network, checkpoint: Checkpoint | None = None
+    ) -> None:
+        self.settings = settings
+        self.folder = folder
+        self.learner = Learner(network, settings.learner)
+        self.replay = Replay(settings.replay.capacity)
+        self.counters = Counters()
+        self.recent: dict[str, float] = {}
+        """The last row written, for a display."""
+        self._generator = np.random.default_rng([settings.run.seed, 1])
+        if checkpoint is not None:
+            self._restore(checkpoint)
+        self._metrics = Metrics(folder, None if checkpoint is None else self.learner.step)
+        self._tally = GameTally()
+        self._mass = MassReading()
+        self._last_checkpoint = time.monotonic()
+        self._saved_step = -1 if checkpoint is None else self.learner.step
+
+    @property
+    def progress(self) -> float:
+        """Share of the training that is done, 0..1, by time or by steps, whichever is further."""
+        run = self.settings.run
+        by_time = self.counters.seconds / (60 * run.minutes) if run.minutes else 0.0
+        by_steps = self.learner.step / run.steps if run.steps else 0.0
+        return min(max(by_time, by_steps), 1.0)
+
+    def run(self, pool: Pool, *, stop: Callable[[], bool], tick: Callable[["TrainingLoop"], None]) -> None:
+        """Train until the settings say so or `stop` does; ends in a checkpoint.
+
+        Args:
+            pool: where games come from.
+            stop: asked between steps.
+            tick: called often, for a display.
+
+        Raises:
+            InvalidMassError: mass on an illegal move, sampled or trained.
+            LearningError: a loss that is not finite.
+        """
+        self._tally = GameTally()
+        seconds_before, started = self.counters.seconds, time.monotonic()
+        self._last_checkpoint = started
+        pool.publish(self.learner.published(), self.counters.version)
+        while self.progress < 1.0 and not stop():
+            for batch in pool.collect(wait=not self._may_train()):
+                self._ingest(batch)
+            self.counters.streams = pool.streams
+            if self._may_train():
+                self._train(pool)
+            self.counters.seconds = seconds_before + time.monotonic() - started
+            if time.monotonic() - self._last_checkpoint > self.settings.run.checkpoint_seconds:
+                self.save()
+            tick(self)
+        self.save()
+
+    def note_match(self, result: MatchResult, when: str) -> None:
+        """Keep a match's result with the run and show it in TensorBoard."""
+        self.folder.append_match({"step": self.learner.step, "when": when, **result.to_json()})
+        self._metrics.write_scalars(self.learner.step, {"evaluation/score": result.score})
+        self._metrics.flush()
+
+    def close(self) -> None:
+        """Close the event file."""
+        self._metrics.close()
+
+    def save(self) -> Path | None:
+        """Write a checkpoint, unless this step has one; everything logged so far is flushed first."""
+        self._last_checkpoint = time.monotonic()
+        if self.learner.step == self._saved_step:
+            return None
+        self._metrics.flush()
+        replay_arrays, replay_values = self.replay.state()
+        mass = self.counters.mass
+        state: dict[str, Any] = {
+            "step": self.learner.step,
+            "counters": {
+                "games": self.counters.games,
+                "positions": self.counters.positions,
+                "seconds": self.counters.seconds,
+                "version": self.counters.version,
+                "streams": self.counters.streams,
+            },
+            "mass": {"largest": mass.largest, "total": mass.total, "distributions": mass.distributions},
+            "replay": replay_values,
+            "generator": self._generator.bit_generator.state,
+            "torch_generator": torch.get_rng_state().numpy().tobytes().hex(),
+        }
+        checkpoint = Checkpoint(
+            agent.weights.to_bytes(self.learner.network, self.provenance()),
+            self.learner.optimizer_arrays(),
+            replay_arrays,
+            state,
+        )
+        path = write_checkpoint(
+            self.folder.checkpoints, self.learner.step, checkpoint, keep=self.settings.run.keep_checkpoints
+        )
+        self._saved_step = self.learner.step
+        return path
+
+    def provenance(self) -> dict[str, str]:
+        """Where the weights come from, for their metadata."""
+        return {
+            "run": self.folder.path.name,
+            "step": str(self.learner.step),
+            "version": str(self.counters.version),
+            "games": str(self.counters.games),
+            "positions": str(self.counters.positions),
+            "seed": str(self.settings.run.seed),
+        }
+
+    def _restore(self, checkpoint: Checkpoint) -> None:
+        state = checkpoint.state
+        self.learner.step = int(state["step"])
+        self.learner.restore_optimizer(checkpoint.optimizer)
+        self.replay.restore(dict(checkpoint.replay), state["replay"])
+        self.counters = Counters(**state["counters"], mass=MassReading(**state["mass"]))
+        self._generator.bit_generator.state = state["generator"]
+        torch.set_rng_state(torch.frombuffer(bytearray.fromhex(state["torch_generator"]), dtype=torch.uint8))
+
+    def _may_train(self) -> bool:
+        if len(self.replay) < min(self.settings.replay.warmup, self.replay.capacity):
+            return False
+        trained = (self.learner.step + 1) * self.settings.learner.batch_size
+        return trained <= self.settings.learner.reuse * self.replay.added
+
+    def _ingest(self, batch: GameBatch) -> None:
+        learner = self.settings.learner
+        self._tally.add(batch, self.counters.version)
+        self._mass.add(batch.statistics.mass)
+        self.counters.mass.add(batch.statistics.mass)
+        for record in batch.records:
+            target = targets(record, adjudication=learner.adjudication, gae_lambda=learner.gae_lambda)
+            if not self.replay.add(record, target):
+                continue
+            if self.counters.games % self.settings.log.pgn_every == 0:
+                self.folder.save_game(self.counters.games, record)
+            self.counters.games += 1
+            self.counters.positions += record.plies
+
+    def _train(self, pool: Pool) -> None:
+        """Steps until the next version is due or games are needed."""
+        settings = self.settings.learner
+        while self._may_train() and self.progress < 1.0:
+            batch = self.replay.sample(settings.batch_size, self._generator)
+            self.learner.train(batch, progress=self.progress)
+            reading = self.learner.meter.take()
+            self._mass.add(reading)
+            self.counters.mass.add(reading)
+            if self.learner.step % self.settings.log.steps == 0:
+                self._log()
+            if self.learner.step % settings.publish_steps == 0:
+                self.counters.version += 1
+                pool.publish(self.learner.published(), self.counters.version)
+                break
+
+    def _log(self) -> None:
+        means = self.learner.means.take()
+        row = {
+            **means,
+            **self._tally.row(),
+            **mass_row(self._mass, self.counters.mass),
+            "replay/size": float(len(self.replay)),
+            "replay/age": self.counters.version - self.replay.mean_version(),
+            "replay/reuse": self.learner.step * self.settings.learner.batch_size / max(self.replay.added, 1),
+            "learner/learning_rate": self.learner.learning_rate(self.progress),
+        }
+        self._metrics.write(self.learner.step, row)
+        self.recent = row
+        self._tally, self._mass = GameTally(), MassReading()

@@ -1,0 +1,152 @@
+"""What is logged: every tag with its meaning, TensorBoard and log.jsonl written side by side.
+
+x is always the learner step. On resume both files are cut at the checkpoint's step, so a curve has no overlap,
+and everything up to a checkpoint is flushed before the checkpoint is written, so it has no gap.
+"""
+
+import time
+from dataclasses import dataclass, field
+from typing import Final
+
+from torch.utils.tensorboard import SummaryWriter
+
+from agent.meter import MassReading
+from agent.rules import Termination
+from selfplay.actor import GameBatch
+from training.run_folder import RunFolder
+
+TAGS: Final[dict[str, str]] = {
+    "loss/total": "what is minimised: policy + value - entropy bonus, weighted",
+    "loss/policy": "PPO's clipped surrogate, negated",
+    "loss/value": "cross-entropy of win/draw/loss in nats; a constant predictor scores about 1.0",
+    "policy/entropy": "of the policy being trained, in nats; 3.3 is uniform over 27 moves",
+    "policy/kl": "from the policy that sampled to the one being trained, in nats; above 0.05 the games are stale",
+    "policy/clipped": "share of plies whose importance ratio PPO clips",
+    "policy/invalid_mass_max": "largest probability on illegal moves, sampled or trained; 0.0 or the run stops",
+    "policy/invalid_mass_mean": "mean probability on illegal moves, sampled or trained",
+    "policy/distributions_checked": "distributions that the two lines above have seen since the start",
+    "selfplay/games_per_second": "finished games",
+    "selfplay/positions_per_second": "plies played by the policy",
+    "selfplay/length": "mean plies of finished games, opening not counted",
+    "selfplay/entropy": "of the policy that was sampled, in nats",
+    "selfplay/white_wins": "share of finished games",
+    "selfplay/draws": "share of finished games, capped ones included",
+    "selfplay/black_wins": "share of finished games",
+    **{
+        f"selfplay/termination/{reason.name.lower()}": "share of finished games that ended so"
+        for reason in Termination
+        if reason != Termination.NONE
+    },
+    "replay/size": "plies in the window",
+    "replay/age": "versions between the newest weights and the mean ply in the window",
+    "replay/reuse": "times a ply was trained on, on average since the start",
+    "learner/learning_rate": "of the last step",
+    "learner/gradient_norm": "before clipping",
+    "learner/steps_per_second": "while this run has lasted",
+    "system/workers_alive": "actors",
+    "system/restarts": "actors replaced since the start",
+    "system/version_lag": "versions between the newest weights and those that played the plies that arrived",
+    "evaluation/score": "share of points against the opponent of the settings, draws count half",
+}
+"""Every tag with its meaning; nothing else is logged."""
+
+
+@dataclass
+class GameTally:
+    """Sums over the games that arrived since the last row."""
+
+    started: float = field(default_factory=time.monotonic)
+    games: int = 0
+    plies: int = 0
+    length: int = 0
+    entropy: float = 0.0
+    lag: float = 0.0
+    batches: int = 0
+    outcomes: dict[int, int] = field(default_factory=dict)
+    terminations: dict[Termination, int] = field(default_factory=dict)
+
+    def add(self, batch: GameBatch, version: int) -> None:
+        """Count one batch that arrived while `version` was the newest."""
+        self.batches += 1
+        self.lag += version - batch.version
+        self.plies += batch.statistics.plies
+        self.entropy += batch.statistics.entropy_total
+        for record in batch.records:
+            self.games += 1
+            self.length += record.plies
+            self.outcomes[record.outcome] = self.outcomes.get(record.outcome, 0) + 1
+            self.terminations[record.termination] = self.terminations.get(record.termination, 0) + 1
+
+    def row(self) -> dict[str, float]:
+        """Values by tag; shares only if a game ended."""
+        seconds = max(time.monotonic() - self.started, 1e-9)
+        row = {
+            "selfplay/games_per_second": self.games / seconds,
+            "selfplay/positions_per_second": self.plies / seconds,
+        }
+        if self.plies:
+            row["selfplay/entropy"] = self.entropy / self.plies
+            row["system/version_lag"] = self.lag / self.batches
+        if self.games:
+            row["selfplay/length"] = self.length / self.games
+            for outcome, tag in ((1, "white_wins"), (0, "draws"), (-1, "black_wins")):
+                row[f"selfplay/{tag}"] = self.outcomes.get(outcome, 0) / self.games
+            for reason in Termination:
+                if reason != Termination.NONE:
+                    share = self.terminations.get(reason, 0) / self.games
+                    row[f"selfplay/termination/{reason.name.lower()}"] = share
+        return row
+
+
+class Metrics:
+    """Writes rows to TensorBoard and log.jsonl.
+
+    Args:
+        folder: of the run.
+        resumed_at: learner step of the checkpoint that the run goes on from; None for a new run.
+    """
+
+    def __init__(self, folder: RunFolder, resumed_at: int | None) -> None:
+        self._folder = folder
+        if resumed_at is not None:
+            folder.cut_log(resumed_at)
+        # TensorBoard drops what earlier event files hold from purge_step on.
+        purge = None if resumed_at is None else resumed_at + 1
+        self._writer = SummaryWriter(str(folder.tensorboard), purge_step=purge)
+
+    def write(self, step: int, row: dict[str, float]) -> None:
+        """One row at learner step `step`.
+
+        Raises:
+            KeyError: a tag is not documented in `TAGS`.
+        """
+        self.write_scalars(step, row)
+        self._folder.append_log({"step": step, "time": round(time.time(), 3), **row})
+
+    def write_scalars(self, step: int, row: dict[str, float]) -> None:
+        """To TensorBoard only.
+
+        Raises:
+            KeyError: a tag is not documented in `TAGS`.
+        """
+        for tag, value in row.items():
+            if tag not in TAGS:
+                raise KeyError(f"tag {tag!r} is not documented")
+            self._writer.add_scalar(tag, value, step)
+
+    def flush(self) -> None:
+        """Hand everything to the operating system."""
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Flush and close."""
+        self._writer.close()
+
+
+def mass_row(reading: MassReading, total: MassReading) -> dict[str, float]:
+    """The invalid-mass tags of a row: since the last row, and how many were checked in all."""
+    return {
+        "policy/invalid_mass_max": reading.largest,
+        "policy/invalid_mass_mean": reading.mean,
+        "policy/distributions_checked": float(total.distributions),
+    }

@@ -1,0 +1,237 @@
+"""One command: a match before, training with actors, a match after, a summary with the next command to type."""
+
+import logging
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from types import FrameType
+from typing import Final
+
+import ray
+import torch
+
+from agent.compilation import warm_up
+from agent.errors import InputError
+from agent.evaluator import Evaluator
+from agent.meter import InvalidMassError
+from agent.network import Architecture, Network
+from agent.player import LookaheadPlayer
+from agent.weights import load_weights
+from selfplay.actor import ActorSettings
+from selfplay.generator import GeneratorSettings
+from selfplay.pool import LocalPool, Pool, RayPool
+from training.checkpoint import WEIGHTS, Checkpoint, newest_checkpoint
+from training.display import Display
+from training.evaluation import MatchResult, make_opponent, play_match
+from training.learner import LearningError, resolve_device
+from training.loop import TrainingLoop
+from training.run_folder import RunFolder
+from training.settings import Settings, load_settings
+
+OBJECT_STORE_BYTES: Final = 512 * 2**20
+"""Of a local Ray: games and weights in flight need a few MB; Ray's default would take 30 % of the memory."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run came to."""
+
+    folder: Path
+    games: int
+    positions: int
+    steps: int
+    seconds: float
+    distributions: int
+    largest_invalid_mass: float
+    before: MatchResult | None
+    after: MatchResult | None
+    stopped: bool
+    """Ended by Ctrl-C or SIGTERM rather than by its settings."""
+
+
+def train_command(config: str | None, overrides: list[str], resume: str | None, cluster: str | None) -> int:
+    """What `zeromass train` does; the exit code: 0, or 1 when the run had to stop itself.
+
+    Raises:
+        InputError: bad settings, an unknown run, no valid checkpoint, an unreachable cluster.
+    """
+    display = Display()
+    checkpoint: Checkpoint | None = None
+    if resume is None:
+        settings = load_settings(config or "cpu", overrides)
+        folder = RunFolder.create(settings, config)
+    else:
+        if config is not None:
+            raise InputError(f"--resume takes the run's own settings, so the config '{config}' cannot be used with it")
+        folder = RunFolder.find(resume)
+        settings = folder.settings(overrides)
+        path, checkpoint, damaged = newest_checkpoint(folder.checkpoints)
+        for sentence in damaged:
+            display.say(f"skipped: {sentence}")
+        display.say(f"resuming {folder.path} from {path.name}")
+    try:
+        display.summary(run_training(settings, folder, checkpoint=checkpoint, cluster=cluster, display=display))
+    except (InvalidMassError, LearningError) as error:
+        display.say(f"zeromass: {error}", error=True)
+        return 1
+    return 0
+
+
+def run_training(
+    settings: Settings, folder: RunFolder, *, checkpoint: Checkpoint | None, cluster: str | None, display: Display
+) -> Summary:
+    """Train as the settings say.
+
+    Args:
+        settings: of the run.
+        folder: of the run; exists.
+        checkpoint: to go on from, or None.
+        cluster: address of a Ray cluster to join; None starts Ray on this machine.
+        display: progress for people.
+
+    Raises:
+        InputError: the checkpoint does not fit the settings, or the cluster cannot be reached.
+        InvalidMassError: mass on an illegal move.
+        LearningError: a loss that is not finite.
+    """
+    warm_up(display.say)
+    torch.manual_seed(settings.run.seed)
+    network = _network(settings, folder, checkpoint)
+    loop = TrainingLoop(settings, folder, network, checkpoint)
+    try:
+        before = folder.first_match() if checkpoint else _match(loop, display, "before")
+        torch.set_num_threads(settings.learner.threads)
+        with _stop_on_signals() as stopped, _pool(settings, loop, cluster, display) as pool, display.training():
+            loop.run(pool, stop=stopped.is_set, tick=display.tick)
+        after = None if stopped.is_set() else _match(loop, display, "after")
+    finally:
+        loop.close()
+    mass = loop.counters.mass
+    return Summary(
+        folder=folder.path,
+        games=loop.counters.games,
+        positions=loop.counters.positions,
+        steps=loop.learner.step,
+        seconds=loop.counters.seconds,
+        distributions=mass.distributions,
+        largest_invalid_mass=mass.largest,
+        before=before,
+        after=after,
+        stopped=stopped.is_set(),
+    )
+
+
+def _network(settings: Settings, folder: RunFolder, checkpoint: Checkpoint | None) -> Network:
+    architecture = Architecture(blocks=settings.network.blocks, channels=settings.network.channels)
+    if checkpoint is None:
+        return Network(architecture)
+    assert checkpoint.path is not None  # it was read
+    network = load_weights(checkpoint.path / WEIGHTS).network
+    if network.architecture != architecture:
+        raise InputError(
+            f"checkpoint '{checkpoint.path}' holds {network.architecture}, the settings ask for {architecture}; "
+            "a resumed run keeps its network"
+        )
+    return network
+
+
+def _match(loop: TrainingLoop, display: Display, when: str) -> MatchResult | None:
+    """Play the settings' match, unless they ask for none, and keep its result with the run."""
+    settings = loop.settings.evaluation
+    if settings.games == 0:
+        return None
+    torch.set_num_threads(os.cpu_count() or 1)
+    network = loop.learner.network
+    player = LookaheadPlayer(Evaluator(network, resolve_device(loop.settings.learner.device)))
+    title = f"{settings.games} games against {settings.opponent} {when} training"
+    with display.counting(title, settings.games) as advance:
+        result = play_match(
+            player,
+            make_opponent(settings.opponent, seed=loop.settings.run.seed + 1),
+            games=settings.games,
+            seed=loop.settings.run.seed,
+            opening_plies=settings.opening_plies,
+            ply_cap=settings.ply_cap,
+            progress=advance,
+        )
+    network.train()
+    loop.note_match(result, when)
+    display.say(f"score {when} training: {result.sentence()}")
+    return result
+
+
+@contextmanager
+def _pool(settings: Settings, loop: TrainingLoop, cluster: str | None, display: Display) -> Iterator[Pool]:
+    selfplay = settings.selfplay
+    actor_settings = ActorSettings(
+        architecture=loop.learner.network.architecture,
+        generator=GeneratorSettings(
+            games=selfplay.games,
+            opening_plies=selfplay.opening_plies,
+            ply_cap=selfplay.ply_cap,
+            temperature=selfplay.temperature,
+            claim_draws=selfplay.claim_draws,
+        ),
+        seed=settings.run.seed,
+        plies_per_call=selfplay.plies_per_call,
+        threads=selfplay.threads,
+        cuda=selfplay.gpus > 0,
+    )
+    first_stream = loop.counters.streams
+    if selfplay.actors == 0:
+        yield LocalPool(actor_settings, first_stream)
+        return
+    display.say(f"starting {selfplay.actors} self-play actors ...")
+    _start_ray(settings, cluster)
+    try:
+        pool = RayPool(actor_settings, selfplay.actors, first_stream=first_stream, gpus=selfplay.gpus)
+        try:
+            yield pool
+        finally:
+            pool.close()
+    finally:
+        ray.shutdown()
+
+
+def _start_ray(settings: Settings, cluster: str | None) -> None:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    if cluster is not None:
+        try:
+            ray.init(address=cluster, log_to_driver=False, logging_level=logging.ERROR)
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())
+            raise InputError(f"Ray cluster '{cluster}' cannot be joined ({reason}); check the address") from error
+        return
+    selfplay = settings.selfplay
+    ray.init(
+        address="local",
+        num_cpus=max(selfplay.actors * selfplay.threads, os.cpu_count() or 1),
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+        object_store_memory=OBJECT_STORE_BYTES,
+        _node_ip_address="127.0.0.1",
+    )
+
+
+@contextmanager
+def _stop_on_signals() -> Iterator[Event]:
+    """An event that the first Ctrl-C or SIGTERM sets; a second Ctrl-C interrupts at once."""
+    stopped = Event()
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if stopped.is_set() and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        stopped.set()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopped
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

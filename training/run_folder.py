@@ -1,0 +1,148 @@
+"""The run folder: `runs/NAME/` with settings, checkpoints, TensorBoard, games and the log."""
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import chess
+import chess.pgn
+
+from agent import rules, vocabulary
+from agent.errors import InputError
+from agent.files import write_atomic
+from agent.rules import Termination
+from selfplay.record import GameRecord
+from training.evaluation import MatchResult
+from training.settings import Settings, load_settings
+
+_RESULTS = {1: "1-0", 0: "1/2-1/2", -1: "0-1"}
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths of one run, and the small files in it."""
+
+    path: Path
+
+    @property
+    def checkpoints(self) -> Path:
+        """Of `training.checkpoint`."""
+        return self.path / "checkpoints"
+
+    @property
+    def tensorboard(self) -> Path:
+        """Event files."""
+        return self.path / "tensorboard"
+
+    @property
+    def games(self) -> Path:
+        """Sample games as PGN."""
+        return self.path / "games"
+
+    @property
+    def log(self) -> Path:
+        """One JSON object a line, by learner step."""
+        return self.path / "log.jsonl"
+
+    @classmethod
+    def create(cls, settings: Settings, config: str | None) -> "RunFolder":
+        """Make a new run folder and save the resolved settings in it.
+
+        Raises:
+            InputError: a run of this name exists, or the folder cannot be made.
+        """
+        stem = Path(config).stem if config else "run"
+        name = settings.run.name or f"{stem}-{time.strftime('%Y%m%d-%H%M%S')}"
+        path = Path(settings.run.folder) / name
+        if (path / "settings.yaml").exists():
+            raise InputError(f"run '{path}' exists already; go on with --resume {name}, or choose another run.name")
+        folder = cls(path)
+        try:
+            for sub in (folder.checkpoints, folder.tensorboard, folder.games):
+                sub.mkdir(parents=True, exist_ok=True)
+            write_atomic(path / "settings.yaml", settings.to_yaml().encode())
+        except OSError as error:
+            raise InputError(f"run folder '{path}' cannot be made ({error.strerror}); set run.folder") from error
+        return folder
+
+    @classmethod
+    def find(cls, name: str, runs: Path = Path("runs")) -> "RunFolder":
+        """The run that `name` (or a path) means.
+
+        Raises:
+            InputError: there is none; the message lists those that exist.
+        """
+        for path in (Path(name), runs / name):
+            if (path / "settings.yaml").is_file():
+                return cls(path)
+        known = ", ".join(sorted(file.parent.name for file in runs.glob("*/settings.yaml"))) or "none yet"
+        raise InputError(f"there is no run '{name}' (runs in '{runs}': {known}); start one with `zeromass train`")
+
+    def settings(self, overrides: list[str]) -> Settings:
+        """The run's settings, with overrides on top."""
+        return load_settings(self.path / "settings.yaml", overrides)
+
+    def append_log(self, row: dict[str, Any]) -> None:
+        """Add one line to the log."""
+        with self.log.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+
+    def cut_log(self, step: int) -> None:
+        """Drop lines after learner step `step`, and a line torn by a crash: a resumed run writes them anew."""
+        if not self.log.exists():
+            return
+        kept = []
+        for line in self.log.read_text().splitlines():
+            try:
+                if json.loads(line)["step"] <= step:
+                    kept.append(line)
+            except (ValueError, KeyError, TypeError):
+                continue
+        write_atomic(self.log, "".join(line + "\n" for line in kept).encode())
+
+    def append_match(self, row: dict[str, Any]) -> None:
+        """Keep the result of a match."""
+        with (self.path / "matches.jsonl").open("a") as file:
+            file.write(json.dumps(row) + "\n")
+
+    def first_match(self) -> MatchResult | None:
+        """The match before training, if there was one."""
+        path = self.path / "matches.jsonl"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return MatchResult.from_json(json.loads(lines[0])) if lines else None
+
+    def save_game(self, number: int, record: GameRecord) -> None:
+        """Write one game as PGN, with where it came from in its tags."""
+        write_atomic(self.games / f"game-{number:08d}.pgn", (str(to_pgn(record, self.path.name)) + "\n").encode())
+
+
+def to_pgn(record: GameRecord, run: str) -> chess.pgn.Game:
+    """The game with its provenance; comments tell where the opening ends and what the values were."""
+    game = chess.pgn.Game()
+    game.headers.update(
+        {
+            "Event": f"ZeroMass self-play, run {run}",
+            "White": f"ZeroMass version {record.version}",
+            "Black": f"ZeroMass version {record.version}",
+            "Result": _RESULTS[record.outcome],
+            "Termination": record.termination.name.lower().replace("_", " "),
+            "GameId": record.game,
+            "Seed": str(record.seed),
+        }
+    )
+    if record.termination == Termination.CAPPED:
+        game.headers["Result"] = "*"
+    node: chess.pgn.GameNode = game
+    black = False
+    for move in record.opening.tolist():
+        node = node.add_variation(chess.Move.from_uci(vocabulary.to_uci(move, black=black)))
+        black = not black
+    if record.opening.size:
+        node.comment = "end of the random opening"
+    blacks = rules.is_black(record.positions)
+    for move, value, is_black in zip(record.moves.tolist(), record.values.tolist(), blacks.tolist(), strict=True):
+        node = node.add_variation(chess.Move.from_uci(vocabulary.to_uci(move, black=is_black)))
+        node.comment = f"value before {value:+.2f}"
+    return game

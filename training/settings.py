@@ -1,0 +1,190 @@
+"""Settings of a run: one validated tree, from YAML and `key=value` overrides.
+
+Every setting lives here once. `load_settings` refuses unknown keys and values out of range with a sentence
+that names the key; the resolved tree is saved with the run.
+"""
+
+import difflib
+from pathlib import Path
+from typing import Any, Literal
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from yaml import YAMLError
+
+from agent.errors import InputError
+
+CONFIGS = Path(__file__).resolve().parent.parent / "configs"
+"""The settings files that come with the project; `train demo` means `configs/demo.yaml`."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RunSettings(_Section):
+    """The run as a whole."""
+
+    name: str = Field("", pattern=r"^[A-Za-z0-9._-]*$", description="Run folder below `folder`; empty: made of time.")
+    folder: str = Field("runs", min_length=1, description="Where run folders are made.")
+    seed: int = Field(0, ge=0, lt=2**31, description="Fixes network, games and batches.")
+    minutes: float | None = Field(None, gt=0, description="Training ends after this time (all resumes together).")
+    steps: int | None = Field(None, gt=0, description="Training ends after this many learner steps.")
+    checkpoint_seconds: float = Field(120, gt=0, description="Between checkpoints; one more at every end.")
+    keep_checkpoints: int = Field(3, ge=1, description="Older ones are deleted.")
+
+
+class NetworkSettings(_Section):
+    """The residual network."""
+
+    blocks: int = Field(3, ge=0, le=80)
+    channels: int = Field(32, ge=8, le=1024)
+
+
+class SelfplaySettings(_Section):
+    """How games are played, and by how many actors."""
+
+    actors: int = Field(2, ge=0, le=100_000, description="Ray actors; 0 plays in the learner's process without Ray.")
+    games: int = Field(64, ge=1, le=65_536, description="Games side by side in an actor: its network batch.")
+    plies_per_call: int = Field(16, ge=1, description="Lock-step plies an actor plays before it reports.")
+    threads: int = Field(1, ge=1, description="torch threads of an actor.")
+    opening_plies: int = Field(8, ge=0, le=64, description="Most random plies before the policy takes over.")
+    ply_cap: int = Field(300, ge=2, le=4000, description="A game this long is ended (reason CAPPED).")
+    temperature: float = Field(1.0, gt=0, le=10, description="Of the sampled policy.")
+    claim_draws: bool = Field(True, description="Threefold repetition and 50 moves end a game.")
+    gpus: float = Field(0, ge=0, description="GPUs of each actor; above 0 it evaluates on CUDA.")
+
+
+class ReplaySettings(_Section):
+    """The window that the learner samples from."""
+
+    capacity: int = Field(65_536, ge=1, description="Positions kept; the oldest go first.")
+    warmup: int = Field(4_096, ge=1, description="Positions that must be there before the first step.")
+
+
+class LearnerSettings(_Section):
+    """The actor-critic update."""
+
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: CUDA where there is one.")
+    threads: int = Field(1, ge=1, description="torch threads of the learner on the CPU.")
+    batch_size: int = Field(512, ge=1)
+    learning_rate: float = Field(2e-3, gt=0, le=1, description="At the start; falls along a cosine.")
+    final_learning_rate: float = Field(1e-4, ge=0, le=1, description="At the end of `run.minutes` or `run.steps`.")
+    weight_decay: float = Field(1e-4, ge=0, le=1, description="Decoupled (AdamW).")
+    gradient_clip: float = Field(1.0, gt=0, description="Largest gradient norm.")
+    reuse: float = Field(2.0, gt=0, le=64, description="Times a position is trained on, on average.")
+    publish_steps: int = Field(8, ge=1, description="Learner steps between versions of the weights.")
+    clip: float = Field(0.2, gt=0, lt=1, description="PPO: the importance ratio counts within 1 +- clip.")
+    gae_lambda: float = Field(0.95, ge=0, le=1, description="Generalised advantage estimation.")
+    policy_weight: float = Field(1.0, ge=0)
+    value_weight: float = Field(1.0, ge=0)
+    entropy_bonus: float = Field(0.01, ge=0)
+    adjudication: float = Field(
+        0.25, ge=0, le=1, description="A capped game counts as this times tanh(material / 6) of a win; 0: a draw."
+    )
+
+
+class EvaluationSettings(_Section):
+    """Matches before and after training."""
+
+    opponent: Literal["random", "greedy"] = "random"
+    games: int = Field(0, ge=0, le=100_000, description="Games before and again after; 0: none.")
+    opening_plies: int = Field(4, ge=0, le=64)
+    ply_cap: int = Field(300, ge=2, le=4000)
+
+
+class LogSettings(_Section):
+    """What is written while training."""
+
+    steps: int = Field(10, ge=1, description="Learner steps between rows of log.jsonl and TensorBoard.")
+    pgn_every: int = Field(200, ge=1, description="Every so many games one is kept as PGN.")
+
+
+class Settings(_Section):
+    """The whole tree."""
+
+    run: RunSettings = RunSettings()
+    network: NetworkSettings = NetworkSettings()
+    selfplay: SelfplaySettings = SelfplaySettings()
+    replay: ReplaySettings = ReplaySettings()
+    learner: LearnerSettings = LearnerSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+    log: LogSettings = LogSettings()
+
+    def to_yaml(self) -> str:
+        """The resolved tree as YAML; `load_settings` reads it back."""
+        return OmegaConf.to_yaml(OmegaConf.create(self.model_dump()))
+
+
+def load_settings(config: str | Path | None, overrides: list[str] | None = None) -> Settings:
+    """Read a settings file, apply `key=value` overrides, validate.
+
+    Args:
+        config: a YAML path, or the name of one of ours (`demo`, `cpu`, `gpu`, `cluster`); None: all defaults.
+        overrides: such as `learner.batch_size=512`.
+
+    Raises:
+        InputError: the file is missing or not YAML, a key is unknown, a value is out of range.
+    """
+    tree: DictConfig | ListConfig = OmegaConf.create({})
+    if config is not None:
+        path = _find(config)
+        try:
+            tree = OmegaConf.load(path)
+        except (YAMLError, OmegaConfBaseException, UnicodeDecodeError, OSError) as error:
+            reason = " ".join(str(error).split())
+            raise InputError(f"settings file '{path}' cannot be read as YAML ({reason}); mend it") from error
+    for override in overrides or []:
+        key, separator, _ = override.partition("=")
+        if not separator or not key:
+            raise InputError(f"setting {override!r} is not of the form key=value, such as learner.batch_size=512")
+        _check_key(key)
+    try:
+        merged: Any = OmegaConf.to_container(OmegaConf.merge(tree, OmegaConf.from_dotlist(list(overrides or []))))
+    except (YAMLError, OmegaConfBaseException) as error:
+        raise InputError(f"settings {overrides} cannot be read ({' '.join(str(error).split())}); mend them") from error
+    try:
+        settings = Settings.model_validate({} if merged is None else merged)
+    except ValidationError as error:
+        raise InputError(_sentence(error)) from error
+    if settings.run.minutes is None and settings.run.steps is None:
+        raise InputError("settings run.minutes and run.steps are both unset, so training would never end; set one")
+    return settings
+
+
+def _find(config: str | Path) -> Path:
+    path = Path(config)
+    if path.is_file():
+        return path
+    ours = CONFIGS / f"{config}.yaml"
+    if ours.is_file():
+        return ours
+    names = ", ".join(sorted(file.stem for file in CONFIGS.glob("*.yaml")))
+    raise InputError(f"settings file '{config}' does not exist; name a YAML file, or one of ours: {names}")
+
+
+def known_keys() -> list[str]:
+    """Every setting as `section.key`."""
+    sections = Settings.model_fields.items()
+    return [f"{name}.{key}" for name, section in sections for key in section.annotation.model_fields]  # type: ignore[union-attr]
+
+
+def _check_key(key: str) -> None:
+    if key not in known_keys():
+        raise InputError(_unknown(key))
+
+
+def _unknown(key: str) -> str:
+    near = difflib.get_close_matches(key, known_keys() + list(Settings.model_fields), n=1, cutoff=0.5)
+    return f"unknown setting '{key}'; " + (f"did you mean '{near[0]}'?" if near else "see the files in configs/")
+
+
+def _sentence(error: ValidationError) -> str:
+    """The first complaint as one sentence."""
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return _unknown(key)
+    reason = first["msg"][:1].lower() + first["msg"][1:]
+    return f"setting {key}={first['input']!r} is refused: {reason}"
