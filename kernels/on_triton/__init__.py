@@ -1,0 +1,1 @@
+"""The Triton kernels. Nothing here is imported until a Triton path is first taken."""

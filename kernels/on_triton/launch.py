@@ -1,0 +1,76 @@
+"""Shapes of the tiles: how many rows and columns a program takes, and by how many warps."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, NamedTuple
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+WIDEST = 4096  # columns of a tile; a wider row is a loop over tiles
+
+
+class Tile(NamedTuple):
+    """A program's share: R rows by G groups of V neighbouring columns, looped over when a row is wider."""
+
+    R: int
+    G: int
+    V: int
+    warps: int
+
+    @property
+    def width(self) -> int:
+        """Columns a tile."""
+        return self.G * self.V
+
+
+def tile_for(size: int, dtype: torch.dtype) -> Tile:
+    """Choose the tile for rows of `size` columns. Reasoned, not yet tuned on a device:
+
+    | columns     | rows | warps | lanes a thread | why                                                                |
+    |-------------|------|-------|----------------|--------------------------------------------------------------------|
+    | up to 1,024 | 2,048 / width, at most 32 | 4 | 16 | a narrow row alone would leave most threads of a program idle |
+    | to 2,048    | 1    | 4     | 16             | 16 float32 values a thread stay in registers at full occupancy     |
+    | to 4,096    | 1    | 8     | 16             | the same lanes a thread                                            |
+    | more        | 1    | 8     | 16             | 4,096 at a time with a running maximum and sum                     |
+
+    V is 8 columns (4 in float64): a group is 32 bytes of float32, one sector, the least that memory hands over, and 16
+    bytes of a half type, one 128-bit load. A group without a legal entry is not loaded.
+    """
+    V = 4 if dtype == torch.float64 else 8
+    width = min(WIDEST, max(2 * V, triton.next_power_of_2(size)))
+    rows = max(1, min(32, 2048 // width))
+    return Tile(rows, width // V, V, 8 if width > 2048 else 4)
+
+
+class Operand(NamedTuple):
+    """How a kernel walks a matrix `[R, N]`: strides, and whether whole groups are aligned 128-bit accesses."""
+
+    tensor: Tensor
+    row: int  # stride in units of `unit` elements
+    column: int
+    wide: bool
+
+
+def operand(tensor: Tensor, tile: Tile) -> Operand:
+    """Describe `tensor` for a kernel.
+
+    A row stride of 1,880 is a multiple of 8 but not of 16, which is all that Triton tests for itself. Handing it over
+    as 235 groups of 8 lets the compiler prove the alignment that 128-bit accesses need.
+    """
+    row, column = tensor.stride()
+    wide = column == 1 and tensor.shape[1] % tile.V == 0 and row % tile.V == 0 and tensor.data_ptr() % 16 == 0
+    return Operand(tensor, row // tile.V if wide else row, column, wide)
+
+
+def accumulator(dtype: torch.dtype) -> Any:
+    """Return the Triton dtype that `dtype` accumulates in."""
+    return tl.float64 if dtype == torch.float64 else tl.float32
+
+
+def on_device(tensor: Tensor) -> AbstractContextManager[Any]:
+    """Make the tensor's GPU current: a kernel runs on the current one, wherever its arguments are."""
+    return torch.cuda.device(tensor.device) if tensor.device.type == "cuda" else nullcontext()

@@ -1,0 +1,186 @@
+# mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
+"""masked_softmax and masked_log_softmax, forward and backward."""
+
+from __future__ import annotations
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from kernels.on_triton.launch import accumulator, on_device, operand, tile_for
+from kernels.on_triton.tiles import fold, legal_tile, program_rows, read, row_max, row_sum, settle, statistics, write
+
+
+@triton.jit
+def softmax_kernel(
+    logits,
+    words,
+    out,
+    count,
+    size,
+    period,
+    fill,
+    x_row,
+    x_col,
+    w_row,
+    w_col,
+    o_row,
+    R: tl.constexpr,
+    G: tl.constexpr,
+    V: tl.constexpr,
+    WIDE: tl.constexpr,
+    WIDE_OUT: tl.constexpr,
+    CAUSAL: tl.constexpr,
+    LOG: tl.constexpr,
+    ONE: tl.constexpr,
+    ACC: tl.constexpr,
+):
+    """p = e / sum e over legal entries, or log p; ONE: the row is one tile and stays in registers."""
+    rows, live = program_rows(count, R)
+    if ONE:
+        # 1. Legal entries, with NaN set apart: maxima may drop it, and the row must say so.
+        legal, some = legal_tile(words, w_row, w_col, rows, live, 0, size, period, G, V, CAUSAL)
+        x = read(logits, x_row, x_col, rows, 0, legal, some, float("-inf"), G, V, WIDE, ACC)
+        nan = row_max((x != x).to(tl.int32))
+        x = tl.where(x != x, float("-inf"), x)
+        # 2. Statistics.
+        zero = tl.zeros([R], ACC)
+        m, s, t = fold(tl.full([R], float("-inf"), ACC), zero, zero, x)
+        peak, log_sum, empty, _undefined = settle(m, s, nan, row_sum(legal.to(tl.int32)))
+        # 3. Every column is written, zeros (or fill) included.
+        shifted = x - peak[:, None, None]
+        if LOG:
+            value = tl.where(legal, shifted - log_sum[:, None, None], fill)
+        else:
+            value = tl.where(legal, tl.exp(shifted) / tl.where(empty, 1.0, s)[:, None, None], 0.0)
+        write(out, o_row, rows, live, 0, size, value, G, V, WIDE_OUT)
+    else:
+        m, s, _t, nan, legal_count, _best = statistics(
+            logits, x_row, x_col, words, w_row, w_col, rows, live, size, period, R, G, V, WIDE, CAUSAL, ACC
+        )
+        peak, log_sum, empty, _undefined = settle(m, s, nan, legal_count)
+        for start in range(0, size, G * V):
+            legal, some = legal_tile(words, w_row, w_col, rows, live, start, size, period, G, V, CAUSAL)
+            x = read(logits, x_row, x_col, rows, start, legal, some, float("-inf"), G, V, WIDE, ACC)
+            shifted = x - peak[:, None, None]
+            if LOG:
+                value = tl.where(legal, shifted - log_sum[:, None, None], fill)
+            else:
+                value = tl.where(legal, tl.exp(shifted) / tl.where(empty, 1.0, s)[:, None, None], 0.0)
+            write(out, o_row, rows, live, start, size, value, G, V, WIDE_OUT)
+
+
+@triton.jit
+def softmax_backward_kernel(
+    gradient,
+    result,
+    words,
+    out,
+    count,
+    size,
+    period,
+    g_row,
+    g_col,
+    y_row,
+    w_row,
+    w_col,
+    o_row,
+    R: tl.constexpr,
+    G: tl.constexpr,
+    V: tl.constexpr,
+    WIDE_GRADIENT: tl.constexpr,
+    WIDE_OUT: tl.constexpr,
+    CAUSAL: tl.constexpr,
+    LOG: tl.constexpr,
+    ONE: tl.constexpr,
+    ACC: tl.constexpr,
+):
+    """dx = p (g - sum p g), or for log p: dx = g - p sum g. Illegal gradients are never read, illegal dx is 0."""
+    rows, live = program_rows(count, R)
+    if ONE:
+        legal, some = legal_tile(words, w_row, w_col, rows, live, 0, size, period, G, V, CAUSAL)
+        g = read(gradient, g_row, g_col, rows, 0, legal, some, 0.0, G, V, WIDE_GRADIENT, ACC)
+        if LOG:
+            y = read(result, y_row, 1, rows, 0, legal, some, float("-inf"), G, V, WIDE_OUT, ACC)
+            value = g - tl.exp(y) * row_sum(g)[:, None, None]
+        else:
+            y = read(result, y_row, 1, rows, 0, legal, some, 0.0, G, V, WIDE_OUT, ACC)
+            value = y * (g - row_sum(y * g)[:, None, None])
+        write(out, o_row, rows, live, 0, size, tl.where(legal, value, 0.0), G, V, WIDE_OUT)
+    else:
+        dot = tl.zeros([R], ACC)
+        for start in range(0, size, G * V):
+            legal, some = legal_tile(words, w_row, w_col, rows, live, start, size, period, G, V, CAUSAL)
+            g = read(gradient, g_row, g_col, rows, start, legal, some, 0.0, G, V, WIDE_GRADIENT, ACC)
+            if LOG:
+                dot += row_sum(g)
+            else:
+                dot += row_sum(g * read(result, y_row, 1, rows, start, legal, some, 0.0, G, V, WIDE_OUT, ACC))
+        for start in range(0, size, G * V):
+            legal, some = legal_tile(words, w_row, w_col, rows, live, start, size, period, G, V, CAUSAL)
+            g = read(gradient, g_row, g_col, rows, start, legal, some, 0.0, G, V, WIDE_GRADIENT, ACC)
+            if LOG:
+                y = read(result, y_row, 1, rows, start, legal, some, float("-inf"), G, V, WIDE_OUT, ACC)
+                value = g - tl.exp(y) * dot[:, None, None]
+            else:
+                y = read(result, y_row, 1, rows, start, legal, some, 0.0, G, V, WIDE_OUT, ACC)
+                value = y * (g - dot[:, None, None])
+            write(out, o_row, rows, live, start, size, tl.where(legal, value, 0.0), G, V, WIDE_OUT)
+
+
+def masked_softmax(logits: Tensor, words: Tensor, period: int, dtype: torch.dtype) -> Tensor:
+    """Launch the forward."""
+    return _forward(logits, words, period, 0.0, dtype, log=False)
+
+
+def masked_log_softmax(logits: Tensor, words: Tensor, period: int, fill: float, dtype: torch.dtype) -> Tensor:
+    """Launch the forward of the logarithm."""
+    return _forward(logits, words, period, fill, dtype, log=True)
+
+
+def masked_softmax_backward(
+    gradient: Tensor, probability: Tensor, words: Tensor, period: int, dtype: torch.dtype
+) -> Tensor:
+    """Launch the backward."""
+    return _backward(gradient, probability, words, period, dtype, log=False)
+
+
+def masked_log_softmax_backward(
+    gradient: Tensor, log_probability: Tensor, words: Tensor, period: int, dtype: torch.dtype
+) -> Tensor:
+    """Launch the backward of the logarithm."""
+    return _backward(gradient, log_probability, words, period, dtype, log=True)
+
+
+def _forward(logits: Tensor, words: Tensor, period: int, fill: float, dtype: torch.dtype, log: bool) -> Tensor:
+    count, size = logits.shape
+    out = torch.empty((count, size), dtype=dtype, device=logits.device)
+    if count == 0:
+        return out
+    tile = tile_for(size, logits.dtype)
+    x, o = operand(logits, tile), operand(out, tile)
+    with on_device(logits):
+        softmax_kernel[(triton.cdiv(count, tile.R),)](
+            logits, words, out, count, size, period, fill, x.row, x.column, *words.stride(), o.row,
+            R=tile.R, G=tile.G, V=tile.V, WIDE=x.wide, WIDE_OUT=o.wide, CAUSAL=period > 0, LOG=log,
+            ONE=size <= tile.width, ACC=accumulator(logits.dtype), num_warps=tile.warps,
+        )  # fmt: skip
+    return out
+
+
+def _backward(gradient: Tensor, result: Tensor, words: Tensor, period: int, dtype: torch.dtype, log: bool) -> Tensor:
+    count, size = gradient.shape
+    out = torch.empty((count, size), dtype=dtype, device=gradient.device)
+    if count == 0:
+        return out
+    result = result.contiguous()
+    tile = tile_for(size, dtype)
+    g, o = operand(gradient, tile), operand(out, tile)
+    with on_device(gradient):
+        softmax_backward_kernel[(triton.cdiv(count, tile.R),)](
+            gradient, result, words, out, count, size, period, g.row, g.column, o.row, *words.stride(), o.row,
+            R=tile.R, G=tile.G, V=tile.V, WIDE_GRADIENT=g.wide, WIDE_OUT=o.wide, CAUSAL=period > 0, LOG=log,
+            ONE=size <= tile.width, ACC=accumulator(dtype), num_warps=tile.warps,
+        )  # fmt: skip
+    return out
