@@ -114,8 +114,8 @@ def benchmark(what: Annotated[Literal["kernels", "rules"], typer.Argument()], as
     return 0
 
 
-def split_arguments(arguments: list[str]) -> tuple[str, list[str]]:
-    """`[CONFIG] [key=value ...]` to the settings file (by default the one that fits this machine) and the overrides.
+def split_arguments(arguments: list[str]) -> tuple[str | None, list[str]]:
+    """`[CONFIG] [key=value ...]` to the settings file, None if there is none, and the overrides.
 
     Raises:
         InputError: a second word is not a setting.
@@ -126,7 +126,7 @@ def split_arguments(arguments: list[str]) -> tuple[str, list[str]]:
         raise InputError(
             f"'{configs[1]}' is not a setting of the form key=value, and the settings file is '{configs[0]}' already"
         )
-    return (configs[0] if configs else "cpu"), overrides
+    return (configs[0] if configs else None), overrides
 
 
 def print_benchmark(figures: dict[str, Any], as_json: bool) -> None:

@@ -16,10 +16,8 @@ from agent.evaluator import Evaluator
 from agent.network import Network
 from agent.player import LookaheadPlayer, Player
 from agent.rules import Games
+from agent.runs import RUNS, checkpoint_weights, find_run
 from agent.weights import Weights, load_weights
-
-RUNS = Path("runs")
-"""Where training makes its run folders unless a setting says otherwise."""
 
 
 class Thought(NamedTuple):
@@ -78,7 +76,9 @@ def load_opponent(
     else:
         loaded, origin = default_weights(runs, seed, warnings)
     warm_up(progress)
-    return Opponent(LookaheadPlayer(Evaluator(loaded.network)), origin, tuple(warnings))
+    opponent = Opponent(LookaheadPlayer(Evaluator(loaded.network)), origin, tuple(warnings))
+    opponent.think(chess.Board())  # the first evaluation is slow; the first move should not be
+    return opponent
 
 
 def default_weights(runs: Path, seed: int, warnings: list[str]) -> tuple[Weights, str]:
@@ -86,37 +86,13 @@ def default_weights(runs: Path, seed: int, warnings: list[str]) -> tuple[Weights
 
     Skipped checkpoints are added to `warnings`.
     """
-    folders = [folder for folder in runs.glob("*") if checkpoints(folder)]
-    for folder in sorted(folders, key=lambda folder: checkpoints(folder)[0].stat().st_mtime, reverse=True):
+    folders = [folder for folder in runs.glob("*") if checkpoint_weights(folder)]
+    for folder in sorted(folders, key=lambda folder: checkpoint_weights(folder)[0].stat().st_mtime, reverse=True):
         found = _newest(folder, warnings)
         if found is not None:
             return found
     torch.manual_seed(seed)
     return Weights(Network().eval(), {}), f"an untrained network, for no trained one is in {runs}/"
-
-
-def checkpoints(folder: Path) -> list[Path]:
-    """The weights files of a run folder, newest step first."""
-    files = [
-        (int(number), file)
-        for file in folder.glob("checkpoints/step-*/weights.safetensors")
-        if (number := file.parent.name.removeprefix("step-")).isdigit()
-    ]
-    return [file for _, file in sorted(files, reverse=True)]
-
-
-def find_run(name: str, runs: Path = RUNS) -> Path:
-    """The folder of run `name`: below `runs`, or a path.
-
-    Raises:
-        InputError: there is none; the message names those that exist.
-    """
-    for folder in (runs / name, Path(name)):
-        if name and folder.is_dir():
-            return folder
-    existing = sorted(folder.name for folder in runs.glob("*") if folder.is_dir())
-    known = f"runs here: {', '.join(existing)}" if existing else f"no runs in {runs}/ yet; start one: zeromass train"
-    raise InputError(f"run '{name}' does not exist; {known}")
 
 
 def _of_run(name: str, runs: Path, warnings: list[str]) -> tuple[Weights, str]:
@@ -130,7 +106,7 @@ def _of_run(name: str, runs: Path, warnings: list[str]) -> tuple[Weights, str]:
 
 def _newest(folder: Path, warnings: list[str]) -> tuple[Weights, str] | None:
     """The newest checkpoint of `folder` that loads; those skipped are named in `warnings`."""
-    for file in checkpoints(folder):
+    for file in checkpoint_weights(folder):
         try:
             return load_weights(file), f"run {folder.name}, {file.parent.name.replace('-', ' ')}"
         except InputError as error:

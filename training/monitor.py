@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from agent.errors import InputError
-from agent.opponent import RUNS, find_run
+from agent.runs import RUNS, find_run
 
 HOST = "127.0.0.1"
 DEFAULT_PORT = 6006
@@ -38,7 +38,7 @@ def start_tensorboard(folder: Path, port: int | None, say: Callable[[str], None]
     Raises:
         InputError: `port` is taken.
     """
-    from tensorboard.program import TensorBoard, TensorBoardServerException  # seconds
+    from tensorboard.program import TensorBoard, TensorBoardServerException  # type: ignore[import-untyped]  # seconds to load
 
     chosen = choose_port(port, say)
     program = TensorBoard()

@@ -1,0 +1,33 @@
+"""Where runs and their checkpoints lie, for those who only read them. Light: no torch."""
+
+from pathlib import Path
+from typing import Final
+
+from agent.errors import InputError
+
+RUNS: Final = Path("runs")
+"""Where training makes its run folders unless a setting says otherwise."""
+
+
+def find_run(name: str, runs: Path = RUNS) -> Path:
+    """The folder of run `name`: below `runs`, or a path.
+
+    Raises:
+        InputError: there is none; the message names those that exist.
+    """
+    for folder in (runs / name, Path(name)):
+        if name and folder.is_dir():
+            return folder
+    existing = sorted(folder.name for folder in runs.glob("*") if folder.is_dir())
+    known = f"runs here: {', '.join(existing)}" if existing else f"none in {runs}/ yet; start one with zeromass train"
+    raise InputError(f"run '{name}' does not exist; {known}")
+
+
+def checkpoint_weights(folder: Path) -> list[Path]:
+    """The weights files of a run folder's checkpoints, newest step first; not opened, so perhaps damaged."""
+    files = [
+        (int(number), file)
+        for file in folder.glob("checkpoints/step-*/weights.safetensors")
+        if (number := file.parent.name.removeprefix("step-")).isdigit()
+    ]
+    return [file for _, file in sorted(files, reverse=True)]

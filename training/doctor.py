@@ -1,0 +1,201 @@
+"""What this machine has, which path each part of ZeroMass takes on it and why, and what would limit a run."""
+
+import json
+import math
+import os
+import platform
+import shutil
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+
+from agent.compilation import base_folder, cache_folder
+from agent.errors import InputError
+from kernels import resolve_backend
+
+_PACKAGES = ("torch", "triton", "numba", "ray", "numpy", "chess", "tensorboard", "safetensors")
+_GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Route:
+    """One part of ZeroMass and the path it takes here."""
+
+    part: str
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that `zeromass doctor` says; its fields are the JSON keys."""
+
+    device: str
+    """`cuda` or `cpu`: where networks are trained and, on `cuda`, where actors may evaluate."""
+    device_name: str
+    kernels_backend: str
+    """`triton` or `torch`, as the kernels resolve it for `device`."""
+    inference_runtime: str
+    """What evaluates the network for players and actors."""
+    cores: int
+    """Cores that this process may use: affinity and container limit considered."""
+    memory_gib: float
+    """Main memory that this process may use."""
+    disk_free_gib: float
+    """Below the current folder, where runs are written."""
+    shared_memory_gib: float | None
+    """Free in /dev/shm, where Ray keeps games and weights; None where there is no such thing."""
+    compiled_code: str
+    """`cached`, or `missing`: the next start compiles."""
+    compiled_code_folder: str
+    python: str
+    versions: dict[str, str]
+    paths: tuple[Route, ...]
+    limits: tuple[str, ...]
+    """Sentences, what would limit a run first."""
+
+
+def doctor_command(as_json: bool) -> int:
+    """`zeromass doctor`; returns the exit code.
+
+    Raises:
+        InputError: the environment asks for a kernels backend that cannot run here.
+    """
+    report = examine()
+    print(json.dumps(asdict(report))) if as_json else _print(report)
+    return 0
+
+
+def examine(folder: Path = Path()) -> Report:
+    """Look at this machine; `folder` is where runs would be written.
+
+    Raises:
+        InputError: the environment asks for a kernels backend that cannot run here.
+    """
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        backend = resolve_backend("auto", device)
+    except (ValueError, RuntimeError) as error:
+        raise InputError(f"the kernels cannot run as asked: {error}") from error
+    cores, cached = usable_cores(), _rules_cached()
+    disk = shutil.disk_usage(folder).free / _GIB
+    shared = shutil.disk_usage("/dev/shm").free / _GIB if Path("/dev/shm").is_dir() else None
+    memory = usable_memory() / _GIB
+    return Report(
+        device=device.type,
+        device_name=torch.cuda.get_device_name()
+        if device.type == "cuda"
+        else platform.processor() or platform.machine(),
+        kernels_backend=backend,
+        inference_runtime="torch",
+        cores=cores,
+        memory_gib=round(memory, 1),
+        disk_free_gib=round(disk, 1),
+        shared_memory_gib=None if shared is None else round(shared, 2),
+        compiled_code="cached" if cached else "missing",
+        compiled_code_folder=str(base_folder()),
+        python=platform.python_version(),
+        versions={name: _version(name) for name in _PACKAGES},
+        paths=_paths(device, backend, cores),
+        limits=tuple(_limits(device, cores, memory, disk, shared, cached)),
+    )
+
+
+def usable_cores() -> int:
+    """Cores that this process may use: its affinity, or the container's quota (rounded up) where that is less."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = _first_line("/sys/fs/cgroup/cpu.max").split()
+    if len(quota) == 2 and quota[0].isdigit():
+        return min(cores, max(math.ceil(int(quota[0]) / int(quota[1])), 1))
+    return cores
+
+
+def usable_memory() -> int:
+    """Bytes of main memory, or of the container's limit where that is less."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    limit = _first_line("/sys/fs/cgroup/memory.max")
+    return min(total, int(limit)) if limit.isdigit() else total
+
+
+def _paths(device: torch.device, backend: str, cores: int) -> tuple[Route, ...]:
+    cuda = device.type == "cuda"
+    kernels_why = {
+        ("triton", True): "a CUDA device is here and Triton is installed",
+        ("triton", False): "asked for by the environment, run by Triton's interpreter: for tests, slow",
+        ("torch", True): "Triton is not installed, or the environment asks for torch",
+        ("torch", False): "no CUDA device, and Triton needs one; Numba and torch operators compute the same",
+    }[backend, cuda]
+    return (
+        Route("kernels", backend, kernels_why),
+        Route("learner", device.type, "a CUDA device is here: bfloat16" if cuda else "no CUDA device: float32"),
+        Route("network in actors", "torch on cpu", "actors use CUDA only when selfplay.gpus is above 0"),
+        Route("rules", "Numba", "compiled once, then read from the cache"),
+        Route("actors", f"Ray, {cores} core{'' if cores == 1 else 's'}", "set selfplay.actors to use more or fewer"),
+    )
+
+
+def _limits(
+    device: torch.device, cores: int, memory: float, disk: float, shared: float | None, cached: bool
+) -> list[str]:
+    limits = []
+    if device.type == "cpu":
+        limits.append("The network's convolutions on the CPU limit both self-play and learner: keep the network small.")
+    if cores <= 2:
+        limits.append(f"With {cores} {"core" if cores == 1 else "cores"}, actors and learner take turns; more cores mean more games.")
+    if memory < 4:
+        limits.append(f"{memory:.1f} GiB of memory: use one actor and a smaller replay.capacity.")
+    if disk < 2:
+        limits.append(f"{disk:.1f} GiB of free disk: checkpoints may fill it; lower run.keep_checkpoints.")
+    if shared is not None and shared < 0.6:
+        limits.append(f"{shared:.2f} GiB of shared memory: Ray's object store falls back to slow files.")
+    if not cached:
+        limits.append("Compiled code is not cached yet: the first start takes up to a minute longer.")
+    return limits
+
+
+def _rules_cached() -> bool:
+    from agent.rules import batch, games, movegen
+
+    modules = (batch, games, movegen)
+    folders = [cache_folder(Path(module.__file__)) for module in modules if module.__file__]
+    return all(any(folder.glob("**/*.nbc")) for folder in folders)
+
+
+def _first_line(path: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except OSError:
+        return ""
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _print(report: Report) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    table = Table("part", "path here", "why", title="Which path each part takes", title_justify="left")
+    for path in report.paths:
+        table.add_row(path.part, path.path, path.reason)
+    console.print(table)
+    machine = Table(show_header=False, title="This machine", title_justify="left")
+    machine.add_row("device", f"{report.device} ({report.device_name})")
+    machine.add_row("cores", str(report.cores))
+    machine.add_row("memory", f"{report.memory_gib} GiB")
+    machine.add_row("free disk", f"{report.disk_free_gib} GiB")
+    if report.shared_memory_gib is not None:
+        machine.add_row("free shared memory", f"{report.shared_memory_gib} GiB")
+    machine.add_row("compiled code", f"{report.compiled_code}, in {report.compiled_code_folder}")
+    machine.add_row("versions", ", ".join(f"{name} {number}" for name, number in report.versions.items()))
+    console.print(machine)
+    console.print("What would limit a run:" if report.limits else "Nothing here limits a run in particular.")
+    for limit in report.limits:
+        console.print(f"  - {limit}")
