@@ -1,0 +1,163 @@
+"""Self-play games: legal by python-chess to the last ply, rightly ended, reproducible, unique."""
+
+import chess
+import numpy as np
+import pytest
+import torch
+
+from agent import policy, rules, vocabulary
+from agent.evaluator import Evaluator
+from agent.meter import InvalidMassError
+from agent.network import Architecture, Network
+from agent.rules import Termination
+from kernels import unpack_legal
+from selfplay.generator import Generator, GeneratorSettings
+from selfplay.openings import mix, random_opening
+from selfplay.record import GameRecord
+
+SETTINGS = GeneratorSettings(games=16, opening_plies=6, ply_cap=90, temperature=1.0, claim_draws=True)
+
+
+def generator(seed: int = 0, stream: int = 0, settings: GeneratorSettings = SETTINGS) -> Generator:
+    torch.manual_seed(0)
+    return Generator(Evaluator(Network(Architecture(blocks=1, channels=8))), settings, seed=seed, stream=stream)
+
+
+def games(count: int, **kwargs: int) -> list[GameRecord]:
+    source, records = generator(**kwargs), []
+    while len(records) < count:
+        records += source.step()
+    return records
+
+
+@pytest.fixture(scope="module")
+def records() -> list[GameRecord]:
+    return games(64)
+
+
+def replayed(record: GameRecord) -> chess.Board:
+    """The game on python-chess's board, every move checked for legality and every packed position compared."""
+    board = chess.Board()
+    for move in record.opening.tolist():
+        board.push(_checked(board, move))
+    for ply, move in enumerate(record.moves.tolist()):
+        assert board.outcome() is None or not board.outcome(claim_draw=False)
+        assert rules.to_fen(record.positions[ply]) == board.fen()
+        board.push(_checked(board, move))
+    return board
+
+
+def _checked(board: chess.Board, index: int) -> chess.Move:
+    move = chess.Move.from_uci(vocabulary.to_uci(index, black=board.turn == chess.BLACK))
+    assert move in board.legal_moves
+    return move
+
+
+def test_every_game_is_real_chess_and_ends_for_the_reason_given(records: list[GameRecord]) -> None:
+    for record in records:
+        board = replayed(record)
+        outcome = board.outcome()
+        if record.termination == Termination.CAPPED:
+            assert outcome is None
+            assert board.ply() == SETTINGS.ply_cap
+            assert record.outcome == 0
+        elif record.termination == Termination.THREEFOLD_REPETITION:
+            assert board.is_repetition(3)
+        elif record.termination == Termination.FIFTY_MOVES:
+            assert board.is_fifty_moves()
+        else:
+            assert outcome is not None
+            assert outcome.termination.name == record.termination.name
+        if record.termination == Termination.CHECKMATE:
+            assert record.outcome == (-1 if board.turn == chess.WHITE else 1)
+        else:
+            assert record.outcome == 0
+        worth = {chess.PAWN: 1, chess.KNIGHT: 3, chess.BISHOP: 3, chess.ROOK: 5, chess.QUEEN: 9, chess.KING: 0}
+        signs = [worth[p.piece_type] * (1 if p.color else -1) for p in board.piece_map().values()]
+        assert record.balance == sum(signs)
+    assert {record.termination for record in records} >= {Termination.CAPPED, Termination.CHECKMATE}
+
+
+def test_shapes_and_dtypes(records: list[GameRecord]) -> None:
+    for record in records:
+        plies = record.plies
+        assert record.positions.shape == (plies, rules.WORDS)
+        assert record.positions.dtype == np.uint64
+        assert record.moves.dtype == np.uint16
+        assert record.log_probs.shape == record.values.shape == record.versions.shape == (plies,)
+        assert bool((record.log_probs <= 0).all())
+        assert bool((np.abs(record.values) <= 1).all())
+        assert len(record.opening) <= SETTINGS.opening_plies
+        assert len(record.game) == 32
+
+
+def test_log_probs_are_those_of_the_network_that_played(records: list[GameRecord]) -> None:
+    torch.manual_seed(0)
+    evaluator = Evaluator(Network(Architecture(blocks=1, channels=8)))
+    for record in records[:4]:
+        evaluation = evaluator.evaluate(record.positions)
+        legal = unpack_legal(torch.from_numpy(rules.legal_bits(record.positions)), size=vocabulary.SIZE)
+        logits = evaluation.logits.double().masked_fill(~legal, -torch.inf)
+        expected = logits.log_softmax(1).gather(1, torch.from_numpy(record.moves.astype(np.int64))[:, None])[:, 0]
+        assert np.allclose(record.log_probs, expected.numpy(), atol=1e-4)
+        assert np.allclose(record.values, evaluation.values.numpy(), atol=1e-5)
+
+
+def test_one_seed_gives_the_same_games(records: list[GameRecord]) -> None:
+    again = games(64)
+    for one, two in zip(records, again, strict=True):
+        assert one.game == two.game
+        assert one.seed == two.seed
+        assert np.array_equal(one.opening, two.opening)
+        assert np.array_equal(one.moves, two.moves)
+
+
+def test_streams_and_seeds_give_other_games(records: list[GameRecord]) -> None:
+    others = games(32, stream=1) + games(32, seed=1)
+    names = [record.game for record in records + others]
+    assert len(set(names)) == len(names)
+    lines = {record.moves.tobytes() for record in records + others}
+    assert len(lines) == len(names)
+
+
+def test_openings_differ_and_vary_in_length(records: list[GameRecord]) -> None:
+    assert {len(record.opening) for record in records} == set(range(SETTINGS.opening_plies + 1))
+    long = [record.opening.tobytes() for record in records if len(record.opening) >= 4]
+    assert len(set(long)) == len(long)
+
+
+def test_statistics_count_what_was_played() -> None:
+    source = generator()
+    for _ in range(5):
+        source.step()
+    statistics = source.take_statistics()
+    assert statistics.plies == statistics.mass.distributions == 5 * SETTINGS.games
+    assert statistics.mass.largest == 0.0
+    assert 2 < statistics.entropy_total / statistics.plies < 4
+    assert source.take_statistics().plies == 0
+
+
+def test_multiplying_logits_by_the_mask_stops_the_generator(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The classic bug, planted on purpose: the meter must see it in the distribution that is sampled."""
+
+    def multiplied(logits: torch.Tensor, *, legal: torch.Tensor) -> torch.Tensor:
+        return torch.softmax(logits * unpack_legal(legal, size=vocabulary.SIZE), dim=-1)
+
+    monkeypatch.setattr(policy, "masked_softmax", multiplied)
+    source = generator()
+    with pytest.raises(InvalidMassError, match=r"invalid mass 0\.\d+ in position 'r.*': illegal move \w+ has"):
+        source.step()
+    assert source.take_statistics().mass.largest > 0.9
+
+
+def test_random_opening_is_reproducible_and_leaves_a_game_to_play() -> None:
+    assert random_opening(5, 8) == random_opening(5, 8) != random_opening(6, 8)
+    assert random_opening(-5, 0) == []
+    assert len({tuple(random_opening(seed, 8)) for seed in range(50)}) == 50
+
+
+def test_mix_is_one_to_one_and_scatters() -> None:
+    keys = mix(np.arange(100_000, dtype=np.int64))
+    assert len(np.unique(keys)) == 100_000
+    bits = np.unpackbits(keys.view(np.uint8)).mean()
+    assert abs(bits - 0.5) < 0.001
