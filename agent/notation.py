@@ -100,12 +100,20 @@ def _illegal_san(board: chess.Board, text: str, san: str) -> MoveError:
     match = chess.SAN_REGEX.match(san)
     if match is None:  # castling
         return _illegal(board, text, _sans(board, (move for move in board.legal_moves if board.is_castling(move))))
-    letter, target = match[1] or "", chess.parse_square(match[4])
-    moves = [move for move in board.legal_moves if move.to_square == target]
-    if letter:
-        kind = chess.Piece.from_symbol(letter).piece_type
-        moves += [move for move in board.legal_moves if board.piece_type_at(move.from_square) == kind]
-    return _illegal(board, text, list(dict.fromkeys(_sans(board, moves))))
+    promotions = [word for word in _sans(board, board.legal_moves) if word.startswith(f"{san}=")]
+    if promotions:
+        return MoveError(f"{quote(text)} is ambiguous: type {_either(promotions)}")
+    kind, target = chess.Piece.from_symbol(match[1] or "P").piece_type, chess.parse_square(match[4])
+    file = chess.square_file(target)
+
+    def is_like_it(move: chess.Move) -> bool:
+        same_kind = board.piece_type_at(move.from_square) == kind
+        return move.to_square == target or (
+            same_kind and (kind != chess.PAWN or chess.square_file(move.from_square) == file)
+        )
+
+    moves = filter(is_like_it, board.legal_moves)
+    return _illegal(board, text, _sans(board, moves))
 
 
 def _illegal(board: chess.Board, text: str, candidates: list[str]) -> MoveError:
@@ -128,10 +136,15 @@ def _readings(board: chess.Board, san: str) -> list[str]:
     """SANs of the legal moves that an ambiguous `san` could mean."""
     match = chess.SAN_REGEX.match(san)
     assert match is not None
-    kind = chess.Piece.from_symbol(match[1] or "P").piece_type
-    target = chess.parse_square(match[4])
-    legal = board.legal_moves
-    return _sans(board, (m for m in legal if m.to_square == target and board.piece_type_at(m.from_square) == kind))
+    kind, target = chess.Piece.from_symbol(match[1] or "P").piece_type, chess.parse_square(match[4])
+    given = (match[2] or "") + (match[3] or "")  # file or rank that was typed, and did not suffice
+
+    def fits(move: chess.Move) -> bool:
+        origin = chess.square_name(move.from_square)
+        same_kind = board.piece_type_at(move.from_square) == kind
+        return move.to_square == target and same_kind and all(letter in origin for letter in given)
+
+    return _sans(board, filter(fits, board.legal_moves))
 
 
 def _sans(board: chess.Board, moves: Iterable[chess.Move]) -> list[str]:

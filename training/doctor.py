@@ -143,7 +143,9 @@ def _limits(
     if device.type == "cpu":
         limits.append("The network's convolutions on the CPU limit both self-play and learner: keep the network small.")
     if cores <= 2:
-        limits.append(f"With {cores} {"core" if cores == 1 else "cores"}, actors and learner take turns; more cores mean more games.")
+        limits.append(
+            f"Actors and learner take turns on {cores} core{'' if cores == 1 else 's'}; more cores mean more games."
+        )
     if memory < 4:
         limits.append(f"{memory:.1f} GiB of memory: use one actor and a smaller replay.capacity.")
     if disk < 2:
