@@ -120,14 +120,15 @@ def play_match(
     illegal_moves = 0
     player_is_black = np.arange(games) % 2 == 1
     active = np.arange(games)
+    reported = 0
     while len(active):
         ended = boards.outcome(claim_draws=True)[active]
         mated = active[ended == Termination.CHECKMATE]
         points[mated] = np.where(rules.is_black(boards.positions[mated]) == player_is_black[mated], -1, 1)
-        still = active[(ended == Termination.NONE) & (boards.ply[active] < ply_cap)]
-        if progress is not None and len(still) < len(active):
-            progress(len(active) - len(still))
-        active = still
+        active = active[(ended == Termination.NONE) & (boards.ply[active] < ply_cap)]
+        if progress is not None and games - len(active) > reported:
+            progress(games - len(active) - reported)
+            reported = games - len(active)
         to_move = rules.is_black(boards.positions[active]) == player_is_black[active]
         for mover, rows in ((player, active[to_move]), (opponent, active[~to_move])):
             if len(rows) == 0:

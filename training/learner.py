@@ -108,11 +108,12 @@ class Learner:
         )
         self.optimizer.zero_grad(set_to_none=True)
         loss.total.backward()  # type: ignore[no-untyped-call]
-        gradient_norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.gradient_clip)
-        if not (math.isfinite(float(loss.total.detach())) and math.isfinite(float(norm))):
+        clipped_norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.gradient_clip)
+        total, norm = float(loss.total.detach()), float(clipped_norm)
+        if not (math.isfinite(total) and math.isfinite(norm)):
             raise LearningError(
-                f"loss {float(loss.total.detach())} or gradient norm {float(norm)} is not finite at step {self.step + 1}; "
-                "the weights were not touched; resume from the last checkpoint with a lower learner.learning_rate"
+                f"loss {total} or gradient norm {norm} is not finite at step {self.step + 1}; the weights were not "
+                "touched; resume from the last checkpoint with a lower learner.learning_rate"
             )
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate(progress)
@@ -121,10 +122,10 @@ class Learner:
         self.meter.check(MaskedPolicy(logits.detach(), legal).probabilities, batch.positions)
         self.means.add(
             {
-                "loss/total": float(loss.total.detach()),
-                "loss/policy": float(loss.policy),
-                "loss/value": float(loss.value),
-                "policy/entropy": float(loss.entropy),
+                "loss/total": total,
+                "loss/policy": float(loss.policy.detach()),
+                "loss/value": float(loss.value.detach()),
+                "policy/entropy": float(loss.entropy.detach()),
                 "policy/kl": float(loss.kl),
                 "policy/clipped": float(loss.clipped),
                 "learner/gradient_norm": norm,

@@ -20,7 +20,7 @@ CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class RunSettings(_Section):
@@ -135,6 +135,8 @@ def load_settings(config: str | Path | None, overrides: list[str] | None = None)
         except (YAMLError, OmegaConfBaseException, UnicodeDecodeError, OSError) as error:
             reason = " ".join(str(error).split())
             raise InputError(f"settings file '{path}' cannot be read as YAML ({reason}); mend it") from error
+        if not isinstance(tree, DictConfig):
+            raise InputError(f"settings file '{path}' is a list; it must hold sections such as 'learner:'")
     for override in overrides or []:
         key, separator, _ = override.partition("=")
         if not separator or not key:

@@ -1,0 +1,34 @@
+"""Small game records for tests, by seed."""
+
+import numpy as np
+
+from agent import rules
+from agent.rules import Games, Termination
+from selfplay.record import GameRecord
+
+
+def record(plies: int, *, seed: int = 0, version: int = 0, **changes: object) -> GameRecord:
+    """A random game of `plies` plies with random values, drawn at the cap unless `changes` say otherwise."""
+    generator = np.random.default_rng(seed)
+    games = Games(1)
+    positions, moves = [], []
+    for _ in range(plies):
+        indices, counts = rules.legal_moves(games.positions)
+        positions.append(games.positions[0].copy())
+        moves.append(int(indices[0, generator.integers(counts[0])]))
+        games.play(np.array([moves[-1]], np.uint16))
+    fields: dict[str, object] = {
+        "game": generator.bytes(16).hex(),
+        "seed": seed,
+        "version": version,
+        "versions": np.full(plies, version, np.int32),
+        "opening": np.zeros(0, np.uint16),
+        "positions": np.stack(positions),
+        "moves": np.array(moves, np.uint16),
+        "log_probs": -generator.random(plies).astype(np.float32) * 3,
+        "values": (generator.random(plies) * 2 - 1).astype(np.float32),
+        "outcome": 0,
+        "termination": Termination.CAPPED,
+        "balance": 0,
+    }
+    return GameRecord(**{**fields, **changes})  # type: ignore[arg-type]

@@ -1,0 +1,98 @@
+"""The loss against its formula written out in float64 over the legal moves alone."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from kernels import pack_legal
+from training.losses import LossWeights, actor_critic_loss
+
+WEIGHTS = LossWeights(clip=0.2, policy_weight=1.0, value_weight=0.7, entropy_bonus=0.05)
+
+
+def example(rows: int = 6) -> dict[str, Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    legal = torch.rand(rows, 1880, generator=generator) < 0.02
+    legal[:, 3] = True
+    moves = torch.stack([row.nonzero()[-1, 0] for row in legal])
+    logits = torch.randn(rows, 1880, generator=generator) * 2
+    now = logits.masked_fill(~legal, -torch.inf).log_softmax(1).gather(1, moves[:, None])[:, 0]
+    return {
+        "logits": logits,
+        "value_logits": torch.randn(rows, 3, generator=generator),
+        "legal": legal,
+        "moves": moves,
+        "log_probs": now + 0.3 * torch.randn(rows, generator=generator),
+        "advantages": torch.randn(rows, generator=generator),
+        "wins_draws_losses": torch.softmax(torch.randn(rows, 3, generator=generator), 1),
+    }
+
+
+def reference(data: dict[str, Tensor]) -> tuple[float, float, float, float]:
+    """(policy, value, entropy, total) by loops."""
+    policy = value = entropy = 0.0
+    rows = len(data["moves"])
+    for row in range(rows):
+        legal = data["legal"][row].nonzero()[:, 0]
+        logits = data["logits"][row, legal].double()
+        p = torch.exp(logits - torch.logsumexp(logits, 0))
+        chosen = float(p[(legal == data["moves"][row]).nonzero()[0, 0]])
+        ratio = chosen / math.exp(float(data["log_probs"][row]))
+        advantage = float(data["advantages"][row])
+        policy -= min(ratio * advantage, min(max(ratio, 0.8), 1.2) * advantage) / rows
+        entropy -= float((p * p.log()).sum()) / rows
+        q = torch.softmax(data["value_logits"][row].double(), 0)
+        value -= float((data["wins_draws_losses"][row].double() * q.log()).sum()) / rows
+    return policy, value, entropy, policy + 0.7 * value - 0.05 * entropy
+
+
+def test_terms_equal_the_formula() -> None:
+    data = example()
+    loss = actor_critic_loss(**{**data, "legal": pack_legal(data["legal"])}, weights=WEIGHTS)
+    policy, value, entropy, total = reference(data)
+    assert float(loss.policy) == pytest.approx(policy, abs=1e-5)
+    assert float(loss.value) == pytest.approx(value, abs=1e-5)
+    assert float(loss.entropy) == pytest.approx(entropy, abs=1e-5)
+    assert float(loss.total) == pytest.approx(total, abs=1e-5)
+    assert float(loss.kl) >= 0
+    assert 0 < float(loss.clipped) < 1
+
+
+def test_illegal_logits_get_no_gradient_even_when_they_are_nan() -> None:
+    data = example()
+    logits = torch.where(data["legal"], data["logits"], torch.nan).requires_grad_()
+    loss = actor_critic_loss(**{**data, "logits": logits, "legal": pack_legal(data["legal"])}, weights=WEIGHTS)
+    loss.total.backward()  # type: ignore[no-untyped-call]
+    assert logits.grad is not None
+    assert torch.equal(logits.grad[~data["legal"]], torch.zeros(int((~data["legal"]).sum())))
+    assert bool(logits.grad[data["legal"]].isfinite().all())
+
+
+def test_on_policy_the_gradient_is_that_of_advantage_times_log_prob() -> None:
+    """At ratio 1 PPO's surrogate is the plain policy gradient."""
+    data = example()
+    weights = LossWeights(clip=0.2, policy_weight=1.0, value_weight=0.0, entropy_bonus=0.0)
+    masked = data["logits"].double().masked_fill(~data["legal"], -torch.inf).requires_grad_()
+    log_prob = masked.log_softmax(1).gather(1, data["moves"][:, None])[:, 0]
+    (-(log_prob * data["advantages"]).mean()).backward()
+    logits = data["logits"].clone().requires_grad_()
+    fresh = {**data, "logits": logits, "log_probs": log_prob.detach().float(), "legal": pack_legal(data["legal"])}
+    actor_critic_loss(**fresh, weights=weights).total.backward()  # type: ignore[no-untyped-call]
+    assert logits.grad is not None
+    assert masked.grad is not None
+    assert torch.allclose(logits.grad.double(), masked.grad.nan_to_num(), atol=1e-6)
+
+
+def test_a_move_that_went_too_far_gets_no_more_push() -> None:
+    """Ratio above 1 + clip with a positive advantage: the clip takes the gradient."""
+    data = example()
+    weights = LossWeights(clip=0.2, policy_weight=1.0, value_weight=0.0, entropy_bonus=0.0)
+    logits = data["logits"].clone().requires_grad_()
+    far = {**data, "logits": logits, "log_probs": torch.full((6,), -30.0), "advantages": torch.ones(6)}
+    loss = actor_critic_loss(**{**far, "legal": pack_legal(data["legal"])}, weights=weights)
+    loss.total.backward()  # type: ignore[no-untyped-call]
+    assert logits.grad is not None
+    assert float(logits.grad.abs().max()) == 0.0
+    assert float(loss.clipped) == 1.0

@@ -1,0 +1,111 @@
+"""The replay: targets against a sum written out term by term, the window, and what it must never do."""
+
+import numpy as np
+import pytest
+
+from agent.rules import Termination
+from tests.training.records import record
+from training.replay import Replay, Targets, targets, white_score
+
+
+def added(replay: Replay, plies: int, seed: int, **changes: object) -> bool:
+    game = record(plies, seed=seed, **changes)  # type: ignore[arg-type]
+    return replay.add(game, targets(game, adjudication=0.0, gae_lambda=0.95))
+
+
+@pytest.mark.parametrize("gae_lambda", [0.0, 0.5, 0.95, 1.0])
+@pytest.mark.parametrize("outcome", [1, 0, -1])
+def test_advantages_are_the_sum_of_equation_16(gae_lambda: float, outcome: int) -> None:
+    """Seen from White throughout, with no sign tricks: A_t = sum over k of lambda^k delta_{t+k}."""
+    game = record(9, seed=3, outcome=outcome, termination=Termination.CHECKMATE)
+    side = np.array([1.0, -1.0] * 5)[:9]
+    white = game.values.astype(np.float64) * side
+    following = np.append(white[1:], outcome)
+    deltas = following - white
+    for ply in range(9):
+        expected = sum(gae_lambda**k * deltas[ply + k] for k in range(9 - ply)) * side[ply]
+        actual = targets(game, adjudication=0.25, gae_lambda=gae_lambda).advantages[ply]
+        assert actual == pytest.approx(expected, abs=1e-5)
+
+
+def test_with_lambda_one_an_advantage_is_result_minus_value() -> None:
+    game = record(6, outcome=1, termination=Termination.CHECKMATE)
+    side = np.array([1.0, -1.0] * 3)
+    expected = side - game.values
+    assert np.allclose(targets(game, adjudication=0.0, gae_lambda=1.0).advantages, expected, atol=1e-5)
+
+
+def test_results_are_seen_from_the_side_to_move() -> None:
+    game = record(4, outcome=-1, termination=Termination.CHECKMATE)
+    rows = targets(game, adjudication=0.0, gae_lambda=0.9).wins_draws_losses
+    assert rows.tolist() == [[0, 0, 1], [1, 0, 0], [0, 0, 1], [1, 0, 0]]
+
+
+def test_capped_games_are_weakly_adjudicated() -> None:
+    game = record(2, balance=9)
+    assert white_score(game, 0.25) == pytest.approx(0.25 * np.tanh(1.5))
+    assert white_score(game, 0.0) == 0.0
+    rows = targets(game, adjudication=0.25, gae_lambda=0.9).wins_draws_losses
+    assert np.allclose(rows.sum(1), 1)
+    assert rows[0, 0] == pytest.approx(rows[1, 2]) == pytest.approx(0.25 * np.tanh(1.5))
+    drawn = record(2, balance=9, termination=Termination.STALEMATE)
+    assert white_score(drawn, 0.25) == 0.0
+
+
+def test_a_game_comes_in_once() -> None:
+    replay = Replay(100)
+    assert added(replay, 5, seed=1)
+    assert not added(replay, 5, seed=1)
+    assert (len(replay), replay.added, replay.games) == (5, 5, 1)
+
+
+def test_the_oldest_plies_leave_and_every_stored_ply_is_whole() -> None:
+    replay = Replay(50)
+    games = [record(17, seed=seed, version=seed) for seed in range(12)]
+    for game in games:
+        replay.add(game, targets(game, adjudication=0.25, gae_lambda=0.9))
+        assert len(replay) == min(replay.added, 50)
+    batch = replay.sample(2000, np.random.default_rng(0))
+    assert set(batch.versions.tolist()) == {9, 10, 11}  # 51 plies: one of game 9 is gone
+    wanted = {
+        (game.positions[ply].tobytes(), int(game.moves[ply]), float(game.log_probs[ply]))
+        for game in games
+        for ply in range(game.plies)
+    }
+    drawn = zip(batch.positions, batch.moves.tolist(), batch.log_probs.tolist(), strict=True)
+    assert all((position.tobytes(), move, log_prob) in wanted for position, move, log_prob in drawn)
+    assert len({position.tobytes() for position in batch.positions}) >= 49
+
+
+def test_a_game_longer_than_the_window_keeps_its_end() -> None:
+    replay = Replay(10)
+    game = record(25, seed=2)
+    replay.add(game, Targets(np.zeros((25, 3), np.float32), np.arange(25, dtype=np.float32)))
+    assert set(replay.sample(500, np.random.default_rng(0)).advantages.tolist()) == set(range(15, 25))
+
+
+def test_restored_replay_goes_on_as_if_nothing_had_happened() -> None:
+    replay, twin = Replay(60), Replay(60)
+    for seed in range(5):
+        added(replay, 15, seed=seed)
+    arrays, values = replay.state()
+    twin.restore({name: array.copy() for name, array in arrays.items()}, values)
+    for one in (replay, twin):
+        assert not added(one, 15, seed=4)
+        assert added(one, 15, seed=9)
+    draws = [one.sample(40, np.random.default_rng(1)) for one in (replay, twin)]
+    assert np.array_equal(draws[0].positions, draws[1].positions)
+    assert np.array_equal(draws[0].advantages, draws[1].advantages)
+    assert twin.mean_version() == replay.mean_version()
+
+
+def test_a_replay_too_large_for_its_window_is_refused() -> None:
+    replay = Replay(60)
+    added(replay, 50, seed=1)
+    with pytest.raises(ValueError, match=r"50 plies does not fit replay.capacity=20"):
+        Replay(20).restore(*replay.state())
+
+
+def test_an_empty_replay_cannot_be_sampled() -> None:
+    with pytest.raises(ValueError, match="is empty"):
+        Replay(5).sample(1, np.random.default_rng(0))

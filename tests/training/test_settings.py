@@ -1,0 +1,66 @@
+"""Settings: what comes with the project is valid, and every mistake is one sentence that names it."""
+
+from pathlib import Path
+
+import pytest
+
+from agent.errors import InputError
+from training.settings import CONFIGS, Settings, known_keys, load_settings
+
+
+@pytest.mark.parametrize("name", ["demo", "cpu", "gpu", "cluster"])
+def test_our_configs_are_valid_by_name_and_by_path(name: str) -> None:
+    assert load_settings(name) == load_settings(CONFIGS / f"{name}.yaml")
+
+
+def test_resolved_settings_read_back_equal(tmp_path: Path) -> None:
+    settings = load_settings("demo", ["learner.batch_size=64", "run.seed=5", "run.minutes=null", "run.steps=3"])
+    path = tmp_path / "settings.yaml"
+    path.write_text(settings.to_yaml())
+    assert load_settings(path) == settings
+    assert (settings.learner.batch_size, settings.run.seed, settings.run.minutes) == (64, 5, None)
+
+
+def test_every_setting_is_known_by_its_dotted_name() -> None:
+    assert {"run.seed", "learner.batch_size", "selfplay.actors", "log.steps"} <= set(known_keys())
+    for key in known_keys():
+        section, name = key.split(".")
+        assert name in type(getattr(Settings(), section)).model_fields
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        (["lerner.batch_size=2"], "unknown setting 'lerner.batch_size'; did you mean 'learner.batch_size'?"),
+        (["learner.batchsize=2"], "unknown setting 'learner.batchsize'; did you mean 'learner.batch_size'?"),
+        (["learner=2"], "unknown setting 'learner'"),
+        (["learner.batch_size=0"], "setting learner.batch_size=0 is refused: input should be greater than or equal"),
+        (["learner.batch_size=many"], "setting learner.batch_size='many' is refused: input should be a valid integer"),
+        (["learner.learning_rate=nan"], "setting learner.learning_rate='nan' is refused: input should be a finite"),
+        (["run.name=../../etc"], "setting run.name='../../etc' is refused"),
+        (["learner.device=tpu"], "setting learner.device='tpu' is refused"),
+        (["learner.batch_size"], "'learner.batch_size' is not of the form key=value"),
+        (["=3"], "'=3' is not of the form key=value"),
+        (["run.minutes=null"], "run.minutes and run.steps are both unset"),
+    ],
+)
+def test_mistakes_are_named(overrides: list[str], sentence: str) -> None:
+    with pytest.raises(InputError) as caught:
+        load_settings("demo", overrides)
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_and_broken_files(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"'nowhere' does not exist; name a YAML file, or one of ours: .*demo"):
+        load_settings("nowhere")
+    path = tmp_path / "broken.yaml"
+    path.write_text("run: [")
+    with pytest.raises(InputError, match=r"broken.yaml' cannot be read as YAML"):
+        load_settings(path)
+    path.write_text("nonsense:\n  x: 1\n")
+    with pytest.raises(InputError, match="unknown setting 'nonsense'"):
+        load_settings(path)
+    path.write_text("- 1\n- 2\n")
+    with pytest.raises(InputError):
+        load_settings(path)
