@@ -165,7 +165,17 @@ def main(arguments: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except typer.exceptions.TyperException as error:
-        return _refuse(f"{error.format_message()} (see zeromass --help)", 2)
+        return _refuse(_usage_sentence(error), 2)
+
+
+def _usage_sentence(error: Exception) -> str:
+    """Typer's usage error on one line, with the value that it forgets to quote."""
+    from pydantic import ValidationError  # Typer checks values with it, so it is loaded
+
+    message = " ".join(str(getattr(error, "format_message", error.__str__)()).split()).rstrip(".")
+    cause = error.__cause__
+    got = f"got {cause.errors()[0]['input']!r}; " if isinstance(cause, ValidationError) else ""
+    return f"{message.replace('Value error, ', '')} ({got}see zeromass --help)"
 
 
 def _refuse(sentence: str, code: int) -> int:

@@ -1,5 +1,6 @@
 """TensorBoard on loopback, for all runs or one."""
 
+import contextlib
 import socket
 import threading
 from collections.abc import Callable
@@ -23,7 +24,8 @@ def monitor_command(run: str | None, port: int | None, runs: Path = RUNS) -> int
         raise InputError(f"folder '{runs}' with runs does not exist; start one with zeromass train")
     address = start_tensorboard(folder, port, say=lambda line: print(line, flush=True))
     print(f"TensorBoard shows {folder} at {address}\nPress Ctrl-C to stop it.", flush=True)
-    threading.Event().wait()
+    with contextlib.suppress(KeyboardInterrupt):  # the way to end it, so no failure
+        threading.Event().wait()
     return 0
 
 
@@ -38,9 +40,9 @@ def start_tensorboard(folder: Path, port: int | None, say: Callable[[str], None]
     Raises:
         InputError: `port` is taken.
     """
-    from tensorboard.program import TensorBoard, TensorBoardServerException  # type: ignore[import-untyped]  # seconds to load
+    chosen = choose_port(port, say)  # before the import, which takes seconds
+    from tensorboard.program import TensorBoard, TensorBoardServerException  # type: ignore[import-untyped]
 
-    chosen = choose_port(port, say)
     program = TensorBoard()
     # The data server would be a second process that outlives a killed first one.
     options = ["--host", HOST, "--port", str(chosen), "--load_fast", "false", "--reload_interval", "5"]

@@ -1,0 +1,331 @@
+"""The command line: what verbs print, and that every mistake is one sentence with exit code 2."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+
+import zeromass
+from agent.network import Architecture, Network
+from agent.opponent import load_opponent
+from agent.weights import save_weights
+from training.doctor import examine, usable_cores
+from training.monitor import choose_port, start_tensorboard
+
+ROOT = Path(__file__).resolve().parent.parent
+FEN = "7k/6Q1/5K2/8/8/8/8/8 b - - 0 1"
+
+
+@pytest.fixture(autouse=True)
+def in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "small.safetensors"
+    save_weights(path, Network(Architecture(blocks=0, channels=8)), {"run": "test"})
+    return path
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        yield server.getsockname()[1]
+
+
+def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    """The sentence with which `zeromass WORDS` is refused."""
+    assert zeromass.main(list(words)) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "Traceback" not in captured.err
+    lines = captured.err.splitlines()
+    assert len(lines) == 1, captured.err
+    assert lines[0].startswith("zeromass: ")
+    return lines[0].removeprefix("zeromass: ")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("plya", "No such command 'plya'. Did you mean 'play'?"),
+        ("play --palin", "No such option: --palin"),
+        ("play --side green", "Invalid value for '--side'.*green"),
+        ("play --seed x", "Invalid value for '--seed'.*x"),
+        ("play --fen nonsense", "FEN 'nonsense' cannot be read"),
+        ("play --fen 8/8/8/8/8/8/8/8", "FEN '8/8/8/8/8/8/8/8' is not a possible position"),
+        ("play --weights missing.safetensors", "weights file 'missing.safetensors' does not exist"),
+        ("play --run nobody", "run 'nobody' does not exist; none in runs/ yet; start one with zeromass train"),
+        ("play --run a --weights b", "--weights 'b' and --run 'a' exclude each other"),
+        ("uci now", "unexpected extra argument.*now"),
+        ("monitor nobody", "run 'nobody' does not exist; none in runs/ yet"),
+        ("monitor", "folder 'runs' with runs does not exist"),
+        ("monitor --port 70000", "Invalid value for '--port'.*70000"),
+        ("benchmark", "Missing argument 'what'. Choose from: kernels, rules"),
+        ("benchmark chess", "Invalid value for .*chess"),
+        ("evaluate --games 0", "Invalid value for '--games'.*0"),
+        ("evaluate --opponent nobody", "'nobody'"),
+        ("evaluate --weights missing.safetensors", "weights file 'missing.safetensors' does not exist"),
+        ("train learner.batchsize=3", "unknown setting 'learner.batchsize'; did you mean 'learner.batch_size'?"),
+        ("train learner.batch_size=0", "setting learner.batch_size=0 is refused"),
+        ("train demo learner.batch_size=many", "setting learner.batch_size='many' is refused"),
+        ("train nosuchfile", "settings file 'nosuchfile' does not exist"),
+        ("train demo cpu", "'cpu' is not a setting of the form key=value"),
+        ("train --resume nobody", "no run 'nobody'"),
+    ],
+)
+def test_mistake_is_one_sentence(capsys: pytest.CaptureFixture[str], words: str, sentence: str) -> None:
+    assert re.search(sentence, refused(capsys, *words.split()), re.IGNORECASE)
+    assert not Path("runs").exists()
+
+
+def test_mistake_from_the_shell(tmp_path: Path) -> None:
+    """The same through a real process: exit code, nothing on standard output, no traceback."""
+    done = child("play", "--fen", "nonsense")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("zeromass: FEN 'nonsense' cannot be read (")
+    assert done.stderr.count("\n") == 1
+
+
+def test_damaged_weights(capsys: pytest.CaptureFixture[str], weights: Path) -> None:
+    Path("cut.safetensors").write_bytes(weights.read_bytes()[:1000])
+    Path("text.safetensors").write_text("these are not weights")
+    for name in ("cut", "text"):
+        for verb in ("play", "evaluate"):
+            assert f"weights file '{name}.safetensors' is damaged" in refused(
+                capsys, verb, "--weights", f"{name}.safetensors"
+            )
+
+
+def test_taken_port(capsys: pytest.CaptureFixture[str], taken_port: int) -> None:
+    Path("runs").mkdir()
+    assert f"port {taken_port} on 127.0.0.1 is taken" in refused(capsys, "monitor", "--port", str(taken_port))
+
+
+def test_without_arguments_the_verbs_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert zeromass.main([]) == 0
+    told = capsys.readouterr().out
+    for verb in ("train", "play", "uci", "evaluate", "monitor", "doctor", "benchmark"):
+        assert re.search(rf"^  {verb} ", told, re.MULTILINE)
+
+
+def child(*words: str, text: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "zeromass", *words],
+        env=environment(),
+        input=text,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+    )
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
+
+
+def play(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    """What `zeromass play` says at once in a position that is over."""
+    assert zeromass.main(["play", "--fen", FEN, *words]) == 0
+    return capsys.readouterr().out
+
+
+def checkpoint(run: str, step: int, weights: bytes) -> Path:
+    path = Path(f"runs/{run}/checkpoints/step-{step:08d}/weights.safetensors")
+    path.parent.mkdir(parents=True)
+    path.write_bytes(weights)
+    return path
+
+
+def test_play_names_its_weights(capsys: pytest.CaptureFixture[str], weights: Path) -> None:
+    assert "against an untrained network, for no trained one is in runs/." in play(capsys)
+    assert f"against weights of {weights}." in play(capsys, "--weights", str(weights))
+    data = weights.read_bytes()
+    os.utime(checkpoint("first", 20, data), (1, 1))
+    checkpoint("second", 9, data)
+    checkpoint("second", 10, data)
+    checkpoint("second", 11, data[:-1])
+    said = play(capsys)
+    assert "skipped: weights file 'runs/second/checkpoints/step-00000011/weights.safetensors' is damaged" in said
+    assert "against run second, step 00000010." in said
+    assert "against run first, step 00000020." in play(capsys, "--run", "first")
+    assert "against run first, step 00000020." in play(capsys, "--run", "runs/first")
+
+
+def test_run_without_a_whole_checkpoint(capsys: pytest.CaptureFixture[str], weights: Path) -> None:
+    Path("runs/young").mkdir(parents=True)
+    assert "run 'young' has no whole checkpoint (it has made none yet)" in refused(capsys, "play", "--run", "young")
+    checkpoint("torn", 1, weights.read_bytes()[:-1])
+    assert "run 'torn' has no whole checkpoint (skipped: weights file" in refused(capsys, "play", "--run", "torn")
+    assert "runs here: torn, young" in refused(capsys, "play", "--run", "old")
+    assert "an untrained network" in load_opponent().origin
+
+
+def test_play_sides(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "You are White" in play(capsys)
+    assert "You are Black" in play(capsys, "--side", "black")
+    assert {play(capsys, "--side", "random", "--seed", str(seed))[:13] for seed in range(6)} == {
+        "You are White",
+        "You are Black",
+    }
+
+
+def test_play_survives_stray_bytes() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "zeromass", "play"],
+        input=b"\xff\xfe\nquit\n",
+        env=environment(),
+        capture_output=True,
+        timeout=120,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"cannot be read as a move" in done.stdout
+
+
+def test_output_into_a_closed_pipe_is_quiet() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "zeromass", "doctor"],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    assert process.wait(120) in (0, 1)
+    assert process.stderr.read() == ""
+
+
+def test_interrupt_ends_play_without_traceback() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "zeromass", "play"],
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "your move" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors == ""
+
+
+def test_arguments_of_train() -> None:
+    assert zeromass.split_arguments([]) == (None, [])
+    assert zeromass.split_arguments(["a.b=1", "gpu", "c.d=x=y"]) == ("gpu", ["a.b=1", "c.d=x=y"])
+
+
+def test_doctor(capsys: pytest.CaptureFixture[str]) -> None:
+    assert zeromass.main(["doctor", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    cuda = torch.cuda.is_available()
+    assert report["device"] == ("cuda" if cuda else "cpu")
+    assert report["kernels_backend"] in ("triton", "torch")
+    assert report["inference_runtime"] == "torch"
+    assert 1 <= report["cores"] == usable_cores() <= (os.cpu_count() or 1)
+    assert report["versions"]["torch"] == torch.__version__
+    assert zeromass.main(["doctor"]) == 0
+    told = capsys.readouterr().out
+    assert "Which path each part takes" in told
+    assert ("What would limit a run:" in told) == bool(report["limits"])
+
+
+def test_doctor_tells_what_the_environment_asks_in_vain(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZEROMASS_KERNELS_BACKEND", "turbo")
+    assert "'turbo'" in refused(capsys, "doctor")
+    monkeypatch.setenv("ZEROMASS_KERNELS_BACKEND", "torch")
+    assert examine().kernels_backend == "torch"
+
+
+def test_benchmark_prints_tables_or_json(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    figures = {
+        "results": [{"name": "plies", "value": 1234567.0, "unit": "1/s"}],
+        "ratios": [{"name": "plies / peer", "value": 100.5}],
+    }
+    module = ModuleType("benchmarks.rules")
+    module.run = lambda: figures  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "benchmarks.rules", module)
+    assert zeromass.main(["benchmark", "rules", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == figures
+    assert zeromass.main(["benchmark", "rules"]) == 0
+    told = capsys.readouterr().out
+    assert "1.235e+06" in told
+    assert "plies / peer" in told
+
+
+def test_evaluate_prints_one_json_object(capsys: pytest.CaptureFixture[str], weights: Path) -> None:
+    words = ["evaluate", "--weights", str(weights), "--games", "4", "--opponent", "random", "--json"]
+    assert zeromass.main(words) == 0
+    result = json.loads(capsys.readouterr().out)
+    keys = {"opponent", "games", "wins", "draws", "losses", "score", "elo", "elo_low", "elo_high", "illegal_moves"}
+    assert keys <= set(result)
+    assert result["games"] == result["wins"] + result["draws"] + result["losses"] == 4
+    assert result["illegal_moves"] == 0
+
+
+def test_choose_port(taken_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr("training.monitor.DEFAULT_PORT", taken_port)
+    other = choose_port(None, said.append)
+    assert other != taken_port
+    assert said == [f"Port {taken_port} is taken, so port {other} is used."]
+    assert choose_port(other, said.append) == other
+    assert len(said) == 1
+
+
+def test_monitor_says_where_and_ends_with_ctrl_c() -> None:
+    Path("runs/mine").mkdir(parents=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "zeromass", "monitor", "mine"],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    told = []
+    for line in process.stdout:
+        told.append(line)
+        if "Ctrl-C" in line:
+            break
+    match = re.search(r"^TensorBoard shows runs/mine at (http://127\.0\.0\.1:\d+/)$", "".join(told), re.MULTILINE)
+    assert match is not None, told
+    with urllib.request.urlopen(match[1], timeout=60) as answer:
+        assert answer.status == 200
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "Traceback" not in errors
+
+
+def test_tensorboard_answers_on_loopback(tmp_path: Path) -> None:
+    from torch.utils.tensorboard import SummaryWriter
+
+    with SummaryWriter(str(tmp_path / "runs/mine/tensorboard")) as writer:
+        writer.add_scalar("loss/policy", 1.0, 7)
+    address = start_tensorboard(tmp_path / "runs", choose_port(None, print), print)
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", address)
+    with urllib.request.urlopen(f"{address}data/environment", timeout=60) as answer:
+        assert json.load(answer)["data_location"] == str(tmp_path / "runs")
