@@ -29,8 +29,8 @@ def gumbel_top_k(logits: Tensor, *, legal: Tensor, k: int, seed: int, row_keys: 
     falls on legal entries only and is keyed as in `masked_sample`, on a stream of its own. logits: `[B, N]`. No
     gradient.
 
-    A row with fewer legal entries is filled with -1 and -inf; an undefined row is -1 and NaN. Raises TypeError or
-    ValueError for arguments that do not fit.
+    An entry of probability 0 is never drawn. A row with fewer entries to draw is filled with -1 and -inf; an undefined
+    row is -1 and NaN. Raises TypeError or ValueError for arguments that do not fit.
     """
     check_logits(logits)
     keys = check_row_indices(row_keys, logits, "row_keys")

@@ -137,7 +137,7 @@ def _gradient(
 def _smooth(q: Tensor, legal: Tensor, smoothing: float) -> Tensor:
     if not smoothing:
         return q
-    count = legal.sum(1, keepdim=True).clamp(min=1)
+    count = legal.sum(1, keepdim=True).clamp(min=1).to(q.dtype)
     return (1 - smoothing) * q + legal * (smoothing / count)
 
 

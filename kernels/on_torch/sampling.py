@@ -38,7 +38,7 @@ def gumbel_top_k(logits: Tensor, words: Tensor, k: int, seed: int, row_keys: Ten
     # A stable sort keeps the lower index of equal values first.
     values, indices = noisy.sort(dim=1, descending=True, stable=True)
     values, indices = values[:, :k] + row.peak[:, None], indices[:, :k]
-    missing = ~row.legal.gather(1, indices)
+    missing = values == -torch.inf  # an entry of probability 0 is never drawn
     broken = row.peak.isnan()[:, None]
     values = values.masked_fill(missing, -torch.inf).masked_fill(broken, torch.nan)
     indices = indices.masked_fill(missing | broken, -1)

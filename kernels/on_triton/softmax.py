@@ -1,4 +1,4 @@
-# mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
+# mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-calls, allow-untyped-decorators
 """masked_softmax and masked_log_softmax, forward and backward."""
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def softmax_kernel(
         x = tl.where(x != x, float("-inf"), x)
         # 2. Statistics.
         zero = tl.zeros([R], ACC)
-        m, s, t = fold(tl.full([R], float("-inf"), ACC), zero, zero, x)
+        m, s, _t = fold(tl.full([R], float("-inf"), ACC), zero, zero, x, 1.0, False)
         peak, log_sum, empty, _undefined = settle(m, s, nan, row_sum(legal.to(tl.int32)))
         # 3. Every column is written, zeros (or fill) included.
         shifted = x - peak[:, None, None]
@@ -57,7 +57,7 @@ def softmax_kernel(
         write(out, o_row, rows, live, 0, size, value, G, V, WIDE_OUT)
     else:
         m, s, _t, nan, legal_count, _best = statistics(
-            logits, x_row, x_col, words, w_row, w_col, rows, live, size, period, R, G, V, WIDE, CAUSAL, ACC
+            logits, x_row, x_col, words, w_row, w_col, rows, live, size, period, 1.0, R, G, V, WIDE, CAUSAL, False, ACC
         )
         peak, log_sum, empty, _undefined = settle(m, s, nan, legal_count)
         for start in range(0, size, G * V):

@@ -1,4 +1,4 @@
-# mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
+# mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-calls, allow-untyped-decorators
 """What every kernel shares: walking a row by tiles, reading its legal entries, and their running statistics.
 
 A tile is [R, G, V]: R rows, G groups of V neighbouring columns. Legality is one bit a column, so a group's bits lie in
@@ -103,17 +103,21 @@ def row_min(value):
 
 
 @triton.jit
-def fold(m, s, t, x):
-    """Take a tile into the running maximum m, s = sum e and t = sum e (x - m), where e = exp(x - m), all [R].
+def fold(m, s, t, x, temperature, HOT: tl.constexpr):
+    """Take a tile into the running maximum m, s = sum e and t = sum e y, where y = (x - m) / temperature, e = exp y.
 
-    x is -inf where illegal. When m grows by d, every e shrinks by exp(-d), and t also loses d s. While nothing but -inf
-    has been seen, the reference is 0 instead: -inf - -inf would be NaN, and a row may begin with an illegal slice.
+    All are [R]; x is -inf where illegal; temperature counts only if HOT. When m grows by d, every y falls by d and
+    every e shrinks by exp(-d). While nothing but -inf has been seen, the reference is 0 instead: -inf - -inf would be
+    NaN, and a row may begin with an illegal slice.
     """
     new = tl.maximum(m, row_max(x))
     reference = tl.where(new == float("-inf"), 0.0, new)
     change = tl.where(m == float("-inf"), 0.0, m - reference)
-    scale = tl.exp(change)
     shifted = x - reference[:, None, None]
+    if HOT:
+        change = change / temperature
+        shifted = shifted / temperature
+    scale = tl.exp(change)
     e = tl.exp(shifted)
     t = (t + s * change) * scale + row_sum(tl.where(e > 0.0, e * shifted, 0.0))
     s = s * scale + row_sum(e)
@@ -145,11 +149,13 @@ def statistics(
     live,
     size,
     period,
+    temperature,
     R: tl.constexpr,
     G: tl.constexpr,
     V: tl.constexpr,
     WIDE: tl.constexpr,
     CAUSAL: tl.constexpr,
+    HOT: tl.constexpr,
     ACC: tl.constexpr,
 ):
     """One pass over the rows: m, s, t as in `fold`, a NaN flag, the number of legal entries, the first best column."""
@@ -168,7 +174,7 @@ def statistics(
         place = row_min(tl.where(legal & (x == top[:, None, None]), columns_of(start, G, V), size))
         best = tl.where(top > m, place, best)
         count += row_sum(legal.to(tl.int32))
-        m, s, t = fold(m, s, t, x)
+        m, s, t = fold(m, s, t, x, temperature, HOT)
     return m, s, t, nan, count, best
 
 

@@ -1,0 +1,267 @@
+# mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-calls, allow-untyped-decorators
+"""Cross-entropy with index and dense targets, with label smoothing and z-loss; ragged targets have a file of their own.
+
+q' = (1 - eps) q + eps / n over the n legal entries of a row, log Z = peak + log_sum:
+
+    loss = -sum q' log p + z (log Z)^2
+    dx   = g [ (sum q' + 2 z log Z) p - q' ]
+"""
+
+from __future__ import annotations
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from kernels.on_triton.launch import accumulator, on_device, operand, tile_for
+from kernels.on_triton.ragged import ragged_cross_entropy, ragged_cross_entropy_backward
+from kernels.on_triton.tiles import (
+    columns_of,
+    entry_legal,
+    legal_tile,
+    program_rows,
+    read,
+    row_max,
+    row_sum,
+    settle,
+    statistics,
+    write,
+)
+
+__all__ = [
+    "cross_entropy",
+    "cross_entropy_backward",
+    "ragged_cross_entropy",
+    "ragged_cross_entropy_backward",
+    "soft_cross_entropy",
+    "soft_cross_entropy_backward",
+]
+
+
+@triton.jit
+def cross_entropy_kernel(
+    logits,
+    words,
+    targets,
+    loss,
+    peak,
+    log_sum,
+    known,
+    count,
+    size,
+    x_row,
+    x_col,
+    w_row,
+    w_col,
+    q_row,
+    q_col,
+    R: tl.constexpr,
+    G: tl.constexpr,
+    V: tl.constexpr,
+    WIDE: tl.constexpr,
+    WIDE_Q: tl.constexpr,
+    SOFT: tl.constexpr,
+    EPS: tl.constexpr,
+    Z: tl.constexpr,
+    ACC: tl.constexpr,
+):
+    """1. Statistics. 2. The target's part: one entry for an index, a pass for a distribution. 3. Smoothing, z-loss."""
+    rows, live = program_rows(count, R)
+    m, s, _t, nan, legal_count, _best = statistics(
+        logits, x_row, x_col, words, w_row, w_col, rows, live, size, 0, 1.0, R, G, V, WIDE, False, False, ACC
+    )
+    row_peak, row_log_sum, empty, undefined = settle(m, s, nan, legal_count)
+    tl.store(peak + rows, row_peak, mask=live)
+    tl.store(log_sum + rows, row_log_sum, mask=live)
+    total = tl.zeros([R], ACC)
+    share = EPS / tl.maximum(legal_count, 1).to(ACC)
+    if SOFT:
+        wrong = tl.zeros([R], tl.int32)
+        for start in range(0, size, G * V):
+            legal, some = legal_tile(words, w_row, w_col, rows, live, start, size, 0, G, V, False)
+            inside = (columns_of(start, G, V) < size) & live[:, None, None]
+            group = (start + tl.arange(0, G) * V < size)[None, :, None] & live[:, None, None]
+            # Targets are read everywhere: mass on an illegal entry is an error to report, not to drop.
+            q = read(targets, q_row, q_col, rows, start, inside, group, 0.0, G, V, WIDE_Q, ACC)
+            wrong = tl.maximum(wrong, row_max(((q != 0.0) & (legal == 0)).to(tl.int32)))
+            x = read(logits, x_row, x_col, rows, start, legal, some, float("-inf"), G, V, WIDE, ACC)
+            mixed = tl.where(legal, (1.0 - EPS) * q + share[:, None, None], 0.0)
+            log_p = x - row_peak[:, None, None] - row_log_sum[:, None, None]
+            total -= row_sum(tl.where(mixed == 0.0, 0.0, mixed * log_p))
+        good = wrong == 0
+        tl.store(known + rows, good, mask=live)
+    else:
+        target = tl.load(targets + rows, mask=live, other=-1)
+        good = entry_legal(words, w_row, w_col, rows, live, target, size)
+        step = V if WIDE else 1
+        taken = tl.load(logits + rows * x_row * step + target * x_col, mask=good).to(ACC)
+        total -= (1.0 - EPS) * (taken - row_peak - row_log_sum)
+        if EPS > 0.0:
+            for start in range(0, size, G * V):
+                legal, some = legal_tile(words, w_row, w_col, rows, live, start, size, 0, G, V, False)
+                x = read(logits, x_row, x_col, rows, start, legal, some, 0.0, G, V, WIDE, ACC)
+                log_p = x - row_peak[:, None, None] - row_log_sum[:, None, None]
+                total -= share * row_sum(tl.where(legal, log_p, 0.0))
+    if Z > 0.0:
+        log_z = row_peak + row_log_sum
+        total += Z * log_z * log_z
+    total = tl.where(undefined, float("nan"), total)
+    # An illegal target has probability 0, which costs +inf; an empty row has nothing to learn.
+    tl.store(loss + rows, tl.where(empty, 0.0, tl.where(good, total, float("inf"))), mask=live)
+
+
+@triton.jit
+def cross_entropy_backward_kernel(
+    gradient,
+    logits,
+    words,
+    targets,
+    peak,
+    log_sum,
+    known,
+    out,
+    count,
+    size,
+    g_step,
+    x_row,
+    x_col,
+    w_row,
+    w_col,
+    q_row,
+    q_col,
+    o_row,
+    R: tl.constexpr,
+    G: tl.constexpr,
+    V: tl.constexpr,
+    WIDE: tl.constexpr,
+    WIDE_Q: tl.constexpr,
+    WIDE_OUT: tl.constexpr,
+    SOFT: tl.constexpr,
+    EPS: tl.constexpr,
+    Z: tl.constexpr,
+    ACC: tl.constexpr,
+):
+    """1. sum q' and n. 2. dx. A row whose target is illegal gets zeros: nothing can be learnt from it."""
+    rows, live = program_rows(count, R)
+    g = tl.load(gradient + rows * g_step, mask=live, other=0.0).to(ACC)
+    row_peak = tl.load(peak + rows, mask=live, other=0.0)
+    row_log_sum = tl.load(log_sum + rows, mask=live, other=0.0)
+    mass = tl.full([R], 1.0, ACC)
+    share = tl.zeros([R], ACC)
+    if SOFT:
+        good = tl.load(known + rows, mask=live, other=0) != 0
+        mass = tl.zeros([R], ACC)
+    else:
+        target = tl.load(targets + rows, mask=live, other=-1)
+        good = entry_legal(words, w_row, w_col, rows, live, target, size)
+    if SOFT or EPS > 0.0:
+        legal_count = tl.zeros([R], tl.int32)
+        for start in range(0, size, G * V):
+            legal, some = legal_tile(words, w_row, w_col, rows, live, start, size, 0, G, V, False)
+            legal_count += row_sum(legal.to(tl.int32))
+            if SOFT:
+                mass += row_sum(read(targets, q_row, q_col, rows, start, legal, some, 0.0, G, V, WIDE_Q, ACC))
+        share = EPS / tl.maximum(legal_count, 1).to(ACC)
+        mass = (1.0 - EPS) * mass + EPS
+    pull = mass + 2.0 * Z * (row_peak + row_log_sum)
+    for start in range(0, size, G * V):
+        legal, some = legal_tile(words, w_row, w_col, rows, live, start, size, 0, G, V, False)
+        x = read(logits, x_row, x_col, rows, start, legal, some, float("-inf"), G, V, WIDE, ACC)
+        p = tl.exp(x - row_peak[:, None, None] - row_log_sum[:, None, None])
+        if SOFT:
+            q = read(targets, q_row, q_col, rows, start, legal, some, 0.0, G, V, WIDE_Q, ACC)
+        else:
+            q = (columns_of(start, G, V) == target[:, None, None]).to(ACC)
+        value = g[:, None, None] * (pull[:, None, None] * p - ((1.0 - EPS) * q + share[:, None, None]))
+        write(out, o_row, rows, live, start, size, tl.where(legal & good[:, None, None], value, 0.0), G, V, WIDE_OUT)
+
+
+def cross_entropy(
+    logits: Tensor, words: Tensor, targets: Tensor, smoothing: float, z_loss: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Launch the forward for index targets `[R]`."""
+    return _forward(logits, words, targets.contiguous(), smoothing, z_loss)[:3]
+
+
+def soft_cross_entropy(
+    logits: Tensor, words: Tensor, targets: Tensor, smoothing: float, z_loss: float
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Launch the forward for dense targets `[R, N]`."""
+    return _forward(logits, words, targets, smoothing, z_loss)
+
+
+def cross_entropy_backward(
+    gradient: Tensor,
+    logits: Tensor,
+    words: Tensor,
+    targets: Tensor,
+    smoothing: float,
+    z_loss: float,
+    peak: Tensor,
+    log_sum: Tensor,
+) -> Tensor:
+    """Launch the backward for index targets."""
+    return _backward(gradient, logits, words, targets.contiguous(), smoothing, z_loss, peak, log_sum, targets)
+
+
+def soft_cross_entropy_backward(
+    gradient: Tensor,
+    logits: Tensor,
+    words: Tensor,
+    targets: Tensor,
+    smoothing: float,
+    z_loss: float,
+    peak: Tensor,
+    log_sum: Tensor,
+    known: Tensor,
+) -> Tensor:
+    """Launch the backward for dense targets."""
+    return _backward(gradient, logits, words, targets, smoothing, z_loss, peak, log_sum, known.view(torch.uint8))
+
+
+def _forward(
+    logits: Tensor, words: Tensor, targets: Tensor, smoothing: float, z_loss: float
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    count, size = logits.shape
+    exact = torch.float64 if logits.dtype == torch.float64 else torch.float32
+    loss, peak, log_sum = (torch.empty(count, dtype=exact, device=logits.device) for _ in range(3))
+    known = torch.empty(count, dtype=torch.uint8, device=logits.device)
+    if count:
+        tile = tile_for(size, logits.dtype)
+        x = operand(logits, tile)
+        q = operand(targets, tile) if targets.dim() == 2 else x
+        with on_device(logits):
+            cross_entropy_kernel[(triton.cdiv(count, tile.R),)](
+                logits, words, targets, loss, peak, log_sum, known, count, size, x.row, x.column, *words.stride(),
+                q.row, q.column, R=tile.R, G=tile.G, V=tile.V, WIDE=x.wide, WIDE_Q=q.wide, SOFT=targets.dim() == 2,
+                EPS=smoothing, Z=z_loss, ACC=accumulator(logits.dtype), num_warps=tile.warps,
+            )  # fmt: skip
+    return loss, peak, log_sum, known.view(torch.bool)
+
+
+def _backward(
+    gradient: Tensor,
+    logits: Tensor,
+    words: Tensor,
+    targets: Tensor,
+    smoothing: float,
+    z_loss: float,
+    peak: Tensor,
+    log_sum: Tensor,
+    known: Tensor,
+) -> Tensor:
+    count, size = logits.shape
+    out = torch.empty((count, size), dtype=logits.dtype, device=logits.device)
+    if count:
+        tile = tile_for(size, logits.dtype)
+        x, o = operand(logits, tile), operand(out, tile)
+        q = operand(targets, tile) if targets.dim() == 2 else x
+        with on_device(logits):
+            cross_entropy_backward_kernel[(triton.cdiv(count, tile.R),)](
+                gradient, logits, words, targets, peak, log_sum, known, out, count, size, gradient.stride(0),
+                x.row, x.column, *words.stride(), q.row, q.column, o.row, R=tile.R, G=tile.G, V=tile.V, WIDE=x.wide,
+                WIDE_Q=q.wide, WIDE_OUT=o.wide, SOFT=targets.dim() == 2, EPS=smoothing, Z=z_loss,
+                ACC=accumulator(logits.dtype), num_warps=tile.warps,
+            )  # fmt: skip
+    return out

@@ -1,0 +1,59 @@
+# mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-calls, allow-untyped-decorators
+"""Masks to words and back."""
+
+from __future__ import annotations
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from kernels.on_triton.launch import on_device
+
+WORDS = 64  # words a program: 2,048 columns
+WARPS = 4
+
+
+@triton.jit
+def pack_kernel(mask, words, size, width, m_row, m_col, WORDS: tl.constexpr):
+    """Bit i of word w is whether byte 32 w + i is nonzero; bits of different lanes never meet, so a sum joins them."""
+    row = tl.program_id(0).to(tl.int64)
+    word = tl.program_id(1) * WORDS + tl.arange(0, WORDS)
+    lane = tl.arange(0, 32)
+    column = word[:, None] * 32 + lane[None, :]
+    byte = tl.load(mask + row * m_row + column * m_col, mask=column < size, other=0)
+    bits = (byte != 0).to(tl.int32) << lane[None, :]
+    tl.store(words + row * width + word, tl.sum(bits, 1), mask=word < width)
+
+
+@triton.jit
+def unpack_kernel(words, mask, size, w_row, w_col, WORDS: tl.constexpr):
+    """Byte 32 w + i is bit i of word w."""
+    row = tl.program_id(0).to(tl.int64)
+    column = tl.program_id(1) * WORDS * 32 + tl.arange(0, WORDS * 32)
+    inside = column < size
+    word = tl.load(words + row * w_row + (column // 32) * w_col, mask=inside, other=0)
+    tl.store(mask + row * size + column, ((word >> (column % 32)) & 1).to(tl.uint8), mask=inside)
+
+
+def pack_legal(mask: Tensor) -> Tensor:
+    """uint8 `[R, N]`, any strides -> int32 `[R, W]`."""
+    count, size = mask.shape
+    width = triton.cdiv(size, 32)
+    words = torch.empty((count, width), dtype=torch.int32, device=mask.device)
+    if words.numel():
+        with on_device(mask):
+            grid = (count, triton.cdiv(width, WORDS))
+            pack_kernel[grid](mask, words, size, width, *mask.stride(), WORDS=WORDS, num_warps=WARPS)
+    return words
+
+
+def unpack_legal(words: Tensor, size: int) -> Tensor:
+    """int32 `[R, W]`, any strides -> bool `[R, size]`."""
+    count = words.shape[0]
+    mask = torch.empty((count, size), dtype=torch.uint8, device=words.device)
+    if mask.numel():
+        with on_device(words):
+            grid = (count, triton.cdiv(triton.cdiv(size, 32), WORDS))
+            unpack_kernel[grid](words, mask, size, *words.stride(), WORDS=WORDS, num_warps=WARPS)
+    return mask.view(torch.bool)
