@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from agent.compilation import njit
 from agent.rules.attacks import KING, knights_attacks, pawns_attacks_up, slider_attacks
 from agent.rules.bits import Words, lowest, mirror, popcount, u64
-from agent.rules.movegen import count_targets, find_targets, write_moves
+from agent.rules.movegen import ROW, count_targets, find_targets, write_moves
 from agent.rules.movegen import in_check as _in_check
 from agent.rules.record import BISHOPS, BLACK, KINGS, KNIGHTS, OWN, PAWNS, QUEENS, ROOKS, STATE, WORDS, occupied
 from agent.rules.repetition import repetition_key
@@ -96,11 +96,14 @@ def spread(loop: Callable[..., None], threads: int, *arrays: NDArray[Any]) -> No
 @njit
 def _legal_moves(positions: Words, rows: NDArray[np.uint16], counts: NDArray[np.int32]) -> None:
     targets = np.empty(64, np.uint64)
+    moves = np.empty(ROW, np.uint16)
     for i in range(positions.shape[0]):
         find_targets(positions[i], targets)
-        count = write_moves(positions[i], targets, rows[i])
+        count = write_moves(positions[i], targets, moves)
         counts[i] = count
-        rows[i, max(count, 0) :] = NO_MOVE
+        row = rows[i]
+        for j in range(MAX_LEGAL):
+            row[j] = moves[j] if j < count else np.uint16(NO_MOVE)
 
 
 @njit
@@ -167,13 +170,11 @@ def _attacks(positions: Words, own: NDArray[np.uint64], opponent: NDArray[np.uin
 
 
 @njit
-def _outcome(
-    positions: Words, counts: NDArray[np.int32], claim_draws: NDArray[np.bool_], codes: NDArray[np.uint8]
-) -> None:
+def _outcome(positions: Words, counts: NDArray[np.int32], claim_draws: bool, codes: NDArray[np.uint8]) -> None:
     for i in range(positions.shape[0]):
         has_move = counts[i] > 0
         check = False if has_move else _in_check(positions[i])
-        codes[i] = termination(positions[i], has_move, check, claim_draws[i])
+        codes[i] = termination(positions[i], has_move, check, claim_draws)
 
 
 @njit
@@ -275,7 +276,7 @@ def outcome(
     if counts is None:
         counts = count_moves(positions)
     codes = np.empty(len(positions), np.uint8)
-    _outcome(positions, counts, np.full(len(positions), claim_draws), codes)
+    _outcome(positions, counts, bool(claim_draws), codes)
     return codes
 
 

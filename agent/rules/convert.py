@@ -37,7 +37,7 @@ _FAULTS: Final = {
     chess.STATUS_PAWNS_ON_BACKRANK: "a pawn stands on the first or last rank",
     chess.STATUS_TOO_MANY_WHITE_PIECES: "White has more than 16 pieces",
     chess.STATUS_TOO_MANY_BLACK_PIECES: "Black has more than 16 pieces",
-    chess.STATUS_BAD_CASTLING_RIGHTS: "the castling rights do not fit kings and rooks",
+    chess.STATUS_BAD_CASTLING_RIGHTS: "the castling rights do not fit kings on e1, e8 and rooks on a1, h1, a8, h8 (standard chess, not Chess960)",
     chess.STATUS_INVALID_EP_SQUARE: "no pawn can have just passed the en-passant square",
     chess.STATUS_OPPOSITE_CHECK: "the side not to move is in check",
     chess.STATUS_EMPTY: "the board is empty",
@@ -93,9 +93,11 @@ def to_board(position: NDArray[np.uint64]) -> chess.Board:
     """`chess.Board` of a packed position [WORDS], without a move stack.
 
     Raises:
-        ValueError: not a well-formed record.
+        ValueError: the words are no board at all; `validate` checks more.
     """
-    validate(np.asarray(position)[None])
+    position = batch.checked(np.asarray(position)[None])[0]
+    if fault := _record_fault(position):
+        raise ValueError(f"record {_words(position)} is malformed: {fault}")
     return _unpack(position)
 
 
@@ -103,7 +105,7 @@ def to_fen(position: NDArray[np.uint64]) -> str:
     """FEN of a packed position [WORDS], with an en-passant square only where capturing is legal.
 
     Raises:
-        ValueError: not a well-formed record.
+        ValueError: the words are no board at all; `validate` checks more.
     """
     return to_board(position).fen()
 
@@ -112,8 +114,12 @@ def describe(position: NDArray[np.uint64]) -> str:
     """FEN for an error message, or the words of a record that has none."""
     try:
         return to_fen(position)
-    except ValueError:
-        return "the malformed record " + " ".join(f"{int(word):016x}" for word in position)
+    except ValueError as error:
+        return str(error)
+
+
+def _words(position: Words) -> str:
+    return " ".join(f"{int(word):016x}" for word in position)
 
 
 def validate(positions: NDArray[np.uint64]) -> None:
@@ -127,8 +133,7 @@ def validate(positions: NDArray[np.uint64]) -> None:
     positions = batch.checked(positions)
     for row, position in enumerate(positions):
         if fault := _record_fault(position):
-            words = " ".join(f"{int(word):016x}" for word in position)
-            raise ValueError(f"record {row} ({words}) is malformed: {fault}")
+            raise ValueError(f"record {row} ({_words(position)}) is malformed: {fault}")
         board = _unpack(position)
         if fault := _fault(board, None):
             raise ValueError(f"record {row} ({board.fen()}) is impossible: {fault}")

@@ -1,5 +1,6 @@
 """Games in progress: positions, plies played, and the history that repetition needs."""
 
+import functools
 from collections.abc import Sequence
 from typing import Self
 
@@ -11,11 +12,10 @@ from agent.compilation import njit, on_warm_up
 from agent.rules import batch
 from agent.rules.bits import Words
 from agent.rules.convert import from_board, from_fen
-from agent.rules.movegen import find_targets, write_moves
-from agent.rules.record import STATE, WORDS, halfmove_clock, with_repetitions
+from agent.rules.movegen import ROW, find_targets, write_moves
+from agent.rules.record import BYTE, REPETITIONS_SHIFT, STATE, WORDS, halfmove_clock, with_repetitions
 from agent.rules.repetition import count_repetitions, repetition_key
 from agent.rules.step import make_move
-from agent.vocabulary import MAX_LEGAL
 
 _CAPACITY = 160  # a game that ends by the 75-move rule needs 150 keys
 
@@ -54,7 +54,7 @@ def _successors(
     moves: NDArray[np.uint16],
 ) -> None:
     targets = np.empty(64, np.uint64)
-    row = np.empty(MAX_LEGAL, np.uint16)
+    row = np.empty(ROW, np.uint16)
     for j in range(rows.shape[0]):
         i = rows[j]
         find_targets(positions[i], targets)
@@ -127,11 +127,14 @@ class Games:
             ValueError: a row that does not exist, or positions of another shape.
         """
         chosen = self._rows(rows)
-        fresh = start(len(chosen)) if positions is None else batch.checked(positions)
-        if len(fresh) != len(chosen):
-            raise ValueError(f"{len(fresh)} positions for {len(chosen)} games")
-        self.positions[chosen] = fresh
-        self.positions[chosen, STATE] = with_repetitions(self.positions[chosen, STATE], np.uint64(0))
+        if positions is None:
+            self.positions[chosen] = _start_position()
+        else:
+            fresh = batch.checked(positions)
+            if len(fresh) != len(chosen):
+                raise ValueError(f"{len(fresh)} positions for {len(chosen)} games")
+            self.positions[chosen] = fresh
+            self.positions[chosen, STATE] &= ~(BYTE << REPETITIONS_SHIFT)
         self.ply[chosen] = 0
         self._length[chosen] = 0
 
@@ -185,8 +188,10 @@ class Games:
             raise ValueError(f"rows must be integers [R] or a mask [B], not {chosen.dtype} {list(chosen.shape)}")
         if chosen.min() < 0 or chosen.max() >= len(self.ply):
             raise ValueError(f"rows must lie in 0..{len(self.ply) - 1}, not {chosen.min()}..{chosen.max()}")
-        if len(np.unique(chosen)) != len(chosen):
-            raise ValueError("a row comes twice")
+        once = np.zeros(len(self.ply), np.bool_)
+        once[chosen] = True
+        if np.count_nonzero(once) != len(chosen):
+            raise ValueError(f"rows must differ: {chosen.tolist()}")
         return chosen.astype(np.int64)
 
     def _grow(self, needed: int) -> None:
@@ -200,7 +205,14 @@ class Games:
 
 def start(batch_size: int) -> NDArray[np.uint64]:
     """[batch_size, WORDS] copies of the start position."""
-    return np.repeat(from_fen(chess.STARTING_FEN)[None], batch_size, axis=0)
+    return np.repeat(_start_position()[None], batch_size, axis=0)
+
+
+@functools.cache
+def _start_position() -> NDArray[np.uint64]:
+    position = from_fen(chess.STARTING_FEN)
+    position.setflags(write=False)
+    return position
 
 
 @on_warm_up

@@ -5,6 +5,8 @@
 vocabulary index, in ascending order.
 """
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -39,6 +41,9 @@ from agent.rules.record import (
     occupied,
 )
 from agent.vocabulary import INDEX, MAX_LEGAL, PROMOTION_INDEX
+
+ROW: Final = MAX_LEGAL + 6
+"""Entries of a row that `write_moves` may write to."""
 
 
 @njit
@@ -205,9 +210,9 @@ def count_targets(position: Words, targets: Words) -> np.int64:
 
 @njit
 def write_moves(position: Words, targets: Words, row: NDArray[np.uint16]) -> np.int64:
-    """Write the moves in `targets` to `row` [218] by ascending vocabulary index; return their number.
+    """Write the moves in `targets` to `row` [ROW] by ascending vocabulary index; return their number.
 
-    Returns -1, and leaves the rest unwritten, if there are more than 218, which no reachable
+    Beyond them the row holds rubbish. Returns -1 if there are more than 218, which no reachable
     position has.
     """
     own = position[OWN]
@@ -217,12 +222,16 @@ def write_moves(position: Words, targets: Words, row: NDArray[np.uint16]) -> np.
     while pieces:
         square = lowest(pieces)
         ends = targets[square]
-        if count + popcount(ends) > u64(MAX_LEGAL):
+        following = count + popcount(ends)
+        if following > u64(MAX_LEGAL):
             return np.int64(-1)
+        # Four at a time, past the last one too: fewer branches for the processor to guess.
         while ends:
-            row[count] = INDEX[square, lowest(ends)]
-            count += ONE
-            ends &= ends - ONE
+            for _ in range(4):
+                row[count] = INDEX[square, lowest(ends) & u64(63)]
+                count += ONE
+                ends &= ends - ONE
+        count = following
         pieces &= pieces - ONE
     while promoting:
         square = lowest(promoting)

@@ -6,9 +6,8 @@ from numpy.typing import NDArray
 from agent.compilation import njit
 from agent.rules import batch
 from agent.rules.bits import Words
-from agent.rules.movegen import count_targets, find_targets, write_moves
+from agent.rules.movegen import ROW, count_targets, find_targets, write_moves
 from agent.rules.step import make_move
-from agent.vocabulary import MAX_LEGAL
 
 
 @njit
@@ -16,7 +15,7 @@ def _perft(root: Words, depth: int) -> np.int64:
     """Depth first without recursion, which Numba cannot load from its cache; leaves are counted in bulk."""
     targets = np.empty(64, np.uint64)
     line = np.empty((depth, root.shape[0]), np.uint64)
-    moves = np.empty((depth, MAX_LEGAL), np.uint16)
+    moves = np.empty((depth, ROW), np.uint16)
     counts = np.zeros(depth, np.int64)
     played = np.zeros(depth, np.int64)
     line[0] = root

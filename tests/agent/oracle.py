@@ -1,0 +1,164 @@
+"""The rules compared with python-chess, which shares no code with them."""
+
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+import chess
+import numpy as np
+from numpy.typing import NDArray
+
+from agent import rules, vocabulary
+from agent.rules import Games, Termination
+from tests.agent.positions import PERFT, TRICKY
+
+
+def expected_moves(board: chess.Board) -> list[int]:
+    """Ascending vocabulary indices of python-chess's legal moves."""
+    return sorted(vocabulary.from_uci(move.uci(), black=not board.turn) for move in board.legal_moves)
+
+
+def expected_termination(board: chess.Board, claim_draws: bool) -> Termination:
+    outcome = board.outcome(claim_draw=False)
+    if outcome is not None:
+        return Termination[outcome.termination.name]
+    if claim_draws and board.is_fifty_moves():
+        return Termination.FIFTY_MOVES
+    if claim_draws and board.is_repetition(3):
+        return Termination.THREEFOLD_REPETITION
+    return Termination.NONE
+
+
+def expected_repetitions(board: chess.Board) -> int:
+    return max([count for count in range(1, 5) if board.is_repetition(count + 1)], default=0)
+
+
+def expected_material(board: chess.Board) -> int:
+    values = ((chess.PAWN, 1), (chess.KNIGHT, 3), (chess.BISHOP, 3), (chess.ROOK, 5), (chess.QUEEN, 9))
+    return sum(
+        value * (len(board.pieces(kind, board.turn)) - len(board.pieces(kind, not board.turn)))
+        for kind, value in values
+    )
+
+
+def differences(boards: Sequence[chess.Board], positions: NDArray[np.uint64], *, history: bool = True) -> list[str]:
+    """Where packed positions [B, WORDS] and boards differ: FEN, moves, checks, material, outcome, repetitions.
+
+    Without `history` the positions are taken to know of no earlier ones.
+    """
+    found = []
+    indices, counts = rules.legal_moves(positions)
+    checks, material, black = rules.in_check(positions), rules.material(positions), rules.is_black(positions)
+    plain = rules.outcome(positions, claim_draws=False)
+    claimed = rules.outcome(positions, claim_draws=True, counts=counts)
+    occurred = (positions[:, 7] >> np.uint64(16)) & np.uint64(0xFF)
+    for row, board in enumerate(boards):
+        bare = board if history else board.copy(stack=False)
+        for name, ours, theirs in (
+            ("fen", rules.to_fen(positions[row]), board.fen()),
+            ("moves", indices[row, : counts[row]].tolist(), expected_moves(board)),
+            ("check", bool(checks[row]), board.is_check()),
+            ("material", int(material[row]), expected_material(board)),
+            ("black", bool(black[row]), not board.turn),
+            ("outcome", Termination(int(plain[row])), expected_termination(bare, False)),
+            ("claimed outcome", Termination(int(claimed[row])), expected_termination(bare, True)),
+            ("repetitions", int(occurred[row]), expected_repetitions(bare)),
+        ):
+            if ours != theirs:
+                found.append(f"{board.fen()}: {name} {ours}, python-chess {theirs}")
+    return found
+
+
+def tree_differences(fen: str, depth: int) -> tuple[int, list[str]]:
+    """Compare all different positions to `depth` plies below a FEN: (positions compared, differences)."""
+    boards, games = [chess.Board(fen)], Games(1)
+    games.reset(positions=rules.from_fen(fen)[None])
+    compared, found = 0, []
+    for level in range(depth + 1):
+        compared += len(boards)
+        found += differences(boards, games.positions, history=False)
+        if found or level == depth:
+            break
+        positions, moves, offsets = games.successors()
+        children, kept = [], []
+        seen: set[str] = set()
+        for row, board in enumerate(boards):
+            for child in range(offsets[row], offsets[row + 1]):
+                uci = vocabulary.to_uci(int(moves[child]), black=not board.turn)
+                board.push_uci(uci)
+                fen_below = board.fen()
+                if fen_below not in seen:
+                    seen.add(fen_below)
+                    children.append(board.copy(stack=False))
+                    kept.append(child)
+                board.pop()
+        if not children:
+            break
+        boards, games = children, Games(len(children))
+        games.reset(positions=positions[kept])
+    return compared, found
+
+
+STYLES: Final = ("random", "captures", "shuffles")
+"""Ways to choose moves: uniformly; captures and promotions first; back and forth, for repetitions and clocks."""
+
+
+def choose(board: chess.Board, style: str, rng: np.random.Generator) -> chess.Move:
+    moves = list(board.legal_moves)
+    preferred: list[chess.Move] = []
+    if style == "captures":
+        preferred = [move for move in moves if board.is_capture(move) or move.promotion]
+    elif style == "shuffles" and rng.random() < 0.9:
+        if len(board.move_stack) > 1:
+            last = board.move_stack[-2]
+            preferred = [
+                move for move in moves if (move.from_square, move.to_square) == (last.to_square, last.from_square)
+            ]
+        preferred = preferred or [move for move in moves if not board.is_zeroing(move)]
+    if preferred and rng.random() < 0.8:
+        moves = preferred
+    return moves[int(rng.integers(len(moves)))]
+
+
+def game_differences(positions: int, style: str, seed: int) -> tuple[int, set[Termination], list[str]]:
+    """Play games side by side: (positions compared, terminations seen, differences)."""
+    rng = np.random.default_rng(seed)
+    batch = 64
+    boards = [chess.Board() for _ in range(batch)]
+    games = Games(batch)
+    compared, seen, found = 0, set[Termination](), list[str]()
+    while compared < positions and not found:
+        found = differences(boards, games.positions)
+        compared += batch
+        seen.update(Termination(int(code)) for claim in (False, True) for code in games.outcome(claim))
+        over = [row for row, board in enumerate(boards) if board.outcome() or board.ply() > 500]
+        if over:
+            games.reset(over)
+            for row in over:
+                boards[row] = chess.Board()
+        chosen = []
+        for board in boards:
+            move = choose(board, style, rng)
+            chosen.append(vocabulary.from_uci(move.uci(), black=not board.turn))
+            board.push(move)
+        games.play(chosen)
+    return compared, seen, found
+
+
+def main() -> int:
+    """Exit code 1, and the first difference printed, if the rules differ from python-chess."""
+    for fen in (*TRICKY, *list(PERFT)[1:]):
+        _, found = tree_differences(fen, 2 if fen in TRICKY[:-2] else 1)
+        if found:
+            print(found[0])
+            return 1
+    for style in STYLES:
+        _, _, found = game_differences(4000, style, seed=1)
+        if found:
+            print(found[0])
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

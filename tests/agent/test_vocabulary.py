@@ -1,0 +1,96 @@
+"""The vocabulary holds every legal move once, for both colours, and converts both ways."""
+
+import chess
+import numpy as np
+import pytest
+
+from agent import rules, vocabulary
+from agent.rules import Games
+from tests.agent.positions import PERFT, START
+
+TRICKY_FIVE = (
+    "r3k2r/p1ppqpb1/bn2pnp1/3PN3/1p2P3/2N2Q1p/PPPBBPPP/R3K2R w KQkq - 0 1",  # castling, both sides and colours
+    "r3k2r/p1ppqpb1/bn2pnp1/3PN3/1p2P3/2N2Q1p/PPPBBPPP/R3K2R b KQkq - 0 1",
+    "8/2p5/3p4/KP5r/1R3p1k/8/4P1P1/8 w - - 0 1",  # en passant
+    "n1n5/PPPk4/8/8/8/8/4Kppp/5N1N b - - 0 1",  # promotions, both colours
+    "r3k2r/Pppp1ppp/1b3nbN/nP6/BBP1P3/q4N2/Pp1P2PP/R2Q1RK1 w kq - 0 1",  # all of them
+)
+
+
+def prove(fen: str, depth: int) -> list[int]:
+    """Check every move of every position to `depth` plies below; return how many moves each level has."""
+    games = Games(1)
+    games.reset(positions=rules.from_fen(fen)[None])
+    counts = []
+    for _ in range(depth + 1):
+        positions, moves, offsets = games.successors()
+        counts.append(len(moves))
+        _, first = np.unique(rules.keys(games.positions), return_index=True)
+        black = rules.is_black(games.positions)
+        indices, numbers = rules.legal_moves(games.positions[first])
+        for row, source in enumerate(first):
+            ours = indices[row, : numbers[row]].tolist()
+            assert ours == moves[offsets[source] : offsets[source + 1]].tolist()
+            board = rules.to_board(games.positions[source])
+            strings = [move.uci() for move in board.legal_moves]
+            theirs = [vocabulary.from_uci(uci, black=bool(black[source])) for uci in strings]
+            # No two moves share an index, and each index gives its move back.
+            assert len(set(theirs)) == len(strings)
+            assert sorted(theirs) == ours
+            assert [vocabulary.to_uci(index, black=not board.turn) for index in theirs] == strings
+        games = Games(len(positions))
+        games.reset(positions=positions)
+    return counts
+
+
+def test_start_to_depth_3() -> None:
+    assert prove(START, 3) == list(PERFT[START][:4])
+
+
+@pytest.mark.slow
+def test_start_to_depth_4() -> None:
+    assert prove(START, 4) == list(PERFT[START][:5])
+
+
+@pytest.mark.parametrize("fen", TRICKY_FIVE)
+def test_tricky_to_depth_2(fen: str) -> None:
+    counts = prove(fen, 2)
+    assert counts == list(PERFT.get(fen, counts)[:3])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fen", TRICKY_FIVE)
+def test_tricky_to_depth_3(fen: str) -> None:
+    counts = prove(fen, 3)
+    assert counts == list(PERFT.get(fen, counts)[:4])
+
+
+def test_tables() -> None:
+    assert vocabulary.SIZE == 1880 == len(vocabulary.FROM) == len(vocabulary.TO) == len(vocabulary.PROMOTION)
+    assert vocabulary.LEGAL_WORDS == 59
+    plain = vocabulary.PROMOTION < 0
+    assert plain.sum() == vocabulary.PLAIN == 1792
+    assert plain[: vocabulary.PLAIN].all()
+    numbers = np.arange(vocabulary.SIZE)
+    assert (vocabulary.INDEX[vocabulary.FROM, vocabulary.TO][plain] == numbers[plain]).all()
+    queens = vocabulary.PROMOTION_INDEX[vocabulary.FROM, vocabulary.TO][~plain]
+    assert (queens + vocabulary.PROMOTION[~plain] == numbers[~plain]).all()
+    for black in (False, True):
+        strings = [vocabulary.to_uci(index, black=black) for index in range(vocabulary.SIZE)]
+        assert len(set(strings)) == vocabulary.SIZE
+        assert [vocabulary.from_uci(uci, black=black) for uci in strings] == list(range(vocabulary.SIZE))
+        assert all(chess.Move.from_uci(uci).uci() == uci for uci in strings)
+
+
+@pytest.mark.parametrize("index", [-1, 1880])
+def test_an_index_outside_is_refused(index: int) -> None:
+    with pytest.raises(ValueError, match=str(index)):
+        vocabulary.to_uci(index, black=False)
+
+
+@pytest.mark.parametrize(
+    ("uci", "black"), [("a1b4", False), ("a7a8q", True), ("a2a1q", False), ("e2e4x", False), ("", True)]
+)
+def test_an_impossible_move_is_refused(uci: str, black: bool) -> None:
+    with pytest.raises(ValueError, match=repr(uci)):
+        vocabulary.from_uci(uci, black=black)
