@@ -21,7 +21,7 @@ def read_fen(fen: str) -> chess.Board:
     """Read a FEN. Castling and en passant rights that the pieces cannot have are dropped, as engines do.
 
     Raises:
-        InputError: it cannot be read, or no game could be played from it (kings, pawns on the first rank ...).
+        InputError: it cannot be read, or is no possible position of standard chess.
     """
     try:
         board = chess.Board(fen.strip())
@@ -33,9 +33,12 @@ def read_fen(fen: str) -> chess.Board:
     board.castling_rights = board.clean_castling_rights()
     if board.status() & chess.STATUS_INVALID_EP_SQUARE:
         board.ep_square = None
-    if not board.is_valid():
-        flags = [flag.name.lower().replace("_", " ") for flag in chess.Status(board.status()) if flag.name]
-        raise InputError(f"FEN {quote(fen, 100)} is not a possible position ({', '.join(flags)}); correct it")
+    from agent.rules import from_board  # Numba, so not before it is needed
+
+    try:
+        from_board(board, fen=fen.strip())
+    except ValueError as error:
+        raise InputError(f"{error}; correct it") from error
     return board
 
 

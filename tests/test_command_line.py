@@ -66,7 +66,7 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
         ("play --side green", "Invalid value for '--side'.*green"),
         ("play --seed x", "Invalid value for '--seed'.*x"),
         ("play --fen nonsense", "FEN 'nonsense' cannot be read"),
-        ("play --fen 8/8/8/8/8/8/8/8", "FEN '8/8/8/8/8/8/8/8' is not a possible position"),
+        ("play --fen 8/8/8/8/8/8/8/8", "FEN '8/8/8/8/8/8/8/8' is impossible: White has no king"),
         ("play --weights missing.safetensors", "weights file 'missing.safetensors' does not exist"),
         ("play --run nobody", "run 'nobody' does not exist; none in runs/ yet; start one with zeromass train"),
         ("play --run a --weights b", "--weights 'b' and --run 'a' exclude each other"),

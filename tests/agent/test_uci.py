@@ -220,8 +220,10 @@ def test_no_legal_move(program: Program, fen: str, score: str) -> None:
     [
         ("fen not a fen", r"FEN 'not a fen' cannot be read \(.+\)"),
         ("fen", r"FEN '' cannot be read \(.+\)"),
-        ("fen 8/8/8/8/8/8/8/8 w - - 0 1", r"FEN '.+' is not a possible position \(.*no white king.*\)"),
-        ("fen 4k2R/8/8/8/8/8/8/4K3 w - - 0 1", r"FEN '.+' is not a possible position \(opposite check\)"),
+        ("fen 8/8/8/8/8/8/8/8 w - - 0 1", "FEN '.+' is impossible: White has no king"),
+        ("fen 4k2R/8/8/8/8/8/8/4K3 w - - 0 1", "FEN '.+' is impossible: the side not to move is in check"),
+        ("fen 4k3/8/8/8/8/8/8/4K2R w - - 99999 99999", "FEN '.+' is impossible: a clock is too high"),
+        ("fen bnrkrnqb/8/8/8/8/8/8/BNRKRNQB w ECec - 0 1", "FEN '.+' is impossible: castling rights 'ECec' .*"),
         ("startpos moves e2e4 e2e4", r"move 2 'e2e4' is not legal in 'rnbqkbnr/.* b KQkq - 0 1'"),
         ("startpos moves e2e4 0000", r"move 2 '0000' is no move"),
         ("startpos moves Nf3", r"move 1 'Nf3' is not legal in .*"),
