@@ -228,7 +228,7 @@ def _forward(
     loss, peak, log_sum = (torch.empty(count, dtype=exact, device=logits.device) for _ in range(3))
     known = torch.empty(count, dtype=torch.uint8, device=logits.device)
     if count:
-        tile = tile_for(size, logits.dtype)
+        tile = tile_for(size, logits.dtype, heavy=True)
         x = operand(logits, tile)
         q = operand(targets, tile) if targets.dim() == 2 else x
         with on_device(logits):
@@ -254,7 +254,7 @@ def _backward(
     count, size = logits.shape
     out = torch.empty((count, size), dtype=logits.dtype, device=logits.device)
     if count:
-        tile = tile_for(size, logits.dtype)
+        tile = tile_for(size, logits.dtype, heavy=True)
         x, o = operand(logits, tile), operand(out, tile)
         q = operand(targets, tile) if targets.dim() == 2 else x
         with on_device(logits):

@@ -8,22 +8,28 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from kernels.on_triton.launch import on_device
+from kernels.on_triton.launch import on_device, operand, tile_for
 
 WORDS = 64  # words a program: 2,048 columns
 WARPS = 4
 
 
 @triton.jit
-def pack_kernel(mask, words, size, width, m_row, m_col, WORDS: tl.constexpr):
-    """Bit i of word w is whether byte 32 w + i is nonzero; bits of different lanes never meet, so a sum joins them."""
+def pack_kernel(mask, words, size, width, m_row, m_col, WORDS: tl.constexpr, V: tl.constexpr, WIDE: tl.constexpr):
+    """Bit i of word w is whether byte 32 w + i is nonzero; bits of different lanes never meet, so a sum joins them.
+
+    WIDE: rows are whole groups of V = 8 bytes, each one load, as the matrices of the other kernels are.
+    """
     row = tl.program_id(0).to(tl.int64)
     word = tl.program_id(1) * WORDS + tl.arange(0, WORDS)
-    lane = tl.arange(0, 32)
-    column = word[:, None] * 32 + lane[None, :]
-    byte = tl.load(mask + row * m_row + column * m_col, mask=column < size, other=0)
-    bits = (byte != 0).to(tl.int32) << lane[None, :]
-    tl.store(words + row * width + word, tl.sum(bits, 1), mask=word < width)
+    first = word[:, None] * 32 + tl.arange(0, 32 // V)[None, :] * V
+    column = first[:, :, None] + tl.arange(0, V)[None, None, :]
+    if WIDE:
+        byte = tl.load(mask + row * m_row * V + column, mask=(first < size)[:, :, None] & (column >= 0), other=0)
+    else:
+        byte = tl.load(mask + row * m_row + column * m_col, mask=column < size, other=0)
+    bits = (byte != 0).to(tl.int32) << (column % 32)
+    tl.store(words + row * width + word, tl.sum(tl.sum(bits, 2), 1), mask=word < width)
 
 
 @triton.jit
@@ -44,7 +50,8 @@ def pack_legal(mask: Tensor) -> Tensor:
     if words.numel():
         with on_device(mask):
             grid = (count, triton.cdiv(width, WORDS))
-            pack_kernel[grid](mask, words, size, width, *mask.stride(), WORDS=WORDS, num_warps=WARPS)
+            m = operand(mask, tile_for(size, torch.float32))
+            pack_kernel[grid](mask, words, size, width, m.row, m.column, WORDS=WORDS, V=8, WIDE=m.wide, num_warps=WARPS)
     return words
 
 

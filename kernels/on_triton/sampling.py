@@ -196,7 +196,7 @@ def masked_sample(
     moves = torch.empty(count, dtype=torch.int64, device=logits.device)
     log_prob, entropy = (torch.empty(count, dtype=exact, device=logits.device) for _ in range(2))
     if count:
-        tile = tile_for(size, logits.dtype)
+        tile = tile_for(size, logits.dtype, heavy=True)
         x = operand(logits, tile)
         with on_device(logits):
             sample_kernel[(triton.cdiv(count, tile.R),)](
@@ -214,7 +214,7 @@ def gumbel_top_k(logits: Tensor, words: Tensor, k: int, seed: int, row_keys: Ten
     indices = torch.empty((count, k), dtype=torch.int64, device=logits.device)
     scores = torch.empty((count, k), dtype=exact, device=logits.device)
     if count:
-        tile = tile_for(size, logits.dtype)
+        tile = tile_for(size, logits.dtype, heavy=True)
         x = operand(logits, tile)
         with on_device(logits):
             top_k_kernel[(triton.cdiv(count, tile.R),)](

@@ -121,7 +121,7 @@ def policy_terms(logits: Tensor, words: Tensor, moves: Tensor | None) -> tuple[T
     log_prob, entropy, peak, log_sum = (torch.empty(count, dtype=exact, device=logits.device) for _ in range(4))
     best = torch.empty(count, dtype=torch.int64, device=logits.device)
     if count:
-        tile = tile_for(size, logits.dtype)
+        tile = tile_for(size, logits.dtype, heavy=True)
         x = operand(logits, tile)
         with on_device(logits):
             terms_kernel[(triton.cdiv(count, tile.R),)](
@@ -146,7 +146,7 @@ def policy_terms_backward(
     count, size = logits.shape
     out = torch.empty((count, size), dtype=logits.dtype, device=logits.device)
     if count:
-        tile = tile_for(size, logits.dtype)
+        tile = tile_for(size, logits.dtype, heavy=True)
         x, o = operand(logits, tile), operand(out, tile)
         gl = peak if log_prob_gradient is None else log_prob_gradient
         gh = peak if entropy_gradient is None else entropy_gradient

@@ -1,0 +1,1 @@
+"""Ratios against the alternatives, each measured in one run on the same machine."""

@@ -1,0 +1,290 @@
+"""What the Triton kernels compile to, read from the compiled code: no GPU needed.
+
+    python -m benchmarks.kernels_static [--json] [--size 1880] [--target sm_90]
+
+The public launchers run on CPU tensors with each kernel replaced by a recorder, so what is compiled is exactly what
+they would launch. Registers, stack and shared memory come from the cubin's own resource table (`cuobjdump`), global
+accesses from its machine code; on AMD, both from the assembly.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import json
+import math
+import os
+import re
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+TARGETS = {
+    "sm_80": ("cuda", 80, 32),
+    "sm_90": ("cuda", 90, 32),
+    "sm_100": ("cuda", 100, 32),
+    "gfx942": ("hip", "gfx942", 64),
+}
+MODULES = ("softmax", "terms", "cross_entropy", "ragged", "sampling", "compact", "checks", "packing")
+ROWS = 64
+LEGAL_SHARE = 0.02
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+POINTERS = {
+    torch.float32: "*fp32",
+    torch.bfloat16: "*bf16",
+    torch.float16: "*fp16",
+    torch.float64: "*fp64",
+    torch.int64: "*i64",
+    torch.int32: "*i32",
+    torch.uint16: "*u16",
+    torch.uint8: "*u8",
+}
+# Of each kernel: matrices read where legal, matrices written whole, and passes over what is read.
+TRAFFIC = {
+    "softmax_kernel": (1, 1, 1),
+    "softmax_backward_kernel": (2, 1, 1),
+    "terms_kernel": (1, 0, 1),
+    "terms_backward_kernel": (1, 1, 1),
+    "sample_kernel": (1, 0, 2),
+    "compact_kernel": (1, 0, 2),
+}
+
+
+class Launch(NamedTuple):
+    """A recorded launch."""
+
+    kernel: Any
+    arguments: tuple[Any, ...]
+    options: dict[str, Any]
+
+
+class Compiled(NamedTuple):
+    """One kernel for one target, as its machine code has it."""
+
+    kernel: str
+    target: str
+    dtype: str
+    size: int
+    legal: str  # what the row's loads are: "wide" (aligned 128-bit groups) or "narrow"
+    warps: int
+    registers: int
+    spill_bytes: int
+    shared_bytes: int
+    loads: dict[str, int]  # width in bits -> global load instructions
+    stores: dict[str, int]
+
+
+def recorded(size: int, dtype: torch.dtype) -> list[Launch]:
+    """Return every launch of the family on contiguous `[64, size]` rows of `dtype`."""
+    from kernels.on_triton import checks, compact, cross_entropy, packing, ragged, sampling, softmax, terms
+
+    rows = torch.zeros(ROWS, size, dtype=dtype)
+    words = torch.zeros(ROWS, (size + 31) // 32, dtype=torch.int32)
+    column = torch.zeros(ROWS, dtype=torch.int64)
+    value = torch.zeros(ROWS)
+    known = torch.zeros(ROWS, dtype=torch.bool)
+    stored = (torch.zeros(ROWS + 1, dtype=torch.int64), torch.zeros(9, dtype=torch.uint16), torch.zeros(9).half())
+    calls: list[Launch] = []
+    with _recording(calls):
+        softmax.masked_softmax(rows, words, 0, dtype)
+        softmax.masked_softmax_backward(rows, rows, words, 0, dtype)
+        softmax.masked_log_softmax(rows, words, 0, -math.inf, dtype)
+        softmax.masked_log_softmax_backward(rows, rows, words, 0, dtype)
+        terms.policy_terms(rows, words, column)
+        terms.policy_terms_backward(value, value, rows, words, column, value, value, value)
+        for smoothing, z in ((0.0, 0.0), (0.1, 1e-4)):
+            cross_entropy.cross_entropy(rows, words, column, smoothing, z)
+            cross_entropy.cross_entropy_backward(value, rows, words, column, smoothing, z, value, value)
+            cross_entropy.soft_cross_entropy(rows, words, rows, smoothing, z)
+            cross_entropy.soft_cross_entropy_backward(value, rows, words, rows, smoothing, z, value, value, known)
+        ragged.ragged_cross_entropy(rows, words, *stored, 0.0, 0.0)
+        ragged.ragged_cross_entropy_backward(value, rows, words, *stored, 0.0, 0.0, value, value, known)
+        sampling.masked_sample(rows, words, 2**40 + 1, column, 1.0)
+        sampling.gumbel_top_k(rows, words, 16, 2**40 + 1, column)
+        values, indices, _counts, _peak, _log_sum = compact.legal_log_probs(rows, words, 218)
+        compact.legal_log_probs_backward(values, indices, rows, words, value, value)
+        checks.invalid_mass(rows, words)
+        checks.row_status(rows, words, column)
+        packing.pack_legal(torch.zeros(ROWS, size, dtype=torch.uint8))
+        packing.unpack_legal(words, size)
+    return calls
+
+
+@contextmanager
+def _recording(calls: list[Launch]) -> Iterator[None]:
+    import importlib
+
+    class Recorder:
+        def __init__(self, kernel: Any) -> None:
+            self.kernel = kernel
+
+        def __getitem__(self, grid: Any) -> Callable[..., None]:
+            def launch(*arguments: Any, **options: Any) -> None:
+                calls.append(Launch(self.kernel, arguments, options))
+
+            return launch
+
+    replaced = []
+    for name in MODULES:
+        module = importlib.import_module(f"kernels.on_triton.{name}")
+        for attribute, kernel in list(vars(module).items()):
+            if attribute.endswith("_kernel"):
+                replaced.append((module, attribute, kernel))
+                setattr(module, attribute, Recorder(kernel))
+    try:
+        yield
+    finally:
+        for module, attribute, kernel in replaced:
+            setattr(module, attribute, kernel)
+
+
+def compile_launch(launch: Launch, target: str) -> Any:
+    """Compile a recorded launch ahead of time, specialised as Triton's launcher would."""
+    import triton
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import ASTSource
+
+    options = dict(launch.options)
+    warps = options.pop("num_warps")
+    signature: dict[str, str] = {}
+    constants: dict[tuple[int], Any] = {}
+    attributes: dict[tuple[int], Any] = {}
+    for i, parameter in enumerate(launch.kernel.params):
+        name = parameter.name
+        value = options[name] if name in options else launch.arguments[i]
+        special = not parameter.do_not_specialize
+        if parameter.is_constexpr or (special and type(value) is int and value == 1):
+            signature[name] = "constexpr"
+            constants[(i,)] = value
+        elif isinstance(value, torch.Tensor):
+            signature[name] = POINTERS[value.dtype]
+            attributes[(i,)] = [["tt.divisibility", 16]]
+        elif isinstance(value, float):
+            signature[name] = "fp32"
+        else:
+            signature[name] = "i32" if -(2**31) <= value < 2**31 else "i64"
+            if special and value % 16 == 0:
+                attributes[(i,)] = [["tt.divisibility", 16]]
+    source = ASTSource(launch.kernel, signature, constants, attributes)
+    return triton.compile(source, target=GPUTarget(*TARGETS[target]), options={"num_warps": warps})
+
+
+def inspect(launch: Launch, target: str, dtype: str, size: int) -> Compiled:
+    """Compile and read the result."""
+    compiled = compile_launch(launch, target)
+    read = _read_amd if target.startswith("gfx") else _read_nvidia
+    registers, spilled, shared, loads, stores = read(compiled)
+    kind = {True: "wide", False: "narrow", None: ""}[launch.options.get("WIDE", launch.options.get("WIDE_OUT"))]
+    name = launch.kernel.__name__
+    detail = [flag.lower() for flag in ("LOG", "SOFT") if launch.options.get(flag)]
+    if launch.options.get("EPS"):
+        detail.append("smoothed")
+    return Compiled(
+        " ".join([name, *detail]), target, dtype, size, kind, launch.options["num_warps"], registers, spilled, shared,
+        loads, stores,
+    )  # fmt: skip
+
+
+Reading = tuple[int, int, int, dict[str, int], dict[str, int]]
+
+
+def _read_nvidia(compiled: Any) -> Reading:
+    import triton
+
+    tool = Path(triton.__file__).parent / "backends" / "nvidia" / "bin" / "cuobjdump"
+    with tempfile.TemporaryDirectory() as folder:
+        cubin = Path(folder) / "kernel.cubin"
+        cubin.write_bytes(compiled.asm["cubin"])
+        usage = subprocess.run([tool, "-res-usage", cubin], capture_output=True, text=True, check=True).stdout
+        code = subprocess.run([tool, "-sass", cubin], capture_output=True, text=True, check=True).stdout
+    # One kernel a cubin; a common entry with no registers may stand beside it.
+    found = re.findall(r"REG:(\d+) STACK:(\d+) SHARED:(\d+) LOCAL:(\d+)", usage)
+    registers, stack, _static_shared, local = max(tuple(map(int, row)) for row in found)
+    count = {kind: collections.Counter[str]() for kind in ("LDG", "STG")}
+    for kind, suffix in re.findall(r"\b(LDG|STG)\.E((?:\.\w+)*)", code):
+        width = next((part for part in suffix.split(".") if part in {"U8", "S8", "U16", "S16", "64", "128"}), "32")
+        count[kind][width.lstrip("US")] += 1
+    return registers, stack + local, compiled.metadata.shared, dict(count["LDG"]), dict(count["STG"])
+
+
+def _read_amd(compiled: Any) -> Reading:
+    text = compiled.asm["amdgcn"]
+
+    def number(name: str) -> int:
+        return max(int(value) for value in re.findall(rf"\.{name}:\s*(\d+)", text))
+
+    count = {kind: collections.Counter[str]() for kind in ("load", "store")}
+    widths = {
+        "dword": "32",
+        "dwordx2": "64",
+        "dwordx3": "96",
+        "dwordx4": "128",
+        "b32": "32",
+        "b64": "64",
+        "b128": "128",
+    }
+    for kind, suffix in re.findall(r"\b(?:global|buffer)_(load|store)_(\w+)", text):
+        narrow = "8" if "byte" in suffix else "16"
+        count[kind][widths.get(suffix, narrow)] += 1
+    spilled = 4 * (number("vgpr_spill_count") + number("sgpr_spill_count"))
+    return number("vgpr_count"), spilled, compiled.metadata.shared, dict(count["load"]), dict(count["store"])
+
+
+def traffic(kernel: str, size: int, item_bytes: int, share: float = LEGAL_SHARE) -> dict[str, float]:
+    """Bytes a row: what the kernel requests at `share` legal, when dense, and the least a dense kernel could move.
+
+    A group of 8 columns is loaded if any of them is legal. With k of N columns legal, drawn uniformly, a group has none
+    with probability C(N - 8, k) / C(N, k). Chess is kinder: the moves of a piece are neighbours in the vocabulary.
+    """
+    reads, writes, passes = TRAFFIC[kernel]
+    legal = round(size * share)
+    groups = math.ceil(size / 8)
+    touched = groups * (1 - math.comb(size - 8, legal) / math.comb(size, legal))
+    words = 4 * math.ceil(size / 32)
+    whole = size * item_bytes
+    return {
+        "requested": passes * (reads * touched * 8 * item_bytes + words) + writes * whole,
+        "requested_dense": passes * (reads * whole + words) + writes * whole,
+        "dense_minimum": (reads + writes) * whole,
+        "least": reads * legal * item_bytes + words + writes * whole,
+    }
+
+
+def report(size: int = 1880, targets: list[str] | None = None, dtypes: list[str] | None = None) -> list[Compiled]:
+    """Compile and read the whole family."""
+    if os.environ.get("TRITON_INTERPRET") == "1":
+        raise RuntimeError("the static report compiles kernels: run it without TRITON_INTERPRET=1")
+    return [
+        inspect(launch, target, name, size)
+        for name in dtypes or ["float32", "bfloat16"]
+        for launch in recorded(size, DTYPES[name])
+        for target in targets or list(TARGETS)
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="what the Triton kernels compile to")
+    parser.add_argument("--json", action="store_true", help="print one JSON list")
+    parser.add_argument("--size", type=int, default=1880, help="columns a row")
+    parser.add_argument("--target", action="append", choices=list(TARGETS), help="default: all")
+    parser.add_argument("--dtype", action="append", choices=list(DTYPES), help="default: float32 and bfloat16")
+    options = parser.parse_args()
+    found = report(options.size, options.target, options.dtype)
+    if options.json:
+        print(json.dumps([row._asdict() for row in found]))
+        return
+    print(f"{'kernel':44} {'target':7} {'dtype':9} warps regs spill shared  loads / stores (bits: count)")
+    for row in found:
+        print(
+            f"{row.kernel:44} {row.target:7} {row.dtype:9} {row.warps:5} {row.registers:4} {row.spill_bytes:5} "
+            f"{row.shared_bytes:6}  {row.loads} / {row.stores}"
+        )
+
+
+if __name__ == "__main__":
+    main()
