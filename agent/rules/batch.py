@@ -53,7 +53,7 @@ def checked_moves(moves: ArrayLike, batch: int) -> NDArray[np.int64]:
         ValueError: not integers, or not one a position.
     """
     array = np.asarray(moves)
-    if array.dtype.kind not in "iu" or array.shape != (batch,):
+    if (array.dtype.kind not in "iu" and array.size) or array.shape != (batch,):
         raise ValueError(f"moves must be integers of shape [{batch}], not {array.dtype} {list(array.shape)}")
     return np.array(array, np.int64, order="C")
 

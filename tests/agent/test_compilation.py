@@ -1,0 +1,112 @@
+"""The compile cache: never stale, shared by processes that start at once, and found again."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agent import compilation
+
+ROOT = Path(__file__).resolve().parents[2]
+
+CALLEE = "from agent.compilation import njit\n\n@njit\ndef inner(x):\n    return x + {number}\n"
+CALLER = (
+    "from agent.callee import inner\nfrom agent.compilation import njit, on_warm_up\n\n"
+    "@njit\ndef outer(x):\n    return 10 * inner(x)\n\n"
+    "@on_warm_up\ndef _exercise():\n    outer(1)\n"
+)
+RUN = """
+from agent import caller, compilation
+lines = []
+done = compilation.warm_up(lines.append)
+print(caller.outer(1), done.compiled, done.cached, lines)
+"""
+
+
+def command(folder: Path, code: str = RUN, **environment: str) -> subprocess.Popen[str]:
+    variables = {**os.environ, "NUMBA_CACHE_DIR": str(folder / "cache"), **environment}
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env=variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    output, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    return output.strip()
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "agent").mkdir()
+    shutil.copy(ROOT / "agent" / "compilation.py", tmp_path / "agent")
+    (tmp_path / "agent" / "__init__.py").touch()
+    (tmp_path / "agent" / "callee.py").write_text(CALLEE.format(number=1))
+    (tmp_path / "agent" / "caller.py").write_text(CALLER)
+    return tmp_path
+
+
+def test_an_edit_in_a_callee_never_runs_stale_code(project: Path) -> None:
+    compiling = "['compiling agent.caller ...', 'compiling agent.callee ...']"
+    assert finish(command(project)) == f"20 2 False {compiling}"
+    assert finish(command(project)) == "20 0 True []"
+    (project / "agent" / "callee.py").write_text(CALLEE.format(number=2))
+    assert finish(command(project)) == f"30 2 False {compiling}"
+    (project / "agent" / "callee.py").write_text(CALLEE.format(number=1))
+    assert finish(command(project)) == "20 0 True []"
+
+
+def test_processes_that_start_at_once_compile_once(project: Path) -> None:
+    outputs = [finish(process) for process in [command(project) for _ in range(3)]]
+    assert {output.split()[0] for output in outputs} == {"20"}
+    assert sorted(output.split()[1] for output in outputs) == ["0", "0", "2"]
+
+
+def test_signatures_compiled_at_once_do_not_mix(project: Path) -> None:
+    # Without a lock around the index, one process's machine code could land under the other's signature.
+    code = "from agent import caller; import sys; print(caller.outer({argument}))"
+    for _ in range(2):
+        arguments = ("1", "1.5", "1.5 + 0j", "True")
+        outputs = [finish(process) for process in [command(project, code.format(argument=x)) for x in arguments]]
+        assert outputs == ["20", "25.0", "(25+0j)", "20"]
+
+
+def test_sources_are_followed_through_imports() -> None:
+    agent = ROOT / "agent"
+    sources = compilation.compiled_sources(agent / "rules" / "movegen.py")
+    assert {agent / "vocabulary.py", agent / "compilation.py", agent / "rules" / "bits.py"} <= sources
+    assert agent / "rules" / "step.py" not in sources
+    assert agent / "uci.py" not in sources
+    assert compilation.cache_folder(agent / "rules" / "bits.py") != compilation.cache_folder(
+        agent / "rules" / "step.py"
+    )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="folders cannot be made read-only this way")
+def test_a_cache_folder_that_cannot_be_written_is_passed_over(project: Path) -> None:
+    blocked = project / "blocked"
+    blocked.write_text("a file where a folder is wanted")
+    code = "from agent import compilation; print(compilation.base_folder())"
+    folder = finish(
+        command(project, code, NUMBA_CACHE_DIR="", XDG_CACHE_HOME=str(blocked), HOME=str(blocked), TMPDIR=str(project))
+    )
+    assert Path(folder).parent.parent == project
+    folder = finish(command(project, code, NUMBA_CACHE_DIR=str(project / "mine")))
+    assert Path(folder) == project / "mine" / "zeromass"
+
+
+@pytest.mark.slow
+def test_the_rules_are_cached(tmp_path: Path) -> None:
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); " + (
+        "from agent import compilation, planes; w = compilation.warm_up(); print(w.cached, w.compiled > 20)"
+    )
+    assert finish(command(tmp_path, code)) == "False True"
+    assert finish(command(tmp_path, code)) == "True False"

@@ -1,0 +1,167 @@
+"""Packed positions: conversion both ways, and what is refused at the boundary."""
+
+import contextlib
+
+import chess
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from agent import rules
+from agent.rules import WORDS, from_board, from_fen, to_board, to_fen, validate
+from agent.rules.record import KINGS, OWN, PAWNS, QUEENS, STATE
+from agent.vocabulary import MAX_LEGAL
+from tests.agent.positions import PERFT, START, TRICKY
+
+ALL = [*PERFT, *TRICKY]
+
+
+@pytest.mark.parametrize("fen", ALL)
+def test_fen_and_back(fen: str) -> None:
+    assert to_fen(from_fen(fen)) == chess.Board(fen).fen()
+    assert to_board(from_fen(fen)) == chess.Board(chess.Board(fen).fen())
+    validate(from_fen(fen)[None])
+
+
+@pytest.mark.parametrize("fen", ALL)
+def test_a_mirrored_position_differs_in_its_side_alone(fen: str) -> None:
+    board = chess.Board(fen)
+    mirrored = board.mirror()
+    ours, theirs = from_board(board), from_board(mirrored)
+    assert ours[:STATE].tolist() == theirs[:STATE].tolist()
+    assert ours[STATE] ^ theirs[STATE] == 16
+    assert rules.legal_moves(ours[None])[0].tolist() == rules.legal_moves(theirs[None])[0].tolist()
+    assert rules.keys(ours[None])[0] != rules.keys(theirs[None])[0]
+
+
+def test_the_record_is_as_documented() -> None:
+    position = from_fen("rnbqkbnr/ppp1p1pp/8/3pPp2/8/8/PPPP1PPP/RNBQKBNR w KQq f6 3 7")
+    assert position.shape == (WORDS,)
+    assert position.dtype == np.uint64
+    assert position[KINGS] == (1 << 4) | (1 << 60)
+    assert position[OWN] == 0x00_00_00_10_00_00_EF_FF
+    state = int(position[STATE])
+    assert state & 15 == 0b1011  # own both, opponent's queen side
+    assert state >> 4 & 1 == 0
+    assert state >> 8 & 0xFF == 1 << 5
+    assert (state >> 16 & 0xFF, state >> 24 & 0xFFFF, state >> 40) == (0, 3, 7)
+
+
+IMPOSSIBLE = {
+    "8/8/8/8/8/8/8/8 w - - 0 1": "no king",
+    "8/8/8/8/8/8/8/K7 w - - 0 1": "Black has no king",
+    "k7/8/8/8/8/8/8/8 w - - 0 1": "White has no king",
+    "kk6/8/8/8/8/8/8/K7 w - - 0 1": "too many kings",
+    "k6P/8/8/8/8/8/8/K7 w - - 0 1": "last rank",
+    "k7/8/8/8/8/8/8/K6p w - - 0 1": "last rank",
+    "k7/8/8/8/8/8/8/K6R w - - 0 1": None,
+    "7k/8/8/8/8/8/8/K6R w - - 0 1": "not to move is in check",
+    "4k3/8/8/8/8/8/8/4K3 w K - 0 1": "castling",
+    "4k3/8/8/8/8/8/8/4K1R1 w K - 0 1": "castling",
+    "4k3/8/8/8/8/8/8/5K1R w K - 0 1": "castling",
+    "4k3/8/8/8/8/8/8/4K2R w H - 0 1": "Chess960",
+    "bqnb1rkr/pp3ppp/3ppn2/2p5/5P2/P2P4/NPP1P1PP/BQ1BNRKR w HFhf - 2 9": "Chess960",
+    "4k3/8/8/8/8/8/8/4K3 w - e6 0 1": "en-passant",
+    "4k3/pppppppp/p7/8/8/8/8/4K3 w - - 0 1": "more than 8 pawns",
+    "qqqqk3/pppppppp/8/8/8/8/8/4K3 w - - 0 1": "promoted",
+    "7k/8/8/8/QQQQQ3/QQQQQ3/8/K7 b - - 0 1": "promoted",
+    "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP w KQkq - 0 1": "cannot be read",
+    "not a position": "cannot be read",
+    "": "cannot be read",
+    "4k3/8/8/8/8/8/8/4K3 w - - 70000 1": "clock",
+}
+
+
+@pytest.mark.parametrize("fen", IMPOSSIBLE)
+def test_impossible_fens_are_refused_and_quoted(fen: str) -> None:
+    reason = IMPOSSIBLE[fen]
+    if reason is None:
+        from_fen(fen)
+        return
+    with pytest.raises(ValueError, match=reason) as caught:
+        from_fen(fen)
+    assert repr(fen) in str(caught.value)
+
+
+def test_chess960_boards_are_refused() -> None:
+    with pytest.raises(ValueError, match="Chess960"):
+        from_board(chess.Board.from_chess960_pos(5))
+
+
+def broken(word: int, value: int) -> NDArray[np.uint64]:
+    position = from_fen(START)
+    position[word] = np.uint64(value)
+    return position
+
+
+@pytest.mark.parametrize(
+    ("position", "reason"),
+    [
+        (np.zeros(WORDS, np.uint64), "no king|empty"),
+        (np.full(WORDS, 2**64 - 1, np.uint64), "share a square"),
+        (broken(KINGS, 1 << 4), "no king"),
+        (broken(PAWNS, 0xFF), "last rank|share"),
+        (broken(QUEENS, 1 << 27), "impossible|malformed"),
+        (broken(OWN, 0xFFFFFF), "empty squares"),
+        (broken(STATE, 0x20 | 1 << 40), "unused bits"),
+        (broken(STATE, 0x050000 | 1 << 40), "repetitions"),
+        (broken(STATE, 0x0300 | 1 << 40), "two en-passant"),
+        (broken(STATE, 0x0100 | 1 << 40), "en-passant"),
+    ],
+)
+def test_malformed_records_are_refused(position: NDArray[np.uint64], reason: str) -> None:
+    if reason == "impossible|malformed":
+        position[OWN] |= position[QUEENS]
+        position[QUEENS] |= from_fen(START)[QUEENS] | np.uint64(0x7F << 24)
+        position[OWN] |= position[QUEENS] & np.uint64(0xFFFFFFFF)
+    good = from_fen(START)
+    with pytest.raises(ValueError, match=reason) as caught:
+        validate(np.stack([good, position]))
+    assert "record 1" in str(caught.value)
+
+
+def test_rights_without_a_rook_are_refused() -> None:
+    position = from_fen("4k3/8/8/8/8/8/8/4K3 w - - 0 1")
+    position[STATE] |= np.uint64(1)
+    with pytest.raises(ValueError, match="castling"):
+        validate(position[None])
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((2, WORDS), np.int64),
+        np.zeros((2, WORDS + 1), np.uint64),
+        np.zeros(WORDS, np.uint64),
+        [[0] * WORDS],
+    ],
+)
+def test_other_arrays_are_refused(array: NDArray[np.uint64]) -> None:
+    with pytest.raises(ValueError, match="positions must"):
+        rules.legal_moves(array)
+
+
+def test_garbage_neither_crashes_nor_writes_outside() -> None:
+    rng = np.random.default_rng(0)
+    for density in (1, 2, 3):
+        positions = rng.integers(0, 2**64, (500, WORDS), np.uint64)
+        for _ in range(density):
+            positions &= rng.integers(0, 2**64, (500, WORDS), np.uint64)
+        guarded = np.full((502, MAX_LEGAL), 7, np.uint16)
+        counts = np.zeros(502, np.int32)
+        with contextlib.suppress(ValueError):  # more than 218 moves
+            rules.legal_moves(positions, out=(guarded[1:-1], counts[1:-1]))
+        assert (guarded[[0, -1]] == 7).all()
+        assert (counts[[0, -1]] == 0).all()
+        rules.in_check(positions)
+        rules.outcome(positions, claim_draws=True)
+        rules.is_legal(positions, rng.integers(0, 1880, 500))
+
+
+def test_more_moves_than_218_are_refused() -> None:
+    position = from_fen("k7/8/8/8/8/8/8/7K w - - 0 1")
+    queens = sum(1 << square for square in range(64) if ((square & 7) + 2 * (square >> 3)) % 5 == 0 and square != 7)
+    position[QUEENS] = np.uint64(queens)
+    position[OWN] |= np.uint64(queens)
+    with pytest.raises(ValueError, match="position 1 of the batch has more than 218"):
+        rules.legal_moves(np.stack([from_fen(START), position]))
