@@ -5,7 +5,7 @@ and waits, so a slow learner is never flooded; nothing polls.
 """
 
 import time
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 import ray
 from ray.exceptions import RayActorError, RayTaskError
@@ -122,7 +122,7 @@ class RayPool:
         self._actors, self._calls = [], {}
 
     def _start(self) -> "ray.actor.ActorHandle[GameActor]":
-        actor: ray.actor.ActorHandle[GameActor] = self._actor_class.remote(self._settings, self.streams)
+        actor = cast("ray.actor.ActorHandle[GameActor]", self._actor_class.remote(self._settings, self.streams))
         self.streams += 1
         return actor
 

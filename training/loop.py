@@ -19,8 +19,8 @@ from agent.network import Network
 from selfplay.actor import GameBatch
 from selfplay.pool import Pool
 from training.checkpoint import Checkpoint, write_checkpoint
-from training.evaluation import MatchResult
 from training.learner import Learner
+from training.match import MatchResult
 from training.metrics import GameTally, Metrics, mass_row
 from training.replay import Replay, targets
 from training.run_folder import RunFolder
@@ -203,13 +203,13 @@ class TrainingLoop:
             self._mass.add(reading)
             self.counters.mass.add(reading)
             if self.learner.step % self.settings.log.steps == 0:
-                self._log()
+                self._log(pool)
             if self.learner.step % settings.publish_steps == 0:
                 self.counters.version += 1
                 pool.publish(self.learner.published(), self.counters.version)
                 break
 
-    def _log(self) -> None:
+    def _log(self, pool: Pool) -> None:
         means = self.learner.means.take()
         row = {
             **means,
@@ -219,6 +219,9 @@ class TrainingLoop:
             "replay/age": self.counters.version - self.replay.mean_version(),
             "replay/reuse": self.learner.step * self.settings.learner.batch_size / max(self.replay.added, 1),
             "learner/learning_rate": self.learner.learning_rate(self.progress),
+            "learner/steps_per_second": self.settings.log.steps / self._tally.seconds,
+            "system/workers_alive": float(pool.actors),
+            "system/restarts": float(pool.restarts),
         }
         self._metrics.write(self.learner.step, row)
         self.recent = row

@@ -42,7 +42,7 @@ TAGS: Final[dict[str, str]] = {
     "replay/reuse": "times a ply was trained on, on average since the start",
     "learner/learning_rate": "of the last step",
     "learner/gradient_norm": "before clipping",
-    "learner/steps_per_second": "while this run has lasted",
+    "learner/steps_per_second": "since the last row",
     "system/workers_alive": "actors",
     "system/restarts": "actors replaced since the start",
     "system/version_lag": "versions between the newest weights and those that played the plies that arrived",
@@ -77,12 +77,16 @@ class GameTally:
             self.outcomes[record.outcome] = self.outcomes.get(record.outcome, 0) + 1
             self.terminations[record.termination] = self.terminations.get(record.termination, 0) + 1
 
+    @property
+    def seconds(self) -> float:
+        """Since the last row."""
+        return max(time.monotonic() - self.started, 1e-9)
+
     def row(self) -> dict[str, float]:
         """Values by tag; shares only if a game ended."""
-        seconds = max(time.monotonic() - self.started, 1e-9)
         row = {
-            "selfplay/games_per_second": self.games / seconds,
-            "selfplay/positions_per_second": self.plies / seconds,
+            "selfplay/games_per_second": self.games / self.seconds,
+            "selfplay/positions_per_second": self.plies / self.seconds,
         }
         if self.plies:
             row["selfplay/entropy"] = self.entropy / self.plies

@@ -137,7 +137,7 @@ class Replay:
         """Mean version of the stored plies; 0 when empty."""
         return float(self._columns["versions"][: len(self)].mean()) if len(self) else 0.0
 
-    def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, object]]:
+    def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, int]]:
         """Everything needed to go on: arrays (only the filled part) and plain values."""
         arrays = {name: column[: len(self)] for name, column in self._columns.items()}
         ids = np.frombuffer(bytes.fromhex("".join(self._ids)), np.uint8).reshape(-1, 16)

@@ -26,9 +26,9 @@ from selfplay.generator import GeneratorSettings
 from selfplay.pool import LocalPool, Pool, RayPool
 from training.checkpoint import WEIGHTS, Checkpoint, newest_checkpoint
 from training.display import Display
-from training.evaluation import MatchResult, make_opponent, play_match
 from training.learner import LearningError, resolve_device
 from training.loop import TrainingLoop
+from training.match import MatchResult, make_opponent, play_match
 from training.run_folder import RunFolder
 from training.settings import Settings, load_settings
 

@@ -13,8 +13,9 @@ from agent import rules, vocabulary
 from agent.errors import InputError
 from agent.files import write_atomic
 from agent.rules import Termination
+from agent.runs import RUNS, find_run
 from selfplay.record import GameRecord
-from training.evaluation import MatchResult
+from training.match import MatchResult
 from training.settings import Settings, load_settings
 
 _RESULTS = {1: "1-0", 0: "1/2-1/2", -1: "0-1"}
@@ -68,17 +69,16 @@ class RunFolder:
         return folder
 
     @classmethod
-    def find(cls, name: str, runs: Path = Path("runs")) -> "RunFolder":
+    def find(cls, name: str, runs: Path = RUNS) -> "RunFolder":
         """The run that `name` (or a path) means.
 
         Raises:
-            InputError: there is none; the message lists those that exist.
+            InputError: there is none, or it was not made by `zeromass train`.
         """
-        for path in (Path(name), runs / name):
-            if (path / "settings.yaml").is_file():
-                return cls(path)
-        known = ", ".join(sorted(file.parent.name for file in runs.glob("*/settings.yaml"))) or "none yet"
-        raise InputError(f"there is no run '{name}' (runs in '{runs}': {known}); start one with `zeromass train`")
+        path = find_run(name, runs)
+        if not (path / "settings.yaml").is_file():
+            raise InputError(f"run '{path}' has no settings.yaml, so it cannot be resumed; start a new run")
+        return cls(path)
 
     def settings(self, overrides: list[str]) -> Settings:
         """The run's settings, with overrides on top."""

@@ -23,8 +23,9 @@ def generator(seed: int = 0, stream: int = 0, settings: GeneratorSettings = SETT
     return Generator(Evaluator(Network(Architecture(blocks=1, channels=8))), settings, seed=seed, stream=stream)
 
 
-def games(count: int, **kwargs: int) -> list[GameRecord]:
-    source, records = generator(**kwargs), []
+def games(count: int, seed: int = 0, stream: int = 0) -> list[GameRecord]:
+    source = generator(seed, stream)
+    records: list[GameRecord] = []
     while len(records) < count:
         records += source.step()
     return records

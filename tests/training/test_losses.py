@@ -76,7 +76,7 @@ def test_on_policy_the_gradient_is_that_of_advantage_times_log_prob() -> None:
     weights = LossWeights(clip=0.2, policy_weight=1.0, value_weight=0.0, entropy_bonus=0.0)
     masked = data["logits"].double().masked_fill(~data["legal"], -torch.inf).requires_grad_()
     log_prob = masked.log_softmax(1).gather(1, data["moves"][:, None])[:, 0]
-    (-(log_prob * data["advantages"]).mean()).backward()
+    (-(log_prob * data["advantages"]).mean()).backward()  # type: ignore[no-untyped-call]
     logits = data["logits"].clone().requires_grad_()
     fresh = {**data, "logits": logits, "log_probs": log_prob.detach().float(), "legal": pack_legal(data["legal"])}
     actor_critic_loss(**fresh, weights=weights).total.backward()  # type: ignore[no-untyped-call]

@@ -5,7 +5,7 @@ import pytest
 
 from agent.player import Choice, GreedyPlayer, RandomPlayer
 from agent.rules import Games
-from training.evaluation import MatchResult, elo, make_opponent, play_match, wilson_interval
+from training.match import MatchResult, elo, make_opponent, play_match, wilson_interval
 
 
 def test_wilson_interval_equals_newcombes_table() -> None:

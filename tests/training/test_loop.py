@@ -1,0 +1,191 @@
+"""The loop without Ray: bounds between games and steps, rows, checkpoints, resume."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from agent.network import Architecture, Network
+from agent.weights import load_weights
+from selfplay.actor import ActorSettings, GameBatch, GamePlayer, Weights
+from selfplay.generator import GeneratorSettings
+from selfplay.pool import LocalPool
+from training.checkpoint import newest_checkpoint
+from training.loop import TrainingLoop
+from training.metrics import TAGS
+from training.run_folder import RunFolder
+from training.settings import Settings, load_settings
+
+OVERRIDES = [
+    "network.blocks=1",
+    "network.channels=8",
+    "selfplay.actors=0",
+    "selfplay.games=8",
+    "selfplay.ply_cap=24",
+    "learner.batch_size=32",
+    "learner.publish_steps=2",
+    "replay.warmup=64",
+    "replay.capacity=600",
+    "log.steps=2",
+    "log.pgn_every=5",
+    "run.minutes=null",
+]
+
+
+def settings(steps: int, folder: Path) -> Settings:
+    return load_settings(None, [*OVERRIDES, f"run.steps={steps}", f"run.folder={folder}", "run.name=it"])
+
+
+def actor_settings(settings: Settings) -> ActorSettings:
+    generator = GeneratorSettings(settings.selfplay.games, 4, settings.selfplay.ply_cap, 1.0, True)
+    architecture = Architecture(settings.network.blocks, settings.network.channels)
+    return ActorSettings(architecture, generator, settings.run.seed, 8, 1, False)
+
+
+def network(settings: Settings) -> Network:
+    torch.manual_seed(settings.run.seed)
+    return Network(Architecture(settings.network.blocks, settings.network.channels))
+
+
+def run(tmp_path: Path, steps: int) -> tuple[TrainingLoop, RunFolder]:
+    chosen = settings(steps, tmp_path)
+    folder = RunFolder.create(chosen, None)
+    loop = TrainingLoop(chosen, folder, network(chosen))
+    loop.run(LocalPool(actor_settings(chosen)), stop=lambda: False, tick=lambda loop: None)
+    loop.close()
+    return loop, folder
+
+
+def rows(folder: RunFolder) -> list[dict[str, float]]:
+    return [json.loads(line) for line in folder.log.read_text().splitlines()]
+
+
+def test_a_run_leaves_settings_rows_games_and_a_checkpoint(tmp_path: Path) -> None:
+    loop, folder = run(tmp_path, 10)
+    assert loop.learner.step == 10
+    assert [row["step"] for row in rows(folder)] == [2, 4, 6, 8, 10]
+    for row in rows(folder):
+        assert set(row) - {"step", "time"} <= set(TAGS)
+        assert all(np.isfinite(value) for value in row.values())
+        assert row["policy/invalid_mass_max"] == row["policy/invalid_mass_mean"] == 0.0
+    path, checkpoint, _ = newest_checkpoint(folder.checkpoints)
+    assert path.name == "step-00000010"
+    assert checkpoint.state["counters"]["games"] == loop.counters.games > 0
+    provenance = load_weights(path / "weights.safetensors").provenance
+    assert provenance["step"] == "10"
+    assert provenance["run"] == "it"
+    assert (folder.games / "game-00000000.pgn").exists()
+    assert load_settings(folder.path / "settings.yaml") == loop.settings
+
+
+def test_a_position_is_trained_on_no_more_often_than_the_reuse_ratio(tmp_path: Path) -> None:
+    loop, _ = run(tmp_path, 30)
+    trained = loop.learner.step * loop.settings.learner.batch_size
+    assert trained <= loop.settings.learner.reuse * loop.replay.added
+    # And not much less: the loop does not idle when it may train.
+    assert trained > 0.6 * loop.settings.learner.reuse * loop.replay.added
+
+
+def test_every_distribution_sampled_or_trained_is_counted(tmp_path: Path) -> None:
+    loop, _ = run(tmp_path, 6)
+    trained = 6 * loop.settings.learner.batch_size
+    sampled = loop.counters.mass.distributions - trained
+    assert sampled >= loop.counters.positions
+    assert sampled % loop.settings.selfplay.games == 0
+    assert loop.counters.mass.largest == 0.0
+
+
+def test_resume_goes_on_with_step_optimiser_replay_counters_and_streams(tmp_path: Path) -> None:
+    first, folder = run(tmp_path, 6)
+    _, checkpoint, _ = newest_checkpoint(folder.checkpoints)
+    chosen = settings(12, tmp_path)
+    loaded = load_weights(folder.checkpoints / "step-00000006" / "weights.safetensors").network
+    second = TrainingLoop(chosen, folder, loaded, checkpoint)
+    assert second.learner.step == 6
+    assert second.counters.games == first.counters.games
+    assert second.counters.version == first.counters.version
+    for name, array in first.learner.optimizer_arrays().items():
+        assert np.array_equal(array, second.learner.optimizer_arrays()[name])
+    draws = [loop.replay.sample(50, loop._generator) for loop in (first, second)]
+    assert np.array_equal(draws[0].positions, draws[1].positions)
+    pool = LocalPool(actor_settings(chosen), first_stream=second.counters.streams)
+    second.run(pool, stop=lambda: False, tick=lambda loop: None)
+    second.close()
+    assert [row["step"] for row in rows(folder)] == [2, 4, 6, 8, 10, 12]
+    assert second.counters.streams == 2
+    assert second.replay.games == second.counters.games
+
+
+def test_rows_after_the_checkpoint_are_cut_and_written_anew(tmp_path: Path) -> None:
+    _, folder = run(tmp_path, 6)
+    for step in (8, 10):
+        folder.append_log({"step": step, "time": 0.0})
+    with folder.log.open("a") as file:
+        file.write('{"step": 12, "ti')  # torn by a crash
+    folder.cut_log(6)
+    assert [row["step"] for row in rows(folder)] == [2, 4, 6]
+
+
+class _Counted:
+    """A pool that records what is asked of it."""
+
+    def __init__(self, inner: LocalPool) -> None:
+        self.inner, self.versions, self.waits = inner, list[int](), list[bool]()
+        self.restarts, self.streams, self.actors = 0, 1, 1
+
+    def publish(self, weights: Weights, version: int) -> None:
+        self.versions.append(version)
+        self.inner.publish(weights, version)
+
+    def collect(self, *, wait: bool) -> list[GameBatch]:
+        self.waits.append(wait)
+        return self.inner.collect(wait=wait)
+
+    def close(self) -> None: ...
+
+
+def test_versions_are_published_in_order_and_games_awaited_only_when_needed(tmp_path: Path) -> None:
+    chosen = settings(8, tmp_path)
+    loop = TrainingLoop(chosen, RunFolder.create(chosen, None), network(chosen))
+    pool = _Counted(LocalPool(actor_settings(chosen)))
+    loop.run(pool, stop=lambda: False, tick=lambda loop: None)
+    loop.close()
+    assert pool.versions == [0, 1, 2, 3, 4]
+    assert pool.waits[0]
+    assert not all(pool.waits)
+
+
+def test_stop_ends_in_a_checkpoint(tmp_path: Path) -> None:
+    chosen = settings(1000, tmp_path)
+    folder = RunFolder.create(chosen, None)
+    loop = TrainingLoop(chosen, folder, network(chosen))
+    loop.run(LocalPool(actor_settings(chosen)), stop=lambda: loop.learner.step >= 3, tick=lambda loop: None)
+    loop.close()
+    assert newest_checkpoint(folder.checkpoints)[1].state["step"] == loop.learner.step < 1000
+
+
+def test_a_player_loads_published_weights(tmp_path: Path) -> None:
+    chosen = settings(1, tmp_path)
+    loop = TrainingLoop(chosen, RunFolder.create(chosen, None), network(chosen))
+    player = GamePlayer(actor_settings(chosen), stream=0)
+    assert player.version == -1
+    weights = loop.learner.published()
+    for array in weights.values():
+        array.setflags(write=False)  # as they come out of the object store
+    player.load(weights, 7)
+    batch = player.play()
+    assert batch.version == 7
+    assert batch.statistics.plies == 8 * 8
+    loop.close()
+
+
+def test_a_run_folder_is_not_overwritten(tmp_path: Path) -> None:
+    from agent.errors import InputError
+
+    RunFolder.create(settings(1, tmp_path), None)
+    with pytest.raises(InputError, match=r"exists already; go on with --resume it"):
+        RunFolder.create(settings(1, tmp_path), None)
+    with pytest.raises(InputError, match=r"run 'other' does not exist; runs here: it"):
+        RunFolder.find("other", tmp_path)

@@ -1,0 +1,149 @@
+"""Whole runs through the command line with real Ray actors: to the end, killed, interrupted, through Triton."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from training.checkpoint import list_checkpoints, newest_checkpoint
+
+TINY = [
+    "run.minutes=null",
+    "run.steps=12",
+    "run.name=it",
+    "network.blocks=1",
+    "network.channels=8",
+    "selfplay.actors=2",
+    "selfplay.games=8",
+    "selfplay.ply_cap=24",
+    "selfplay.plies_per_call=4",
+    "learner.batch_size=32",
+    "learner.publish_steps=2",
+    "replay.warmup=64",
+    "replay.capacity=2000",
+    "log.steps=1",
+    "evaluation.games=0",
+]
+
+
+def start(folder: Path, *arguments: str, **environment: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "zeromass", "train", *arguments],
+        cwd=folder,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def finish(process: "subprocess.Popen[str]", seconds: float = 240) -> str:
+    try:
+        output, _ = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        raise
+    return output
+
+
+def wait_for(condition: "callable", process: "subprocess.Popen[str]", seconds: float = 120) -> None:  # type: ignore[valid-type]
+    deadline = time.monotonic() + seconds
+    while not condition():  # type: ignore[misc]
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline, "timed out"
+        time.sleep(0.1)
+
+
+def steps_in_tensorboard(folder: Path, tag: str) -> list[int]:
+    accumulator = EventAccumulator(str(folder / "tensorboard"))
+    accumulator.Reload()
+    return [event.step for event in accumulator.Scalars(tag)]
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path
+    subprocess.run(["pkill", "-KILL", "-f", str(tmp_path)], check=False)
+
+
+def test_a_run_with_ray_actors_ends_with_a_summary(runs: Path) -> None:
+    process = start(runs, "demo", *TINY, "evaluation.games=4", "evaluation.ply_cap=30")
+    output = finish(process)
+    assert process.returncode == 0, output
+    assert "largest invalid mass" in output
+    assert "0.0 over" in output
+    assert "score before" in output
+    assert "score after" in output
+    assert "zeromass monitor runs/it" in output
+    assert "zeromass play --run runs/it" in output
+    assert "Traceback" not in output
+    run = runs / "runs" / "it"
+    assert steps_in_tensorboard(run, "policy/invalid_mass_max") == list(range(1, 13))
+    assert steps_in_tensorboard(run, "evaluation/score") == [0, 12]
+    games = sorted((run / "games").iterdir())
+    assert games[0].read_text().startswith("[Event")
+
+
+def test_killed_and_resumed_the_curve_has_no_gap_and_no_overlap(runs: Path) -> None:
+    run = runs / "runs" / "it"
+    longer = [override for override in TINY if not override.startswith("run.steps")]
+    process = start(runs, "demo", *longer, "run.steps=100000", "run.checkpoint_seconds=0.5")
+    # Beyond a checkpoint, so that rows must be cut on resume.
+    wait_for(lambda: len(list_checkpoints(run / "checkpoints")) >= 2, process)
+    process.kill()
+    process.communicate()
+    _, before, _ = newest_checkpoint(run / "checkpoints")
+    step = before.state["step"]
+    resumed = start(runs, "--resume", "it", f"run.steps={step + 20}", "run.checkpoint_seconds=1000")
+    output = finish(resumed)
+    assert resumed.returncode == 0, output
+    assert f"resuming runs/it from step-{step:08d}" in output
+    wanted = list(range(1, step + 21))
+    assert steps_in_tensorboard(run, "loss/total") == wanted
+    assert [json.loads(line)["step"] for line in (run / "log.jsonl").read_text().splitlines()] == wanted
+    _, after, _ = newest_checkpoint(run / "checkpoints")
+    assert after.state["step"] == step + 20
+    assert after.state["counters"]["games"] >= before.state["counters"]["games"]
+    assert after.state["replay"]["added"] >= before.state["replay"]["added"]
+    assert after.state["counters"]["streams"] == before.state["counters"]["streams"] + 2
+
+
+def test_ctrl_c_ends_in_a_checkpoint_and_says_how_to_go_on(runs: Path) -> None:
+    run = runs / "runs" / "it"
+    longer = [override for override in TINY if not override.startswith("run.steps")]
+    process = start(runs, "demo", *longer, "run.steps=100000", "run.checkpoint_seconds=1000")
+    wait_for(lambda: (run / "log.jsonl").exists() and (run / "log.jsonl").stat().st_size > 0, process)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group
+    output = finish(process)
+    assert process.returncode == 0, output
+    assert "go on with" in output
+    assert "zeromass train --resume runs/it" in output
+    assert "Traceback" not in output
+    path, _, _ = newest_checkpoint(run / "checkpoints")
+    assert int(path.name.removeprefix("step-")) > 0
+
+
+def test_a_dead_actor_is_replaced_and_the_run_goes_on(runs: Path) -> None:
+    run = runs / "runs" / "it"
+    longer = [override for override in TINY if not override.startswith("run.steps")]
+    process = start(runs, "demo", *longer, "run.steps=400", "run.checkpoint_seconds=1000")
+    wait_for(lambda: (run / "log.jsonl").exists() and (run / "log.jsonl").stat().st_size > 0, process)
+    victims = subprocess.run(
+        ["pgrep", "-f", "ray::GameActor"], capture_output=True, text=True, check=False
+    ).stdout.split()
+    assert victims
+    os.kill(int(victims[0]), signal.SIGKILL)
+    output = finish(process)
+    assert process.returncode == 0, output
+    last = json.loads((run / "log.jsonl").read_text().splitlines()[-1])
+    assert last["step"] == 400
+    assert last["system/restarts"] >= 1
+    assert last["system/workers_alive"] == 2

@@ -1,0 +1,158 @@
+"""Matches: wins, draws, losses, the score with its interval, and what it means in Elo."""
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent import rules, vocabulary
+from agent.player import GreedyPlayer, Player, RandomPlayer
+from agent.rules import Games, Termination
+from selfplay.openings import mix, random_opening
+
+
+@dataclass(frozen=True)
+class MatchResult:
+    """A finished match, from the first player's side."""
+
+    opponent: str
+    games: int
+    wins: int
+    draws: int
+    losses: int
+    illegal_moves: int
+    """Moves of the player that were not legal; each loses its game on the spot."""
+
+    @property
+    def score(self) -> float:
+        """Share of points, draws count half: 0..1."""
+        return (self.wins + 0.5 * self.draws) / self.games if self.games else 0.0
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % interval of the score."""
+        return wilson_interval(self.score, self.games)
+
+    def to_json(self) -> dict[str, Any]:
+        """The keys that scripts rely on; Elo is None where the score is 0 or 1."""
+        low, high = self.interval
+        return {
+            **asdict(self),
+            "score": self.score,
+            "elo": elo(self.score),
+            "elo_low": elo(low),
+            "elo_high": elo(high),
+        }
+
+    @classmethod
+    def from_json(cls, row: dict[str, Any]) -> "MatchResult":
+        """Read back what `to_json` wrote."""
+        return cls(**{key: row[key] for key in ("opponent", "games", "wins", "draws", "losses", "illegal_moves")})
+
+    def sentence(self) -> str:
+        """For people."""
+        low, high = self.interval
+        return (
+            f"{100 * self.score:.1f} % against {self.opponent} (95 % interval {100 * low:.1f} to {100 * high:.1f}; "
+            f"+{self.wins} ={self.draws} -{self.losses} in {self.games} games)"
+        )
+
+
+def wilson_interval(score: float, games: int, z: float = 1.96) -> tuple[float, float]:
+    """Wilson's score interval (Wilson 1927) for a mean of `games` results in 0..1.
+
+    Draws make the true spread smaller than the binomial one assumed here, so the interval errs on the wide side;
+    unlike the normal approximation it is honest at scores of 0 and 1.
+    """
+    if games == 0:
+        return 0.0, 1.0
+    shrink = 1 + z * z / games
+    centre = (score + z * z / (2 * games)) / shrink
+    half = z / shrink * math.sqrt(score * (1 - score) / games + z * z / (4 * games * games))
+    return max(centre - half, 0.0), min(centre + half, 1.0)
+
+
+def elo(score: float) -> float | None:
+    """Elo difference that makes `score` the expectation; None at 0 and 1, where it is infinite."""
+    return 400 * math.log10(score / (1 - score)) if 0 < score < 1 else None
+
+
+def make_opponent(name: str, seed: int) -> Player:
+    """A built-in opponent: `random` or `greedy`.
+
+    Raises:
+        ValueError: no opponent has this name.
+    """
+    if name == "random":
+        return RandomPlayer(seed)
+    if name == "greedy":
+        return GreedyPlayer(seed)
+    raise ValueError(f"there is no opponent {name!r}; use random or greedy")
+
+
+def play_match(
+    player: Player,
+    opponent: Player,
+    *,
+    games: int,
+    seed: int,
+    opening_plies: int = 4,
+    ply_cap: int = 300,
+    progress: Callable[[int], None] | None = None,
+) -> MatchResult:
+    """Play all games side by side; each random opening is played twice, with colours exchanged.
+
+    Args:
+        player: whose score is counted.
+        opponent: the other.
+        games: how many.
+        seed: of the openings.
+        opening_plies: random plies before the players take over.
+        ply_cap: a game this long is a draw.
+        progress: called with the number of games that just ended.
+    """
+    points = np.zeros(games)
+    boards = _start(games, seed, opening_plies)
+    illegal_moves = 0
+    player_is_black = np.arange(games) % 2 == 1
+    active = np.arange(games)
+    reported = 0
+    while len(active):
+        ended = boards.outcome(claim_draws=True)[active]
+        mated = active[ended == Termination.CHECKMATE]
+        points[mated] = np.where(rules.is_black(boards.positions[mated]) == player_is_black[mated], -1, 1)
+        active = active[(ended == Termination.NONE) & (boards.ply[active] < ply_cap)]
+        if progress is not None and games - len(active) > reported:
+            progress(games - len(active) - reported)
+            reported = games - len(active)
+        to_move = rules.is_black(boards.positions[active]) == player_is_black[active]
+        for mover, rows in ((player, active[to_move]), (opponent, active[~to_move])):
+            if len(rows) == 0:
+                continue
+            moves = mover.choose(boards.take(rows)).moves
+            legal = _is_legal(boards.positions[rows], moves)
+            boards.play(moves[legal], rows[legal])
+            points[rows[~legal]] = -1 if mover is player else 1
+            illegal_moves += int((~legal).sum()) if mover is player else 0
+            active = np.setdiff1d(active, rows[~legal])
+    wins, losses = int((points > 0).sum()), int((points < 0).sum())
+    return MatchResult(opponent.name, games, wins, games - wins - losses, losses, illegal_moves)
+
+
+def _is_legal(positions: NDArray[np.uint64], moves: NDArray[np.uint16]) -> NDArray[np.bool_]:
+    """bool [B]: whether each move is legal in its packed position."""
+    words = rules.legal_bits(positions)[np.arange(len(moves)), np.minimum(moves, vocabulary.SIZE - 1) // 32]
+    legal: NDArray[np.bool_] = ((words >> (moves % 32).astype(np.int32)) & 1 == 1) & (moves < vocabulary.SIZE)
+    return legal
+
+
+def _start(games: int, seed: int, opening_plies: int) -> Games:
+    boards = Games(games)
+    seeds: NDArray[np.int64] = mix(np.arange(games // 2 + 1, dtype=np.int64) + 1_000_003 * seed)
+    for row in range(games):
+        for move in random_opening(int(seeds[row // 2]), opening_plies):
+            boards.play(np.array([move], np.uint16), np.array([row]))
+    return boards
