@@ -13,6 +13,7 @@ from typing import ClassVar
 
 import chess
 import chess.pgn
+import torch
 
 from agent.console import Streams, draw_board
 from agent.notation import MoveError, read_move
@@ -241,6 +242,7 @@ def play_command(start: chess.Board | None, side: str, weights: Path | None, run
     """
     if isinstance(sys.stdin, TextIOWrapper):
         sys.stdin.reconfigure(errors="replace")  # a stray byte is an unreadable move, not a crash
+    torch.set_num_threads(1)  # a move is a few dozen positions: threads would only wait for each other
     person = sys.stdin.isatty() and sys.stdout.isatty()
     streams = Streams(sys.stdin, sys.stdout, person)
     color = random.Random(seed).random() < 0.5 if side == "random" else side == "white"

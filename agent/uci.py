@@ -229,8 +229,11 @@ def _version() -> str:
 
 
 def _load(weights: Path | None, progress: Callable[[str], None]) -> "Opponent":
-    from agent.opponent import load_opponent  # torch and Numba: seconds
+    import torch  # seconds, as is what follows
 
+    from agent.opponent import load_opponent
+
+    torch.set_num_threads(1)  # a move is a few dozen positions: threads would only wait for each other
     return load_opponent(weights, progress=progress)
 
 
