@@ -84,7 +84,7 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
         ("train demo learner.batch_size=many", "setting learner.batch_size='many' is refused"),
         ("train nosuchfile", "settings file 'nosuchfile' does not exist"),
         ("train demo cpu", "'cpu' is not a setting of the form key=value"),
-        ("train --resume nobody", "no run 'nobody'"),
+        ("train --resume nobody", "run 'nobody' does not exist; none in runs/ yet"),
     ],
 )
 def test_mistake_is_one_sentence(capsys: pytest.CaptureFixture[str], words: str, sentence: str) -> None:
