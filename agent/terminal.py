@@ -3,6 +3,7 @@
 A line of input is a command or a move. What cannot be played is refused with a sentence and asked for again.
 """
 
+import contextlib
 import random
 import sys
 from collections.abc import Callable, Mapping
@@ -244,6 +245,9 @@ def play_command(start: chess.Board | None, side: str, weights: Path | None, run
         sys.stdin.reconfigure(errors="replace")  # a stray byte is an unreadable move, not a crash
     torch.set_num_threads(1)  # a move is a few dozen positions: threads would only wait for each other
     person = sys.stdin.isatty() and sys.stdout.isatty()
+    if person:
+        with contextlib.suppress(ImportError):  # not everywhere
+            import readline  # noqa: F401  (gives `input` its line editing)
     streams = Streams(sys.stdin, sys.stdout, person)
     color = random.Random(seed).random() < 0.5 if side == "random" else side == "white"
     opponent = load_opponent(weights, run, seed=seed or 0, progress=streams.say)
@@ -252,7 +256,7 @@ def play_command(start: chess.Board | None, side: str, weights: Path | None, run
 
 
 def _expected(score: float | None, whom: str = "the agent") -> str:
-    return "" if score is None else f" (expected score {score:+.2f} for {whom})"
+    return "" if score is None else f" (expected score {round(score, 2) + 0.0:+.2f} for {whom})"
 
 
 def _name(color: chess.Color) -> str:

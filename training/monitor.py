@@ -41,7 +41,7 @@ def start_tensorboard(folder: Path, port: int | None, say: Callable[[str], None]
         InputError: `port` is taken.
     """
     chosen = choose_port(port, say)  # before the import, which takes seconds
-    from tensorboard.program import TensorBoard, TensorBoardServerException  # type: ignore[import-untyped]
+    from tensorboard.program import TensorBoard, TensorBoardServerException
 
     program = TensorBoard()
     # The data server would be a second process that outlives a killed first one.
