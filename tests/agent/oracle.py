@@ -18,15 +18,32 @@ def expected_moves(board: chess.Board) -> list[int]:
     return sorted(vocabulary.from_uci(move.uci(), black=not board.turn) for move in board.legal_moves)
 
 
-def expected_termination(board: chess.Board, claim_draws: bool) -> Termination:
+def expected_termination(board: chess.Board) -> Termination:
     outcome = board.outcome(claim_draw=False)
-    if outcome is not None:
-        return Termination[outcome.termination.name]
-    if claim_draws and board.is_fifty_moves():
+    return Termination.NONE if outcome is None else Termination[outcome.termination.name]
+
+
+def expected_claim(board: chess.Board, automatic: Termination) -> Termination:
+    """What ends the game once draws on the board are claimed, given what ends it without."""
+    if automatic is Termination.NONE and board.is_fifty_moves():
         return Termination.FIFTY_MOVES
-    if claim_draws and board.is_repetition(3):
+    if automatic is Termination.NONE and board.is_repetition(3):
         return Termination.THREEFOLD_REPETITION
-    return Termination.NONE
+    return automatic
+
+
+def identity(board: chess.Board) -> tuple[object, ...]:
+    """Equal for boards that are alike in all that the rules know."""
+    pieces = (
+        board.pawns,
+        board.knights,
+        board.bishops,
+        board.rooks,
+        board.queens,
+        board.kings,
+        board.occupied_co[True],
+    )
+    return (*pieces, board.turn, board.castling_rights, board.ep_square, board.halfmove_clock, board.fullmove_number)
 
 
 def expected_repetitions(board: chess.Board) -> int:
@@ -53,15 +70,16 @@ def differences(boards: Sequence[chess.Board], positions: NDArray[np.uint64], *,
     claimed = rules.outcome(positions, claim_draws=True, counts=counts)
     occurred = (positions[:, 7] >> np.uint64(16)) & np.uint64(0xFF)
     for row, board in enumerate(boards):
-        bare = board if history else board.copy(stack=False)
+        bare = board if history or not board.move_stack else board.copy(stack=False)
+        automatic = expected_termination(bare)
         for name, ours, theirs in (
             ("fen", rules.to_fen(positions[row]), board.fen()),
             ("moves", indices[row, : counts[row]].tolist(), expected_moves(board)),
             ("check", bool(checks[row]), board.is_check()),
             ("material", int(material[row]), expected_material(board)),
             ("black", bool(black[row]), not board.turn),
-            ("outcome", Termination(int(plain[row])), expected_termination(bare, False)),
-            ("claimed outcome", Termination(int(claimed[row])), expected_termination(bare, True)),
+            ("outcome", Termination(int(plain[row])), automatic),
+            ("claimed outcome", Termination(int(claimed[row])), expected_claim(bare, automatic)),
             ("repetitions", int(occurred[row]), expected_repetitions(bare)),
         ):
             if ours != theirs:
@@ -81,17 +99,17 @@ def tree_differences(fen: str, depth: int) -> tuple[int, list[str]]:
             break
         positions, moves, offsets = games.successors()
         children, kept = [], []
-        seen: set[str] = set()
+        seen: set[tuple[object, ...]] = set()
         for row, board in enumerate(boards):
             for child in range(offsets[row], offsets[row + 1]):
                 uci = vocabulary.to_uci(int(moves[child]), black=not board.turn)
-                board.push_uci(uci)
-                fen_below = board.fen()
-                if fen_below not in seen:
-                    seen.add(fen_below)
-                    children.append(board.copy(stack=False))
+                below = board.copy(stack=False)
+                below.push_uci(uci)  # refuses what python-chess does not find legal
+                if identity(below) not in seen:
+                    seen.add(identity(below))
+                    below.clear_stack()
+                    children.append(below)
                     kept.append(child)
-                board.pop()
         if not children:
             break
         boards, games = children, Games(len(children))

@@ -85,6 +85,10 @@ TRICKY: Final = (
 )
 
 
+MOST_MOVES: Final = 10
+"""Harvested positions have few moves, so that the trees below hundreds of them stay affordable."""
+
+
 def harvest(number: int, seed: int) -> Iterator[str]:
     """`number` more tricky FENs from random games: each with a pin, check, en passant, promotion or castling."""
     rng = np.random.default_rng(seed)
@@ -97,7 +101,7 @@ def harvest(number: int, seed: int) -> Iterator[str]:
                 break
             captures = [move for move in moves if board.is_capture(move)]
             board.push(rng.choice(np.array(captures if captures and rng.random() < 0.4 else moves, object)))
-        if is_tricky(board) and board.legal_moves.count() < 16 and board.fen() not in found:
+        if is_tricky(board) and board.legal_moves.count() <= MOST_MOVES and board.fen() not in found:
             found.add(board.fen())
             yield board.fen()
             if len(found) == number:
