@@ -164,7 +164,10 @@ class Engine:
             move, score = opponent.think(board)
             milliseconds = round(1000 * (time.perf_counter() - started))
             nodes = board.legal_moves.count()  # one evaluation each
-            self._send(f"info depth 1{_score(board, move, score)} time {milliseconds} nodes {nodes} pv {move}")
+            # `multipv 1`: some programs show numbered lines only.
+            self._send(
+                f"info depth 1 multipv 1{_score(board, move, score)} time {milliseconds} nodes {nodes} pv {move}"
+            )
             answer = move.uci()
         else:
             self._send(f"info depth 0 score {'mate 0' if board.is_check() else 'cp 0'}")

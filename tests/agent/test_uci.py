@@ -142,7 +142,7 @@ def test_handshake_before_anything_is_loaded(loader: Loader) -> None:
 )
 def test_go_answers_at_once_whatever_its_arguments(program: Program, arguments: str) -> None:
     program.send("position startpos moves e2e4", f"go {arguments}")
-    program.expect(r"info depth 1 score cp 298 time \d+ nodes 20 pv b8a6", "bestmove b8a6")
+    program.expect(r"info depth 1 multipv 1 score cp 298 time \d+ nodes 20 pv b8a6", "bestmove b8a6")
     program.end()
 
 
@@ -202,7 +202,7 @@ def test_end_during_an_infinite_search_still_answers(program: Program, end: str 
 
 def test_mate_is_announced(program: Program) -> None:
     program.send("position fen 7k/8/5KQ1/8/8/8/8/8 w - - 0 1", "go")
-    program.expect(r"info depth 1 score mate 1 time \d+ nodes \d+ pv g6\w\w", r"bestmove g6\w\w")
+    program.expect(r"info depth 1 multipv 1 score mate 1 time \d+ nodes \d+ pv g6\w\w", r"bestmove g6\w\w")
     program.end()
 
 
