@@ -273,6 +273,15 @@ def test_read_fen_drops_rights_that_cannot_be() -> None:
     assert read_fen("4k3/8/8/8/8/8/8/4K2R w KQkq e3 0 1").fen() == "4k3/8/8/8/8/8/8/4K2R w K - 0 1"
 
 
+def test_guide_and_help_name_every_command() -> None:
+    commands = {*Dialogue._commands, "quit"}
+    guide = (ROOT / "docs/play.md").read_text()
+    rows = re.findall(r"^\| ((?:`[a-z]+`(?:, )?)+) \|", guide, re.MULTILINE)
+    assert {word for row in rows for word in re.findall(r"[a-z]+", row)} == commands
+    said, _ = talk("help")
+    assert all(re.search(rf"^(.*  )?{command}  ", said, re.MULTILINE) for command in commands)
+
+
 class Pipe:
     """`zeromass play --plain` as a child, spoken to over a pipe."""
 

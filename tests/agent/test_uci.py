@@ -331,6 +331,28 @@ def test_uciok_needs_nothing_heavy(tmp_path: Path) -> None:
     assert done.stdout.splitlines()[-2:] == ["uciok", "[]"], done.stderr
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="the guide's starter is a POSIX shell script")
+def test_starter_of_the_guide(tmp_path: Path) -> None:
+    """The script that docs/play.md has people write, run from elsewhere."""
+    home = tmp_path / "a project"
+    (home / ".venv/bin").mkdir(parents=True)
+    (home / ".venv/bin/zeromass").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m zeromass "$@"\n')
+    (home / ".venv/bin/zeromass").chmod(0o755)
+    lines = re.search(r"^printf .*\nchmod .*$", (ROOT / "docs/play.md").read_text(), re.MULTILINE)
+    assert lines is not None
+    subprocess.run(lines[0], shell=True, cwd=home, check=True)
+    done = subprocess.run(
+        [home / "zeromass-uci"],
+        input="uci\nquit\n",
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert done.stdout.splitlines()[-1] == "uciok", done.stderr
+
+
 def test_stray_bytes_on_standard_input(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "zeromass", "uci"],
