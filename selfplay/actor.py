@@ -1,5 +1,6 @@
 """The Ray actor around a generator, and what it reports."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -8,6 +9,7 @@ import ray
 import torch
 from numpy.typing import NDArray
 
+import kernels
 from agent.evaluator import Evaluator
 from agent.network import Architecture, Network
 from selfplay.generator import Generator, GeneratorSettings, GeneratorStatistics
@@ -29,6 +31,8 @@ class GameBatch:
     """Games that ended during the call."""
     statistics: GeneratorStatistics = field(default_factory=GeneratorStatistics)
     """Of the call, unfinished games included."""
+    launches: Mapping[str, int] = field(default_factory=dict)
+    """How often each kernel ran on each backend during the call, keyed like `masked_softmax.triton`."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +70,10 @@ class GamePlayer:
 
     def play(self) -> GameBatch:
         """Play `plies_per_call` plies in every game."""
+        before = Counter(kernels.launches())
         records = [record for _ in range(self._settings.plies_per_call) for record in self._generator.step()]
-        return GameBatch(self._stream, self.version, records, self._generator.take_statistics())
+        launches = dict(Counter(kernels.launches()) - before)
+        return GameBatch(self._stream, self.version, records, self._generator.take_statistics(), launches)
 
 
 class GameActor:

@@ -131,7 +131,9 @@ class RayPool:
             self._calls[actor.play.remote(self._weights, self._version)] = actor
 
     def _finish(self, call: "ray.ObjectRef[GameBatch]") -> GameBatch | None:
-        actor = self._calls.pop(call)
+        actor = self._calls.pop(call, None)
+        if actor is None:
+            return None  # of an actor that was replaced a moment ago
         try:
             batch: GameBatch = ray.get(call)
         except RayActorError:
@@ -145,8 +147,6 @@ class RayPool:
         return batch
 
     def _replace(self, actor: "ray.actor.ActorHandle[GameActor]") -> None:
-        if actor not in self._actors:
-            return  # its second call in flight; already replaced
         self._calls = {call: other for call, other in self._calls.items() if other is not actor}
         time.sleep(RESTART_DELAY)
         self.restarts += 1

@@ -5,6 +5,7 @@ then waits for games; the actors have a bounded number of calls under way and th
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,6 +65,8 @@ class TrainingLoop:
         self.counters = Counters()
         self.recent: dict[str, float] = {}
         """The last row written, for a display."""
+        self.selfplay_launches: Counter[str] = Counter()
+        """How often the actors ran each kernel on each backend, since this process started."""
         self._generator = np.random.default_rng([settings.run.seed, 1])
         if checkpoint is not None:
             self._restore(checkpoint)
@@ -182,6 +185,7 @@ class TrainingLoop:
     def _ingest(self, batch: GameBatch) -> None:
         learner = self.settings.learner
         self._tally.add(batch, self.counters.version)
+        self.selfplay_launches.update(batch.launches)
         self._mass.add(batch.statistics.mass)
         self.counters.mass.add(batch.statistics.mass)
         for record in batch.records:

@@ -1,11 +1,12 @@
 """One command: a match before, training with actors, a match after, a summary with the next command to type."""
 
+import json
 import logging
 import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Event
 from types import FrameType
@@ -14,9 +15,11 @@ from typing import Final
 import ray
 import torch
 
+import kernels
 from agent.compilation import warm_up
 from agent.errors import InputError
 from agent.evaluator import Evaluator
+from agent.files import write_atomic
 from agent.meter import InvalidMassError
 from agent.network import Architecture, Network
 from agent.player import LookaheadPlayer
@@ -51,6 +54,14 @@ class Summary:
     after: MatchResult | None
     stopped: bool
     """Ended by Ctrl-C or SIGTERM rather than by its settings."""
+    selfplay_kernels: dict[str, int]
+    """How often the actors ran each kernel on each backend since the last start, such as `masked_sample.numba`."""
+    learner_kernels: dict[str, int]
+    """The same for the learner."""
+
+    def to_json(self) -> str:
+        """For `summary.json` in the run folder."""
+        return json.dumps(asdict(self), default=str, indent=1)
 
 
 def train_command(config: str | None, overrides: list[str], resume: str | None, cluster: str | None) -> int:
@@ -106,12 +117,14 @@ def run_training(
         before = folder.first_match() if checkpoint else _match(loop, display, "before")
         torch.set_num_threads(settings.learner.threads)
         with _stop_on_signals() as stopped, _pool(settings, loop, cluster, display) as pool, display.training():
+            kernels.reset_launches()
             loop.run(pool, stop=stopped.is_set, tick=display.tick)
+            learner_kernels = kernels.launches()
         after = None if stopped.is_set() else _match(loop, display, "after")
     finally:
         loop.close()
     mass = loop.counters.mass
-    return Summary(
+    summary = Summary(
         folder=folder.path,
         games=loop.counters.games,
         positions=loop.counters.positions,
@@ -122,7 +135,11 @@ def run_training(
         before=before,
         after=after,
         stopped=stopped.is_set(),
+        selfplay_kernels=dict(loop.selfplay_launches),
+        learner_kernels=learner_kernels,
     )
+    write_atomic(folder.path / "summary.json", summary.to_json().encode())
+    return summary
 
 
 def _network(settings: Settings, folder: RunFolder, checkpoint: Checkpoint | None) -> Network:

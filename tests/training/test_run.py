@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -54,9 +54,9 @@ def finish(process: "subprocess.Popen[str]", seconds: float = 240) -> str:
     return output
 
 
-def wait_for(condition: "callable", process: "subprocess.Popen[str]", seconds: float = 120) -> None:  # type: ignore[valid-type]
+def wait_for(condition: Callable[[], bool], process: "subprocess.Popen[str]", seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
-    while not condition():  # type: ignore[misc]
+    while not condition():
         assert process.poll() is None, process.communicate()[0]
         assert time.monotonic() < deadline, "timed out"
         time.sleep(0.1)
@@ -147,3 +147,21 @@ def test_a_dead_actor_is_replaced_and_the_run_goes_on(runs: Path) -> None:
     assert last["step"] == 400
     assert last["system/restarts"] >= 1
     assert last["system/workers_alive"] == 2
+
+
+def test_selfplay_and_learner_pass_through_the_triton_kernels(runs: Path) -> None:
+    """The same command, workers and all, with every masked kernel interpreted from its Triton source."""
+    tiny = ["run.steps=2", "selfplay.games=2", "selfplay.ply_cap=10", "learner.batch_size=4", "replay.warmup=8"]
+    process = start(runs, "demo", *TINY, *tiny, TRITON_INTERPRET="1", ZEROMASS_KERNELS_BACKEND="triton")
+    output = finish(process)
+    assert process.returncode == 0, output
+    summary = json.loads((runs / "runs" / "it" / "summary.json").read_text())
+    for side, needed in (
+        ("selfplay_kernels", {"masked_sample", "masked_softmax", "invalid_mass"}),
+        ("learner_kernels", {"policy_terms", "policy_terms_backward", "masked_softmax", "invalid_mass"}),
+    ):
+        ran = summary[side]
+        assert {name for name in ran if not name.endswith(".triton")} == set(), ran
+        assert all(any(name.startswith(op) and count > 0 for name, count in ran.items()) for op in needed), ran
+    assert summary["largest_invalid_mass"] == 0.0
+    assert summary["distributions"] > 0
