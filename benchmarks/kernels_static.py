@@ -150,7 +150,9 @@ def compile_launch(launch: Launch, target: str) -> Any:
     from triton.compiler import ASTSource
 
     options = dict(launch.options)
-    warps = options.pop("num_warps")
+    tuning = {name: options.pop(name) for name in ("num_warps", "maxnreg")}
+    if target.startswith("gfx"):
+        del tuning["maxnreg"]
     signature: dict[str, str] = {}
     constants: dict[tuple[int], Any] = {}
     attributes: dict[tuple[int], Any] = {}
@@ -171,7 +173,7 @@ def compile_launch(launch: Launch, target: str) -> Any:
             if special and value % 16 == 0:
                 attributes[(i,)] = [["tt.divisibility", 16]]
     source = ASTSource(launch.kernel, signature, constants, attributes)
-    return triton.compile(source, target=GPUTarget(*TARGETS[target]), options={"num_warps": warps})
+    return triton.compile(source, target=GPUTarget(*TARGETS[target]), options=tuning)
 
 
 def inspect(launch: Launch, target: str, dtype: str, size: int) -> Compiled:

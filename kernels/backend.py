@@ -1,6 +1,6 @@
 """Which implementation of an op runs, and a count of those that ran.
 
-Public names are `triton` and `torch`. On a CPU `torch` means Numba loops where they are faster (float32 and float64,
+Public names are `triton` and `torch`. On a CPU `torch` means Numba loops where they are faster (float32,
 Numba installed) and PyTorch operators otherwise: same contract, same results up to rounding.
 """
 
@@ -18,7 +18,7 @@ import torch
 BACKENDS = ("auto", "triton", "torch")
 ENVIRONMENT_VARIABLE = "ZEROMASS_KERNELS_BACKEND"
 
-_HALF = (torch.bfloat16, torch.float16)
+_OTHER_FLOATS = (torch.bfloat16, torch.float16, torch.float64)
 
 _default: str | None = None
 _numba_allowed = True
@@ -59,10 +59,10 @@ def triton_installed() -> bool:
 
 
 def use_numba(tensors: Sequence[torch.Tensor]) -> bool:
-    """Whether the CPU path may take the Numba loops for these tensors: none of them half precision."""
+    """Whether the CPU path may take the Numba loops for these tensors: no floats among them but float32."""
     return (
         _numba_allowed
-        and all(tensor.device.type == "cpu" and tensor.dtype not in _HALF for tensor in tensors)
+        and all(tensor.device.type == "cpu" and tensor.dtype not in _OTHER_FLOATS for tensor in tensors)
         and ("numba" in sys.modules or importlib.util.find_spec("numba") is not None)
     )
 

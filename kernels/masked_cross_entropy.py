@@ -97,6 +97,8 @@ def _check_ragged(targets: RaggedTargets, logits: Tensor) -> RaggedTargets:
         )
     if probabilities.requires_grad:
         raise ValueError("targets must not require grad: masked_cross_entropy differentiates the logits alone")
+    if logits.device.type == "cpu":  # where the loops take float32; on a GPU the kernel converts as it reads
+        probabilities = probabilities.to(row_dtype(logits.dtype))
     return RaggedTargets(offsets.contiguous(), indices.contiguous(), probabilities.contiguous())
 
 

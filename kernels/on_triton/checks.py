@@ -8,7 +8,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from kernels.on_triton.launch import accumulator, on_device, operand, tile_for
+from kernels.on_triton.launch import accumulator, launch_options, on_device, operand, tile_for
 from kernels.on_triton.tiles import columns_of, entry_legal, legal_tile, program_rows, read, row_sum, settle, statistics
 
 
@@ -85,7 +85,7 @@ def invalid_mass(probabilities: Tensor, words: Tensor) -> Tensor:
         with on_device(probabilities):
             invalid_mass_kernel[(triton.cdiv(count, tile.R),)](
                 probabilities, words, out, count, size, p.row, p.column, *words.stride(), R=tile.R, G=tile.G, V=tile.V,
-                WIDE=p.wide, ACC=accumulator(probabilities.dtype), num_warps=tile.warps,
+                WIDE=p.wide, ACC=accumulator(probabilities.dtype), **launch_options(),
             )  # fmt: skip
     return out
 
@@ -101,6 +101,6 @@ def row_status(logits: Tensor, words: Tensor, targets: Tensor | None) -> Tensor:
             row_status_kernel[(triton.cdiv(count, tile.R),)](
                 logits, words, out if targets is None else targets.contiguous(), out, count, size, x.row, x.column,
                 *words.stride(), R=tile.R, G=tile.G, V=tile.V, WIDE=x.wide, TARGETS=targets is not None,
-                ACC=accumulator(logits.dtype), num_warps=tile.warps,
+                ACC=accumulator(logits.dtype), **launch_options(),
             )  # fmt: skip
     return out

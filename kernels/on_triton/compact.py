@@ -8,7 +8,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from kernels.on_triton.launch import accumulator, on_device, operand, tile_for
+from kernels.on_triton.launch import accumulator, launch_options, on_device, operand, tile_for
 from kernels.on_triton.tiles import columns_of, legal_tile, program_rows, read, row_sum, settle, statistics, write
 
 
@@ -127,13 +127,13 @@ def legal_log_probs(logits: Tensor, words: Tensor, width: int) -> tuple[Tensor, 
     counts = torch.empty(count, dtype=torch.int32, device=logits.device)
     peak, log_sum = (torch.empty(count, dtype=exact, device=logits.device) for _ in range(2))
     if count:
-        tile = tile_for(size, logits.dtype, heavy=True)
+        tile = tile_for(size, logits.dtype)
         x = operand(logits, tile)
         with on_device(logits):
             compact_kernel[(triton.cdiv(count, tile.R),)](
                 logits, words, values, indices, counts, peak, log_sum, count, size, width, x.row, x.column,
                 *words.stride(), R=tile.R, G=tile.G, V=tile.V, K=256, WIDE=x.wide,
-                ACC=accumulator(logits.dtype), num_warps=tile.warps,
+                ACC=accumulator(logits.dtype), **launch_options(),
             )  # fmt: skip
     return values, indices, counts, peak, log_sum
 
@@ -145,12 +145,12 @@ def legal_log_probs_backward(
     count, size = logits.shape
     out = torch.empty((count, size), dtype=logits.dtype, device=logits.device)
     if count:
-        tile = tile_for(size, logits.dtype, heavy=True)
+        tile = tile_for(size, logits.dtype)
         x, o = operand(logits, tile), operand(out, tile)
         with on_device(logits):
             compact_backward_kernel[(triton.cdiv(count, tile.R),)](
                 gradient, logits, words, peak, log_sum, out, count, size, indices.shape[1], *gradient.stride(),
                 x.row, x.column, *words.stride(), o.row, R=tile.R, G=tile.G, V=tile.V, WIDE=x.wide, WIDE_OUT=o.wide,
-                ACC=accumulator(logits.dtype), num_warps=tile.warps,
+                ACC=accumulator(logits.dtype), **launch_options(),
             )  # fmt: skip
     return out

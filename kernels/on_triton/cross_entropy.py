@@ -14,7 +14,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from kernels.on_triton.launch import accumulator, on_device, operand, tile_for
+from kernels.on_triton.launch import accumulator, launch_options, on_device, operand, tile_for
 from kernels.on_triton.ragged import ragged_cross_entropy, ragged_cross_entropy_backward
 from kernels.on_triton.tiles import (
     columns_of,
@@ -228,14 +228,14 @@ def _forward(
     loss, peak, log_sum = (torch.empty(count, dtype=exact, device=logits.device) for _ in range(3))
     known = torch.empty(count, dtype=torch.uint8, device=logits.device)
     if count:
-        tile = tile_for(size, logits.dtype, heavy=True)
+        tile = tile_for(size, logits.dtype)
         x = operand(logits, tile)
         q = operand(targets, tile) if targets.dim() == 2 else x
         with on_device(logits):
             cross_entropy_kernel[(triton.cdiv(count, tile.R),)](
                 logits, words, targets, loss, peak, log_sum, known, count, size, x.row, x.column, *words.stride(),
                 q.row, q.column, R=tile.R, G=tile.G, V=tile.V, WIDE=x.wide, WIDE_Q=q.wide, SOFT=targets.dim() == 2,
-                EPS=smoothing, Z=z_loss, ACC=accumulator(logits.dtype), num_warps=tile.warps,
+                EPS=smoothing, Z=z_loss, ACC=accumulator(logits.dtype), **launch_options(),
             )  # fmt: skip
     return loss, peak, log_sum, known.view(torch.bool)
 
@@ -254,7 +254,7 @@ def _backward(
     count, size = logits.shape
     out = torch.empty((count, size), dtype=logits.dtype, device=logits.device)
     if count:
-        tile = tile_for(size, logits.dtype, heavy=True)
+        tile = tile_for(size, logits.dtype)
         x, o = operand(logits, tile), operand(out, tile)
         q = operand(targets, tile) if targets.dim() == 2 else x
         with on_device(logits):
@@ -262,6 +262,6 @@ def _backward(
                 gradient, logits, words, targets, peak, log_sum, known, out, count, size, gradient.stride(0),
                 x.row, x.column, *words.stride(), q.row, q.column, o.row, R=tile.R, G=tile.G, V=tile.V, WIDE=x.wide,
                 WIDE_Q=q.wide, WIDE_OUT=o.wide, SOFT=targets.dim() == 2, EPS=smoothing, Z=z_loss,
-                ACC=accumulator(logits.dtype), num_warps=tile.warps,
+                ACC=accumulator(logits.dtype), **launch_options(),
             )  # fmt: skip
     return out

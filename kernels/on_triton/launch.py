@@ -19,7 +19,6 @@ class Tile(NamedTuple):
     R: int
     G: int
     V: int
-    warps: int
 
     @property
     def width(self) -> int:
@@ -27,18 +26,15 @@ class Tile(NamedTuple):
         return self.G * self.V
 
 
-def tile_for(size: int, dtype: torch.dtype, *, heavy: bool = False) -> Tile:
-    """Choose the tile for rows of `size` columns. Reasoned, not yet tuned on a device:
+def tile_for(size: int, dtype: torch.dtype) -> Tile:
+    """Choose the tile for rows of `size` columns. Reasoned and checked in compiled code, not tuned on a device:
 
-    | columns     | rows | warps | lanes a thread | why                                                                |
-    |-------------|------|-------|----------------|--------------------------------------------------------------------|
-    | up to 1,024 | 2,048 / width, at most 32 | 4 | 16 | a narrow row alone would leave most threads of a program idle |
-    | to 2,048    | 1    | 4     | 16             | 16 float32 values a thread stay in registers at full occupancy     |
-    | to 4,096    | 1    | 8     | 16             | the same lanes a thread                                            |
-    | more        | 1    | 8     | 16             | 4,096 at a time with a running maximum and sum                     |
-
-    A heavy kernel (noise, ranks, or a second matrix in the same pass) takes twice the warps: at 16 lanes a thread its
-    registers ran to 127 and float32 spilled; at 8 the static report shows no spills on any target.
+    | columns     | rows                 | lanes a thread | why                                                    |
+    |-------------|----------------------|----------------|--------------------------------------------------------|
+    | up to 1,024 | 2,048 / width, to 32 | 8              | a narrow row alone would leave most of a program idle  |
+    | to 2,048    | 1                    | 8              | 1,880 is here: 40 registers, 48 warps a multiprocessor |
+    | to 4,096    | 1                    | 16             | the row still stays in registers                       |
+    | more        | 1                    | 16             | 4,096 at a time with a running maximum and sum         |
 
     V is 8 columns (4 in float64): a group is 32 bytes of float32, one sector, the least that memory hands over, and 16
     bytes of a half type, one 128-bit load. A group without a legal entry is not loaded.
@@ -46,8 +42,16 @@ def tile_for(size: int, dtype: torch.dtype, *, heavy: bool = False) -> Tile:
     V = 4 if dtype == torch.float64 else 8
     width = min(WIDEST, max(2 * V, triton.next_power_of_2(size)))
     rows = max(1, min(32, 2048 // width))
-    warps = 8 if width > 2048 else 4
-    return Tile(rows, width // V, V, 2 * warps if heavy else warps)
+    return Tile(rows, width // V, V)
+
+
+def launch_options() -> dict[str, int]:
+    """Return Triton's options for every kernel: 8 warps a program.
+
+    Left alone, ptxas holds some kernels to 48 or 64 registers by its own estimate and spills to get there; told that it
+    may use 128, it takes 39 to 106 and spills nothing. AMD's compiler has no such option.
+    """
+    return {"num_warps": 8} if torch.version.hip else {"num_warps": 8, "maxnreg": 128}
 
 
 class Operand(NamedTuple):

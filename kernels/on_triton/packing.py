@@ -8,10 +8,9 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from kernels.on_triton.launch import on_device, operand, tile_for
+from kernels.on_triton.launch import launch_options, on_device, operand, tile_for
 
 WORDS = 64  # words a program: 2,048 columns
-WARPS = 4
 
 
 @triton.jit
@@ -51,7 +50,9 @@ def pack_legal(mask: Tensor) -> Tensor:
         with on_device(mask):
             grid = (count, triton.cdiv(width, WORDS))
             m = operand(mask, tile_for(size, torch.float32))
-            pack_kernel[grid](mask, words, size, width, m.row, m.column, WORDS=WORDS, V=8, WIDE=m.wide, num_warps=WARPS)
+            pack_kernel[grid](
+                mask, words, size, width, m.row, m.column, WORDS=WORDS, V=8, WIDE=m.wide, **launch_options()
+            )
     return words
 
 
@@ -62,5 +63,5 @@ def unpack_legal(words: Tensor, size: int) -> Tensor:
     if mask.numel():
         with on_device(words):
             grid = (count, triton.cdiv(triton.cdiv(size, 32), WORDS))
-            unpack_kernel[grid](words, mask, size, *words.stride(), WORDS=WORDS, num_warps=WARPS)
+            unpack_kernel[grid](words, mask, size, *words.stride(), WORDS=WORDS, **launch_options())
     return mask.view(torch.bool)

@@ -8,7 +8,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from kernels.on_triton.launch import accumulator, on_device, operand, tile_for
+from kernels.on_triton.launch import accumulator, launch_options, on_device, operand, tile_for
 from kernels.on_triton.tiles import entry_legal, legal_tile, program_rows, read, row_sum, settle, statistics, write
 
 ENTRIES = 256  # of a target at a time; a chess position has at most 218 legal moves
@@ -186,7 +186,7 @@ def ragged_cross_entropy(
             ragged_kernel[(count,)](
                 logits, words, offsets, indices, probabilities, loss, peak, log_sum, known, count, size,
                 indices.shape[0], x.row, x.column, *words.stride(), G=tile.G, V=tile.V, K=ENTRIES, WIDE=x.wide,
-                EPS=smoothing, Z=z_loss, ACC=accumulator(logits.dtype), num_warps=tile.warps,
+                EPS=smoothing, Z=z_loss, ACC=accumulator(logits.dtype), **launch_options(),
             )  # fmt: skip
     return loss, peak, log_sum, known.view(torch.bool)
 
@@ -215,6 +215,6 @@ def ragged_cross_entropy_backward(
                 gradient, logits, words, offsets, indices, probabilities, peak, log_sum, known.view(torch.uint8), out,
                 count, size, indices.shape[0], gradient.stride(0), x.row, x.column, *words.stride(), o.row,
                 G=tile.G, V=tile.V, K=ENTRIES, WIDE=x.wide, WIDE_OUT=o.wide, EPS=smoothing, Z=z_loss,
-                ACC=accumulator(logits.dtype), num_warps=tile.warps,
+                ACC=accumulator(logits.dtype), **launch_options(),
             )  # fmt: skip
     return out

@@ -8,7 +8,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from kernels.on_triton.launch import accumulator, on_device, operand, tile_for
+from kernels.on_triton.launch import accumulator, launch_options, on_device, operand, tile_for
 from kernels.on_triton.tiles import columns_of, legal_tile, program_rows, read, row_max, row_min, settle, statistics
 
 
@@ -102,7 +102,6 @@ def sample_kernel(
     key = tl.load(keys + rows, mask=live, other=0)
     top = tl.full([R], float("-inf"), ACC)
     move = tl.full([R], -1, tl.int32)
-    drawn = tl.zeros([R], ACC)
     for start in range(0, size, G * V):
         legal, some = legal_tile(words, w_row, w_col, rows, live, start, size, 0, G, V, False)
         x = read(logits, x_row, x_col, rows, start, legal, some, float("-inf"), G, V, WIDE, ACC)
@@ -113,11 +112,13 @@ def sample_kernel(
         high = row_max(noisy)
         columns = columns_of(start, G, V)
         place = row_min(tl.where(legal & (noisy == high[:, None, None]), columns, size))
-        better = high > top
-        move = tl.where(better, place, move)
-        drawn = tl.where(better, row_max(tl.where(columns == place[:, None, None], y, float("-inf"))), drawn)
+        move = tl.where(high > top, place, move)
         top = tl.maximum(top, high)
     none = empty | undefined
+    step = V if WIDE else 1
+    drawn = tl.load(logits + rows * x_row * step + move * x_col, mask=live & (none == 0), other=0.0).to(ACC) - row_peak
+    if HOT:
+        drawn = drawn / temperature
     h = row_log_sum - t / tl.where(empty, 1.0, s)
     tl.store(moves + rows, tl.where(none, -1, move).to(tl.int64), mask=live)
     tl.store(log_prob + rows, tl.where(empty, 0.0, tl.where(undefined, float("nan"), drawn - row_log_sum)), mask=live)
@@ -196,13 +197,13 @@ def masked_sample(
     moves = torch.empty(count, dtype=torch.int64, device=logits.device)
     log_prob, entropy = (torch.empty(count, dtype=exact, device=logits.device) for _ in range(2))
     if count:
-        tile = tile_for(size, logits.dtype, heavy=True)
+        tile = tile_for(size, logits.dtype)
         x = operand(logits, tile)
         with on_device(logits):
             sample_kernel[(triton.cdiv(count, tile.R),)](
                 logits, words, row_keys.contiguous(), moves, log_prob, entropy, seed, temperature, count, size,
                 x.row, x.column, *words.stride(), R=tile.R, G=tile.G, V=tile.V, WIDE=x.wide, HOT=temperature != 1.0,
-                ACC=accumulator(logits.dtype), num_warps=tile.warps,
+                ACC=accumulator(logits.dtype), **launch_options(),
             )  # fmt: skip
     return moves, log_prob, entropy
 
@@ -214,12 +215,12 @@ def gumbel_top_k(logits: Tensor, words: Tensor, k: int, seed: int, row_keys: Ten
     indices = torch.empty((count, k), dtype=torch.int64, device=logits.device)
     scores = torch.empty((count, k), dtype=exact, device=logits.device)
     if count:
-        tile = tile_for(size, logits.dtype, heavy=True)
+        tile = tile_for(size, logits.dtype)
         x = operand(logits, tile)
         with on_device(logits):
             top_k_kernel[(triton.cdiv(count, tile.R),)](
                 logits, words, row_keys.contiguous(), indices, scores, seed, k, count, size, x.row, x.column,
                 *words.stride(), R=tile.R, G=tile.G, V=tile.V, WIDE=x.wide, ONE=size <= tile.width,
-                ACC=accumulator(logits.dtype), num_warps=tile.warps,
+                ACC=accumulator(logits.dtype), **launch_options(),
             )  # fmt: skip
     return indices, scores

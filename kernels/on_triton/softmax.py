@@ -8,7 +8,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from kernels.on_triton.launch import accumulator, on_device, operand, tile_for
+from kernels.on_triton.launch import accumulator, launch_options, on_device, operand, tile_for
 from kernels.on_triton.tiles import fold, legal_tile, program_rows, read, row_max, row_sum, settle, statistics, write
 
 
@@ -164,7 +164,7 @@ def _forward(logits: Tensor, words: Tensor, period: int, fill: float, dtype: tor
         softmax_kernel[(triton.cdiv(count, tile.R),)](
             logits, words, out, count, size, period, fill, x.row, x.column, *words.stride(), o.row,
             R=tile.R, G=tile.G, V=tile.V, WIDE=x.wide, WIDE_OUT=o.wide, CAUSAL=period > 0, LOG=log,
-            ONE=size <= tile.width, ACC=accumulator(logits.dtype), num_warps=tile.warps,
+            ONE=size <= tile.width, ACC=accumulator(logits.dtype), **launch_options(),
         )  # fmt: skip
     return out
 
@@ -181,6 +181,6 @@ def _backward(gradient: Tensor, result: Tensor, words: Tensor, period: int, dtyp
         softmax_backward_kernel[(triton.cdiv(count, tile.R),)](
             gradient, result, words, out, count, size, period, g.row, g.column, o.row, *words.stride(), o.row,
             R=tile.R, G=tile.G, V=tile.V, WIDE_GRADIENT=g.wide, WIDE_OUT=o.wide, CAUSAL=period > 0, LOG=log,
-            ONE=size <= tile.width, ACC=accumulator(dtype), num_warps=tile.warps,
+            ONE=size <= tile.width, ACC=accumulator(dtype), **launch_options(),
         )  # fmt: skip
     return out

@@ -8,7 +8,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from kernels.on_triton.launch import accumulator, on_device, operand, tile_for
+from kernels.on_triton.launch import accumulator, launch_options, on_device, operand, tile_for
 from kernels.on_triton.tiles import columns_of, entry_legal, legal_tile, program_rows, read, settle, statistics, write
 
 
@@ -121,13 +121,13 @@ def policy_terms(logits: Tensor, words: Tensor, moves: Tensor | None) -> tuple[T
     log_prob, entropy, peak, log_sum = (torch.empty(count, dtype=exact, device=logits.device) for _ in range(4))
     best = torch.empty(count, dtype=torch.int64, device=logits.device)
     if count:
-        tile = tile_for(size, logits.dtype, heavy=True)
+        tile = tile_for(size, logits.dtype)
         x = operand(logits, tile)
         with on_device(logits):
             terms_kernel[(triton.cdiv(count, tile.R),)](
                 logits, words, best if moves is None else moves.contiguous(), log_prob, entropy, best, peak, log_sum,
                 count, size, x.row, x.column, *words.stride(), R=tile.R, G=tile.G, V=tile.V, WIDE=x.wide,
-                MOVES=moves is not None, ACC=accumulator(logits.dtype), num_warps=tile.warps,
+                MOVES=moves is not None, ACC=accumulator(logits.dtype), **launch_options(),
             )  # fmt: skip
     return log_prob, entropy, best, peak, log_sum
 
@@ -146,7 +146,7 @@ def policy_terms_backward(
     count, size = logits.shape
     out = torch.empty((count, size), dtype=logits.dtype, device=logits.device)
     if count:
-        tile = tile_for(size, logits.dtype, heavy=True)
+        tile = tile_for(size, logits.dtype)
         x, o = operand(logits, tile), operand(out, tile)
         gl = peak if log_prob_gradient is None else log_prob_gradient
         gh = peak if entropy_gradient is None else entropy_gradient
@@ -156,6 +156,6 @@ def policy_terms_backward(
                 count, size, gl.stride(0), gh.stride(0), x.row, x.column, *words.stride(), o.row,
                 R=tile.R, G=tile.G, V=tile.V, WIDE=x.wide, WIDE_OUT=o.wide,
                 MOVES=moves is not None and log_prob_gradient is not None, ENTROPY=entropy_gradient is not None,
-                ACC=accumulator(logits.dtype), num_warps=tile.warps,
+                ACC=accumulator(logits.dtype), **launch_options(),
             )  # fmt: skip
     return out
