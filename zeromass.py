@@ -104,6 +104,7 @@ def benchmark(what: Annotated[Literal["kernels", "rules"], typer.Argument()], as
     """Measure against the alternatives in one sitting."""
     from importlib import import_module
 
+    sys.path.append(str(Path(__file__).resolve().parent))  # benchmarks are not installed; they lie beside this file
     try:
         module = import_module(f"benchmarks.{what}")
     except ModuleNotFoundError as error:
@@ -143,8 +144,14 @@ def print_benchmark(figures: dict[str, Any], as_json: bool) -> None:
     for title, columns in (("results", ("name", "value", "unit")), ("ratios", ("name", "value"))):
         table = Table(*columns, title=title, title_justify="left")
         for row in figures[title]:
-            table.add_row(*(f"{row[key]:,.4g}" if isinstance(row[key], float) else str(row[key]) for key in columns))
+            table.add_row(*(_figure(row[key]) for key in columns))
         console.print(table)
+
+
+def _figure(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return str(value)
 
 
 def main(arguments: list[str] | None = None) -> int:

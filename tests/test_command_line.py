@@ -271,7 +271,7 @@ def test_benchmark_prints_tables_or_json(capsys: pytest.CaptureFixture[str], mon
     assert json.loads(capsys.readouterr().out) == figures
     assert zeromass.main(["benchmark", "rules"]) == 0
     told = capsys.readouterr().out
-    assert "1.235e+06" in told
+    assert "1,234,567" in told
     assert "plies / peer" in told
 
 
