@@ -27,7 +27,6 @@ from agent import compilation, planes, rules
 from agent.compilation import njit
 
 _ROOT: Final = Path(__file__).resolve().parent.parent
-_PLY_CAP: Final = 400
 PEERS: Final = {
     "OpenSpiel": "observation + mask + step",
     "python-chess": "legal moves + outcome + push",
@@ -47,8 +46,8 @@ def _choose(
 def plies_a_second(*, dense: bool, batch: int = 256, seconds: float = 1.0) -> float:
     """Random games: legal moves as indices, all draw rules, step, and with `dense` float32 planes."""
     games = rules.Games(batch)
-    out = rules.legal_moves(games.positions)
-    indices, counts = out
+    out = games.observe()
+    indices, counts, codes = out
     first = indices[0].copy()
     moves = np.empty(batch, np.int64)
     state = np.array([1], np.uint64)
@@ -56,8 +55,8 @@ def plies_a_second(*, dense: bool, batch: int = 256, seconds: float = 1.0) -> fl
     plies, started = 0, perf_counter()
     while perf_counter() - started < seconds:
         for _ in range(16):
-            rules.legal_moves(games.positions, out=out)
-            over = np.flatnonzero((games.outcome(counts=counts) != 0) | (games.ply >= _PLY_CAP))
+            games.observe(out=out)
+            over = np.flatnonzero(codes)
             if over.size:
                 games.reset(over)
                 indices[over], counts[over] = first, 20

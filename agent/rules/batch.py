@@ -8,7 +8,7 @@ import itertools
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final
 
 import numpy as np
@@ -55,7 +55,7 @@ def checked_moves(moves: ArrayLike, batch: int) -> NDArray[np.int64]:
     array = np.asarray(moves)
     if (array.dtype.kind not in "iu" and array.size) or array.shape != (batch,):
         raise ValueError(f"moves must be integers of shape [{batch}], not {array.dtype} {list(array.shape)}")
-    return np.array(array, np.int64, order="C")
+    return np.ascontiguousarray(array, np.int64)
 
 
 def output(out: NDArray[Any] | None, shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray[Any]:
@@ -104,6 +104,27 @@ def _legal_moves(positions: Words, rows: NDArray[np.uint16], counts: NDArray[np.
         row = rows[i]
         for j in range(MAX_LEGAL):
             row[j] = moves[j] if j < count else np.uint16(NO_MOVE)
+
+
+@njit
+def _observe(
+    claim_draws: bool,
+    positions: Words,
+    rows: NDArray[np.uint16],
+    counts: NDArray[np.int32],
+    codes: NDArray[np.uint8],
+) -> None:
+    targets = np.empty(64, np.uint64)
+    moves = np.empty(ROW, np.uint16)
+    for i in range(positions.shape[0]):
+        find_targets(positions[i], targets)
+        count = write_moves(positions[i], targets, moves)
+        counts[i] = count
+        row = rows[i]
+        for j in range(MAX_LEGAL):
+            row[j] = moves[j] if j < count else np.uint16(NO_MOVE)
+        check = False if count else _in_check(positions[i])
+        codes[i] = termination(positions[i], count != 0, check, claim_draws)
 
 
 @njit
@@ -202,9 +223,35 @@ def legal_moves(
     rows = output(rows, (len(positions), MAX_LEGAL), np.uint16)
     counts = output(counts, (len(positions),), np.int32)
     spread(_legal_moves, threads, positions, rows, counts)
+    _refuse_overflow(counts)
+    return rows, counts
+
+
+def observe(
+    positions: NDArray[np.uint64],
+    *,
+    claim_draws: bool,
+    threads: int = 1,
+    out: tuple[NDArray[np.uint16], NDArray[np.int32], NDArray[np.uint8]] | None = None,
+) -> tuple[NDArray[np.uint16], NDArray[np.int32], NDArray[np.uint8]]:
+    """`legal_moves` and `outcome` in one pass: indices uint16 [B, 218], counts int32 [B], codes uint8 [B].
+
+    Raises:
+        ValueError: a position has more than 218 moves, which no reachable one has.
+    """
+    positions = checked(positions)
+    rows, counts, codes = out if out is not None else (None, None, None)
+    rows = output(rows, (len(positions), MAX_LEGAL), np.uint16)
+    counts = output(counts, (len(positions),), np.int32)
+    codes = output(codes, (len(positions),), np.uint8)
+    spread(partial(_observe, bool(claim_draws)), threads, positions, rows, counts, codes)
+    _refuse_overflow(counts)
+    return rows, counts, codes
+
+
+def _refuse_overflow(counts: NDArray[np.int32]) -> None:
     if counts.size and counts.min() < 0:
         raise ValueError(f"position {int(counts.argmin())} of the batch has more than {MAX_LEGAL} legal moves")
-    return rows, counts
 
 
 def count_moves(positions: NDArray[np.uint64], *, threads: int = 1) -> NDArray[np.int32]:
@@ -239,15 +286,11 @@ def is_legal(positions: NDArray[np.uint64], moves: ArrayLike) -> NDArray[np.bool
     return legal
 
 
-def require_legal(positions: NDArray[np.uint64], moves: NDArray[np.int64]) -> None:
-    """Raise ValueError, naming move and position, unless all `moves` [B] are legal."""
-    legal = np.empty(len(positions), np.bool_)
-    _is_legal(positions, moves, legal)
-    if not legal.all():
-        from agent.rules.convert import describe
+def illegal_move(move: np.int64, row: np.int64, position: Words) -> ValueError:
+    """The error that names move, row and position."""
+    from agent.rules.convert import describe  # it needs this module
 
-        row = int(legal.argmin())
-        raise ValueError(f"move {int(moves[row])} of row {row} is not legal in {describe(positions[row])}")
+    return ValueError(f"move {move} of row {row} is not legal in {describe(position)}")
 
 
 def play(positions: NDArray[np.uint64], moves: ArrayLike) -> None:
@@ -260,7 +303,11 @@ def play(positions: NDArray[np.uint64], moves: ArrayLike) -> None:
     """
     positions = checked(positions, write=True)
     array = checked_moves(moves, len(positions))
-    require_legal(positions, array)
+    legal = np.empty(len(positions), np.bool_)
+    _is_legal(positions, array, legal)
+    if not legal.all():
+        row = np.int64(legal.argmin())
+        raise illegal_move(array[row], row, positions[row])
     _play(positions, array)
 
 

@@ -37,7 +37,9 @@ _FAULTS: Final = {
     chess.STATUS_PAWNS_ON_BACKRANK: "a pawn stands on the first or last rank",
     chess.STATUS_TOO_MANY_WHITE_PIECES: "White has more than 16 pieces",
     chess.STATUS_TOO_MANY_BLACK_PIECES: "Black has more than 16 pieces",
-    chess.STATUS_BAD_CASTLING_RIGHTS: "the castling rights do not fit kings on e1, e8 and rooks on a1, h1, a8, h8 (standard chess, not Chess960)",
+    chess.STATUS_BAD_CASTLING_RIGHTS: (
+        "the castling rights do not fit kings on e1, e8 and rooks on a1, h1, a8, h8 (standard chess, not Chess960)"
+    ),
     chess.STATUS_INVALID_EP_SQUARE: "no pawn can have just passed the en-passant square",
     chess.STATUS_OPPOSITE_CHECK: "the side not to move is in check",
     chess.STATUS_EMPTY: "the board is empty",

@@ -15,7 +15,8 @@ from agent.rules.convert import from_board, from_fen
 from agent.rules.movegen import ROW, find_targets, write_moves
 from agent.rules.record import BYTE, REPETITIONS_SHIFT, STATE, WORDS, halfmove_clock, with_repetitions
 from agent.rules.repetition import count_repetitions, repetition_key
-from agent.rules.step import make_move
+from agent.rules.step import is_legal_move, make_move
+from agent.vocabulary import SIZE
 
 _CAPACITY = 160  # a game that ends by the 75-move rule needs 150 keys
 
@@ -28,7 +29,12 @@ def _play(
     length: NDArray[np.int32],
     rows: NDArray[np.int64],
     moves: NDArray[np.int64],
-) -> None:
+    check: bool,
+) -> np.int64:
+    """Play all moves and return -1; or, if one is not legal, its place among them, and play none."""
+    for j in range(rows.shape[0]):
+        if not is_legal_move(positions[rows[j]], moves[j]) if check else moves[j] < 0 or moves[j] >= SIZE:
+            return np.int64(j)
     for j in range(rows.shape[0]):
         i = rows[j]
         position = positions[i]
@@ -41,6 +47,7 @@ def _play(
         else:
             length[i] = 0  # captures and pawn moves are never undone
         ply[i] += 1
+    return np.int64(-1)
 
 
 @njit
@@ -83,6 +90,8 @@ class Games:
         # Keys of the positions since the last capture or pawn move, without the present one.
         self._keys = np.zeros((batch_size, _CAPACITY), np.uint64)
         self._length = np.zeros(batch_size, np.int32)
+        self._longest = 0  # no game has more keys
+        self._all = np.arange(batch_size)
 
     @classmethod
     def from_boards(cls, boards: Sequence[chess.Board]) -> Self:
@@ -102,6 +111,7 @@ class Games:
             if history:
                 games._keys[row, : len(history)] = batch.keys(np.stack(history[::-1]))
             games._length[row] = len(history)
+            games._longest = max(games._longest, len(history))
         return games
 
     def copy(self) -> Self:
@@ -115,9 +125,9 @@ class Games:
             ValueError: a row does not exist or comes twice.
         """
         chosen = self._rows(rows)
-        twin = type(self)(0)
+        twin = type(self)(len(chosen))
         twin.positions, twin.ply = self.positions[chosen], self.ply[chosen]
-        twin._keys, twin._length = self._keys[chosen], self._length[chosen]
+        twin._keys, twin._length, twin._longest = self._keys[chosen], self._length[chosen], self._longest
         return twin
 
     def reset(self, rows: ArrayLike | None = None, positions: NDArray[np.uint64] | None = None) -> None:
@@ -138,17 +148,21 @@ class Games:
         self.ply[chosen] = 0
         self._length[chosen] = 0
 
-    def play(self, moves: ArrayLike, rows: ArrayLike | None = None) -> None:
+    def play(self, moves: ArrayLike, rows: ArrayLike | None = None, *, check: bool = True) -> None:
         """Play one move (vocabulary index) in each of `rows` (all).
+
+        `check=False` trusts that the moves are legal, as those just taken from `legal_moves` are.
 
         Raises:
             ValueError: a move is not legal, or a row does not exist or comes twice; no game has changed.
         """
         chosen = self._rows(rows)
         array = batch.checked_moves(moves, len(chosen))
-        batch.require_legal(self.positions if rows is None else self.positions[chosen], array)
-        self._grow(int(self._length.max(initial=0)) + 1)
-        _play(self.positions, self.ply, self._keys, self._length, chosen, array)
+        self._make_room()
+        illegal = _play(self.positions, self.ply, self._keys, self._length, chosen, array, check)
+        if illegal >= 0:
+            raise batch.illegal_move(array[illegal], chosen[illegal], self.positions[chosen[illegal]])
+        self._longest += 1
 
     def successors(
         self, rows: ArrayLike | None = None
@@ -165,9 +179,18 @@ class Games:
         np.cumsum(counts, out=offsets[1:])
         children = np.empty((int(offsets[-1]), WORDS), np.uint64)
         moves = np.empty(int(offsets[-1]), np.uint16)
-        self._grow(int(self._length.max(initial=0)) + 1)
+        self._make_room()
         _successors(self.positions, self._keys, self._length, chosen, offsets, children, moves)
         return children, moves, offsets
+
+    def observe(
+        self,
+        claim_draws: bool = True,
+        *,
+        out: tuple[NDArray[np.uint16], NDArray[np.int32], NDArray[np.uint8]] | None = None,
+    ) -> tuple[NDArray[np.uint16], NDArray[np.int32], NDArray[np.uint8]]:
+        """`legal_moves` and `outcome` in one pass: indices uint16 [B, 218], counts int32 [B], codes uint8 [B]."""
+        return batch.observe(self.positions, claim_draws=claim_draws, out=out)
 
     def outcome(self, claim_draws: bool = True, counts: NDArray[np.int32] | None = None) -> NDArray[np.uint8]:
         """`Termination` codes uint8 [B]; `counts` [B] of `legal_moves` saves counting again."""
@@ -178,7 +201,7 @@ class Games:
 
     def _rows(self, rows: ArrayLike | None) -> NDArray[np.int64]:
         if rows is None:
-            return np.arange(len(self.ply))
+            return self._all
         chosen = np.asarray(rows)
         if chosen.size == 0:
             return np.zeros(0, np.int64)
@@ -194,8 +217,13 @@ class Games:
             raise ValueError(f"rows must differ: {chosen.tolist()}")
         return chosen.astype(np.int64)
 
+    def _make_room(self) -> None:
+        """Make room for one more key a game: only play beyond the 75-move rule ever asks for more."""
+        if self._longest >= self._keys.shape[1]:
+            self._longest = int(self._length.max(initial=0))
+            self._grow(self._longest + 1)
+
     def _grow(self, needed: int) -> None:
-        """Make room for `needed` keys a game: only play beyond the 75-move rule ever asks for more."""
         capacity = self._keys.shape[1]
         if needed > capacity:
             wider = np.zeros((len(self.ply), max(needed, 2 * capacity)), np.uint64)

@@ -173,6 +173,38 @@ def test_rows_of_moves_are_ascending_and_filled() -> None:
     assert rules.count_moves(random_positions(300)).tolist() == counts.tolist()
 
 
+def test_observing_is_moves_and_outcome_in_one() -> None:
+    games = Games.from_boards([chess.Board(fen) for fen in TRICKY])
+    for claim in (False, True):
+        for threads in (1, 3):
+            indices, counts, codes = rules.observe(games.positions, claim_draws=claim, threads=threads)
+            legal, numbers = rules.legal_moves(games.positions)
+            assert indices.tolist() == legal.tolist()
+            assert counts.tolist() == numbers.tolist()
+            assert codes.tolist() == games.outcome(claim).tolist()
+    out = games.observe()
+    again = games.observe(False, out=out)
+    assert all(ours is theirs for ours, theirs in zip(out, again, strict=True))
+
+
+def test_unchecked_play_still_refuses_what_is_no_index() -> None:
+    games = Games(2)
+    with pytest.raises(ValueError, match="1880"):
+        games.play([move("e2e4"), 1880], check=False)
+    games.play([move("e2e4")] * 2, check=False)
+    assert rules.to_fen(games.positions[1]).startswith("rnbqkbnr/pppppppp/8/8/4P3/")
+
+
+def test_taken_games_go_on_with_their_history() -> None:
+    games = Games(3)
+    for uci in "g1f3 g8f6 f3g1".split():
+        games.play([move(uci, bool(rules.is_black(games.positions)[0]))] * 3)
+    taken = games.take([2, 0])
+    taken.play([move("f6g8", black=True)] * 2)
+    assert (taken.positions[:, STATE] >> np.uint64(16) & np.uint64(0xFF)).tolist() == [1, 1]
+    assert games.ply.tolist() == [3, 3, 3]
+
+
 def test_bits_say_what_indices_say() -> None:
     positions = random_positions(300)
     indices, counts = rules.legal_moves(positions)
