@@ -16,7 +16,7 @@ from agent.evaluator import Evaluator
 from agent.network import Network
 from agent.player import LookaheadPlayer, Player
 from agent.rules import Games
-from agent.runs import RUNS, checkpoint_weights, find_run
+from agent.runs import RUNS, checkpoint_weights, find_run, newest_runs
 from agent.weights import Weights, load_weights
 
 
@@ -48,22 +48,26 @@ class Opponent:
         return Thought(move, None if math.isnan(score) else score)
 
 
-def load_opponent(
-    weights: Path | None = None,
-    run: str | None = None,
-    *,
-    runs: Path = RUNS,
-    seed: int = 0,
-    progress: Callable[[str], None] | None = None,
-) -> Opponent:
-    """Load what plays: `weights`, else the newest checkpoint of `run`, else `default_weights`.
+class FoundWeights(NamedTuple):
+    """Weights with the story of how they were found."""
+
+    weights: Weights
+    origin: str
+    """One sentence without a full stop: which weights these are."""
+    warnings: tuple[str, ...]
+    """Sentences about checkpoints that had to be skipped."""
+
+
+def find_weights(
+    weights: Path | None = None, run: str | None = None, *, runs: Path = RUNS, seed: int = 0
+) -> FoundWeights:
+    """Load `weights`, else the newest checkpoint of `run`, else `default_weights`.
 
     Args:
         weights: a weights file.
         run: a run folder, by its name below `runs` or by path.
         runs: where run folders are.
         seed: of an untrained network.
-        progress: gets lines of text while code is compiled.
 
     Raises:
         InputError: the file is missing or damaged, there is no such run, or it has no whole checkpoint.
@@ -75,8 +79,29 @@ def load_opponent(
         loaded, origin = _of_run(run, runs, warnings)
     else:
         loaded, origin = default_weights(runs, seed, warnings)
+    return FoundWeights(loaded, origin, tuple(warnings))
+
+
+def load_opponent(
+    weights: Path | None = None,
+    run: str | None = None,
+    *,
+    runs: Path = RUNS,
+    seed: int = 0,
+    progress: Callable[[str], None] | None = None,
+) -> Opponent:
+    """The agent with the weights that `find_weights` finds, ready to move at once.
+
+    Args:
+        weights: see `find_weights`, also for `run`, `runs`, `seed` and the errors raised.
+        run: a run folder.
+        runs: where run folders are.
+        seed: of an untrained network.
+        progress: gets lines of text while code is compiled.
+    """
+    found = find_weights(weights, run, runs=runs, seed=seed)
     warm_up(progress)
-    opponent = Opponent(LookaheadPlayer(Evaluator(loaded.network)), origin, tuple(warnings))
+    opponent = Opponent(LookaheadPlayer(Evaluator(found.weights.network)), found.origin, found.warnings)
     opponent.think(chess.Board())  # the first evaluation is slow; the first move should not be
     return opponent
 
@@ -86,8 +111,7 @@ def default_weights(runs: Path, seed: int, warnings: list[str]) -> tuple[Weights
 
     Skipped checkpoints are added to `warnings`.
     """
-    folders = [folder for folder in runs.glob("*") if checkpoint_weights(folder)]
-    for folder in sorted(folders, key=lambda folder: checkpoint_weights(folder)[0].stat().st_mtime, reverse=True):
+    for folder in newest_runs(runs):
         found = _newest(folder, warnings)
         if found is not None:
             return found
