@@ -77,8 +77,8 @@ def perft_nodes_a_second(depth: int = 6) -> float:
 
 
 def start_seconds() -> tuple[float, float]:
-    """Seconds from the start of a process until all rules are compiled, and until they are loaded from the cache."""
-    code = "from agent import compilation, planes; compilation.warm_up()"
+    """Seconds from the start of a process until the rules are compiled, and until they are loaded from the cache."""
+    code = "from agent import compilation, rules; compilation.warm_up()"
     with tempfile.TemporaryDirectory() as cache:
         taken = []
         for _ in range(2):

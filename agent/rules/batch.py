@@ -23,7 +23,7 @@ from agent.rules.record import BISHOPS, BLACK, KINGS, KNIGHTS, OWN, PAWNS, QUEEN
 from agent.rules.repetition import repetition_key
 from agent.rules.step import is_legal_move, make_move
 from agent.rules.termination import termination
-from agent.vocabulary import LEGAL_WORDS, MAX_LEGAL
+from agent.vocabulary import LEGAL_WORDS, MAX_LEGAL, SIZE
 
 NO_MOVE: Final = 65535
 """Fills the rest of a row of legal moves."""
@@ -56,6 +56,12 @@ def checked_moves(moves: ArrayLike, batch: int) -> NDArray[np.int64]:
     if (array.dtype.kind not in "iu" and array.size) or array.shape != (batch,):
         raise ValueError(f"moves must be integers of shape [{batch}], not {array.dtype} {list(array.shape)}")
     return np.ascontiguousarray(array, np.int64)
+
+
+def _checked_counts(counts: NDArray[np.int32], batch: int) -> NDArray[np.int32]:
+    if counts.dtype != np.int32 or counts.shape != (batch,):
+        raise ValueError(f"counts must be int32 [{batch}], not {counts.dtype} {list(counts.shape)}")
+    return np.ascontiguousarray(counts)
 
 
 def output(out: NDArray[Any] | None, shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray[Any]:
@@ -139,9 +145,10 @@ def _count_moves(positions: Words, counts: NDArray[np.int32]) -> None:
 def _pack_moves(rows: NDArray[np.uint16], counts: NDArray[np.int32], bits: NDArray[np.uint32]) -> None:
     for i in range(rows.shape[0]):
         bits[i, :] = 0
-        for j in range(counts[i]):
+        for j in range(min(counts[i], rows.shape[1])):
             move = np.uint32(rows[i, j])
-            bits[i, move >> np.uint32(5)] |= np.uint32(1) << (move & np.uint32(31))
+            if move < np.uint32(SIZE):
+                bits[i, move >> np.uint32(5)] |= np.uint32(1) << (move & np.uint32(31))
 
 
 @njit
@@ -265,9 +272,15 @@ def count_moves(positions: NDArray[np.uint64], *, threads: int = 1) -> NDArray[n
 def pack_moves(
     indices: NDArray[np.uint16], counts: NDArray[np.int32], *, out: NDArray[np.int32] | None = None
 ) -> NDArray[np.int32]:
-    """Rows of `legal_moves` as packed legality int32 [B, 59]: bit i of word w is move 32 w + i."""
+    """Rows of `legal_moves` as packed legality int32 [B, 59]: bit i of word w is move 32 w + i.
+
+    Raises:
+        ValueError: an array has another shape or dtype.
+    """
+    if indices.dtype != np.uint16 or indices.ndim != 2:
+        raise ValueError(f"indices must be uint16 [B, {MAX_LEGAL}], not {indices.dtype} {list(indices.shape)}")
     bits = output(out, (len(indices), LEGAL_WORDS), np.int32)
-    _pack_moves(indices, counts, bits.view(np.uint32))
+    _pack_moves(np.ascontiguousarray(indices), _checked_counts(counts, len(indices)), bits.view(np.uint32))
     return bits
 
 
@@ -320,8 +333,7 @@ def outcome(
     board: 50 moves, threefold repetition. `counts` [B] of `legal_moves` saves counting them again.
     """
     positions = checked(positions)
-    if counts is None:
-        counts = count_moves(positions)
+    counts = count_moves(positions) if counts is None else _checked_counts(counts, len(positions))
     codes = np.empty(len(positions), np.uint8)
     _outcome(positions, counts, bool(claim_draws), codes)
     return codes

@@ -249,6 +249,7 @@ def _exercise() -> None:
     indices, counts = batch.legal_moves(games.positions)
     batch.pack_moves(indices, counts)
     games.play(indices[:, 0])
+    games.observe()
     games.outcome()
     games.successors()
     for query in (batch.keys, batch.attacks, batch.in_check, batch.material, batch.count_moves):

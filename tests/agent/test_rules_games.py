@@ -157,6 +157,8 @@ def test_an_illegal_move_changes_nothing(bad: int) -> None:
         (lambda games: games.reset([0.5]), "integers"),
         (lambda games: games.reset([0], rules.start(2)), "2 positions for 1 games"),
         (lambda games: rules.legal_bits(games.positions, out=np.zeros((2, 58), np.int32)), "out must be"),
+        (lambda games: games.outcome(counts=np.ones(3, np.int32)), r"counts must be int32 \[2\]"),
+        (lambda games: rules.pack_moves(np.zeros((2, 9), np.int64), np.ones(2, np.int32)), "indices must be uint16"),
         (lambda games: rules.play(games.positions[:, ::-1], [1, 1]), "C-contiguous"),
     ],
 )
@@ -197,7 +199,7 @@ def test_unchecked_play_still_refuses_what_is_no_index() -> None:
 
 def test_taken_games_go_on_with_their_history() -> None:
     games = Games(3)
-    for uci in "g1f3 g8f6 f3g1".split():
+    for uci in ("g1f3", "g8f6", "f3g1"):
         games.play([move(uci, bool(rules.is_black(games.positions)[0]))] * 3)
     taken = games.take([2, 0])
     taken.play([move("f6g8", black=True)] * 2)
