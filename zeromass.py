@@ -16,6 +16,8 @@ app = typer.Typer(
 )
 
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+_Weights = Annotated[Path | None, typer.Option(help="Use this weights file; default: the newest run's.")]
+_Run = Annotated[str | None, typer.Option(help="Use this run's newest checkpoint.")]
 _Seed = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Fixes what is random.")]
 
 
@@ -42,15 +44,14 @@ def play(
     plain: Annotated[bool, typer.Option("--plain", help="Line by line, for pipes and any terminal.")] = False,
     side: Annotated[Literal["white", "black", "random"], typer.Option(help="Your colour.")] = "white",
     fen: Annotated[str | None, typer.Option(help="Start from this position.")] = None,
-    weights: Annotated[Path | None, typer.Option(help="Play against these weights.")] = None,
-    run: Annotated[str | None, typer.Option(help="Play against this run's newest checkpoint.")] = None,
+    weights: _Weights = None,
+    run: _Run = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Fixes a random side and an untrained network.")] = None,
 ) -> int:
     """Play a game against the agent in the terminal."""
     from agent.notation import read_fen
 
-    if weights is not None and run is not None:
-        raise InputError(f"--weights '{weights}' and --run '{run}' exclude each other; give one")
+    _exclusive(weights, run)
     start = read_fen(fen) if fen is not None else None  # before torch loads: a mistake is told at once
     from agent.terminal import play_command
 
@@ -69,7 +70,8 @@ def uci() -> int:
 def evaluate(
     opponent: Annotated[str, typer.Option(help="random or greedy.")] = "random",
     games: Annotated[int, typer.Option(min=1, max=100_000, help="How many.")] = 100,
-    weights: Annotated[Path | None, typer.Option(help="Test these weights, not the newest run's.")] = None,
+    weights: _Weights = None,
+    run: _Run = None,
     seed: _Seed = 0,
     lookahead: Annotated[bool, typer.Option(help="Look one ply ahead, or play the policy alone.")] = True,
     as_json: _Json = False,
@@ -77,7 +79,23 @@ def evaluate(
     """Play a match and print wins, draws, losses and the score with its 95 % interval."""
     from training.evaluation import evaluate_command
 
-    return evaluate_command(weights, opponent, games, seed, as_json, lookahead)
+    _exclusive(weights, run)
+    return evaluate_command(weights, run, opponent, games, seed, as_json, lookahead)
+
+
+@app.command()
+def audit(
+    positions: Annotated[int, typer.Option(min=1, max=10**9, help="How many to look at.")] = 100_000,
+    pgn: Annotated[Path | None, typer.Option(help="Take positions from these games, not from self-play.")] = None,
+    weights: _Weights = None,
+    run: _Run = None,
+    as_json: _Json = False,
+) -> int:
+    """Show how much probability illegal moves get from each way of masking, on the same positions."""
+    from training.audit import audit_command
+
+    _exclusive(weights, run)
+    return audit_command(weights, run, pgn, positions, as_json)
 
 
 @app.command()
@@ -113,6 +131,11 @@ def benchmark(what: Annotated[Literal["kernels", "rules"], typer.Argument()], as
         raise InputError(f"benchmark '{what}' is not part of this installation; run it in a source tree") from error
     print_benchmark(module.run(), as_json)
     return 0
+
+
+def _exclusive(weights: Path | None, run: str | None) -> None:
+    if weights is not None and run is not None:
+        raise InputError(f"--weights '{weights}' and --run '{run}' exclude each other; give one")
 
 
 def split_arguments(arguments: list[str]) -> tuple[str | None, list[str]]:

@@ -23,7 +23,7 @@ def multiplied(logits: Tensor, legal: Tensor) -> Tensor:
 
 
 def sentinel_half(logits: Tensor, legal: Tensor) -> Tensor:
-    """-1e4 at illegal entries, in float16: exact while real logits stay small, uniform over illegal moves if none is."""
+    """-1e4 at illegal entries, in float16: right for small logits, uniform over illegal moves in an empty row."""
     half = logits.to(torch.float16)
     return torch.softmax(torch.where(legal, half, half.new_tensor(-1e4)), dim=-1)
 
@@ -35,7 +35,7 @@ def renormalised(logits: Tensor, legal: Tensor) -> Tensor:
 
 
 def added_log_mask(logits: Tensor, legal: Tensor) -> Tensor:
-    """Logits plus log(mask), so -inf at illegal entries: right for finite logits, NaN where a row has no legal entry."""
+    """Logits plus log(mask), so -inf at illegal entries: right for finite logits, NaN in an empty row."""
     return torch.softmax(logits + legal.to(logits.dtype).log(), dim=-1)
 
 

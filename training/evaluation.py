@@ -8,20 +8,21 @@ from rich.console import Console
 from agent.compilation import warm_up
 from agent.errors import InputError
 from agent.evaluator import Evaluator
-from agent.opponent import default_weights
+from agent.opponent import find_weights
 from agent.player import LookaheadPlayer, Player, PolicyPlayer
-from agent.runs import RUNS
-from agent.weights import load_weights
 from training.display import Display
 from training.learner import resolve_device
 from training.match import make_opponent, play_match
 
 
-def evaluate_command(weights: Path | None, opponent: str, games: int, seed: int, as_json: bool, lookahead: bool) -> int:
+def evaluate_command(
+    weights: Path | None, run: str | None, opponent: str, games: int, seed: int, as_json: bool, lookahead: bool
+) -> int:
     """What `zeromass evaluate` does; the exit code.
 
     Args:
-        weights: a weights file; None: what `zeromass play` would use.
+        weights: a weights file, or
+        run: a run's newest checkpoint; neither: what `zeromass play` would use.
         opponent: `random` or `greedy`.
         games: how many.
         seed: of openings and opponent.
@@ -36,12 +37,11 @@ def evaluate_command(weights: Path | None, opponent: str, games: int, seed: int,
         other = make_opponent(opponent, seed)
     except ValueError as error:
         raise InputError(str(error)) from error
-    warnings: list[str] = []
-    loaded, origin = (load_weights(weights), str(weights)) if weights else default_weights(RUNS, seed, warnings)
-    for line in (*warnings, f"testing {origin}"):
+    found = find_weights(weights, run)
+    for line in (*found.warnings, f"testing {found.origin}"):
         display.say(line)
     warm_up(display.say)
-    evaluator = Evaluator(loaded.network, resolve_device("auto"))
+    evaluator = Evaluator(found.weights.network, resolve_device("auto"))
     player: Player = LookaheadPlayer(evaluator) if lookahead else PolicyPlayer(evaluator)
     with display.counting(f"{games} games against {opponent}", games) as advance:
         result = play_match(player, other, games=games, seed=seed, progress=advance)
