@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from agent.compilation import njit, on_warm_up
 from agent.rules import start
-from agent.rules.batch import checked, output, spread
 from agent.rules.bits import ONE, Words, u64
+from agent.rules.boundary import checked, output, spread
 from agent.rules.record import (
     EN_PASSANT_SHIFT,
     HALFMOVE_SHIFT,

@@ -2,15 +2,10 @@
 
 from agent.rules.batch import (
     NO_MOVE,
-    attacks,
     count_moves,
-    in_check,
-    is_black,
     is_legal,
-    keys,
     legal_bits,
     legal_moves,
-    material,
     observe,
     outcome,
     pack_moves,
@@ -19,6 +14,7 @@ from agent.rules.batch import (
 from agent.rules.convert import from_board, from_fen, to_board, to_fen, validate
 from agent.rules.games import Games, start
 from agent.rules.perft import perft
+from agent.rules.queries import attacks, in_check, is_black, keys, material
 from agent.rules.record import WORDS
 from agent.rules.termination import Termination
 

@@ -1,102 +1,26 @@
-"""Chess on whole batches: arrays checked at the boundary, then compiled loops without the interpreter lock.
+"""Playing whole batches: legal moves, moving, outcomes; compiled loops without the interpreter lock.
 
 B positions are uint64 [B, WORDS], C-contiguous, and trusted to be well formed (`validate` tells).
 With `threads` above 1 a batch is cut into that many slices, each run by a thread of a pool of ours.
 """
 
-import itertools
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache, partial
-from typing import Any, Final
+from functools import partial
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from agent.compilation import njit
-from agent.rules.attacks import KING, knights_attacks, pawns_attacks_up, slider_attacks
-from agent.rules.bits import Words, lowest, mirror, popcount, u64
-from agent.rules.movegen import ROW, count_targets, find_targets, write_moves
-from agent.rules.movegen import in_check as _in_check
-from agent.rules.record import BISHOPS, BLACK, KINGS, KNIGHTS, OWN, PAWNS, QUEENS, ROOKS, STATE, WORDS, occupied
-from agent.rules.repetition import repetition_key
+from agent.rules.bits import Words
+from agent.rules.boundary import checked, checked_counts, checked_moves, output, spread
+from agent.rules.convert import describe
+from agent.rules.movegen import ROW, count_targets, find_targets, in_check, write_moves
 from agent.rules.step import is_legal_move, make_move
 from agent.rules.termination import termination
 from agent.vocabulary import LEGAL_WORDS, MAX_LEGAL, SIZE
 
 NO_MOVE: Final = 65535
 """Fills the rest of a row of legal moves."""
-
-
-def checked(positions: NDArray[np.uint64], *, write: bool = False) -> NDArray[np.uint64]:
-    """`positions`, or a copy of them where compiled code needs another layout.
-
-    Raises:
-        ValueError: not uint64 [B, WORDS]; with `write`, also not writeable or not C-contiguous.
-    """
-    if not isinstance(positions, np.ndarray) or positions.dtype != np.uint64:
-        raise ValueError(f"positions must be a uint64 array, not {getattr(positions, 'dtype', type(positions))}")
-    if positions.ndim != 2 or positions.shape[1] != WORDS:
-        raise ValueError(f"positions must have the shape [B, {WORDS}], not {list(positions.shape)}")
-    if positions.flags.writeable and positions.flags.c_contiguous and positions.flags.aligned:
-        return positions
-    if write:
-        raise ValueError("positions to be changed must be a writeable, C-contiguous array")
-    return np.array(positions, np.uint64, order="C")
-
-
-def checked_moves(moves: ArrayLike, batch: int) -> NDArray[np.int64]:
-    """`moves` as int64 [batch].
-
-    Raises:
-        ValueError: not integers, or not one a position.
-    """
-    array = np.asarray(moves)
-    if (array.dtype.kind not in "iu" and array.size) or array.shape != (batch,):
-        raise ValueError(f"moves must be integers of shape [{batch}], not {array.dtype} {list(array.shape)}")
-    return np.ascontiguousarray(array, np.int64)
-
-
-def _checked_counts(counts: NDArray[np.int32], batch: int) -> NDArray[np.int32]:
-    if counts.dtype != np.int32 or counts.shape != (batch,):
-        raise ValueError(f"counts must be int32 [{batch}], not {counts.dtype} {list(counts.shape)}")
-    return np.ascontiguousarray(counts)
-
-
-def output(out: NDArray[Any] | None, shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray[Any]:
-    """`out`, or a fresh array.
-
-    Raises:
-        ValueError: `out` has another shape, dtype or layout.
-    """
-    if out is None:
-        return np.empty(shape, dtype)
-    if out.shape != shape or out.dtype != dtype or not out.flags.c_contiguous or not out.flags.writeable:
-        wanted = f"{np.dtype(dtype).name} {list(shape)}, writeable and C-contiguous"
-        raise ValueError(f"out must be {wanted}, not {out.dtype.name} {list(out.shape)}")
-    return out
-
-
-@cache
-def _pool(threads: int, _process: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, thread_name_prefix="rules")
-
-
-def spread(loop: Callable[..., None], threads: int, *arrays: NDArray[Any]) -> None:
-    """Run compiled `loop` over slices of `arrays` along their first axis, one slice a thread."""
-    batch = arrays[0].shape[0]
-    threads = min(threads, batch)
-    if threads < 2:
-        loop(*arrays)
-        return
-    cuts = [batch * part // threads for part in range(threads + 1)]
-    parts = [[array[low:high] for array in arrays] for low, high in itertools.pairwise(cuts)]
-    # A pool does not survive a fork: the process is part of its key.
-    jobs = [_pool(threads, os.getpid()).submit(loop, *part) for part in parts[1:]]
-    loop(*parts[0])
-    for job in jobs:
-        job.result()
 
 
 @njit
@@ -129,7 +53,7 @@ def _observe(
         row = rows[i]
         for j in range(MAX_LEGAL):
             row[j] = moves[j] if j < count else np.uint16(NO_MOVE)
-        check = False if count else _in_check(positions[i])
+        check = False if count else in_check(positions[i])
         codes[i] = termination(positions[i], count != 0, check, claim_draws)
 
 
@@ -164,51 +88,11 @@ def _is_legal(positions: Words, moves: NDArray[np.int64], legal: NDArray[np.bool
 
 
 @njit
-def _checks(positions: Words, checks: NDArray[np.bool_]) -> None:
-    for i in range(positions.shape[0]):
-        checks[i] = _in_check(positions[i])
-
-
-@njit
-def _material(positions: Words, balance: NDArray[np.int32]) -> None:
-    for i in range(positions.shape[0]):
-        own = positions[i, OWN]
-        total = np.int32(0)
-        for kind, value in ((PAWNS, 1), (KNIGHTS, 3), (BISHOPS, 3), (ROOKS, 5), (QUEENS, 9)):
-            pieces = positions[i, kind]
-            total += value * (np.int32(popcount(pieces & own)) - np.int32(popcount(pieces & ~own)))
-        balance[i] = total
-
-
-@njit
-def _attacks(positions: Words, own: NDArray[np.uint64], opponent: NDArray[np.uint64]) -> None:
-    for i in range(positions.shape[0]):
-        position = positions[i]
-        everyone = occupied(position)
-        mine = position[OWN]
-        queens = position[QUEENS]
-        straight, diagonal = position[ROOKS] | queens, position[BISHOPS] | queens
-        attacked = slider_attacks(straight & mine, diagonal & mine, everyone)
-        attacked |= knights_attacks(position[KNIGHTS] & mine) | pawns_attacks_up(position[PAWNS] & mine)
-        own[i] = attacked | KING[lowest(position[KINGS] & mine) & u64(63)]
-        attacked = slider_attacks(straight & ~mine, diagonal & ~mine, everyone)
-        attacked |= knights_attacks(position[KNIGHTS] & ~mine)
-        attacked |= mirror(pawns_attacks_up(mirror(position[PAWNS] & ~mine)))
-        opponent[i] = attacked | KING[lowest(position[KINGS] & ~mine) & u64(63)]
-
-
-@njit
 def _outcome(positions: Words, counts: NDArray[np.int32], claim_draws: bool, codes: NDArray[np.uint8]) -> None:
     for i in range(positions.shape[0]):
         has_move = counts[i] > 0
-        check = False if has_move else _in_check(positions[i])
+        check = False if has_move else in_check(positions[i])
         codes[i] = termination(positions[i], has_move, check, claim_draws)
-
-
-@njit
-def _keys(positions: Words, keys: Words) -> None:
-    for i in range(positions.shape[0]):
-        keys[i] = repetition_key(positions[i])
 
 
 def legal_moves(
@@ -280,7 +164,7 @@ def pack_moves(
     if indices.dtype != np.uint16 or indices.ndim != 2:
         raise ValueError(f"indices must be uint16 [B, {MAX_LEGAL}], not {indices.dtype} {list(indices.shape)}")
     bits = output(out, (len(indices), LEGAL_WORDS), np.int32)
-    _pack_moves(np.ascontiguousarray(indices), _checked_counts(counts, len(indices)), bits.view(np.uint32))
+    _pack_moves(np.require(indices, None, ["C", "W"]), checked_counts(counts, len(indices)), bits.view(np.uint32))
     return bits
 
 
@@ -301,8 +185,6 @@ def is_legal(positions: NDArray[np.uint64], moves: ArrayLike) -> NDArray[np.bool
 
 def illegal_move(move: np.int64, row: np.int64, position: Words) -> ValueError:
     """The error that names move, row and position."""
-    from agent.rules.convert import describe  # it needs this module
-
     return ValueError(f"move {move} of row {row} is not legal in {describe(position)}")
 
 
@@ -333,45 +215,7 @@ def outcome(
     board: 50 moves, threefold repetition. `counts` [B] of `legal_moves` saves counting them again.
     """
     positions = checked(positions)
-    counts = count_moves(positions) if counts is None else _checked_counts(counts, len(positions))
+    counts = count_moves(positions) if counts is None else checked_counts(counts, len(positions))
     codes = np.empty(len(positions), np.uint8)
     _outcome(positions, counts, bool(claim_draws), codes)
     return codes
-
-
-def is_black(positions: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """Whether Black is to move, bool [B]."""
-    black: NDArray[np.bool_] = (checked(positions)[:, STATE] & BLACK) != 0
-    return black
-
-
-def in_check(positions: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """Whether the side to move is in check, bool [B]."""
-    positions = checked(positions)
-    checks = np.empty(len(positions), np.bool_)
-    _checks(positions, checks)
-    return checks
-
-
-def material(positions: NDArray[np.uint64]) -> NDArray[np.int32]:
-    """Material of the side to move minus the opponent's, int32 [B]; P 1, N 3, B 3, R 5, Q 9."""
-    positions = checked(positions)
-    balance = np.empty(len(positions), np.int32)
-    _material(positions, balance)
-    return balance
-
-
-def attacks(positions: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    """Squares attacked by the side to move and by the opponent: two bitboards uint64 [B], as it sees them."""
-    positions = checked(positions)
-    own, opponent = np.empty(len(positions), np.uint64), np.empty(len(positions), np.uint64)
-    _attacks(positions, own, opponent)
-    return own, opponent
-
-
-def keys(positions: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Repetition keys uint64 [B]: equal for equal positions, whatever their clocks."""
-    positions = checked(positions)
-    hashes = np.empty(len(positions), np.uint64)
-    _keys(positions, hashes)
-    return hashes

@@ -9,8 +9,8 @@ import chess
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.rules import batch
 from agent.rules.bits import Words
+from agent.rules.boundary import checked
 from agent.rules.record import (
     BLACK,
     EN_PASSANT_SHIFT,
@@ -97,7 +97,7 @@ def to_board(position: NDArray[np.uint64]) -> chess.Board:
     Raises:
         ValueError: the words are no board at all; `validate` checks more.
     """
-    position = batch.checked(np.asarray(position)[None])[0]
+    position = checked(np.asarray(position)[None])[0]
     if fault := _record_fault(position):
         raise ValueError(f"record {_words(position)} is malformed: {fault}")
     return _unpack(position)
@@ -132,7 +132,7 @@ def validate(positions: NDArray[np.uint64]) -> None:
     Raises:
         ValueError: the first record at fault, what is wrong, and its words or FEN.
     """
-    positions = batch.checked(positions)
+    positions = checked(positions)
     for row, position in enumerate(positions):
         if fault := _record_fault(position):
             raise ValueError(f"record {row} ({_words(position)}) is malformed: {fault}")

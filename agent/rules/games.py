@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from agent.compilation import njit, on_warm_up
-from agent.rules import batch
+from agent.rules import batch, queries
 from agent.rules.bits import Words
+from agent.rules.boundary import checked, checked_moves
 from agent.rules.convert import from_board, from_fen
 from agent.rules.movegen import ROW, find_targets, write_moves
 from agent.rules.record import BYTE, REPETITIONS_SHIFT, STATE, WORDS, halfmove_clock, with_repetitions
@@ -109,7 +110,7 @@ class Games:
                 history.append(from_board(earlier))
             games._grow(len(history))
             if history:
-                games._keys[row, : len(history)] = batch.keys(np.stack(history[::-1]))
+                games._keys[row, : len(history)] = queries.keys(np.stack(history[::-1]))
             games._length[row] = len(history)
             games._longest = max(games._longest, len(history))
         return games
@@ -140,7 +141,7 @@ class Games:
         if positions is None:
             self.positions[chosen] = _start_position()
         else:
-            fresh = batch.checked(positions)
+            fresh = checked(positions)
             if len(fresh) != len(chosen):
                 raise ValueError(f"{len(fresh)} positions for {len(chosen)} games")
             self.positions[chosen] = fresh
@@ -157,7 +158,7 @@ class Games:
             ValueError: a move is not legal, or a row does not exist or comes twice; no game has changed.
         """
         chosen = self._rows(rows)
-        array = batch.checked_moves(moves, len(chosen))
+        array = checked_moves(moves, len(chosen))
         self._make_room()
         illegal = _play(self.positions, self.ply, self._keys, self._length, chosen, array, check)
         if illegal >= 0:
@@ -252,6 +253,6 @@ def _exercise() -> None:
     games.observe()
     games.outcome()
     games.successors()
-    for query in (batch.keys, batch.attacks, batch.in_check, batch.material, batch.count_moves):
+    for query in (queries.keys, queries.attacks, queries.in_check, queries.material, batch.count_moves):
         query(games.positions)
     batch.play(games.positions, batch.legal_moves(games.positions)[0][:, 0])

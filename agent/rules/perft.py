@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.compilation import njit
-from agent.rules import batch
 from agent.rules.bits import Words
+from agent.rules.boundary import checked
 from agent.rules.movegen import ROW, count_targets, find_targets, write_moves
 from agent.rules.step import make_move
 
@@ -51,5 +51,5 @@ def perft(position: NDArray[np.uint64], depth: int) -> int:
     """
     if depth < 0:
         raise ValueError(f"perft depth must not be negative, got {depth}")
-    root = batch.checked(np.asarray(position)[None])[0]
+    root = checked(np.asarray(position)[None])[0]
     return 1 if depth == 0 else int(_perft(root, depth))

@@ -1,0 +1,90 @@
+"""What search and players ask about positions: side, check, material, attacks, keys; B positions at once."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.compilation import njit
+from agent.rules.attacks import KING, knights_attacks, pawns_attacks_down, pawns_attacks_up, slider_attacks
+from agent.rules.bits import Words, lowest, popcount, u64
+from agent.rules.boundary import checked
+from agent.rules.movegen import in_check as in_check_of
+from agent.rules.record import BISHOPS, BLACK, KINGS, KNIGHTS, OWN, PAWNS, QUEENS, ROOKS, STATE, occupied
+from agent.rules.repetition import repetition_key
+
+
+@njit
+def _checks(positions: Words, checks: NDArray[np.bool_]) -> None:
+    for i in range(positions.shape[0]):
+        checks[i] = in_check_of(positions[i])
+
+
+@njit
+def _material(positions: Words, balance: NDArray[np.int32]) -> None:
+    for i in range(positions.shape[0]):
+        own = positions[i, OWN]
+        total = np.int32(0)
+        for kind, value in ((PAWNS, 1), (KNIGHTS, 3), (BISHOPS, 3), (ROOKS, 5), (QUEENS, 9)):
+            pieces = positions[i, kind]
+            total += value * (np.int32(popcount(pieces & own)) - np.int32(popcount(pieces & ~own)))
+        balance[i] = total
+
+
+@njit
+def _attacks(positions: Words, own: NDArray[np.uint64], opponent: NDArray[np.uint64]) -> None:
+    for i in range(positions.shape[0]):
+        position = positions[i]
+        everyone = occupied(position)
+        mine = position[OWN]
+        queens = position[QUEENS]
+        straight, diagonal = position[ROOKS] | queens, position[BISHOPS] | queens
+        attacked = slider_attacks(straight & mine, diagonal & mine, everyone)
+        attacked |= knights_attacks(position[KNIGHTS] & mine) | pawns_attacks_up(position[PAWNS] & mine)
+        own[i] = attacked | KING[lowest(position[KINGS] & mine) & u64(63)]
+        attacked = slider_attacks(straight & ~mine, diagonal & ~mine, everyone)
+        attacked |= knights_attacks(position[KNIGHTS] & ~mine)
+        attacked |= pawns_attacks_down(position[PAWNS] & ~mine)
+        opponent[i] = attacked | KING[lowest(position[KINGS] & ~mine) & u64(63)]
+
+
+@njit
+def _keys(positions: Words, keys: Words) -> None:
+    for i in range(positions.shape[0]):
+        keys[i] = repetition_key(positions[i])
+
+
+def is_black(positions: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Whether Black is to move, bool [B]."""
+    black: NDArray[np.bool_] = (checked(positions)[:, STATE] & BLACK) != 0
+    return black
+
+
+def in_check(positions: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Whether the side to move is in check, bool [B]."""
+    positions = checked(positions)
+    checks = np.empty(len(positions), np.bool_)
+    _checks(positions, checks)
+    return checks
+
+
+def material(positions: NDArray[np.uint64]) -> NDArray[np.int32]:
+    """Material of the side to move minus the opponent's, int32 [B]; P 1, N 3, B 3, R 5, Q 9."""
+    positions = checked(positions)
+    balance = np.empty(len(positions), np.int32)
+    _material(positions, balance)
+    return balance
+
+
+def attacks(positions: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """Squares attacked by the side to move and by the opponent: two bitboards uint64 [B], as it sees them."""
+    positions = checked(positions)
+    own, opponent = np.empty(len(positions), np.uint64), np.empty(len(positions), np.uint64)
+    _attacks(positions, own, opponent)
+    return own, opponent
+
+
+def keys(positions: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Repetition keys uint64 [B]: equal for equal positions, whatever their clocks."""
+    positions = checked(positions)
+    hashes = np.empty(len(positions), np.uint64)
+    _keys(positions, hashes)
+    return hashes
