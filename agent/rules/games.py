@@ -137,7 +137,7 @@ class Games:
         Raises:
             ValueError: a row that does not exist, or positions of another shape.
         """
-        chosen = self._rows(rows)
+        chosen = self._rows(rows, distinct=positions is not None)
         if positions is None:
             self.positions[chosen] = _start_position()
         else:
@@ -188,10 +188,11 @@ class Games:
         self,
         claim_draws: bool = True,
         *,
+        threads: int = 1,
         out: tuple[NDArray[np.uint16], NDArray[np.int32], NDArray[np.uint8]] | None = None,
     ) -> tuple[NDArray[np.uint16], NDArray[np.int32], NDArray[np.uint8]]:
         """`legal_moves` and `outcome` in one pass: indices uint16 [B, 218], counts int32 [B], codes uint8 [B]."""
-        return batch.observe(self.positions, claim_draws=claim_draws, out=out)
+        return batch.observe(self.positions, claim_draws=claim_draws, threads=threads, out=out)
 
     def outcome(self, claim_draws: bool = True, counts: NDArray[np.int32] | None = None) -> NDArray[np.uint8]:
         """`Termination` codes uint8 [B]; `counts` [B] of `legal_moves` saves counting again."""
@@ -200,7 +201,7 @@ class Games:
     def __len__(self) -> int:
         return len(self.ply)
 
-    def _rows(self, rows: ArrayLike | None) -> NDArray[np.int64]:
+    def _rows(self, rows: ArrayLike | None, *, distinct: bool = True) -> NDArray[np.int64]:
         if rows is None:
             return self._all
         chosen = np.asarray(rows)
@@ -212,11 +213,9 @@ class Games:
             raise ValueError(f"rows must be integers [R] or a mask [B], not {chosen.dtype} {list(chosen.shape)}")
         if chosen.min() < 0 or chosen.max() >= len(self.ply):
             raise ValueError(f"rows must lie in 0..{len(self.ply) - 1}, not {chosen.min()}..{chosen.max()}")
-        once = np.zeros(len(self.ply), np.bool_)
-        once[chosen] = True
-        if np.count_nonzero(once) != len(chosen):
+        if distinct and len(set(chosen.tolist())) != len(chosen):
             raise ValueError(f"rows must differ: {chosen.tolist()}")
-        return chosen.astype(np.int64)
+        return np.require(chosen, np.int64, ["C", "W"])
 
     def _make_room(self) -> None:
         """Make room for one more key a game: only play beyond the 75-move rule ever asks for more."""
