@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,8 +11,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+import agent.policy
+import kernels
+import zeromass
 from training.checkpoint import list_checkpoints, newest_checkpoint
 
 TINY = [
@@ -90,6 +95,24 @@ def test_a_run_with_ray_actors_ends_with_a_summary(runs: Path) -> None:
     assert steps_in_tensorboard(run, "evaluation/score") == [0, 12]
     games = sorted((run / "games").iterdir())
     assert games[0].read_text().startswith("[Event")
+
+
+@pytest.mark.parametrize("where", ["sampled", "trained"])
+def test_a_mask_broken_on_purpose_stops_the_run(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], where: str
+) -> None:
+    """Logits times mask: the meter must read above 0, and the run must end with position, move and mass."""
+
+    def multiplied(logits: torch.Tensor, *, legal: torch.Tensor) -> torch.Tensor:
+        if where == "trained" and len(logits) != 32:  # only the learner's batches are that large
+            return kernels.masked_softmax(logits, legal=legal)
+        return torch.softmax(logits * kernels.unpack_legal(legal, size=1880), dim=-1)
+
+    monkeypatch.chdir(runs)
+    monkeypatch.setattr(agent.policy, "masked_softmax", multiplied)
+    assert zeromass.main(["train", "demo", *TINY, "selfplay.actors=0"]) == 1
+    assert re.search(r"zeromass: invalid mass 0\.\d+ in position '.+': illegal move \w+ has", capsys.readouterr().err)
+    assert list_checkpoints(runs / "runs" / "it" / "checkpoints") == []
 
 
 def test_killed_and_resumed_the_curve_has_no_gap_and_no_overlap(runs: Path) -> None:

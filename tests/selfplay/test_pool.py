@@ -1,0 +1,124 @@
+"""The pool of Ray actors: bounded, fed with versions, healed, and loud when a mask leaks."""
+
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import ray
+import torch
+
+from agent.meter import InvalidMassError
+from agent.network import Architecture, Network
+from selfplay import pool as module
+from selfplay.actor import ActorSettings, GameBatch, Weights
+from selfplay.generator import GeneratorSettings
+from selfplay.pool import IN_FLIGHT, LocalPool, RayPool
+
+ARCHITECTURE = Architecture(blocks=0, channels=8)
+SETTINGS = ActorSettings(
+    architecture=ARCHITECTURE,
+    generator=GeneratorSettings(games=4, opening_plies=4, ply_cap=12, temperature=1.0, claim_draws=True),
+    seed=0,
+    plies_per_call=6,
+    threads=1,
+    cuda=False,
+)
+
+
+def weights(seed: int = 0) -> Weights:
+    torch.manual_seed(seed)
+    return {name: tensor.numpy() for name, tensor in Network(ARCHITECTURE).state_dict().items()}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def local_ray() -> Iterator[None]:
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, _node_ip_address="127.0.0.1")
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture
+def pool() -> Iterator[RayPool]:
+    pool = RayPool(SETTINGS, actors=2, first_stream=10)
+    pool.publish(weights(), 0)
+    yield pool
+    pool.close()
+
+
+def gather(pool: RayPool, batches: int) -> list[GameBatch]:
+    found: list[GameBatch] = []
+    while len(found) < batches:
+        found += pool.collect(wait=True)
+    return found
+
+
+def test_games_come_from_both_actors_and_none_comes_twice(pool: RayPool) -> None:
+    batches = gather(pool, 16)
+    assert {batch.stream for batch in batches} == {10, 11}
+    names = [record.game for batch in batches for record in batch.records]
+    assert len(names) == len(set(names)) > 0
+    assert all(batch.statistics.plies == 24 for batch in batches)
+    assert all(batch.statistics.mass.largest == 0.0 for batch in batches)
+    assert all(batch.launches for batch in batches)
+
+
+def test_actors_play_what_plain_python_plays(pool: RayPool) -> None:
+    local = LocalPool(SETTINGS, first_stream=10)
+    local.publish(weights(), 0)
+    mine = [record for _ in range(4) for batch in local.collect(wait=True) for record in batch.records]
+    theirs = [r for b in gather(pool, 12) if b.stream == 10 for r in b.records]
+    for one, two in zip(mine, theirs, strict=False):
+        assert one.game == two.game
+        assert np.array_equal(one.moves, two.moves)
+    assert mine
+    assert theirs
+
+
+def test_a_new_version_reaches_every_actor(pool: RayPool) -> None:
+    gather(pool, 2)
+    pool.publish(weights(1), 1)
+    late = gather(pool, 4 * IN_FLIGHT)[-2:]
+    assert [batch.version for batch in late] == [1, 1]
+
+
+def test_an_uncollected_pool_stops_by_itself(pool: RayPool) -> None:
+    """Back-pressure: with nobody collecting, each actor finishes its calls in flight and waits."""
+    gather(pool, 2)
+    deadline = time.monotonic() + 60
+    while len(ray.wait(list(pool._calls), num_returns=2 * IN_FLIGHT, timeout=1)[0]) < 2 * IN_FLIGHT:
+        assert time.monotonic() < deadline
+    assert len(pool._calls) == 2 * IN_FLIGHT
+    assert len(pool.collect(wait=False)) == 2 * IN_FLIGHT
+
+
+def test_a_killed_actor_is_replaced_by_one_with_a_new_stream(pool: RayPool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RESTART_DELAY", 0.0)
+    before = gather(pool, 4)
+    ray.kill(pool._actors[0])
+    after: list[GameBatch] = []
+    while 12 not in {batch.stream for batch in after}:  # the suite's own time limit ends this
+        after += pool.collect(wait=True)
+    assert pool.restarts == 1
+    assert pool.streams == 13
+    assert pool.actors == 2
+    names = [record.game for batch in before + after for record in batch.records]
+    assert len(names) == len(set(names))
+
+
+def test_invalid_mass_in_an_actor_is_raised_here_with_its_sentence(pool: RayPool) -> None:
+    def leaking() -> GameBatch:
+        raise InvalidMassError("invalid mass 0.5 in position 'X'")
+
+    call = ray.remote(num_cpus=0)(leaking).remote()
+    ray.wait([call])
+    pool._calls[call] = pool._actors[0]
+    with pytest.raises(InvalidMassError, match=r"^invalid mass 0.5 in position 'X'$"):
+        pool.collect(wait=True)
+
+
+def test_without_ray_games_are_played_only_when_awaited() -> None:
+    local = LocalPool(SETTINGS)
+    local.publish(weights(), 3)
+    assert local.collect(wait=False) == []
+    assert [batch.version for batch in local.collect(wait=True)] == [3]
