@@ -21,4 +21,4 @@ def unpack_legal(words: Tensor, size: int) -> Tensor:
     """int32 `[R, W]` -> bool `[R, size]`."""
     shifts = torch.arange(32, dtype=torch.int32, device=words.device)
     bits = (words.unsqueeze(-1) >> shifts) & 1
-    return bits.view(words.shape[0], -1)[:, :size] != 0
+    return bits.reshape(words.shape[0], 32 * words.shape[1])[:, :size] != 0

@@ -1,0 +1,257 @@
+"""The whole family as data: how each op is called, and what float64 arithmetic on the legal entries alone expects.
+
+The reference never sees a mask: it gathers a row's legal logits into a short vector and lets PyTorch differentiate
+there, so it shares no formula and no masking with the code under test.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+import kernels
+
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+SMOOTHING, Z_LOSS, SEED, WIDTH, K = 0.125, 0.25, 77, 12, 4
+
+
+@dataclass
+class Case:
+    logits: Tensor  # [B, N]
+    legal: Tensor  # any form that the ops take
+    mask: Tensor  # the same, bool [B, N]
+    targets: Tensor  # int64 [B], legal where a row has a legal entry, else -1
+    soft: Tensor  # [B, N], a distribution over the legal entries
+    keys: Tensor  # int64 [B]
+
+    def with_logits(self, logits: Tensor) -> Case:
+        return replace(self, logits=logits)
+
+    def row(self, i: int) -> Case:
+        legal = self.legal if self.legal.shape[0] == 1 else self.legal[i : i + 1]
+        cut = (x[i : i + 1] for x in (self.logits, self.mask, self.targets, self.soft, self.keys))
+        logits, mask, targets, soft, keys = cut
+        return Case(logits, legal, mask, targets, soft, keys)
+
+    def ragged(self) -> kernels.RaggedTargets:
+        counts = self.mask.sum(1)
+        offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+        return kernels.RaggedTargets(offsets, self.mask.nonzero()[:, 1].to(torch.uint16), self.soft[self.mask])
+
+
+def make_case(
+    rows: int, size: int, dtype: torch.dtype = torch.float32, *, seed: int = 0, poison: float | None = math.nan
+) -> Case:
+    """Rows in turn: no legal entry, one, a few, a fifth, all; `poison` at every illegal logit."""
+    generator = torch.Generator().manual_seed(seed)
+    shares = (0.0, None, 4 / size, 0.2, 1.0)
+    mask = torch.zeros(rows, size, dtype=torch.bool)
+    for i in range(rows):
+        share = shares[i % len(shares)]
+        if share is not None:
+            mask[i] = torch.rand(size, generator=generator) < share
+        if share != 0.0 and not mask[i].any():
+            mask[i, int(torch.randint(size, (1,), generator=generator))] = True
+    return finish_case(3 * torch.randn(rows, size, generator=generator), mask, dtype, generator, poison)
+
+
+def finish_case(
+    logits: Tensor, mask: Tensor, dtype: torch.dtype, generator: torch.Generator, poison: float | None = math.nan
+) -> Case:
+    rows, size = mask.shape
+    logits = logits.to(dtype)
+    if poison is not None:
+        logits = logits.masked_fill(~mask, poison)
+    weights = torch.rand(rows, size, generator=generator) * mask
+    soft = weights / weights.sum(1, keepdim=True).clamp(min=1e-9)
+    targets = torch.where(mask.any(1), weights.argmax(1), -1)
+    keys = torch.arange(rows) * 2**33 + 5
+    # What float16 stores is what the reference must see, too.
+    soft = soft.half().to(dtype if dtype == torch.float64 else torch.float32)
+    mask = mask.to(DEVICE)
+    return Case(logits.to(DEVICE), mask, mask, targets.to(DEVICE), soft.to(DEVICE), keys.to(DEVICE))
+
+
+@dataclass(frozen=True)
+class Op:
+    """`run(case, backend)` gives its results; `expect(x, case, i, columns)` those of row i from its legal logits x."""
+
+    name: str
+    run: Callable[[Case, str], tuple[Tensor, ...]]
+    expect: Callable[[Tensor, Case, int, Tensor], tuple[Tensor, ...]] | None = None
+    fills: tuple[float, ...] = ()  # of each result that is a row of N: what stands at illegal entries
+
+
+def _one(call: Callable[[Case, str], Tensor]) -> Callable[[Case, str], tuple[Tensor, ...]]:
+    return lambda case, backend: (call(case, backend),)
+
+
+def _entropy(x: Tensor) -> Tensor:
+    return -(x.softmax(0) * x.log_softmax(0)).sum()
+
+
+def _log_prob(x: Tensor, case: Case, i: int, columns: Tensor) -> Tensor:
+    return x.log_softmax(0)[columns == case.targets[i].cpu()].sum()
+
+
+def _cross_entropy(x: Tensor, q: Tensor, smoothing: float, z: float) -> Tensor:
+    q = (1 - smoothing) * q + smoothing / len(x)
+    return -(q * x.log_softmax(0)).sum() + z * x.logsumexp(0) ** 2
+
+
+def _index_target(x: Tensor, case: Case, i: int, columns: Tensor) -> Tensor:
+    return (columns == case.targets[i].cpu()).double()
+
+
+def _soft_target(x: Tensor, case: Case, i: int, columns: Tensor) -> Tensor:
+    return case.soft[i].cpu().double()[columns]
+
+
+OPS = [
+    Op(
+        "masked_softmax",
+        _one(lambda c, b: kernels.masked_softmax(c.logits, legal=c.legal, backend=b)),
+        lambda x, c, i, columns: (x.softmax(0),),
+        (0.0,),
+    ),
+    Op(
+        "masked_log_softmax",
+        _one(lambda c, b: kernels.masked_log_softmax(c.logits, legal=c.legal, backend=b)),
+        lambda x, c, i, columns: (x.log_softmax(0),),
+        (-math.inf,),
+    ),
+    Op(
+        "masked_entropy",
+        _one(lambda c, b: kernels.masked_entropy(c.logits, legal=c.legal, backend=b)),
+        lambda x, c, i, columns: (_entropy(x),),
+    ),
+    Op(
+        "masked_policy_terms",
+        lambda c, b: kernels.masked_policy_terms(c.logits, c.targets, legal=c.legal, backend=b),
+        lambda x, c, i, columns: (
+            _log_prob(x, c, i, columns),
+            _entropy(x),
+            (columns[x.argmax()] == c.targets[i].cpu()).double(),
+        ),
+    ),
+    Op(
+        "masked_cross_entropy",
+        _one(lambda c, b: kernels.masked_cross_entropy(c.logits, c.targets, legal=c.legal, backend=b)),
+        lambda x, c, i, columns: (_cross_entropy(x, _index_target(x, c, i, columns), 0.0, 0.0),),
+    ),
+    Op(
+        "masked_cross_entropy, smoothed",
+        _one(
+            lambda c, b: kernels.masked_cross_entropy(
+                c.logits, c.targets, legal=c.legal, label_smoothing=SMOOTHING, z_loss=Z_LOSS, backend=b
+            )
+        ),
+        lambda x, c, i, columns: (_cross_entropy(x, _index_target(x, c, i, columns), SMOOTHING, Z_LOSS),),
+    ),
+    Op(
+        "masked_cross_entropy, soft",
+        _one(
+            lambda c, b: kernels.masked_cross_entropy(
+                c.logits, c.soft, legal=c.legal, label_smoothing=SMOOTHING, z_loss=Z_LOSS, backend=b
+            )
+        ),
+        lambda x, c, i, columns: (_cross_entropy(x, _soft_target(x, c, i, columns), SMOOTHING, Z_LOSS),),
+    ),
+    Op(
+        "masked_cross_entropy, ragged",
+        _one(
+            lambda c, b: kernels.masked_cross_entropy(
+                c.logits, c.ragged(), legal=c.legal, label_smoothing=SMOOTHING, z_loss=Z_LOSS, backend=b
+            )
+        ),
+        lambda x, c, i, columns: (_cross_entropy(x, _soft_target(x, c, i, columns), SMOOTHING, Z_LOSS),),
+    ),
+    Op(
+        "legal_log_probs",
+        lambda c, b: kernels.legal_log_probs(c.logits, legal=c.legal, width=WIDTH, backend=b),
+        lambda x, c, i, columns: (
+            _padded(x.log_softmax(0), -math.inf),
+            _padded(columns.double(), -1.0),
+            torch.tensor(float(len(x))),
+        ),
+    ),
+    Op(
+        "masked_sample",
+        lambda c, b: kernels.masked_sample(
+            c.logits, legal=c.legal, seed=SEED, row_keys=c.keys, temperature=0.5, backend=b
+        ),
+    ),
+    Op(
+        "gumbel_top_k",
+        lambda c, b: kernels.gumbel_top_k(c.logits, legal=c.legal, k=K, seed=SEED, row_keys=c.keys, backend=b),
+    ),
+    Op("row_status", _one(lambda c, b: kernels.row_status(c.logits, legal=c.legal, targets=c.targets, backend=b))),
+]
+DIFFERENTIABLE = [op for op in OPS if op.expect is not None]
+
+
+def _padded(values: Tensor, fill: float) -> Tensor:
+    short = WIDTH - len(values)
+    return torch.nn.functional.pad(values, (0, short), value=fill) if short > 0 else values[:WIDTH]
+
+
+def run(op: Op, case: Case, backend: str) -> tuple[list[Tensor], Tensor | None]:
+    """Return the results and, where the op has one, the gradient of `objective` with respect to the logits."""
+    logits = case.logits.detach().clone() if case.logits.is_contiguous() else case.logits.detach()
+    logits.requires_grad_(op.expect is not None)
+    results = list(op.run(case.with_logits(logits), backend))
+    if op.expect is None or not logits.numel():
+        return [result.detach() for result in results], None
+    (gradient,) = torch.autograd.grad(objective(results), logits)
+    return [result.detach() for result in results], gradient
+
+
+def objective(results: list[Tensor]) -> Tensor:
+    """A weighted sum of the finite entries: every row and column gets another weight."""
+    total = torch.zeros((), dtype=torch.float64, device=results[0].device)
+    for result in results:
+        if result.requires_grad:
+            weight = torch.linspace(0.5, 1.5, result.numel(), dtype=torch.float64, device=result.device)
+            finite = torch.where(result.isfinite(), result, torch.zeros_like(result))
+            total = total + (finite.double() * weight.view(result.shape)).sum()
+    return total
+
+
+def expected(op: Op, case: Case) -> tuple[list[Tensor], Tensor]:
+    """What float64 on the legal entries alone gives: results as float64, and the gradient of `objective`."""
+    assert op.expect is not None
+    logits, mask = case.logits.detach().cpu().double(), case.mask.cpu()
+    rows, size = mask.shape
+    parts: list[tuple[Tensor, ...] | None] = []
+    inputs: list[Tensor] = []
+    for i in range(rows):
+        columns = mask[i].nonzero()[:, 0]
+        x = logits[i, columns].clone().requires_grad_()
+        inputs.append(x)
+        parts.append(op.expect(x, case, i, columns) if len(columns) else None)
+    count = len(op.run(case, "auto"))
+    results = []
+    for j in range(count):
+        results.append(torch.stack([_dense(op, parts[i], j, mask[i]) for i in range(rows)]))
+    gradient = torch.zeros(rows, size, dtype=torch.float64)
+    found = torch.autograd.grad(objective([r for r in results if r.requires_grad]), inputs, allow_unused=True)
+    for i, part in enumerate(found):
+        if part is not None:
+            gradient[i, mask[i]] = part
+    return [result.detach() for result in results], gradient
+
+
+def _dense(op: Op, part: tuple[Tensor, ...] | None, j: int, mask: Tensor) -> Tensor:
+    """Row of result j: entries to their columns, and the stated values for a row without a legal entry."""
+    if op.fills:
+        row = torch.full(mask.shape, op.fills[j], dtype=torch.float64)
+        return row if part is None else row.masked_scatter(mask, part[j])
+    if part is not None:
+        return part[j].double()
+    if op.name == "legal_log_probs" and j < 2:
+        return torch.full((WIDTH,), (-math.inf, -1.0)[j], dtype=torch.float64)
+    return torch.zeros((), dtype=torch.float64)

@@ -1,0 +1,180 @@
+"""Every op on every path against float64: widths, dtypes, strides, forms of legality, poison at illegal logits."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+import kernels
+from tests.kernels.family import DIFFERENTIABLE, Case, Op, expected, make_case, run
+
+# Relative and absolute. Half types round what they store (8 or 11 bits), and the backward of a softmax starts from that
+# rounded result; per-row results of half-precision logits are float32 and as exact as those of float32 logits.
+TOLERANCE = {
+    torch.float64: (1e-10, 1e-11),
+    torch.float32: (2e-5, 4e-6),
+    torch.bfloat16: (2e-2, 2e-2),
+    torch.float16: (3e-3, 3e-3),
+}
+GRADIENT_TOLERANCE = {**TOLERANCE, torch.bfloat16: (4e-2, 4e-2), torch.float16: (6e-3, 6e-3)}
+
+
+def check(op: Op, case: Case, backend: str) -> None:
+    results, gradient = run(op, case, backend)
+    wanted, wanted_gradient = expected(op, case)
+    assert len(results) == len(wanted)
+    for result, want in zip(results, wanted, strict=True):
+        rtol, atol = TOLERANCE[result.dtype if result.dtype.is_floating_point else torch.float64]
+        torch.testing.assert_close(result.cpu().double(), want, rtol=rtol, atol=atol)
+    assert gradient is not None
+    rtol, atol = GRADIENT_TOLERANCE[gradient.dtype]
+    scale = max(1.0, float(wanted_gradient.abs().max())) if gradient.numel() else 1.0
+    torch.testing.assert_close(gradient.cpu().double(), wanted_gradient, rtol=rtol, atol=atol * scale)
+    illegal = gradient[~case.mask]
+    assert torch.equal(illegal, torch.zeros_like(illegal))
+    assert not illegal.signbit().any()
+
+
+def every_op(name: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize(name, DIFFERENTIABLE, ids=lambda op: op.name)
+
+
+# One column, less than a group of 8, around a word of 32, around a tile of 1,024, chess, and wider than a tile.
+@pytest.mark.parametrize("size", [1, 2, 7, 31, 33, 218, 1023, 1025, 1880, 2048, 5000])
+@pytest.mark.parametrize("op", DIFFERENTIABLE[:2], ids=lambda op: op.name)
+def test_widths(op: Op, size: int, backend: str) -> None:
+    check(op, make_case(5, size, seed=size), backend)
+
+
+# The others share their walk over a row: one tile with a tail, chess, and a loop over tiles.
+@pytest.mark.parametrize("size", [33, 1880, 4100])
+@pytest.mark.parametrize("op", DIFFERENTIABLE[2:], ids=lambda op: op.name)
+def test_widths_of_the_rest(op: Op, size: int, backend: str) -> None:
+    check(op, make_case(5, size, seed=size), backend)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [3, 8, 32, 64, 100, 512, 1024, 4095, 4096, 4097, 4672])
+@every_op("op")
+def test_more_widths(op: Op, size: int, backend: str) -> None:
+    check(op, make_case(10, size, seed=size), backend)
+
+
+# 72 is whole groups of 8 (the aligned loads), 70 is not.
+@pytest.mark.parametrize("size", [70, 72])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16], ids=str)
+@every_op("op")
+def test_dtypes(op: Op, dtype: torch.dtype, size: int, backend: str) -> None:
+    check(op, make_case(7, size, dtype), backend)
+
+
+def strided(x: Tensor, layout: str) -> Tensor:
+    rows, size = x.shape
+    if layout == "columns of a wider matrix":
+        wide = x.new_full((rows, size + 24), torch.nan)
+        wide[:, 8 : 8 + size] = x
+        return wide[:, 8 : 8 + size]
+    if layout == "unaligned":
+        wide = x.new_full((rows, size + 3), torch.nan)
+        wide[:, 1 : 1 + size] = x
+        return wide[:, 1 : 1 + size]
+    if layout == "transposed":
+        return x.t().contiguous().t()
+    if layout == "every second row and column":
+        wide = x.new_full((2 * rows, 2 * size), torch.nan)
+        wide[::2, ::2] = x
+        return wide[::2, ::2]
+    raise AssertionError(layout)
+
+
+@pytest.mark.parametrize(
+    "layout", ["columns of a wider matrix", "unaligned", "transposed", "every second row and column"]
+)
+@every_op("op")
+def test_strides(op: Op, layout: str, backend: str) -> None:
+    case = make_case(6, 72)
+    check(op, case.with_logits(strided(case.logits, layout)), backend)
+
+
+@every_op("op")
+def test_one_row_for_all(op: Op, backend: str) -> None:
+    """Stride 0, in the logits and in the legality."""
+    case = make_case(4, 72)
+    case.legal = case.mask[3:4]
+    case.mask = case.mask[3:4].expand(4, 72)
+    case.targets = case.targets[3:4].expand(4).contiguous()
+    case.soft = case.soft[3:4].expand(4, 72)
+    case.logits = case.logits[3:4].expand(4, 72)
+    results, _ = run(op, case, backend)
+    wanted, _ = expected(op, case)
+    for result, want in zip(results, wanted, strict=True):
+        torch.testing.assert_close(result.cpu().double(), want, rtol=2e-5, atol=4e-6)
+
+
+FORMS = {
+    "uint8 of any nonzero value": lambda mask: mask.to(torch.uint8) * 254,
+    "packed": kernels.pack_legal,
+    "packed, spare bits set": lambda mask: _spare_bits_set(mask),
+    "packed, words transposed": lambda mask: kernels.pack_legal(mask).t().contiguous().t(),
+    "bool, transposed": lambda mask: mask.t().contiguous().t(),
+}
+
+
+def _spare_bits_set(mask: Tensor) -> Tensor:
+    words = kernels.pack_legal(mask)
+    spare = 32 * words.shape[1] - mask.shape[1]
+    words[:, -1] |= -(1 << (32 - spare)) if spare else 0
+    return words
+
+
+@pytest.mark.parametrize("form", FORMS)
+@every_op("op")
+def test_forms_of_legality(op: Op, form: str, backend: str) -> None:
+    case = make_case(5, 70)
+    reference, reference_gradient = run(op, case, backend)
+    case.legal = FORMS[form](case.mask)
+    results, gradient = run(op, case, backend)
+    assert all(torch.equal(a, b) for a, b in zip(results, reference, strict=True))
+    assert gradient is not None
+    assert reference_gradient is not None
+    assert torch.equal(gradient, reference_gradient)
+
+
+@every_op("op")
+def test_gradients_of_any_layout(op: Op, backend: str) -> None:
+    """Gradients arrive expanded (after a sum), transposed or as a slice; all give what a contiguous one gives."""
+    case = make_case(5, 72)
+    logits = case.logits.clone().requires_grad_()
+    result = op.run(case.with_logits(logits), backend)[0]
+    plain = torch.linspace(-1, 1, result.numel(), device=result.device).view(result.shape).to(result.dtype)
+    layouts = [plain.t().contiguous().t() if plain.dim() == 2 else plain]
+    layouts.append(torch.stack([plain, plain], -1)[..., 0])
+    want = torch.autograd.grad(result, logits, plain, retain_graph=True)[0]
+    for layout in layouts:
+        assert torch.equal(torch.autograd.grad(result, logits, layout, retain_graph=True)[0], want)
+    ones = torch.ones_like(plain)
+    expanded = ones[:1, :1].expand_as(ones) if ones.dim() == 2 else ones[:1].expand_as(ones)
+    want = torch.autograd.grad(result, logits, ones, retain_graph=True)[0]
+    assert torch.equal(torch.autograd.grad(result, logits, expanded)[0], want)
+
+
+@every_op("op")
+def test_gradcheck(op: Op, path: str, backend: str) -> None:
+    """Finite differences in float64, illegal logits included: their derivative is 0."""
+    case = make_case(5, 9, torch.float64, poison=None)
+
+    def call(logits: Tensor) -> tuple[Tensor, ...]:
+        results = op.run(case.with_logits(logits), backend)
+        finite = [torch.where(r.isfinite(), r, torch.zeros_like(r)) for r in results if r.is_floating_point()]
+        return tuple(finite)
+
+    assert torch.autograd.gradcheck(call, (case.logits.clone().requires_grad_(),))
+
+
+@every_op("op")
+def test_empty_batch(op: Op, backend: str) -> None:
+    case = make_case(5, 33)
+    case = Case(*(x[:0] for x in (case.logits, case.mask, case.mask, case.targets, case.soft, case.keys)))
+    for result in op.run(case.with_logits(case.logits.clone().requires_grad_()), backend):
+        assert result.shape[0] == 0

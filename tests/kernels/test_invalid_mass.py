@@ -1,0 +1,90 @@
+"""invalid_mass and row_status: meters that hide nothing."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+import kernels
+from tests.kernels.family import DEVICE, make_case
+
+
+@pytest.mark.parametrize("size", [5, 72, 4100])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16], ids=str)
+def test_the_sum_over_illegal_entries(size: int, dtype: torch.dtype, backend: str) -> None:
+    case = make_case(5, size, poison=None)
+    p = case.logits.to(dtype)
+    mass = kernels.invalid_mass(p, legal=case.legal, backend=backend)
+    want = torch.where(case.mask, 0.0, p.double().abs()).sum(1)
+    torch.testing.assert_close(mass.double(), want, rtol=1e-5, atol=0)
+    assert mass.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
+
+
+@pytest.mark.parametrize("size", [5, 64])
+def test_nothing_is_hidden(size: int, backend: str) -> None:
+    legal = torch.zeros(5, size, dtype=torch.bool, device=DEVICE)
+    legal[:, 0] = True
+    p = torch.zeros(5, size, device=DEVICE)
+    p[0, 3], p[1, 3], p[2, 1], p[2, 2], p[3, 4] = math.nan, -math.inf, 0.25, -0.25, 1e-45
+    p[:, 0] = math.nan  # legal: not this meter's matter
+    mass = kernels.invalid_mass(p, legal=legal, backend=backend).tolist()
+    assert math.isnan(mass[0])
+    assert mass[1] == math.inf
+    assert mass[2] == 0.5
+    assert mass[3] > 0
+    assert mass[4] == 0
+
+
+def test_ours_is_zero_and_multiplying_is_not(backend: str) -> None:
+    case = make_case(20, 300, poison=None)
+    legal = case.mask
+    ours = kernels.masked_softmax(case.logits, legal=legal, backend=backend)
+    assert torch.equal(kernels.invalid_mass(ours, legal=legal, backend=backend), torch.zeros(20, device=DEVICE))
+    multiplied = (case.logits * legal).softmax(1)
+    partly = ~legal.all(1)
+    assert (kernels.invalid_mass(multiplied, legal=legal, backend=backend)[partly] > 0.1).all()
+
+
+def test_status_of_every_kind_of_row(backend: str) -> None:
+    logits = torch.zeros(7, 40, device=DEVICE)
+    legal = torch.ones(7, 40, dtype=torch.bool, device=DEVICE)
+    targets = torch.tensor([0, 0, 0, 0, 40, -1, 3], device=DEVICE)
+    legal[1] = False
+    logits[2, 5] = math.nan
+    logits[3, 5] = math.nan
+    legal[3, 5] = False
+    legal[6, 3] = False
+    logits[6] = -math.inf
+    none, undefined, target = kernels.NO_LEGAL_ENTRY, kernels.UNDEFINED, kernels.ILLEGAL_TARGET
+    want = [0, none + target, undefined, 0, target, target, undefined + target]
+    status = kernels.row_status(logits, legal=legal, targets=targets, backend=backend)
+    assert status.tolist() == want
+    assert status.dtype == torch.int32
+    without = kernels.row_status(logits, legal=legal, backend=backend)
+    assert without.tolist() == [bits & ~target for bits in want]
+
+
+@pytest.mark.parametrize("kind", ["index", "soft", "ragged"])
+def test_an_illegal_target_costs_infinity_and_teaches_nothing(kind: str, backend: str) -> None:
+    logits = torch.zeros(4, 40, device=DEVICE, requires_grad=True)
+    legal = torch.ones(4, 40, dtype=torch.bool, device=DEVICE)
+    legal[1, 7] = legal[3] = False
+    index = torch.tensor([7, 7, 40, 7], device=DEVICE)
+    targets: torch.Tensor | kernels.RaggedTargets = index
+    want = [math.log(40), math.inf, math.inf, 0.0]
+    if kind == "soft":
+        targets = torch.zeros(4, 40, device=DEVICE)
+        targets[:, 7] = 1.0
+        targets[2, 7] = math.nan
+        want[2] = math.nan
+    if kind == "ragged":
+        targets = kernels.RaggedTargets(torch.arange(5, device=DEVICE), index, torch.ones(4, device=DEVICE))
+    loss = kernels.masked_cross_entropy(logits, targets, legal=legal, backend=backend)
+    assert loss.tolist() == pytest.approx(want, nan_ok=True)
+    (gradient,) = torch.autograd.grad(loss.sum(), logits)
+    assert torch.equal(gradient[[1, 3]], torch.zeros_like(gradient[:2]))
+    assert gradient[0].isfinite().all()
+    if kind != "soft":
+        assert torch.equal(gradient[2], torch.zeros_like(gradient[2]))

@@ -1,0 +1,90 @@
+"""Properties that hold whatever the numbers: a row alone, shifts, permutations, extremes."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import kernels
+from tests.kernels.family import OPS, Op, make_case, run
+from tests.kernels.test_failures import same_bits
+
+
+# 40 columns put many rows into a program, 1,880 one, 4,104 a loop over tiles; rows 0 to 4 are the five kinds of row.
+@pytest.mark.parametrize(
+    "size", [40, pytest.param(1880, marks=pytest.mark.slow), pytest.param(4104, marks=pytest.mark.slow)]
+)
+@pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
+def test_a_row_alone_equals_the_row_in_a_batch(op: Op, size: int, backend: str) -> None:
+    case = make_case(5, size)
+    results, _ = run(op, case, backend)
+    for i in range(5):
+        alone, _ = run(op, case.row(i), backend)
+        for whole, one in zip(results, alone, strict=True):
+            assert same_bits(whole[i : i + 1], one)
+
+
+@pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
+def test_a_batch_is_its_rows_in_any_order(op: Op, backend: str) -> None:
+    case = make_case(37, 72)
+    order = torch.randperm(37, generator=torch.Generator().manual_seed(0))
+    results, _ = run(op, case, backend)
+    shuffled = make_case(37, 72)
+    for name in ("logits", "legal", "mask", "targets", "soft", "keys"):
+        setattr(shuffled, name, getattr(case, name)[order])
+    permuted, _ = run(op, shuffled, backend)
+    for whole, one in zip(results, permuted, strict=True):
+        assert same_bits(whole[order], one)
+
+
+def test_gradients_of_a_row_alone(backend: str) -> None:
+    case = make_case(5, 72)
+    logits = case.logits.clone().requires_grad_()
+    terms = kernels.masked_policy_terms(logits, case.targets, legal=case.legal, backend=backend)
+    (whole,) = torch.autograd.grad((terms.log_prob - 0.5 * terms.entropy).sum(), logits)
+    for i in range(5):
+        row = case.row(i)
+        alone = row.logits.clone().requires_grad_()
+        terms = kernels.masked_policy_terms(alone, row.targets, legal=row.legal, backend=backend)
+        (one,) = torch.autograd.grad((terms.log_prob - 0.5 * terms.entropy).sum(), alone)
+        assert same_bits(whole[i : i + 1], one)
+
+
+def test_shift_invariance(backend: str) -> None:
+    """A constant added to a row changes nothing; powers of two keep the sums exact."""
+    case = make_case(5, 72, poison=0.0)
+    logits = (case.logits * 4).round() / 4
+    p = kernels.masked_softmax(logits, legal=case.legal, backend=backend)
+    assert torch.equal(p, kernels.masked_softmax(logits + 1024, legal=case.legal, backend=backend))
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e4, 3e38])
+def test_extremes(scale: float, backend: str) -> None:
+    case = make_case(5, 72, poison=0.0)
+    logits = case.logits.clamp(-1, 1) * scale
+    p = kernels.masked_softmax(logits, legal=case.legal, backend=backend)
+    assert p.isfinite().all()
+    torch.testing.assert_close(p.sum(1), case.mask.any(1).float(), rtol=0, atol=1e-6)
+    assert torch.equal(kernels.invalid_mass(p, legal=case.legal, backend=backend), torch.zeros(5, device=p.device))
+
+
+def test_one_legal_move_is_certain(backend: str) -> None:
+    case = make_case(5, 72)
+    one = case.row(1)
+    assert float(kernels.masked_softmax(one.logits, legal=one.legal, backend=backend).max()) == 1.0
+    assert float(kernels.masked_entropy(one.logits, legal=one.legal, backend=backend)) == 0.0
+    sample = kernels.masked_sample(one.logits, legal=one.legal, seed=1, row_keys=one.keys, backend=backend)
+    assert (sample.moves.tolist(), sample.log_prob.tolist()) == (one.targets.tolist(), [0.0])
+
+
+def test_the_gradient_survives_where_p_is_almost_one(backend: str) -> None:
+    """In bfloat16 p - 1 would cancel to 0 at p = 0.999; computed in float32 it is rounded once."""
+    logits = torch.tensor(
+        [[7.0, 0.0, 9.0]], dtype=torch.bfloat16, device=make_case(1, 3).logits.device
+    ).requires_grad_()
+    legal = torch.tensor([[1, 1, 0]], dtype=torch.uint8, device=logits.device)
+    target = torch.zeros(1, dtype=torch.int64, device=logits.device)
+    loss = kernels.masked_cross_entropy(logits, target, legal=legal, backend=backend)
+    (gradient,) = torch.autograd.grad(loss.sum(), logits)
+    small = 1 / (1 + torch.tensor(7.0).exp().item())
+    assert gradient[0].tolist() == pytest.approx([-small, small, 0.0], rel=8e-3)

@@ -1,0 +1,224 @@
+"""masked_sample and gumbel_top_k: the right distribution, keyed noise, and nothing illegal in ten million draws."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+import kernels
+from kernels.backend import without_numba
+from kernels.on_torch import sampling
+from tests.kernels.family import DEVICE, make_case
+
+
+def z_score(counts: Tensor, probabilities: Tensor) -> float:
+    """Chi-square of the counts as a standard normal score (Wilson and Hilferty, 1931).
+
+    Neighbouring bins join until each expects at least 10 draws, so that rare moves are tested together, not dropped.
+    """
+    draws = float(counts.sum())
+    order = probabilities.argsort()
+    observed: list[float] = [0.0]
+    wanted: list[float] = [0.0]
+    for i in order.tolist():
+        if wanted[-1] >= 10:
+            observed.append(0.0)
+            wanted.append(0.0)
+        observed[-1] += float(counts[i])
+        wanted[-1] += float(probabilities[i]) * draws
+    statistic = sum((o - w) ** 2 / w for o, w in zip(observed, wanted, strict=True))
+    k = len(wanted) - 1
+    return float((statistic / k) ** (1 / 3) - (1 - 2 / (9 * k))) / math.sqrt(2 / (9 * k))
+
+
+def draw(logits: Tensor, legal: Tensor, draws: int, temperature: float, backend: str, seed: int = 1) -> Tensor:
+    """Counts `[N]` of the moves drawn from one row."""
+    size = logits.shape[1]
+    counts = torch.zeros(size, dtype=torch.int64, device=logits.device)
+    for first in range(0, draws, 50_000):
+        keys = torch.arange(first, min(first + 50_000, draws), device=logits.device)
+        moves = kernels.masked_sample(
+            logits.expand(len(keys), size), legal=legal, seed=seed, row_keys=keys, temperature=temperature,
+            backend=backend,
+        ).moves  # fmt: skip
+        assert int(moves.min()) >= 0
+        counts += torch.bincount(moves, minlength=size)
+    return counts
+
+
+def one_row(size: int = 48) -> tuple[Tensor, Tensor]:
+    """Logits from 0 down to -9, every third column illegal and tempting."""
+    logits = -9 * torch.linspace(0, 1, size, device=DEVICE)[None, :].roll(7, 1)
+    legal = torch.arange(size, device=DEVICE)[None, :] % 3 != 0
+    return logits.masked_fill(~legal, 1e4), legal
+
+
+# The interpreter draws 3,000 a second, the others millions; the score's size grows with the draws where there is a flaw.
+DRAWS = {"triton": 2_000, "numba": 400_000, "eager": 50_000}
+
+
+@pytest.mark.parametrize("temperature", [0.3, 1.0, 3.0])
+def test_the_distribution(temperature: float, path: str, backend: str) -> None:
+    logits, legal = one_row()
+    counts = draw(logits, legal, DRAWS[path], temperature, backend)
+    p = (logits.double() / temperature).masked_fill(~legal, -math.inf).softmax(1)[0]
+    assert int(counts[~legal[0]].sum()) == 0
+    assert abs(z_score(counts, p)) < 4
+
+
+def test_broken_noise_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same check fails when the noise is off: uniform for Gumbel, or one lane of four repeated."""
+    logits, legal = one_row()
+    p = logits.double().masked_fill(~legal, -math.inf).softmax(1)[0]
+    gumbel = sampling.bits_to_gumbel
+    broken = {
+        "uniform": lambda bits: gumbel(bits) * 0 + bits.float() * 2.0**-32 * 4,
+        "a tenth too wide": lambda bits: 1.1 * gumbel(bits),
+        "lanes repeat": lambda bits: gumbel(bits[:, torch.arange(bits.shape[1]) // 4 * 4]),
+    }
+    for name, noise in broken.items():
+        with monkeypatch.context() as patch, without_numba():
+            patch.setattr(sampling, "bits_to_gumbel", noise)
+            assert abs(z_score(draw(logits, legal, 50_000, 1.0, "torch"), p)) > 8, name
+
+
+@pytest.mark.slow
+def test_ten_million_draws_are_legal() -> None:
+    """From 218 legal of 1,880, the most that chess allows, and from few, with the legal logits far below the illegal."""
+    generator = torch.Generator().manual_seed(3)
+    rows, size = 20_000, 1880
+    total = 0
+    for turn, count in enumerate((1, 2, 35, 218)):
+        legal = torch.zeros(rows, size, dtype=torch.bool)
+        legal.scatter_(1, torch.rand(rows, size, generator=generator).topk(count, 1).indices, True)
+        logits = torch.where(legal, -100 * torch.rand(rows, size, generator=generator), 1e30)
+        words = kernels.pack_legal(legal)
+        for seed in range(125):
+            keys = torch.arange(rows) + rows * seed
+            moves = kernels.masked_sample(
+                logits, legal=words, seed=turn, row_keys=keys, temperature=1.0 + seed, backend="torch"
+            ).moves
+            assert bool(legal.gather(1, moves[:, None]).all())
+            total += rows
+    assert total == 10_000_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("temperature", [0.1, 1.0, 10.0])
+def test_the_distribution_in_its_tail(temperature: float) -> None:
+    """Two million draws by the loops: moves of one in a hundred thousand come as often as they should."""
+    logits, legal = one_row(240)
+    counts = draw(logits, legal, 2_000_000, temperature, "torch", seed=5)
+    p = (logits.double() / temperature).masked_fill(~legal, -math.inf).softmax(1)[0]
+    assert abs(z_score(counts, p)) < 4
+
+
+def test_log_probability_and_entropy_are_those_of_what_was_drawn_from(backend: str) -> None:
+    case = make_case(10, 72)
+    sample = kernels.masked_sample(
+        case.logits, legal=case.legal, seed=2, row_keys=case.keys, temperature=0.25, backend=backend
+    )
+    some = case.mask.any(1)
+    cold = (case.logits.double() / 0.25).masked_fill(~case.mask, -math.inf)[some].log_softmax(1)
+    taken = cold.gather(1, sample.moves[some][:, None]).squeeze(1)
+    torch.testing.assert_close(sample.log_prob[some].double(), taken, rtol=1e-5, atol=1e-5)
+    entropy = torch.special.entr(cold.exp()).sum(1)
+    torch.testing.assert_close(sample.entropy[some].double(), entropy, rtol=1e-5, atol=1e-6)
+    assert sample.moves[~some].tolist() == [-1, -1]
+    assert sample.log_prob[~some].tolist() == sample.entropy[~some].tolist() == [0.0, 0.0]
+
+
+def test_noise_is_keyed_by_seed_and_row_key_alone(backend: str) -> None:
+    """The same key gives the same move in another place of another batch; another key, another seed do not."""
+    logits = torch.zeros(64, 200, device=DEVICE)
+    legal = torch.ones(1, 200, dtype=torch.bool, device=DEVICE)
+
+    def moves(keys: Tensor, seed: int = 4) -> Tensor:
+        rows = logits[: len(keys)]
+        return kernels.masked_sample(rows, legal=legal, seed=seed, row_keys=keys, backend=backend).moves
+
+    keys = torch.arange(64, device=DEVICE) - 2**40
+    first = moves(keys)
+    assert torch.equal(moves(keys.flip(0)), first.flip(0))
+    assert torch.equal(moves(keys[10:20]), first[10:20])
+    assert torch.equal(moves(keys[:1].expand(5).contiguous()), first[:1].expand(5))
+    # Of 64 even draws from 200, two independent sets meet in 0.3 places on average, and in 8 almost never.
+    for other in (moves(keys + 64), moves(keys + 2**32), moves(keys, 5), moves(keys, 4 + 2**32)):
+        assert int((other == first).sum()) < 8
+
+
+def test_the_paths_draw_alike() -> None:
+    """Same bits, same noise up to rounding: on these rows, the same moves and the same roots."""
+    case = make_case(10, 72)
+    samples, roots = [], []
+    for backend in ("triton", "torch"):
+        samples.append(
+            kernels.masked_sample(case.logits, legal=case.legal, seed=-9, row_keys=case.keys, backend=backend).moves
+        )
+        roots.append(
+            kernels.gumbel_top_k(case.logits, legal=case.legal, k=5, seed=-9, row_keys=case.keys, backend=backend)
+        )
+    with without_numba():
+        samples.append(kernels.masked_sample(case.logits, legal=case.legal, seed=-9, row_keys=case.keys).moves)
+    assert torch.equal(samples[0], samples[1])
+    assert torch.equal(samples[0], samples[2])
+    assert torch.equal(roots[0].indices, roots[1].indices)
+    torch.testing.assert_close(roots[0].scores, roots[1].scores, rtol=1e-5, atol=1e-5)
+
+
+# The known answers that Random123 publishes for Philox4x32-10: key, counter, result.
+PHILOX = [
+    (0, (0, 0, 0, 0), (0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8)),
+    (2**64 - 1, (2**32 - 1,) * 4, (0x408F276D, 0x41C83B0E, 0xA20BC7C6, 0x6D5451FD)),
+    (
+        0x299F31D0A4093822,
+        (0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344),
+        (0xD16CFE09, 0x94FDCCEB, 0x5001E420, 0x24126EA1),
+    ),
+]
+
+
+@pytest.mark.parametrize(("key", "counter", "want"), PHILOX)
+def test_philox_gives_its_published_answers(
+    key: int, counter: tuple[int, int, int, int], want: tuple[int, int, int, int]
+) -> None:
+    parts = (torch.tensor([c]) for c in counter[:3])
+    assert tuple(int(x) for x in sampling.philox(key, *parts, counter[3])) == want
+
+
+def test_the_loops_noise_is_the_operators_noise() -> None:
+    from kernels.on_numba import loops
+
+    columns = np.arange(0, 40, 3)
+    out = np.empty(len(columns))
+    loops.noise(-3, 2**40 + 7, 1, columns, len(columns), out)
+    want = sampling.gumbel(-3, torch.tensor([2**40 + 7]), 1, 40)[0, ::3]
+    torch.testing.assert_close(torch.from_numpy(out).float(), want, rtol=1e-6, atol=1e-6)
+
+
+def test_top_k_draws_without_replacement(path: str, backend: str) -> None:
+    """The first of k is distributed as a sample; the second, as a sample from what is left."""
+    logits, legal = one_row(12)
+    draws = DRAWS[path] // 10
+    keys = torch.arange(draws, device=DEVICE)
+    top = kernels.gumbel_top_k(logits.expand(draws, 12) / 4, legal=legal, k=3, seed=8, row_keys=keys, backend=backend)
+    p = (logits.double() / 4).masked_fill(~legal, -math.inf).softmax(1)[0]
+    assert abs(z_score(torch.bincount(top.indices[:, 0], minlength=12), p)) < 4
+    second = sum(p[i] * torch.where(torch.arange(12, device=DEVICE) == i, 0.0, p) / (1 - p[i]) for i in range(12))
+    assert isinstance(second, Tensor)
+    assert abs(z_score(torch.bincount(top.indices[:, 1], minlength=12), second)) < 4
+    assert (top.indices[:, 0] != top.indices[:, 1]).all()
+
+
+def test_top_k_past_the_legal_entries(backend: str) -> None:
+    case = make_case(5, 72)
+    top = kernels.gumbel_top_k(case.logits, legal=case.legal, k=80, seed=8, row_keys=case.keys, backend=backend)
+    for i in range(5):
+        count = int(case.mask[i].sum())
+        assert sorted(top.indices[i, :count].tolist()) == case.mask[i].nonzero()[:, 0].tolist()
+        assert set(top.indices[i, count:].tolist()) <= {-1}
+        assert set(top.scores[i, count:].tolist()) <= {-math.inf}

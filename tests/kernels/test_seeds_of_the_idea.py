@@ -1,0 +1,102 @@
+"""The published examples that the project grew from, as figures."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+import kernels
+from tests.kernels.family import DEVICE
+
+LOGITS = [[1.2355, -0.1710, -0.6606, -0.2050, -1.4690]]
+MASK = [[1, 0, 1, 1, 0]]
+
+
+def test_the_published_example(backend: str) -> None:
+    logits = torch.tensor(LOGITS, device=DEVICE)
+    legal = torch.tensor(MASK, dtype=torch.bool, device=DEVICE)
+    p = kernels.masked_softmax(logits, legal=legal, backend=backend)
+    assert [round(x, 4) for x in p[0].tolist()] == [0.7210, 0.0, 0.1083, 0.1707, 0.0]
+    # The two right forms agree with it ...
+    dense = logits.softmax(1) * legal
+    torch.testing.assert_close(p, dense / dense.sum(1, keepdim=True))
+    torch.testing.assert_close(p, (logits + legal.float().log()).softmax(1))
+    # ... and multiplying the logits leaks.
+    leaking = (logits * legal).softmax(1)
+    assert float(kernels.invalid_mass(leaking, legal=legal, backend=backend)) > 0.2
+    assert float(kernels.invalid_mass(p, legal=legal, backend=backend)) == 0.0
+
+
+def test_terms_of_minus_infinity_vanish_from_the_gradient(backend: str) -> None:
+    logits = torch.tensor([[-math.inf, 2.0], [1.0, 2.0]], device=DEVICE, requires_grad=True)
+    targets = torch.tensor([1, 1], device=DEVICE)
+    # Legal throughout: the -inf itself takes the entry out, as in PyTorch.
+    every = torch.ones(2, 2, dtype=torch.bool, device=DEVICE)
+    loss = kernels.masked_cross_entropy(logits, targets, legal=every, backend=backend)
+    (gradient,) = torch.autograd.grad(loss.sum() / 2, logits)
+    (torchs,) = torch.autograd.grad(torch.nn.functional.cross_entropy(logits, targets), logits)
+    torch.testing.assert_close(gradient, torchs)
+    (gradient,) = torch.autograd.grad(
+        kernels.masked_cross_entropy(logits, targets, legal=every, backend=backend).sum(), logits
+    )
+    assert [[round(x, 4) for x in row] for row in gradient.tolist()] == [[0.0, 0.0], [0.2689, -0.2689]]
+    # And with the entry illegal, whatever its logit.
+    legal = torch.tensor([[0, 1], [1, 1]], dtype=torch.bool, device=DEVICE)
+    (masked,) = torch.autograd.grad(
+        kernels.masked_cross_entropy(logits, targets, legal=legal, backend=backend).sum(), logits
+    )
+    assert torch.equal(masked, gradient)
+
+
+def test_the_forums_worked_example(backend: str) -> None:
+    """Cross-entropy through a linear layer, summed: the gradient of its weights."""
+    weights = torch.tensor([[-0.0473, 0.0679], [-0.6429, -0.5586]], device=DEVICE, requires_grad=True)
+    inputs = torch.tensor([[1.3032, 0.5701], [0.2671, 1.3900]], device=DEVICE)
+    targets = torch.tensor([0, 1], device=DEVICE)
+    legal = torch.tensor([[1, 1]], dtype=torch.uint8, device=DEVICE)
+    loss = kernels.masked_cross_entropy(inputs @ weights.t(), targets, legal=legal, backend=backend).sum()
+    (gradient,) = torch.autograd.grad(loss, weights)
+    # Its inputs are printed to four digits, so its result holds to one unit of the fourth.
+    want = torch.tensor([[-0.1206, 0.8855], [0.1206, -0.8855]], device=DEVICE)
+    torch.testing.assert_close(gradient, want, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [8, 2048])
+def test_padding_and_causal_masks_of_attention(size: int, backend: str) -> None:
+    """2,048 is the width at which the published kernel leaves half of each row unwritten; rows are few there."""
+    rows = min(size, 12)
+    scores = torch.randn(rows, size, generator=torch.Generator().manual_seed(0)).to(DEVICE)
+    keep = torch.arange(size, device=DEVICE) < size - 3  # the last three columns are padding
+    index = torch.arange(rows, device=DEVICE)[:, None]
+    below = torch.arange(size, device=DEVICE) <= index
+
+    padded = kernels.masked_softmax(scores, legal=keep, backend=backend)
+    torch.testing.assert_close(padded, scores.masked_fill(~keep, -torch.inf).softmax(1), rtol=1e-5, atol=1e-7)
+    assert torch.equal(padded[:, -3:], torch.zeros_like(padded[:, -3:]))
+
+    causal = kernels.masked_softmax(scores, legal=torch.ones_like(keep), causal=True, backend=backend)
+    torch.testing.assert_close(causal, scores.masked_fill(~below, -torch.inf).softmax(1), rtol=1e-5, atol=1e-7)
+    assert torch.equal(causal[~below], torch.zeros_like(causal[~below]))
+
+    both = kernels.masked_log_softmax(scores, legal=keep, causal=True, fill=-7.0, backend=backend)
+    want = scores.masked_fill(~(below & keep), -torch.inf).log_softmax(1).masked_fill(~(below & keep), -7.0)
+    torch.testing.assert_close(both, want, rtol=1e-5, atol=1e-5)
+
+
+def test_attention_in_four_dimensions(backend: str) -> None:
+    """[batch, heads, rows, columns], a padding mask for each of the batch, row i of every head at position i."""
+    scores = torch.randn(2, 3, 5, 5, generator=torch.Generator().manual_seed(1)).to(DEVICE).requires_grad_()
+    keep = torch.tensor([[1, 1, 1, 1, 1], [0, 1, 1, 1, 0]], dtype=torch.bool, device=DEVICE)[:, None, None, :]
+    below = torch.ones(5, 5, dtype=torch.bool, device=DEVICE).tril()
+    p = kernels.masked_softmax(scores, legal=keep, causal=True, backend=backend)
+    # Row 0 of the second sequence keeps nothing: zeros, where PyTorch has NaN.
+    want = scores.masked_fill(~(below & keep), -torch.inf).softmax(-1).nan_to_num()
+    torch.testing.assert_close(p, want, rtol=1e-5, atol=1e-7)
+    weight = torch.linspace(0, 1, p.numel(), device=DEVICE).view(p.shape)
+    (gradient,) = torch.autograd.grad((p * weight).sum(), scores)
+    defined = (below & keep).any(-1, keepdim=True).expand_as(p)
+    reference = torch.where(defined, scores, 0.0).masked_fill(~(below & keep) & defined, -torch.inf).softmax(-1)
+    (want,) = torch.autograd.grad((reference * weight * defined).sum(), scores)
+    torch.testing.assert_close(gradient, want, rtol=1e-4, atol=1e-6)
