@@ -56,7 +56,8 @@ TRICKY: Final = (
     "4k3/P6P/8/8/8/8/p6p/4K3 b - - 0 1",
     "8/k1P5/8/1K6/8/8/8/8 w - - 0 1",
     # Checks and pins: double check, crossing pins, pinned piece that captures its pinner, king behind its own ray.
-    "7k/8/8/8/4r3/8/2n5/4K3 w - - 0 1",
+    "7k/8/8/8/4r3/8/2n5/3QKR2 w - - 0 1",
+    "r1b1k3/3q4/5N2/8/8/8/8/1K2R3 b q - 0 1",
     "4r2k/8/8/8/7b/8/4R3/4K3 w - - 0 1",
     "4r2k/8/7b/8/8/4B3/3P4/2K1R3 w - - 0 1",
     "q6k/8/8/3Q4/8/8/6B1/7K w - - 0 1",
