@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from agent import rules, vocabulary
 from agent.player import GreedyPlayer, Player, RandomPlayer
-from agent.rules import Games, Termination
-from selfplay.openings import mix, random_opening
+from agent.rules import Termination
 
 
 @dataclass(frozen=True)
@@ -143,10 +142,9 @@ def play_match(
 
 
 def _is_legal(positions: NDArray[np.uint64], moves: NDArray[np.uint16]) -> NDArray[np.bool_]:
-    """bool [B]: whether each move is legal in its packed position."""
-    words = rules.legal_bits(positions)[np.arange(len(moves)), np.minimum(moves, vocabulary.SIZE - 1) // 32]
-    legal: NDArray[np.bool_] = ((words >> (moves % 32).astype(np.int32)) & 1 == 1) & (moves < vocabulary.SIZE)
-    return legal
+    """bool [B]: whether each move is in the vocabulary and legal in its packed position."""
+    known = moves < vocabulary.SIZE
+    return known & rules.is_legal(positions, np.where(known, moves, 0))
 
 
 def _start(games: int, seed: int, opening_plies: int) -> Games:

@@ -29,6 +29,7 @@ from selfplay.generator import GeneratorSettings
 from selfplay.pool import LocalPool, Pool, RayPool
 from training.checkpoint import WEIGHTS, Checkpoint, newest_checkpoint
 from training.display import Display
+from training.doctor import usable_cores
 from training.learner import LearningError, resolve_device
 from training.loop import TrainingLoop
 from training.match import MatchResult, make_opponent, play_match
@@ -89,6 +90,11 @@ def train_command(config: str | None, overrides: list[str], resume: str | None, 
     except (InvalidMassError, LearningError) as error:
         display.say(f"zeromass: {error}", error=True)
         return 1
+    except OSError as error:
+        raise InputError(
+            f"run '{folder.path}' cannot be written ({error.strerror or error}); "
+            f"make room or mend it, then go on with --resume {folder.path}"
+        ) from error
     return 0
 
 
@@ -113,6 +119,12 @@ def run_training(
     torch.manual_seed(settings.run.seed)
     network = _network(settings, folder, checkpoint)
     loop = TrainingLoop(settings, folder, network, checkpoint)
+    if checkpoint is not None and loop.progress >= 1.0:
+        loop.close()
+        raise InputError(
+            f"run '{folder.path}' has already trained for its run.minutes={settings.run.minutes}, "
+            f"run.steps={settings.run.steps}; give a larger one to go on"
+        )
     try:
         before = folder.first_match() if checkpoint else _match(loop, display, "before")
         torch.set_num_threads(settings.learner.threads)
@@ -161,7 +173,7 @@ def _match(loop: TrainingLoop, display: Display, when: str) -> MatchResult | Non
     settings = loop.settings.evaluation
     if settings.games == 0:
         return None
-    torch.set_num_threads(os.cpu_count() or 1)
+    torch.set_num_threads(usable_cores())
     network = loop.learner.network
     player = LookaheadPlayer(Evaluator(network, resolve_device(loop.settings.learner.device)))
     title = f"{settings.games} games against {settings.opponent} {when} training"
@@ -227,7 +239,7 @@ def _start_ray(settings: Settings, cluster: str | None) -> None:
     selfplay = settings.selfplay
     ray.init(
         address="local",
-        num_cpus=max(selfplay.actors * selfplay.threads, os.cpu_count() or 1),
+        num_cpus=max(selfplay.actors * selfplay.threads, usable_cores()),
         include_dashboard=False,
         log_to_driver=False,
         logging_level=logging.ERROR,

@@ -1,5 +1,6 @@
 """Whole runs through the command line with real Ray actors: to the end, killed, interrupted, through Triton."""
 
+import errno
 import json
 import os
 import re
@@ -113,6 +114,36 @@ def test_a_mask_broken_on_purpose_stops_the_run(
     assert zeromass.main(["train", "demo", *TINY, "selfplay.actors=0"]) == 1
     assert re.search(r"zeromass: invalid mass 0\.\d+ in position '.+': illegal move \w+ has", capsys.readouterr().err)
     assert list_checkpoints(runs / "runs" / "it" / "checkpoints") == []
+
+
+def test_a_full_disk_is_one_sentence_and_the_run_can_go_on(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(runs)
+    assert zeromass.main(["train", "demo", *TINY, "selfplay.actors=0"]) == 0
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        assert zeromass.main(["train", "--resume", "it", "run.steps=16"]) == 2
+    sentence = capsys.readouterr().err.strip().splitlines()[-1]
+    assert sentence == (
+        "zeromass: run 'runs/it' cannot be written (No space left on device); "
+        "make room or mend it, then go on with --resume runs/it"
+    )
+    assert zeromass.main(["train", "--resume", "it", "run.steps=20"]) == 0
+    assert newest_checkpoint(runs / "runs" / "it" / "checkpoints")[1].state["step"] == 20
+
+
+def test_a_finished_run_says_so(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(runs)
+    assert zeromass.main(["train", "demo", *TINY, "selfplay.actors=0"]) == 0
+    assert zeromass.main(["train", "--resume", "it"]) == 2
+    assert "has already trained for its run.minutes=None, run.steps=12; give a larger" in capsys.readouterr().err
 
 
 def test_killed_and_resumed_the_curve_has_no_gap_and_no_overlap(runs: Path) -> None:
