@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from agent import rules, vocabulary
 from agent.player import GreedyPlayer, Player, RandomPlayer
-from agent.rules import Termination
+from agent.rules import Games, Termination
+from selfplay.openings import mix, random_opening
 
 
 @dataclass(frozen=True)
