@@ -36,11 +36,21 @@ PEERS: Final = {
 
 @njit
 def _choose(
-    indices: NDArray[np.uint16], counts: NDArray[np.int32], moves: NDArray[np.int64], state: NDArray[np.uint64]
+    indices: NDArray[np.uint16],
+    counts: NDArray[np.int32],
+    codes: NDArray[np.uint8],
+    opening: NDArray[np.uint16],
+    moves: NDArray[np.int64],
+    state: NDArray[np.uint64],
 ) -> None:
+    """A random legal move for each game, of the `opening` moves where the game has just begun anew."""
     for i in range(counts.shape[0]):
         state[0] = state[0] * np.uint64(6364136223846793005) + np.uint64(1442695040888963407)
-        moves[i] = indices[i, ((state[0] >> np.uint64(33)) * np.uint64(counts[i])) >> np.uint64(31)]
+        dice = state[0] >> np.uint64(33)
+        if codes[i]:
+            moves[i] = opening[(dice * np.uint64(opening.shape[0])) >> np.uint64(31)]
+        else:
+            moves[i] = indices[i, (dice * np.uint64(counts[i])) >> np.uint64(31)]
 
 
 def plies_a_second(*, dense: bool, batch: int = 256, seconds: float = 1.0) -> float:
@@ -48,7 +58,7 @@ def plies_a_second(*, dense: bool, batch: int = 256, seconds: float = 1.0) -> fl
     games = rules.Games(batch)
     out = games.observe()
     indices, counts, codes = out
-    first = indices[0].copy()
+    opening = indices[0, : counts[0]].copy()
     moves = np.empty(batch, np.int64)
     state = np.array([1], np.uint64)
     tensor = planes.planes(games.positions)
@@ -59,11 +69,10 @@ def plies_a_second(*, dense: bool, batch: int = 256, seconds: float = 1.0) -> fl
             over = np.flatnonzero(codes)
             if over.size:
                 games.reset(over)
-                indices[over], counts[over] = first, 20
             if dense:
                 planes.planes(games.positions, out=tensor)
-            _choose(indices, counts, moves, state)
-            games.play(moves)
+            _choose(indices, counts, codes, opening, moves, state)
+            games.play(moves, check=False)  # they come from observe
         plies += 16 * batch
     return plies / (perf_counter() - started)
 

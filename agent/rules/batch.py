@@ -24,16 +24,19 @@ NO_MOVE: Final = 65535
 
 
 @njit
-def _legal_moves(positions: Words, rows: NDArray[np.uint16], counts: NDArray[np.int32]) -> None:
+def _legal_moves(positions: Words, rows: NDArray[np.uint16], counts: NDArray[np.int32]) -> bool:
     targets = np.empty(64, np.uint64)
     moves = np.empty(ROW, np.uint16)
+    fit = True
     for i in range(positions.shape[0]):
         find_targets(positions[i], targets)
         count = write_moves(positions[i], targets, moves)
         counts[i] = count
+        fit = bool(fit and count >= 0)
         row = rows[i]
         for j in range(MAX_LEGAL):
             row[j] = moves[j] if j < count else np.uint16(NO_MOVE)
+    return fit
 
 
 @njit
@@ -43,18 +46,21 @@ def _observe(
     rows: NDArray[np.uint16],
     counts: NDArray[np.int32],
     codes: NDArray[np.uint8],
-) -> None:
+) -> bool:
     targets = np.empty(64, np.uint64)
     moves = np.empty(ROW, np.uint16)
+    fit = True
     for i in range(positions.shape[0]):
         find_targets(positions[i], targets)
         count = write_moves(positions[i], targets, moves)
         counts[i] = count
+        fit = bool(fit and count >= 0)
         row = rows[i]
         for j in range(MAX_LEGAL):
             row[j] = moves[j] if j < count else np.uint16(NO_MOVE)
         check = False if count else in_check(positions[i])
         codes[i] = termination(positions[i], count != 0, check, claim_draws)
+    return fit
 
 
 @njit
@@ -113,8 +119,8 @@ def legal_moves(
     rows, counts = out if out is not None else (None, None)
     rows = output(rows, (len(positions), MAX_LEGAL), np.uint16)
     counts = output(counts, (len(positions),), np.int32)
-    spread(_legal_moves, threads, positions, rows, counts)
-    _refuse_overflow(counts)
+    if not all(spread(_legal_moves, threads, positions, rows, counts)):
+        raise _too_many_moves(counts)
     return rows, counts
 
 
@@ -135,14 +141,13 @@ def observe(
     rows = output(rows, (len(positions), MAX_LEGAL), np.uint16)
     counts = output(counts, (len(positions),), np.int32)
     codes = output(codes, (len(positions),), np.uint8)
-    spread(partial(_observe, bool(claim_draws)), threads, positions, rows, counts, codes)
-    _refuse_overflow(counts)
+    if not all(spread(partial(_observe, bool(claim_draws)), threads, positions, rows, counts, codes)):
+        raise _too_many_moves(counts)
     return rows, counts, codes
 
 
-def _refuse_overflow(counts: NDArray[np.int32]) -> None:
-    if counts.size and counts.min() < 0:
-        raise ValueError(f"position {int(counts.argmin())} of the batch has more than {MAX_LEGAL} legal moves")
+def _too_many_moves(counts: NDArray[np.int32]) -> ValueError:
+    return ValueError(f"position {counts.argmin()} of the batch has more than {MAX_LEGAL} legal moves")
 
 
 def count_moves(positions: NDArray[np.uint64], *, threads: int = 1) -> NDArray[np.int32]:

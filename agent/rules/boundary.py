@@ -76,17 +76,14 @@ def _pool(threads: int, _process: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="rules")
 
 
-def spread(loop: Callable[..., None], threads: int, *arrays: NDArray[Any]) -> None:
-    """Run compiled `loop` over slices of `arrays` along their first axis, one slice a thread."""
+def spread(loop: Callable[..., Any], threads: int, *arrays: NDArray[Any]) -> list[Any]:
+    """Run compiled `loop` over slices of `arrays` along their first axis, one slice a thread; what each returned."""
     batch = arrays[0].shape[0]
     threads = min(threads, batch)
     if threads < 2:
-        loop(*arrays)
-        return
+        return [loop(*arrays)]
     cuts = [batch * part // threads for part in range(threads + 1)]
     parts = [[array[low:high] for array in arrays] for low, high in itertools.pairwise(cuts)]
     # A pool does not survive a fork: the process is part of its key.
     jobs = [_pool(threads, os.getpid()).submit(loop, *part) for part in parts[1:]]
-    loop(*parts[0])
-    for job in jobs:
-        job.result()
+    return [loop(*parts[0]), *(job.result() for job in jobs)]

@@ -10,11 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from agent.compilation import njit, on_warm_up
 from agent.rules import batch, queries
-from agent.rules.bits import Words
+from agent.rules.bits import Words, u64
 from agent.rules.boundary import checked, checked_moves
 from agent.rules.convert import from_board, from_fen
 from agent.rules.movegen import ROW, find_targets, write_moves
-from agent.rules.record import BYTE, REPETITIONS_SHIFT, STATE, WORDS, halfmove_clock, with_repetitions
+from agent.rules.record import STATE, WORDS, halfmove_clock, with_repetitions
 from agent.rules.repetition import count_repetitions, repetition_key
 from agent.rules.step import is_legal_move, make_move
 from agent.vocabulary import SIZE
@@ -49,6 +49,29 @@ def _play(
             length[i] = 0  # captures and pawn moves are never undone
         ply[i] += 1
     return np.int64(-1)
+
+
+@njit
+def _reset(
+    positions: Words, ply: NDArray[np.int32], length: NDArray[np.int32], rows: NDArray[np.int64], fresh: Words
+) -> None:
+    """`fresh` is [R, WORDS], or [1, WORDS] for all rows alike."""
+    for j in range(rows.shape[0]):
+        positions[rows[j]] = fresh[j if fresh.shape[0] > 1 else 0]
+        state = positions[rows[j], STATE]
+        positions[rows[j], STATE] = with_repetitions(state, u64(0))
+        ply[rows[j]] = 0
+        length[rows[j]] = 0
+
+
+@njit
+def _admit(rows: NDArray[np.int64], batch: int, seen: NDArray[np.bool_]) -> bool:
+    """Whether all rows lie in the batch and differ; `seen` [batch] is all False."""
+    for j in range(rows.shape[0]):
+        if rows[j] < 0 or rows[j] >= batch or seen[rows[j]]:
+            return False
+        seen[rows[j]] = True
+    return True
 
 
 @njit
@@ -137,17 +160,11 @@ class Games:
         Raises:
             ValueError: a row that does not exist, or positions of another shape.
         """
-        chosen = self._rows(rows, distinct=positions is not None)
-        if positions is None:
-            self.positions[chosen] = _start_position()
-        else:
-            fresh = checked(positions)
-            if len(fresh) != len(chosen):
-                raise ValueError(f"{len(fresh)} positions for {len(chosen)} games")
-            self.positions[chosen] = fresh
-            self.positions[chosen, STATE] &= ~(BYTE << REPETITIONS_SHIFT)
-        self.ply[chosen] = 0
-        self._length[chosen] = 0
+        chosen = self._rows(rows)
+        fresh = _start_position() if positions is None else checked(positions)
+        if positions is not None and len(fresh) != len(chosen):
+            raise ValueError(f"{len(fresh)} positions for {len(chosen)} games")
+        _reset(self.positions, self.ply, self._length, chosen, fresh)
 
     def play(self, moves: ArrayLike, rows: ArrayLike | None = None, *, check: bool = True) -> None:
         """Play one move (vocabulary index) in each of `rows` (all).
@@ -201,7 +218,7 @@ class Games:
     def __len__(self) -> int:
         return len(self.ply)
 
-    def _rows(self, rows: ArrayLike | None, *, distinct: bool = True) -> NDArray[np.int64]:
+    def _rows(self, rows: ArrayLike | None) -> NDArray[np.int64]:
         if rows is None:
             return self._all
         chosen = np.asarray(rows)
@@ -211,11 +228,10 @@ class Games:
             return np.flatnonzero(chosen)
         if chosen.dtype.kind not in "iu" or chosen.ndim != 1:
             raise ValueError(f"rows must be integers [R] or a mask [B], not {chosen.dtype} {list(chosen.shape)}")
-        if chosen.min() < 0 or chosen.max() >= len(self.ply):
-            raise ValueError(f"rows must lie in 0..{len(self.ply) - 1}, not {chosen.min()}..{chosen.max()}")
-        if distinct and len(set(chosen.tolist())) != len(chosen):
-            raise ValueError(f"rows must differ: {chosen.tolist()}")
-        return np.require(chosen, np.int64, ["C", "W"])
+        chosen = np.require(chosen, np.int64, ["C", "W"])
+        if not _admit(chosen, len(self.ply), np.zeros(len(self.ply), np.bool_)):
+            raise ValueError(f"rows must lie in 0..{len(self.ply) - 1} and differ, not {chosen.tolist()}")
+        return chosen
 
     def _make_room(self) -> None:
         """Make room for one more key a game: only play beyond the 75-move rule ever asks for more."""
@@ -233,14 +249,12 @@ class Games:
 
 def start(batch_size: int) -> NDArray[np.uint64]:
     """[batch_size, WORDS] copies of the start position."""
-    return np.repeat(_start_position()[None], batch_size, axis=0)
+    return np.repeat(_start_position(), batch_size, axis=0)
 
 
 @functools.cache
 def _start_position() -> NDArray[np.uint64]:
-    position = from_fen(chess.STARTING_FEN)
-    position.setflags(write=False)
-    return position
+    return from_fen(chess.STARTING_FEN)[None]
 
 
 @on_warm_up
@@ -251,7 +265,8 @@ def _exercise() -> None:
     games.play(indices[:, 0])
     games.observe()
     games.outcome()
-    games.successors()
+    games.successors(rows=[0])
+    games.reset()
     for query in (queries.keys, queries.attacks, queries.in_check, queries.material, batch.count_moves):
         query(games.positions)
     batch.play(games.positions, batch.legal_moves(games.positions)[0][:, 0])

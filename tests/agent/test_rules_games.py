@@ -151,7 +151,7 @@ def test_an_illegal_move_changes_nothing(bad: int) -> None:
     [
         (lambda games: games.play([1]), r"shape \[2\]"),
         (lambda games: games.play([0.5, 0.5]), "integers"),
-        (lambda games: games.play([1, 1], rows=[0, 0]), "differ"),
+        (lambda games: games.play([1, 1], rows=[0, 0]), "differ, not"),
         (lambda games: games.play([1], rows=[2]), r"0\.\.1"),
         (lambda games: games.play([1], rows=[-1]), r"0\.\.1"),
         (lambda games: games.reset([0.5]), "integers"),
