@@ -1,6 +1,6 @@
 """What the Triton kernels compile to, read from the compiled code: no GPU needed.
 
-    python -m benchmarks.kernels_static [--json] [--size 1880] [--target sm_90]
+    python -m benchmarks.kernels_static [--json] [--size 1880] [--target sm_90] [--kernel softmax]
 
 The public launchers run on CPU tensors with each kernel replaced by a recorder, so what is compiled is exactly what
 they would launch. Registers, stack and shared memory come from the cubin's own resource table (`cuobjdump`), global
@@ -149,10 +149,12 @@ def compile_launch(launch: Launch, target: str) -> Any:
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
 
+    from kernels.on_triton.launch import launch_options
+
     options = dict(launch.options)
-    tuning = {name: options.pop(name) for name in ("num_warps", "maxnreg")}
-    if target.startswith("gfx"):
-        del tuning["maxnreg"]
+    for name in launch_options(amd=False):
+        options.pop(name)
+    tuning = launch_options(amd=target.startswith("gfx"))
     signature: dict[str, str] = {}
     constants: dict[tuple[int], Any] = {}
     attributes: dict[tuple[int], Any] = {}
@@ -187,7 +189,7 @@ def inspect(launch: Launch, target: str, dtype: str, size: int) -> Compiled:
     if launch.options.get("EPS"):
         detail.append("smoothed")
     return Compiled(
-        " ".join([name, *detail]), target, dtype, size, kind, launch.options["num_warps"], registers, spilled, shared,
+        " ".join([name, *detail]), target, dtype, size, kind, compiled.metadata.num_warps, registers, spilled, shared,
         loads, stores,
     )  # fmt: skip
 
@@ -257,14 +259,17 @@ def traffic(kernel: str, size: int, item_bytes: int, share: float = LEGAL_SHARE)
     }
 
 
-def report(size: int = 1880, targets: list[str] | None = None, dtypes: list[str] | None = None) -> list[Compiled]:
-    """Compile and read the whole family."""
+def report(
+    size: int = 1880, targets: list[str] | None = None, dtypes: list[str] | None = None, kernel: str = ""
+) -> list[Compiled]:
+    """Compile and read the family, or the kernels whose name starts with `kernel`."""
     if os.environ.get("TRITON_INTERPRET") == "1":
         raise RuntimeError("the static report compiles kernels: run it without TRITON_INTERPRET=1")
     return [
         inspect(launch, target, name, size)
         for name in dtypes or ["float32", "bfloat16"]
         for launch in recorded(size, DTYPES[name])
+        if launch.kernel.__name__.startswith(kernel)
         for target in targets or list(TARGETS)
     ]
 
@@ -275,8 +280,9 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=1880, help="columns a row")
     parser.add_argument("--target", action="append", choices=list(TARGETS), help="default: all")
     parser.add_argument("--dtype", action="append", choices=list(DTYPES), help="default: float32 and bfloat16")
+    parser.add_argument("--kernel", default="", help="only kernels whose name starts with this")
     options = parser.parse_args()
-    found = report(options.size, options.target, options.dtype)
+    found = report(options.size, options.target, options.dtype, options.kernel)
     if options.json:
         print(json.dumps([row._asdict() for row in found]))
         return

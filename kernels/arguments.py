@@ -45,14 +45,14 @@ def check_fraction(value: float, name: str) -> float:
 
 def check_not_negative(value: float, name: str) -> float:
     """Require a finite value of at least 0."""
-    if not (math.isfinite(value) and value >= 0.0):
+    if not 0.0 <= value < math.inf:
         raise ValueError(f"{name} must be finite and at least 0, got {value}")
     return float(value)
 
 
 def check_positive(value: float, name: str) -> float:
     """Require a finite value above 0."""
-    if not (math.isfinite(value) and value > 0.0):
+    if not 0.0 < value < math.inf:
         raise ValueError(f"{name} must be finite and above 0, got {value}")
     return float(value)
 

@@ -26,7 +26,7 @@ class Tile(NamedTuple):
         return self.G * self.V
 
 
-def tile_for(size: int, dtype: torch.dtype) -> Tile:
+def tile_for(size: int, dtype: torch.dtype, widest: int = WIDEST) -> Tile:
     """Choose the tile for rows of `size` columns. Reasoned and checked in compiled code, not tuned on a device:
 
     | columns     | rows                 | lanes a thread | why                                                    |
@@ -40,18 +40,18 @@ def tile_for(size: int, dtype: torch.dtype) -> Tile:
     bytes of a half type, one 128-bit load. A group without a legal entry is not loaded.
     """
     V = 4 if dtype == torch.float64 else 8
-    width = min(WIDEST, max(2 * V, triton.next_power_of_2(size)))
+    width = min(widest, max(2 * V, triton.next_power_of_2(size)))
     rows = max(1, min(32, 2048 // width))
     return Tile(rows, width // V, V)
 
 
-def launch_options() -> dict[str, int]:
-    """Return Triton's options for every kernel: 8 warps a program.
+def launch_options(amd: bool = torch.version.hip is not None) -> dict[str, int]:
+    """Return Triton's options for every kernel: 256 threads a program, which is 8 warps, or 4 of AMD's wavefronts.
 
     Left alone, ptxas holds some kernels to 48 or 64 registers by its own estimate and spills to get there; told that it
     may use 128, it takes 39 to 106 and spills nothing. AMD's compiler has no such option.
     """
-    return {"num_warps": 8} if torch.version.hip else {"num_warps": 8, "maxnreg": 128}
+    return {"num_warps": 4} if amd else {"num_warps": 8, "maxnreg": 128}
 
 
 class Operand(NamedTuple):

@@ -11,7 +11,8 @@ from torch import Tensor
 from kernels.on_triton.launch import accumulator, launch_options, on_device, operand, tile_for
 from kernels.on_triton.tiles import entry_legal, legal_tile, program_rows, read, row_sum, settle, statistics, write
 
-ENTRIES = 256  # of a target at a time; a chess position has at most 218 legal moves
+# Of a target at a time. A chess position has at most 218 legal moves, but fewer entries than threads compile badly.
+ENTRIES = 512
 
 
 @triton.jit

@@ -63,9 +63,9 @@ def finish_case(
     logits: Tensor, mask: Tensor, dtype: torch.dtype, generator: torch.Generator, poison: float | None = math.nan
 ) -> Case:
     rows, size = mask.shape
-    logits = logits.to(dtype)
     if poison is not None:
         logits = logits.masked_fill(~mask, poison)
+    logits = logits.to(dtype)
     weights = torch.rand(rows, size, generator=generator) * mask
     soft = weights / weights.sum(1, keepdim=True).clamp(min=1e-9)
     targets = torch.where(mask.any(1), weights.argmax(1), -1)
@@ -238,7 +238,8 @@ def expected(op: Op, case: Case) -> tuple[list[Tensor], Tensor]:
     for j in range(count):
         results.append(torch.stack([_dense(op, parts[i], j, mask[i]) for i in range(rows)]))
     gradient = torch.zeros(rows, size, dtype=torch.float64)
-    found = torch.autograd.grad(objective([r for r in results if r.requires_grad]), inputs, allow_unused=True)
+    depend = [result for result in results if result.requires_grad]  # none, when every row is empty
+    found = torch.autograd.grad(objective(depend), inputs, allow_unused=True) if depend else ()
     for i, part in enumerate(found):
         if part is not None:
             gradient[i, mask[i]] = part

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor
@@ -112,20 +114,20 @@ def test_one_row_for_all(op: Op, backend: str) -> None:
         torch.testing.assert_close(result.cpu().double(), want, rtol=2e-5, atol=4e-6)
 
 
-FORMS = {
-    "uint8 of any nonzero value": lambda mask: mask.to(torch.uint8) * 254,
-    "packed": kernels.pack_legal,
-    "packed, spare bits set": lambda mask: _spare_bits_set(mask),
-    "packed, words transposed": lambda mask: kernels.pack_legal(mask).t().contiguous().t(),
-    "bool, transposed": lambda mask: mask.t().contiguous().t(),
-}
-
-
 def _spare_bits_set(mask: Tensor) -> Tensor:
     words = kernels.pack_legal(mask)
     spare = 32 * words.shape[1] - mask.shape[1]
     words[:, -1] |= -(1 << (32 - spare)) if spare else 0
     return words
+
+
+FORMS: dict[str, Callable[[Tensor], Tensor]] = {
+    "uint8 of any nonzero value": lambda mask: mask.to(torch.uint8) * 254,
+    "packed": kernels.pack_legal,
+    "packed, spare bits set": _spare_bits_set,
+    "packed, words transposed": lambda mask: kernels.pack_legal(mask).t().contiguous().t(),
+    "bool, transposed": lambda mask: mask.t().contiguous().t(),
+}
 
 
 @pytest.mark.parametrize("form", FORMS)

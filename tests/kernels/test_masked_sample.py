@@ -57,7 +57,7 @@ def one_row(size: int = 48) -> tuple[Tensor, Tensor]:
     return logits.masked_fill(~legal, 1e4), legal
 
 
-# The interpreter draws 3,000 a second, the others millions; the score's size grows with the draws where there is a flaw.
+# The interpreter draws 3,000 a second, the others millions; where there is a flaw, the score grows with the draws.
 DRAWS = {"triton": 2_000, "numba": 400_000, "eager": 50_000}
 
 
@@ -88,7 +88,7 @@ def test_broken_noise_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 def test_ten_million_draws_are_legal() -> None:
-    """From 218 legal of 1,880, the most that chess allows, and from few, with the legal logits far below the illegal."""
+    """From 218 legal of 1,880, the most that chess allows, and from few, the legal logits far below the illegal."""
     generator = torch.Generator().manual_seed(3)
     rows, size = 20_000, 1880
     total = 0
@@ -186,8 +186,8 @@ PHILOX = [
 def test_philox_gives_its_published_answers(
     key: int, counter: tuple[int, int, int, int], want: tuple[int, int, int, int]
 ) -> None:
-    parts = (torch.tensor([c]) for c in counter[:3])
-    assert tuple(int(x) for x in sampling.philox(key, *parts, counter[3])) == want
+    a, b, c = (torch.tensor([part]) for part in counter[:3])
+    assert tuple(int(x) for x in sampling.philox(key, a, b, c, counter[3])) == want
 
 
 def test_the_loops_noise_is_the_operators_noise() -> None:

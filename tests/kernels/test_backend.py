@@ -1,0 +1,95 @@
+"""Which backend runs, who decides, and how one can tell. Each process here is fresh, for Triton looks once."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import kernels
+from kernels.backend import ENVIRONMENT_VARIABLE
+from tests.kernels.family import make_case
+
+ROOT = Path(__file__).parents[2]
+SOFTMAX = (
+    "import torch, kernels;"
+    "p = kernels.masked_softmax(torch.zeros(1, 4), legal=torch.tensor([[True, True, False, True]]){});"
+    "print(round(float(p[0, 0]), 4), *sorted(kernels.launches()))"
+)
+
+
+def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    clean = {key: value for key, value in os.environ.items() if key not in ("TRITON_INTERPRET", ENVIRONMENT_VARIABLE)}
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    return subprocess.run(command, cwd=ROOT, env={**clean, **environment}, capture_output=True, text=True, check=False)
+
+
+def test_import_needs_neither_triton_nor_numba() -> None:
+    code = "import sys, kernels; print(sorted({'triton', 'numba'} & set(sys.modules)))"
+    assert python(code).stdout == "[]\n"
+
+
+def test_the_ops_work_where_triton_and_numba_are_not_installed() -> None:
+    hide = (
+        "import sys, importlib.abc\n"
+        "class Hide(importlib.abc.MetaPathFinder):\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        "        if name.split('.')[0] in ('triton', 'numba'): raise ModuleNotFoundError(name, name=name)\n"
+    )
+    # find_spec answers None for what is not installed; a finder that raises stands for that here.
+    hide += "import importlib.util as u; spec = u.find_spec\n"
+    hide += "u.find_spec = lambda name, *a: None if name in ('triton', 'numba') else spec(name, *a)\n"
+    done = python(hide + "sys.meta_path.insert(0, Hide())\n" + SOFTMAX.format(""))
+    assert done.stdout == "0.3333 masked_softmax.torch pack_legal.torch\n", done.stderr
+    refused = python(hide + SOFTMAX.format(", backend='triton'"))
+    assert "needs the triton package, which is not installed" in refused.stderr
+
+
+def test_on_a_cpu_auto_takes_the_loops() -> None:
+    assert python(SOFTMAX.format("")).stdout == "0.3333 masked_softmax.numba pack_legal.numba\n"
+
+
+def test_triton_on_a_cpu_asks_for_the_interpreter() -> None:
+    done = python(SOFTMAX.format(", backend='triton'"))
+    assert done.returncode != 0
+    assert "set TRITON_INTERPRET=1 before the process starts" in done.stderr.splitlines()[-1]
+    late = python("import triton, os; os.environ['TRITON_INTERPRET'] = '1';" + SOFTMAX.format(", backend='triton'"))
+    assert "was set after triton had been imported" in late.stderr.splitlines()[-1]
+
+
+def test_the_environment_sends_a_whole_process_through_triton() -> None:
+    done = python(SOFTMAX.format(""), TRITON_INTERPRET="1", **{ENVIRONMENT_VARIABLE: "triton"})
+    assert done.stdout == "0.3333 masked_softmax.triton pack_legal.triton\n", done.stderr
+    wrong = python(SOFTMAX.format(""), **{ENVIRONMENT_VARIABLE: "fast"})
+    assert "got 'fast'" in wrong.stderr
+
+
+def test_the_default_can_be_set_and_given_back() -> None:
+    case = make_case(5, 40)
+    try:
+        kernels.set_default_backend("triton")
+        kernels.reset_launches()
+        kernels.masked_softmax(case.logits, legal=case.legal)
+        assert kernels.launches() == {"pack_legal.triton": 1, "masked_softmax.triton": 1}
+        kernels.masked_softmax(case.logits, legal=case.legal, backend="torch")
+        assert "masked_softmax.triton" in kernels.launches()
+        assert sum(kernels.launches().values()) == 4
+    finally:
+        kernels.set_default_backend(None)
+    with pytest.raises(ValueError, match="got 'gpu'"):
+        kernels.set_default_backend("gpu")
+    assert kernels.resolve_backend("auto", torch.device("cpu")) == "torch"
+    assert kernels.resolve_backend("torch", torch.device("cuda")) == "torch"
+
+
+def test_a_loop_of_every_kind_of_dtype_goes_where_it_should() -> None:
+    """float32 takes the loops; half types and float64 take PyTorch's operators."""
+    for dtype, kind in ((torch.float32, "numba"), (torch.float64, "torch"), (torch.bfloat16, "torch")):
+        case = make_case(5, 40, dtype)
+        kernels.reset_launches()
+        kernels.masked_entropy(case.logits.cpu(), legal=case.mask.cpu(), backend="torch")
+        assert f"policy_terms.{kind}" in kernels.launches()

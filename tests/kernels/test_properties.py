@@ -1,0 +1,100 @@
+"""Hypothesis draws shapes, strides, dtypes, legality and poison, and compares every op with float64."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from kernels.backend import without_numba
+from tests.kernels.family import DEVICE, DIFFERENTIABLE, OPS, Case, Op, finish_case, run
+from tests.kernels.test_failures import same_bits
+from tests.kernels.test_family import check, strided
+
+LAYOUTS = ["contiguous", "columns of a wider matrix", "unaligned", "transposed", "every second row and column"]
+
+
+@st.composite
+def cases(draw: st.DrawFn, widest: int) -> Case:
+    rows = draw(st.integers(1, 6))
+    size = draw(st.one_of(st.integers(1, 70), st.integers(1, widest)))
+    dtype = draw(st.sampled_from([torch.float32, torch.float32, torch.float64, torch.bfloat16, torch.float16]))
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 2**32)))
+    share = draw(st.sampled_from([0.0, 0.02, 0.2, 0.5, 1.0]))
+    mask = torch.rand(rows, size, generator=generator) < share
+    if draw(st.booleans()):
+        mask[draw(st.integers(0, rows - 1)), draw(st.integers(0, size - 1))] = True
+    scale = draw(st.sampled_from([0.01, 1.0, 5.0]))
+    poison = draw(st.sampled_from([math.nan, math.inf, -math.inf, 1e38, 0.0]))
+    logits = scale * torch.randn(rows, size, generator=generator)
+    case = finish_case(logits, mask, dtype, generator, poison)
+    layout = draw(st.sampled_from(LAYOUTS))
+    if layout != "contiguous":
+        case = case.with_logits(strided(case.logits, layout))
+    form = draw(st.sampled_from(["bool", "uint8", "transposed"]))
+    if form == "uint8":
+        case.legal = case.mask.to(torch.uint8) * 7
+    elif form == "transposed":
+        case.legal = case.mask.t().contiguous().t()
+    return case
+
+
+QUIET = (HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.differing_executors)
+# Reproducible from run to run: a failure here must be a failure everywhere.
+few = settings(max_examples=15, deadline=None, suppress_health_check=QUIET, derandomize=True, database=None)
+many = settings(few, max_examples=2000)
+
+
+@pytest.mark.parametrize("op", DIFFERENTIABLE, ids=lambda op: op.name)
+@few
+@given(case=cases(widest=200))
+def test_any_case(op: Op, backend: str, case: Case) -> None:
+    check(op, case, backend)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("op", DIFFERENTIABLE, ids=lambda op: op.name)
+@many
+@given(case=cases(widest=600))
+def test_two_thousand_cases(op: Op, backend: str, case: Case) -> None:
+    check(op, case, backend)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("op", [op for op in OPS if op not in DIFFERENTIABLE], ids=lambda op: op.name)
+@many
+@given(case=cases(widest=600))
+def test_two_thousand_cases_of_what_has_no_gradient(op: Op, backend: str, case: Case) -> None:
+    """Legal or -1, finite where there is a choice, equal for any form of legality and any poison."""
+    results, _ = run(op, case, backend)
+    clean = case.with_logits(torch.where(case.mask, case.logits, 0.0))
+    clean.legal = case.mask
+    for got, want in zip(results, run(op, clean, backend)[0], strict=True):
+        assert same_bits(got, want)
+    some = case.mask.any(1)
+    if op.name == "row_status":
+        assert torch.equal(results[0] != 0, ~some)
+        return
+    chosen = results[0].view(len(some), -1)
+    legal = torch.cat([case.mask, torch.ones(len(some), 1, dtype=torch.bool, device=DEVICE)], 1)
+    assert legal.gather(1, torch.where(chosen < 0, case.mask.shape[1], chosen)).all()
+    assert torch.equal(chosen[:, 0] >= 0, some)
+
+
+@pytest.mark.parametrize("op", DIFFERENTIABLE, ids=lambda op: op.name)
+def test_the_check_can_fail(op: Op) -> None:
+    """A reference that is compared with the wrong thing is no reference: a logit moved by a tenth is noticed."""
+    generator = torch.Generator().manual_seed(0)
+    case = finish_case(torch.randn(3, 20, generator=generator), torch.ones(3, 20, dtype=torch.bool), torch.float32,
+                       generator)  # fmt: skip
+    moved = case.logits.clone()
+    moved[1, case.targets[1]] += 0.1
+    broken = Op(op.name, lambda c, backend: op.run(c.with_logits(c.logits + (moved - case.logits)), backend),
+                op.expect, op.fills)  # fmt: skip
+    with without_numba(), pytest.raises(AssertionError):
+        check(broken, case, "torch")

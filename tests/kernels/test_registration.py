@@ -1,0 +1,157 @@
+"""The ops as PyTorch sees them: opcheck, compilation, export, autocast, double backward."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+import kernels
+from tests.kernels.family import DEVICE, DIFFERENTIABLE, Op, make_case
+
+OPERATORS = torch.ops.zeromass
+
+
+def calls() -> dict[str, tuple[Any, ...]]:
+    """One call of each registered operator; logits require grad where the op has a derivative."""
+    case = make_case(5, 40, poison=0.0)
+    logits, words = case.logits.requires_grad_(), kernels.pack_legal(case.mask)
+    plain = logits.detach()
+    value, known = torch.zeros(5, device=DEVICE), torch.ones(5, dtype=torch.bool, device=DEVICE)
+    moves, ragged = case.targets.clamp(min=0), case.ragged()
+    p = kernels.masked_softmax(plain, legal=words)
+    indices = torch.zeros(5, 6, dtype=torch.int32, device=DEVICE)
+    smooth = (0.1, 0.01)
+    return {
+        "pack_legal": (case.mask.view(torch.uint8),),
+        "unpack_legal": (words, 40),
+        "masked_softmax": (logits, words, 0, torch.float32, "torch"),
+        "masked_softmax_backward": (p, p, words, 0, torch.float32, "torch"),
+        "masked_log_softmax": (logits, words, 5, -1.0, torch.float32, "torch"),
+        "masked_log_softmax_backward": (p, p.log(), words, 5, torch.float32, "torch"),
+        "policy_terms": (logits, words, moves, "torch"),
+        "policy_terms_backward": (value, value, plain, words, moves, value, value, value, "torch"),
+        "cross_entropy": (logits, words, moves, *smooth, "torch"),
+        "cross_entropy_backward": (value, plain, words, moves, *smooth, value, value, "torch"),
+        "soft_cross_entropy": (logits, words, case.soft, *smooth, "torch"),
+        "soft_cross_entropy_backward": (value, plain, words, case.soft, *smooth, value, value, known, "torch"),
+        "ragged_cross_entropy": (logits, words, *ragged, *smooth, "torch"),
+        "ragged_cross_entropy_backward": (value, plain, words, *ragged, *smooth, value, value, known, "torch"),
+        "masked_sample": (plain, words, 3, case.keys, 0.5, "torch"),
+        "gumbel_top_k": (plain, words, 3, 3, case.keys, "torch"),
+        "legal_log_probs": (logits, words, 6, "torch"),
+        "legal_log_probs_backward": (torch.zeros(5, 6, device=DEVICE), indices, plain, words, value, value, "torch"),
+        "invalid_mass": (p, words, "torch"),
+        "row_status": (plain, words, moves, "torch"),
+    }
+
+
+def test_every_registered_operator_is_called_here() -> None:
+    registered = {
+        name.split("::")[1].split(".")[0]
+        for name in torch._C._dispatch_get_all_op_names()
+        if name.startswith("zeromass::")
+    }
+    assert registered == set(calls())
+
+
+@pytest.mark.parametrize("path", ["numba", "eager", pytest.param("triton", marks=pytest.mark.slow)], indirect=True)
+@pytest.mark.parametrize("name", list(calls()))
+def test_opcheck(name: str, path: str, backend: str) -> None:
+    arguments = tuple(backend if argument == "torch" else argument for argument in calls()[name])
+    torch.library.opcheck(getattr(OPERATORS, name).default, arguments)
+
+
+def policy_loss(logits: Tensor, case_legal: Tensor, moves: Tensor, advantage: Tensor) -> Tensor:
+    terms = kernels.masked_policy_terms(logits, moves, legal=case_legal)
+    supervised = kernels.masked_cross_entropy(logits, moves, legal=case_legal, label_smoothing=0.1, z_loss=1e-3)
+    p = kernels.masked_softmax(logits, legal=case_legal)
+    return (
+        (-advantage * terms.log_prob - 0.01 * terms.entropy + supervised + p.square().sum(1)).mean()
+        + terms.top1.float().mean()
+        + kernels.invalid_mass(p, legal=case_legal).max()
+    )
+
+
+@pytest.mark.parametrize("compiler", ["aot_eager", pytest.param("inductor", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_policy_step_compiles_without_a_graph_break(compiler: str, packed: bool) -> None:
+    case = make_case(6, 72, poison=0.0)
+    legal = kernels.pack_legal(case.mask) if packed else case.mask
+    moves, advantage = case.targets, torch.linspace(-1, 1, 6, device=DEVICE)
+    logits = case.logits.requires_grad_()
+    loss = policy_loss(logits, legal, moves, advantage)
+    (gradient,) = torch.autograd.grad(loss, logits)
+    torch._dynamo.reset()
+    step = torch.compile(policy_loss, fullgraph=True, backend=compiler)
+    compiled_loss = step(logits, legal, moves, advantage)
+    (compiled_gradient,) = torch.autograd.grad(compiled_loss, logits)
+    torch.testing.assert_close(compiled_loss, loss)
+    torch.testing.assert_close(compiled_gradient, gradient, rtol=1e-6, atol=1e-9)
+    explanation = torch._dynamo.explain(policy_loss)(logits, legal, moves, advantage)
+    assert explanation.graph_break_count == 0
+
+
+def test_sampling_compiles_with_any_batch() -> None:
+    torch._dynamo.reset()
+
+    def play(logits: Tensor, legal: Tensor, keys: Tensor) -> tuple[Tensor, ...]:
+        return (
+            *kernels.masked_sample(logits, legal=legal, seed=1, row_keys=keys),
+            *kernels.gumbel_top_k(logits, legal=legal, k=3, seed=1, row_keys=keys),
+            *kernels.legal_log_probs(logits, legal=legal, width=9),
+            kernels.masked_log_softmax(logits, legal=legal, fill=-9.0),
+            kernels.row_status(logits, legal=legal),
+        )
+
+    compiled = torch.compile(play, fullgraph=True, backend="aot_eager", dynamic=True)
+    for rows in (5, 9):
+        case = make_case(rows, 72)
+        for got, want in zip(
+            compiled(case.logits, case.mask, case.keys), play(case.logits, case.mask, case.keys), strict=True
+        ):
+            assert torch.equal(got, want)
+
+
+def test_export_keeps_the_operator() -> None:
+    class Head(torch.nn.Module):
+        def forward(self, logits: Tensor, legal: Tensor) -> Tensor:
+            return kernels.masked_softmax(logits, legal=legal)
+
+    case = make_case(5, 72)
+    program = torch.export.export(Head(), (case.logits, case.mask))
+    assert "zeromass.masked_softmax" in str(program.graph)
+    assert torch.equal(program.module()(case.logits, case.mask), Head()(case.logits, case.mask))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+def test_autocast_gives_float32(dtype: torch.dtype, backend: str) -> None:
+    """As PyTorch's softmax does; the gradient comes back in the dtype of the logits."""
+    case = make_case(5, 72, dtype)
+    logits = case.logits.requires_grad_()
+    with torch.autocast(DEVICE.type, dtype=torch.bfloat16):
+        p = kernels.masked_softmax(logits, legal=case.legal, backend=backend)
+        logp = kernels.masked_log_softmax(logits, legal=case.legal, fill=0.0, backend=backend)
+    assert p.dtype == logp.dtype == torch.float32
+    (gradient,) = torch.autograd.grad((p[:, 3] + 0.1 * logp[:, 5]).sum(), logits)
+    assert gradient.dtype == dtype
+    exact = logits.detach().float().requires_grad_()
+    q = kernels.masked_softmax(exact, legal=case.legal, backend=backend)
+    torch.testing.assert_close(p, q)  # on a CPU the two dtypes take different paths
+    logq = kernels.masked_log_softmax(exact, legal=case.legal, fill=0.0, backend=backend)
+    (want,) = torch.autograd.grad((q[:, 3] + 0.1 * logq[:, 5]).sum(), exact)
+    torch.testing.assert_close(gradient.float(), want, rtol=1e-2, atol=1e-4)
+
+
+@pytest.mark.parametrize("op", DIFFERENTIABLE, ids=lambda op: op.name)
+def test_double_backward_is_refused(op: Op, backend: str) -> None:
+    """Also after a plain sum, where PyTorch's own decorator would let a wrong gradient through."""
+    case = make_case(5, 40)
+    logits = case.logits.requires_grad_()
+    result = op.run(case.with_logits(logits), backend)[0]
+    loss = torch.where(result.isfinite(), result, torch.zeros_like(result)).sum()
+    (gradient,) = torch.autograd.grad(loss, logits, create_graph=True)
+    with pytest.raises(RuntimeError, match="differentiable once"):
+        torch.autograd.grad(gradient.square().sum(), logits)

@@ -1,0 +1,83 @@
+"""What the kernels compile to for chips that are not here: no spills, wide accesses, fewer bytes than a dense kernel.
+
+The report runs in a process of its own, since this one interprets.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.kernels_static import TARGETS, TRAFFIC, traffic
+
+ROOT = Path(__file__).parents[2]
+
+
+def report(*options: str) -> list[dict[str, Any]]:
+    environment = {key: value for key, value in os.environ.items() if key != "TRITON_INTERPRET"}
+    command = [sys.executable, "-m", "benchmarks.kernels_static", "--json", *options]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    rows: list[dict[str, Any]] = json.loads(done.stdout)
+    return rows
+
+
+def test_softmax_compiles_for_every_target_without_spills() -> None:
+    rows = report("--kernel", "softmax", "--dtype", "bfloat16")
+    assert {row["target"] for row in rows} == set(TARGETS)
+    assert len(rows) == 4 * len(TARGETS)  # forward and backward, of the softmax and of its logarithm
+    for row in rows:
+        check(row)
+
+
+# Forward and backward of 1,880 columns: 235 groups, 256 in a tile, 8 a warp. Softmax reads x and writes p; its backward
+# reads g and p and writes dx. Besides, each group reads its word, in 32 bits.
+@pytest.mark.parametrize(("dtype", "per_matrix"), [("float32", 2), ("bfloat16", 1)])
+def test_dense_rows_move_by_128_bits_on_sm_90(dtype: str, per_matrix: int) -> None:
+    rows = report("--kernel", "softmax", "--target", "sm_90", "--dtype", dtype)
+    for row in rows:
+        reads = 2 if "backward" in row["kernel"] else 1
+        assert row["legal"] == "wide"
+        assert row["loads"].get("128", 0) == reads * per_matrix, row
+        assert set(row["loads"]) == {"32", "128"}, row
+        assert row["stores"] == {"128": per_matrix}, row
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [1880, 5000])
+def test_the_whole_family_compiles_without_spills(size: int) -> None:
+    rows = report("--size", str(size))
+    assert len({row["kernel"] for row in rows}) >= 20
+    for row in rows:
+        check(row)
+
+
+def check(row: dict[str, Any]) -> None:
+    assert row["spill_bytes"] == 0, row
+    assert 0 < row["registers"] <= 128, row
+    assert row["shared_bytes"] <= 16 * 1024, row
+    if row["legal"] == "wide" and "softmax" in row["kernel"]:
+        assert set(row["loads"]) <= {"32", "128"}, row
+        assert set(row["stores"]) == {"128"}, row
+
+
+@pytest.mark.parametrize("kernel", list(TRAFFIC))
+@pytest.mark.parametrize("item_bytes", [4, 2])
+def test_at_two_percent_legal_a_row_asks_for_less_than_a_dense_kernel_could(kernel: str, item_bytes: int) -> None:
+    found = traffic(kernel, 1880, item_bytes)
+    assert found["least"] < found["requested"] < found["dense_minimum"]
+    # Dense legality costs the words on top, 3.1 % of a row of float32 at most per pass.
+    assert found["requested_dense"] <= found["dense_minimum"] * (1.07 if TRAFFIC[kernel][2] == 1 else 2.14)
+
+
+def test_the_arithmetic_of_the_softmax() -> None:
+    """38 of 1,880 legal: 1 - C(1872, 38) / C(1880, 38) = 0.1510 of 235 groups, so 35.5 groups of 32 bytes."""
+    found = traffic("softmax_kernel", 1880, 4)
+    assert found["dense_minimum"] == 2 * 7520
+    assert found["requested"] == pytest.approx(35.48 * 32 + 4 * 59 + 7520, abs=2)
