@@ -16,7 +16,7 @@ from agent.meter import InvalidMassMeter, MassReading
 from agent.policy import MaskedPolicy
 from agent.rules import Games, Termination
 from selfplay.openings import mix, random_opening
-from selfplay.record import GameRecord
+from selfplay.record import GameRecord, RaggedPolicy
 
 
 @dataclass(frozen=True)
@@ -171,6 +171,7 @@ class Generator:
             moves=np.array(game.moves, np.uint16),
             log_probs=np.array(game.log_probs, np.float32),
             values=np.array(game.values, np.float32),
+            policies=RaggedPolicy.empty(len(game.moves)),
             outcome=outcome,
             termination=termination,
             balance=balance,

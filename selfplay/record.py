@@ -9,6 +9,27 @@ from agent.rules import Termination
 
 
 @dataclass(frozen=True)
+class RaggedPolicy:
+    """Improved policies of T plies, legal moves only, at most 218 a ply.
+
+    A worked example: two plies, the first searched with weight on two moves, the second played without a search:
+    offsets [0, 2, 2], indices [20, 102], probabilities [0.75, 0.25].
+    """
+
+    offsets: NDArray[np.int64]
+    """[T + 1]; ply t's entries are offsets[t]:offsets[t + 1], none where it is no target."""
+    indices: NDArray[np.uint16]
+    """Vocabulary indices, ascending within a ply."""
+    probabilities: NDArray[np.float16]
+    """Of these moves after search; they sum to 1 within a ply."""
+
+    @staticmethod
+    def empty(plies: int) -> "RaggedPolicy":
+        """No targets at all, as from games that were played without search."""
+        return RaggedPolicy(np.zeros(plies + 1, np.int64), np.zeros(0, np.uint16), np.zeros(0, np.float16))
+
+
+@dataclass(frozen=True)
 class GameRecord:
     """One self-play game, T plies long after its opening.
 
@@ -34,6 +55,8 @@ class GameRecord:
     """[T] its log-probability under the policy that sampled it (the behaviour policy), in nats."""
     values: NDArray[np.float32]
     """[T] expected score -1..1 of the position for the side to move, by the network that played."""
+    policies: RaggedPolicy
+    """Of the T plies; empty where moves were sampled straight from the policy."""
     outcome: int
     """1 White won, 0 drawn or capped, -1 Black won."""
     termination: Termination

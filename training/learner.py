@@ -15,7 +15,8 @@ from agent.meter import InvalidMassMeter
 from agent.network import Network
 from agent.planes import planes
 from agent.policy import MaskedPolicy
-from training.losses import LossWeights, actor_critic_loss
+from kernels import RaggedTargets
+from training.losses import Loss, LossWeights, actor_critic_loss, improved_policy_loss
 from training.replay import Batch
 from training.settings import LearnerSettings
 
@@ -50,15 +51,17 @@ def resolve_device(setting: str) -> torch.device:
 
 
 class Learner:
-    """AdamW on the actor-critic loss, with a meter on every distribution that is trained.
+    """AdamW on the policy and value losses, with a meter on every distribution that is trained.
 
     Args:
         network: trained in place; moved to the device.
         settings: of the update.
+        searched: whether the games are played with search: learn the improved policies rather than by actor-critic.
     """
 
-    def __init__(self, network: Network, settings: LearnerSettings) -> None:
+    def __init__(self, network: Network, settings: LearnerSettings, *, searched: bool = False) -> None:
         self.settings = settings
+        self._searched = searched
         self.device = resolve_device(settings.device)
         self.network = network.to(self.device).train()
         self.meter = InvalidMassMeter()
@@ -91,21 +94,9 @@ class Learner:
             LearningError: loss or gradient is not finite.
         """
         legal = torch.from_numpy(rules.legal_bits(batch.positions)).to(self.device)
-        advantages = self._tensor(batch.advantages)
-        # Policy gradients see only which moves did better than expected, not by how much the value erred.
-        advantages = (advantages - advantages.mean()) / (advantages.std(correction=0) + 1e-6)
         with torch.autocast("cuda", torch.bfloat16, enabled=self.device.type == "cuda"):
             logits, value_logits = self.network(self._tensor(planes(batch.positions)))
-        loss = actor_critic_loss(
-            logits,
-            value_logits,
-            legal=legal,
-            moves=self._tensor(batch.moves),
-            log_probs=self._tensor(batch.log_probs),
-            advantages=advantages,
-            wins_draws_losses=self._tensor(batch.wins_draws_losses),
-            weights=self._weights,
-        )
+        loss = self._loss(batch, legal, logits, value_logits)
         self.optimizer.zero_grad(set_to_none=True)
         loss.total.backward()  # type: ignore[no-untyped-call]
         clipped_norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.gradient_clip)
@@ -120,17 +111,8 @@ class Learner:
         self.optimizer.step()
         self.step += 1
         self.meter.check(MaskedPolicy(logits.detach(), legal).probabilities, batch.positions)
-        self.means.add(
-            {
-                "loss/total": total,
-                "loss/policy": float(loss.policy.detach()),
-                "loss/value": float(loss.value.detach()),
-                "policy/entropy": float(loss.entropy.detach()),
-                "policy/kl": float(loss.kl),
-                "policy/clipped": float(loss.clipped),
-                "learner/gradient_norm": norm,
-            }
-        )
+        parts = {name: float(part) for name, part in loss.parts.items()}
+        self.means.add({**parts, "learner/gradient_norm": norm})
 
     def published(self) -> dict[str, NDArray[np.float32]]:
         """The weights as float32 arrays, copied, ready for the object store."""
@@ -155,6 +137,35 @@ class Learner:
             for number, (name, _) in enumerate(self.network.named_parameters())
         }
         self.optimizer.load_state_dict(state)
+
+    def _loss(self, batch: Batch, legal: Tensor, logits: Tensor, value_logits: Tensor) -> Loss:
+        wins_draws_losses = self._tensor(batch.wins_draws_losses)
+        if self._searched:
+            ragged = batch.policies
+            policies = RaggedTargets(
+                self._tensor(ragged.offsets), self._tensor(ragged.indices), self._tensor(ragged.probabilities)
+            )
+            return improved_policy_loss(
+                logits,
+                value_logits,
+                legal=legal,
+                policies=policies,
+                wins_draws_losses=wins_draws_losses,
+                weights=self._weights,
+            )
+        advantages = self._tensor(batch.advantages)
+        # Policy gradients see only which moves did better than expected, not by how much the value erred.
+        advantages = (advantages - advantages.mean()) / (advantages.std(correction=0) + 1e-6)
+        return actor_critic_loss(
+            logits,
+            value_logits,
+            legal=legal,
+            moves=self._tensor(batch.moves),
+            log_probs=self._tensor(batch.log_probs),
+            advantages=advantages,
+            wins_draws_losses=wins_draws_losses,
+            weights=self._weights,
+        )
 
     def _tensor(self, array: NDArray[Any]) -> Tensor:
         return torch.from_numpy(array).to(self.device, non_blocking=True)

@@ -1,10 +1,13 @@
-"""The actor-critic loss on sampled moves.
+"""The losses: actor-critic on sampled moves, or cross-entropy with the policies that search improved.
 
-The moves come from older versions of the weights, so the policy gradient is corrected by PPO's clipped
-importance ratio (Schulman et al. 2017, arXiv 1707.06347, eq. 7), not by V-trace: V-trace must send whole
-trajectories through the newest network for every step, PPO needs two numbers stored with each ply (the
-behaviour log-probability and the advantage), so batches are independent plies from many games. Staleness is
+**Actor-critic** (games played without search). The moves come from older versions of the weights, so the policy
+gradient is corrected by PPO's clipped importance ratio (Schulman et al. 2017, arXiv 1707.06347, eq. 7), not by V-trace:
+V-trace must send whole trajectories through the newest network for every step, PPO needs two numbers stored with each
+ply (the behaviour log-probability and the advantage), so batches are independent plies from many games. Staleness is
 bounded by the replay's capacity, and the clip takes the gradient from plies that are too far off-policy.
+
+**Improved policy** (games played with search). The target is the policy that Gumbel search made of the prior
+(Danihelka et al. 2022, section 4), over legal moves only; it is a target at any age, so nothing needs correcting.
 """
 
 from dataclasses import dataclass
@@ -13,7 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from kernels import masked_policy_terms
+from kernels import RaggedTargets, masked_cross_entropy, masked_entropy, masked_policy_terms
 
 
 @dataclass(frozen=True)
@@ -27,18 +30,12 @@ class LossWeights:
 
 
 class Loss(NamedTuple):
-    """The loss and its parts, each a mean over the batch."""
+    """A loss and what to log of it, each a mean over the batch."""
 
     total: Tensor
     """Scalar to differentiate."""
-    policy: Tensor
-    value: Tensor
-    entropy: Tensor
-    """Of the policy, in nats."""
-    kl: Tensor
-    """Estimate of KL(behaviour, policy), in nats: mean of ratio - 1 - log ratio (never negative)."""
-    clipped: Tensor
-    """Share of plies whose ratio lies outside 1 +- clip."""
+    parts: dict[str, Tensor]
+    """Detached scalars by tag, as in `training.metrics.TAGS`."""
 
 
 def actor_critic_loss(
@@ -52,7 +49,7 @@ def actor_critic_loss(
     wins_draws_losses: Tensor,
     weights: LossWeights,
 ) -> Loss:
-    """Loss of B plies.
+    """Loss of B plies whose moves were sampled from an older policy.
 
     Args:
         logits: float [B, 1880], unmasked.
@@ -69,10 +66,58 @@ def actor_critic_loss(
     ratio = log_ratio.exp()
     limited = ratio.clamp(1 - weights.clip, 1 + weights.clip)
     policy = -torch.minimum(ratio * advantages, limited * advantages).mean()
-    value = torch.nn.functional.cross_entropy(value_logits.float(), wins_draws_losses)
     entropy = terms.entropy.mean()
+    value = _value_loss(value_logits, wins_draws_losses)
     total = weights.policy_weight * policy + weights.value_weight * value - weights.entropy_bonus * entropy
-    with torch.no_grad():
-        kl = (ratio - 1 - log_ratio).mean()
-        clipped = ((ratio - 1).abs() > weights.clip).float().mean()
-    return Loss(total, policy, value, entropy, kl, clipped)
+    parts = {
+        "loss/policy": policy,
+        "loss/value": value,
+        "policy/entropy": entropy,
+        # Never negative estimate of KL(behaviour, policy): E[ratio - 1 - log ratio].
+        "policy/kl": (ratio - 1 - log_ratio).mean(),
+        "policy/clipped": ((ratio - 1).abs() > weights.clip).float().mean(),
+    }
+    return Loss(total, _detached(total, parts))
+
+
+def improved_policy_loss(
+    logits: Tensor,
+    value_logits: Tensor,
+    *,
+    legal: Tensor,
+    policies: RaggedTargets,
+    wins_draws_losses: Tensor,
+    weights: LossWeights,
+) -> Loss:
+    """Loss of B plies that were searched.
+
+    Args:
+        logits: float [B, 1880], unmasked.
+        value_logits: float [B, 3] of win, draw, loss.
+        legal: packed int32 [B, 59].
+        policies: the improved policies, over legal moves only.
+        wins_draws_losses: float32 [B, 3], target probabilities.
+        weights: of the terms; the clip plays no part.
+    """
+    policy = masked_cross_entropy(logits, policies, legal=legal).mean()
+    entropy = masked_entropy(logits, legal=legal).mean()
+    value = _value_loss(value_logits, wins_draws_losses)
+    total = weights.policy_weight * policy + weights.value_weight * value - weights.entropy_bonus * entropy
+    targets = policies.probabilities.float()
+    target_entropy = -torch.special.xlogy(targets, targets).sum() / max(len(logits), 1)
+    parts = {
+        "loss/policy": policy,
+        "loss/value": value,
+        "policy/entropy": entropy,
+        "policy/target_entropy": target_entropy,
+        "policy/kl": policy - target_entropy,
+    }
+    return Loss(total, _detached(total, parts))
+
+
+def _value_loss(value_logits: Tensor, wins_draws_losses: Tensor) -> Tensor:
+    return torch.nn.functional.cross_entropy(value_logits.float(), wins_draws_losses)
+
+
+def _detached(total: Tensor, parts: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: part.detach() for name, part in {"loss/total": total, **parts}.items()}

@@ -17,10 +17,11 @@ from training.run_folder import RunFolder
 
 TAGS: Final[dict[str, str]] = {
     "loss/total": "what is minimised: policy + value - entropy bonus, weighted",
-    "loss/policy": "PPO's clipped surrogate, negated",
+    "loss/policy": "PPO's clipped surrogate, negated; with search the cross-entropy with the improved policies",
     "loss/value": "cross-entropy of win/draw/loss in nats; a constant predictor scores about 1.0",
     "policy/entropy": "of the policy being trained, in nats; 3.3 is uniform over 27 moves",
-    "policy/kl": "from the policy that sampled to the one being trained, in nats; above 0.05 the games are stale",
+    "policy/target_entropy": "of the improved policies that are learned, in nats",
+    "policy/kl": "from the target (what sampled, or what search improved) to the policy being trained, in nats",
     "policy/clipped": "share of plies whose importance ratio PPO clips",
     "policy/invalid_mass_max": "largest probability on illegal moves, sampled or trained; 0.0 or the run stops",
     "policy/invalid_mass_mean": "mean probability on illegal moves, sampled or trained",

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from agent import rules
 from agent.rules import Termination
-from selfplay.record import GameRecord
+from agent.vocabulary import MAX_LEGAL
+from selfplay.record import GameRecord, RaggedPolicy
 
 
 @dataclass(frozen=True)
@@ -32,11 +33,19 @@ class Batch:
     """B plies drawn from the replay."""
 
     positions: NDArray[np.uint64]
+    """[B, WORDS]"""
     moves: NDArray[np.int64]
+    """[B]"""
     log_probs: NDArray[np.float32]
+    """[B] under the policy that sampled the moves."""
     wins_draws_losses: NDArray[np.float32]
+    """[B, 3]"""
     advantages: NDArray[np.float32]
+    """[B]"""
     versions: NDArray[np.int32]
+    """[B]"""
+    policies: RaggedPolicy
+    """Of the B plies."""
 
 
 def white_score(record: GameRecord, adjudication: float) -> float:
@@ -73,14 +82,18 @@ def targets(record: GameRecord, *, adjudication: float, gae_lambda: float) -> Ta
 
 
 class Replay:
-    """A ring of plies.
+    """Two rings: one of plies, one of the entries of their improved policies.
 
     Args:
         capacity: plies kept.
+        entries_per_ply: policy entries kept for each of them on average; 0 where games are played without search.
+            A window of positions with more legal moves than this holds fewer plies.
+        searched_only: add only plies that have an improved policy.
     """
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, *, entries_per_ply: int = 0, searched_only: bool = False) -> None:
         self.capacity = capacity
+        self._searched_only = searched_only
         self._columns: dict[str, NDArray[Any]] = {
             "positions": np.zeros((capacity, rules.WORDS), np.uint64),
             "moves": np.zeros(capacity, np.uint16),
@@ -88,15 +101,26 @@ class Replay:
             "wins_draws_losses": np.zeros((capacity, 3), np.float32),
             "advantages": np.zeros(capacity, np.float32),
             "versions": np.zeros(capacity, np.int32),
+            # Where the ply's policy entries begin, counted over all entries ever added, and how many there are.
+            "starts": np.zeros(capacity, np.int64),
+            "counts": np.zeros(capacity, np.int32),
+        }
+        # At least one ply with the most legal moves there can be.
+        entries = max(capacity * entries_per_ply, MAX_LEGAL) if entries_per_ply else 0
+        self._entries: dict[str, NDArray[Any]] = {
+            "indices": np.zeros(entries, np.uint16),
+            "probabilities": np.zeros(entries, np.float16),
         }
         self.added = 0
         """Plies ever added."""
         self.games = 0
         """Games ever added."""
+        self._entries_added = 0
+        self._oldest = 0
         self._ids: dict[str, None] = {}
 
     def __len__(self) -> int:
-        return min(self.added, self.capacity)
+        return self.added - self._oldest
 
     def add(self, record: GameRecord, target: Targets) -> bool:
         """Add a game's plies; False (and nothing added) if a game with this id is here already."""
@@ -105,7 +129,9 @@ class Replay:
         self._ids[record.game] = None
         while len(self._ids) > self.capacity:  # no more games than plies can be in the window
             del self._ids[next(iter(self._ids))]
-        rows = (self.added + np.arange(record.plies)) % self.capacity
+        counts = np.diff(record.policies.offsets)
+        chosen = np.flatnonzero(counts) if self._searched_only else np.arange(record.plies)
+        rows = (self.added + np.arange(len(chosen))) % self.capacity
         new: dict[str, NDArray[Any]] = {
             "positions": record.positions,
             "moves": record.moves,
@@ -113,11 +139,16 @@ class Replay:
             "wins_draws_losses": target.wins_draws_losses,
             "advantages": target.advantages,
             "versions": record.versions,
+            "starts": self._entries_added + record.policies.offsets[:-1],
+            "counts": counts,
         }
         for name, column in self._columns.items():
-            column[rows] = new[name]
-        self.added += record.plies
+            column[rows] = new[name][chosen]
+        self._add_entries(record.policies)
+        self.added += len(chosen)
         self.games += 1
+        self._oldest = max(self._oldest, self.added - self.capacity)
+        self._forget_overwritten()
         return True
 
     def sample(self, batch_size: int, generator: np.random.Generator) -> Batch:
@@ -128,31 +159,67 @@ class Replay:
         """
         if len(self) == 0:
             raise ValueError("the replay is empty; add games before sampling")
-        rows = generator.integers(len(self), size=batch_size)
+        rows = generator.integers(self._oldest, self.added, size=batch_size) % self.capacity
         drawn = {name: column[rows] for name, column in self._columns.items()}
+        starts, counts = drawn.pop("starts"), drawn.pop("counts")
+        offsets = np.zeros(batch_size + 1, np.int64)
+        np.cumsum(counts, out=offsets[1:])
+        entries = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], counts)
+        size = max(len(self._entries["indices"]), 1)
+        policies = RaggedPolicy(offsets, **{name: ring[entries % size] for name, ring in self._entries.items()})
         drawn["moves"] = drawn["moves"].astype(np.int64)
-        return Batch(**drawn)
+        return Batch(**drawn, policies=policies)
 
     def mean_version(self) -> float:
         """Mean version of the stored plies; 0 when empty."""
-        return float(self._columns["versions"][: len(self)].mean()) if len(self) else 0.0
+        return float(self._columns["versions"][self._window()].mean()) if len(self) else 0.0
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, int]]:
-        """Everything needed to go on: arrays (only the filled part) and plain values."""
-        arrays = {name: column[: len(self)] for name, column in self._columns.items()}
-        ids = np.frombuffer(bytes.fromhex("".join(self._ids)), np.uint8).reshape(-1, 16)
-        return {**arrays, "ids": ids}, {"added": self.added, "games": self.games}
+        """Everything needed to go on: arrays (only what is in the window) and plain values."""
+        arrays = {name: column[self._window()] for name, column in self._columns.items()}
+        size = max(len(self._entries["indices"]), 1)
+        first = int(arrays["starts"][0]) if len(self) else self._entries_added
+        entries = np.arange(first, self._entries_added) % size
+        arrays.update({name: ring[entries] for name, ring in self._entries.items()})
+        arrays["ids"] = np.frombuffer(bytes.fromhex("".join(self._ids)), np.uint8).reshape(-1, 16)
+        return arrays, {"added": self.added, "games": self.games, "entries_added": self._entries_added}
 
     def restore(self, arrays: dict[str, NDArray[Any]], values: dict[str, int]) -> None:
         """Take over a saved state.
 
         Raises:
-            ValueError: it was saved with more plies than this capacity holds.
+            ValueError: it was saved with more than this capacity holds.
         """
-        stored = len(arrays["moves"])
-        if stored > self.capacity or stored != min(values["added"], self.capacity):
+        stored, entries = len(arrays["moves"]), len(arrays["indices"])
+        if stored > self.capacity or entries > len(self._entries["indices"]):
             raise ValueError(f"the saved replay of {stored} plies does not fit replay.capacity={self.capacity}")
+        self.added, self.games, self._entries_added = values["added"], values["games"], values["entries_added"]
+        self._oldest = self.added - stored
         for name, column in self._columns.items():
-            column[:stored] = arrays[name]
-        self.added, self.games = values["added"], values["games"]
+            column[self._window()] = arrays[name]
+        size = max(len(self._entries["indices"]), 1)
+        for name, ring in self._entries.items():
+            ring[np.arange(self._entries_added - entries, self._entries_added) % size] = arrays[name]
         self._ids = dict.fromkeys(bytes(row).hex() for row in arrays["ids"])
+
+    def _window(self) -> NDArray[np.int64]:
+        """Rows of the stored plies, oldest first."""
+        rows: NDArray[np.int64] = np.arange(self._oldest, self.added) % self.capacity
+        return rows
+
+    def _add_entries(self, policies: RaggedPolicy) -> None:
+        new = {"indices": policies.indices, "probabilities": policies.probabilities}
+        entries = len(policies.indices)
+        if entries and not len(self._entries["indices"]):
+            raise ValueError("a game with improved policies needs a replay with entries_per_ply above 0")
+        for name, ring in self._entries.items():
+            if entries:
+                ring[(self._entries_added + np.arange(entries)) % len(ring)] = new[name]
+        self._entries_added += entries
+
+    def _forget_overwritten(self) -> None:
+        """Drop plies whose policy entries have been overwritten; starts ascend with the plies."""
+        lost = self._entries_added - len(self._entries["indices"])
+        if lost > 0 and len(self._entries["indices"]):
+            starts = self._columns["starts"][self._window()]
+            self._oldest += int(np.searchsorted(starts, lost))

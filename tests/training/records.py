@@ -4,7 +4,7 @@ import numpy as np
 
 from agent import rules
 from agent.rules import Games, Termination
-from selfplay.record import GameRecord
+from selfplay.record import GameRecord, RaggedPolicy
 
 
 def record(plies: int, *, seed: int = 0, version: int = 0, **changes: object) -> GameRecord:
@@ -27,8 +27,23 @@ def record(plies: int, *, seed: int = 0, version: int = 0, **changes: object) ->
         "moves": np.array(moves, np.uint16),
         "log_probs": -generator.random(plies).astype(np.float32) * 3,
         "values": (generator.random(plies) * 2 - 1).astype(np.float32),
+        "policies": RaggedPolicy.empty(plies),
         "outcome": 0,
         "termination": Termination.CAPPED,
         "balance": 0,
     }
     return GameRecord(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def searched(plies: int, *, seed: int = 0, **changes: object) -> GameRecord:
+    """A random game in which about two plies of three carry an improved policy over all their legal moves."""
+    plain = record(plies, seed=seed)
+    generator = np.random.default_rng(1000 + seed)
+    indices, counts = rules.legal_moves(plain.positions)
+    kept = counts * (generator.random(plies) < 0.67)
+    offsets = np.zeros(plies + 1, np.int64)
+    np.cumsum(kept, out=offsets[1:])
+    rows = [indices[ply, :count] for ply, count in enumerate(kept)]
+    policies = [generator.dirichlet(np.ones(count)) for count in kept if count]
+    ragged = RaggedPolicy(offsets, np.concatenate(rows).astype(np.uint16), np.concatenate(policies).astype(np.float16))
+    return record(plies, seed=seed, policies=ragged, **changes)  # type: ignore[arg-type]

@@ -9,7 +9,8 @@ from agent.meter import InvalidMassError
 from agent.network import Architecture, Network
 from agent.rules import Termination
 from kernels import unpack_legal
-from tests.training.records import record
+from selfplay.record import RaggedPolicy
+from tests.training.records import record, searched
 from training.learner import Learner, LearningError
 from training.replay import Batch, Replay, targets
 from training.settings import LearnerSettings
@@ -61,12 +62,27 @@ def test_a_move_that_did_well_becomes_more_probable_and_a_bad_one_less() -> None
         wins_draws_losses=np.full((2, 3), 1 / 3, np.float32),
         advantages=np.array([1.0, -1.0], np.float32),
         versions=np.zeros(2, np.int32),
+        policies=RaggedPolicy.empty(2),
     )
     for _ in range(3):
         one.train(batch, progress=0.0)
     change = log_probs() - before
     assert float(change[0]) > 0.01
     assert float(change[1]) < -0.01
+
+
+def test_a_searched_game_is_learned_from_its_improved_policies() -> None:
+    torch.manual_seed(0)
+    settings = LearnerSettings(device="cpu", learning_rate=3e-3)
+    one = Learner(Network(Architecture(blocks=1, channels=16)), settings, searched=True)
+    replay = Replay(100, entries_per_ply=40, searched_only=True)
+    game = searched(30, seed=1)
+    replay.add(game, targets(game, adjudication=0.0, gae_lambda=0.95))
+    generator, kls = np.random.default_rng(0), []
+    for _ in range(200):
+        one.train(replay.sample(64, generator), progress=0.0)
+        kls.append(one.means.take()["policy/kl"])
+    assert kls[-1] < 0.7 * kls[0]
 
 
 def test_one_seed_gives_the_same_weights_bit_for_bit() -> None:

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from kernels import pack_legal
-from training.losses import LossWeights, actor_critic_loss
+from kernels import RaggedTargets, pack_legal
+from training.losses import LossWeights, actor_critic_loss, improved_policy_loss
 
 WEIGHTS = LossWeights(clip=0.2, policy_weight=1.0, value_weight=0.7, entropy_bonus=0.05)
 
@@ -52,12 +52,12 @@ def test_terms_equal_the_formula() -> None:
     data = example()
     loss = actor_critic_loss(**{**data, "legal": pack_legal(data["legal"])}, weights=WEIGHTS)
     policy, value, entropy, total = reference(data)
-    assert float(loss.policy) == pytest.approx(policy, abs=1e-5)
-    assert float(loss.value) == pytest.approx(value, abs=1e-5)
-    assert float(loss.entropy) == pytest.approx(entropy, abs=1e-5)
+    assert float(loss.parts["loss/policy"]) == pytest.approx(policy, abs=1e-5)
+    assert float(loss.parts["loss/value"]) == pytest.approx(value, abs=1e-5)
+    assert float(loss.parts["policy/entropy"]) == pytest.approx(entropy, abs=1e-5)
     assert float(loss.total) == pytest.approx(total, abs=1e-5)
-    assert float(loss.kl) >= 0
-    assert 0 < float(loss.clipped) < 1
+    assert float(loss.parts["policy/kl"]) >= 0
+    assert 0 < float(loss.parts["policy/clipped"]) < 1
 
 
 def test_illegal_logits_get_no_gradient_even_when_they_are_nan() -> None:
@@ -95,4 +95,34 @@ def test_a_move_that_went_too_far_gets_no_more_push() -> None:
     loss.total.backward()  # type: ignore[no-untyped-call]
     assert logits.grad is not None
     assert float(logits.grad.abs().max()) == 0.0
-    assert float(loss.clipped) == 1.0
+    assert float(loss.parts["policy/clipped"]) == 1.0
+
+
+def test_improved_policy_loss_is_cross_entropy_over_legal_moves_alone() -> None:
+    data = example()
+    rows = [row.nonzero()[:, 0] for row in data["legal"]]
+    generator = torch.Generator().manual_seed(4)
+    wanted = [torch.rand(len(row), generator=generator).softmax(0) for row in rows]
+    offsets = torch.tensor([0, *(len(row) for row in rows)]).cumsum(0)
+    policies = RaggedTargets(offsets, torch.cat(rows), torch.cat(wanted))
+    logits = torch.where(data["legal"], data["logits"], torch.nan).requires_grad_()
+    loss = improved_policy_loss(
+        logits,
+        data["value_logits"],
+        legal=pack_legal(data["legal"]),
+        policies=policies,
+        wins_draws_losses=data["wins_draws_losses"],
+        weights=WEIGHTS,
+    )
+    expected = kl = 0.0
+    for row, target, line in zip(rows, wanted, data["logits"], strict=True):
+        logs = line[row].double().log_softmax(0)
+        expected -= float((target.double() * logs).sum()) / 6
+        kl += float((target.double() * (target.double().log() - logs)).sum()) / 6
+    assert float(loss.parts["loss/policy"]) == pytest.approx(expected, abs=1e-5)
+    assert float(loss.parts["policy/kl"]) == pytest.approx(kl, abs=1e-5)
+    assert float(loss.parts["loss/value"]) == pytest.approx(reference(data)[1], abs=1e-5)
+    loss.total.backward()  # type: ignore[no-untyped-call]
+    assert logits.grad is not None
+    assert torch.equal(logits.grad[~data["legal"]], torch.zeros(int((~data["legal"]).sum())))
+    assert bool(logits.grad[data["legal"]].isfinite().all())

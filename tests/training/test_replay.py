@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from agent.rules import Termination
-from tests.training.records import record
+from tests.training.records import record, searched
 from training.replay import Replay, Targets, targets, white_score
 
 
@@ -104,6 +104,52 @@ def test_a_replay_too_large_for_its_window_is_refused() -> None:
     added(replay, 50, seed=1)
     with pytest.raises(ValueError, match=r"50 plies does not fit replay.capacity=20"):
         Replay(20).restore(*replay.state())
+
+
+@pytest.mark.parametrize("entries_per_ply", [4, 30])
+def test_policies_come_back_with_their_plies(entries_per_ply: int) -> None:
+    """Through many turns of both rings, whichever is the shorter one."""
+    replay = Replay(60, entries_per_ply=entries_per_ply, searched_only=True)
+    wanted = {}
+    for seed in range(30):
+        game = searched(13, seed=seed, version=seed)
+        replay.add(game, targets(game, adjudication=0.0, gae_lambda=0.9))
+        policies = game.policies
+        for ply in range(game.plies):
+            entries = slice(policies.offsets[ply], policies.offsets[ply + 1])
+            kept = (policies.indices[entries].tobytes(), policies.probabilities[entries].tobytes())
+            wanted[(seed, game.positions[ply].tobytes(), int(game.moves[ply]))] = kept
+        batch = replay.sample(80, np.random.default_rng(seed))
+        offsets = batch.policies.offsets
+        assert bool((np.diff(offsets) > 0).all())
+        for row in range(80):
+            key = (int(batch.versions[row]), batch.positions[row].tobytes(), int(batch.moves[row]))
+            entries = slice(offsets[row], offsets[row + 1])
+            found = (batch.policies.indices[entries].tobytes(), batch.policies.probabilities[entries].tobytes())
+            assert found == wanted[key]
+    assert len(replay) == 60 if entries_per_ply == 30 else 3 < len(replay) < 60
+
+
+def test_a_searched_replay_restores_entries_too() -> None:
+    replay, twin = (Replay(60, entries_per_ply=20, searched_only=True) for _ in range(2))
+    for seed in range(9):
+        game = searched(13, seed=seed)
+        replay.add(game, targets(game, adjudication=0.0, gae_lambda=0.9))
+    twin.restore(*replay.state())
+    extra = searched(13, seed=50)
+    for one in (replay, twin):
+        one.add(extra, targets(extra, adjudication=0.0, gae_lambda=0.9))
+    draws = [one.sample(60, np.random.default_rng(1)) for one in (replay, twin)]
+    assert np.array_equal(draws[0].positions, draws[1].positions)
+    assert np.array_equal(draws[0].policies.offsets, draws[1].policies.offsets)
+    assert np.array_equal(draws[0].policies.indices, draws[1].policies.indices)
+    assert np.array_equal(draws[0].policies.probabilities, draws[1].policies.probabilities)
+
+
+def test_improved_policies_need_room() -> None:
+    game = searched(5)
+    with pytest.raises(ValueError, match="needs a replay with entries_per_ply above 0"):
+        Replay(10).add(game, targets(game, adjudication=0.0, gae_lambda=0.9))
 
 
 def test_an_empty_replay_cannot_be_sampled() -> None:
