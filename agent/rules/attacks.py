@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.compilation import njit
+from agent.compilation import inlined
 from agent.rules.bits import (
     EVERYWHERE,
     NOT_FILE_A,
@@ -91,7 +91,7 @@ for _constant in (KNIGHT, KING, PAWN, ROOK_RAYS, BISHOP_RAYS, _FILE, _DIAGONAL, 
     _constant.setflags(write=False)
 
 
-@njit
+@inlined
 def _along(square: np.uint64, occupied: np.uint64, line: np.uint64) -> np.uint64:
     """Slider's attacks along a file or diagonal `line` that leaves out its own square."""
     blockers = occupied & line
@@ -100,13 +100,13 @@ def _along(square: np.uint64, occupied: np.uint64, line: np.uint64) -> np.uint64
     return (up ^ down) & line
 
 
-@njit
+@inlined
 def bishop_attacks(square: np.uint64, occupied: np.uint64) -> np.uint64:
     """Attacks of a bishop on `square`."""
     return _along(square, occupied, _DIAGONAL[square]) | _along(square, occupied, _ANTIDIAGONAL[square])
 
 
-@njit
+@inlined
 def rook_attacks(square: np.uint64, occupied: np.uint64) -> np.uint64:
     """Attacks of a rook on `square`."""
     first = square & u64(56)
@@ -115,7 +115,7 @@ def rook_attacks(square: np.uint64, occupied: np.uint64) -> np.uint64:
     return rank | _along(square, occupied, _FILE[square])
 
 
-@njit
+@inlined
 def _fill_up(sliders: np.uint64, free: np.uint64, step: np.uint64, edge: np.uint64) -> np.uint64:
     """Kogge-Stone: attacks of all `sliders` at once towards higher squares; `edge` stops wrapping."""
     free &= edge
@@ -127,7 +127,7 @@ def _fill_up(sliders: np.uint64, free: np.uint64, step: np.uint64, edge: np.uint
     return (sliders << step) & edge
 
 
-@njit
+@inlined
 def _fill_down(sliders: np.uint64, free: np.uint64, step: np.uint64, edge: np.uint64) -> np.uint64:
     """As `_fill_up`, towards lower squares."""
     free &= edge
@@ -139,7 +139,7 @@ def _fill_down(sliders: np.uint64, free: np.uint64, step: np.uint64, edge: np.ui
     return (sliders >> step) & edge
 
 
-@njit
+@inlined
 def slider_attacks(straight: np.uint64, diagonal: np.uint64, occupied: np.uint64) -> np.uint64:
     """Attacks of all `straight` (rooks and queens) and `diagonal` (bishops and queens) movers."""
     free = ~occupied
@@ -150,7 +150,7 @@ def slider_attacks(straight: np.uint64, diagonal: np.uint64, occupied: np.uint64
     return rows | slants
 
 
-@njit
+@inlined
 def knights_attacks(knights: np.uint64) -> np.uint64:
     """Attacks of all `knights`."""
     one = ((knights >> u64(1)) & NOT_FILE_H) | ((knights << u64(1)) & NOT_FILE_A)
@@ -158,13 +158,13 @@ def knights_attacks(knights: np.uint64) -> np.uint64:
     return (one << u64(16)) | (one >> u64(16)) | (two << u64(8)) | (two >> u64(8))
 
 
-@njit
+@inlined
 def pawns_attacks_up(pawns: np.uint64) -> np.uint64:
     """Attacks of all `pawns` of the side that moves up."""
     return ((pawns << u64(7)) & NOT_FILE_H) | ((pawns << u64(9)) & NOT_FILE_A)
 
 
-@njit
+@inlined
 def pawns_attacks_down(pawns: np.uint64) -> np.uint64:
     """Attacks of all `pawns` of the side that moves down."""
     return ((pawns >> u64(7)) & NOT_FILE_A) | ((pawns >> u64(9)) & NOT_FILE_H)

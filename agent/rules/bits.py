@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.compilation import bit_intrinsic, njit
+from agent.compilation import bit_intrinsic, inlined
 
 u64 = np.uint64
 Words = NDArray[np.uint64]
@@ -37,7 +37,7 @@ mirror = bit_intrinsic("bswap")
 """The board turned top to bottom: rank 1 becomes rank 8."""
 
 
-@njit
+@inlined
 def square_bit(square: np.uint64) -> np.uint64:
     """The board with `square` alone."""
     return ONE << square

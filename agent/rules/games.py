@@ -33,10 +33,13 @@ def _play(
     check: bool,
 ) -> np.int64:
     """Play all moves and return -1; or, if one is not legal, its place among them, and play none."""
+    illegal = -1
     for j in range(rows.shape[0]):
-        if not is_legal_move(positions[rows[j]], moves[j]) if check else moves[j] < 0 or moves[j] >= SIZE:
-            return np.int64(j)
-    for j in range(rows.shape[0]):
+        fine = is_legal_move(positions[rows[j]], moves[j]) if check else moves[j] >= 0 and moves[j] < SIZE
+        if not fine:
+            illegal = j
+            break
+    for j in range(rows.shape[0] if illegal < 0 else 0):
         i = rows[j]
         position = positions[i]
         keys[i, length[i]] = repetition_key(position)
@@ -48,7 +51,7 @@ def _play(
         else:
             length[i] = 0  # captures and pawn moves are never undone
         ply[i] += 1
-    return np.int64(-1)
+    return np.int64(illegal)
 
 
 @njit

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.compilation import njit
+from agent.compilation import inlined
 from agent.rules.attacks import (
     BETWEEN,
     BISHOP_RAYS,
@@ -46,13 +46,13 @@ ROW: Final = MAX_LEGAL + 6
 """Entries of a row that `write_moves` may write to."""
 
 
-@njit
+@inlined
 def king_square(position: Words) -> np.uint64:
     """Square of the own king; always below 64, so that no record can make a table be read outside."""
     return lowest(position[KINGS] & position[OWN]) & u64(63)
 
 
-@njit
+@inlined
 def attacked_squares(position: Words) -> np.uint64:
     """Squares the opponent attacks, also through the own king, which cannot hide behind itself."""
     everyone = occupied(position)
@@ -66,7 +66,7 @@ def attacked_squares(position: Words) -> np.uint64:
     return u64(attacked | KING[lowest(position[KINGS] & theirs) & u64(63)])
 
 
-@njit
+@inlined
 def threats(position: Words, king: np.uint64, attacked: np.uint64) -> tuple[np.uint64, np.uint64]:
     """What restricts the own pieces but the king: (squares that answer a check, pinned pieces).
 
@@ -101,7 +101,7 @@ def threats(position: Words, king: np.uint64, attacked: np.uint64) -> tuple[np.u
     return answers | checkers, pinned
 
 
-@njit
+@inlined
 def en_passant_captors(position: Words, square_bit: np.uint64, king: np.uint64) -> np.uint64:
     """Own pawns that may legally capture en passant on `square_bit`.
 
@@ -128,7 +128,7 @@ def en_passant_captors(position: Words, square_bit: np.uint64, king: np.uint64) 
     return legal
 
 
-@njit
+@inlined
 def castling_targets(position: Words, attacked: np.uint64) -> np.uint64:
     """Squares to which the own king on e1 may castle: g1, c1, both or none."""
     state = position[STATE]
@@ -141,7 +141,7 @@ def castling_targets(position: Words, attacked: np.uint64) -> np.uint64:
     return targets
 
 
-@njit
+@inlined
 def find_targets(position: Words, targets: Words) -> None:
     """Write the legal target squares of every own piece to `targets` [64], by its square.
 
@@ -194,7 +194,7 @@ def find_targets(position: Words, targets: Words) -> None:
     targets[king] = (KING[king] & ~own & ~attacked) | castling_targets(position, attacked)
 
 
-@njit
+@inlined
 def count_targets(position: Words, targets: Words) -> np.int64:
     """Number of moves in `targets`; a promotion counts as four."""
     promoting = position[PAWNS] & RANK_7 & position[OWN]
@@ -208,7 +208,7 @@ def count_targets(position: Words, targets: Words) -> np.int64:
     return np.int64(count)
 
 
-@njit
+@inlined
 def write_moves(position: Words, targets: Words, row: NDArray[np.uint16]) -> np.int64:
     """Write the moves in `targets` to `row` [ROW] by ascending vocabulary index; return their number.
 
@@ -250,7 +250,7 @@ def write_moves(position: Words, targets: Words, row: NDArray[np.uint16]) -> np.
     return np.int64(count)
 
 
-@njit
+@inlined
 def in_check(position: Words) -> bool:
     """Whether the opponent attacks the own king."""
     return bool(attacked_squares(position) & position[KINGS] & position[OWN] != NOTHING)

@@ -25,7 +25,7 @@ from typing import Final
 
 import numpy as np
 
-from agent.compilation import njit
+from agent.compilation import inlined
 from agent.rules.bits import Words, u64
 
 WORDS: Final = 8
@@ -56,37 +56,37 @@ MAX_HALFMOVE: Final = u64(0xFFFF)
 MAX_FULLMOVE: Final = u64(0xFFFFFF)
 
 
-@njit
+@inlined
 def occupied(position: Words) -> np.uint64:
     """All pieces."""
     return u64(position[0] | position[1] | position[2] | position[3] | position[4] | position[5])
 
 
-@njit
+@inlined
 def en_passant_bit(state: np.uint64) -> np.uint64:
     """The square behind a pawn that can be captured en passant now, or an empty board."""
     return ((state >> EN_PASSANT_SHIFT) & BYTE) << u64(40)
 
 
-@njit
+@inlined
 def repetitions(state: np.uint64) -> np.uint64:
     """How often the position occurred earlier in its game, at most 4."""
     return (state >> REPETITIONS_SHIFT) & BYTE
 
 
-@njit
+@inlined
 def with_repetitions(state: np.uint64, count: np.uint64) -> np.uint64:
     """`state` with `count` (at most 4) earlier occurrences."""
     return (state & ~(BYTE << REPETITIONS_SHIFT)) | (count << REPETITIONS_SHIFT)
 
 
-@njit
+@inlined
 def halfmove_clock(state: np.uint64) -> np.uint64:
     """Plies since the last capture or pawn move."""
     return (state >> HALFMOVE_SHIFT) & MAX_HALFMOVE
 
 
-@njit
+@inlined
 def next_state(state: np.uint64, castling: np.uint64, en_passant: np.uint64, zeroing: bool) -> np.uint64:
     """State after a ply, from the other side: `castling` and the en-passant files as that side sees them."""
     black = state & BLACK
@@ -98,7 +98,7 @@ def next_state(state: np.uint64, castling: np.uint64, en_passant: np.uint64, zer
     return fields | (clock << HALFMOVE_SHIFT) | (number << FULLMOVE_SHIFT)
 
 
-@njit
+@inlined
 def swap_sides(castling: np.uint64) -> np.uint64:
     """Castling rights as the other side sees them."""
     return ((castling >> u64(2)) | (castling << u64(2))) & CASTLING

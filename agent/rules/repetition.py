@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from agent.compilation import njit
+from agent.compilation import inlined
 from agent.rules.bits import NOTHING, Words, u64
 from agent.rules.record import IDENTITY, MAX_REPETITIONS, STATE
 
@@ -30,7 +30,7 @@ _MIX: Final = u64(0xFF51AFD7ED558CCD)
 _FACTORS.setflags(write=False)
 
 
-@njit
+@inlined
 def repetition_key(position: Words) -> np.uint64:
     """Hash of the position without clocks and repetitions: the sum of one permutation a word."""
     key = NOTHING
@@ -42,7 +42,7 @@ def repetition_key(position: Words) -> np.uint64:
     return key ^ (key >> u64(32))
 
 
-@njit
+@inlined
 def count_repetitions(key: np.uint64, keys: Words, length: np.int64) -> np.uint64:
     """How often `key`, after the `length` positions `keys` of a game, occurred in them; at most 4.
 

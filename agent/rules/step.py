@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from agent.compilation import njit
+from agent.compilation import inlined
 from agent.rules.attacks import KING, KNIGHT, PAWN, bishop_attacks, rook_attacks
 from agent.rules.bits import NOTHING, ONE, RANK_3, RANK_8, Words, mirror, u64
 from agent.rules.movegen import attacked_squares, castling_targets, en_passant_captors, king_square
@@ -27,6 +27,7 @@ from agent.vocabulary import FROM, PLAIN, PROMOTION, SIZE, TO
 
 _E1: Final = u64(4)
 _CASTLING_STEP: Final = u64(2)
+_CASTLED: Final = u64(0x44)
 
 
 def _kept_rights() -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
@@ -41,13 +42,13 @@ def _kept_rights() -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
 _KEPT_RIGHTS: Final = _kept_rights()
 
 
-@njit
+@inlined
 def _moved(pieces: np.uint64, start: np.uint64, end: np.uint64) -> np.uint64:
     """Bitboard of one kind after a move from `start` to `end`: captured there, moved if it stood here."""
     return (pieces & ~((ONE << start) | (ONE << end))) | (((pieces >> start) & ONE) << end)
 
 
-@njit
+@inlined
 def make_move(position: Words, move: np.int64, child: Words) -> None:
     """Write to `child` the position after legal `move`, seen by the other side; they may be one array.
 
@@ -111,59 +112,50 @@ def make_move(position: Words, move: np.int64, child: Words) -> None:
     child[STATE] = next_state(state, swap_sides(rights), files, zeroing)
 
 
-@njit
+@inlined
+def _if_set(bit: np.uint64) -> np.uint64:
+    """Everywhere for a bit that is set, nothing for an empty board; no branch."""
+    return NOTHING - u64(bit != NOTHING)
+
+
+@inlined
 def is_legal_move(position: Words, move: np.int64) -> bool:
     """Whether vocabulary index `move`, any number at all, is a legal move.
 
     Shares nothing with the generator's pins and answers to checks: it looks whether the piece moves
     so, then whether the own king is attacked on the board after the move.
     """
-    if move < 0 or move >= SIZE:
-        return False
-    start, end = u64(FROM[move]), u64(TO[move])
+    known = move >= 0 and move < SIZE
+    index = move if known else np.int64(0)
+    start, end = u64(FROM[index]), u64(TO[index])
     start_bit, end_bit = ONE << start, ONE << end
-    own = position[OWN]
+    own, state = position[OWN], position[STATE]
     everyone = occupied(position)
-    if start_bit & own & everyone == NOTHING or end_bit & own or end_bit & position[KINGS]:
-        return False
-    king = king_square(position)
-    captured = end_bit & everyone
-    promotes = (position[PAWNS] & start_bit != NOTHING) and (end_bit & RANK_8 != NOTHING)
-    if promotes != (move >= PLAIN):
-        return False
+    pawn, king_moves = position[PAWNS] & start_bit, position[KINGS] & start_bit
+    diagonal, straight = position[BISHOPS] | position[QUEENS], position[ROOKS] | position[QUEENS]
 
-    if position[PAWNS] & start_bit:
-        if end_bit & PAWN[start]:
-            if captured == NOTHING:
-                if end_bit != en_passant_bit(position[STATE]):
-                    return False
-                captured = end_bit >> u64(8)
-        else:
-            one = (start_bit << u64(8)) & ~everyone
-            two = ((one & RANK_3) << u64(8)) & ~everyone
-            if end_bit & (one | two) == NOTHING:
-                return False
-    elif position[KNIGHTS] & start_bit:
-        if end_bit & KNIGHT[start] == NOTHING:
-            return False
-    elif position[KINGS] & start_bit:
-        if end_bit & KING[start] == NOTHING:
-            return bool(start == _E1 and end_bit & castling_targets(position, attacked_squares(position)) != NOTHING)
-        king = end
-    else:
-        reach = NOTHING
-        if (position[BISHOPS] | position[QUEENS]) & start_bit:
-            reach |= bishop_attacks(start, everyone)
-        if (position[ROOKS] | position[QUEENS]) & start_bit:
-            reach |= rook_attacks(start, everyone)
-        if end_bit & reach == NOTHING:
-            return False
+    one = (start_bit << u64(8)) & ~everyone
+    two = ((one & RANK_3) << u64(8)) & ~everyone
+    reach = (one | two | (PAWN[start] & (everyone | en_passant_bit(state)))) & _if_set(pawn)
+    reach |= KNIGHT[start] & _if_set(position[KNIGHTS] & start_bit)
+    reach |= KING[start] & _if_set(king_moves)
+    reach |= bishop_attacks(start, everyone) & _if_set(diagonal & start_bit)
+    reach |= rook_attacks(start, everyone) & _if_set(straight & start_bit)
+    if king_moves and start == _E1 and end_bit & _CASTLED:
+        reach |= castling_targets(position, attacked_squares(position))
 
+    captured = end_bit | ((en_passant_bit(state) & end_bit & _if_set(pawn)) >> u64(8))
     after = (everyone & ~(start_bit | captured)) | end_bit
-    theirs = everyone & ~own & ~captured
-    attackers = rook_attacks(king, after) & (position[ROOKS] | position[QUEENS])
-    attackers |= bishop_attacks(king, after) & (position[BISHOPS] | position[QUEENS])
+    king = end if king_moves else king_square(position)
+    attackers = rook_attacks(king, after) & straight
+    attackers |= bishop_attacks(king, after) & diagonal
     attackers |= KNIGHT[king] & position[KNIGHTS]
     attackers |= PAWN[king] & position[PAWNS]
-    attackers |= KING[king] & position[KINGS] & ~start_bit
-    return bool(attackers & theirs == NOTHING)
+    attackers |= KING[king] & position[KINGS]
+
+    faults = attackers & everyone & ~own & ~captured
+    faults |= end_bit & (own | position[KINGS])
+    faults |= start_bit & ~(own & everyone)
+    faults |= end_bit & ~reach
+    promotes = pawn != NOTHING and end_bit & RANK_8 != NOTHING
+    return bool(known and faults == NOTHING and promotes == (index >= PLAIN))

@@ -4,7 +4,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from agent.compilation import njit
+from agent.compilation import inlined
 from agent.rules.bits import DARK_SQUARES, LIGHT_SQUARES, NOTHING, Words, popcount, u64
 from agent.rules.record import BISHOPS, KNIGHTS, PAWNS, QUEENS, ROOKS, STATE, halfmove_clock, occupied, repetitions
 
@@ -32,7 +32,7 @@ class Termination(IntEnum):
 _NONE, _CHECKMATE, _STALEMATE, _INSUFFICIENT, _SEVENTYFIVE, _FIVEFOLD, _FIFTY, _THREEFOLD = range(8)
 
 
-@njit
+@inlined
 def insufficient_material(position: Words) -> bool:
     """Bare kings, with one knight or with bishops that all stand on squares of one colour."""
     if position[PAWNS] | position[ROOKS] | position[QUEENS]:
@@ -43,7 +43,7 @@ def insufficient_material(position: Words) -> bool:
     return bool(bishops & LIGHT_SQUARES == NOTHING or bishops & DARK_SQUARES == NOTHING)
 
 
-@njit
+@inlined
 def termination(position: Words, has_move: bool, check: bool, claim_draws: bool) -> np.int64:
     """Termination code of a position, by python-chess's order of precedence."""
     if not has_move and check:
