@@ -35,21 +35,19 @@ def _play(
     """Play all moves and return -1; or, if one is not legal, its place among them, and play none."""
     illegal = -1
     for j in range(rows.shape[0]):
-        fine = is_legal_move(positions[rows[j]], moves[j]) if check else moves[j] >= 0 and moves[j] < SIZE
-        if not fine:
+        fine = moves[j] >= 0 and moves[j] < SIZE
+        if check:
+            fine = is_legal_move(positions[rows[j]], moves[j])
+        if not fine and illegal < 0:
             illegal = j
-            break
     for j in range(rows.shape[0] if illegal < 0 else 0):
         i = rows[j]
-        position = positions[i]
-        keys[i, length[i]] = repetition_key(position)
-        make_move(position, moves[j], position)
-        if halfmove_clock(position[STATE]):
-            length[i] += 1
-            count = count_repetitions(repetition_key(position), keys[i], length[i])
-            position[STATE] = with_repetitions(position[STATE], count)
-        else:
-            length[i] = 0  # captures and pawn moves are never undone
+        keys[i, length[i]] = repetition_key(positions[i])
+        make_move(positions[i], moves[j], positions[i])
+        # Captures and pawn moves are never undone: history begins anew.
+        length[i] = length[i] + 1 if halfmove_clock(positions[i, STATE]) else 0
+        count = count_repetitions(repetition_key(positions[i]), keys, i, length[i])
+        positions[i, STATE] = with_repetitions(positions[i, STATE], count)
         ply[i] += 1
     return np.int64(illegal)
 
@@ -100,7 +98,7 @@ def _successors(
             moves[offsets[j] + number] = row[number]
             make_move(positions[i], np.int64(row[number]), child)
             if halfmove_clock(child[STATE]):
-                occurred = count_repetitions(repetition_key(child), keys[i], length[i] + 1)
+                occurred = count_repetitions(repetition_key(child), keys, i, length[i] + 1)
                 child[STATE] = with_repetitions(child[STATE], occurred)
 
 

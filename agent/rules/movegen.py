@@ -225,9 +225,9 @@ def write_moves(position: Words, targets: Words, row: NDArray[np.uint16]) -> np.
         following = count + popcount(ends)
         if following > u64(MAX_LEGAL):
             return np.int64(-1)
-        # Four at a time, past the last one too: fewer branches for the processor to guess wrong.
+        # Six at a time, past the last one too: fewer branches for the processor to guess wrong.
         while True:
-            for _ in range(4):
+            for _ in range(6):
                 row[count] = INDEX[square, lowest(ends) & u64(63)]
                 count += ONE
                 ends &= ends - ONE

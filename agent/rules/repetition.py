@@ -43,15 +43,15 @@ def repetition_key(position: Words) -> np.uint64:
 
 
 @inlined
-def count_repetitions(key: np.uint64, keys: Words, length: np.int64) -> np.uint64:
-    """How often `key`, after the `length` positions `keys` of a game, occurred in them; at most 4.
+def count_repetitions(key: np.uint64, keys: Words, game: np.int64, length: np.int64) -> np.uint64:
+    """How often `key`, after the `length` positions `keys[game]` of a game, occurred in them; at most 4.
 
     Only every second position has the same side to move, and the nearest that can return to is four
     plies back.
     """
     count = NOTHING
     for earlier in range(length - 4, -1, -2):
-        if keys[earlier] == key:
+        if keys[game, earlier] == key:
             count += u64(1)
             if count == MAX_REPETITIONS:
                 break
