@@ -159,7 +159,7 @@ class Games:
         """Begin `rows` (all) anew, from `positions` [R, WORDS] or the start position, without history.
 
         Raises:
-            ValueError: a row that does not exist, or positions of another shape.
+            ValueError: a row does not exist or comes twice, or positions have another shape.
         """
         chosen = self._rows(rows)
         fresh = _start_position() if positions is None else checked(positions)
@@ -178,7 +178,7 @@ class Games:
         chosen = self._rows(rows)
         array = checked_moves(moves, len(chosen))
         self._make_room()
-        illegal = _play(self.positions, self.ply, self._keys, self._length, chosen, array, check)
+        illegal = _play(self.positions, self.ply, self._keys, self._length, chosen, array, bool(check))
         if illegal >= 0:
             raise batch.illegal_move(array[illegal], chosen[illegal], self.positions[chosen[illegal]])
         self._longest += 1
@@ -191,9 +191,12 @@ class Games:
         Returns:
             positions [S, WORDS], moves uint16 [S], offsets int64 [R + 1]: row r's successors are
             offsets[r]:offsets[r + 1], by ascending move.
+
+        Raises:
+            ValueError: a row does not exist or comes twice.
         """
         chosen = self._rows(rows)
-        counts = batch.count_moves(self.positions[chosen])
+        _, counts = batch.legal_moves(self.positions[chosen])
         offsets = np.zeros(len(chosen) + 1, np.int64)
         np.cumsum(counts, out=offsets[1:])
         children = np.empty((int(offsets[-1]), WORDS), np.uint64)
