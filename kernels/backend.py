@@ -12,6 +12,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 
 import torch
 
@@ -60,11 +61,17 @@ def triton_installed() -> bool:
 
 def use_numba(tensors: Sequence[torch.Tensor]) -> bool:
     """Whether the CPU path may take the Numba loops for these tensors: no floats among them but float32."""
-    return (
-        _numba_allowed
-        and all(tensor.device.type == "cpu" and tensor.dtype not in _OTHER_FLOATS for tensor in tensors)
-        and ("numba" in sys.modules or importlib.util.find_spec("numba") is not None)
-    )
+    if not _numba_allowed:
+        return False
+    for tensor in tensors:
+        if not tensor.is_cpu or tensor.dtype in _OTHER_FLOATS:
+            return False
+    return _numba_installed()
+
+
+@cache
+def _numba_installed() -> bool:
+    return importlib.util.find_spec("numba") is not None
 
 
 @contextmanager

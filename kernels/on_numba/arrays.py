@@ -9,12 +9,14 @@ import torch
 from torch import Tensor
 
 NONE = np.zeros(0, dtype=np.float32)
+NO_MATRIX = np.zeros((0, 0), dtype=np.float32)
 NO_INDEX = np.zeros(0, dtype=np.int64)
 
 
 def array(tensor: Tensor) -> np.ndarray[Any, Any]:
     """Return a contiguous array, without a copy where the tensor is contiguous already."""
-    return tensor.detach().contiguous().numpy()
+    plain = tensor.detach() if tensor.requires_grad else tensor
+    return plain.numpy() if plain.is_contiguous() else plain.contiguous().numpy()
 
 
 def optional(tensor: Tensor | None, none: np.ndarray[Any, Any] = NONE) -> np.ndarray[Any, Any]:

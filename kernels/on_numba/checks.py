@@ -6,10 +6,11 @@ from torch import Tensor
 
 from kernels.on_numba import loops
 from kernels.on_numba.arrays import array, row_values
+from kernels.on_numba.threads import in_parts
 
 
 def invalid_mass(probabilities: Tensor, words: Tensor) -> Tensor:
     """[R, N] -> [R]."""
     (out,) = row_values(probabilities, 1)
-    loops.invalid_mass(array(probabilities), array(words), out.numpy())
+    in_parts(loops.invalid_mass, probabilities, array(probabilities), array(words), out.numpy())
     return out

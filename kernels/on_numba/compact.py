@@ -7,6 +7,7 @@ from torch import Tensor
 
 from kernels.on_numba import loops
 from kernels.on_numba.arrays import array, row_values
+from kernels.on_numba.threads import in_parts
 
 
 def legal_log_probs(logits: Tensor, words: Tensor, width: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
@@ -16,7 +17,15 @@ def legal_log_probs(logits: Tensor, words: Tensor, width: int) -> tuple[Tensor, 
     indices = torch.empty((rows, width), dtype=torch.int32)
     counts = torch.empty(rows, dtype=torch.int32)
     peak, log_sum = row_values(logits, 2)
-    loops.compact(
-        array(logits), array(words), values.numpy(), indices.numpy(), counts.numpy(), peak.numpy(), log_sum.numpy()
+    in_parts(
+        loops.compact,
+        logits,
+        array(logits),
+        array(words),
+        values.numpy(),
+        indices.numpy(),
+        counts.numpy(),
+        peak.numpy(),
+        log_sum.numpy(),
     )
     return values, indices, counts, peak, log_sum

@@ -1,4 +1,4 @@
-"""Cross-entropy with index and ragged targets, by the loops; dense targets take PyTorch operators."""
+"""Cross-entropy with index, dense and ragged targets, by the loops."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from kernels.on_numba import loops
-from kernels.on_numba.arrays import array, empty, row_values
+from kernels.on_numba.arrays import NO_INDEX, NO_MATRIX, NONE, array, empty, row_values
+from kernels.on_numba.threads import in_parts
 
 
 def ragged_cross_entropy(
@@ -23,9 +24,10 @@ def ragged_cross_entropy(
     """
     loss, peak, log_sum = row_values(logits, 3)
     known = torch.empty(logits.shape[0], dtype=torch.bool)
-    loops.cross_entropy(
+    in_parts(
+        loops.cross_entropy, logits,
         array(logits), array(words), _inside(offsets, indices), array(indices.to(torch.int64)), array(probabilities),
-        smoothing, z_loss, loss.numpy(), peak.numpy(), log_sum.numpy(), known.numpy(),
+        NO_MATRIX, smoothing, z_loss, loss.numpy(), peak.numpy(), log_sum.numpy(), known.numpy(),
     )  # fmt: skip
     return loss, peak, log_sum, known
 
@@ -45,9 +47,43 @@ def ragged_cross_entropy_backward(
 ) -> Tensor:
     """[R, N] gradient of the logits."""
     out = empty(logits)
-    loops.cross_entropy_backward(
+    in_parts(
+        loops.cross_entropy_backward, logits,
         array(gradient), array(logits), array(words), _inside(offsets, indices), array(indices.to(torch.int64)),
-        array(probabilities), smoothing, z_loss, array(peak), array(log_sum), array(known), out.numpy(),
+        array(probabilities), NO_MATRIX, smoothing, z_loss, array(peak), array(log_sum), array(known), out.numpy(),
+    )  # fmt: skip
+    return out
+
+
+def soft_cross_entropy(
+    logits: Tensor, words: Tensor, targets: Tensor, smoothing: float, z_loss: float
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Dense targets `[R, N]`."""
+    loss, peak, log_sum = row_values(logits, 3)
+    known = torch.empty(logits.shape[0], dtype=torch.bool)
+    in_parts(
+        loops.cross_entropy, logits, array(logits), array(words), NO_INDEX, NO_INDEX, NONE, array(targets),
+        smoothing, z_loss, loss.numpy(), peak.numpy(), log_sum.numpy(), known.numpy(),
+    )  # fmt: skip
+    return loss, peak, log_sum, known
+
+
+def soft_cross_entropy_backward(
+    gradient: Tensor,
+    logits: Tensor,
+    words: Tensor,
+    targets: Tensor,
+    smoothing: float,
+    z_loss: float,
+    peak: Tensor,
+    log_sum: Tensor,
+    known: Tensor,
+) -> Tensor:
+    """[R, N] gradient of the logits."""
+    out = empty(logits)
+    in_parts(
+        loops.cross_entropy_backward, logits, array(gradient), array(logits), array(words), NO_INDEX, NO_INDEX, NONE,
+        array(targets), smoothing, z_loss, array(peak), array(log_sum), array(known), out.numpy(),
     )  # fmt: skip
     return out
 

@@ -1,6 +1,8 @@
 # mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
 """The loops: for each row, gather the legal entries by the bits of its words, and compute on those alone.
 
+Each takes the rows `first` to `last` of whole arrays, so that a batch can be shared between threads.
+
 Everything is computed in float64 and rounded once, at the end. A row's result depends on that row only. This file calls
 no compiled function of another file: Numba's cache on disk looks at the file that defines a function and no further.
 Illegal logits are never read.
@@ -113,12 +115,12 @@ def statistics(logits, row, columns, n, shifted, e, temperature):
 
 
 @compiled
-def softmax(logits, words, period, log, fill, out):
+def softmax(first, last, logits, words, period, log, fill, out):
     """masked_softmax, or its logarithm with `fill` at illegal entries."""
     size = logits.shape[1]
     columns = np.empty(size, np.int64)
     shifted, e = np.empty(size), np.empty(size)
-    for row in range(logits.shape[0]):
+    for row in range(first, last):
         out[row, :] = fill
         n = gather(words, row, size, min(row % period, size - 1) if period else size - 1, columns)
         if n == 0:
@@ -137,12 +139,12 @@ def softmax(logits, words, period, log, fill, out):
 
 
 @compiled
-def softmax_backward(gradient, result, words, period, log, out):
+def softmax_backward(first, last, gradient, result, words, period, log, out):
     """dx = p (g - sum p g), or g - p sum g from log p."""
     size = result.shape[1]
     columns = np.empty(size, np.int64)
     p, g = np.empty(size), np.empty(size)
-    for row in range(result.shape[0]):
+    for row in range(first, last):
         out[row, :] = 0.0
         n = gather(words, row, size, min(row % period, size - 1) if period else size - 1, columns)
         for i in range(n):
@@ -187,12 +189,12 @@ def entropy_of(shifted, e, n, log_sum):
 
 
 @compiled
-def terms(logits, words, moves, log_prob, entropy, best, peaks, log_sums):
+def terms(first, last, logits, words, moves, log_prob, entropy, best, peaks, log_sums):
     """policy_terms: `moves` is empty where none are asked for."""
     size = logits.shape[1]
     columns = np.empty(size, np.int64)
     shifted, e = np.empty(size), np.empty(size)
-    for row in range(logits.shape[0]):
+    for row in range(first, last):
         log_prob[row] = entropy[row] = peaks[row] = log_sums[row] = 0.0
         best[row] = -1
         n = gather(words, row, size, size - 1, columns)
@@ -216,12 +218,14 @@ def terms(logits, words, moves, log_prob, entropy, best, peaks, log_sums):
 
 
 @compiled
-def terms_backward(log_prob_gradient, entropy_gradient, logits, words, moves, peaks, log_sums, entropy, out):
+def terms_backward(
+    first, last, log_prob_gradient, entropy_gradient, logits, words, moves, peaks, log_sums, entropy, out
+):
     """dx = g_logp (1[move] - p) - g_H p (log p + H); an empty gradient array stands for none."""
     size = logits.shape[1]
     columns = np.empty(size, np.int64)
     log_p, p = np.empty(size), np.empty(size)
-    for row in range(logits.shape[0]):
+    for row in range(first, last):
         out[row, :] = 0.0
         n = gather(words, row, size, size - 1, columns)
         place = find(columns, n, moves[row]) if moves.shape[0] else -1
@@ -245,12 +249,17 @@ def terms_backward(log_prob_gradient, entropy_gradient, logits, words, moves, pe
 
 
 @compiled
-def cross_entropy(logits, words, offsets, targets, masses, smoothing, z_loss, loss, peaks, log_sums, known):
-    """Cross-entropy of stored targets: row r's are offsets[r] .. offsets[r + 1]; an index target is one of mass 1."""
+def cross_entropy(
+    first, last, logits, words, offsets, targets, masses, dense, smoothing, z_loss, loss, peaks, log_sums, known
+):
+    """Cross-entropy of stored targets: row r's are offsets[r] .. offsets[r + 1]; an index target is one of mass 1.
+
+    Or of `dense` targets [R, N], where that is not empty.
+    """
     size = logits.shape[1]
     columns = np.empty(size, np.int64)
     shifted, e = np.empty(size), np.empty(size)
-    for row in range(logits.shape[0]):
+    for row in range(first, last):
         loss[row] = peaks[row] = log_sums[row] = 0.0
         n = gather(words, row, size, size - 1, columns)
         known[row] = True
@@ -259,7 +268,18 @@ def cross_entropy(logits, words, offsets, targets, masses, smoothing, z_loss, lo
         if n:
             peak, log_sum = statistics(logits, row, columns, n, shifted, e, 1.0)
             peaks[row], log_sums[row] = peak, log_sum
-        for i in range(offsets[row], offsets[row + 1]):
+        if dense.shape[0]:
+            present = 0
+            for i in range(size):
+                present += 1 if dense[row, i] != 0.0 else 0
+            for i in range(n):
+                q = np.float64(dense[row, columns[i]])
+                if q != 0.0:
+                    present -= 1
+                    value -= (1.0 - smoothing) * q * (shifted[i] - log_sum)
+            known[row] = present == 0
+        begin, end = (0, 0) if dense.shape[0] else (offsets[row], offsets[row + 1])
+        for i in range(begin, end):
             place = find(columns, n, targets[i])
             if place < 0:
                 known[row] = known[row] and masses[i] == 0.0
@@ -275,13 +295,27 @@ def cross_entropy(logits, words, offsets, targets, masses, smoothing, z_loss, lo
 
 @compiled
 def cross_entropy_backward(
-    gradient, logits, words, offsets, targets, masses, smoothing, z_loss, peaks, log_sums, known, out
+    first,
+    last,
+    gradient,
+    logits,
+    words,
+    offsets,
+    targets,
+    masses,
+    dense,
+    smoothing,
+    z_loss,
+    peaks,
+    log_sums,
+    known,
+    out,
 ):
     """dx = g [(sum q' + 2 z log Z) p - q'], 0 in a row whose target is illegal."""
     size = logits.shape[1]
     columns = np.empty(size, np.int64)
     log_p, p = np.empty(size), np.empty(size)
-    for row in range(logits.shape[0]):
+    for row in range(first, last):
         out[row, :] = 0.0
         n = gather(words, row, size, size - 1, columns)
         if n == 0 or not known[row]:
@@ -291,18 +325,23 @@ def cross_entropy_backward(
             for i in range(n):
                 out[row, columns[i]] = np.nan
             continue
+        begin, end = (0, 0) if dense.shape[0] else (offsets[row], offsets[row + 1])
         mass = 0.0
-        for i in range(offsets[row], offsets[row + 1]):
+        for i in range(begin, end):
             mass += masses[i]
+        for i in range(n if dense.shape[0] else 0):
+            mass += dense[row, columns[i]]
         pull = (1.0 - smoothing) * mass + smoothing + 2.0 * z_loss * (peak + log_sum)
         for i in range(n):
             log_p[i] = np.float64(logits[row, columns[i]]) - peak - log_sum
         for i in range(n):
             p[i] = pull * exp(min(log_p[i], 0.0)) - smoothing / n
-        for i in range(offsets[row], offsets[row + 1]):
+        for i in range(begin, end):
             place = find(columns, n, targets[i])
             if place >= 0:
                 p[place] -= (1.0 - smoothing) * masses[i]
+        for i in range(n if dense.shape[0] else 0):
+            p[i] -= (1.0 - smoothing) * dense[row, columns[i]]
         for i in range(n):
             out[row, columns[i]] = g * p[i]
 
@@ -338,12 +377,12 @@ def noise(seed, key, stream, columns, n, out):
 
 
 @compiled
-def sample(logits, words, seed, keys, temperature, moves, log_prob, entropy):
+def sample(first, last, logits, words, seed, keys, temperature, moves, log_prob, entropy):
     """argmax of y + noise over the legal entries, its log-probability, and the entropy at the temperature."""
     size = logits.shape[1]
     columns = np.empty(size, np.int64)
     shifted, e, gumbel = np.empty(size), np.empty(size), np.empty(size)
-    for row in range(logits.shape[0]):
+    for row in range(first, last):
         moves[row] = -1
         log_prob[row] = entropy[row] = 0.0
         n = gather(words, row, size, size - 1, columns)
@@ -364,12 +403,12 @@ def sample(logits, words, seed, keys, temperature, moves, log_prob, entropy):
 
 
 @compiled
-def top_k(logits, words, seed, keys, indices, scores):
+def top_k(first, last, logits, words, seed, keys, indices, scores):
     """The k entries with the largest logit + noise, best first; an entry of probability 0 is never drawn."""
     size = logits.shape[1]
     columns = np.empty(size, np.int64)
     shifted, e, gumbel = np.empty(size), np.empty(size), np.empty(size)
-    for row in range(logits.shape[0]):
+    for row in range(first, last):
         indices[row, :] = -1
         scores[row, :] = -np.inf
         n = gather(words, row, size, size - 1, columns)
@@ -392,12 +431,12 @@ def top_k(logits, words, seed, keys, indices, scores):
 
 
 @compiled
-def compact(logits, words, values, indices, counts, peaks, log_sums):
+def compact(first, last, logits, words, values, indices, counts, peaks, log_sums):
     """Log-probabilities of the legal entries, packed to the left."""
     size, width = logits.shape[1], values.shape[1]
     columns = np.empty(size, np.int64)
     shifted, e = np.empty(size), np.empty(size)
-    for row in range(logits.shape[0]):
+    for row in range(first, last):
         values[row, :] = -np.inf
         indices[row, :] = -1
         n = gather(words, row, size, size - 1, columns)
@@ -413,13 +452,22 @@ def compact(logits, words, values, indices, counts, peaks, log_sums):
 
 
 @compiled
-def invalid_mass(probabilities, words, out):
+def invalid_mass(first, last, probabilities, words, out):
     """Sum of |p| over illegal entries; NaN and infinity come through."""
     size = probabilities.shape[1]
-    for row in range(probabilities.shape[0]):
+    for row in range(first, last):
         mass = 0.0
         for w in range(words.shape[1]):
             word = np.uint32(words[row, w])
+            if word == 0 and size - 32 * w >= 32:
+                a = b = c = d = 0.0
+                for i in range(32 * w, 32 * w + 32, 4):
+                    a += abs(np.float64(probabilities[row, i]))
+                    b += abs(np.float64(probabilities[row, i + 1]))
+                    c += abs(np.float64(probabilities[row, i + 2]))
+                    d += abs(np.float64(probabilities[row, i + 3]))
+                mass += (a + b) + (c + d)
+                continue
             for i in range(min(32, size - 32 * w)):
                 p = abs(np.float64(probabilities[row, 32 * w + i]))
                 mass += 0.0 if (word >> np.uint32(i)) & np.uint32(1) else p
@@ -427,10 +475,10 @@ def invalid_mass(probabilities, words, out):
 
 
 @compiled
-def pack(mask, words):
+def pack(first, last, mask, words):
     """Bytes to bits."""
-    rows, size = mask.shape
-    for row in range(rows):
+    size = mask.shape[1]
+    for row in range(first, last):
         for w in range(words.shape[1]):
             word = np.uint32(0)
             for i in range(min(32, size - 32 * w)):
@@ -439,10 +487,10 @@ def pack(mask, words):
 
 
 @compiled
-def pack_eights(mask, words):
+def pack_eights(first, last, mask, words):
     """The same from eight bytes at a time: uint64 `[R, N / 8]` to uint8 `[R, 4 W]`, little end first."""
-    rows, eights = mask.shape
-    for row in range(rows):
+    eights = mask.shape[1]
+    for row in range(first, last):
         words[row, eights:] = 0
         for i in range(eights):
             x = mask[row, i]

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from kernels.on_numba import loops
 from kernels.on_numba.arrays import array
+from kernels.on_numba.threads import in_parts
 
 
 def pack_legal(mask: Tensor) -> Tensor:
@@ -19,7 +20,7 @@ def pack_legal(mask: Tensor) -> Tensor:
     data = array(mask)
     # A row of whole groups of eight bytes is packed eight at a time; a view of it needs an aligned start.
     if size % 8 == 0 and rows and data.ctypes.data % 8 == 0 and sys.byteorder == "little":
-        loops.pack_eights(data.view(np.uint64), words.numpy().view(np.uint8))
+        in_parts(loops.pack_eights, mask, data.view(np.uint64), words.numpy().view(np.uint8))
     else:
-        loops.pack(data, words.numpy())
+        in_parts(loops.pack, mask, data, words.numpy())
     return words

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from kernels.on_numba import loops
 from kernels.on_numba.arrays import array, row_values
+from kernels.on_numba.threads import in_parts
 
 
 def masked_sample(
@@ -15,7 +16,8 @@ def masked_sample(
     """[R, N] -> moves int64, log_prob, entropy, `[R]` each."""
     log_prob, entropy = row_values(logits, 2)
     moves = torch.empty(logits.shape[0], dtype=torch.int64)
-    loops.sample(
+    in_parts(
+        loops.sample, logits,
         array(logits), array(words), seed, array(row_keys), temperature, moves.numpy(), log_prob.numpy(),
         entropy.numpy(),
     )  # fmt: skip
@@ -26,5 +28,5 @@ def gumbel_top_k(logits: Tensor, words: Tensor, k: int, seed: int, row_keys: Ten
     """[R, N] -> indices int64 `[R, k]` and scores `[R, k]`."""
     indices = torch.empty((logits.shape[0], k), dtype=torch.int64)
     scores = torch.empty((logits.shape[0], k), dtype=torch.float32)
-    loops.top_k(array(logits), array(words), seed, array(row_keys), indices.numpy(), scores.numpy())
+    in_parts(loops.top_k, logits, array(logits), array(words), seed, array(row_keys), indices.numpy(), scores.numpy())
     return indices, scores

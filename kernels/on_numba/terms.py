@@ -7,13 +7,15 @@ from torch import Tensor
 
 from kernels.on_numba import loops
 from kernels.on_numba.arrays import NO_INDEX, array, empty, optional, row_values
+from kernels.on_numba.threads import in_parts
 
 
 def policy_terms(logits: Tensor, words: Tensor, moves: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """[R, N] -> log_prob, entropy, best, peak, log_sum, all `[R]`."""
     log_prob, entropy, peak, log_sum = row_values(logits, 4)
     best = torch.empty(logits.shape[0], dtype=torch.int64)
-    loops.terms(
+    in_parts(
+        loops.terms, logits,
         array(logits), array(words), optional(moves, NO_INDEX), log_prob.numpy(), entropy.numpy(), best.numpy(),
         peak.numpy(), log_sum.numpy(),
     )  # fmt: skip
@@ -32,7 +34,8 @@ def policy_terms_backward(
 ) -> Tensor:
     """[R, N] gradient of the logits."""
     out = empty(logits)
-    loops.terms_backward(
+    in_parts(
+        loops.terms_backward, logits,
         optional(log_prob_gradient), optional(entropy_gradient), array(logits), array(words),
         optional(moves, NO_INDEX), array(peak), array(log_sum), array(entropy), out.numpy(),
     )  # fmt: skip
