@@ -13,7 +13,6 @@ from agent.rules import batch, queries
 from agent.rules.bits import Words, u64
 from agent.rules.boundary import checked, checked_moves
 from agent.rules.convert import from_board, from_fen
-from agent.rules.movegen import ROW, find_targets, write_moves
 from agent.rules.record import STATE, WORDS, halfmove_clock, with_repetitions
 from agent.rules.repetition import count_repetitions, repetition_key
 from agent.rules.step import is_legal_move, make_move
@@ -81,25 +80,23 @@ def _successors(
     keys: Words,
     length: NDArray[np.int32],
     rows: NDArray[np.int64],
+    indices: NDArray[np.uint16],
     offsets: NDArray[np.int64],
     children: Words,
     moves: NDArray[np.uint16],
 ) -> None:
-    targets = np.empty(64, np.uint64)
-    row = np.empty(ROW, np.uint16)
     for j in range(rows.shape[0]):
         i = rows[j]
-        find_targets(positions[i], targets)
-        count = write_moves(positions[i], targets, row)
         # Play the position into its own history for a moment: length[i] is beyond the last key.
         keys[i, length[i]] = repetition_key(positions[i])
-        for number in range(count):
-            child = children[offsets[j] + number]
-            moves[offsets[j] + number] = row[number]
-            make_move(positions[i], np.int64(row[number]), child)
-            if halfmove_clock(child[STATE]):
-                occurred = count_repetitions(repetition_key(child), keys, i, length[i] + 1)
-                child[STATE] = with_repetitions(child[STATE], occurred)
+        for child in range(offsets[j], offsets[j + 1]):
+            move = indices[j, child - offsets[j]]
+            moves[child] = move
+            make_move(positions[i], np.int64(move), children[child])
+            state = children[child, STATE]
+            if halfmove_clock(state):
+                occurred = count_repetitions(repetition_key(children[child]), keys, i, length[i] + 1)
+                children[child, STATE] = with_repetitions(state, occurred)
 
 
 class Games:
@@ -196,13 +193,13 @@ class Games:
             ValueError: a row does not exist or comes twice.
         """
         chosen = self._rows(rows)
-        _, counts = batch.legal_moves(self.positions[chosen])
+        indices, counts = batch.legal_moves(self.positions[chosen])
         offsets = np.zeros(len(chosen) + 1, np.int64)
         np.cumsum(counts, out=offsets[1:])
         children = np.empty((int(offsets[-1]), WORDS), np.uint64)
         moves = np.empty(int(offsets[-1]), np.uint16)
         self._make_room()
-        _successors(self.positions, self._keys, self._length, chosen, offsets, children, moves)
+        _successors(self.positions, self._keys, self._length, chosen, indices, offsets, children, moves)
         return children, moves, offsets
 
     def observe(
