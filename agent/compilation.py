@@ -35,6 +35,7 @@ from numba.extending import intrinsic
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
+_PACKAGES: Final = ("agent", "selfplay", "training", "benchmarks")  # whose compiled code may inline each other's
 _ROOT: Final = Path(__file__).resolve().parent.parent
 _IMPORT: Final = re.compile(r"^[ \t]*(?:from[ ]+([\w.]+)[ ]+import[ ]+(\([^)]*\)|.*)|import[ ]+(.*))", re.MULTILINE)
 _exercises: Final[list[Callable[[], None]]] = []
@@ -171,7 +172,8 @@ def _imports(path: Path) -> frozenset[Path]:
             names.update(f"{package}.{name}" for name in re.findall(r"\w+", imported))
         else:
             names.update(re.findall(r"[\w.]+", plain))
-    stems = [_ROOT.joinpath(*name.split(".")) for name in names]
+    # Once installed, _ROOT holds every other package too.
+    stems = [_ROOT.joinpath(*name.split(".")) for name in names if name.split(".")[0] in _PACKAGES]
     candidates = {stem.with_suffix(".py") for stem in stems} | {stem / "__init__.py" for stem in stems}
     return frozenset(candidate for candidate in candidates if candidate.is_file())
 

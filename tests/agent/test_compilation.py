@@ -64,6 +64,15 @@ def test_an_edit_in_a_callee_never_runs_stale_code(project: Path) -> None:
     assert finish(command(project)) == "20 0 True []"
 
 
+def test_other_packages_beside_ours_are_not_followed(project: Path) -> None:
+    # As in site-packages, where every dependency lies beside agent/.
+    (project / "numpylike.py").write_text("import agent.callee\n")
+    (project / "agent" / "caller.py").write_text("import numpylike\n")
+    code = "from pathlib import Path; from agent import compilation; print({})"
+    sources = "[p.name for p in compilation.compiled_sources(Path('agent/caller.py').resolve())]"
+    assert finish(command(project, code.format(sources))) == "['caller.py']"
+
+
 def test_processes_that_start_at_once_compile_once(project: Path) -> None:
     outputs = [finish(process) for process in [command(project) for _ in range(3)]]
     assert {output.split()[0] for output in outputs} == {"20"}
@@ -84,6 +93,8 @@ def test_sources_are_followed_through_imports() -> None:
     sources = compilation.compiled_sources(agent / "rules" / "movegen.py")
     assert {agent / "vocabulary.py", agent / "compilation.py", agent / "rules" / "bits.py"} <= sources
     assert agent / "rules" / "step.py" not in sources
+    assert all(source.is_relative_to(agent) for source in sources)
+    assert agent / "rules" / "movegen.py" in compilation.compiled_sources(ROOT / "benchmarks" / "rules.py")
     assert agent / "uci.py" not in sources
     assert compilation.cache_folder(agent / "rules" / "bits.py") != compilation.cache_folder(
         agent / "rules" / "step.py"
