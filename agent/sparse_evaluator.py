@@ -1,0 +1,261 @@
+"""The sparse network on a CPU, compiled: one position in about two microseconds, callable from compiled code.
+
+`evaluate` allocates nothing and needs no interpreter. Its weights are a `SparseParameters`, a tuple of
+arrays: copying other weights into them swaps the network without compiling anything anew.
+
+Shapes: F features, W width of the first layer, H of the second, A = 1,880 moves, K = 864 kinds of moves.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent import rules
+from agent.compilation import njit, on_warm_up
+from agent.rules.bits import Words
+from agent.rules.boundary import checked, checked_counts
+from agent.sparse_architecture import (
+    MAX_FEATURES,
+    MOVE_KINDS,
+    SHARED,
+    THREATS,
+    USES_MOVES,
+    USES_THREATS,
+    SparseArchitecture,
+)
+from agent.sparse_features import MAPS, active_features
+from agent.sparse_moves import move_kinds
+from agent.sparse_vectors import STRANDS, Floats, Rows, dense, dot_row, dot_rows, sum_rows
+from agent.vocabulary import MAX_LEGAL, SIZE
+
+
+class SparseParameters(NamedTuple):
+    """Weights as the compiled evaluator reads them; all C-contiguous float32 but `layout`."""
+
+    layout: NDArray[np.int64]
+    """int64 [LAYOUT], the architecture's switches."""
+    features: Floats
+    """[F, W] first layer, a row a feature; shared rows added in."""
+    features_bias: Floats
+    """[W]."""
+    hidden: Floats
+    """[W, H] second layer, a row an input."""
+    hidden_bias: Floats
+    """[H]."""
+    policy: Floats
+    """[A, H] a row a move."""
+    policy_bias: Floats
+    """[A]."""
+    kinds: Floats
+    """[K, H] a row a kind of move; [1, H] where the architecture has none."""
+    kinds_bias: Floats
+    """[K], or [1]."""
+    value: Floats
+    """[3, H] win, draw, loss."""
+    value_bias: Floats
+    """[3]."""
+
+
+class SparseScratch(NamedTuple):
+    """Room for one evaluation at a time; every thread needs its own."""
+
+    rows: Rows
+    """int32: features, later the inputs of the second layer that are not zero."""
+    maps: Words
+    """uint64 [MAPS] attackers."""
+    checks: Words
+    """uint64 [6]."""
+    kinds: Rows
+    """int32 [218] kinds of the moves."""
+    accumulator: Floats
+    """float32 [W] first layer before its activation."""
+    inputs: Floats
+    """float32 [W + STRANDS] what the second layer reads."""
+    hidden: Floats
+    """float32 [H]."""
+    win_draw_loss: Floats
+    """float32 [3] probabilities of win, draw and loss that the last `evaluate` found."""
+
+
+def empty_parameters(architecture: SparseArchitecture) -> SparseParameters:
+    """Parameters of the right shapes, all zero."""
+    width, hidden = architecture.width, architecture.hidden
+    kinds = MOVE_KINDS if architecture.moves else 1
+    shapes = [
+        (architecture.features, width),
+        (width,),
+        (width, hidden),
+        (hidden,),
+        (SIZE, hidden),
+        (SIZE,),
+        (kinds, hidden),
+        (kinds,),
+        (3, hidden),
+        (3,),
+    ]
+    return SparseParameters(architecture.layout(), *(np.zeros(shape, np.float32) for shape in shapes))
+
+
+def load_parameters(parameters: SparseParameters, state: Mapping[str, Any]) -> None:
+    """Copy the weights of a `SparseNetwork.state_dict()`, arrays or CPU tensors, into `parameters`, in place.
+
+    Raises:
+        ValueError: weights are missing, unknown, or of another architecture's shape; nothing was copied.
+    """
+    arrays = {name.replace(".", "_").removesuffix("_weight"): np.asarray(array) for name, array in state.items()}
+    targets = {name: getattr(parameters, name) for name in parameters._fields[1:]}
+    if "kinds" not in arrays and len(parameters.kinds) == 1:
+        arrays |= {"kinds": parameters.kinds, "kinds_bias": parameters.kinds_bias}
+    if arrays.keys() != targets.keys():
+        wrong = ", ".join(sorted(arrays.keys() ^ targets.keys()))
+        raise ValueError(f"the weights do not fit the architecture: {wrong} missing or unknown")
+    shared = arrays["features"][len(parameters.features) :]
+    arrays["features"] = arrays["features"][: len(parameters.features)]
+    if len(shared) != (SHARED if parameters.layout[USES_THREATS] else 0):
+        raise ValueError(f"{len(shared)} rows too many in weights features")
+    for name, target in targets.items():
+        if arrays[name].shape != target.shape:
+            raise ValueError(f"weights {name} have the shape {list(arrays[name].shape)}, not {list(target.shape)}")
+    for name, target in targets.items():
+        target[...] = arrays[name]
+    if len(shared):
+        pieces = parameters.features[: THREATS * SHARED].reshape(THREATS, SHARED, -1)
+        pieces += shared
+
+
+def make_scratch(architecture: SparseArchitecture) -> SparseScratch:
+    """Scratch for networks of `architecture`."""
+    return SparseScratch(
+        rows=np.zeros(max(MAX_FEATURES, architecture.width + STRANDS), np.int32),
+        maps=np.zeros(MAPS, np.uint64),
+        checks=np.zeros(6, np.uint64),
+        kinds=np.zeros(MAX_LEGAL, np.int32),
+        accumulator=np.zeros(architecture.width, np.float32),
+        inputs=np.zeros(architecture.width + STRANDS, np.float32),
+        hidden=np.zeros(architecture.hidden, np.float32),
+        win_draw_loss=np.zeros(3, np.float32),
+    )
+
+
+@njit
+def evaluate_hidden(position: Words, parameters: SparseParameters, scratch: SparseScratch) -> None:
+    """Both layers of `position` [WORDS]: `scratch.hidden` holds the result, `scratch.maps` the attackers."""
+    count = active_features(position, parameters.layout, scratch.maps, scratch.rows)
+    accumulator, inputs, rows, hidden = scratch.accumulator, scratch.inputs, scratch.rows, scratch.hidden
+    sum_rows(parameters.features, rows, count, parameters.features_bias, accumulator)
+    # About half of the inputs are zero; the rows of the others are all that is read.
+    used = np.int64(0)
+    for i in range(accumulator.size):
+        rows[used] = i
+        inputs[used] = accumulator[i]
+        used += np.int64(accumulator[i] > np.float32(0))
+    for i in range(used, used + STRANDS):
+        rows[i] = 0
+        inputs[i] = np.float32(0)
+    dense(inputs, rows, used, parameters.hidden, parameters.hidden_bias, hidden)
+    for i in range(hidden.size):
+        hidden[i] = max(hidden[i], np.float32(0))
+
+
+@njit
+def value_logits(parameters: SparseParameters, scratch: SparseScratch) -> tuple[np.float32, np.float32, np.float32]:
+    """Logits of win, draw and loss from `scratch.hidden`."""
+    win = dot_row(scratch.hidden, parameters.value, np.int64(0)) + parameters.value_bias[0]
+    draw = dot_row(scratch.hidden, parameters.value, np.int64(1)) + parameters.value_bias[1]
+    loss = dot_row(scratch.hidden, parameters.value, np.int64(2)) + parameters.value_bias[2]
+    return win, draw, loss
+
+
+@njit
+def evaluate(
+    position: Words,
+    moves: NDArray[np.uint16],
+    count: np.int64,
+    parameters: SparseParameters,
+    scratch: SparseScratch,
+    logits: Floats,
+) -> np.float32:
+    """Evaluate one position; for compiled callers, who answer for the shapes.
+
+    Args:
+        position: uint64 [WORDS].
+        moves: uint16, its legal moves in the first `count` entries; 0 moves are allowed.
+        count: at most 218.
+        parameters: weights.
+        scratch: of the same architecture; `scratch.win_draw_loss` gets the three probabilities.
+        logits: float32, the first `count` entries are written; not normalised.
+
+    Returns:
+        expected score -1..1 of the side to move.
+    """
+    evaluate_hidden(position, parameters, scratch)
+    hidden, policy, bias = scratch.hidden, parameters.policy, parameters.policy_bias
+    if parameters.layout[USES_MOVES] != 0:
+        kinds, rows, kinds_bias = scratch.kinds, parameters.kinds, parameters.kinds_bias
+        move_kinds(position, moves, count, scratch.maps, scratch.checks, kinds)
+        for i in range(count):
+            move, kind = np.int64(moves[i]), np.int64(kinds[i])
+            logits[i] = dot_rows(hidden, policy, move, rows, kind) + (bias[move] + kinds_bias[kind])
+    else:
+        for i in range(count):
+            move = np.int64(moves[i])
+            logits[i] = dot_row(hidden, policy, move) + bias[move]
+    win, draw, loss = value_logits(parameters, scratch)
+    peak = max(win, draw, loss)
+    wins, draws, losses = math.exp(win - peak), math.exp(draw - peak), math.exp(loss - peak)
+    total = wins + draws + losses
+    scratch.win_draw_loss[0] = wins / total
+    scratch.win_draw_loss[1] = draws / total
+    scratch.win_draw_loss[2] = losses / total
+    return np.float32((wins - losses) / total)
+
+
+@njit
+def _evaluate_batch(
+    positions: Words,
+    moves: NDArray[np.uint16],
+    counts: NDArray[np.int32],
+    parameters: SparseParameters,
+    scratch: SparseScratch,
+    logits: Floats,
+    win_draw_loss: Floats,
+) -> None:
+    for i in range(positions.shape[0]):
+        evaluate(positions[i], moves[i], np.int64(counts[i]), parameters, scratch, logits[i])
+        win_draw_loss[i] = scratch.win_draw_loss
+
+
+def evaluate_batch(
+    positions: NDArray[np.uint64],
+    moves: NDArray[np.uint16],
+    counts: NDArray[np.int32],
+    parameters: SparseParameters,
+    scratch: SparseScratch,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Evaluate packed positions uint64 [B, WORDS] with their `rules.legal_moves`.
+
+    Returns:
+        logits float32 [B, 218] in the order of `moves`, 0 past `counts`; win, draw, loss float32 [B, 3].
+
+    Raises:
+        ValueError: an array has another shape or dtype.
+    """
+    positions = checked(positions)
+    batch = len(positions)
+    if moves.dtype != np.uint16 or moves.shape != (batch, MAX_LEGAL):
+        raise ValueError(f"moves must be uint16 [{batch}, {MAX_LEGAL}], not {moves.dtype} {list(moves.shape)}")
+    counts = checked_counts(counts, batch)
+    logits, outcomes = np.zeros((batch, MAX_LEGAL), np.float32), np.empty((batch, 3), np.float32)
+    _evaluate_batch(positions, np.require(moves, None, ["C", "W"]), counts, parameters, scratch, logits, outcomes)
+    return logits, outcomes
+
+
+@on_warm_up
+def _exercise() -> None:
+    architecture = SparseArchitecture()
+    positions = rules.start(1)
+    moves, counts = rules.legal_moves(positions)
+    evaluate_batch(positions, moves, counts, empty_parameters(architecture), make_scratch(architecture))

@@ -1,0 +1,194 @@
+"""Three loops of the sparse network written as vector instructions, for use in compiled code.
+
+Numba leaves sums alone unless it may reorder them, and keeps partial sums in memory. Here they stay in
+registers, fused multiply-adds are spelled out, and the order of every sum is fixed: the same weights
+give the same number in whatever company a position is evaluated. LLVM splits the vectors into whatever
+registers the processor has.
+
+No bounds are checked: arrays must be C-contiguous float32, indices int32, sizes as documented.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, cast
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba.core import cgutils
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Rows = NDArray[np.int32]
+
+SUM_LANES: Final = 64
+"""Widths of rows that are summed are a multiple of this."""
+PRODUCT_LANES: Final = 32
+"""Widths of rows that are multiplied are a multiple of this."""
+STRANDS: Final = 4
+"""Inputs of a dense layer come in groups of this many, each with a partial sum of its own."""
+
+_float = ir.FloatType()
+_index = ir.IntType(64)
+_SUM: Final = ir.VectorType(_float, SUM_LANES)
+_PRODUCT: Final = ir.VectorType(_float, PRODUCT_LANES)
+
+
+class _Writer:
+    """What the three loops share: pointers into arrays, loads, stores, multiply-adds."""
+
+    def __init__(self, context: Any, builder: Any, signature: Any, arguments: Any) -> None:
+        self.builder = builder
+        self.arrays = [
+            context.make_array(kind)(context, builder, value) if isinstance(kind, numba.types.Array) else value
+            for kind, value in zip(signature.args, arguments, strict=True)
+        ]
+
+    def width(self, array: int) -> Any:
+        """Last extent of an array."""
+        return self.builder.extract_value(self.arrays[array].shape, self.arrays[array]._datamodel.fe_type.ndim - 1)
+
+    def load(self, array: int, at: Any, kind: Any) -> Any:
+        return self.builder.load(self._pointer(array, at, kind), align=4)
+
+    def store(self, value: Any, array: int, at: Any) -> None:
+        self.builder.store(value, self._pointer(array, at, value.type), align=4)
+
+    def _pointer(self, array: int, at: Any, kind: Any) -> Any:
+        pointer = self.builder.gep(self.arrays[array].data, [at])
+        return self.builder.bitcast(pointer, kind.as_pointer())
+
+    def row(self, array: int, at: Any) -> Any:
+        """An int32 entry as an index."""
+        return self.builder.sext(self.load(array, at, ir.IntType(32)), _index)
+
+    def splat(self, value: Any, kind: Any) -> Any:
+        single = self.builder.insert_element(ir.Constant(kind, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
+        zeros = ir.Constant(ir.VectorType(ir.IntType(32), kind.count), None)
+        return self.builder.shuffle_vector(single, ir.Constant(kind, ir.Undefined), zeros)
+
+    def multiply_add(self, a: Any, b: Any, c: Any) -> Any:
+        signature = ir.FunctionType(a.type, [a.type] * 3)
+        name = f"llvm.fma.v{a.type.count}f32"
+        function = cgutils.get_or_insert_function(self.builder.module, signature, name)  # type: ignore[no-untyped-call]
+        return self.builder.call(function, [a, b, c])
+
+    def total(self, vector: Any) -> Any:
+        """Sum of the lanes, halves first: a tree, the same everywhere."""
+        while vector.type.count > 1:
+            half = vector.type.count // 2
+            parts = [
+                ir.Constant(ir.VectorType(ir.IntType(32), half), list(range(low, low + half))) for low in (0, half)
+            ]
+            undefined = ir.Constant(vector.type, ir.Undefined)
+            low, high = (self.builder.shuffle_vector(vector, undefined, part) for part in parts)
+            vector = self.builder.fadd(low, high)
+        return self.builder.extract_element(vector, ir.Constant(ir.IntType(32), 0))
+
+    @contextmanager
+    def steps(self, stop: Any, step: int = 1) -> Iterator[Any]:
+        """Loop over 0, step, 2 step, ... below `stop`."""
+        zero, by = ir.Constant(_index, 0), ir.Constant(_index, step)
+        with cgutils.for_range_slice(self.builder, zero, stop, by) as (index, _):
+            yield index
+
+    def variable(self, value: Any) -> Any:
+        place = cgutils.alloca_once(self.builder, value.type)  # type: ignore[no-untyped-call]
+        self.builder.store(value, place)
+        return place
+
+
+def _constant(value: int) -> Any:
+    return ir.Constant(_index, value)
+
+
+@intrinsic
+def _sum_rows(_context: Any, table: Any, rows: Any, count: Any, bias: Any, out: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        w = _Writer(context, builder, signature, arguments)
+        table, rows, count, bias, out = range(5)
+        width = w.width(out)
+        with w.steps(width, SUM_LANES) as column:
+            total = w.variable(w.load(bias, column, _SUM))
+            with w.steps(w.arrays[count]) as i:
+                at = builder.add(builder.mul(w.row(rows, i), width), column)
+                builder.store(builder.fadd(builder.load(total), w.load(table, at, _SUM)), total)
+            w.store(builder.load(total), out, column)
+        return context.get_dummy_value()
+
+    return numba.void(table, rows, numba.int64, bias, out), codegen
+
+
+@intrinsic
+def _dense(_context: Any, values: Any, rows: Any, count: Any, table: Any, bias: Any, out: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        w = _Writer(context, builder, signature, arguments)
+        values, rows, count, table, bias, out = range(6)
+        width = w.width(out)
+        with w.steps(width, PRODUCT_LANES) as column:
+            nothing = ir.Constant(_PRODUCT, None)
+            totals = [w.variable(w.load(bias, column, _PRODUCT))] + [w.variable(nothing) for _ in range(STRANDS - 1)]
+            with w.steps(w.arrays[count], STRANDS) as first:
+                for strand, total in enumerate(totals):
+                    i = builder.add(first, _constant(strand))
+                    at = builder.add(builder.mul(w.row(rows, i), width), column)
+                    value = w.splat(w.load(values, i, _float), _PRODUCT)
+                    product = w.multiply_add(value, w.load(table, at, _PRODUCT), builder.load(total))
+                    builder.store(product, total)
+            low = builder.fadd(builder.load(totals[0]), builder.load(totals[1]))
+            high = builder.fadd(builder.load(totals[2]), builder.load(totals[3]))
+            w.store(builder.fadd(low, high), out, column)
+        return context.get_dummy_value()
+
+    return numba.void(values, rows, numba.int64, table, bias, out), codegen
+
+
+@intrinsic
+def _dot_row(_context: Any, vector: Any, table: Any, row: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        w = _Writer(context, builder, signature, arguments)
+        vector, table, row = range(3)
+        width = w.width(vector)
+        total = w.variable(ir.Constant(_PRODUCT, None))
+        start = builder.mul(w.arrays[row], width)
+        with w.steps(width, PRODUCT_LANES) as column:
+            at = builder.add(start, column)
+            product = w.multiply_add(w.load(vector, column, _PRODUCT), w.load(table, at, _PRODUCT), builder.load(total))
+            builder.store(product, total)
+        return w.total(builder.load(total))
+
+    return numba.float32(vector, table, numba.int64), codegen
+
+
+@intrinsic
+def _dot_rows(_context: Any, vector: Any, table: Any, row: Any, other: Any, other_row: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        w = _Writer(context, builder, signature, arguments)
+        vector, table, row, other, other_row = range(5)
+        width = w.width(vector)
+        total = w.variable(ir.Constant(_PRODUCT, None))
+        start, other_start = builder.mul(w.arrays[row], width), builder.mul(w.arrays[other_row], width)
+        with w.steps(width, PRODUCT_LANES) as column:
+            weights = builder.fadd(
+                w.load(table, builder.add(start, column), _PRODUCT),
+                w.load(other, builder.add(other_start, column), _PRODUCT),
+            )
+            product = w.multiply_add(w.load(vector, column, _PRODUCT), weights, builder.load(total))
+            builder.store(product, total)
+        return w.total(builder.load(total))
+
+    return numba.float32(vector, table, numba.int64, other, numba.int64), codegen
+
+
+sum_rows = cast(Callable[[Floats, Rows, np.int64, Floats, Floats], None], _sum_rows)
+"""sum_rows(table [R, W], rows, count, bias [W], out [W]): out = bias + sum of table[rows[i]], i < count."""
+dense = cast(Callable[[Floats, Rows, np.int64, Floats, Floats, Floats], None], _dense)
+"""dense(values, rows, count, table [R, H], bias [H], out [H]): out = bias + sum of values[i] table[rows[i]].
+
+Reads whole groups of STRANDS: beyond `count` the caller puts values 0 and valid rows.
+"""
+dot_row = cast(Callable[[Floats, Floats, np.int64], np.float32], _dot_row)
+"""dot_row(vector [H], table [R, H], row): vector . table[row]."""
+dot_rows = cast(Callable[[Floats, Floats, np.int64, Floats, np.int64], np.float32], _dot_rows)
+"""dot_rows(vector [H], table, row, other, other_row): vector . (table[row] + other[other_row])."""
