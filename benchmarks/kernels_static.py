@@ -235,7 +235,8 @@ def _read_amd(compiled: Any) -> Reading:
     for kind, suffix in re.findall(r"\b(?:global|buffer)_(load|store)_(\w+)", text):
         narrow = "8" if "byte" in suffix else "16"
         count[kind][widths.get(suffix, narrow)] += 1
-    spilled = 4 * (number("vgpr_spill_count") + number("sgpr_spill_count"))
+    # Scalar registers spill to lanes of vector registers; what goes to memory is the private segment.
+    spilled = number("private_segment_fixed_size") + 4 * number("vgpr_spill_count")
     return number("vgpr_count"), spilled, compiled.metadata.shared, dict(count["load"]), dict(count["store"])
 
 
@@ -274,6 +275,17 @@ def report(
     ]
 
 
+def table(rows: list[Compiled]) -> list[str]:
+    """Return the report as lines."""
+    lines = [f"{'kernel':44} {'target':7} {'dtype':9} warps regs spill shared  loads / stores (bits: count)"]
+    lines += [
+        f"{row.kernel:44} {row.target:7} {row.dtype:9} {row.warps:5} {row.registers:4} {row.spill_bytes:5} "
+        f"{row.shared_bytes:6}  {row.loads} / {row.stores}"
+        for row in rows
+    ]
+    return lines
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="what the Triton kernels compile to")
     parser.add_argument("--json", action="store_true", help="print one JSON list")
@@ -286,12 +298,8 @@ def main() -> None:
     if options.json:
         print(json.dumps([row._asdict() for row in found]))
         return
-    print(f"{'kernel':44} {'target':7} {'dtype':9} warps regs spill shared  loads / stores (bits: count)")
-    for row in found:
-        print(
-            f"{row.kernel:44} {row.target:7} {row.dtype:9} {row.warps:5} {row.registers:4} {row.spill_bytes:5} "
-            f"{row.shared_bytes:6}  {row.loads} / {row.stores}"
-        )
+    for line in table(found):
+        print(line)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
+from typing import Any
 
 import torch
 
@@ -59,19 +59,14 @@ def triton_installed() -> bool:
     return "triton" in sys.modules or importlib.util.find_spec("triton") is not None
 
 
-def use_numba(tensors: Sequence[torch.Tensor]) -> bool:
-    """Whether the CPU path may take the Numba loops for these tensors: no floats among them but float32."""
+def use_numba(arguments: Sequence[Any]) -> bool:
+    """Whether the CPU path may take the Numba loops: no tensor elsewhere, and no floats but float32."""
     if not _numba_allowed:
         return False
-    for tensor in tensors:
-        if not tensor.is_cpu or tensor.dtype in _OTHER_FLOATS:
+    for argument in arguments:
+        if isinstance(argument, torch.Tensor) and (not argument.is_cpu or argument.dtype in _OTHER_FLOATS):
             return False
-    return _numba_installed()
-
-
-@cache
-def _numba_installed() -> bool:
-    return importlib.util.find_spec("numba") is not None
+    return True
 
 
 @contextmanager

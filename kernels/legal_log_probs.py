@@ -79,7 +79,7 @@ class _LegalLogProbs(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor, *rest: Any) -> Any:
-        return _backward(gradient, *ctx.saved_tensors, ctx.backend), None, None, None
+        return below_autograd(_backward, gradient, *ctx.saved_tensors, ctx.backend), None, None, None
 
 
 _apply = differentiable(_forward, _LegalLogProbs)

@@ -177,7 +177,7 @@ class _CrossEntropy(torch.autograd.Function):
     def derive(cls, ctx: Any, gradient: Tensor) -> Any:
         tensors, statistics = ctx.saved_tensors[: ctx.tensors], ctx.saved_tensors[ctx.tensors :]
         smoothing, z_loss, backend = ctx.rest
-        result = cls.operator_backward(gradient, *tensors, smoothing, z_loss, *statistics, backend)
+        result = below_autograd(cls.operator_backward, gradient, *tensors, smoothing, z_loss, *statistics, backend)
         return result, *(None for _ in range(len(tensors) + 2))
 
 

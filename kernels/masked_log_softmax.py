@@ -65,7 +65,7 @@ class _MaskedLogSoftmax(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None, None, None]:
         log_probability, words = ctx.saved_tensors
-        return _backward(gradient, log_probability, words, *ctx.rest), None, None, None, None, None
+        return below_autograd(_backward, gradient, log_probability, words, *ctx.rest), None, None, None, None, None
 
 
 _apply = differentiable(_forward, _MaskedLogSoftmax)

@@ -85,7 +85,7 @@ class _PolicyTerms(torch.autograd.Function):
         ctx: Any, log_prob_gradient: Tensor | None, entropy_gradient: Tensor | None, *rest: Any
     ) -> tuple[Tensor, None, None, None]:
         return (
-            _backward(log_prob_gradient, entropy_gradient, *ctx.saved_tensors, ctx.backend),
+            below_autograd(_backward, log_prob_gradient, entropy_gradient, *ctx.saved_tensors, ctx.backend),
             None,
             None,
             None,

@@ -76,7 +76,7 @@ class _MaskedSoftmax(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None, None]:
         probability, words = ctx.saved_tensors
-        return _backward(gradient, probability, words, *ctx.rest), None, None, None, None
+        return below_autograd(_backward, gradient, probability, words, *ctx.rest), None, None, None, None
 
 
 _apply = differentiable(_forward, _MaskedSoftmax)

@@ -127,7 +127,7 @@ def legal_log_probs(logits: Tensor, words: Tensor, width: int) -> tuple[Tensor, 
     counts = torch.empty(count, dtype=torch.int32, device=logits.device)
     peak, log_sum = (torch.empty(count, dtype=exact, device=logits.device) for _ in range(2))
     if count:
-        tile = tile_for(size, logits.dtype, widest=2048)  # ranks of 4,096 columns would spill
+        tile = tile_for(size, logits.dtype, widest=2048, area=1024)
         x = operand(logits, tile)
         with on_device(logits):
             compact_kernel[(triton.cdiv(count, tile.R),)](
@@ -145,7 +145,7 @@ def legal_log_probs_backward(
     count, size = logits.shape
     out = torch.empty((count, size), dtype=logits.dtype, device=logits.device)
     if count:
-        tile = tile_for(size, logits.dtype)
+        tile = tile_for(size, logits.dtype, area=1024)
         x, o = operand(logits, tile), operand(out, tile)
         with on_device(logits):
             compact_backward_kernel[(triton.cdiv(count, tile.R),)](

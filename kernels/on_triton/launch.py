@@ -26,7 +26,7 @@ class Tile(NamedTuple):
         return self.G * self.V
 
 
-def tile_for(size: int, dtype: torch.dtype, widest: int = WIDEST) -> Tile:
+def tile_for(size: int, dtype: torch.dtype, *, widest: int = WIDEST, area: int = 2048) -> Tile:
     """Choose the tile for rows of `size` columns. Reasoned and checked in compiled code, not tuned on a device:
 
     | columns     | rows                 | lanes a thread | why                                                    |
@@ -36,12 +36,15 @@ def tile_for(size: int, dtype: torch.dtype, widest: int = WIDEST) -> Tile:
     | to 4,096    | 1                    | 16             | the row still stays in registers                       |
     | more        | 1                    | 16             | 4,096 at a time with a running maximum and sum         |
 
+    Kernels that rank entries take less at a time (`widest`, and `area` for the rows of narrow tiles), or they would
+    spill.
+
     V is 8 columns (4 in float64): a group is 32 bytes of float32, one sector, the least that memory hands over, and 16
     bytes of a half type, one 128-bit load. A group without a legal entry is not loaded.
     """
     V = 4 if dtype == torch.float64 else 8
     width = min(widest, max(2 * V, triton.next_power_of_2(size)))
-    rows = max(1, min(32, 2048 // width))
+    rows = max(1, min(32, area // width))
     return Tile(rows, width // V, V)
 
 

@@ -50,7 +50,7 @@ def test_dense_rows_move_by_128_bits_on_sm_90(dtype: str, per_matrix: int) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("size", [1880, 5000])
+@pytest.mark.parametrize("size", [218, 1880, 5000, 32768])
 def test_the_whole_family_compiles_without_spills(size: int) -> None:
     rows = report("--size", str(size))
     assert len({row["kernel"] for row in rows}) >= 20

@@ -1,0 +1,215 @@
+"""The ops and their rivals: each solves the same problem, gradient of the logits included where there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+import kernels
+
+
+class Problem(NamedTuple):
+    """One batch, in every form that a contender may want."""
+
+    logits: Tensor  # [B, N], requires grad
+    legal: Tensor  # bool [B, N]
+    words: Tensor  # the same, packed
+    moves: Tensor  # int64 [B], legal
+    soft: Tensor  # [B, N] targets over the legal entries
+    ragged: kernels.RaggedTargets  # the same
+    gradient: Tensor  # [B, N]
+    keys: Tensor  # int64 [B]
+
+
+class Contender(NamedTuple):
+    """`call(problem)` returns a differentiable result or, where `gradient` is False, the answer itself."""
+
+    name: str
+    call: Callable[[Problem], Any]
+    gradient: bool = True
+    compile: bool = False
+    needs: str = ""  # a package that may not be installed
+    capturable: bool = True  # by a CUDA graph: no host synchronisation
+
+    def prepare(self, given: Problem) -> Callable[[], Any]:
+        """Return a call that runs forward and backward."""
+        forward = torch.compile(self.call, fullgraph=True, dynamic=False) if self.compile else self.call
+        if not self.gradient:
+            with_no_grad = torch.no_grad()(forward)
+            return lambda: with_no_grad(given)
+
+        def step() -> Tensor:
+            result = forward(given)
+            upstream = given.gradient if result.dim() == 2 else given.gradient[:, 0]
+            (gradient,) = torch.autograd.grad(result, given.logits, upstream.to(result.dtype))
+            return gradient
+
+        return step
+
+
+def problem(rows: int, size: int, share: float, dtype: torch.dtype, device: torch.device) -> Problem:
+    """Draw a batch with round(share * size) legal entries a row."""
+    generator = torch.Generator().manual_seed(0)
+    count = max(1, round(share * size))
+    legal = torch.zeros(rows, size, dtype=torch.bool)
+    if count == size:
+        legal[:] = True
+    for first in range(0, rows if count < size else 0, 1024):
+        part = torch.rand(min(1024, rows - first), size, generator=generator)
+        legal[first : first + 1024].scatter_(1, part.topk(count, 1).indices, True)
+    weights = torch.rand(rows, size, generator=generator) * legal
+    soft = (weights / weights.sum(1, keepdim=True)).to(device)
+    legal = legal.to(device)
+    offsets = torch.arange(rows + 1, device=device) * count
+    ragged = kernels.RaggedTargets(offsets, legal.nonzero()[:, 1].to(torch.uint16), soft[legal].half())
+    return Problem(
+        torch.randn(rows, size, generator=generator).to(device, dtype).requires_grad_(),
+        legal,
+        kernels.pack_legal(legal),
+        soft.argmax(1),
+        soft,
+        ragged,
+        torch.randn(rows, size, generator=generator).to(device, dtype),
+        torch.arange(rows, device=device),
+    )
+
+
+def fill(p: Problem) -> Tensor:
+    return p.logits.masked_fill(~p.legal, -torch.inf)
+
+
+def terms_loss(log_prob: Tensor, entropy: Tensor, top1: Tensor) -> Tensor:
+    """A loss of what an actor-critic step needs; top-1 agreement rides along without a gradient."""
+    return -log_prob - 0.01 * entropy + 0.0 * top1.to(log_prob.dtype)
+
+
+def eager_terms(p: Problem) -> Tensor:
+    log_p = fill(p).log_softmax(1)
+    log_prob = log_p.gather(1, p.moves[:, None]).squeeze(1)
+    finite = log_p.masked_fill(~p.legal, 0.0)
+    entropy = -(finite * log_p.exp()).sum(1)
+    return terms_loss(log_prob, entropy, log_p.argmax(1) == p.moves)
+
+
+def our_terms(p: Problem) -> Tensor:
+    return terms_loss(*kernels.masked_policy_terms(p.logits, p.moves, legal=p.words))
+
+
+def eager_cross_entropy(p: Problem) -> Tensor:
+    return torch.nn.functional.cross_entropy(fill(p), p.moves, reduction="none")
+
+
+def eager_soft(p: Problem) -> Tensor:
+    return -(p.soft * fill(p).log_softmax(1).masked_fill(~p.legal, 0.0)).sum(1)
+
+
+def eager_ragged(p: Problem) -> Tensor:
+    offsets, indices, probabilities = p.ragged
+    owner = torch.repeat_interleave(torch.arange(len(offsets) - 1, device=offsets.device), offsets.diff())
+    taken = fill(p).log_softmax(1)[owner, indices.long()]
+    zeros = torch.zeros(len(offsets) - 1, dtype=taken.dtype, device=taken.device)
+    return zeros.index_add(0, owner, -probabilities.to(taken.dtype) * taken)
+
+
+def eager_entropy(p: Problem) -> Tensor:
+    log_p = fill(p).log_softmax(1)
+    return -(log_p.masked_fill(~p.legal, 0.0) * log_p.exp()).sum(1)
+
+
+def eager_sample(p: Problem) -> tuple[Tensor, Tensor, Tensor]:
+    log_p = fill(p).log_softmax(1)
+    probability = log_p.exp()
+    moves = torch.multinomial(probability.float(), 1)
+    entropy = -(log_p.masked_fill(~p.legal, 0.0) * probability).sum(1)
+    return moves, log_p.gather(1, moves), entropy
+
+
+def eager_top_k(p: Problem) -> Any:
+    noise = -torch.empty_like(p.logits).exponential_().log()
+    return (fill(p) + noise).topk(min(16, p.logits.shape[1]))
+
+
+def liger_softmax(p: Problem) -> Tensor:
+    from liger_kernel.transformers.functional import liger_softmax  # type: ignore[import-not-found]
+
+    result: Tensor = liger_softmax(fill(p))
+    return result
+
+
+def rivals(eager: Callable[[Problem], Any], gradient: bool = True, capturable: bool = True) -> list[Contender]:
+    """The eager composition, and what the compiler makes of it."""
+    return [
+        Contender("eager masked_fill", eager, gradient, capturable=capturable),
+        Contender("torch.compile of it", eager, gradient, compile=True, capturable=capturable),
+    ]
+
+
+FAMILY: dict[str, list[Contender]] = {
+    "masked_softmax": [
+        Contender("ours", lambda p: kernels.masked_softmax(p.logits, legal=p.words)),
+        Contender("ours from a bool mask", lambda p: kernels.masked_softmax(p.logits, legal=p.legal)),
+        *rivals(lambda p: fill(p).softmax(1)),
+        Contender("eager torch.where", lambda p: torch.where(p.legal, p.logits, -torch.inf).softmax(1)),
+        Contender("eager, renormalised", lambda p: _renormalised(p)),
+        Contender("eager masked_fill, Liger's softmax", liger_softmax, needs="liger_kernel"),
+    ],
+    "masked_log_softmax": [
+        Contender("ours", lambda p: kernels.masked_log_softmax(p.logits, legal=p.words)),
+        *rivals(lambda p: fill(p).log_softmax(1)),
+    ],
+    "masked_policy_terms": [
+        Contender("ours", our_terms),
+        *rivals(eager_terms),
+    ],
+    "masked_entropy": [
+        Contender("ours", lambda p: kernels.masked_entropy(p.logits, legal=p.words)),
+        *rivals(eager_entropy),
+    ],
+    "masked_cross_entropy, index": [
+        Contender("ours", lambda p: kernels.masked_cross_entropy(p.logits, p.moves, legal=p.words)),
+        *rivals(eager_cross_entropy),
+    ],
+    "masked_cross_entropy, soft": [
+        Contender("ours", lambda p: kernels.masked_cross_entropy(p.logits, p.soft, legal=p.words)),
+        *rivals(eager_soft),
+    ],
+    "masked_cross_entropy, ragged": [
+        Contender("ours", lambda p: kernels.masked_cross_entropy(p.logits, p.ragged, legal=p.words)),
+        Contender("eager masked_fill", eager_ragged, capturable=False),
+    ],
+    "masked_sample": [
+        Contender(
+            "ours", lambda p: kernels.masked_sample(p.logits, legal=p.words, seed=1, row_keys=p.keys), gradient=False
+        ),
+        Contender("eager masked_fill", eager_sample, gradient=False),
+    ],
+    "gumbel_top_k": [
+        Contender(
+            "ours",
+            lambda p: kernels.gumbel_top_k(p.logits, legal=p.words, k=16, seed=1, row_keys=p.keys),
+            gradient=False,
+        ),
+        Contender("eager masked_fill", eager_top_k, gradient=False),
+    ],
+    "legal_log_probs": [
+        Contender(
+            "ours", lambda p: kernels.legal_log_probs(p.logits, legal=p.words, width=218), gradient=False
+        ),
+        Contender("eager masked_fill", lambda p: fill(p).log_softmax(1)[p.legal], gradient=False, capturable=False),
+    ],
+    "invalid_mass": [
+        Contender("ours", lambda p: kernels.invalid_mass(p.logits, legal=p.words), gradient=False),
+        *rivals(lambda p: p.logits.abs().masked_fill(p.legal, 0.0).sum(1), gradient=False),
+    ],
+    "pack_legal": [
+        Contender("ours", lambda p: kernels.pack_legal(p.legal), gradient=False),
+    ],
+}  # fmt: skip
+
+
+def _renormalised(p: Problem) -> Tensor:
+    dense = p.logits.softmax(1) * p.legal
+    return dense / dense.sum(1, keepdim=True)
