@@ -46,6 +46,11 @@ def taken_port() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
+def heed_ctrl_c() -> None:
+    """A shell starts background jobs with SIGINT ignored, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     """The sentence with which `zeromass WORDS` is refused."""
     assert zeromass.main(list(words)) == 2
@@ -214,6 +219,7 @@ def test_output_into_a_closed_pipe_is_quiet() -> None:
 def test_interrupt_ends_play_without_traceback() -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "zeromass", "play"],
+        preexec_fn=heed_ctrl_c,
         env=environment(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -299,6 +305,7 @@ def test_monitor_says_where_and_ends_with_ctrl_c() -> None:
     Path("runs/mine").mkdir(parents=True)
     process = subprocess.Popen(
         [sys.executable, "-m", "zeromass", "monitor", "mine"],
+        preexec_fn=heed_ctrl_c,
         env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
