@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agent.network import Network, expected_score
+from agent.network import expected_score
 from agent.planes import planes
 
 
@@ -30,7 +30,7 @@ class Evaluator:
         batch_size: the most positions given to the network at once; bounds memory, not the caller.
     """
 
-    def __init__(self, network: Network, device: torch.device | str = "cpu", batch_size: int = 512) -> None:
+    def __init__(self, network: torch.nn.Module, device: torch.device | str = "cpu", batch_size: int = 512) -> None:
         self.device = torch.device(device)
         self.batch_size = batch_size
         self._network = network.to(self.device).eval()

@@ -53,7 +53,11 @@ class InvalidMassMeter:
     _batches: int = 0
 
     def check(self, probabilities: Tensor, positions: NDArray[np.uint64]) -> float:
-        """Measure [B, 1880] probabilities over the moves of packed positions uint64 [B, WORDS].
+        """Measure probabilities over the moves of packed positions uint64 [B, WORDS].
+
+        Args:
+            probabilities: [B, 1880]; a column more holds mass that stands on no move at all, and is as illegal.
+            positions: whose moves they are.
 
         Returns:
             The largest mass on illegal moves in this batch: 0.0.
@@ -64,7 +68,9 @@ class InvalidMassMeter:
         if len(positions) == 0:
             return 0.0
         legal = torch.from_numpy(rules.legal_bits(positions)).to(probabilities.device)
-        mass = invalid_mass(probabilities.detach(), legal=legal).double().cpu()
+        outside = probabilities[:, vocabulary.SIZE :].detach().abs().sum(1).double().cpu()
+        probabilities = probabilities[:, : vocabulary.SIZE]
+        mass = invalid_mass(probabilities.detach(), legal=legal).double().cpu() + outside
         for row in self._rows_for_oracle(len(positions)):
             mass[row] = torch.maximum(mass[row], _mass_by_python_chess(probabilities[row], positions[row]))
         largest = float(mass.max())  # NaN stays NaN

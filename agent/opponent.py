@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import chess
 import torch
@@ -12,12 +12,15 @@ import torch
 from agent import vocabulary
 from agent.compilation import warm_up
 from agent.errors import InputError
-from agent.evaluator import Evaluator
+from agent.evaluators import make_evaluator
 from agent.network import Network
-from agent.player import LookaheadPlayer, Player
+from agent.player import Player, make_player
 from agent.rules import Games
 from agent.runs import RUNS, checkpoint_weights, find_run, newest_runs
 from agent.weights import Weights, load_weights
+
+SIMULATIONS: Final = 256
+"""Of a move, unless somebody says otherwise."""
 
 
 class Thought(NamedTuple):
@@ -88,6 +91,7 @@ def load_opponent(
     *,
     runs: Path = RUNS,
     seed: int = 0,
+    simulations: int = SIMULATIONS,
     progress: Callable[[str], None] | None = None,
 ) -> Opponent:
     """The agent with the weights that `find_weights` finds, ready to move at once.
@@ -97,11 +101,12 @@ def load_opponent(
         run: a run folder.
         runs: where run folders are.
         seed: of an untrained network.
+        simulations: of the search for each move; 0: a look one ply ahead.
         progress: gets lines of text while code is compiled.
     """
     found = find_weights(weights, run, runs=runs, seed=seed)
     warm_up(progress)
-    opponent = Opponent(LookaheadPlayer(Evaluator(found.weights.network)), found.origin, found.warnings)
+    opponent = Opponent(make_player(make_evaluator(found.weights.network), simulations), found.origin, found.warnings)
     opponent.think(chess.Board())  # the first evaluation is slow; the first move should not be
     return opponent
 

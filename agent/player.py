@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 
 from agent import rules
 from agent.evaluator import Evaluator
+from agent.evaluators import for_search
 from agent.policy import MaskedPolicy
 from agent.rules import Games, Termination
+from agent.search import GumbelSearch, SearchSettings
 
 
 class Choice(NamedTuple):
@@ -132,6 +134,37 @@ class LookaheadPlayer:
         scores[outcomes == Termination.CHECKMATE] = np.inf
         best = best_in_segments(scores, offsets)
         return Choice(moves[best], values[best])
+
+
+class SearchPlayer:
+    """Plays what Gumbel search finds best, without noise.
+
+    Args:
+        evaluator: the network.
+        settings: of the search; `gumbel_scale` 0 plays the best move, above 0 varies.
+        seed: of the noise, if there is any.
+    """
+
+    def __init__(self, evaluator: Evaluator, settings: SearchSettings, *, seed: int = 0) -> None:
+        self._search = GumbelSearch(settings, for_search(evaluator))
+        self._seed = seed
+
+    @property
+    def name(self) -> str:
+        """For tables and PGN."""
+        return f"search:{self._search.settings.simulations}"
+
+    def choose(self, games: Games) -> Choice:
+        """Choose a move in every game."""
+        result = self._search.run(games, np.arange(len(games)), self._seed)
+        return Choice(result.moves, result.values)
+
+
+def make_player(evaluator: Evaluator, simulations: int) -> Player:
+    """The agent at its best: search without noise, or for 0 simulations a look one ply ahead."""
+    if simulations == 0:
+        return LookaheadPlayer(evaluator)
+    return SearchPlayer(evaluator, SearchSettings(simulations=simulations, gumbel_scale=0))
 
 
 def best_in_segments(scores: NDArray[np.floating], offsets: NDArray[np.int64]) -> NDArray[np.int64]:

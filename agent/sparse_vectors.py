@@ -8,6 +8,7 @@ registers the processor has.
 No bounds are checked: arrays must be C-contiguous float32, indices int32, sizes as documented.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, cast
@@ -27,12 +28,20 @@ SUM_LANES: Final = 64
 PRODUCT_LANES: Final = 32
 """Widths of rows that are multiplied are a multiple of this."""
 STRANDS: Final = 4
-"""Inputs of a dense layer come in groups of this many, each with a partial sum of its own."""
+"""Inputs of a dense layer are taken in groups of this many, each with a partial sum of its own."""
 
 _float = ir.FloatType()
 _index = ir.IntType(64)
 _SUM: Final = ir.VectorType(_float, SUM_LANES)
 _PRODUCT: Final = ir.VectorType(_float, PRODUCT_LANES)
+
+
+def aligned(*shape: int) -> Floats:
+    """Zeros float32 that start on a cache line: loads of whole vectors that straddle two take twice the time."""
+    size = math.prod(shape)
+    room = np.zeros(size + 16, np.float32)
+    start = -room.ctypes.data % 64 // 4
+    return room[start : start + size].reshape(shape)
 
 
 class _Writer:
@@ -87,10 +96,10 @@ class _Writer:
         return self.builder.extract_element(vector, ir.Constant(ir.IntType(32), 0))
 
     @contextmanager
-    def steps(self, stop: Any, step: int = 1) -> Iterator[Any]:
-        """Loop over 0, step, 2 step, ... below `stop`."""
-        zero, by = ir.Constant(_index, 0), ir.Constant(_index, step)
-        with cgutils.for_range_slice(self.builder, zero, stop, by) as (index, _):
+    def steps(self, stop: Any, step: int = 1, start: Any = None) -> Iterator[Any]:
+        """Loop over start (0), start + step, start + 2 step, ... below `stop`."""
+        start = _constant(0) if start is None else start
+        with cgutils.for_range_slice(self.builder, start, stop, _constant(step)) as (index, _):
             yield index
 
     def variable(self, value: Any) -> Any:
@@ -129,13 +138,19 @@ def _dense(_context: Any, values: Any, rows: Any, count: Any, table: Any, bias: 
         with w.steps(width, PRODUCT_LANES) as column:
             nothing = ir.Constant(_PRODUCT, None)
             totals = [w.variable(w.load(bias, column, _PRODUCT))] + [w.variable(nothing) for _ in range(STRANDS - 1)]
-            with w.steps(w.arrays[count], STRANDS) as first:
+
+            def accumulate(i: Any, total: Any, column: Any = column) -> None:
+                row = w.row(rows, i)
+                weights = w.load(table, builder.add(builder.mul(row, width), column), _PRODUCT)
+                value = w.splat(w.load(values, row, _float), _PRODUCT)
+                builder.store(w.multiply_add(value, weights, builder.load(total)), total)
+
+            groups = builder.and_(w.arrays[count], _constant(-STRANDS))
+            with w.steps(groups, STRANDS) as first:
                 for strand, total in enumerate(totals):
-                    i = builder.add(first, _constant(strand))
-                    at = builder.add(builder.mul(w.row(rows, i), width), column)
-                    value = w.splat(w.load(values, i, _float), _PRODUCT)
-                    product = w.multiply_add(value, w.load(table, at, _PRODUCT), builder.load(total))
-                    builder.store(product, total)
+                    accumulate(builder.add(first, _constant(strand)), total)
+            with w.steps(w.arrays[count], start=groups) as i:
+                accumulate(i, totals[0])
             low = builder.fadd(builder.load(totals[0]), builder.load(totals[1]))
             high = builder.fadd(builder.load(totals[2]), builder.load(totals[3]))
             w.store(builder.fadd(low, high), out, column)
@@ -184,10 +199,8 @@ def _dot_rows(_context: Any, vector: Any, table: Any, row: Any, other: Any, othe
 sum_rows = cast(Callable[[Floats, Rows, np.int64, Floats, Floats], None], _sum_rows)
 """sum_rows(table [R, W], rows, count, bias [W], out [W]): out = bias + sum of table[rows[i]], i < count."""
 dense = cast(Callable[[Floats, Rows, np.int64, Floats, Floats, Floats], None], _dense)
-"""dense(values, rows, count, table [R, H], bias [H], out [H]): out = bias + sum of values[i] table[rows[i]].
-
-Reads whole groups of STRANDS: beyond `count` the caller puts values 0 and valid rows.
-"""
+"""dense(values [R], rows, count, table [R, H], bias [H], out [H]):
+out = bias + sum of values[rows[i]] table[rows[i]], i < count."""
 dot_row = cast(Callable[[Floats, Floats, np.int64], np.float32], _dot_row)
 """dot_row(vector [H], table [R, H], row): vector . table[row]."""
 dot_rows = cast(Callable[[Floats, Floats, np.int64, Floats, np.int64], np.float32], _dot_rows)

@@ -12,7 +12,7 @@ from torch import Tensor
 from agent import vocabulary
 from agent.errors import InputError
 from agent.files import write_atomic
-from agent.network import Architecture, Network
+from agent.networks import ARCHITECTURES, AnyNetwork, architecture_from_metadata, make_network
 from agent.planes import PLANES
 
 
@@ -20,12 +20,12 @@ from agent.planes import PLANES
 class Weights:
     """A network with what is known about where it came from."""
 
-    network: Network
+    network: AnyNetwork
     provenance: Mapping[str, str]
     """Free text by key, for example `run`, `step`, `version`, `zeromass`."""
 
 
-def to_bytes(network: Network, provenance: Mapping[str, str]) -> bytes:
+def to_bytes(network: AnyNetwork, provenance: Mapping[str, str]) -> bytes:
     """The weights file of `network` as bytes."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     metadata = {
@@ -37,7 +37,7 @@ def to_bytes(network: Network, provenance: Mapping[str, str]) -> bytes:
     return safetensors.torch.save(tensors, metadata)
 
 
-def save_weights(path: Path, network: Network, provenance: Mapping[str, str]) -> None:
+def save_weights(path: Path, network: AnyNetwork, provenance: Mapping[str, str]) -> None:
     """Write a weights file; after a crash `path` holds the old file or the new one, whole."""
     write_atomic(path, to_bytes(network, provenance))
 
@@ -56,10 +56,10 @@ def load_weights(path: Path) -> Weights:
             tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise InputError(f"weights file '{path}' is damaged ({error}); use another copy or checkpoint") from error
-    if metadata.get("architecture") != "se-resnet":
+    if metadata.get("architecture") not in ARCHITECTURES:
         raise InputError(
-            f"weights file '{path}' holds architecture {metadata.get('architecture')!r}, not 'se-resnet'; "
-            "only files written by `zeromass train` can be used"
+            f"weights file '{path}' holds architecture {metadata.get('architecture')!r}, not "
+            f"{' or '.join(map(repr, ARCHITECTURES))}; only files written by `zeromass train` can be used"
         )
     for key, ours in (("planes", PLANES), ("moves", vocabulary.SIZE)):
         if metadata.get(key) != str(ours):
@@ -67,7 +67,7 @@ def load_weights(path: Path) -> Weights:
                 f"weights file '{path}' was made for {metadata.get(key)} {key}, this version has {ours}; train anew"
             )
     try:
-        network = Network(Architecture(blocks=int(metadata["blocks"]), channels=int(metadata["channels"])))
+        network = make_network(architecture_from_metadata(metadata))
         network.load_state_dict(tensors)
         provenance = {str(key): str(value) for key, value in json.loads(metadata["provenance"]).items()}
     except (KeyError, ValueError, RuntimeError) as error:
