@@ -1,0 +1,155 @@
+"""Searching with a network that wants batches: one leaf a game waits, all of them are evaluated at once."""
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from agent import rules
+from agent.compilation import njit
+from agent.evaluator import Evaluator
+from agent.rules.bits import Words
+from agent.rules.movegen import ROW
+from agent.rules.record import WORDS
+from agent.search.noise import noise_stream
+from agent.search.result import Output, write_result
+from agent.search.walk import DEPTH, Knobs, Room, Tree, begin, take_in, walk_on
+from kernels import legal_log_probs
+
+
+class LeafValues(NamedTuple):
+    """What a network says about L leaves."""
+
+    log_probs: NDArray[np.float32]
+    """[L, K] logits of the legal moves, in their order; K at least the largest count, the rest is ignored."""
+    values: NDArray[np.float32]
+    """[L] expected score -1..1 of the side to move."""
+
+
+class LeafEvaluator(Protocol):
+    """A network that evaluates leaves in batches."""
+
+    def evaluate_leaves(
+        self, positions: NDArray[np.uint64], moves: NDArray[np.uint16], counts: NDArray[np.int32]
+    ) -> LeafValues:
+        """Evaluate positions [L, WORDS] with their legal `moves` [L, 224], of which the first `counts` [L] count.
+
+        The arrays are the search's own and change after the call.
+        """
+        ...
+
+
+class NetworkLeaves:
+    """Evaluates leaves with an `Evaluator`; only the compact policy of legal moves leaves its device.
+
+    Args:
+        evaluator: the network on its runtime.
+    """
+
+    def __init__(self, evaluator: Evaluator) -> None:
+        self._evaluator = evaluator
+
+    @torch.inference_mode()
+    def evaluate_leaves(
+        self, positions: NDArray[np.uint64], moves: NDArray[np.uint16], counts: NDArray[np.int32]
+    ) -> LeafValues:
+        """See `LeafEvaluator`."""
+        evaluation = self._evaluator.evaluate(positions)
+        legal = torch.from_numpy(rules.pack_moves(moves, counts)).to(evaluation.logits.device)
+        compact = legal_log_probs(evaluation.logits, legal=legal, width=int(counts.max(initial=1)))
+        return LeafValues(compact.log_probs.cpu().numpy(), evaluation.values.cpu().numpy())
+
+
+class Waiting(NamedTuple):
+    """Leaves that wait for the network, G games at most; the first L rows count."""
+
+    games: NDArray[np.int64]
+    """[G] whose they are, ascending."""
+    positions: Words
+    """[G, WORDS]."""
+    moves: NDArray[np.uint16]
+    """[G, ROW]."""
+    counts: NDArray[np.int32]
+    """[G]."""
+
+
+def make_waiting(games: int) -> Waiting:
+    """Room for the leaves of `games` games."""
+    return Waiting(
+        np.empty(games, np.int64),
+        np.empty((games, WORDS), np.uint64),
+        np.empty((games, ROW), np.uint16),
+        np.empty(games, np.int32),
+    )
+
+
+@njit
+def _tree_of(trees: Tree, game: np.int64) -> Tree:
+    return Tree(trees.positions[game], trees.nodes[game], trees.edges[game], trees.path[game], trees.state[game])
+
+
+@njit
+def begin_games(positions: Words, trees: Tree, knobs: Knobs, room: Room, waiting: Waiting) -> np.int64:
+    """Begin a search at each of `positions` [G, WORDS]; return how many roots wait."""
+    length = np.int64(0)
+    for game in range(positions.shape[0]):
+        tree = _tree_of(trees, np.int64(game))
+        count = begin(tree, positions[game], knobs, waiting.moves[length], room)
+        if count > 0:
+            waiting.games[length] = game
+            waiting.positions[length, :] = tree.positions[0]
+            waiting.counts[length] = count
+            length += 1
+    return length
+
+
+@njit
+def walk_games(
+    trees: Tree,
+    knobs: Knobs,
+    histories: Words,
+    lengths: NDArray[np.int32],
+    streams: NDArray[np.uint64],
+    log_probs: NDArray[np.float32],
+    values: NDArray[np.float32],
+    room: Room,
+    waiting: Waiting,
+) -> np.int64:
+    """Take in what the network says of the leaves that wait and walk on to the next ones, in their place.
+
+    Returns:
+        how many wait now; or -1 - row where the network's answer was no number.
+    """
+    length = np.int64(0)
+    for row in range(values.shape[0]):
+        game = waiting.games[row]
+        tree = _tree_of(trees, game)
+        count = np.int64(waiting.counts[row])
+        value = np.float64(values[row])
+        if not take_in(tree, knobs, waiting.moves[row], log_probs[row], count, value, streams[game], room):
+            return np.int64(-1 - row)
+        # Not below `row` yet, or just taken in: nothing that still waits is overwritten.
+        count = walk_on(tree, knobs, histories[game], np.int64(lengths[game]), waiting.moves[length], room)
+        if count > 0:
+            waiting.games[length] = game
+            waiting.positions[length, :] = tree.positions[tree.path[tree.state[DEPTH], 0]]
+            waiting.counts[length] = count
+            length += 1
+    return length
+
+
+@njit
+def write_results(trees: Tree, knobs: Knobs, output: Output, room: Room) -> None:
+    """Write the results of all games."""
+    for game in range(output.moves.shape[0]):
+        write_result(_tree_of(trees, np.int64(game)), knobs, np.int64(game), output, room)
+
+
+@njit
+def make_streams(
+    seed: np.uint64, keys: NDArray[np.uint64], plies: NDArray[np.int32], streams: NDArray[np.uint64]
+) -> None:
+    """Write the noise stream of every game to `streams` [G]."""
+    for game in range(keys.shape[0]):
+        streams[game] = noise_stream(seed, keys[game], np.int64(plies[game]))

@@ -1,0 +1,81 @@
+"""Searching with a network that is itself compiled: a whole batch of searches is one call, no Python inside."""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from types import FunctionType
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.compilation import cache_folder, njit
+from agent.rules.bits import Words
+from agent.search.noise import noise_stream
+from agent.search.result import Output, write_result
+from agent.search.walk import DEPTH, Knobs, Room, Tree, begin, take_in, walk_on
+
+
+class CompiledEvaluator(NamedTuple):
+    """A network that compiled code can call.
+
+    `evaluate` is njit-compiled and called as
+    `evaluate(position [WORDS], moves uint16 [ROW], count, parameters, scratch, logits float32 [ROW]) -> value`:
+    it writes the logits of the first `count` moves, in their order, and returns the expected score.
+    """
+
+    evaluate: Callable[..., Any]
+    parameters: Any
+    """Weights, of any type Numba knows; new weights of the same types need no compiling."""
+    scratch: Any
+    """Room for one evaluation; used by one search at a time."""
+
+
+def _unbound(*_arguments: Any) -> Any:
+    raise NotImplementedError("stands for the evaluator that `search_loop` binds")
+
+
+evaluate: Final[Callable[..., Any]] = _unbound
+
+
+def _search_games(
+    positions: Words,
+    histories: Words,
+    lengths: NDArray[np.int32],
+    keys: NDArray[np.uint64],
+    plies: NDArray[np.int32],
+    seed: np.uint64,
+    tree: Tree,
+    knobs: Knobs,
+    parameters: Any,
+    scratch: Any,
+    room: Room,
+    output: Output,
+) -> int:
+    """Search every game in turn, in one tree's memory; -1, or the row of the evaluation that was no number."""
+    for game in range(positions.shape[0]):
+        stream = noise_stream(seed, keys[game], np.int64(plies[game]))
+        count = begin(tree, positions[game], knobs, room.moves, room)
+        while count > 0:
+            leaf = tree.positions[tree.path[tree.state[DEPTH], 0]]
+            value = evaluate(leaf, room.moves, count, parameters, scratch, room.logits)
+            if not take_in(tree, knobs, room.moves, room.logits, count, np.float64(value), stream, room):
+                return game
+            count = walk_on(tree, knobs, histories[game], np.int64(lengths[game]), room.moves, room)
+        write_result(tree, knobs, np.int64(game), output, room)
+    return -1
+
+
+@functools.cache
+def search_loop(network: Callable[..., Any]) -> Callable[..., int]:
+    """`_search_games` compiled for one evaluator, as if it stood in the evaluator's own module.
+
+    A closure or an argument would be neither cached nor inlined. The machine code is cached in the folder
+    of the evaluator's sources, by a name that holds the hash of the search's.
+    """
+    source: Any = getattr(network, "py_func", network)
+    name = f"search_{cache_folder(Path(__file__)).name}_with_{source.__name__}"
+    code = _search_games.__code__.replace(co_filename=source.__code__.co_filename, co_name=name, co_qualname=name)
+    loop = FunctionType(code, {**globals(), "evaluate": network}, name)
+    loop.__module__ = source.__module__
+    return njit(loop)

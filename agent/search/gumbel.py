@@ -1,0 +1,158 @@
+"""Gumbel search over batches of games: the public face of the search. See docs/search.md."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from agent import rules
+from agent.evaluator import Evaluator
+from agent.rules import Games
+from agent.search.batched import (
+    LeafEvaluator,
+    LeafValues,
+    NetworkLeaves,
+    begin_games,
+    make_streams,
+    make_waiting,
+    walk_games,
+    write_results,
+)
+from agent.search.compiled import CompiledEvaluator, search_loop
+from agent.search.result import SearchResult, make_output
+from agent.search.settings import SearchSettings
+from agent.search.walk import Tree, make_knobs, make_room, make_trees
+
+
+class GumbelSearch:
+    """Policy improvement by planning with Gumbel (Danihelka et al. 2022), for a batch of chess games.
+
+    Equal to mctx's `gumbel_muzero_policy` with its defaults, over legal moves only. One object serves one
+    thread at a time: it keeps the memory of its trees from one call to the next.
+
+    Args:
+        settings: of the search.
+        evaluator: a compiled network (the whole search is then one call without the interpreter lock), an
+            `Evaluator`, or anything else that evaluates leaves in batches.
+    """
+
+    def __init__(self, settings: SearchSettings, evaluator: Evaluator | LeafEvaluator | CompiledEvaluator) -> None:
+        self.settings = settings
+        self._evaluator: LeafEvaluator | CompiledEvaluator = (
+            NetworkLeaves(evaluator) if isinstance(evaluator, Evaluator) else evaluator
+        )
+        self._knobs = make_knobs(settings)
+        self._room = make_room()
+        self._trees = make_trees(0, settings.simulations)
+
+    def run(self, games: Games, keys: ArrayLike | None = None, seed: int = 0) -> SearchResult:
+        """Search every one of B games; they are not changed.
+
+        Args:
+            games: unfinished, in that they have legal moves; whether to play on when a draw may be claimed is
+                the caller's affair.
+            keys: integers [B] naming the games; the root noise of a game is fixed by seed, key and ply alone,
+                so the same position, seed and key give the same move in whatever batch. Zeros if not given.
+            seed: any int.
+
+        Raises:
+            ValueError: a game has no legal move; `keys` do not fit; or the network's answer is NaN, infinite,
+                or gives no legal move any probability. The message names the game.
+        """
+        batch = len(games)
+        names = _checked_keys(keys, batch)
+        if batch == 0:
+            return make_output(0).result()
+        ends = np.flatnonzero(rules.count_moves(games.positions) < 1)
+        if ends.size:
+            raise ValueError(f"game {ends[0]} has no legal move: {rules.to_fen(games.positions[ends[0]])}")
+        word = np.uint64(seed & (2**64 - 1))
+        if isinstance(self._evaluator, CompiledEvaluator):
+            return self._run_compiled(self._evaluator, games, names, word)
+        return self._run_batched(self._evaluator, games, names, word)
+
+    def _run_compiled(
+        self, network: CompiledEvaluator, games: Games, keys: NDArray[np.uint64], seed: np.uint64
+    ) -> SearchResult:
+        output = make_output(len(games))
+        faulty = search_loop(network.evaluate)(
+            games.positions,
+            games._keys,
+            games._length,
+            keys,
+            games.ply,
+            seed,
+            _first(self._trees_for(1)),
+            self._knobs,
+            network.parameters,
+            network.scratch,
+            self._room,
+            output,
+        )
+        if faulty >= 0:
+            raise _no_number(faulty)
+        return output.result()
+
+    def _run_batched(
+        self, network: LeafEvaluator, games: Games, keys: NDArray[np.uint64], seed: np.uint64
+    ) -> SearchResult:
+        batch = len(games)
+        trees, waiting, streams = self._trees_for(batch), make_waiting(batch), np.empty(batch, np.uint64)
+        make_streams(seed, keys, games.ply, streams)
+        length = begin_games(games.positions, trees, self._knobs, self._room, waiting)
+        while length > 0:
+            counts = waiting.counts[:length]
+            found = network.evaluate_leaves(waiting.positions[:length], waiting.moves[:length], counts)
+            log_probs, values = _checked_leaves(found, counts)
+            length = walk_games(
+                trees,
+                self._knobs,
+                games._keys,
+                games._length,
+                streams,
+                log_probs,
+                values,
+                self._room,
+                waiting,
+            )
+        if length < 0:
+            raise _no_number(int(waiting.games[-1 - length]))
+        output = make_output(batch)
+        write_results(trees, self._knobs, output, self._room)
+        return output.result()
+
+    def _trees_for(self, games: int) -> Tree:
+        """Trees of at least `games` games."""
+        if len(self._trees.state) < games:
+            self._trees = make_trees(games, self.settings.simulations)
+        return self._trees
+
+
+def _first(trees: Tree) -> Tree:
+    return Tree(*(array[0] for array in trees))
+
+
+def _no_number(game: int) -> ValueError:
+    return ValueError(f"the network's answer for a position of game {game} is NaN, infinite or no distribution")
+
+
+def _checked_keys(keys: ArrayLike | None, batch: int) -> NDArray[np.uint64]:
+    array = np.zeros(batch, np.uint64) if keys is None else np.asarray(keys)
+    if array.shape != (batch,) or (array.dtype.kind not in "iu" and batch):
+        raise ValueError(f"keys must be integers of shape [{batch}], not {array.dtype} {list(array.shape)}")
+    return np.require(
+        array.astype(np.int64, copy=False).view(np.uint64) if array.dtype.kind == "i" else array, np.uint64, ["C", "W"]
+    )
+
+
+def _checked_leaves(found: LeafValues, counts: NDArray[np.int32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The network's answer as compiled code may read it.
+
+    Raises:
+        ValueError: it does not cover every leaf and every legal move.
+    """
+    log_probs = np.require(found.log_probs, np.float32, ["C", "W"])
+    values = np.require(found.values, np.float32, ["C", "W"])
+    length, width = len(counts), int(counts.max())
+    if log_probs.ndim != 2 or len(log_probs) != length or log_probs.shape[1] < width or values.shape != (length,):
+        wanted = f"log_probs [{length}, at least {width}] and values [{length}]"
+        raise ValueError(f"the network must give {wanted}, not {list(log_probs.shape)} and {list(values.shape)}")
+    return log_probs, values

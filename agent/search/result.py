@@ -1,0 +1,182 @@
+"""What a search found: the move, the improved policy over legal moves, values, the line it expects."""
+
+import math
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.compilation import njit
+from agent.rules.batch import NO_MOVE
+from agent.rules.movegen import find_targets, write_moves
+from agent.search.mates import mating_move
+from agent.search.tree import best_root_edge, transform
+from agent.search.walk import Knobs, Room, Tree
+from agent.vocabulary import MAX_LEGAL, SIZE
+
+LINE: Final = 32
+"""The most plies of a principal variation."""
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """Results of B searches; M legal moves in all. Game b's are offsets[b]:offsets[b + 1], by ascending move."""
+
+    moves: NDArray[np.uint16]
+    """[B] the move chosen, a vocabulary index."""
+    offsets: NDArray[np.int64]
+    """[B + 1]."""
+    indices: NDArray[np.uint16]
+    """[M] legal moves."""
+    probabilities: NDArray[np.float32]
+    """[M] improved policy: softmax of logits + sigma(completed values); sums to 1 in every game."""
+    visits: NDArray[np.int32]
+    """[M] simulations through each move."""
+    raw_values: NDArray[np.float32]
+    """[B] expected score -1..1 of the side to move by the network alone; 1 where it mates at once."""
+    values: NDArray[np.float32]
+    """[B] expected score of the improved policy, its moves valued as the search completed them."""
+    lines: NDArray[np.uint16]
+    """[B, 32] principal variation, each move from its mover's side, the rest of a row 65535."""
+
+    def dense(self) -> NDArray[np.float32]:
+        """[B, 1880] improved policy, 0.0 at illegal moves."""
+        policy = np.zeros((len(self.moves), SIZE), np.float32)
+        policy[np.repeat(np.arange(len(self.moves)), np.diff(self.offsets)), self.indices] = self.probabilities
+        return policy
+
+
+class Output(NamedTuple):
+    """`SearchResult` as compiled code fills it, with room for 218 moves a game."""
+
+    moves: NDArray[np.uint16]
+    offsets: NDArray[np.int64]
+    indices: NDArray[np.uint16]
+    probabilities: NDArray[np.float32]
+    visits: NDArray[np.int32]
+    raw_values: NDArray[np.float32]
+    values: NDArray[np.float32]
+    lines: NDArray[np.uint16]
+
+    def result(self) -> SearchResult:
+        """What was written."""
+        moves = int(self.offsets[-1])
+        return SearchResult(
+            self.moves,
+            self.offsets,
+            self.indices[:moves].copy(),
+            self.probabilities[:moves].copy(),
+            self.visits[:moves].copy(),
+            self.raw_values,
+            self.values,
+            self.lines,
+        )
+
+
+def make_output(games: int) -> Output:
+    """Room for the results of `games` games."""
+    return Output(
+        np.empty(games, np.uint16),
+        np.zeros(games + 1, np.int64),
+        np.empty(games * MAX_LEGAL, np.uint16),
+        np.empty(games * MAX_LEGAL, np.float32),
+        np.empty(games * MAX_LEGAL, np.int32),
+        np.empty(games, np.float32),
+        np.empty(games, np.float32),
+        np.full((games, LINE), NO_MOVE, np.uint16),
+    )
+
+
+@njit
+def write_result(tree: Tree, knobs: Knobs, game: np.int64, output: Output, room: Room) -> None:
+    """Write what the finished `tree` says to row `game` of `output`; rows must be written in order."""
+    output.raw_values[game] = tree.nodes[0].value
+    if tree.nodes[0].exact:
+        _write_mate(tree, game, output, room)
+        return
+    most = np.int64(0)
+    first = np.int64(tree.nodes[0].first)
+    for i in range(first, first + tree.nodes[0].visited):
+        most = max(most, np.int64(tree.edges[i].visits))
+    best = best_root_edge(tree.nodes, tree.edges, knobs.scaling, most)
+    output.moves[game] = np.uint16(tree.edges[best].action)
+    output.values[game] = _write_policy(tree, knobs, game, output)
+    _write_line(tree, best, output.lines[game])
+
+
+@njit
+def _write_policy(tree: Tree, knobs: Knobs, game: np.int64, output: Output) -> float:
+    """Write the improved policy (section 4, equation 11) by ascending move; return its expected score."""
+    root = tree.nodes[0]
+    first, count, visited = np.int64(root.first), np.int64(root.count), np.int64(root.visited)
+    slope, low, mixed, _ = transform(tree.nodes, tree.edges, np.int64(0), knobs.scaling)
+    start = output.offsets[game]
+    output.offsets[game + 1] = start + count
+    peak = slope * (mixed - low) if visited < count else 0.0
+    for i in range(first, first + visited):
+        peak = max(peak, slope * (tree.edges[i].value - low))
+    total, value = 0.0, 0.0
+    for i in range(count):
+        edge = tree.edges[first + i]
+        completed = np.float64(edge.value) if i < visited else mixed
+        weight = edge.prior * math.exp(slope * (completed - low) - peak)
+        total += weight
+        value += weight * completed
+        place = start + i
+        while place > start and output.indices[place - 1] > edge.action:
+            output.indices[place] = output.indices[place - 1]
+            output.probabilities[place] = output.probabilities[place - 1]
+            output.visits[place] = output.visits[place - 1]
+            place -= 1
+        output.indices[place] = np.uint16(edge.action)
+        output.probabilities[place] = np.float32(weight)
+        output.visits[place] = edge.visits
+    for i in range(start, start + count):
+        output.probabilities[i] = np.float32(output.probabilities[i] / total)
+    return value / total
+
+
+@njit
+def _write_line(tree: Tree, edge: np.int64, line: NDArray[np.uint16]) -> None:
+    """Write the moves from the root's `edge` on, at every node the most visited."""
+    for ply in range(line.shape[0]):
+        line[ply] = np.uint16(tree.edges[edge].action)
+        child = np.int64(tree.edges[edge].child)
+        if child < 0:
+            return
+        record = tree.nodes[child]
+        if record.answer >= 0 and ply + 1 < line.shape[0]:
+            line[ply + 1] = np.uint16(record.answer)
+        if record.visited == 0:
+            return
+        edge = np.int64(record.first)
+        for i in range(record.first, record.first + record.visited):
+            if tree.edges[i].visits > tree.edges[edge].visits:
+                edge = np.int64(i)
+
+
+@njit
+def _write_mate(tree: Tree, game: np.int64, output: Output, room: Room) -> None:
+    """The root mates at once: all moves that do are equally good, no other is worth anything."""
+    position = tree.positions[0]
+    find_targets(position, room.targets)
+    count = write_moves(position, room.targets, room.moves)
+    start = output.offsets[game]
+    output.offsets[game + 1] = start + count
+    for i in range(count):
+        output.indices[start + i] = room.moves[i]
+        output.probabilities[start + i] = np.float32(0)
+        output.visits[start + i] = np.int32(0)
+    mates, mate = np.int64(0), np.int64(-1)
+    while True:
+        mate = mating_move(position, room.moves, count, mate + 1, room.position, room.targets)
+        if mate < 0:
+            break
+        output.probabilities[start + mate] = np.float32(1)
+        mates += 1
+    for i in range(start, start + count):
+        output.probabilities[i] /= np.float32(mates)
+    output.moves[game] = np.uint16(tree.nodes[0].answer)
+    output.lines[game, 0] = output.moves[game]
+    output.values[game] = np.float32(1)

@@ -1,0 +1,183 @@
+"""The search in chess: contract of its results, determinism, and what it refuses."""
+
+from dataclasses import replace
+from typing import Any
+
+import chess
+import numpy as np
+import pytest
+
+from agent import rules, vocabulary
+from agent.rules import Games
+from agent.search import CompiledEvaluator, GumbelSearch, LeafValues, SearchResult, SearchSettings, material_evaluator
+from tests.agent.positions import harvest
+from tests.agent.search.evaluators import MaterialLeaves, evaluate_losing, untrained
+
+FENS = [chess.STARTING_FEN, *harvest(11, seed=4)]
+SETTINGS = SearchSettings(simulations=48)
+
+
+def games(fens: list[str] = FENS) -> Games:
+    return Games.from_boards([chess.Board(fen) for fen in fens])
+
+
+def fields(result: SearchResult) -> dict[str, Any]:
+    return {name: getattr(result, name) for name in SearchResult.__dataclass_fields__}
+
+
+def assert_same(one: SearchResult, other: SearchResult) -> None:
+    for name, array in fields(one).items():
+        np.testing.assert_array_equal(array, fields(other)[name], name)
+
+
+def row(result: SearchResult, game: int) -> list[Any]:
+    part = slice(result.offsets[game], result.offsets[game + 1])
+    ragged = [array[part].tolist() for array in (result.indices, result.probabilities, result.visits)]
+    return [int(result.moves[game]), *ragged, float(result.values[game]), result.lines[game].tolist()]
+
+
+@pytest.mark.parametrize("simulations", [0, 1, 48])
+@pytest.mark.parametrize("network", [material_evaluator(), untrained()], ids=["compiled", "batched"])
+def test_contract_of_the_result(network: Any, simulations: int) -> None:
+    """Over exactly the legal moves, policies that sum to 1, visits that add up, lines that can be played."""
+    searched = games()
+    before = searched.positions.copy()
+    result = GumbelSearch(replace(SETTINGS, simulations=simulations), network).run(searched, np.arange(12), seed=3)
+    np.testing.assert_array_equal(searched.positions, before)
+    indices, counts = rules.legal_moves(before)
+    for game, fen in enumerate(FENS):
+        part = slice(result.offsets[game], result.offsets[game + 1])
+        assert result.indices[part].tolist() == indices[game, : counts[game]].tolist()
+        assert result.moves[game] in result.indices[part]
+        assert result.probabilities[part].sum() == pytest.approx(1, abs=1e-5)
+        assert (result.probabilities[part] >= 0).all()
+        assert result.visits[part].sum() in (simulations, 0)
+        assert abs(result.values[game]) <= 1
+        board = chess.Board(fen)
+        assert result.lines[game, 0] == result.moves[game]
+        for move in result.lines[game][result.lines[game] != rules.NO_MOVE].tolist():
+            board.push(board.parse_uci(vocabulary.to_uci(move, black=board.turn == chess.BLACK)))
+    dense = result.dense()
+    assert dense.shape == (12, vocabulary.SIZE)
+    for game in range(12):
+        illegal = np.setdiff1d(np.arange(vocabulary.SIZE), indices[game, : counts[game]])
+        assert (dense[game, illegal] == 0.0).all()
+
+
+def test_batched_and_compiled_agree_to_the_bit() -> None:
+    compiled = GumbelSearch(SETTINGS, material_evaluator()).run(games(), np.arange(12), seed=9)
+    assert_same(compiled, GumbelSearch(SETTINGS, MaterialLeaves()).run(games(), np.arange(12), seed=9))
+
+
+@pytest.mark.parametrize("network", [material_evaluator(), MaterialLeaves()], ids=["compiled", "batched"])
+def test_a_move_depends_on_seed_key_and_ply_alone(network: Any) -> None:
+    search = GumbelSearch(SETTINGS, network)
+    together = search.run(games(), np.arange(12), seed=5)
+    order = [7, 2, 11, 0]
+    apart = search.run(games([FENS[game] for game in order]), np.array(order), seed=5)
+    for place, game in enumerate(order):
+        assert row(apart, place) == row(together, game)
+    assert_same(together, GumbelSearch(SETTINGS, network).run(games(), np.arange(12), seed=5))
+
+
+def test_the_networks_moves_do_not_depend_on_the_batch_either() -> None:
+    """A convolution may round otherwise in another batch; moves and visits stay, values to float32's precision."""
+    search = GumbelSearch(SETTINGS, untrained())
+    together = search.run(games(), np.arange(12), seed=5)
+    for game in range(12):
+        alone = search.run(games([FENS[game]]), np.array([game]), seed=5)
+        part = slice(together.offsets[game], together.offsets[game + 1])
+        assert alone.moves[0] == together.moves[game]
+        np.testing.assert_array_equal(alone.visits, together.visits[part])
+        np.testing.assert_allclose(alone.probabilities, together.probabilities[part], atol=1e-4)
+
+
+def test_seed_key_and_ply_change_the_noise() -> None:
+    search = GumbelSearch(SearchSettings(simulations=0), material_evaluator())
+    same = Games(400)
+    moves = [search.run(same, np.arange(400), seed=seed).moves for seed in (1, 2)]
+    assert 1 - np.mean(moves[0] == moves[1]) > 0.8
+    assert len(set(moves[0].tolist())) == 20
+    assert len(set(search.run(same, np.zeros(400, np.int64), seed=1).moves.tolist())) == 1
+    moved = Games(400)
+    moved.ply[:] = np.arange(400)
+    assert len(set(search.run(moved, np.zeros(400, np.int64), seed=1).moves.tolist())) == 20
+
+
+def test_without_simulations_moves_are_samples_of_the_policy() -> None:
+    """Gumbel-max: a capture has one nat more than each other move."""
+    board = chess.Board("rnbqkbnr/ppp1pppp/8/3p4/4P3/8/PPPP1PPP/RNBQKBNR w KQkq - 0 2")
+    batch = Games.from_boards([board] * 4000)
+    captured = vocabulary.from_uci("e4d5", black=False)
+    legal = board.legal_moves.count()
+    result = GumbelSearch(SearchSettings(simulations=0), material_evaluator()).run(batch, np.arange(4000), seed=1)
+    expected = np.e / (np.e + legal - 1)
+    assert np.mean(result.moves == captured) == pytest.approx(expected, abs=4 * (expected / 4000) ** 0.5)
+    assert result.probabilities[result.indices == captured] == pytest.approx(expected)
+    still = GumbelSearch(SearchSettings(simulations=0, gumbel_scale=0.0), material_evaluator()).run(batch)
+    assert (still.moves == captured).all()
+
+
+def test_leaves_with_known_values_need_no_network() -> None:
+    """Games off lock-step: the batches shrink, none is larger than the games, and few are needed."""
+    network = MaterialLeaves()
+    GumbelSearch(SETTINGS, network).run(games(), np.arange(12), seed=1)
+    assert len(network.batches) <= 49
+    assert max(network.batches) <= 12
+    assert sorted(network.batches, reverse=True) == network.batches
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_values_that_are_no_numbers_are_refused(bad: float) -> None:
+    with pytest.raises(ValueError, match="a position of game 11 is NaN"):
+        GumbelSearch(SETTINGS, MaterialLeaves(spoil_value=bad)).run(games())
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_logits_that_are_no_numbers_are_refused(bad: float) -> None:
+    with pytest.raises(ValueError, match="a position of game 11 is NaN"):
+        GumbelSearch(SETTINGS, MaterialLeaves(spoil_logit=bad)).run(games())
+
+
+def test_an_impossible_move_is_not_an_error() -> None:
+    GumbelSearch(SETTINGS, MaterialLeaves(spoil_logit=-np.inf)).run(games())
+
+
+def test_nan_weights_are_refused() -> None:
+    network = untrained()
+    network._network.value_out.bias.data.fill_(np.nan)  # type: ignore[union-attr]
+    with pytest.raises(ValueError, match="game 0 is NaN"):
+        GumbelSearch(SETTINGS, network).run(games())
+
+
+def test_answers_of_another_shape_are_refused() -> None:
+    class Short:
+        def evaluate_leaves(self, positions: Any, moves: Any, counts: Any) -> LeafValues:
+            return LeafValues(np.zeros((len(positions), int(counts.max()) - 1), np.float32), np.zeros(len(positions)))
+
+    with pytest.raises(ValueError, match="the network must give log_probs"):
+        GumbelSearch(SETTINGS, Short()).run(games())
+
+
+def test_what_callers_may_not_ask() -> None:
+    search = GumbelSearch(SETTINGS, material_evaluator())
+    with pytest.raises(ValueError, match="game 1 has no legal move: 7k/5Q2/6K1/8/8/8/8/8 b"):
+        search.run(games([chess.STARTING_FEN, "7k/5Q2/6K1/8/8/8/8/8 b - - 0 1"]))
+    with pytest.raises(ValueError, match="keys must be integers"):
+        search.run(games(), np.zeros(3, np.int64))
+    for name, value in (("simulations", -1), ("considered", 0), ("c_scale", np.nan), ("gumbel_scale", -1.0)):
+        with pytest.raises(ValueError, match=name):
+            SearchSettings(**{name: value})
+
+
+def test_no_games() -> None:
+    for network in (material_evaluator(), MaterialLeaves()):
+        result = GumbelSearch(SETTINGS, network).run(Games(0))
+        assert len(result.moves) == 0
+        assert result.offsets.tolist() == [0]
+
+
+def test_every_evaluator_gets_a_loop_of_its_own() -> None:
+    """A second compiled evaluator must not run the first one's machine code."""
+    result = GumbelSearch(SETTINGS, CompiledEvaluator(evaluate_losing, 0, 0)).run(games())
+    assert set(result.raw_values.tolist()) <= {-0.25, 1.0}
