@@ -73,14 +73,15 @@ def evaluate(
     weights: _Weights = None,
     run: _Run = None,
     seed: _Seed = 0,
-    lookahead: Annotated[bool, typer.Option(help="Look one ply ahead, or play the policy alone.")] = True,
+    simulations: Annotated[int, typer.Option(min=0, max=100_000, help="Of the agent's search; 0: one ply.")] = 64,
+    policy: Annotated[bool, typer.Option("--policy", help="Play the policy alone, without search.")] = False,
     as_json: _Json = False,
 ) -> int:
     """Play a match and print wins, draws, losses and the score with its 95 % interval."""
     from training.evaluation import evaluate_command
 
     _exclusive(weights, run)
-    return evaluate_command(weights, run, opponent, games, seed, as_json, lookahead)
+    return evaluate_command(weights, run, opponent, games, seed, as_json, simulations, policy)
 
 
 @app.command()

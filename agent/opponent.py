@@ -30,6 +30,10 @@ class Thought(NamedTuple):
     """Legal on the board that was asked about."""
     score: float | None
     """Expected score -1..1 for the side to move; None where the player has no opinion."""
+    line: tuple[chess.Move, ...]
+    """The moves expected, `move` first."""
+    nodes: int
+    """Positions evaluated: simulations, or the legal moves where it looked one ply ahead."""
 
 
 @dataclass(frozen=True)
@@ -41,14 +45,38 @@ class Opponent:
     """One sentence without a full stop: which weights these are."""
     warnings: tuple[str, ...] = ()
     """Sentences about checkpoints that had to be skipped."""
+    simulations: int = 0
+    """Of a move, where nothing else is asked; 0: it looks one ply ahead."""
+    searcher: Callable[[int], Player] | None = None
+    """Makes the same player with other simulations; None: it knows no search."""
 
-    def think(self, board: chess.Board) -> Thought:
-        """Choose a move; `board` must have a legal one. Its move stack counts for repetition."""
-        choice = self.player.choose(Games.from_boards([board]))
-        move = chess.Move.from_uci(vocabulary.to_uci(int(choice.moves[0]), black=board.turn == chess.BLACK))
-        assert board.is_legal(move), f"{move} is illegal in '{board.fen()}'"
+    def think(self, board: chess.Board, simulations: int | None = None) -> Thought:
+        """Choose a move; `board` must have a legal one. Its move stack counts for repetition.
+
+        Args:
+            board: what to think about.
+            simulations: other than usual, where the player searches.
+        """
+        nodes = self.simulations if simulations is None or self.searcher is None else simulations
+        player = self.player if nodes == self.simulations or self.searcher is None else self.searcher(nodes)
+        choice = player.choose(Games.from_boards([board]))
         score = float(choice.values[0])
-        return Thought(move, None if math.isnan(score) else score)
+        expected = choice.moves if choice.lines is None else choice.lines[0]
+        line = _line(board, expected.tolist())
+        return Thought(line[0], None if math.isnan(score) else score, line, nodes or board.legal_moves.count())
+
+
+def _line(board: chess.Board, moves: list[int]) -> tuple[chess.Move, ...]:
+    """Vocabulary indices as moves on `board`, up to the first index that is none."""
+    after, line = board.copy(), list[chess.Move]()
+    for index in moves:
+        if index >= vocabulary.SIZE:
+            break
+        move = chess.Move.from_uci(vocabulary.to_uci(index, black=after.turn == chess.BLACK))
+        assert after.is_legal(move), f"{move} is illegal in '{after.fen()}'"
+        after.push(move)
+        line.append(move)
+    return tuple(line)
 
 
 class FoundWeights(NamedTuple):
@@ -106,7 +134,12 @@ def load_opponent(
     """
     found = find_weights(weights, run, runs=runs, seed=seed)
     warm_up(progress)
-    opponent = Opponent(make_player(make_evaluator(found.weights.network), simulations), found.origin, found.warnings)
+    evaluator = make_evaluator(found.weights.network)
+
+    def searcher(nodes: int) -> Player:
+        return make_player(evaluator, nodes)
+
+    opponent = Opponent(searcher(simulations), found.origin, found.warnings, simulations, searcher)
     opponent.think(chess.Board())  # the first evaluation is slow; the first move should not be
     return opponent
 

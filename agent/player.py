@@ -21,6 +21,8 @@ class Choice(NamedTuple):
     """[B] vocabulary indices, all legal."""
     values: NDArray[np.float32]
     """[B] expected score -1..1 of the move for the player; NaN where the player has no opinion."""
+    lines: NDArray[np.uint16] | None = None
+    """[B, 32] the moves it expects, each seen from its mover's side, 65535 past them; None: it expects none."""
 
 
 class Player(Protocol):
@@ -157,7 +159,7 @@ class SearchPlayer:
     def choose(self, games: Games) -> Choice:
         """Choose a move in every game."""
         result = self._search.run(games, np.arange(len(games)), self._seed)
-        return Choice(result.moves, result.values)
+        return Choice(result.moves, result.values, result.lines)
 
 
 def make_player(evaluator: Evaluator, simulations: int) -> Player:

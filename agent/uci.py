@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import chess
 
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 WEIGHTS_OPTION = "WeightsFile"
 _EMPTY = ("", "<empty>")
 
+MOST_NODES: Final = 100_000
+"""Simulations that `go nodes` can ask for: a tree's memory is taken before the search."""
+
 Loader = Callable[[Path | None, Callable[[str], None]], "Opponent"]
 """Weights file (None: the default) and a place for progress lines, to what plays. Raises InputError."""
 
@@ -38,6 +41,8 @@ class Search:
         words = arguments.split()
         self.may_answer = threading.Event()
         """Set when `bestmove` may be sent: at once, but after `infinite` and `ponder` on command only."""
+        self.nodes = _number_after(words, "nodes")
+        """Simulations asked for, at most `MOST_NODES`; None: as many as usual."""
         self.done = threading.Event()
         if "infinite" not in words and "ponder" not in words:
             self.may_answer.set()
@@ -161,14 +166,16 @@ class Engine:
         board = self._board
         if any(board.legal_moves):
             opponent, started = self._ready(), time.perf_counter()
-            move, score = opponent.think(board)
-            milliseconds = round(1000 * (time.perf_counter() - started))
-            nodes = board.legal_moves.count()  # one evaluation each
-            # `multipv 1`: some programs show numbered lines only.
-            self._send(
-                f"info depth 1 multipv 1{_score(board, move, score)} time {milliseconds} nodes {nodes} pv {move}"
+            thought = opponent.think(board, search.nodes)
+            seconds = time.perf_counter() - started
+            speed = (
+                f"time {round(1000 * seconds)} nodes {thought.nodes} nps {round(thought.nodes / max(seconds, 1e-6))}"
             )
-            answer = move.uci()
+            line = " ".join(move.uci() for move in thought.line)
+            # `multipv 1`: some programs show numbered lines only.
+            score = _score(board, thought.move, thought.score)
+            self._send(f"info depth {len(thought.line)} multipv 1{score} {speed} pv {line}")
+            answer = thought.move.uci()
         else:
             self._send(f"info depth 0 score {'mate 0' if board.is_check() else 'cp 0'}")
             answer = "0000"
@@ -178,6 +185,12 @@ class Engine:
 
     def _tell(self, sentence: str) -> None:
         self._send(f"info string {' '.join(sentence.split())}")
+
+
+def _number_after(words: list[str], word: str) -> int | None:
+    """The number behind `word`, 1..MOST_NODES; None if there is none."""
+    behind = words[words.index(word) + 1 :][:1] if word in words else []
+    return min(max(int(behind[0]), 1), MOST_NODES) if behind and behind[0].isdecimal() else None
 
 
 def read_position(arguments: str) -> chess.Board:

@@ -31,7 +31,7 @@ def to_bytes(network: AnyNetwork, provenance: Mapping[str, str]) -> bytes:
     metadata = {
         **network.architecture.metadata(),
         "planes": str(PLANES),
-        "moves": str(vocabulary.SIZE),
+        "vocabulary": str(vocabulary.SIZE),
         "provenance": json.dumps(dict(provenance)),
     }
     return safetensors.torch.save(tensors, metadata)
@@ -61,10 +61,10 @@ def load_weights(path: Path) -> Weights:
             f"weights file '{path}' holds architecture {metadata.get('architecture')!r}, not "
             f"{' or '.join(map(repr, ARCHITECTURES))}; only files written by `zeromass train` can be used"
         )
-    for key, ours in (("planes", PLANES), ("moves", vocabulary.SIZE)):
+    for key, ours in (("planes", PLANES), ("vocabulary", vocabulary.SIZE)):
         if metadata.get(key) != str(ours):
             raise InputError(
-                f"weights file '{path}' was made for {metadata.get(key)} {key}, this version has {ours}; train anew"
+                f"weights file '{path}' was made for {key}={metadata.get(key)}, this version has {ours}; train anew"
             )
     try:
         network = make_network(architecture_from_metadata(metadata))

@@ -14,6 +14,7 @@ import torch
 
 from agent import rules, vocabulary
 from agent.evaluator import Evaluator
+from agent.evaluators import make_evaluator
 from agent.opponent import find_weights
 from agent.policy import MaskedPolicy
 from training.audit import OURS, TITLES, Audit, positions_of_selfplay, run_audit
@@ -73,7 +74,7 @@ def main() -> None:
     parser.add_argument("run", help="run folder whose newest checkpoint is drawn")
     parser.add_argument("--positions", type=int, default=20_000)
     arguments = parser.parse_args()
-    evaluator = Evaluator(find_weights(run=arguments.run).weights.network)
+    evaluator = make_evaluator(find_weights(run=arguments.run).weights.network)
     audit = run_audit(evaluator, positions_of_selfplay(evaluator), arguments.positions, lambda done: None)
     IMAGES.mkdir(exist_ok=True)
     left = re.sub(r"<svg ", '<svg x="10" y="10" ', board(evaluator, FEN), count=1)

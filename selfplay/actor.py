@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 import kernels
-from agent.evaluator import Evaluator
-from agent.network import Architecture, Network
+from agent.evaluators import make_evaluator
+from agent.networks import AnyArchitecture, make_network
 from selfplay.generator import Generator, GeneratorSettings, GeneratorStatistics
 from selfplay.record import GameRecord
 
@@ -39,7 +39,7 @@ class GameBatch:
 class ActorSettings:
     """Everything a generator's process needs to know."""
 
-    architecture: Architecture
+    architecture: AnyArchitecture
     generator: GeneratorSettings
     seed: int
     plies_per_call: int
@@ -53,7 +53,7 @@ class GamePlayer:
     def __init__(self, settings: ActorSettings, stream: int) -> None:
         self._settings = settings
         self._stream = stream
-        evaluator = Evaluator(Network(settings.architecture), "cuda" if settings.cuda else "cpu")
+        evaluator = make_evaluator(make_network(settings.architecture), "cuda" if settings.cuda else "cpu")
         self._generator = Generator(evaluator, settings.generator, seed=settings.seed, stream=stream)
         self._generator.version = -1
 

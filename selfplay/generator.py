@@ -1,4 +1,4 @@
-"""Plays many games in lock-step by sampling from the masked policy. Plain Python: no Ray, one ply a call.
+"""Plays many games in lock-step. Plain Python: no Ray, one ply a call.
 
 Shapes: G games side by side, A = 1,880 moves.
 """
@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from agent import rules
 from agent.evaluator import Evaluator
 from agent.meter import InvalidMassMeter, MassReading
-from agent.policy import MaskedPolicy
 from agent.rules import Games, Termination
+from agent.search import SearchSettings
+from selfplay.mover import Moved, Mover, PlayoutCap, PolicyMover, SearchMover, ragged
 from selfplay.openings import mix, random_opening
-from selfplay.record import GameRecord, RaggedPolicy
+from selfplay.record import GameRecord
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,20 @@ class GeneratorSettings:
     ply_cap: int
     """Plies (opening included) after which a game is ended as CAPPED."""
     temperature: float
-    """Of the sampled policy."""
+    """Of the sampled policy, where there is no search."""
     claim_draws: bool
     """Whether threefold repetition and 50 moves end a game, as if either side always claimed."""
+    search: SearchSettings | None = None
+    """Gumbel search chooses the moves; None: they are sampled from the policy."""
+    cap: PlayoutCap = field(default_factory=PlayoutCap)
+    """Which plies are searched deep."""
+
+
+def make_mover(evaluator: Evaluator, settings: GeneratorSettings, seed: int) -> Mover:
+    """The mover that the settings ask for."""
+    if settings.search is None:
+        return PolicyMover(evaluator, temperature=settings.temperature, seed=seed)
+    return SearchMover(evaluator, settings.search, settings.cap, seed=seed)
 
 
 @dataclass
@@ -57,6 +69,7 @@ class _GameInProgress:
     log_probs: list[float] = field(default_factory=list)
     values: list[float] = field(default_factory=list)
     versions: list[int] = field(default_factory=list)
+    policies: list[tuple[NDArray[np.uint16], NDArray[np.floating]] | None] = field(default_factory=list)
 
 
 class Generator:
@@ -77,7 +90,8 @@ class Generator:
         self.settings = settings
         self.version = 0
         self._seed, self._stream = seed, stream
-        self._sample_seed = int(np.random.SeedSequence([seed, stream]).generate_state(1, np.uint64)[0] >> np.uint64(1))
+        sample_seed = int(np.random.SeedSequence([seed, stream]).generate_state(1, np.uint64)[0] >> np.uint64(1))
+        self._mover = make_mover(evaluator, settings, sample_seed)
         self._started = 0
         self._games = Games(settings.games)
         self._meter = InvalidMassMeter()
@@ -92,16 +106,13 @@ class Generator:
         """
         started = perf_counter()
         positions = self._games.positions.copy()
-        evaluation = self.evaluator.evaluate(positions)
-        legal = torch.from_numpy(rules.legal_bits(positions)).to(evaluation.logits.device)
-        policy = MaskedPolicy(evaluation.logits, legal, temperature=self.settings.temperature)
-        moves, log_probs, entropies = policy.sample_keyed(self._sample_seed, self._row_keys().to(legal.device))
-        self._meter.check(policy.probabilities, positions)
-        self._note(positions, moves.cpu(), log_probs.cpu(), evaluation.values.cpu())
-        self._games.play(moves.cpu().numpy().astype(np.uint16))
+        moved = self._mover.move(self._games, self._row_keys())
+        self._meter.check(moved.probabilities, positions)
+        self._note(positions, moved)
+        self._games.play(moved.moves)
         finished = self._harvest()
         self._statistics.plies += self.settings.games
-        self._statistics.entropy_total += float(entropies.sum())
+        self._statistics.entropy_total -= float(torch.special.xlogy(moved.probabilities, moved.probabilities).sum())
         self._statistics.seconds += perf_counter() - started
         return finished
 
@@ -111,21 +122,24 @@ class Generator:
         statistics.mass = self._meter.take()
         return statistics
 
-    def _row_keys(self) -> torch.Tensor:
+    def _row_keys(self) -> NDArray[np.int64]:
         """int64 [G], one key for each (game, ply)."""
         numbers = np.array([game.number for game in self._progress], np.int64)
-        return torch.from_numpy(mix(numbers * 4096 + self._games.ply))
+        return mix(numbers * 4096 + self._games.ply)
 
-    def _note(
-        self, positions: NDArray[np.uint64], moves: torch.Tensor, log_probs: torch.Tensor, values: torch.Tensor
-    ) -> None:
-        rows = zip(self._progress, moves.tolist(), log_probs.tolist(), values.tolist(), strict=True)
-        for row, (game, move, log_prob, value) in enumerate(rows):
+    def _note(self, positions: NDArray[np.uint64], moved: Moved) -> None:
+        entries = moved.policies
+        columns = zip(moved.moves.tolist(), moved.log_probs.tolist(), moved.values.tolist(), strict=True)
+        for row, (game, (move, log_prob, value)) in enumerate(zip(self._progress, columns, strict=True)):
             game.positions.append(positions[row])
             game.moves.append(move)
             game.log_probs.append(log_prob)
             game.values.append(value)
             game.versions.append(self.version)
+            start, end = int(entries.offsets[row]), int(entries.offsets[row + 1])
+            game.policies.append(
+                (entries.indices[start:end], entries.probabilities[start:end]) if end > start else None
+            )
 
     def _harvest(self) -> list[GameRecord]:
         """Records of the games that just ended; their rows start new ones."""
@@ -171,7 +185,7 @@ class Generator:
             moves=np.array(game.moves, np.uint16),
             log_probs=np.array(game.log_probs, np.float32),
             values=np.array(game.values, np.float32),
-            policies=RaggedPolicy.empty(len(game.moves)),
+            policies=ragged(game.policies),
             outcome=outcome,
             termination=termination,
             balance=balance,

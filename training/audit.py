@@ -19,6 +19,7 @@ from agent import rules, vocabulary
 from agent.compilation import warm_up
 from agent.errors import InputError
 from agent.evaluator import Evaluator
+from agent.evaluators import make_evaluator
 from agent.opponent import find_weights
 from agent.policy import MaskedPolicy
 from kernels import invalid_mass, unpack_legal
@@ -32,7 +33,7 @@ TITLES: Final = {
     OURS: "masked softmax (ours)",
     "unmasked": "no mask at all",
     "multiplied": "logits times mask",
-    "sentinel_half": "-1e4 at illegal, float16",
+    "sentinel_half": "sentinel of -10,000, float16",
     "renormalised": "softmax, then renormalise",
     "added_log_mask": "adding log(mask)",
 }
@@ -132,7 +133,7 @@ def audit_command(weights: Path | None, run: str | None, pgn: Path | None, posit
     for line in (*found.warnings, f"auditing {found.origin}"):
         display.say(line)
     warm_up(display.say)
-    evaluator = Evaluator(found.weights.network, resolve_device("auto"))
+    evaluator = make_evaluator(found.weights.network, resolve_device("auto"))
     source = positions_of_pgn(pgn) if pgn is not None else positions_of_selfplay(evaluator)
     with display.counting(f"looking at {positions:,} positions", positions) as advance:
         audit = run_audit(evaluator, source, positions, advance)

@@ -7,16 +7,23 @@ from rich.console import Console
 
 from agent.compilation import warm_up
 from agent.errors import InputError
-from agent.evaluator import Evaluator
+from agent.evaluators import make_evaluator
 from agent.opponent import find_weights
-from agent.player import LookaheadPlayer, Player, PolicyPlayer
+from agent.player import PolicyPlayer, make_player
 from training.display import Display
 from training.learner import resolve_device
 from training.match import make_opponent, play_match
 
 
 def evaluate_command(
-    weights: Path | None, run: str | None, opponent: str, games: int, seed: int, as_json: bool, lookahead: bool
+    weights: Path | None,
+    run: str | None,
+    opponent: str,
+    games: int,
+    seed: int,
+    as_json: bool,
+    simulations: int,
+    policy: bool,
 ) -> int:
     """What `zeromass evaluate` does; the exit code.
 
@@ -27,7 +34,8 @@ def evaluate_command(
         games: how many.
         seed: of openings and opponent.
         as_json: print one JSON object rather than a sentence.
-        lookahead: look one ply ahead; else the most probable move of the policy alone.
+        simulations: of the agent's search; 0: it looks one ply ahead.
+        policy: play the most probable move of the policy alone.
 
     Raises:
         InputError: an unknown opponent, a missing or damaged weights file.
@@ -41,8 +49,8 @@ def evaluate_command(
     for line in (*found.warnings, f"testing {found.origin}"):
         display.say(line)
     warm_up(display.say)
-    evaluator = Evaluator(found.weights.network, resolve_device("auto"))
-    player: Player = LookaheadPlayer(evaluator) if lookahead else PolicyPlayer(evaluator)
+    evaluator = make_evaluator(found.weights.network, resolve_device("auto"))
+    player = PolicyPlayer(evaluator) if policy else make_player(evaluator, simulations)
     with display.counting(f"{games} games against {opponent}", games) as advance:
         result = play_match(player, other, games=games, seed=seed, progress=advance)
     print(json.dumps(result.to_json()) if as_json else result.sentence())

@@ -10,12 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agent import rules
 from agent.meter import InvalidMassMeter
-from agent.network import Network
-from agent.planes import planes
+from agent.networks import AnyNetwork
 from agent.policy import MaskedPolicy
-from kernels import RaggedTargets
+from training.forward import Forward, forward
 from training.losses import Loss, LossWeights, actor_critic_loss, improved_policy_loss
 from training.replay import Batch
 from training.settings import LearnerSettings
@@ -59,7 +57,7 @@ class Learner:
         searched: whether the games are played with search: learn the improved policies rather than by actor-critic.
     """
 
-    def __init__(self, network: Network, settings: LearnerSettings, *, searched: bool = False) -> None:
+    def __init__(self, network: AnyNetwork, settings: LearnerSettings, *, searched: bool = False) -> None:
         self.settings = settings
         self._searched = searched
         self.device = resolve_device(settings.device)
@@ -93,10 +91,8 @@ class Learner:
             InvalidMassError: the policy being trained has mass on an illegal move.
             LearningError: loss or gradient is not finite.
         """
-        legal = torch.from_numpy(rules.legal_bits(batch.positions)).to(self.device)
-        with torch.autocast("cuda", torch.bfloat16, enabled=self.device.type == "cuda"):
-            logits, value_logits = self.network(self._tensor(planes(batch.positions)))
-        loss = self._loss(batch, legal, logits, value_logits)
+        output = forward(self.network, batch.positions, self.device)
+        loss = self._loss(batch, output)
         self.optimizer.zero_grad(set_to_none=True)
         loss.total.backward()  # type: ignore[no-untyped-call]
         clipped_norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.gradient_clip)
@@ -110,7 +106,8 @@ class Learner:
             group["lr"] = self.learning_rate(progress)
         self.optimizer.step()
         self.step += 1
-        self.meter.check(MaskedPolicy(logits.detach(), legal).probabilities, batch.positions)
+        probabilities = MaskedPolicy(output.logits.detach(), output.legal).probabilities
+        self.meter.check(output.dense(probabilities), batch.positions)
         parts = {name: float(part) for name, part in loss.parts.items()}
         self.means.add({**parts, "learner/gradient_norm": norm})
 
@@ -138,18 +135,14 @@ class Learner:
         }
         self.optimizer.load_state_dict(state)
 
-    def _loss(self, batch: Batch, legal: Tensor, logits: Tensor, value_logits: Tensor) -> Loss:
+    def _loss(self, batch: Batch, output: Forward) -> Loss:
         wins_draws_losses = self._tensor(batch.wins_draws_losses)
         if self._searched:
-            ragged = batch.policies
-            policies = RaggedTargets(
-                self._tensor(ragged.offsets), self._tensor(ragged.indices), self._tensor(ragged.probabilities)
-            )
             return improved_policy_loss(
-                logits,
-                value_logits,
-                legal=legal,
-                policies=policies,
+                output.logits,
+                output.value_logits,
+                legal=output.legal,
+                policies=output.policies(batch.policies),
                 wins_draws_losses=wins_draws_losses,
                 weights=self._weights,
             )
@@ -157,10 +150,10 @@ class Learner:
         # Policy gradients see only which moves did better than expected, not by how much the value erred.
         advantages = (advantages - advantages.mean()) / (advantages.std(correction=0) + 1e-6)
         return actor_critic_loss(
-            logits,
-            value_logits,
-            legal=legal,
-            moves=self._tensor(batch.moves),
+            output.logits,
+            output.value_logits,
+            legal=output.legal,
+            moves=output.lanes(self._tensor(batch.moves)),
             log_probs=self._tensor(batch.log_probs),
             advantages=advantages,
             wins_draws_losses=wins_draws_losses,

@@ -9,14 +9,14 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
 
 import agent.weights
 from agent.meter import MassReading
-from agent.network import Network
+from agent.networks import AnyNetwork
 from selfplay.actor import GameBatch
 from selfplay.pool import Pool
 from training.checkpoint import Checkpoint, write_checkpoint
@@ -26,6 +26,9 @@ from training.metrics import GameTally, Metrics, mass_row
 from training.replay import Replay, targets
 from training.run_folder import RunFolder
 from training.settings import Settings
+
+ENTRIES_PER_PLY: Final = 40
+"""Policy entries that the replay has room for: positions of self-play have 30 to 35 legal moves on average."""
 
 
 @dataclass
@@ -56,12 +59,15 @@ class TrainingLoop:
     """
 
     def __init__(
-        self, settings: Settings, folder: RunFolder, network: Network, checkpoint: Checkpoint | None = None
+        self, settings: Settings, folder: RunFolder, network: AnyNetwork, checkpoint: Checkpoint | None = None
     ) -> None:
         self.settings = settings
         self.folder = folder
-        self.learner = Learner(network, settings.learner)
-        self.replay = Replay(settings.replay.capacity)
+        searched = settings.selfplay.simulations > 0
+        self.learner = Learner(network, settings.learner, searched=searched)
+        self.replay = Replay(
+            settings.replay.capacity, entries_per_ply=ENTRIES_PER_PLY if searched else 0, searched_only=searched
+        )
         self.counters = Counters()
         self.recent: dict[str, float] = {}
         """The last row written, for a display."""

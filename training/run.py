@@ -18,14 +18,18 @@ import torch
 import kernels
 from agent.compilation import warm_up
 from agent.errors import InputError
-from agent.evaluator import Evaluator
+from agent.evaluators import make_evaluator
 from agent.files import write_atomic
 from agent.meter import InvalidMassError
-from agent.network import Architecture, Network
-from agent.player import LookaheadPlayer
+from agent.network import Architecture
+from agent.networks import AnyArchitecture, AnyNetwork, make_network
+from agent.player import make_player
+from agent.search import SearchSettings
+from agent.sparse_architecture import SparseArchitecture
 from agent.weights import load_weights
 from selfplay.actor import ActorSettings
 from selfplay.generator import GeneratorSettings
+from selfplay.mover import PlayoutCap
 from selfplay.pool import LocalPool, Pool, RayPool
 from training.checkpoint import WEIGHTS, Checkpoint, newest_checkpoint
 from training.display import Display
@@ -154,10 +158,10 @@ def run_training(
     return summary
 
 
-def _network(settings: Settings, folder: RunFolder, checkpoint: Checkpoint | None) -> Network:
-    architecture = Architecture(blocks=settings.network.blocks, channels=settings.network.channels)
+def _network(settings: Settings, folder: RunFolder, checkpoint: Checkpoint | None) -> AnyNetwork:
+    architecture = architecture_of(settings)
     if checkpoint is None:
-        return Network(architecture)
+        return make_network(architecture)
     assert checkpoint.path is not None  # it was read
     network = load_weights(checkpoint.path / WEIGHTS).network
     if network.architecture != architecture:
@@ -175,7 +179,8 @@ def _match(loop: TrainingLoop, display: Display, when: str) -> MatchResult | Non
         return None
     torch.set_num_threads(usable_cores())
     network = loop.learner.network
-    player = LookaheadPlayer(Evaluator(network, resolve_device(loop.settings.learner.device)))
+    evaluator = make_evaluator(network, resolve_device(loop.settings.learner.device))
+    player = make_player(evaluator, settings.simulations)
     title = f"{settings.games} games against {settings.opponent} {when} training"
     with display.counting(title, settings.games) as advance:
         result = play_match(
@@ -193,23 +198,55 @@ def _match(loop: TrainingLoop, display: Display, when: str) -> MatchResult | Non
     return result
 
 
-@contextmanager
-def _pool(settings: Settings, loop: TrainingLoop, cluster: str | None, display: Display) -> Iterator[Pool]:
+def actor_settings_of(settings: Settings) -> ActorSettings:
+    """What an actor needs to know of the run's settings."""
     selfplay = settings.selfplay
-    actor_settings = ActorSettings(
-        architecture=loop.learner.network.architecture,
+    search = None
+    if selfplay.simulations:
+        search = SearchSettings(
+            simulations=selfplay.simulations,
+            considered=selfplay.considered,
+            c_scale=selfplay.c_scale,
+            gumbel_scale=selfplay.gumbel_scale,
+            claim_draws=selfplay.claim_draws,
+        )
+    return ActorSettings(
+        architecture=architecture_of(settings),
         generator=GeneratorSettings(
             games=selfplay.games,
             opening_plies=selfplay.opening_plies,
             ply_cap=selfplay.ply_cap,
             temperature=selfplay.temperature,
             claim_draws=selfplay.claim_draws,
+            search=search,
+            cap=PlayoutCap(selfplay.deep_share, selfplay.fast_simulations),
         ),
         seed=settings.run.seed,
         plies_per_call=selfplay.plies_per_call,
         threads=selfplay.threads,
         cuda=selfplay.gpus > 0,
     )
+
+
+def architecture_of(settings: Settings) -> AnyArchitecture:
+    """The network that the settings ask for."""
+    network = settings.network
+    if network.kind == "residual":
+        return Architecture(blocks=network.blocks, channels=network.channels)
+    return SparseArchitecture(
+        width=network.width,
+        hidden=network.hidden,
+        threats=network.threats,
+        control=network.control,
+        king_buckets=network.king_buckets,
+        moves=network.moves,
+    )
+
+
+@contextmanager
+def _pool(settings: Settings, loop: TrainingLoop, cluster: str | None, display: Display) -> Iterator[Pool]:
+    selfplay = settings.selfplay
+    actor_settings = actor_settings_of(settings)
     first_stream = loop.counters.streams
     if selfplay.actors == 0:
         yield LocalPool(actor_settings, first_stream)

@@ -36,10 +36,17 @@ class RunSettings(_Section):
 
 
 class NetworkSettings(_Section):
-    """The residual network."""
+    """Which network, and how large."""
 
-    blocks: int = Field(3, ge=0, le=80)
-    channels: int = Field(32, ge=8, le=1024)
+    kind: Literal["residual", "sparse"] = Field("residual", description="residual for GPUs, sparse for CPUs.")
+    blocks: int = Field(3, ge=0, le=80, description="Of the residual network.")
+    channels: int = Field(32, ge=8, le=1024, description="Of the residual network.")
+    width: int = Field(256, ge=64, le=4096, multiple_of=64, description="First layer of the sparse network.")
+    hidden: int = Field(64, ge=32, le=1024, multiple_of=32, description="Second layer of the sparse network.")
+    threats: bool = Field(True, description="Sparse: a piece's row depends on who attacks and defends it.")
+    control: bool = Field(False, description="Sparse: empty squares tell who attacks them.")
+    king_buckets: Literal[0, 4, 16, 64] = Field(0, description="Sparse: further rows by either king's region.")
+    moves: bool = Field(True, description="Sparse: a move's logit also depends on its kind.")
 
 
 class SelfplaySettings(_Section):
@@ -51,7 +58,13 @@ class SelfplaySettings(_Section):
     threads: int = Field(1, ge=1, description="torch threads of an actor.")
     opening_plies: int = Field(8, ge=0, le=64, description="Most random plies before the policy takes over.")
     ply_cap: int = Field(300, ge=2, le=4000, description="A game this long is ended (reason CAPPED).")
-    temperature: float = Field(1.0, gt=0, le=10, description="Of the sampled policy.")
+    temperature: float = Field(1.0, gt=0, le=10, description="Of the sampled policy, where there is no search.")
+    simulations: int = Field(0, ge=0, le=100_000, description="Leaves of a deep search; 0: no search, actor-critic.")
+    fast_simulations: int = Field(0, ge=0, le=100_000, description="Leaves of the plies that are not searched deep.")
+    deep_share: float = Field(1.0, gt=0, le=1, description="Share of plies searched deep; only these are trained on.")
+    considered: int = Field(16, ge=1, le=218, description="Moves considered at the root.")
+    c_scale: float = Field(0.1, ge=0, le=100, description="Weight of values against logits in the search.")
+    gumbel_scale: float = Field(1.0, ge=0, le=10, description="Size of the root noise; 1 samples as the paper does.")
     claim_draws: bool = Field(True, description="Threefold repetition and 50 moves end a game.")
     gpus: float = Field(0, ge=0, description="GPUs of each actor; above 0 it evaluates on CUDA.")
 
@@ -92,6 +105,7 @@ class EvaluationSettings(_Section):
     games: int = Field(0, ge=0, le=100_000, description="Games before and again after; 0: none.")
     opening_plies: int = Field(4, ge=0, le=64)
     ply_cap: int = Field(300, ge=2, le=4000)
+    simulations: int = Field(0, ge=0, le=100_000, description="Of the agent; 0: it looks one ply ahead.")
 
 
 class LogSettings(_Section):

@@ -8,8 +8,17 @@ import torch
 from agent import rules, vocabulary
 from agent.evaluator import Evaluator
 from agent.network import Architecture, Network
-from agent.player import GreedyPlayer, LookaheadPlayer, Player, PolicyPlayer, RandomPlayer, best_in_segments
+from agent.player import (
+    GreedyPlayer,
+    LookaheadPlayer,
+    Player,
+    PolicyPlayer,
+    RandomPlayer,
+    SearchPlayer,
+    best_in_segments,
+)
 from agent.rules import Games
+from agent.search import SearchSettings
 
 MATES_IN_ONE = (
     "6k1/5ppp/8/8/8/8/8/R6K w - - 0 1",
@@ -31,6 +40,7 @@ def players() -> list[Player]:
         PolicyPlayer(evaluator()),
         PolicyPlayer(evaluator(), temperature=1.0),
         LookaheadPlayer(evaluator()),
+        SearchPlayer(evaluator(), SearchSettings(simulations=8, gumbel_scale=0)),
     ]
 
 
@@ -56,7 +66,15 @@ def test_every_move_is_legal_by_python_chess(player: Player) -> None:
 
 
 @pytest.mark.parametrize("fen", MATES_IN_ONE)
-@pytest.mark.parametrize("player", [GreedyPlayer(2), LookaheadPlayer(evaluator())], ids=["greedy", "lookahead"])
+@pytest.mark.parametrize(
+    "player",
+    [
+        GreedyPlayer(2),
+        LookaheadPlayer(evaluator()),
+        SearchPlayer(evaluator(), SearchSettings(simulations=16, gumbel_scale=0)),
+    ],
+    ids=lambda player: f"{player.name}",
+)
 def test_mates_in_one_are_played(player: Player, fen: str) -> None:
     for board in (chess.Board(fen), chess.Board(fen).mirror()):
         move = play_one(player, board.fen())

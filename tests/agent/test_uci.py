@@ -9,12 +9,17 @@ from pathlib import Path
 import chess
 import numpy as np
 import pytest
+import torch
 
 from agent import rules
 from agent.errors import InputError
+from agent.evaluators import make_evaluator
+from agent.network import Architecture
+from agent.networks import make_network
 from agent.opponent import Opponent
-from agent.player import Choice
+from agent.player import Choice, SearchPlayer
 from agent.rules import Games
+from agent.search import SearchSettings
 from agent.uci import Engine, centipawns, read_position
 
 PATIENCE = 60.0
@@ -136,7 +141,23 @@ def test_handshake_before_anything_is_loaded(loader: Loader) -> None:
 )
 def test_go_answers_at_once_whatever_its_arguments(program: Program, arguments: str) -> None:
     program.send("position startpos moves e2e4", f"go {arguments}")
-    program.expect(r"info depth 1 multipv 1 score cp 298 time \d+ nodes 20 pv b8a6", "bestmove b8a6")
+    program.expect(r"info depth 1 multipv 1 score cp 298 time \d+ nodes 20 nps \d+ pv b8a6", "bestmove b8a6")
+    program.end()
+
+
+@pytest.mark.parametrize(("go", "wanted"), [("", 64), ("nodes 9", 9), ("nodes 0", 1), ("nodes x", 64)])
+def test_go_nodes_sets_the_simulations(go: str, wanted: int) -> None:
+    """The search itself, with a material evaluator: the nodes it tells are those that were asked for."""
+
+    def searcher(simulations: int) -> SearchPlayer:
+        torch.manual_seed(0)
+        evaluator = make_evaluator(make_network(Architecture(blocks=0, channels=8)))
+        return SearchPlayer(evaluator, SearchSettings(simulations=simulations, gumbel_scale=0))
+
+    program = Program(lambda weights, progress: Opponent(searcher(64), "a search", (), 64, searcher))
+    program.send("position startpos", f"go {go}")
+    program.expect("info string playing with a search", rf"info depth \d+ .* nodes {wanted} nps \d+ pv( \w{{4,5}})+")
+    program.expect(r"bestmove \w+")
     program.end()
 
 
@@ -196,7 +217,7 @@ def test_end_during_an_infinite_search_still_answers(program: Program, end: str 
 
 def test_mate_is_announced(program: Program) -> None:
     program.send("position fen 7k/8/5KQ1/8/8/8/8/8 w - - 0 1", "go")
-    program.expect(r"info depth 1 multipv 1 score mate 1 time \d+ nodes \d+ pv g6\w\w", r"bestmove g6\w\w")
+    program.expect(r"info depth 1 multipv 1 score mate 1 time \d+ nodes \d+ nps \d+ pv g6\w\w", r"bestmove g6\w\w")
     program.end()
 
 

@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 import torch
 
+from agent import rules
 from agent.network import Architecture, Network
 from agent.weights import load_weights
-from selfplay.actor import ActorSettings, GameBatch, GamePlayer, Weights
-from selfplay.generator import GeneratorSettings
+from selfplay.actor import GameBatch, GamePlayer, Weights
 from selfplay.pool import LocalPool
 from training.checkpoint import newest_checkpoint
 from training.loop import TrainingLoop
 from training.metrics import TAGS
+from training.run import actor_settings_of
 from training.run_folder import RunFolder
 from training.settings import Settings, load_settings
 
@@ -34,14 +35,8 @@ OVERRIDES = [
 ]
 
 
-def settings(steps: int, folder: Path) -> Settings:
-    return load_settings(None, [*OVERRIDES, f"run.steps={steps}", f"run.folder={folder}", "run.name=it"])
-
-
-def actor_settings(settings: Settings) -> ActorSettings:
-    generator = GeneratorSettings(settings.selfplay.games, 4, settings.selfplay.ply_cap, 1.0, True)
-    architecture = Architecture(settings.network.blocks, settings.network.channels)
-    return ActorSettings(architecture, generator, settings.run.seed, 8, 1, False)
+def settings(steps: int, folder: Path, *extra: str) -> Settings:
+    return load_settings(None, [*OVERRIDES, f"run.steps={steps}", f"run.folder={folder}", "run.name=it", *extra])
 
 
 def network(settings: Settings) -> Network:
@@ -49,11 +44,11 @@ def network(settings: Settings) -> Network:
     return Network(Architecture(settings.network.blocks, settings.network.channels))
 
 
-def run(tmp_path: Path, steps: int) -> tuple[TrainingLoop, RunFolder]:
-    chosen = settings(steps, tmp_path)
+def run(tmp_path: Path, steps: int, *extra: str) -> tuple[TrainingLoop, RunFolder]:
+    chosen = settings(steps, tmp_path, *extra)
     folder = RunFolder.create(chosen, None)
     loop = TrainingLoop(chosen, folder, network(chosen))
-    loop.run(LocalPool(actor_settings(chosen)), stop=lambda: False, tick=lambda loop: None)
+    loop.run(LocalPool(actor_settings_of(chosen)), stop=lambda: False, tick=lambda loop: None)
     loop.close()
     return loop, folder
 
@@ -97,6 +92,21 @@ def test_every_distribution_sampled_or_trained_is_counted(tmp_path: Path) -> Non
     assert loop.counters.mass.largest == 0.0
 
 
+def test_a_run_with_search_learns_improved_policies_of_deep_plies_only(tmp_path: Path) -> None:
+    searched = ["selfplay.simulations=4", "selfplay.fast_simulations=2", "selfplay.deep_share=0.5"]
+    loop, folder = run(tmp_path, 8, *searched)
+    assert loop.counters.mass.largest == 0.0
+    assert 0.3 < loop.replay.added / loop.counters.positions < 0.7
+    batch = loop.replay.sample(100, np.random.default_rng(0))
+    legal = rules.count_moves(batch.positions)
+    assert np.array_equal(np.diff(batch.policies.offsets), legal)
+    sums = np.add.reduceat(batch.policies.probabilities.astype(np.float64), batch.policies.offsets[:-1])
+    assert np.allclose(sums, 1.0, atol=0.01)
+    last = rows(folder)[-1]
+    assert last["policy/kl"] == pytest.approx(last["loss/policy"] - last["policy/target_entropy"], abs=1e-5)
+    assert set(last) - {"step", "time"} <= set(TAGS)
+
+
 def test_resume_goes_on_with_step_optimiser_replay_counters_and_streams(tmp_path: Path) -> None:
     first, folder = run(tmp_path, 6)
     _, checkpoint, _ = newest_checkpoint(folder.checkpoints)
@@ -110,7 +120,7 @@ def test_resume_goes_on_with_step_optimiser_replay_counters_and_streams(tmp_path
         assert np.array_equal(array, second.learner.optimizer_arrays()[name])
     draws = [loop.replay.sample(50, loop._generator) for loop in (first, second)]
     assert np.array_equal(draws[0].positions, draws[1].positions)
-    pool = LocalPool(actor_settings(chosen), first_stream=second.counters.streams)
+    pool = LocalPool(actor_settings_of(chosen), first_stream=second.counters.streams)
     second.run(pool, stop=lambda: False, tick=lambda loop: None)
     second.close()
     assert [row["step"] for row in rows(folder)] == [2, 4, 6, 8, 10, 12]
@@ -149,7 +159,7 @@ class _Counted:
 def test_versions_are_published_in_order_and_games_awaited_only_when_needed(tmp_path: Path) -> None:
     chosen = settings(8, tmp_path)
     loop = TrainingLoop(chosen, RunFolder.create(chosen, None), network(chosen))
-    pool = _Counted(LocalPool(actor_settings(chosen)))
+    pool = _Counted(LocalPool(actor_settings_of(chosen)))
     loop.run(pool, stop=lambda: False, tick=lambda loop: None)
     loop.close()
     assert pool.versions == [0, 1, 2, 3, 4]
@@ -161,7 +171,7 @@ def test_stop_ends_in_a_checkpoint(tmp_path: Path) -> None:
     chosen = settings(1000, tmp_path)
     folder = RunFolder.create(chosen, None)
     loop = TrainingLoop(chosen, folder, network(chosen))
-    loop.run(LocalPool(actor_settings(chosen)), stop=lambda: loop.learner.step >= 3, tick=lambda loop: None)
+    loop.run(LocalPool(actor_settings_of(chosen)), stop=lambda: loop.learner.step >= 3, tick=lambda loop: None)
     loop.close()
     assert newest_checkpoint(folder.checkpoints)[1].state["step"] == loop.learner.step < 1000
 
@@ -169,7 +179,7 @@ def test_stop_ends_in_a_checkpoint(tmp_path: Path) -> None:
 def test_a_player_loads_published_weights(tmp_path: Path) -> None:
     chosen = settings(1, tmp_path)
     loop = TrainingLoop(chosen, RunFolder.create(chosen, None), network(chosen))
-    player = GamePlayer(actor_settings(chosen), stream=0)
+    player = GamePlayer(actor_settings_of(chosen), stream=0)
     assert player.version == -1
     weights = loop.learner.published()
     for array in weights.values():
@@ -177,7 +187,7 @@ def test_a_player_loads_published_weights(tmp_path: Path) -> None:
     player.load(weights, 7)
     batch = player.play()
     assert batch.version == 7
-    assert batch.statistics.plies == 8 * 8
+    assert batch.statistics.plies == 8 * chosen.selfplay.plies_per_call
     loop.close()
 
 

@@ -1,0 +1,53 @@
+"""The evaluator that fits a network, and the face that search sees of it."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from agent.evaluator import Evaluation, Evaluator
+from agent.network import expected_score
+from agent.networks import AnyNetwork
+from agent.search.compiled import CompiledEvaluator
+from agent.sparse_evaluator import empty_parameters, evaluate, load_parameters, make_scratch
+from agent.sparse_network import SparseNetwork
+
+
+class SparseEvaluator(Evaluator):
+    """Evaluates with the sparse network on the CPU; `compiled` is the same network inside compiled search.
+
+    Args:
+        network: used as it is (not copied).
+    """
+
+    def __init__(self, network: SparseNetwork) -> None:
+        super().__init__(network, "cpu")
+        self._sparse = network
+        parameters = empty_parameters(network.architecture)
+        load_parameters(parameters, _arrays(network.state_dict()))
+        self.compiled = CompiledEvaluator(evaluate, parameters, make_scratch(network.architecture))
+
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Swap in other weights of the same architecture: arrays are copied, nothing is compiled."""
+        super().load(state)
+        load_parameters(self.compiled.parameters, _arrays(state))
+
+    def _forward(self, positions: NDArray[np.uint64]) -> Evaluation:
+        logits, value_logits = self._sparse.dense(positions)
+        return Evaluation(logits, expected_score(value_logits))
+
+
+def make_evaluator(network: AnyNetwork, device: torch.device | str = "cpu") -> Evaluator:
+    """The evaluator for `network`; a sparse one stays on the CPU, where it is at home."""
+    return SparseEvaluator(network) if isinstance(network, SparseNetwork) else Evaluator(network, device)
+
+
+def for_search(evaluator: Evaluator) -> Evaluator | CompiledEvaluator:
+    """What `GumbelSearch` should be given: the compiled network where there is one."""
+    return evaluator.compiled if isinstance(evaluator, SparseEvaluator) else evaluator
+
+
+def _arrays(state: Mapping[str, Tensor]) -> dict[str, NDArray[np.float32]]:
+    return {name: tensor.detach().cpu().numpy() for name, tensor in state.items()}

@@ -1,0 +1,144 @@
+"""Who chooses the moves of self-play: a sample from the masked policy, or Gumbel search.
+
+Shapes: G games, M entries of improved policies in all.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from agent import rules, vocabulary
+from agent.evaluator import Evaluator
+from agent.evaluators import for_search
+from agent.policy import MaskedPolicy
+from agent.rules import Games
+from agent.search import GumbelSearch, SearchSettings
+from selfplay.openings import mix
+from selfplay.record import RaggedPolicy
+
+_LEAST: Final = np.float32(2.0**-126)
+"""Smallest normal float32: the least probability whose logarithm is recorded."""
+
+
+class Moved(NamedTuple):
+    """One move in each of G games, with what the learner wants to know about it."""
+
+    moves: NDArray[np.uint16]
+    """[G] vocabulary indices."""
+    log_probs: NDArray[np.float32]
+    """[G] of the moves under the distribution that chose them."""
+    values: NDArray[np.float32]
+    """[G] expected score -1..1 of the position for the side to move."""
+    probabilities: torch.Tensor
+    """float32 [G, 1880] the distribution that chose them: what the meter checks."""
+    policies: RaggedPolicy
+    """Of the G games; empty where the move is no target."""
+
+
+class Mover(Protocol):
+    """Chooses moves; noise depends on (seed, key) alone, whatever else is in the batch."""
+
+    def move(self, games: Games, keys: NDArray[np.int64]) -> Moved:
+        """Choose a move in every game; `keys` [G] is one number for each (game, ply)."""
+        ...
+
+
+class PolicyMover:
+    """Samples from the masked policy.
+
+    Args:
+        evaluator: the network.
+        temperature: of the policy.
+        seed: of the samples.
+    """
+
+    def __init__(self, evaluator: Evaluator, *, temperature: float, seed: int) -> None:
+        self._evaluator = evaluator
+        self._temperature = temperature
+        self._seed = seed
+
+    def move(self, games: Games, keys: NDArray[np.int64]) -> Moved:
+        """See `Mover`."""
+        evaluation = self._evaluator.evaluate(games.positions)
+        legal = torch.from_numpy(rules.legal_bits(games.positions)).to(evaluation.logits.device)
+        policy = MaskedPolicy(evaluation.logits, legal, temperature=self._temperature)
+        moves, log_probs, _ = policy.sample_keyed(self._seed, torch.from_numpy(keys).to(legal.device))
+        return Moved(
+            moves.cpu().numpy().astype(np.uint16),
+            log_probs.cpu().numpy(),
+            evaluation.values.cpu().numpy(),
+            policy.probabilities,
+            RaggedPolicy.empty(len(games)),
+        )
+
+
+@dataclass(frozen=True)
+class PlayoutCap:
+    """Playout cap randomisation (KataGo, arXiv 1902.10565, section 3.1): few plies searched deep, the rest quickly.
+
+    Only deep searches make policy targets; the quick ones get games to their ends, which is what the value learns from.
+    """
+
+    deep_share: float = 1.0
+    """Share of plies that are searched with all simulations."""
+    fast_simulations: int = 0
+    """Simulations of the other plies; 0 plays those straight from the policy."""
+
+
+class SearchMover:
+    """Plays what Gumbel search chooses.
+
+    Args:
+        evaluator: the network.
+        settings: of the deep search.
+        cap: which plies are searched deep.
+        seed: of the root noise, and of which plies are deep.
+    """
+
+    def __init__(self, evaluator: Evaluator, settings: SearchSettings, cap: PlayoutCap, *, seed: int) -> None:
+        self._deep = GumbelSearch(settings, for_search(evaluator))
+        self._fast = GumbelSearch(replace(settings, simulations=cap.fast_simulations), for_search(evaluator))
+        self._cap = cap
+        self._seed = seed
+
+    def move(self, games: Games, keys: NDArray[np.int64]) -> Moved:
+        """See `Mover`."""
+        # 53 bits of a second scramble: unrelated to the noise, which the key itself fixes.
+        chance = (mix(keys ^ self._seed).view(np.uint64) >> np.uint64(11)) * 2.0**-53
+        deep = chance < self._cap.deep_share
+        parts = [
+            (rows, search.run(games.take(rows), keys[rows], self._seed), wanted)
+            for rows, search, wanted in (
+                (np.flatnonzero(deep), self._deep, True),
+                (np.flatnonzero(~deep), self._fast, False),
+            )
+            if len(rows)
+        ]
+        moves = np.zeros(len(games), np.uint16)
+        values = np.zeros(len(games), np.float32)
+        probabilities = np.zeros((len(games), vocabulary.SIZE), np.float32)
+        policies: list[tuple[NDArray[np.uint16], NDArray[np.floating]] | None] = [None] * len(games)
+        for rows, result, wanted in parts:
+            moves[rows], values[rows], probabilities[rows] = result.moves, result.values, result.dense()
+            for place, row in enumerate(rows.tolist()):
+                entries = slice(int(result.offsets[place]), int(result.offsets[place + 1]))
+                policies[row] = (result.indices[entries], result.probabilities[entries]) if wanted else None
+        chosen = probabilities[np.arange(len(games)), moves]
+        # A move that search preferred by its noise alone may have next to no weight in the improved policy.
+        log_probs = np.log(np.maximum(chosen, _LEAST))
+        return Moved(moves, log_probs, values, torch.from_numpy(probabilities), ragged(policies))
+
+
+def ragged(policies: list[tuple[NDArray[np.uint16], NDArray[np.floating]] | None]) -> RaggedPolicy:
+    """Join policies (indices, probabilities), one a ply, None where there is none."""
+    counts = [0 if policy is None else len(policy[0]) for policy in policies]
+    offsets = np.zeros(len(policies) + 1, np.int64)
+    np.cumsum(counts, out=offsets[1:])
+    if not offsets[-1]:
+        return RaggedPolicy.empty(len(policies))
+    kept = [policy for policy in policies if policy is not None]
+    indices = np.concatenate([policy[0] for policy in kept])
+    return RaggedPolicy(offsets, indices, np.concatenate([policy[1] for policy in kept]).astype(np.float16))
