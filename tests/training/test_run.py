@@ -24,6 +24,7 @@ TINY = [
     "run.minutes=null",
     "run.steps=12",
     "run.name=it",
+    "network.kind=residual",
     "network.blocks=1",
     "network.channels=8",
     "selfplay.actors=2",
