@@ -6,6 +6,7 @@ from typing import Any
 import chess
 import numpy as np
 import pytest
+import torch
 
 from agent import rules, vocabulary
 from agent.rules import Games
@@ -145,7 +146,7 @@ def test_an_impossible_move_is_not_an_error() -> None:
 
 def test_nan_weights_are_refused() -> None:
     network = untrained()
-    network._network.value_out.bias.data.fill_(np.nan)  # type: ignore[union-attr]
+    torch.nn.init.constant_(network._network.get_parameter("value_out.bias"), np.nan)
     with pytest.raises(ValueError, match="game 0 is NaN"):
         GumbelSearch(SETTINGS, network).run(games())
 
@@ -153,7 +154,9 @@ def test_nan_weights_are_refused() -> None:
 def test_answers_of_another_shape_are_refused() -> None:
     class Short:
         def evaluate_leaves(self, positions: Any, moves: Any, counts: Any) -> LeafValues:
-            return LeafValues(np.zeros((len(positions), int(counts.max()) - 1), np.float32), np.zeros(len(positions)))
+            return LeafValues(
+                np.zeros((len(positions), int(counts.max()) - 1), np.float32), np.zeros(len(positions), np.float32)
+            )
 
     with pytest.raises(ValueError, match="the network must give log_probs"):
         GumbelSearch(SETTINGS, Short()).run(games())
@@ -165,9 +168,9 @@ def test_what_callers_may_not_ask() -> None:
         search.run(games([chess.STARTING_FEN, "7k/5Q2/6K1/8/8/8/8/8 b - - 0 1"]))
     with pytest.raises(ValueError, match="keys must be integers"):
         search.run(games(), np.zeros(3, np.int64))
-    for name, value in (("simulations", -1), ("considered", 0), ("c_scale", np.nan), ("gumbel_scale", -1.0)):
-        with pytest.raises(ValueError, match=name):
-            SearchSettings(**{name: value})
+    for settings in ({"simulations": -1}, {"considered": 0}, {"c_scale": np.nan}, {"gumbel_scale": -1.0}):
+        with pytest.raises(ValueError, match=next(iter(settings))):
+            SearchSettings(**settings)
 
 
 def test_no_games() -> None:

@@ -1,0 +1,200 @@
+"""What the search must know exactly: mates, stalemates, repetitions, draws by rule."""
+
+import json
+from pathlib import Path
+
+import chess
+import numpy as np
+import pytest
+
+from agent import rules, vocabulary
+from agent.rules import Games
+from agent.rules.movegen import ROW
+from agent.search import CompiledEvaluator, GumbelSearch, SearchSettings, material_evaluator
+from agent.search.leaf import MATES_NEXT
+from agent.search.mates import mating_move
+from tests.agent.positions import TRICKY, harvest
+from tests.agent.search.evaluators import evaluate_losing, untrained
+
+MATES = json.loads((Path(__file__).parents[2] / "data" / "search" / "mates.json").read_text())
+
+
+def play(board: chess.Board, move: int) -> chess.Move:
+    return chess.Move.from_uci(vocabulary.to_uci(move, black=board.turn == chess.BLACK))
+
+
+def mating_moves(board: chess.Board) -> set[str]:
+    """By python-chess."""
+    found = set()
+    for move in board.legal_moves:
+        board.push(move)
+        if board.is_checkmate():
+            found.add(move.uci())
+        board.pop()
+    return found
+
+
+def test_mating_moves_are_those_of_python_chess() -> None:
+    """Also the odd ones: by castling, en passant, promotion, discovered and double check."""
+    odd = (
+        "5k2/8/8/8/8/8/8/4K2R w K - 0 1",  # castling gives check
+        "3k4/2p1p3/2P1P3/8/8/8/8/R3K3 w Q - 0 1",
+        "8/8/8/8/1k1Pp3/8/8/K7 b - d3 0 1",
+        "6bk/5P1p/7K/8/8/8/8/8 w - - 0 1",
+        "k7/2P5/1K6/8/8/8/8/8 w - - 0 1",
+        "rnbqkbnr/ppppp2p/5p2/6p1/4P3/3P4/PPP2PPP/RNBQKBNR w KQkq - 0 3",
+    )
+    fens = [*odd, *TRICKY, *harvest(15, seed=11), *MATES["one"], *MATES["two"]]
+    moves, targets, spare = np.empty(ROW, np.uint16), np.empty(64, np.uint64), np.empty(8, np.uint64)
+    mates = 0
+    for fen in fens + [chess.Board(fen).mirror().fen() for fen in fens]:
+        board = chess.Board(fen)
+        position = rules.from_board(board)
+        indices, counts = rules.legal_moves(position[None])
+        moves[: vocabulary.MAX_LEGAL] = indices[0]
+        found, place = set(), np.int64(-1)
+        while (place := mating_move(position, moves, counts[0], place + 1, spare, targets)) >= 0:
+            found.add(play(board, int(moves[place])).uci())
+        assert found == mating_moves(board), fen
+        mates += len(found)
+    assert mates > 200
+
+
+def test_all_mates_in_one_are_found_by_an_untrained_network() -> None:
+    fens = MATES["one"]
+    assert len(fens) == 100
+    boards = [chess.Board(fen) for fen in fens]
+    result = GumbelSearch(SearchSettings(simulations=32), untrained()).run(Games.from_boards(boards), np.arange(100))
+    for board, move in zip(boards, result.moves.tolist(), strict=True):
+        board.push(play(board, move))
+        assert board.is_checkmate()
+    assert (result.values == 1).all()
+
+
+def test_mates_in_one_are_found_by_simulations_too() -> None:
+    """Without the rule that knows them, where every move is considered: the leaf itself is exact."""
+    boards = [chess.Board(fen) for fen in MATES["one"]]
+    settings = SearchSettings(simulations=120, considered=60, gumbel_scale=0.0, find_mates=False)
+    losing = CompiledEvaluator(evaluate_losing, 0, 0)
+    result = GumbelSearch(settings, losing).run(Games.from_boards(boards))
+    for board, move in zip(boards, result.moves.tolist(), strict=True):
+        board.push(play(board, move))
+    assert all(board.is_checkmate() for board in boards)
+
+
+def test_mates_in_two_are_found_by_an_untrained_network() -> None:
+    boards = [chess.Board(fen) for fen in MATES["two"]]
+    assert len(boards) == 100
+    assert not any(mating_moves(board) for board in boards)
+    settings = SearchSettings(simulations=800, considered=48, gumbel_scale=0.0)
+    result = GumbelSearch(settings, untrained()).run(Games.from_boards(boards))
+    solved = 0
+    for board, move in zip(boards, result.moves.tolist(), strict=True):
+        board.push(play(board, move))
+        solved += all(answered(board, reply) for reply in list(board.legal_moves)) and not board.is_game_over()
+    assert solved >= 90
+
+
+def answered(board: chess.Board, reply: chess.Move) -> bool:
+    """Whether there is a mate in one after `reply`."""
+    board.push(reply)
+    mates = bool(mating_moves(board))
+    board.pop()
+    return mates
+
+
+def test_a_stalemate_trap_is_scored_as_a_draw() -> None:
+    """The queen is worth 9, and Qg6 throws the win away: no child of it may look like more than 0."""
+    board = chess.Board("7k/8/8/6Q1/8/8/8/K7 w - - 0 1")
+    settings = SearchSettings(simulations=200, considered=40, gumbel_scale=0.0)
+    result = GumbelSearch(settings, material_evaluator()).run(Games.from_boards([board]))
+    assert result.moves[0] != vocabulary.from_uci("g5g6", black=False)
+    assert result.values[0] > 0.5
+    assert result.probabilities[result.indices == vocabulary.from_uci("g5g6", black=False)][0] < 0.001
+
+
+def shuffled(number: int) -> chess.Board:
+    """A queen up, after the kings walked there and back `number` times."""
+    board = chess.Board("7k/8/8/8/8/8/8/KQ6 w - - 0 1")
+    for uci in ("a1a2", "h8g8", "a2a1", "g8h8") * number:
+        board.push_uci(uci)
+    return board
+
+
+def test_a_repetition_of_the_game_is_a_draw() -> None:
+    """After two rounds a1a2 would make its position stand for the third time: worth 0, though a queen up."""
+    bait = vocabulary.from_uci("a1a2", black=False)
+    boards = [shuffled(2), chess.Board(shuffled(2).fen())]
+    settings = SearchSettings(simulations=128, considered=64, gumbel_scale=0.0)
+    result = GumbelSearch(settings, material_evaluator()).run(Games.from_boards(boards))
+    with_history, without = (slice(result.offsets[game], result.offsets[game + 1]) for game in (0, 1))
+    policies = [result.probabilities[part][result.indices[part] == bait][0] for part in (with_history, without)]
+    assert policies[0] < 0.2 * policies[1]
+    unclaimed = GumbelSearch(
+        SearchSettings(simulations=128, considered=64, gumbel_scale=0.0, claim_draws=False), material_evaluator()
+    ).run(Games.from_boards(boards[:1]))
+    assert unclaimed.probabilities[unclaimed.indices == bait][0] > 2 * policies[0]
+
+
+def test_a_lost_side_repeats() -> None:
+    """Black is a queen down; g8h8 makes its position stand for the third time."""
+    board = shuffled(2)
+    board.pop()
+    settings = SearchSettings(simulations=64, considered=64, gumbel_scale=0.0)
+    result = GumbelSearch(settings, material_evaluator()).run(Games.from_boards([board]))
+    assert result.moves[0] == vocabulary.from_uci("g8h8", black=True)
+    assert result.values[0] == pytest.approx(0, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("board", "least"),
+    [
+        (shuffled(1), 5),  # third occurrences, the first two in the game or in the line
+        (shuffled(2), 5),
+        (chess.Board("8/8/8/8/8/k7/p1K5/8 b - - 96 90"), 0),
+        (chess.Board("r3k2r/pb4bp/8/8/8/8/PB4BP/R3K2R w KQkq - 0 1"), 0),
+    ],
+)
+def test_every_node_is_what_python_chess_says(board: chess.Board, least: int) -> None:
+    """Positions with repetitions, ends of games and mates in one, all through the tree."""
+    search = GumbelSearch(SearchSettings(simulations=1500, considered=3, c_scale=0.01), material_evaluator())
+    search.run(Games.from_boards([board]), seed=2)
+    positions, nodes, edges, _, state = (array[0] for array in search._trees)
+    repeated = seen = 0
+
+    def check(node: int) -> None:
+        nonlocal repeated, seen
+        record, position = nodes[node], positions[node]
+        np.testing.assert_array_equal(position, rules.from_board(board), board.fen())
+        code = int(rules.outcome(position[None], claim_draws=True)[0])
+        repeated += code == rules.Termination.THREEFOLD_REPETITION
+        seen += 1
+        if code and node:  # the root is searched although it could be claimed as a draw
+            assert (record["exact"], record["count"]) == (code, 0)
+            assert record["value"] == (-1 if code == rules.Termination.CHECKMATE else 0)
+        else:
+            mates = mating_moves(board)
+            assert record["exact"] == (MATES_NEXT if mates else 0)
+            assert not mates or play(board, int(record["answer"])).uci() in mates
+        for edge in edges[record["first"] : record["first"] + record["count"]]:
+            if edge["child"] >= 0:
+                board.push(play(board, int(edge["action"])))
+                check(int(edge["child"]))
+                board.pop()
+
+    check(0)
+    assert seen == state[2]
+    assert repeated >= least
+
+
+def test_clock_and_material_end_a_line() -> None:
+    """At 99 plies without progress every quiet move draws; a king that takes the last pawn draws too."""
+    quiet = chess.Board("7k/8/8/8/8/8/2Q5/K7 w - - 99 80")
+    settings = SearchSettings(simulations=64, considered=64, gumbel_scale=0.0)
+    result = GumbelSearch(settings, material_evaluator()).run(Games.from_boards([quiet]))
+    assert result.values[0] == pytest.approx(0, abs=1e-6)
+    assert result.raw_values[0] > 0.5
+    bare = chess.Board("8/8/8/8/8/8/k3pK2/8 w - - 0 1")
+    taken = GumbelSearch(settings, material_evaluator()).run(Games.from_boards([bare]))
+    assert taken.moves[0] == vocabulary.from_uci("f2e2", black=False)
+    assert taken.values[0] == pytest.approx(0, abs=0.02)
