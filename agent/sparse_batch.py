@@ -15,6 +15,7 @@ from agent.compilation import njit, on_warm_up
 from agent.rules.bits import Words
 from agent.rules.boundary import checked, checked_counts
 from agent.sparse_architecture import MAX_FEATURES, SHARED, STATE_AT, USES_MOVES, SparseArchitecture
+from agent.sparse_borrowing import borrowed
 from agent.sparse_features import MAPS, active_features
 from agent.sparse_moves import move_kinds
 from agent.vocabulary import MAX_LEGAL, SIZE
@@ -53,6 +54,7 @@ def _features(
     features: NDArray[np.int32],
     offsets: NDArray[np.int64],
 ) -> None:
+    positions, layout = borrowed(positions), borrowed(layout)
     maps = np.zeros(MAPS, np.uint64)
     rows = np.zeros(MAX_FEATURES, np.int32)
     offsets[0] = 0
@@ -79,6 +81,7 @@ def _moves(
     moves: NDArray[np.int32],
     kinds: NDArray[np.int32],
 ) -> None:
+    positions, layout, indices, kinds = borrowed(positions), borrowed(layout), borrowed(indices), borrowed(kinds)
     maps, checks = np.zeros(MAPS, np.uint64), np.zeros(6, np.uint64)
     rows = np.zeros(MAX_FEATURES, np.int32)
     for i in range(positions.shape[0]):

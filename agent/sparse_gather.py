@@ -12,18 +12,21 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from agent.compilation import njit, on_warm_up
+from agent.sparse_borrowing import borrowed
 from agent.sparse_vectors import Floats, Rows, dot_row, sum_rows
 from agent.vocabulary import MAX_LEGAL
 
 
 @njit
 def _sum(table: Floats, rows: Rows, offsets: NDArray[np.int64], bias: Floats, out: Floats) -> None:
+    table, rows, offsets, out = borrowed(table), borrowed(rows), borrowed(offsets), borrowed(out)
     for i in range(out.shape[0]):
         sum_rows(table, rows[offsets[i] : offsets[i + 1]], offsets[i + 1] - offsets[i], bias, out[i])
 
 
 @njit
 def _scatter(gradient: Floats, rows: Rows, offsets: NDArray[np.int64], table: Floats) -> None:
+    gradient, rows, table = borrowed(gradient), borrowed(rows), borrowed(table)
     for i in range(gradient.shape[0]):
         given = gradient[i]
         for e in range(offsets[i], offsets[i + 1]):
@@ -34,6 +37,7 @@ def _scatter(gradient: Floats, rows: Rows, offsets: NDArray[np.int64], table: Fl
 
 @njit
 def _products(vectors: Floats, table: Floats, rows: Rows, offsets: NDArray[np.int64], out: Floats) -> None:
+    vectors, table = borrowed(vectors), borrowed(table)
     for i in range(vectors.shape[0]):
         for e in range(offsets[i], offsets[i + 1]):
             out[e] = dot_row(vectors[i], table, np.int64(rows[e]))
@@ -49,6 +53,12 @@ def _products_backward(
     vectors_out: Floats,
     table_out: Floats,
 ) -> None:
+    vectors, table, vectors_out, table_out = (
+        borrowed(vectors),
+        borrowed(table),
+        borrowed(vectors_out),
+        borrowed(table_out),
+    )
     for i in range(vectors.shape[0]):
         vector, towards = vectors[i], vectors_out[i]
         for e in range(offsets[i], offsets[i + 1]):

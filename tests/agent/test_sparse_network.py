@@ -160,6 +160,5 @@ def test_it_learns_material_and_captures(architecture: SparseArchitecture) -> No
     shares = labels[held_out].bincount(minlength=3) / len(held_out)
     constant = float(-(shares * shares.log()).sum())
     uniform = float(torch.from_numpy(rules.count_moves(positions[held_out.numpy()])).float().log().mean())
-    print(f"value {value:.2f} of {constant:.2f}, policy {policy:.2f} of {uniform:.2f}")
     assert value < 0.75 * constant
     assert policy < (0.2 if architecture.moves else 0.9) * uniform
