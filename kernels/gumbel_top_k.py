@@ -34,7 +34,7 @@ def gumbel_top_k(logits: Tensor, *, legal: Tensor, k: int, seed: int, row_keys: 
     """
     check_logits(logits)
     keys = check_row_indices(row_keys, logits, "row_keys")
-    words = legal_words(legal, logits)
+    words = legal_words(legal, logits, backend)
     if k < 1:
         raise ValueError(f"k must be at least 1, got {k}")
     backend = resolve_backend(backend, logits.device)

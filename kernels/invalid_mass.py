@@ -19,7 +19,7 @@ def invalid_mass(probabilities: Tensor, *, legal: Tensor, backend: str = "auto")
     for arguments that do not fit.
     """
     check_logits(probabilities, "probabilities")
-    words = legal_words(legal, probabilities)
+    words = legal_words(legal, probabilities, backend)
     mass: Tensor = _invalid_mass(probabilities.detach(), words, resolve_backend(backend, probabilities.device))
     return mass
 

@@ -30,7 +30,7 @@ def legal_log_probs(logits: Tensor, *, legal: Tensor, width: int, backend: str =
     do not fit.
     """
     check_logits(logits)
-    words = legal_words(legal, logits)
+    words = legal_words(legal, logits, backend)
     if width < 1:
         raise ValueError(f"width must be at least 1, got {width}")
     return LegalLogProbs(*_apply(logits, words, width, resolve_backend(backend, logits.device))[:3])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from kernels.backend import resolve_backend
 from kernels.registration import register
 
 WORD = 32  # columns a word
@@ -20,7 +21,7 @@ def words_for(size: int) -> int:
     return (size + WORD - 1) // WORD
 
 
-def pack_legal(legal: Tensor) -> Tensor:
+def pack_legal(legal: Tensor, *, backend: str = "auto") -> Tensor:
     """Pack a mask into words.
 
     legal: bool or uint8 `[..., N]`, any strides; nonzero = legal. Returns int32 `[..., ceil(N / 32)]`, spare bits zero.
@@ -32,11 +33,11 @@ def pack_legal(legal: Tensor) -> Tensor:
         raise ValueError("pack_legal takes a mask of at least one dimension, got a scalar")
     # A bool read as i1 differs between compilers; its byte compared with 0 does not.
     flat = legal.view(torch.uint8).reshape(-1, legal.shape[-1])
-    words: Tensor = _pack(flat)
+    words: Tensor = _pack(flat, resolve_backend(backend, legal.device))
     return words.reshape(*legal.shape[:-1], words_for(legal.shape[-1]))
 
 
-def unpack_legal(words: Tensor, size: int) -> Tensor:
+def unpack_legal(words: Tensor, size: int, *, backend: str = "auto") -> Tensor:
     """Unpack words into a mask.
 
     words: int32 `[..., ceil(size / 32)]`. Returns bool `[..., size]`. Raises TypeError for another dtype and ValueError
@@ -46,11 +47,11 @@ def unpack_legal(words: Tensor, size: int) -> Tensor:
         raise TypeError(f"unpack_legal takes int32 words, got {words.dtype}")
     if words.dim() == 0 or size < 0 or words.shape[-1] != words_for(size):
         raise ValueError(f"{size} columns need {words_for(size)} words a row, got shape {tuple(words.shape)}")
-    mask: Tensor = _unpack(words.reshape(-1, words.shape[-1]), size)
+    mask: Tensor = _unpack(words.reshape(-1, words.shape[-1]), size, resolve_backend(backend, words.device))
     return mask.reshape(*words.shape[:-1], size)
 
 
-def legal_words(legal: Tensor, logits: Tensor) -> Tensor:
+def legal_words(legal: Tensor, logits: Tensor, backend: str) -> Tensor:
     """Return the words of `legal` for every row of `logits` `[..., N]`, as int32 `[R, W]` (row stride may be 0).
 
     Raises TypeError for a dtype that is no mask and ValueError for a shape or device that does not fit.
@@ -68,7 +69,7 @@ def legal_words(legal: Tensor, logits: Tensor) -> Tensor:
     if legal.dim() == 0 or legal.shape[-1] != width or not _expands(legal.shape[:-1], lead):
         kind = f"packed words for {size} columns, {width} a row" if packed else f"a mask of {size} columns"
         raise ValueError(f"legal must be {kind}, for {tuple(lead)} rows or fewer; got shape {tuple(legal.shape)}")
-    words = legal if packed else pack_legal(legal)
+    words = legal if packed else pack_legal(legal, backend=backend)
     if words.shape[:-1] != lead:
         words = words.expand(*lead, words.shape[-1])
     return words if words.dim() == 2 else words.reshape(-1, words.shape[-1])
@@ -81,13 +82,13 @@ def _expands(shape: torch.Size, to: torch.Size) -> bool:
     )
 
 
-def _fake_pack(mask: Tensor) -> Tensor:
+def _fake_pack(mask: Tensor, backend: str) -> Tensor:
     return mask.new_empty((mask.shape[0], (mask.shape[1] + WORD - 1) // WORD), dtype=torch.int32)
 
 
-def _fake_unpack(words: Tensor, size: int) -> Tensor:
+def _fake_unpack(words: Tensor, size: int, backend: str) -> Tensor:
     return words.new_empty((words.shape[0], size), dtype=torch.bool)
 
 
-_pack = register("pack_legal", "(Tensor mask) -> Tensor", "packing", _fake_pack)
-_unpack = register("unpack_legal", "(Tensor words, int size) -> Tensor", "packing", _fake_unpack)
+_pack = register("pack_legal", "(Tensor mask, str backend) -> Tensor", "packing", _fake_pack)
+_unpack = register("unpack_legal", "(Tensor words, int size, str backend) -> Tensor", "packing", _fake_unpack)

@@ -55,7 +55,7 @@ def masked_cross_entropy(
     check_logits(logits)
     smoothing = check_fraction(label_smoothing, "label_smoothing")
     z = check_not_negative(z_loss, "z_loss")
-    words = legal_words(legal, logits)
+    words = legal_words(legal, logits, backend)
     backend = resolve_backend(backend, logits.device)
     if isinstance(targets, RaggedTargets):
         ragged = _check_ragged(targets, logits)

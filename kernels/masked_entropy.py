@@ -18,6 +18,6 @@ def masked_entropy(logits: Tensor, *, legal: Tensor, backend: str = "auto") -> T
     the kernel of `masked_policy_terms` without moves; where both are wanted, that call costs one pass instead of two.
     """
     check_logits(logits)
-    words = legal_words(legal, logits)
+    words = legal_words(legal, logits, backend)
     entropy: Tensor = policy_terms(logits, words, None, resolve_backend(backend, logits.device))[1]
     return entropy

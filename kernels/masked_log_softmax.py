@@ -19,9 +19,11 @@ def masked_log_softmax(
     """Return x - log(sum of exp(x)) over the legal entries, and `fill` at the others.
 
     Arguments, result, errors and undefined rows are those of `masked_softmax`. A row without a legal entry is `fill`
-    throughout, so that its exponential is zero with the default fill. The gradient of an illegal entry is 0.
+    throughout, so that its exponential is zero with the default fill. The gradient of an illegal entry is 0. As in
+    PyTorch, the backward starts from the stored result, which a half type rounds: for a loss, `masked_cross_entropy` is
+    exact.
     """
-    rows, words, period = entrywise_arguments(logits, legal, causal)
+    rows, words, period = entrywise_arguments(logits, legal, causal, backend)
     backend = resolve_backend(backend, logits.device)
     result: Tensor = _apply(rows, words, period, float(fill), output_dtype(logits), backend)
     return result if result.shape == logits.shape else result.view(logits.shape)

@@ -33,7 +33,7 @@ def masked_policy_terms(logits: Tensor, moves: Tensor, *, legal: Tensor, backend
     """
     check_logits(logits)
     moves = check_row_indices(moves, logits, "moves")
-    words = legal_words(legal, logits)
+    words = legal_words(legal, logits, backend)
     log_prob, entropy, best, _, _ = policy_terms(logits, words, moves, resolve_backend(backend, logits.device))
     return PolicyTerms(log_prob, entropy, (best == moves) & (best >= 0))
 

@@ -37,7 +37,7 @@ def masked_sample(
     """
     check_logits(logits)
     keys = check_row_indices(row_keys, logits, "row_keys")
-    words = legal_words(legal, logits)
+    words = legal_words(legal, logits, backend)
     temperature = check_positive(temperature, "temperature")
     backend = resolve_backend(backend, logits.device)
     return Sample(*_sample(logits.detach(), words, signed_seed(seed), keys, temperature, backend))

@@ -25,17 +25,17 @@ def masked_softmax(logits: Tensor, *, legal: Tensor, causal: bool = False, backe
     zeros, with zero gradient. A row with a NaN or +inf among its legal logits, or only -inf there, is NaN at its legal
     entries. Differentiable once. Raises TypeError or ValueError for arguments that do not fit.
     """
-    rows, words, period = entrywise_arguments(logits, legal, causal)
+    rows, words, period = entrywise_arguments(logits, legal, causal, backend)
     result: Tensor = _apply(rows, words, period, output_dtype(logits), resolve_backend(backend, logits.device))
     return result if result.shape == logits.shape else result.view(logits.shape)
 
 
-def entrywise_arguments(logits: Tensor, legal: Tensor, causal: bool) -> tuple[Tensor, Tensor, int]:
+def entrywise_arguments(logits: Tensor, legal: Tensor, causal: bool, backend: str) -> tuple[Tensor, Tensor, int]:
     """Check and flatten: logits `[R, N]`, words `[R, W]`, and the causal period (0 = not causal)."""
     check_logits(logits, dims=None)
     if causal and logits.dim() < 2:
         raise ValueError(f"causal needs logits of shape [..., rows, N], got {tuple(logits.shape)}")
-    words = legal_words(legal, logits)
+    words = legal_words(legal, logits, backend)
     period = logits.shape[-2] if causal else 0
     return (logits if logits.dim() == 2 else logits.reshape(-1, logits.shape[-1])), words, period
 

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kernels.backend import count_launch, resolve_backend, use_numba
+from kernels.backend import count_launch, use_numba
 
 _library = torch.library.Library("zeromass", "FRAGMENT")  # type: ignore[no-untyped-call]
 _runs: dict[Any, Callable[..., Any]] = {}
@@ -26,19 +26,15 @@ _runs: dict[Any, Callable[..., Any]] = {}
 def register(name: str, schema: str, module: str, fake: Callable[..., Any]) -> Any:
     """Register op `zeromass::name` and return its callable.
 
-    schema: arguments and results; when it names a `str backend`, that comes last.
+    schema: arguments and results; the last argument is `str backend`.
     module: the file of `on_triton`, `on_torch` and `on_numba` that defines a function called `name`.
     fake: gives shapes and dtypes of the results from fake tensors.
     """
     _library.define(f"{name}{schema}")  # type: ignore[no-untyped-call]
-    takes_backend = "str backend" in schema
 
     def run(*arguments: Any) -> Any:
-        if takes_backend:
-            backend, arguments = arguments[-1], arguments[:-1]
-        else:
-            backend = resolve_backend("auto", arguments[0].device)
-        kind = backend
+        kind = backend = arguments[-1]
+        arguments = arguments[:-1]
         # Half types and the rare ops without a loop of their own take PyTorch operators.
         if backend == "torch" and _has_numba(module, name) and use_numba(arguments):
             kind = "numba"

@@ -23,7 +23,7 @@ def row_status(logits: Tensor, *, legal: Tensor, targets: Tensor | None = None, 
     for arguments that do not fit.
     """
     check_logits(logits)
-    words = legal_words(legal, logits)
+    words = legal_words(legal, logits, backend)
     indices = None if targets is None else check_row_indices(targets, logits, "targets")
     status: Tensor = _row_status(logits.detach(), words, indices, resolve_backend(backend, logits.device))
     return status

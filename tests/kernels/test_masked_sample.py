@@ -200,6 +200,17 @@ def test_the_loops_noise_is_the_operators_noise() -> None:
     torch.testing.assert_close(torch.from_numpy(out).float(), want, rtol=1e-6, atol=1e-6)
 
 
+def test_the_kernels_noise_is_finite_for_every_pattern() -> None:
+    """The Triton function itself, on the extremes of its 32 bits; the operators agree with it."""
+    from tests.kernels.noise_kernel import noise_kernel
+
+    bits = torch.tensor([0, 1, 2**27 - 1, 2**27, 2**31, 2**32 - 256, 2**32 - 2, 2**32 - 1], device=DEVICE)
+    out = torch.empty(8, device=DEVICE)
+    noise_kernel[(1,)](bits, out, SIZE=8)
+    assert out.isfinite().all()
+    torch.testing.assert_close(out, sampling.bits_to_gumbel(bits), rtol=1e-5, atol=1e-6)
+
+
 def test_top_k_draws_without_replacement(path: str, backend: str) -> None:
     """The first of k is distributed as a sample; the second, as a sample from what is left."""
     logits, legal = one_row(12)

@@ -44,7 +44,7 @@ def cases(draw: st.DrawFn, widest: int) -> Case:
 
 QUIET = (HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.differing_executors)
 # Reproducible from run to run: a failure here must be a failure everywhere.
-few = settings(max_examples=15, deadline=None, suppress_health_check=QUIET, derandomize=True, database=None)
+few = settings(max_examples=6, deadline=None, suppress_health_check=QUIET, derandomize=True, database=None)
 many = settings(few, max_examples=2000)
 
 

@@ -25,8 +25,8 @@ def calls() -> dict[str, tuple[Any, ...]]:
     indices = torch.zeros(5, 6, dtype=torch.int32, device=DEVICE)
     smooth = (0.1, 0.01)
     return {
-        "pack_legal": (case.mask.view(torch.uint8),),
-        "unpack_legal": (words, 40),
+        "pack_legal": (case.mask.view(torch.uint8), "torch"),
+        "unpack_legal": (words, 40, "torch"),
         "masked_softmax": (logits, words, 0, torch.float32, "torch"),
         "masked_softmax_backward": (p, p, words, 0, torch.float32, "torch"),
         "masked_log_softmax": (logits, words, 5, -1.0, torch.float32, "torch"),
