@@ -1,0 +1,52 @@
+"""The rules against python-chess on positions of real self-play, move history and all."""
+
+import chess
+import pytest
+import torch
+
+from agent import vocabulary
+from agent.evaluators import make_evaluator
+from agent.networks import make_network
+from agent.search import SearchSettings
+from agent.sparse_architecture import SparseArchitecture
+from selfplay.generator import Generator, GeneratorSettings
+from selfplay.record import GameRecord
+from tests.agent.oracle import differences
+
+
+def played(games: int, search: SearchSettings | None, seed: int) -> list[GameRecord]:
+    torch.manual_seed(seed)
+    network = make_network(SparseArchitecture(width=64, hidden=32))
+    settings = GeneratorSettings(
+        games=32, opening_plies=8, ply_cap=400, temperature=1.0, claim_draws=False, search=search
+    )
+    generator = Generator(make_evaluator(network), settings, seed=seed, stream=0)
+    records: list[GameRecord] = []
+    while len(records) < games:
+        records += generator.step()
+    return records
+
+
+def compared(record: GameRecord) -> int:
+    """Replay a game on python-chess's board and compare every position of it."""
+    board, boards = chess.Board(), []
+    for move in record.opening.tolist():
+        board.push_uci(vocabulary.to_uci(move, black=not board.turn))
+    for move in record.moves.tolist():
+        boards.append(board.copy())
+        board.push_uci(vocabulary.to_uci(move, black=not board.turn))
+    assert differences(boards, record.positions) == []
+    return len(boards)
+
+
+@pytest.mark.parametrize("search", [None, SearchSettings(simulations=8)], ids=["sampled", "searched"])
+def test_positions_of_selfplay(search: SearchSettings | None) -> None:
+    assert sum(compared(record) for record in played(6, search, seed=1)) > 500
+
+
+@pytest.mark.slow
+def test_twenty_thousand_positions_of_selfplay() -> None:
+    total = 0
+    for seed, search in ((2, None), (3, SearchSettings(simulations=16))):
+        total += sum(compared(record) for record in played(64, search, seed))
+    assert total >= 20_000
