@@ -119,7 +119,9 @@ def doctor(as_json: _Json = False) -> int:
 
 
 @app.command()
-def benchmark(what: Annotated[Literal["kernels", "rules"], typer.Argument()], as_json: _Json = False) -> int:
+def benchmark(
+    what: Annotated[Literal["kernels", "rules", "search", "sparse"], typer.Argument()], as_json: _Json = False
+) -> int:
     """Measure against the alternatives in one sitting."""
     from importlib import import_module
 

@@ -8,6 +8,7 @@ import shutil
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Final
 
 import torch
 
@@ -89,7 +90,7 @@ def examine(folder: Path = Path()) -> Report:
         if device.type == "cuda"
         else platform.processor() or platform.machine(),
         kernels_backend=backend,
-        inference_runtime="torch",
+        inference_runtime="torch" if device.type == "cuda" else "numba",
         cores=cores,
         memory_gib=round(memory, 1),
         disk_free_gib=round(disk, 1),
@@ -119,6 +120,12 @@ def usable_memory() -> int:
     return min(total, int(limit)) if limit.isdigit() else total
 
 
+_NETWORK_WHY: Final = {
+    True: "a GPU is at its best with convolutions in large batches",
+    False: "without a GPU a sparse network gives many times the positions a second; configs/cpu.yaml asks for it",
+}
+
+
 def _paths(device: torch.device, backend: str, cores: int) -> tuple[Route, ...]:
     cuda = device.type == "cuda"
     kernels_why = {
@@ -130,7 +137,9 @@ def _paths(device: torch.device, backend: str, cores: int) -> tuple[Route, ...]:
     return (
         Route("kernels", backend, kernels_why),
         Route("learner", device.type, "a CUDA device is here: bfloat16" if cuda else "no CUDA device: float32"),
-        Route("network in actors", "torch on cpu", "actors use CUDA only when selfplay.gpus is above 0"),
+        Route("network", "residual" if cuda else "sparse", _NETWORK_WHY[cuda]),
+        Route("search, sparse network", "Numba", "the whole search is one compiled call, the network inside it"),
+        Route("search, residual network", "torch", "one batch a simulation; CUDA when selfplay.gpus is above 0"),
         Route("rules", "Numba", "compiled once, then read from the cache"),
         Route("actors", f"Ray, {cores} core{'' if cores == 1 else 's'}", "set selfplay.actors to use more or fewer"),
     )
@@ -141,7 +150,7 @@ def _limits(
 ) -> list[str]:
     limits = []
     if device.type == "cpu":
-        limits.append("The network's convolutions on the CPU limit both self-play and learner: keep the network small.")
+        limits.append("A residual network's convolutions are slow on the CPU: prefer network.kind=sparse here.")
     if cores <= 2:
         limits.append(
             f"Actors and learner take turns on {cores} core{'' if cores == 1 else 's'}; more cores mean more games."
