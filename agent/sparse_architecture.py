@@ -42,7 +42,8 @@ STATE_AT: Final = 4
 OWN_KING_AT: Final = 5
 OTHER_KING_AT: Final = 6
 CONTROL_AT: Final = 7
-LAYOUT: Final = 8
+PHASES: Final = 8
+LAYOUT: Final = 9
 
 _KING_BITS: Final = {0: 0, 4: 1, 16: 2, 64: 3}
 NAME: Final = "sparse"
@@ -68,6 +69,8 @@ class SparseArchitecture:
     """0, 4, 16 or 64 regions of the board; pieces get further rows by either king's region."""
     moves: bool = True
     """Whether a move's logit also depends on what moves, what it takes, who guards and whether it checks."""
+    phases: int = 1
+    """How many tables the value has, 1..16; the number of pieces on the board chooses one."""
 
     def __post_init__(self) -> None:
         if self.width < 64 or self.width % 64:
@@ -76,6 +79,8 @@ class SparseArchitecture:
             raise ValueError(f"hidden {self.hidden} is not a multiple of 32")
         if self.king_buckets not in _KING_BITS:
             raise ValueError(f"king_buckets {self.king_buckets} is not one of {', '.join(map(str, _KING_BITS))}")
+        if not 1 <= self.phases <= 16:
+            raise ValueError(f"phases {self.phases} is not in 1..16")
 
     @property
     def features(self) -> int:
@@ -93,7 +98,8 @@ class SparseArchitecture:
         own_king = state + STATE_ROWS
         other_king = own_king + 768 * self.king_buckets
         switches = [int(self.threats), int(self.control), int(self.moves), _KING_BITS[self.king_buckets]]
-        return np.array([*switches, state, own_king, other_king, other_king + 768 * self.king_buckets], np.int64)
+        control = other_king + 768 * self.king_buckets
+        return np.array([*switches, state, own_king, other_king, control, self.phases], np.int64)
 
     def metadata(self) -> dict[str, str]:
         """As strings, for a weights file."""
@@ -108,7 +114,7 @@ class SparseArchitecture:
             ValueError: an entry is not what `metadata` writes.
         """
         truth = {"True": True, "False": False}
-        numbers = {name: int(metadata[name]) for name in ("width", "hidden", "king_buckets")}
+        numbers = {name: int(metadata[name]) for name in ("width", "hidden", "king_buckets", "phases")}
         for name in ("threats", "control", "moves"):
             if metadata[name] not in truth:
                 raise ValueError(f"{name} is {metadata[name]!r}, not True or False")

@@ -16,7 +16,7 @@ from agent.rules.bits import Words
 from agent.rules.boundary import checked, checked_counts
 from agent.sparse_architecture import MAX_FEATURES, SHARED, STATE_AT, USES_MOVES, SparseArchitecture
 from agent.sparse_borrowing import borrowed
-from agent.sparse_features import MAPS, active_features
+from agent.sparse_features import MAPS, active_features, phase_of
 from agent.sparse_moves import move_kinds
 from agent.vocabulary import MAX_LEGAL, SIZE
 
@@ -34,6 +34,8 @@ class SparseBatch(NamedTuple):
     """int32 [M] kinds of the moves; zeros where the architecture has none."""
     move_offsets: Tensor
     """int64 [B + 1]."""
+    phases: Tensor
+    """int64 [B] which of the value's tables speaks."""
 
     def to(self, device: torch.device | str) -> "SparseBatch":
         """The batch on `device`."""
@@ -53,12 +55,14 @@ def _features(
     shared: np.int64,
     features: NDArray[np.int32],
     offsets: NDArray[np.int64],
+    phases: NDArray[np.int64],
 ) -> None:
     positions, layout = borrowed(positions), borrowed(layout)
     maps = np.zeros(MAPS, np.uint64)
     rows = np.zeros(MAX_FEATURES, np.int32)
     offsets[0] = 0
     for i in range(positions.shape[0]):
+        phases[i] = phase_of(positions[i], layout)
         count = active_features(positions[i], layout, maps, rows)
         start = offsets[i]
         for j in range(count):
@@ -120,14 +124,15 @@ def sparse_batch(
     layout = architecture.layout()
     features, offsets = np.empty(batch * MAX_FEATURES, np.int32), np.empty(batch + 1, np.int64)
     shared = np.int64(architecture.features if architecture.threats else -1)
-    _features(positions, layout, shared, features, offsets)
+    phases = np.empty(batch, np.int64)
+    _features(positions, layout, shared, features, offsets, phases)
     move_offsets = np.zeros(batch + 1, np.int64)
     np.cumsum(counts, out=move_offsets[1:])
     moves, kinds = np.empty(move_offsets[-1], np.int32), np.empty(move_offsets[-1], np.int32)
     _moves(positions, layout, np.require(indices, None, ["C", "W"]), move_offsets, moves, kinds)
     if moves.size and moves.max() >= SIZE:
         raise ValueError(f"legal moves hold {moves.max()}, which is no move")
-    found = (features[: offsets[-1]], offsets, moves, kinds, move_offsets)
+    found = (features[: offsets[-1]], offsets, moves, kinds, move_offsets, phases)
     return SparseBatch(*(torch.from_numpy(array) for array in found))
 
 

@@ -27,7 +27,7 @@ from agent.sparse_architecture import (
     SparseArchitecture,
 )
 from agent.sparse_borrowing import borrowed
-from agent.sparse_features import MAPS, active_features
+from agent.sparse_features import MAPS, active_features, phase_of
 from agent.sparse_moves import move_kinds
 from agent.sparse_vectors import Floats, Rows, aligned, dense, dot_row, dot_rows, sum_rows
 from agent.vocabulary import MAX_LEGAL, SIZE
@@ -55,9 +55,9 @@ class SparseParameters(NamedTuple):
     kinds_bias: Floats
     """[K], or [1]."""
     value: Floats
-    """[3, H] win, draw, loss."""
+    """[3 P, H] win, draw, loss for each of P phases."""
     value_bias: Floats
-    """[3]."""
+    """[3 P]."""
 
 
 class SparseScratch(NamedTuple):
@@ -92,8 +92,8 @@ def empty_parameters(architecture: SparseArchitecture) -> SparseParameters:
         (SIZE,),
         (kinds, hidden),
         (kinds,),
-        (3, hidden),
-        (3,),
+        (3 * architecture.phases, hidden),
+        (3 * architecture.phases,),
     ]
     return SparseParameters(architecture.layout(), *(aligned(*shape) for shape in shapes))
 
@@ -156,11 +156,15 @@ def evaluate_hidden(position: Words, parameters: SparseParameters, scratch: Spar
 
 
 @njit
-def value_logits(parameters: SparseParameters, scratch: SparseScratch) -> tuple[np.float32, np.float32, np.float32]:
+def value_logits(
+    position: Words, parameters: SparseParameters, scratch: SparseScratch
+) -> tuple[np.float32, np.float32, np.float32]:
     """Logits of win, draw and loss from `scratch.hidden`."""
-    win = dot_row(scratch.hidden, parameters.value, np.int64(0)) + parameters.value_bias[0]
-    draw = dot_row(scratch.hidden, parameters.value, np.int64(1)) + parameters.value_bias[1]
-    loss = dot_row(scratch.hidden, parameters.value, np.int64(2)) + parameters.value_bias[2]
+    hidden, value, bias = scratch.hidden, parameters.value, parameters.value_bias
+    row = 3 * phase_of(position, parameters.layout)
+    win = dot_row(hidden, value, row) + bias[row]
+    draw = dot_row(hidden, value, row + 1) + bias[row + 1]
+    loss = dot_row(hidden, value, row + 2) + bias[row + 2]
     return win, draw, loss
 
 
@@ -200,7 +204,7 @@ def evaluate(
         for i in range(count):
             move = np.int64(moves[i])
             logits[i] = dot_row(hidden, policy, move) + bias[move]
-    win, draw, loss = value_logits(parameters, scratch)
+    win, draw, loss = value_logits(position, parameters, scratch)
     peak = max(win, draw, loss)
     wins, draws, losses = math.exp(win - peak), math.exp(draw - peak), math.exp(loss - peak)
     total = wins + draws + losses

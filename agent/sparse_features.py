@@ -18,7 +18,7 @@ from agent.rules.attacks import (
     pawns_attacks_up,
     rook_attacks,
 )
-from agent.rules.bits import NOTHING, ONE, Words, lowest, u64
+from agent.rules.bits import NOTHING, ONE, Words, lowest, popcount, u64
 from agent.rules.record import (
     BISHOPS,
     BYTE,
@@ -39,6 +39,7 @@ from agent.sparse_architecture import (
     KING_BITS,
     OTHER_KING_AT,
     OWN_KING_AT,
+    PHASES,
     STATE_AT,
     USES_CONTROL,
     USES_MOVES,
@@ -139,6 +140,13 @@ def _king_bucket(king: np.uint64, bits: np.int64) -> np.int64:
     square = np.int64(king & u64(63))
     drop = 3 - bits
     return ((square >> 3 >> drop) << bits) | ((square & 7) >> drop)
+
+
+@njit
+def phase_of(position: Words, layout: NDArray[np.int64]) -> np.int64:
+    """Which of the value's tables speaks about `position`: 0 for bare kings, rising with the number of pieces."""
+    pieces = (popcount(occupied(position)) - ONE) & u64(31)
+    return np.int64((pieces * u64(layout[PHASES])) >> u64(5))
 
 
 @njit

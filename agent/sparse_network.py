@@ -62,13 +62,14 @@ class SparseNetwork(nn.Module):
         # A fresh network is nearly indifferent: near-uniform policy, near-even value.
         self.policy = _Rows(SIZE, hidden, SIZE, std=0.01)
         self.kinds = _Rows(MOVE_KINDS, hidden, MOVE_KINDS, std=0.01) if self.architecture.moves else None
-        self.value = _Rows(3, hidden, 3, std=0.01)
+        outcomes = 3 * self.architecture.phases
+        self.value = _Rows(outcomes, hidden, outcomes, std=0.01)
 
     def forward(self, batch: SparseBatch) -> SparseOutput:
         """See the class."""
         hidden = self._hidden(batch)
         logits = products_with_rows(hidden, self.policy.weight, self.policy.bias, batch.moves, batch.move_offsets)
-        return SparseOutput(logits + self._by_kind(hidden, batch), self._value(hidden))
+        return SparseOutput(logits + self._by_kind(hidden, batch), self._value(hidden, batch))
 
     def dense(
         self, positions: NDArray[np.uint64], legal: tuple[NDArray[np.uint16], NDArray[np.int32]] | None = None
@@ -88,7 +89,7 @@ class SparseNetwork(nn.Module):
             owner = torch.repeat_interleave(batch.move_offsets[1:] - batch.move_offsets[:-1])
             added = self._by_kind(hidden, batch)[batch.legal]
             logits = logits.index_put((owner, batch.moves.long()), added, accumulate=True)
-        return logits, self._value(hidden)
+        return logits, self._value(hidden, batch)
 
     def _hidden(self, batch: SparseBatch) -> Tensor:
         """float32 [B, H]."""
@@ -101,5 +102,7 @@ class SparseNetwork(nn.Module):
             return hidden.new_zeros(())
         return products_with_rows(hidden, self.kinds.weight, self.kinds.bias, batch.kinds, batch.move_offsets)
 
-    def _value(self, hidden: Tensor) -> Tensor:
-        return torch.addmm(self.value.bias, hidden, self.value.weight.t())
+    def _value(self, hidden: Tensor, batch: SparseBatch) -> Tensor:
+        """float32 [B, 3]."""
+        every = torch.addmm(self.value.bias, hidden, self.value.weight.t()).view(len(hidden), -1, 3)
+        return every[torch.arange(len(hidden), device=hidden.device), batch.phases]

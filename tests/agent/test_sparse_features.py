@@ -126,6 +126,15 @@ def test_features_are_as_documented(architecture: SparseArchitecture) -> None:
         assert sorted(row - architecture.features for row in rows if row not in found) == pieces, fen
 
 
+@pytest.mark.parametrize("phases", [1, 3, 16])
+def test_the_number_of_pieces_chooses_the_phase(phases: int) -> None:
+    fens = [chess.STARTING_FEN, "8/8/4k3/8/8/8/8/4K3 w - - 0 1", *FENS]
+    batch = sparse_batch(np.stack([rules.from_fen(fen) for fen in fens]), SparseArchitecture(phases=phases))
+    expected = [(len(chess.Board(fen).piece_map()) - 1) * phases // 32 for fen in fens]
+    assert batch.phases.tolist() == expected
+    assert expected[:2] == [phases - 1, 0]
+
+
 @pytest.mark.parametrize(("occurred", "rows"), [(0, []), (1, [12]), (2, [13]), (4, [13])])
 def test_repetitions(occurred: int, rows: list[int]) -> None:
     position = rules.start(1)
@@ -171,13 +180,13 @@ def test_what_does_not_fit_is_refused() -> None:
     assert sparse_batch(rules.start(0), PLAIN).offsets.tolist() == [0]
 
 
-@pytest.mark.parametrize("wrong", [{"width": 100}, {"hidden": 48}, {"king_buckets": 5}])
+@pytest.mark.parametrize("wrong", [{"width": 100}, {"hidden": 48}, {"king_buckets": 5}, {"phases": 0}])
 def test_architectures_that_cannot_be_built_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         SparseArchitecture(**wrong)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("architecture", [PLAIN, EVERYTHING])
+@pytest.mark.parametrize("architecture", [PLAIN, EVERYTHING, SparseArchitecture(phases=4)])
 def test_metadata_describes_the_architecture(architecture: SparseArchitecture) -> None:
     metadata = architecture.metadata()
     assert metadata["architecture"] == "sparse"

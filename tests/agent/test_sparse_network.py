@@ -87,7 +87,7 @@ def test_a_fresh_network_is_nearly_indifferent() -> None:
 
 
 def test_every_parameter_gets_a_gradient_from_either_form() -> None:
-    architecture = SparseArchitecture(control=True, king_buckets=4)
+    architecture = SparseArchitecture(control=True, king_buckets=4, phases=2)
     positions = random_positions(50)
     gradients = []
     for dense in (False, True):
