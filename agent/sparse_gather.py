@@ -149,6 +149,11 @@ def sum_of_rows(table: Tensor, bias: Tensor, rows: Tensor, offsets: Tensor) -> T
     if table.is_cpu:
         out: Tensor = _SumRows.apply(table, bias, rows, offsets)  # type: ignore[no-untyped-call]
         return out
+    return sum_of_rows_torch(table, bias, rows, offsets)
+
+
+def sum_of_rows_torch(table: Tensor, bias: Tensor, rows: Tensor, offsets: Tensor) -> Tensor:
+    """`sum_of_rows` by torch's operators, for any device."""
     return nn.functional.embedding_bag(rows.long(), table, offsets, mode="sum", include_last_offset=True) + bias
 
 
@@ -168,6 +173,11 @@ def products_with_rows(vectors: Tensor, table: Tensor, bias: Tensor, rows: Tenso
     if vectors.is_cpu:
         out: Tensor = _Products.apply(vectors, table, bias, rows, offsets)  # type: ignore[no-untyped-call]
         return out
+    return products_with_rows_torch(vectors, table, bias, rows, offsets)
+
+
+def products_with_rows_torch(vectors: Tensor, table: Tensor, bias: Tensor, rows: Tensor, offsets: Tensor) -> Tensor:
+    """`products_with_rows` by torch's operators, for any device."""
     index, owner = rows.long(), torch.repeat_interleave(offsets[1:] - offsets[:-1])
     ragged = (vectors[owner] * table[index]).sum(1) + bias[index]
     lanes = torch.arange(len(rows), device=rows.device) - offsets[owner]

@@ -1,5 +1,7 @@
 """The sparse network in torch: its operators beside torch's own, its two forms of logits, and that it learns."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from agent import rules, vocabulary
 from agent.network import expected_score
 from agent.sparse_architecture import SparseArchitecture
 from agent.sparse_batch import SparseBatch, sparse_batch
-from agent.sparse_gather import products_with_rows, sum_of_rows
+from agent.sparse_gather import products_with_rows, products_with_rows_torch, sum_of_rows, sum_of_rows_torch
 from agent.sparse_network import SparseNetwork
 from kernels import legal_log_probs, masked_cross_entropy, masked_softmax
 from tests.agent.test_rules_games import random_positions
@@ -24,42 +26,48 @@ def ragged(rows: int, batch: int, seed: int) -> tuple[torch.Tensor, torch.Tensor
     return torch.randint(rows, (int(offsets[-1]),), generator=generator, dtype=torch.int32), offsets
 
 
-def test_sums_of_rows_and_their_gradients_are_torchs() -> None:
+def owners(offsets: torch.Tensor) -> torch.Tensor:
+    """Row that each entry belongs to, by search rather than repetition."""
+    return torch.searchsorted(offsets, torch.arange(int(offsets[-1])), right=True) - 1
+
+
+def test_sums_of_rows_and_their_gradients_are_a_matrix_product() -> None:
     rows, offsets = ragged(50, 20, seed=0)
     table, bias, given = torch.randn(50, 128), torch.randn(128), torch.randn(20, 128)
+    present = torch.zeros(20, 50).index_put((owners(offsets), rows.long()), torch.ones(len(rows)), accumulate=True)
     results = []
-    for ours in (True, False):
-        leaf, leaf_bias = table.clone().requires_grad_(), bias.clone().requires_grad_()
-        if ours:
-            out = sum_of_rows(leaf, leaf_bias, rows, offsets)
-        else:
-            out = (
-                nn.functional.embedding_bag(rows.long(), leaf, offsets, mode="sum", include_last_offset=True)
-                + leaf_bias
-            )
-        out.backward(given)  # type: ignore[no-untyped-call]
-        results.append((out.detach(), leaf.grad, leaf_bias.grad))
-    for mine, theirs in zip(*results, strict=True):
-        torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-5)
+    forms: list[Callable[..., torch.Tensor]] = [
+        lambda table, bias: present @ table + bias,
+        lambda table, bias: sum_of_rows(table, bias, rows, offsets),
+        lambda table, bias: sum_of_rows_torch(table, bias, rows, offsets),
+    ]
+    for form in forms:
+        leaves = [tensor.clone().requires_grad_() for tensor in (table, bias)]
+        out = form(*leaves)
+        results.append((out.detach(), *torch.autograd.grad(out, leaves, given)))
+    for ours in results[1:]:
+        torch.testing.assert_close(ours, results[0], rtol=1e-5, atol=1e-4)
 
 
-def test_products_with_rows_and_their_gradients_are_torchs() -> None:
+def test_products_with_rows_and_their_gradients_are_a_matrix_product() -> None:
     rows, offsets = ragged(70, 20, seed=1)
     vectors, table, bias, given = torch.randn(20, 96), torch.randn(70, 96), torch.randn(70), torch.randn(20, 218)
-    owner = torch.repeat_interleave(offsets[1:] - offsets[:-1])
-    lanes = torch.arange(len(rows)) - offsets[owner]
+    owner = owners(offsets)
+    lanes = torch.cat([torch.arange(int(count)) for count in offsets.diff()])
     results = []
-    for ours in (True, False):
+    forms: list[Callable[..., torch.Tensor]] = [
+        lambda vectors, table, bias: torch.zeros(20, 218).index_put(
+            (owner, lanes), (vectors @ table.t() + bias)[owner, rows.long()]
+        ),
+        lambda vectors, table, bias: products_with_rows(vectors, table, bias, rows, offsets),
+        lambda vectors, table, bias: products_with_rows_torch(vectors, table, bias, rows, offsets),
+    ]
+    for form in forms:
         leaves = [tensor.clone().requires_grad_() for tensor in (vectors, table, bias)]
-        if ours:
-            out = products_with_rows(leaves[0], leaves[1], leaves[2], rows, offsets)
-        else:
-            every = leaves[0] @ leaves[1].t() + leaves[2]
-            out = torch.zeros(20, 218).index_put((owner, lanes), every[owner, rows.long()])
-        out.backward(given)  # type: ignore[no-untyped-call]
-        results.append((out.detach(), *(leaf.grad for leaf in leaves)))
-    for mine, theirs in zip(*results, strict=True):
-        torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-4)
+        out = form(*leaves)
+        results.append((out.detach(), *torch.autograd.grad(out, leaves, given)))
+    for ours in results[1:]:
+        torch.testing.assert_close(ours, results[0], rtol=1e-5, atol=1e-4)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES, ids=str)
