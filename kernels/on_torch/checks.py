@@ -7,10 +7,7 @@ from torch import Tensor
 
 from kernels.on_torch.rows import legal_mask, rows
 from kernels.on_torch.terms import one_hot
-
-NO_LEGAL_ENTRY = 1
-UNDEFINED = 2
-ILLEGAL_TARGET = 4
+from kernels.row_status import ILLEGAL_TARGET, NO_LEGAL_ENTRY, UNDEFINED
 
 
 def invalid_mass(probabilities: Tensor, words: Tensor) -> Tensor:
@@ -21,7 +18,7 @@ def invalid_mass(probabilities: Tensor, words: Tensor) -> Tensor:
 
 
 def row_status(logits: Tensor, words: Tensor, targets: Tensor | None) -> Tensor:
-    """[R, N] -> int32 [R], bits as named above."""
+    """[R, N] -> int32 [R], the bits of `row_status`."""
     row = rows(logits, words)
     status = row.empty * NO_LEGAL_ENTRY + row.peak.isnan() * UNDEFINED
     if targets is not None:
