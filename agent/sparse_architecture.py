@@ -29,7 +29,7 @@ STATE_ROWS: Final = 24
 SHARED: Final = 768
 """Rows 12 x 64 that all threat states share while the network learns; the evaluator's rows have them added in."""
 MAX_FEATURES: Final = 352
-"""More features than any record, even a malformed one, can have, shared rows included."""
+"""More features than any record can have whose bitboards are disjoint, shared rows included."""
 MOVE_KINDS: Final = 864
 """Kinds of moves, see `agent.sparse_moves`."""
 
