@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from agent import rules
+from agent.compilation import on_warm_up
 from agent.evaluator import Evaluator
 from agent.rules import Games
 from agent.search.batched import (
@@ -124,6 +125,20 @@ class GumbelSearch:
         if len(self._trees.state) < games:
             self._trees = make_trees(games, self.settings.simulations)
         return self._trees
+
+
+class _Indifferent:
+    """Every move is as good as any other."""
+
+    def evaluate_leaves(
+        self, positions: NDArray[np.uint64], moves: NDArray[np.uint16], counts: NDArray[np.int32]
+    ) -> LeafValues:
+        return LeafValues(np.zeros(moves.shape, np.float32), np.zeros(len(positions), np.float32))
+
+
+@on_warm_up
+def _exercise() -> None:
+    GumbelSearch(SearchSettings(simulations=2), _Indifferent()).run(Games(1))
 
 
 def _first(trees: Tree) -> Tree:

@@ -1,6 +1,6 @@
 """A network of no weights, compiled: material as the value, captures before quiet moves as the prior.
 
-For tests and for timing the search alone; it also warms up the compiled search.
+For tests and for timing the search alone.
 """
 
 import math
@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.compilation import njit, on_warm_up
+from agent.compilation import njit
 from agent.rules.bits import ONE, Words, popcount, u64
-from agent.rules.games import Games
 from agent.rules.record import BISHOPS, KNIGHTS, OWN, PAWNS, QUEENS, ROOKS, occupied
 from agent.search.compiled import CompiledEvaluator
 from agent.vocabulary import TO
@@ -35,11 +34,3 @@ def evaluate_material(
 def material_evaluator() -> CompiledEvaluator:
     """The evaluator."""
     return CompiledEvaluator(evaluate_material, 0, 0)
-
-
-@on_warm_up
-def _exercise() -> None:
-    from agent.search.gumbel import GumbelSearch
-    from agent.search.settings import SearchSettings
-
-    GumbelSearch(SearchSettings(simulations=4), material_evaluator()).run(Games(1))

@@ -3,9 +3,13 @@
 import functools
 import math
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+MOST_SIMULATIONS: Final = 5_000_000
+"""Edges are numbered by 32 bits."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +38,8 @@ class SearchSettings:
     """Whether a position whose side to move can mate at once counts as won without asking the network."""
 
     def __post_init__(self) -> None:
-        if self.simulations < 0:
-            raise ValueError(f"simulations must be at least 0, not {self.simulations}")
+        if not 0 <= self.simulations <= MOST_SIMULATIONS:
+            raise ValueError(f"simulations must lie in 0..{MOST_SIMULATIONS}, not {self.simulations}")
         if self.considered < 1:
             raise ValueError(f"considered must be at least 1, not {self.considered}")
         for name in ("c_visit", "c_scale", "gumbel_scale"):
@@ -50,22 +54,21 @@ def visit_schedule(considered: int, simulations: int) -> NDArray[np.int32]:
     Returns:
         int32 [considered + 1, simulations], read-only: row r for a root with r moves to consider.
     """
-    schedule = np.array([_visits(count, simulations) for count in range(considered + 1)], np.int32)
-    schedule = schedule.reshape(considered + 1, simulations)
+    schedule = np.stack([_visits(count, simulations) for count in range(considered + 1)])
     schedule.setflags(write=False)
     return schedule
 
 
-def _visits(considered: int, simulations: int) -> list[int]:
+def _visits(considered: int, simulations: int) -> NDArray[np.int32]:
     """Halve the moves considered log2(m) times, giving each phase as many simulations as the others."""
     if considered <= 1:
-        return list(range(simulations))
+        return np.arange(simulations, dtype=np.int32)
     phases = math.ceil(math.log2(considered))
-    sequence: list[int] = []
-    visited, remaining = 0, considered
-    while len(sequence) < simulations:
-        for _ in range(max(1, simulations // (phases * remaining))):
-            sequence += [visited] * remaining
-            visited += 1
+    parts = [np.zeros(0, np.int32)]
+    visited, remaining, done = 0, considered, 0
+    while done < simulations:
+        rounds = max(1, simulations // (phases * remaining))
+        parts.append(np.repeat(np.arange(visited, visited + rounds, dtype=np.int32), remaining))
+        visited, done = visited + rounds, done + rounds * remaining
         remaining = max(2, remaining // 2)
-    return sequence[:simulations]
+    return np.concatenate(parts)[:simulations]

@@ -168,7 +168,13 @@ def test_what_callers_may_not_ask() -> None:
         search.run(games([chess.STARTING_FEN, "7k/5Q2/6K1/8/8/8/8/8 b - - 0 1"]))
     with pytest.raises(ValueError, match="keys must be integers"):
         search.run(games(), np.zeros(3, np.int64))
-    for settings in ({"simulations": -1}, {"considered": 0}, {"c_scale": np.nan}, {"gumbel_scale": -1.0}):
+    for settings in (
+        {"simulations": -1},
+        {"simulations": 10**7},
+        {"considered": 0},
+        {"c_scale": np.nan},
+        {"gumbel_scale": -1.0},
+    ):
         with pytest.raises(ValueError, match=next(iter(settings))):
             SearchSettings(**settings)
 
