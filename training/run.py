@@ -240,6 +240,7 @@ def architecture_of(settings: Settings) -> AnyArchitecture:
         control=network.control,
         king_buckets=network.king_buckets,
         moves=network.moves,
+        phases=network.phases,
     )
 
 
