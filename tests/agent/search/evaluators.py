@@ -38,7 +38,7 @@ class MaterialLeaves:
         for row, count in enumerate(counts.tolist()):
             values[row] = evaluate_material(positions[row], moves[row], count, 0, 0, logits[row])
         if self.spoil_logit is not None and len(self.batches) == 3:
-            logits[-1, 0] = self.spoil_logit
+            logits[-1, counts[-1] // 2] = self.spoil_logit
         if self.spoil_value is not None and len(self.batches) == 3:
             values[-1] = self.spoil_value
         return LeafValues(logits, values)

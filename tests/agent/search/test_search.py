@@ -82,15 +82,12 @@ def test_a_move_depends_on_seed_key_and_ply_alone(network: Any) -> None:
 
 
 def test_the_networks_moves_do_not_depend_on_the_batch_either() -> None:
-    """A convolution may round otherwise in another batch; moves and visits stay, values to float32's precision."""
+    """To the bit, on a CPU: small batches are filled up, for there convolutions would round otherwise."""
     search = GumbelSearch(SETTINGS, untrained())
-    together = search.run(games(), np.arange(12), seed=5)
+    together = search.run(games(FENS * 3), np.tile(np.arange(12), 3), seed=5)
     for game in range(12):
         alone = search.run(games([FENS[game]]), np.array([game]), seed=5)
-        part = slice(together.offsets[game], together.offsets[game + 1])
-        assert alone.moves[0] == together.moves[game]
-        np.testing.assert_array_equal(alone.visits, together.visits[part])
-        np.testing.assert_allclose(alone.probabilities, together.probabilities[part], atol=1e-4)
+        assert row(alone, 0) == row(together, game) == row(together, game + 24)
 
 
 def test_seed_key_and_ply_change_the_noise() -> None:
