@@ -7,8 +7,10 @@ import chess
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from agent import rules, vocabulary
+from agent.evaluator import Evaluation, Evaluator
 from agent.rules import Games
 from agent.search import CompiledEvaluator, GumbelSearch, LeafValues, SearchResult, SearchSettings, material_evaluator
 from tests.agent.positions import harvest
@@ -88,6 +90,25 @@ def test_the_networks_moves_do_not_depend_on_the_batch_either() -> None:
     for game in range(12):
         alone = search.run(games([FENS[game]]), np.array([game]), seed=5)
         assert row(alone, 0) == row(together, game) == row(together, game + 24)
+
+
+def test_logits_of_illegal_moves_have_no_influence() -> None:
+    """NaN and infinities there change not a bit of the result."""
+
+    class Poisoned(Evaluator):
+        def evaluate(self, positions: NDArray[np.uint64]) -> Evaluation:
+            logits, values = super().evaluate(positions)
+            indices, counts = rules.legal_moves(positions)
+            poison = torch.tensor([np.nan, np.inf, -np.inf, 1e30]).repeat(len(logits), vocabulary.SIZE // 4)
+            for place, count in enumerate(counts.tolist()):
+                legal = torch.from_numpy(indices[place, :count].astype(np.int64))
+                poison[place, legal] = logits[place, legal]
+            return Evaluation(poison, values)
+
+    clean = untrained()
+    poisoned = Poisoned(clean._network)
+    results = [GumbelSearch(SETTINGS, network).run(games(), np.arange(12)) for network in (clean, poisoned)]
+    assert_same(*results)
 
 
 def test_seed_key_and_ply_change_the_noise() -> None:
