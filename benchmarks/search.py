@@ -12,6 +12,7 @@ that takes no time to speak of), and Python, which is the rest. Close everything
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -31,6 +32,7 @@ from agent.search import CompiledEvaluator, GumbelSearch, LeafValues, NetworkLea
 from agent.sparse_architecture import SparseArchitecture
 from agent.sparse_evaluator import empty_parameters, evaluate, evaluate_batch, make_scratch
 
+_ROOT: Final = Path(__file__).resolve().parent.parent
 NETWORKS: Final = ((3, 32), (4, 64))
 SIMULATIONS: Final = (16, 64)
 BATCHES: Final = (64, 256)
@@ -209,22 +211,72 @@ def run(
     return {"results": report.results, "ratios": report.ratios}
 
 
-def compare_with_peer(report: Report, rounds: int, seconds: float, python: str, tell: Callable[[str], None]) -> None:
-    """Ours and Pgx + mctx in turn, the same size of network, each with as many cores as it takes."""
+def worker(seconds: float) -> None:
+    """Search on one thread for `seconds` whenever a line comes in; print simulations a second."""
+    torch.set_num_threads(1)
     torch.manual_seed(0)
     search = GumbelSearch(SearchSettings(simulations=16), Evaluator(Network(Architecture(3, 32))))
-    games, theirs, quotients = midgames(64), [], []
+    games = midgames(64)
     search.run(games)
-    for number in range(rounds):
-        tell(f"Pgx + mctx, round {number + 1} of {rounds} ...")
-        figure = peer(python)
-        if figure is None:
-            tell(f"Pgx and mctx are not installed for {python}: left out")
-            return
-        theirs.append(figure)
-        quotients.append(searched(search, games, seconds) / figure)
+    print("ready", flush=True)
+    for _ in sys.stdin:
+        print(searched(search, games, seconds), flush=True)
+
+
+class Workers:
+    """A process a core, each searching a batch of its own, as self-play does."""
+
+    def __init__(self, seconds: float) -> None:
+        command = [sys.executable, "-m", "benchmarks.search", "--worker", "--seconds", str(seconds)]
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        self._processes = [
+            subprocess.Popen(command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            for _ in range(cores)
+        ]
+        for process in self._processes:
+            self._answer(process)
+
+    def simulations_a_second(self) -> float:
+        """Of all processes together."""
+        for process in self._processes:
+            assert process.stdin is not None
+            process.stdin.write("\n")
+            process.stdin.flush()
+        return sum(float(self._answer(process)) for process in self._processes)
+
+    def close(self) -> None:
+        """End the processes."""
+        for process in self._processes:
+            assert process.stdin is not None
+            process.stdin.close()
+            process.wait()
+
+    @staticmethod
+    def _answer(process: subprocess.Popen[str]) -> str:
+        assert process.stdout is not None
+        if not (line := process.stdout.readline()):
+            raise RuntimeError(f"a searching process ended with code {process.wait()}")
+        return line
+
+
+def compare_with_peer(report: Report, rounds: int, seconds: float, python: str, tell: Callable[[str], None]) -> None:
+    """Ours, a process a core, and Pgx + mctx, which takes all cores by itself, in turn; the same size of network."""
+    workers = Workers(seconds)
+    try:
+        ours, theirs = [], []
+        for number in range(rounds):
+            tell(f"Pgx + mctx, round {number + 1} of {rounds} ...")
+            figure = peer(python)
+            if figure is None:
+                tell(f"Pgx and mctx are not installed for {python}: left out")
+                return
+            theirs.append(figure)
+            ours.append(workers.simulations_a_second())
+    finally:
+        workers.close()
     report.add(PEER, theirs, "simulations/s")
-    report.ratio("3 x 32, 16 simulations, batch 64 / Pgx + mctx", quotients)
+    report.add("ours, a process a core, " + PEER.partition(", ")[2], ours, "simulations/s")
+    report.ratio(f"ours / {PEER}", [mine / other for mine, other in zip(ours, theirs, strict=True)])
 
 
 def main() -> None:
@@ -233,8 +285,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=1.0, help="least time of one measurement")
     parser.add_argument("--threads", type=int, help="torch's threads; its own choice if not given")
+    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     chosen = parser.parse_args()
+    if chosen.worker:
+        worker(chosen.seconds)
+        return
     if chosen.threads:
         torch.set_num_threads(chosen.threads)
     found = run(
