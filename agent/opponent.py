@@ -13,7 +13,7 @@ from agent import vocabulary
 from agent.compilation import warm_up
 from agent.errors import InputError
 from agent.evaluators import make_evaluator
-from agent.network import Network
+from agent.networks import make_network
 from agent.player import Player, make_player
 from agent.rules import Games
 from agent.runs import RUNS, checkpoint_weights, find_run, newest_runs
@@ -154,7 +154,9 @@ def default_weights(runs: Path, seed: int, warnings: list[str]) -> tuple[Weights
         if found is not None:
             return found
     torch.manual_seed(seed)
-    return Weights(Network().eval(), {}), f"an untrained network, for no trained one is in {runs}/"
+    return Weights(
+        make_network(SparseArchitecture()).eval(), {}
+    ), f"an untrained network, for no trained one is in {runs}/"
 
 
 def _of_run(name: str, runs: Path, warnings: list[str]) -> tuple[Weights, str]:

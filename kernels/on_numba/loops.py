@@ -16,6 +16,8 @@ from typing import Any
 
 import numba
 import numpy as np
+from llvmlite import ir
+from numba.extending import intrinsic
 
 
 def compiled(function: Callable[..., Any]) -> Any:
@@ -23,16 +25,25 @@ def compiled(function: Callable[..., Any]) -> Any:
     return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
 
 
-# Position of the one set bit of b, at index (b * 0x077CB531 mod 2^32) >> 27.
-BIT_AT = np.zeros(32, dtype=np.int64)
-for _i in range(32):
-    BIT_AT[((1 << _i) * 0x077CB531 & 0xFFFFFFFF) >> 27] = _i
+def inlined(function: Callable[..., Any]) -> Any:
+    """As `compiled`, and always inlined: Numba counts references, atomically, to each array that a call passes."""
+    return numba.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)(function)
 
+
+def _first_bit(_context, _word):
+    def code(_context, builder, _signature, arguments):
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
+
+    return numba.uint64(numba.uint64), code
+
+
+first_bit: Any = intrinsic(_first_bit)  # position of the lowest set bit of a uint64, in one instruction
 MASK32 = np.uint64(0xFFFFFFFF)
+ONE, TWO, FOUR, HALF, WHOLE = (np.uint64(number) for number in (1, 2, 4, 32, 64))
 LN2_HIGH, LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
 
 
-@compiled
+@inlined
 def exp(x):
     """e^x for x <= 0, below -708 as 0: 2^n e^r with |r| <= ln(2) / 2, Taylor to r^13, so that loops vectorise."""
     n = math.floor(x * 1.4426950408889634 + 0.5)
@@ -56,41 +67,50 @@ def exp(x):
     return p * scale if x > -708.0 else 0.0
 
 
-@compiled
+@inlined
 def gather(words, row, size, last, columns):
-    """Write the legal columns 0 .. last of a row to `columns`, ascending; return how many there are."""
-    n = 0
-    for w in range(last // 32 + 1):
-        word = np.uint32(words[row, w])
-        left = last + 1 - 32 * w
-        if left < 32:  # spare bits, and columns past a causal row's own
-            word &= np.uint32((1 << left) - 1)
-        while word != 0:
-            bit = word & (np.uint32(0) - word)
-            columns[n] = 32 * w + BIT_AT[np.uint32(bit * np.uint32(0x077CB531)) >> np.uint32(27)]
-            n += 1
-            word = np.uint32(word ^ bit)
-    return n
+    """Write the legal columns 0 .. last of a row to `columns`, ascending; return how many there are.
+
+    Two words at a time; every index is unsigned, or Numba asks of each whether it counts from the end.
+    """
+    n, end = np.uint64(0), np.uint64(last) + ONE
+    width = np.uint64((size + 31) // 32)
+    base = np.uint64(row) * np.uint64(words.shape[1])
+    flat = words.reshape(-1)
+    w = np.uint64(0)
+    while w * HALF < end:
+        word = np.uint64(np.uint32(flat[base + w]))
+        if w + ONE < width:
+            word |= np.uint64(np.uint32(flat[base + w + ONE])) << HALF
+        left = end - w * HALF
+        if left < WHOLE:  # spare bits, and columns past a causal row's own
+            word &= (ONE << left) - ONE
+        while word != np.uint64(0):
+            columns[n] = w * HALF + first_bit(word)
+            n += ONE
+            word &= word - ONE
+        w += TWO
+    return np.int64(n)
 
 
-@compiled
+@inlined
 def total(values, n):
     """Sum of the first n values in four strands, always in the same order."""
     a = b = c = d = 0.0
-    i = 0
-    while i + 4 <= n:
+    i, n = np.uint64(0), np.uint64(n)
+    while i + FOUR <= n:
         a += values[i]
-        b += values[i + 1]
-        c += values[i + 2]
-        d += values[i + 3]
-        i += 4
+        b += values[i + ONE]
+        c += values[i + TWO]
+        d += values[i + TWO + ONE]
+        i += FOUR
     while i < n:
         a += values[i]
-        i += 1
+        i += ONE
     return (a + b) + (c + d)
 
 
-@compiled
+@inlined
 def statistics(logits, row, columns, n, shifted, e, temperature):
     """Peak and log of the sum of e over the n legal entries; fills shifted = (x - peak) / temperature and e = exp of
     it.
@@ -118,53 +138,77 @@ def statistics(logits, row, columns, n, shifted, e, temperature):
 def softmax(first, last, logits, words, period, log, fill, out):
     """masked_softmax, or its logarithm with `fill` at illegal entries."""
     size = logits.shape[1]
-    columns = np.empty(size, np.int64)
-    shifted, e = np.empty(size), np.empty(size)
+    columns = np.empty(size, np.uint32)
+    e = np.empty(size)
+    x, y = logits.reshape(-1), out.reshape(-1)
     for row in range(first, last):
-        out[row, :] = fill
-        n = gather(words, row, size, min(row % period, size - 1) if period else size - 1, columns)
+        base = np.uint64(row) * np.uint64(size)
+        y[base : base + np.uint64(size)] = fill
+        n = np.uint64(gather(words, row, size, min(row % period, size - 1) if period else size - 1, columns))
         if n == 0:
             continue
-        peak, log_sum = statistics(logits, row, columns, n, shifted, e, 1.0)
-        if peak != peak:
+        peak: Any = -np.inf
+        sound: Any = True
+        for i in range(n):
+            value = np.float64(x[base + np.uint64(columns[np.uint64(i)])])
+            e[np.uint64(i)] = value
+            sound &= value < np.inf  # false of NaN, too
+            peak = value if value > peak else peak
+        if not sound or peak == -np.inf:
             for i in range(n):
-                out[row, columns[i]] = np.nan
-        elif log:
+                y[base + np.uint64(columns[np.uint64(i)])] = np.nan
+            continue
+        if log:
+            log_sum = math.log(sum_of_exp(e, n, peak))
             for i in range(n):
-                out[row, columns[i]] = shifted[i] - log_sum
+                entry = base + np.uint64(columns[np.uint64(i)])
+                y[entry] = np.float64(x[entry]) - peak - log_sum
         else:
-            s = total(e, n)
+            s = sum_of_exp(e, n, peak)
             for i in range(n):
-                out[row, columns[i]] = e[i] / s
+                y[base + np.uint64(columns[np.uint64(i)])] = e[np.uint64(i)] / s
+
+
+@inlined
+def sum_of_exp(e, n, peak):
+    """Replace the first n entries by exp(e - peak); their sum."""
+    for i in range(n):
+        e[np.uint64(i)] = exp(e[np.uint64(i)] - peak)
+    return total(e, n)
 
 
 @compiled
 def softmax_backward(first, last, gradient, result, words, period, log, out):
     """dx = p (g - sum p g), or g - p sum g from log p."""
     size = result.shape[1]
-    columns = np.empty(size, np.int64)
-    p, g = np.empty(size), np.empty(size)
+    columns = np.empty(size, np.uint32)
+    p, g, products = np.empty(size), np.empty(size), np.empty(size)
+    incoming, y, dx = gradient.reshape(-1), result.reshape(-1), out.reshape(-1)
     for row in range(first, last):
-        out[row, :] = 0.0
-        n = gather(words, row, size, min(row % period, size - 1) if period else size - 1, columns)
+        base = np.uint64(row) * np.uint64(size)
+        dx[base : base + np.uint64(size)] = 0.0
+        n = np.uint64(gather(words, row, size, min(row % period, size - 1) if period else size - 1, columns))
         for i in range(n):
-            p[i] = result[row, columns[i]]
-            g[i] = gradient[row, columns[i]]
+            entry = base + np.uint64(columns[np.uint64(i)])
+            p[np.uint64(i)] = y[entry]
+            g[np.uint64(i)] = incoming[entry]
         if log:
             dot = total(g, n)
             for i in range(n):
-                p[i] = math.exp(p[i])
+                p[np.uint64(i)] = math.exp(p[np.uint64(i)])
             for i in range(n):
-                out[row, columns[i]] = g[i] - p[i] * dot
+                j = np.uint64(i)
+                dx[base + np.uint64(columns[j])] = g[j] - p[j] * dot
         else:
-            dot = 0.0
             for i in range(n):
-                dot += p[i] * g[i]
+                products[np.uint64(i)] = p[np.uint64(i)] * g[np.uint64(i)]
+            dot = total(products, n)
             for i in range(n):
-                out[row, columns[i]] = p[i] * (g[i] - dot)
+                j = np.uint64(i)
+                dx[base + np.uint64(columns[j])] = p[j] * (g[j] - dot)
 
 
-@compiled
+@inlined
 def find(columns, n, column):
     """Place of `column` among the first n, or -1."""
     low, high = 0, n
@@ -177,7 +221,7 @@ def find(columns, n, column):
     return low if low < n and columns[low] == column else -1
 
 
-@compiled
+@inlined
 def entropy_of(shifted, e, n, log_sum):
     """log(sum) - sum e y / sum e, with 0 * -inf = 0."""
     s = t = 0.0
@@ -346,7 +390,7 @@ def cross_entropy_backward(
             out[row, columns[i]] = g * p[i]
 
 
-@compiled
+@inlined
 def noise(seed, key, stream, columns, n, out):
     """Gumbel noise of n columns: Philox4x32-10, key = seed, counter (column // 4, row key, stream), output column % 4.
 

@@ -114,5 +114,5 @@ def test_simple_engine_plays_a_whole_game(tmp_path: Path) -> None:
         with pytest.raises(chess.engine.EngineError):
             engine.configure({"Hash": 64})
         info = engine.analyse(chess.Board(), chess.engine.Limit(depth=1))
-        assert info["depth"] == 1
+        assert info["depth"] >= 1  # plies of the line it expects
     assert board.outcome(claim_draw=True) is not None
