@@ -17,6 +17,7 @@ from agent.networks import make_network
 from agent.player import Player, make_player
 from agent.rules import Games
 from agent.runs import RUNS, checkpoint_weights, find_run, newest_runs
+from agent.sparse_architecture import SparseArchitecture
 from agent.weights import Weights, load_weights
 
 SIMULATIONS: Final = 256
@@ -154,9 +155,8 @@ def default_weights(runs: Path, seed: int, warnings: list[str]) -> tuple[Weights
         if found is not None:
             return found
     torch.manual_seed(seed)
-    return Weights(
-        make_network(SparseArchitecture()).eval(), {}
-    ), f"an untrained network, for no trained one is in {runs}/"
+    untrained = Weights(make_network(SparseArchitecture()).eval(), {})
+    return untrained, f"an untrained network, for no trained one is in {runs}/"
 
 
 def _of_run(name: str, runs: Path, warnings: list[str]) -> tuple[Weights, str]:
