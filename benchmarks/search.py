@@ -200,6 +200,7 @@ def run(
         {"results": [{name, value, unit}], "ratios": [{name, value, low, high}]}.
     """
     tell, report = progress or (lambda _: None), Report()
+    compare_with_peer(report, rounds, seconds, peers_python, tell)
     tell("compiled searches ...")
     compiled_searches(report, rounds, seconds)
     for shape in NETWORKS:
@@ -207,7 +208,6 @@ def run(
             for batch in BATCHES:
                 tell(f"{shape[0]} x {shape[1]}, {simulations} simulations, batch {batch} ...")
                 batched_search(report, shape, simulations, batch, rounds, seconds)
-    compare_with_peer(report, rounds, seconds, peers_python, tell)
     return {"results": report.results, "ratios": report.ratios}
 
 
