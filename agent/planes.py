@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from agent.compilation import njit, on_warm_up
+from agent.compilation import inlined, njit, on_warm_up
 from agent.rules import start
-from agent.rules.bits import ONE, Words, u64
+from agent.rules.bits import ONE, Words, lowest, u64
 from agent.rules.boundary import checked, output, spread
 from agent.rules.record import (
     EN_PASSANT_SHIFT,
@@ -40,29 +40,37 @@ PLANES: Final = 21
 _PER_PLY: Final = np.float32(0.01)
 
 
+@inlined
+def _put(out: NDArray[np.float32], row: np.uint64, plane: int, board: np.uint64) -> None:
+    """Ones on the squares of `board`."""
+    while board:
+        out[row, u64(64 * plane) + lowest(board)] = np.float32(1.0)
+        board &= board - ONE
+
+
 @njit
 def _expand(positions: Words, out: NDArray[np.float32]) -> None:
-    """`out` is [B, PLANES * 64]."""
+    """`out` is [B, PLANES * 64]. Zeros first, then the few ones there are: a plane holds two on average."""
     for i in range(positions.shape[0]):
+        row = u64(i)  # unsigned, or Numba asks of each index whether it counts from the end
         own = positions[i, OWN]
         state = positions[i, STATE]
-        row = out[i]
+        out[row, :1280] = np.float32(0.0)
+        out[row, 1280:] = np.float32(1.0)
         for kind in range(6):
-            mine, theirs = positions[i, kind] & own, positions[i, kind] & ~own
-            for square in range(64):
-                row[64 * kind + square] = np.float32((mine >> u64(square)) & ONE)
-            for square in range(64):
-                row[384 + 64 * kind + square] = np.float32((theirs >> u64(square)) & ONE)
+            _put(out, row, kind, positions[i, kind] & own)
+            _put(out, row, 6 + kind, positions[i, kind] & ~own)
         for right in range(4):
-            row[768 + 64 * right : 832 + 64 * right] = np.float32((state >> u64(right)) & ONE)
-        en_passant = en_passant_bit(state)
-        for square in range(64):
-            row[1024 + square] = np.float32((en_passant >> u64(square)) & ONE)
+            if (state >> u64(right)) & ONE:
+                out[row, 768 + 64 * right : 832 + 64 * right] = np.float32(1.0)
+        _put(out, row, 16, en_passant_bit(state))
         occurred = repetitions(state)
-        row[1088:1152] = np.float32(occurred >= u64(1))
-        row[1152:1216] = np.float32(occurred >= u64(2))
-        row[1216:1280] = np.float32(halfmove_clock(state)) * _PER_PLY
-        row[1280:1344] = np.float32(1.0)
+        if occurred >= u64(1):
+            out[row, 1088:1152] = np.float32(1.0)
+        if occurred >= u64(2):
+            out[row, 1152:1216] = np.float32(1.0)
+        if halfmove_clock(state):
+            out[row, 1216:1280] = np.float32(halfmove_clock(state)) * _PER_PLY
 
 
 def planes(
