@@ -55,7 +55,7 @@ def bars(audit: Audit, width: int = 470) -> str:
             f'<text x="{length + 8:.1f}" y="{y + 19}" font-size="13" fill="{colour}" {STYLE}>{figure}</text>'
         )
     title = f"Probability on illegal moves, {audit.positions:,} self-play positions"
-    head = f'<text x="0" y="28" font-size="17" font-weight="bold" fill="#24292f" {STYLE}>{title}</text>'
+    head = f'<text x="0" y="28" font-size="15" font-weight="bold" fill="#24292f" {STYLE}>{title}</text>'
     return head + "".join(rows)
 
 
