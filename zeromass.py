@@ -120,7 +120,11 @@ def doctor(as_json: _Json = False) -> int:
 
 @app.command()
 def benchmark(
-    what: Annotated[Literal["kernels", "rules", "search", "sparse"], typer.Argument()], as_json: _Json = False
+    what: Annotated[Literal["kernels", "rules", "search", "sparse"], typer.Argument()],
+    peers_python: Annotated[
+        str | None, typer.Option(metavar="PATH", help="An interpreter that has OpenSpiel, Pgx, mctx (rules, search).")
+    ] = None,
+    as_json: _Json = False,
 ) -> int:
     """Measure against the alternatives in one sitting."""
     from importlib import import_module
@@ -132,7 +136,16 @@ def benchmark(
         if error.name is None or not error.name.startswith("benchmarks"):
             raise
         raise InputError(f"benchmark '{what}' is not part of this installation; run it in a source tree") from error
-    print_benchmark(module.run(), as_json)
+    options: dict[str, Any] = {"progress": lambda line: print(line, file=sys.stderr, flush=True)}
+    if peers_python is not None:
+        if what not in ("rules", "search"):
+            raise InputError(
+                f"--peers-python '{peers_python}' has no use here; only rules and search time other programs"
+            )
+        if not Path(peers_python).is_file():
+            raise InputError(f"--peers-python '{peers_python}' does not exist; name a Python interpreter")
+        options["peers_python"] = peers_python
+    print_benchmark(module.run(**options), as_json)
     return 0
 
 

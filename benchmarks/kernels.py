@@ -106,12 +106,15 @@ def run(
     rounds: int = 100,
     compiled: bool = True,
     static: bool = True,
-    say: Callable[[str], None] = lambda line: None,
+    progress: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
-    """Measure; return {"results": [{name, value, unit}], "ratios": [{name, value}], ...}. `say` gets lines of a table.
+    """Measure; return {"results": [{name, value, unit}], "ratios": [{name, value}], ...}.
+
+    `progress` gets lines of a table.
 
     A ratio is the rival's median over ours: above 1, ours is faster.
     """
+    say = progress or (lambda line: None)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     grid = GPU_GRID if device.type == "cuda" else CPU_GRID
     results: list[dict[str, Any]] = []

@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
@@ -271,10 +272,16 @@ def test_benchmark_prints_tables_or_json(capsys: pytest.CaptureFixture[str], mon
         "ratios": [{"name": "plies / peer", "value": 100.5}],
     }
     module = ModuleType("benchmarks.rules")
-    module.run = lambda: figures  # type: ignore[attr-defined]
+    asked: list[dict[str, Any]] = []
+    module.run = lambda **options: asked.append(options) or figures  # type: ignore[attr-defined, func-returns-value]
     monkeypatch.setitem(sys.modules, "benchmarks.rules", module)
     assert zeromass.main(["benchmark", "rules", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == figures
+    assert zeromass.main(["benchmark", "rules", "--peers-python", sys.executable]) == 0
+    assert [options.get("peers_python") for options in asked] == [None, sys.executable]
+    assert "'/nowhere' does not exist" in refused(capsys, "benchmark", "rules", "--peers-python", "/nowhere")
+    assert "has no use here" in refused(capsys, "benchmark", "kernels", "--peers-python", sys.executable)
+    asked.clear()
     assert zeromass.main(["benchmark", "rules"]) == 0
     told = capsys.readouterr().out
     assert "1,234,567" in told
