@@ -216,6 +216,17 @@ class Games:
         """`Termination` codes uint8 [B]; `counts` [B] of `legal_moves` saves counting again."""
         return batch.outcome(self.positions, claim_draws=claim_draws, counts=counts)
 
+    @property
+    def history(self) -> tuple[NDArray[np.uint64], NDArray[np.int32]]:
+        """What repetition is counted against: the positions since a game's last capture or pawn move.
+
+        Returns:
+            keys uint64 [B, K], as of `rules.keys`, oldest first, the present position not among them; lengths
+            int32 [B], how many of a row count. Both are the games' own memory: only to be read, and to be
+            asked for again once a move was played.
+        """
+        return self._keys, self._length
+
     def __len__(self) -> int:
         return len(self.ply)
 

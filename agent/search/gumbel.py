@@ -74,10 +74,11 @@ class GumbelSearch:
         self, network: CompiledEvaluator, games: Games, keys: NDArray[np.uint64], seed: np.uint64
     ) -> SearchResult:
         output = make_output(len(games))
+        history, lengths = games.history
         faulty = search_loop(network.evaluate)(
             games.positions,
-            games._keys,
-            games._length,
+            history,
+            lengths,
             keys,
             games.ply,
             seed,
@@ -96,6 +97,7 @@ class GumbelSearch:
         self, network: LeafEvaluator, games: Games, keys: NDArray[np.uint64], seed: np.uint64
     ) -> SearchResult:
         batch = len(games)
+        history, lengths = games.history
         trees, waiting, streams = self._trees_for(batch), make_waiting(batch), np.empty(batch, np.uint64)
         make_streams(seed, keys, games.ply, streams)
         length = begin_games(games.positions, trees, self._knobs, self._room, waiting)
@@ -106,8 +108,8 @@ class GumbelSearch:
             length = walk_games(
                 trees,
                 self._knobs,
-                games._keys,
-                games._length,
+                history,
+                lengths,
                 streams,
                 log_probs,
                 values,

@@ -47,6 +47,18 @@ def test_repetitions_and_claims() -> None:
     assert games.ply[0] == 24
 
 
+def test_history_holds_the_keys_since_the_last_zeroing_move() -> None:
+    games, seen = Games(2), []
+    for line in ("e2e4", "e7e5", "g1f3", "b8c6", "f1c4"):
+        games.play([move(line, bool(rules.is_black(games.positions)[0]))] * 2)
+        seen.append(rules.keys(games.positions)[0])
+    keys, lengths = games.history
+    assert lengths.tolist() == [3, 3]
+    assert keys[0, :3].tolist() == seen[1:4]
+    games.play([move("d7d5", black=True)], rows=[1])
+    assert games.history[1].tolist() == [3, 0]
+
+
 def test_history_outlives_the_75_move_rule() -> None:
     board = chess.Board("4k2r/8/8/8/8/8/8/R3K3 w - - 0 1")
     games, rng = Games.from_boards([board]), np.random.default_rng(3)
