@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from agent.network import expected_score
+from agent.plane_buffer import PlaneBuffer
 from agent.planes import planes
 
 
@@ -33,6 +34,8 @@ class Evaluator:
     def __init__(self, network: torch.nn.Module, device: torch.device | str = "cpu", batch_size: int = 512) -> None:
         self.device = torch.device(device)
         self.batch_size = batch_size
+        self.reads_planes = True
+        """Whether the network reads input planes; a sparse one has features of its own."""
         self._network = network.to(self.device).eval()
 
     def load(self, state: Mapping[str, Tensor]) -> None:
@@ -40,9 +43,18 @@ class Evaluator:
         self._network.load_state_dict(state)
 
     @torch.inference_mode()
-    def evaluate(self, positions: NDArray[np.uint64]) -> Evaluation:
-        """Evaluate packed positions uint64 [B, WORDS]; B may be 0. Results are on the device."""
-        parts = [self._forward(positions[i : i + self.batch_size]) for i in range(0, len(positions), self.batch_size)]
+    def evaluate(self, positions: NDArray[np.uint64], *, buffer: PlaneBuffer | None = None) -> Evaluation:
+        """Evaluate packed positions uint64 [B, WORDS]; B may be 0. Results are on the device.
+
+        `buffer` of B positions saves time where row by row the same games come ply after ply; its owner must not
+        use it from another thread meanwhile.
+        """
+        if buffer is not None and self.reads_planes and len(positions):
+            inputs = torch.from_numpy(buffer.update(positions))
+            parts = [self._forward_planes(part) for part in torch.split(inputs, self.batch_size)]
+        else:
+            cuts = range(0, len(positions), self.batch_size)
+            parts = [self._forward(positions[i : i + self.batch_size]) for i in cuts]
         if not parts:
             return Evaluation(torch.empty(0, 1880, device=self.device), torch.empty(0, device=self.device))
         return Evaluation(torch.cat([part.logits for part in parts]), torch.cat([part.values for part in parts]))
@@ -54,7 +66,10 @@ class Evaluator:
         return result
 
     def _forward(self, positions: NDArray[np.uint64]) -> Evaluation:
-        inputs = torch.from_numpy(planes(positions)).to(self.device)
+        return self._forward_planes(torch.from_numpy(planes(positions)))
+
+    def _forward_planes(self, inputs: Tensor) -> Evaluation:
+        inputs = inputs.to(self.device)
         with torch.autocast("cuda", torch.bfloat16, enabled=self.device.type == "cuda"):
             logits, value_logits = self._network(inputs)
         return Evaluation(logits.float(), expected_score(value_logits))

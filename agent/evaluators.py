@@ -24,6 +24,7 @@ class SparseEvaluator(Evaluator):
 
     def __init__(self, network: SparseNetwork) -> None:
         super().__init__(network, "cpu")
+        self.reads_planes = False
         self._sparse = network
         parameters = empty_parameters(network.architecture)
         load_parameters(parameters, _arrays(network.state_dict()))

@@ -37,7 +37,8 @@ PLANES: Final = 21
 """Number of input planes."""
 
 # A product, not a quotient: CUDA divides by a constant as a product, and both ways must agree to the bit.
-_PER_PLY: Final = np.float32(0.01)
+PER_PLY: Final = np.float32(0.01)
+"""Of the half-move clock plane, for each ply."""
 
 
 @inlined
@@ -70,7 +71,7 @@ def _expand(positions: Words, out: NDArray[np.float32]) -> None:
         if occurred >= u64(2):
             out[row, 1152:1216] = np.float32(1.0)
         if halfmove_clock(state):
-            out[row, 1216:1280] = np.float32(halfmove_clock(state)) * _PER_PLY
+            out[row, 1216:1280] = np.float32(halfmove_clock(state)) * PER_PLY
 
 
 def planes(
@@ -108,7 +109,7 @@ def planes_torch(positions: torch.Tensor, dtype: torch.dtype = torch.float32) ->
     files = (state >> int(EN_PASSANT_SHIFT)) & 0xFF
     en_passant = (((files << 40)[:, None] >> squares) & 1).to(dtype)
     occurred = (state >> int(REPETITIONS_SHIFT)) & 0xFF
-    clock = ((state >> int(HALFMOVE_SHIFT)) & int(MAX_HALFMOVE)).to(torch.float32) * float(_PER_PLY)
+    clock = ((state >> int(HALFMOVE_SHIFT)) & int(MAX_HALFMOVE)).to(torch.float32) * float(PER_PLY)
     scalars = torch.stack([occurred >= 1, occurred >= 2, clock, torch.ones_like(clock)], dim=1).to(dtype)
     result = torch.empty(batch, PLANES, 64, dtype=dtype, device=device)
     result[:, :12] = pieces

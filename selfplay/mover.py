@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from agent import rules, vocabulary
 from agent.evaluator import Evaluator
 from agent.evaluators import for_search
+from agent.plane_buffer import PlaneBuffer
 from agent.policy import MaskedPolicy
 from agent.rules import Games
 from agent.search import GumbelSearch, SearchSettings
@@ -59,10 +60,13 @@ class PolicyMover:
         self._evaluator = evaluator
         self._temperature = temperature
         self._seed = seed
+        self._buffer = PlaneBuffer(0)
 
     def move(self, games: Games, keys: NDArray[np.int64]) -> Moved:
         """See `Mover`."""
-        evaluation = self._evaluator.evaluate(games.positions)
+        if self._evaluator.reads_planes and len(self._buffer) != len(games):
+            self._buffer = PlaneBuffer(len(games))
+        evaluation = self._evaluator.evaluate(games.positions, buffer=self._buffer)
         legal = torch.from_numpy(rules.legal_bits(games.positions)).to(evaluation.logits.device)
         policy = MaskedPolicy(evaluation.logits, legal, temperature=self._temperature)
         moves, log_probs, _ = policy.sample_keyed(self._seed, torch.from_numpy(keys).to(legal.device))

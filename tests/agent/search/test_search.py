@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from agent import rules, vocabulary
 from agent.evaluator import Evaluation, Evaluator
+from agent.plane_buffer import PlaneBuffer
 from agent.rules import Games
 from agent.search import CompiledEvaluator, GumbelSearch, LeafValues, SearchResult, SearchSettings, material_evaluator
 from tests.agent.positions import harvest
@@ -96,7 +97,7 @@ def test_logits_of_illegal_moves_have_no_influence() -> None:
     """NaN and infinities there change not a bit of the result."""
 
     class Poisoned(Evaluator):
-        def evaluate(self, positions: NDArray[np.uint64]) -> Evaluation:
+        def evaluate(self, positions: NDArray[np.uint64], *, buffer: PlaneBuffer | None = None) -> Evaluation:
             logits, values = super().evaluate(positions)
             indices, counts = rules.legal_moves(positions)
             poison = torch.tensor([np.nan, np.inf, -np.inf, 1e30]).repeat(len(logits), vocabulary.SIZE // 4)
