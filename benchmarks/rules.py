@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import chess
 import numpy as np
@@ -25,8 +25,16 @@ from numpy.typing import NDArray
 
 from agent import compilation, planes, rules
 from agent.compilation import njit
+from agent.plane_buffer import PlaneBuffer
 
 _ROOT: Final = Path(__file__).resolve().parent.parent
+Inputs = Literal["packed", "dense", "anew"]
+"""What of a ply the network gets: packed positions, planes kept and mended, planes made anew."""
+INPUTS: Final[dict[Inputs, str]] = {
+    "packed": "ply, packed",
+    "dense": "ply, dense planes",
+    "anew": "ply, dense planes made anew",
+}
 PEERS: Final = {
     "OpenSpiel": "observation + mask + step",
     "python-chess": "legal moves + outcome + push",
@@ -53,15 +61,15 @@ def _choose(
             moves[i] = indices[i, (dice * np.uint64(counts[i])) >> np.uint64(31)]
 
 
-def plies_a_second(*, dense: bool, batch: int = 256, seconds: float = 1.0) -> float:
-    """Random games: legal moves as indices, all draw rules, step, and with `dense` float32 planes."""
+def plies_a_second(inputs: Inputs, *, batch: int = 256, seconds: float = 1.0) -> float:
+    """Random games: legal moves as indices, all draw rules, step, and unless `packed` float32 planes."""
     games = rules.Games(batch)
     out = games.observe()
     indices, counts, codes = out
     opening = indices[0, : counts[0]].copy()
     moves = np.empty(batch, np.int64)
     state = np.array([1], np.uint64)
-    tensor = planes.planes(games.positions)
+    tensor, buffer = planes.planes(games.positions), PlaneBuffer(batch)
     plies, started = 0, perf_counter()
     while perf_counter() - started < seconds:
         for _ in range(16):
@@ -69,7 +77,9 @@ def plies_a_second(*, dense: bool, batch: int = 256, seconds: float = 1.0) -> fl
             over = np.flatnonzero(codes)
             if over.size:
                 games.reset(over)
-            if dense:
+            if inputs == "dense":
+                buffer.update(games.positions)
+            elif inputs == "anew":
                 planes.planes(games.positions, out=tensor)
             _choose(indices, counts, codes, opening, moves, state)
             games.play(moves, check=False)  # they come from observe
@@ -132,16 +142,18 @@ def run(
     report("measuring the first compile and the cached start ...")
     cold, cached = start_seconds()
     compilation.warm_up(progress)
-    plies_a_second(dense=True, batch=batch, seconds=0.1)
+    for inputs in INPUTS:
+        plies_a_second(inputs, batch=batch, seconds=0.1)
     perft_nodes_a_second(4)
 
-    ours: dict[str, list[float]] = {"perft": [], "packed": [], "dense": []}
+    perft: list[float] = []
+    ours: dict[Inputs, list[float]] = {inputs: [] for inputs in INPUTS}
     theirs: dict[str, list[float]] = {peer: [] for peer in PEERS}
     for number in range(rounds):
         report(f"round {number + 1} of {rounds} ...")
-        ours["perft"].append(perft_nodes_a_second())
-        ours["packed"].append(plies_a_second(dense=False, batch=batch, seconds=seconds))
-        ours["dense"].append(plies_a_second(dense=True, batch=batch, seconds=seconds))
+        perft.append(perft_nodes_a_second())
+        for inputs, figures in ours.items():
+            figures.append(plies_a_second(inputs, batch=batch, seconds=seconds))
         for peer in list(theirs):
             figure = peer_plies_a_second(peer, peers_python)
             if figure is None:
@@ -152,18 +164,17 @@ def run(
 
     median = statistics.median
     results: list[dict[str, Any]] = [
-        {"name": "perft from the start, bulk-counted", "value": median(ours["perft"]), "unit": "nodes/s"},
-        {"name": "ply, packed", "value": median(ours["packed"]), "unit": "plies/s"},
-        {"name": "ply, dense planes", "value": median(ours["dense"]), "unit": "plies/s"},
+        {"name": "perft from the start, bulk-counted", "value": median(perft), "unit": "nodes/s"},
+        *({"name": INPUTS[inputs], "value": median(figures), "unit": "plies/s"} for inputs, figures in ours.items()),
         {"name": "first compile", "value": cold, "unit": "s"},
         {"name": "cached start", "value": cached, "unit": "s"},
     ]
     ratios: list[dict[str, Any]] = []
     for peer, figures in theirs.items():
         results.append({"name": f"{peer}: {PEERS[peer]}", "value": median(figures), "unit": "plies/s"})
-        for kind in ("dense", "packed"):
-            quotients = [mine / other for mine, other in zip(ours[kind], figures, strict=True)]
-            name = f"ply, {kind} / {peer}"
+        for inputs, title in INPUTS.items():
+            quotients = [mine / other for mine, other in zip(ours[inputs], figures, strict=True)]
+            name = f"{title} / {peer}"
             ratios.append({"name": name, "value": median(quotients), "low": min(quotients), "high": max(quotients)})
     return {"results": results, "ratios": ratios}
 
