@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from time import perf_counter
 
 import numpy as np
 import ray
@@ -33,6 +34,10 @@ class GameBatch:
     """Of the call, unfinished games included."""
     launches: Mapping[str, int] = field(default_factory=dict)
     """How often each kernel ran on each backend during the call, keyed like `masked_softmax.triton`."""
+    away: float = 0.0
+    """Seconds between the call before and this one: sending, loading weights, waiting; 0 in the first call."""
+    loading: float = 0.0
+    """Seconds of these that went into loading weights."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,8 @@ class GamePlayer:
         evaluator = make_evaluator(make_network(settings.architecture), "cuda" if settings.cuda else "cpu")
         self._generator = Generator(evaluator, settings.generator, seed=settings.seed, stream=stream)
         self._generator.version = -1
+        self._ended: float | None = None
+        self._loading = 0.0
 
     @property
     def version(self) -> int:
@@ -64,16 +71,22 @@ class GamePlayer:
 
     def load(self, weights: Weights, version: int) -> None:
         """Use these weights from the next ply on."""
+        started = perf_counter()
         # The object store's arrays are read-only; torch wants to own what it loads from.
         self._generator.evaluator.load({name: torch.from_numpy(array.copy()) for name, array in weights.items()})
         self._generator.version = version
+        self._loading += perf_counter() - started
 
     def play(self) -> GameBatch:
         """Play `plies_per_call` plies in every game."""
+        away = 0.0 if self._ended is None else perf_counter() - self._ended
+        loading, self._loading = self._loading, 0.0
         before = Counter(kernels.launches())
         records = [record for _ in range(self._settings.plies_per_call) for record in self._generator.step()]
         launches = dict(Counter(kernels.launches()) - before)
-        return GameBatch(self._stream, self.version, records, self._generator.take_statistics(), launches)
+        statistics = self._generator.take_statistics()
+        self._ended = perf_counter()
+        return GameBatch(self._stream, self.version, records, statistics, launches, away, loading)
 
 
 class GameActor:

@@ -54,6 +54,13 @@ class GeneratorStatistics:
     plies: int = 0
     entropy_total: float = 0.0
     seconds: float = 0.0
+    """All of the time; of which"""
+    moving: float = 0.0
+    """seconds were the mover's: network, search, sampling;"""
+    checking: float = 0.0
+    """seconds the meter's;"""
+    ruling: float = 0.0
+    """seconds went into playing the moves and judging the positions. The rest is Python that keeps the records."""
     mass: MassReading = field(default_factory=MassReading)
 
 
@@ -105,13 +112,21 @@ class Generator:
             InvalidMassError: the policy that was sampled put mass on an illegal move.
         """
         started = perf_counter()
-        positions = self._games.positions.copy()
-        moved = self._mover.move(self._games, self._row_keys())
+        positions, keys = self._games.positions.copy(), self._row_keys()
+        before_move = perf_counter()
+        moved = self._mover.move(self._games, keys)
+        before_meter = perf_counter()
         self._meter.check(moved.probabilities, positions)
-        self._note(positions, moved)
+        before_rules = perf_counter()
         self._games.play(moved.moves)
-        finished = self._harvest()
+        outcomes = self._games.outcome(claim_draws=self.settings.claim_draws)
+        after_rules = perf_counter()
+        self._note(positions, moved)
+        finished = self._harvest(outcomes)
         self._statistics.plies += self.settings.games
+        self._statistics.moving += before_meter - before_move
+        self._statistics.checking += before_rules - before_meter
+        self._statistics.ruling += after_rules - before_rules
         self._statistics.entropy_total -= float(torch.special.xlogy(moved.probabilities, moved.probabilities).sum())
         self._statistics.seconds += perf_counter() - started
         return finished
@@ -141,9 +156,8 @@ class Generator:
                 (entries.indices[start:end], entries.probabilities[start:end]) if end > start else None
             )
 
-    def _harvest(self) -> list[GameRecord]:
-        """Records of the games that just ended; their rows start new ones."""
-        outcomes = self._games.outcome(claim_draws=self.settings.claim_draws)
+    def _harvest(self, outcomes: NDArray[np.uint8]) -> list[GameRecord]:
+        """Records of the games that just ended, by `outcomes` [G]; their rows start new ones."""
         capped = (outcomes == Termination.NONE) & (self._games.ply >= self.settings.ply_cap)
         terminations = np.where(capped, Termination.CAPPED, outcomes)
         rows = np.flatnonzero(terminations != Termination.NONE)
