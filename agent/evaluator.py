@@ -11,6 +11,8 @@ from torch import Tensor
 from agent.network import expected_score
 from agent.plane_buffer import PlaneBuffer
 from agent.planes import planes
+from agent.rules import pack_moves
+from kernels import legal_log_probs
 
 
 class Evaluation(NamedTuple):
@@ -22,8 +24,20 @@ class Evaluation(NamedTuple):
     """float32 [B], expected score -1..1 for the side to move."""
 
 
+class LegalEvaluation(NamedTuple):
+    """What the network says about L positions, of their legal moves alone."""
+
+    logits: NDArray[np.float32]
+    """[L, K] of the legal moves, in their order, normalised or not; K at least the largest count, the rest is
+    undefined."""
+    values: NDArray[np.float32]
+    """[L] expected score -1..1 of the side to move."""
+
+
 class Evaluator:
-    """Evaluates packed positions with a network on one device, in batches of bounded size.
+    """Evaluates packed positions with a network on one device, in batches of bounded size: torch as it comes.
+
+    Other runtimes of the same network are classes of their own; see `agent.evaluator_choice`.
 
     Args:
         network: used as it is (not copied), put in evaluation mode.
@@ -36,6 +50,8 @@ class Evaluator:
         self.batch_size = batch_size
         self.reads_planes = True
         """Whether the network reads input planes; a sparse one has features of its own."""
+        self.least_batch = 16 if self.device.type == "cpu" else 1
+        """Rows of smaller batches are rounded otherwise; `evaluate_legal` fills them up."""
         self._network = network.to(self.device).eval()
 
     def load(self, state: Mapping[str, Tensor]) -> None:
@@ -49,12 +65,16 @@ class Evaluator:
         `buffer` of B positions saves time where row by row the same games come ply after ply; its owner must not
         use it from another thread meanwhile.
         """
-        if buffer is not None and self.reads_planes and len(positions):
-            inputs = torch.from_numpy(buffer.update(positions))
-            parts = [self._forward_planes(part) for part in torch.split(inputs, self.batch_size)]
+        # Even cuts: a short rest would be rounded otherwise, see `least_batch`.
+        cuts = -(-len(positions) // self.batch_size)
+        if buffer is not None and self.reads_planes and cuts:
+            parts = [
+                self._forward_planes(part) for part in torch.from_numpy(buffer.update(positions)).tensor_split(cuts)
+            ]
         else:
-            cuts = range(0, len(positions), self.batch_size)
-            parts = [self._forward(positions[i : i + self.batch_size]) for i in cuts]
+            parts = [self._forward(part) for part in (np.array_split(positions, cuts) if cuts else [])]
+        if len(parts) == 1:
+            return parts[0]
         if not parts:
             return Evaluation(torch.empty(0, 1880, device=self.device), torch.empty(0, device=self.device))
         return Evaluation(torch.cat([part.logits for part in parts]), torch.cat([part.values for part in parts]))
@@ -64,6 +84,24 @@ class Evaluator:
         """float32 [B] expected scores of packed positions, on the CPU."""
         result: NDArray[np.float32] = self.evaluate(positions).values.cpu().numpy()
         return result
+
+    @torch.inference_mode()
+    def evaluate_legal(
+        self, positions: NDArray[np.uint64], moves: NDArray[np.uint16], counts: NDArray[np.int32]
+    ) -> LegalEvaluation:
+        """Evaluate positions [L, WORDS] with their legal `moves` [L, 224], of which the first `counts` [L] count.
+
+        Smaller batches than `least_batch` are filled up with copies of a position: below 16 oneDNN takes other
+        kernels, which round otherwise. So a position's result on a CPU does not depend on the positions beside it.
+        Only the compact policy leaves the device.
+        """
+        length = len(positions)
+        if 0 < length < self.least_batch:
+            positions = np.concatenate([positions, np.repeat(positions[:1], self.least_batch - length, axis=0)])
+        evaluation = self.evaluate(positions)
+        legal = torch.from_numpy(pack_moves(moves, counts)).to(evaluation.logits.device)
+        compact = legal_log_probs(evaluation.logits[:length], legal=legal, width=int(counts.max(initial=1)))
+        return LegalEvaluation(compact.log_probs.cpu().numpy(), evaluation.values[:length].cpu().numpy())
 
     def _forward(self, positions: NDArray[np.uint64]) -> Evaluation:
         return self._forward_planes(torch.from_numpy(planes(positions)))

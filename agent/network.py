@@ -12,7 +12,9 @@ Shapes: B positions, C channels, P = 20 or so input planes, A = 1,880 moves.
 from dataclasses import asdict, dataclass
 from typing import Final
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from agent import vocabulary
@@ -50,10 +52,14 @@ def _move_plane(move: int) -> int:
     return 7 * _DIRECTIONS.index((files // distance, ranks // distance)) + distance - 1
 
 
+def move_planes() -> NDArray[np.uint8]:
+    """[A]: which of the 76 planes speaks about each move."""
+    return np.array([_move_plane(move) for move in range(vocabulary.SIZE)], np.uint8)
+
+
 def _gather_index() -> Tensor:
     """int64 [A]: position of each move in the policy head's flattened [76, 8, 8]."""
-    cells = [64 * _move_plane(move) + int(vocabulary.FROM[move]) for move in range(vocabulary.SIZE)]
-    return torch.tensor(cells)
+    return torch.from_numpy(64 * move_planes().astype(np.int64) + vocabulary.FROM)
 
 
 class ResidualBlock(nn.Module):

@@ -3,10 +3,8 @@
 from typing import NamedTuple, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from agent import rules
 from agent.compilation import njit
 from agent.evaluator import Evaluator
 from agent.rules.bits import Words
@@ -15,14 +13,14 @@ from agent.rules.record import WORDS
 from agent.search.noise import noise_stream
 from agent.search.result import Output, write_result
 from agent.search.walk import DEPTH, Knobs, Room, Tree, begin, take_in, walk_on
-from kernels import legal_log_probs
 
 
 class LeafValues(NamedTuple):
     """What a network says about L leaves."""
 
     log_probs: NDArray[np.float32]
-    """[L, K] logits of the legal moves, in their order; K at least the largest count, the rest is ignored."""
+    """[L, K] of the legal moves, in their order, normalised or not; K at least the largest count, the rest is
+    ignored."""
     values: NDArray[np.float32]
     """[L] expected score -1..1 of the side to move."""
 
@@ -45,27 +43,16 @@ class NetworkLeaves:
 
     Args:
         evaluator: the network on its runtime.
-        least_batch: smaller batches are filled up to this size with copies of a position. Below 16 oneDNN takes
-            other kernels, which round otherwise: with 16 a game's search on a CPU does not depend on how many
-            games are searched beside it. 1 is faster where that does not matter.
     """
 
-    def __init__(self, evaluator: Evaluator, *, least_batch: int = 16) -> None:
+    def __init__(self, evaluator: Evaluator) -> None:
         self._evaluator = evaluator
-        self._least_batch = least_batch
 
-    @torch.inference_mode()
     def evaluate_leaves(
         self, positions: NDArray[np.uint64], moves: NDArray[np.uint16], counts: NDArray[np.int32]
     ) -> LeafValues:
         """See `LeafEvaluator`."""
-        leaves = len(positions)
-        if 0 < leaves < self._least_batch:
-            positions = np.concatenate([positions, np.repeat(positions[:1], self._least_batch - leaves, axis=0)])
-        evaluation = self._evaluator.evaluate(positions)
-        legal = torch.from_numpy(rules.pack_moves(moves, counts)).to(evaluation.logits.device)
-        compact = legal_log_probs(evaluation.logits[:leaves], legal=legal, width=int(counts.max(initial=1)))
-        return LeafValues(compact.log_probs.cpu().numpy(), evaluation.values[:leaves].cpu().numpy())
+        return LeafValues(*self._evaluator.evaluate_legal(positions, moves, counts))
 
 
 class Waiting(NamedTuple):
