@@ -12,6 +12,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import torch
@@ -57,6 +58,19 @@ def resolve_backend(backend: str, device: torch.device) -> str:
 def triton_installed() -> bool:
     """Whether the triton package can be imported (it is not there on macOS)."""
     return "triton" in sys.modules or importlib.util.find_spec("triton") is not None
+
+
+def cpu_takes_loops(backend: str) -> bool:
+    """Whether `backend` stands for the Numba loops, for float32 on a CPU. False also where it is to be refused."""
+    if backend == "auto":
+        backend = _default or os.environ.get(ENVIRONMENT_VARIABLE) or "torch"
+    return _numba_allowed and backend in ("torch", "auto") and numba_installed()
+
+
+@cache
+def numba_installed() -> bool:
+    """Whether the numba package can be imported."""
+    return importlib.util.find_spec("numba") is not None
 
 
 def use_numba(arguments: Sequence[Any]) -> bool:

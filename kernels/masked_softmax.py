@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from kernels import shortcut
 from kernels.arguments import check_logits, output_dtype
-from kernels.backend import resolve_backend
+from kernels.backend import count_launch, resolve_backend
 from kernels.legality import legal_words
 from kernels.registration import below_autograd, differentiable, once_differentiable, register
 
@@ -25,6 +26,10 @@ def masked_softmax(logits: Tensor, *, legal: Tensor, causal: bool = False, backe
     zeros, with zero gradient. A row with a NaN or +inf among its legal logits, or only -inf there, is NaN at its legal
     entries. Differentiable once. Raises TypeError or ValueError for arguments that do not fit.
     """
+    if not causal and shortcut.applies(logits, legal, backend):
+        if logits.requires_grad and torch.is_grad_enabled():
+            return _apply_short(logits, legal)
+        return _run_short(logits, legal, None)
     rows, words, period = entrywise_arguments(logits, legal, causal, backend)
     result: Tensor = _apply(rows, words, period, output_dtype(logits), resolve_backend(backend, logits.device))
     return result if result.shape == logits.shape else result.view(logits.shape)
@@ -80,3 +85,39 @@ class _MaskedSoftmax(torch.autograd.Function):
 
 
 _apply = differentiable(_forward, _MaskedSoftmax)
+
+
+def _run_short(logits: Tensor, legal: Tensor, kept: Tensor | None) -> Tensor:
+    from kernels.on_numba.softmax import forward, run
+
+    count_launch("masked_softmax", "numba")
+    probability = torch.empty(logits.shape)
+    run(forward, logits, legal, probability, kept=kept)
+    return probability
+
+
+class _Short(_MaskedSoftmax):
+    """The same for what `shortcut.applies` to."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, legal: Tensor) -> Tensor:  # type: ignore[override]
+        words = shortcut.words_to_keep(logits, legal)
+        probability = _run_short(logits, legal, words)
+        ctx.save_for_backward(probability, legal if words is None else words)
+        ctx.rest = 0, torch.float32, "torch"
+        return probability
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+        if torch.is_grad_enabled() or type(gradient) is not Tensor or not shortcut.untraced():
+            return _MaskedSoftmax.backward(ctx, gradient)[:2]
+        from kernels.on_numba.softmax import backward, run
+
+        count_launch("masked_softmax_backward", "numba")
+        probability, words = ctx.saved_tensors
+        out = torch.empty(probability.shape)
+        run(backward, probability, words, out, gradient=gradient)
+        return out, None
+
+
+_apply_short: Any = super(torch.autograd.Function, _Short).apply  # past what Function.apply does for transforms

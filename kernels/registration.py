@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import importlib.util
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -17,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kernels.backend import count_launch, use_numba
+from kernels.backend import count_launch, numba_installed, use_numba
 
 _library = torch.library.Library("zeromass", "FRAGMENT")  # type: ignore[no-untyped-call]
 _runs: dict[Any, Callable[..., Any]] = {}
@@ -111,7 +110,7 @@ class _Refusal(torch.autograd.Function):
 
 @cache
 def _has_numba(module: str, name: str) -> bool:
-    if importlib.util.find_spec("numba") is None:
+    if not numba_installed():
         return False
     try:
         return hasattr(importlib.import_module(f"kernels.on_numba.{module}"), name)

@@ -1,13 +1,114 @@
+# mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
 """Cross-entropy with index, dense and ragged targets, by the loops."""
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from kernels.on_numba import loops
 from kernels.on_numba.arrays import NO_INDEX, NO_MATRIX, NONE, array, empty, row_values
+from kernels.on_numba.compilation import compiled
+from kernels.on_numba.rows import SLACK, exp, find, gather, statistics, total
 from kernels.on_numba.threads import in_parts
+
+
+@compiled
+def forward_loop(
+    first, last, logits, words, offsets, targets, masses, dense, smoothing, z_loss, loss, peaks, log_sums, known
+):
+    """Cross-entropy of stored targets: row r's are offsets[r] .. offsets[r + 1]; an index target is one of mass 1.
+
+    Or of `dense` targets [R, N], where that is not empty.
+    """
+    size = logits.shape[1]
+    columns = np.empty(size + SLACK, np.int64)
+    shifted, e = np.empty(size + SLACK), np.empty(size + SLACK)
+    for row in range(first, last):
+        loss[row] = peaks[row] = log_sums[row] = 0.0
+        n = gather(words, row, size, size - 1, columns)
+        known[row] = True
+        value = 0.0
+        peak = log_sum = 0.0
+        if n:
+            peak, log_sum = statistics(logits, row, columns, n, shifted, e, 1.0)
+            peaks[row], log_sums[row] = peak, log_sum
+        if dense.shape[0]:
+            present = 0
+            for i in range(size):
+                present += 1 if dense[row, i] != 0.0 else 0
+            for i in range(n):
+                q = np.float64(dense[row, columns[i]])
+                if q != 0.0:
+                    present -= 1
+                    value -= (1.0 - smoothing) * q * (shifted[i] - log_sum)
+            known[row] = present == 0
+        begin, end = (0, 0) if dense.shape[0] else (offsets[row], offsets[row + 1])
+        for i in range(begin, end):
+            place = find(columns, n, targets[i])
+            if place < 0:
+                known[row] = known[row] and masses[i] == 0.0
+            elif masses[i] != 0.0:
+                value -= (1.0 - smoothing) * masses[i] * (shifted[place] - log_sum)
+        if n == 0:
+            continue
+        if smoothing > 0.0:
+            value -= smoothing / n * (total(shifted, n) - n * log_sum)
+        value += z_loss * (peak + log_sum) ** 2
+        loss[row] = (value if peak == peak else np.nan) if known[row] else np.inf
+
+
+@compiled
+def backward_loop(
+    first,
+    last,
+    gradient,
+    logits,
+    words,
+    offsets,
+    targets,
+    masses,
+    dense,
+    smoothing,
+    z_loss,
+    peaks,
+    log_sums,
+    known,
+    out,
+):
+    """dx = g [(sum q' + 2 z log Z) p - q'], 0 in a row whose target is illegal."""
+    size = logits.shape[1]
+    columns = np.empty(size + SLACK, np.int64)
+    log_p, p = np.empty(size + SLACK), np.empty(size + SLACK)
+    for row in range(first, last):
+        out[row, :] = 0.0
+        n = gather(words, row, size, size - 1, columns)
+        if n == 0 or not known[row]:
+            continue
+        g, peak, log_sum = np.float64(gradient[row]), np.float64(peaks[row]), np.float64(log_sums[row])
+        if peak != peak:
+            for i in range(n):
+                out[row, columns[i]] = np.nan
+            continue
+        begin, end = (0, 0) if dense.shape[0] else (offsets[row], offsets[row + 1])
+        mass = 0.0
+        for i in range(begin, end):
+            mass += masses[i]
+        for i in range(n if dense.shape[0] else 0):
+            mass += dense[row, columns[i]]
+        pull = (1.0 - smoothing) * mass + smoothing + 2.0 * z_loss * (peak + log_sum)
+        for i in range(n):
+            log_p[i] = np.float64(logits[row, columns[i]]) - peak - log_sum
+        for i in range(n):
+            p[i] = pull * exp(min(log_p[i], 0.0)) - smoothing / n
+        for i in range(begin, end):
+            place = find(columns, n, targets[i])
+            if place >= 0:
+                p[place] -= (1.0 - smoothing) * masses[i]
+        for i in range(n if dense.shape[0] else 0):
+            p[i] -= (1.0 - smoothing) * dense[row, columns[i]]
+        for i in range(n):
+            out[row, columns[i]] = g * p[i]
 
 
 def ragged_cross_entropy(
@@ -25,7 +126,7 @@ def ragged_cross_entropy(
     loss, peak, log_sum = row_values(logits, 3)
     known = torch.empty(logits.shape[0], dtype=torch.bool)
     in_parts(
-        loops.cross_entropy, logits,
+        forward_loop, logits,
         array(logits), array(words), _inside(offsets, indices), array(indices.to(torch.int64)), array(probabilities),
         NO_MATRIX, smoothing, z_loss, loss.numpy(), peak.numpy(), log_sum.numpy(), known.numpy(),
     )  # fmt: skip
@@ -48,7 +149,7 @@ def ragged_cross_entropy_backward(
     """[R, N] gradient of the logits."""
     out = empty(logits)
     in_parts(
-        loops.cross_entropy_backward, logits,
+        backward_loop, logits,
         array(gradient), array(logits), array(words), _inside(offsets, indices), array(indices.to(torch.int64)),
         array(probabilities), NO_MATRIX, smoothing, z_loss, array(peak), array(log_sum), array(known), out.numpy(),
     )  # fmt: skip
@@ -62,7 +163,7 @@ def soft_cross_entropy(
     loss, peak, log_sum = row_values(logits, 3)
     known = torch.empty(logits.shape[0], dtype=torch.bool)
     in_parts(
-        loops.cross_entropy, logits, array(logits), array(words), NO_INDEX, NO_INDEX, NONE, array(targets),
+        forward_loop, logits, array(logits), array(words), NO_INDEX, NO_INDEX, NONE, array(targets),
         smoothing, z_loss, loss.numpy(), peak.numpy(), log_sum.numpy(), known.numpy(),
     )  # fmt: skip
     return loss, peak, log_sum, known
@@ -82,7 +183,7 @@ def soft_cross_entropy_backward(
     """[R, N] gradient of the logits."""
     out = empty(logits)
     in_parts(
-        loops.cross_entropy_backward, logits, array(gradient), array(logits), array(words), NO_INDEX, NO_INDEX, NONE,
+        backward_loop, logits, array(gradient), array(logits), array(words), NO_INDEX, NO_INDEX, NONE,
         array(targets), smoothing, z_loss, array(peak), array(log_sum), array(known), out.numpy(),
     )  # fmt: skip
     return out

@@ -1,13 +1,76 @@
+# mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
 """Log-probability of one move a row, entropy and most probable move, with their common backward, by the loops."""
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from kernels.on_numba import loops
 from kernels.on_numba.arrays import NO_INDEX, array, empty, optional, row_values
+from kernels.on_numba.compilation import compiled
+from kernels.on_numba.rows import SLACK, entropy_of, exp, find, gather, statistics
 from kernels.on_numba.threads import in_parts
+
+
+@compiled
+def terms_loop(first, last, logits, words, moves, log_prob, entropy, best, peaks, log_sums):
+    """policy_terms: `moves` is empty where none are asked for."""
+    size = logits.shape[1]
+    columns = np.empty(size + SLACK, np.int64)
+    shifted, e = np.empty(size + SLACK), np.empty(size + SLACK)
+    for row in range(first, last):
+        log_prob[row] = entropy[row] = peaks[row] = log_sums[row] = 0.0
+        best[row] = -1
+        n = gather(words, row, size, size - 1, columns)
+        if n == 0:
+            continue
+        peak, log_sum = statistics(logits, row, columns, n, shifted, e, 1.0)
+        peaks[row], log_sums[row] = peak, log_sum
+        place = find(columns, n, moves[row]) if moves.shape[0] else -1
+        if peak != peak:
+            entropy[row] = np.nan
+            log_prob[row] = np.nan
+        else:
+            entropy[row] = entropy_of(shifted, e, n, log_sum)
+            for i in range(n):
+                if shifted[i] == 0.0:
+                    best[row] = columns[i]
+                    break
+            log_prob[row] = shifted[place] - log_sum
+        if place < 0:
+            log_prob[row] = -np.inf if moves.shape[0] else 0.0
+
+
+@compiled
+def terms_backward_loop(
+    first, last, log_prob_gradient, entropy_gradient, logits, words, moves, peaks, log_sums, entropy, out
+):
+    """dx = g_logp (1[move] - p) - g_H p (log p + H); an empty gradient array stands for none."""
+    size = logits.shape[1]
+    columns = np.empty(size + SLACK, np.int64)
+    log_p, p = np.empty(size + SLACK), np.empty(size + SLACK)
+    for row in range(first, last):
+        out[row, :] = 0.0
+        n = gather(words, row, size, size - 1, columns)
+        place = find(columns, n, moves[row]) if moves.shape[0] else -1
+        gl = np.float64(log_prob_gradient[row]) if log_prob_gradient.shape[0] and place >= 0 else 0.0
+        gh = np.float64(entropy_gradient[row]) if entropy_gradient.shape[0] else 0.0
+        peak, log_sum, h = np.float64(peaks[row]), np.float64(log_sums[row]), np.float64(entropy[row])
+        if peak != peak:
+            for i in range(n):
+                out[row, columns[i]] = np.nan
+            continue
+        for i in range(n):
+            log_p[i] = np.float64(logits[row, columns[i]]) - peak - log_sum
+        for i in range(n):
+            p[i] = exp(min(log_p[i], 0.0))
+        for i in range(n):
+            value = -p[i] * (gl + gh * (log_p[i] + h)) if p[i] > 0.0 else 0.0
+            out[row, columns[i]] = value
+        if place >= 0:
+            value = -p[place] * (gh * (log_p[place] + h)) if p[place] > 0.0 else 0.0
+            out[row, columns[place]] = gl * (1.0 - p[place]) + value
 
 
 def policy_terms(logits: Tensor, words: Tensor, moves: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
@@ -15,7 +78,7 @@ def policy_terms(logits: Tensor, words: Tensor, moves: Tensor | None) -> tuple[T
     log_prob, entropy, peak, log_sum = row_values(logits, 4)
     best = torch.empty(logits.shape[0], dtype=torch.int64)
     in_parts(
-        loops.terms, logits,
+        terms_loop, logits,
         array(logits), array(words), optional(moves, NO_INDEX), log_prob.numpy(), entropy.numpy(), best.numpy(),
         peak.numpy(), log_sum.numpy(),
     )  # fmt: skip
@@ -35,7 +98,7 @@ def policy_terms_backward(
     """[R, N] gradient of the logits."""
     out = empty(logits)
     in_parts(
-        loops.terms_backward, logits,
+        terms_backward_loop, logits,
         optional(log_prob_gradient), optional(entropy_gradient), array(logits), array(words),
         optional(moves, NO_INDEX), array(peak), array(log_sum), array(entropy), out.numpy(),
     )  # fmt: skip

@@ -27,18 +27,21 @@ def masked_softmax_backward(
     return (p * (g - dot)).masked_fill(~legal, 0.0).to(dtype)
 
 
-def masked_log_softmax(logits: Tensor, words: Tensor, period: int, fill: float, dtype: torch.dtype) -> Tensor:
-    """[R, N] -> [R, N]: x - peak - log(sum) at legal entries, `fill` elsewhere."""
+def masked_log_softmax(
+    logits: Tensor, words: Tensor, period: int, fill: float, dtype: torch.dtype
+) -> tuple[Tensor, Tensor, Tensor]:
+    """[R, N] -> [R, N]: x - peak - log(sum) at legal entries, `fill` elsewhere; and peak and log(sum), `[R]`."""
     row = rows(logits, words, period)
-    return (row.shifted - row.log_sum[:, None]).masked_fill(~row.legal, fill).to(dtype)
+    log_p = (row.shifted - row.log_sum[:, None]).masked_fill(~row.legal, fill).to(dtype)
+    return log_p, row.peak, row.log_sum
 
 
 def masked_log_softmax_backward(
-    gradient: Tensor, log_probability: Tensor, words: Tensor, period: int, dtype: torch.dtype
+    gradient: Tensor, logits: Tensor, words: Tensor, peak: Tensor, log_sum: Tensor, period: int
 ) -> Tensor:
-    """dx = g - p sum g."""
-    legal = legal_mask(words, log_probability.shape[1], period)
-    exact = torch.float64 if dtype == torch.float64 else torch.float32
-    p = log_probability.to(exact).masked_fill(~legal, -torch.inf).exp()
-    g = gradient.to(exact).masked_fill(~legal, 0.0)
-    return (g - p * g.sum(1, keepdim=True)).masked_fill(~legal, 0.0).to(dtype)
+    """dx = g - p sum g, with p from the logits again: a stored log p of a half type is off by up to 2 %."""
+    legal = legal_mask(words, logits.shape[1], period)
+    x = logits.to(peak.dtype).masked_fill(~legal, -torch.inf)
+    p = (x - peak[:, None] - log_sum[:, None]).clamp(max=0.0).exp()
+    g = gradient.to(peak.dtype).masked_fill(~legal, 0.0)
+    return (g - p * g.sum(1, keepdim=True)).masked_fill(~legal, 0.0).to(logits.dtype)

@@ -17,6 +17,8 @@ def softmax_kernel(
     logits,
     words,
     out,
+    peaks,
+    log_sums,
     count,
     size,
     period,
@@ -69,20 +71,26 @@ def softmax_kernel(
             else:
                 value = tl.where(legal, tl.exp(shifted) / tl.where(empty, 1.0, s)[:, None, None], 0.0)
             write(out, o_row, rows, live, start, size, value, G, V, WIDE_OUT)
+    if LOG:
+        tl.store(peaks + rows, peak, mask=live)
+        tl.store(log_sums + rows, log_sum, mask=live)
 
 
 @triton.jit
 def softmax_backward_kernel(
     gradient,
-    result,
+    given,
     words,
     out,
+    peaks,
+    log_sums,
     count,
     size,
     period,
     g_row,
     g_col,
     y_row,
+    y_col,
     w_row,
     w_col,
     o_row,
@@ -90,22 +98,29 @@ def softmax_backward_kernel(
     G: tl.constexpr,
     V: tl.constexpr,
     WIDE_GRADIENT: tl.constexpr,
+    WIDE: tl.constexpr,
     WIDE_OUT: tl.constexpr,
     CAUSAL: tl.constexpr,
     LOG: tl.constexpr,
     ONE: tl.constexpr,
     ACC: tl.constexpr,
 ):
-    """dx = p (g - sum p g), or for log p: dx = g - p sum g. Illegal gradients are never read, illegal dx is 0."""
+    """dx = p (g - sum p g), p given; or for log p: dx = g - p sum g, logits given, with their peaks and sums.
+
+    Illegal gradients are never read, illegal dx is 0.
+    """
     rows, live = program_rows(count, R)
+    if LOG:
+        peak = tl.load(peaks + rows, mask=live, other=0.0)[:, None, None]
+        log_sum = tl.load(log_sums + rows, mask=live, other=0.0)[:, None, None]
     if ONE:
         legal, some = legal_tile(words, w_row, w_col, rows, live, 0, size, period, G, V, CAUSAL)
         g = read(gradient, g_row, g_col, rows, 0, legal, some, 0.0, G, V, WIDE_GRADIENT, ACC)
         if LOG:
-            y = read(result, y_row, 1, rows, 0, legal, some, float("-inf"), G, V, WIDE_OUT, ACC)
-            value = g - tl.exp(y) * row_sum(g)[:, None, None]
+            x = read(given, y_row, y_col, rows, 0, legal, some, float("-inf"), G, V, WIDE, ACC)
+            value = g - tl.exp(x - peak - log_sum) * row_sum(g)[:, None, None]
         else:
-            y = read(result, y_row, 1, rows, 0, legal, some, 0.0, G, V, WIDE_OUT, ACC)
+            y = read(given, y_row, y_col, rows, 0, legal, some, 0.0, G, V, WIDE, ACC)
             value = y * (g - row_sum(y * g)[:, None, None])
         write(out, o_row, rows, live, 0, size, tl.where(legal, value, 0.0), G, V, WIDE_OUT)
     else:
@@ -116,44 +131,55 @@ def softmax_backward_kernel(
             if LOG:
                 dot += row_sum(g)
             else:
-                dot += row_sum(g * read(result, y_row, 1, rows, start, legal, some, 0.0, G, V, WIDE_OUT, ACC))
+                dot += row_sum(g * read(given, y_row, y_col, rows, start, legal, some, 0.0, G, V, WIDE, ACC))
         for start in range(0, size, G * V):
             legal, some = legal_tile(words, w_row, w_col, rows, live, start, size, period, G, V, CAUSAL)
             g = read(gradient, g_row, g_col, rows, start, legal, some, 0.0, G, V, WIDE_GRADIENT, ACC)
             if LOG:
-                y = read(result, y_row, 1, rows, start, legal, some, float("-inf"), G, V, WIDE_OUT, ACC)
-                value = g - tl.exp(y) * dot[:, None, None]
+                x = read(given, y_row, y_col, rows, start, legal, some, float("-inf"), G, V, WIDE, ACC)
+                value = g - tl.exp(x - peak - log_sum) * dot[:, None, None]
             else:
-                y = read(result, y_row, 1, rows, start, legal, some, 0.0, G, V, WIDE_OUT, ACC)
+                y = read(given, y_row, y_col, rows, start, legal, some, 0.0, G, V, WIDE, ACC)
                 value = y * (g - dot[:, None, None])
             write(out, o_row, rows, live, start, size, tl.where(legal, value, 0.0), G, V, WIDE_OUT)
 
 
 def masked_softmax(logits: Tensor, words: Tensor, period: int, dtype: torch.dtype) -> Tensor:
     """Launch the forward."""
-    return _forward(logits, words, period, 0.0, dtype, log=False)
+    return _forward(logits, words, period, 0.0, dtype, None)
 
 
-def masked_log_softmax(logits: Tensor, words: Tensor, period: int, fill: float, dtype: torch.dtype) -> Tensor:
-    """Launch the forward of the logarithm."""
-    return _forward(logits, words, period, fill, dtype, log=True)
+def masked_log_softmax(
+    logits: Tensor, words: Tensor, period: int, fill: float, dtype: torch.dtype
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Launch the forward of the logarithm, which also gives peak and log_sum `[R]`."""
+    exact = torch.float64 if logits.dtype == torch.float64 else torch.float32
+    peak, log_sum = (torch.empty(logits.shape[0], dtype=exact, device=logits.device) for _ in range(2))
+    return _forward(logits, words, period, fill, dtype, (peak, log_sum)), peak, log_sum
 
 
 def masked_softmax_backward(
     gradient: Tensor, probability: Tensor, words: Tensor, period: int, dtype: torch.dtype
 ) -> Tensor:
     """Launch the backward."""
-    return _backward(gradient, probability, words, period, dtype, log=False)
+    return _backward(gradient, probability.contiguous(), words, period, dtype, None)
 
 
 def masked_log_softmax_backward(
-    gradient: Tensor, log_probability: Tensor, words: Tensor, period: int, dtype: torch.dtype
+    gradient: Tensor, logits: Tensor, words: Tensor, peak: Tensor, log_sum: Tensor, period: int
 ) -> Tensor:
     """Launch the backward of the logarithm."""
-    return _backward(gradient, log_probability, words, period, dtype, log=True)
+    return _backward(gradient, logits, words, period, logits.dtype, (peak.contiguous(), log_sum.contiguous()))
 
 
-def _forward(logits: Tensor, words: Tensor, period: int, fill: float, dtype: torch.dtype, log: bool) -> Tensor:
+def _forward(
+    logits: Tensor,
+    words: Tensor,
+    period: int,
+    fill: float,
+    dtype: torch.dtype,
+    statistics: tuple[Tensor, Tensor] | None,
+) -> Tensor:
     count, size = logits.shape
     out = torch.empty((count, size), dtype=dtype, device=logits.device)
     if count == 0:
@@ -162,25 +188,32 @@ def _forward(logits: Tensor, words: Tensor, period: int, fill: float, dtype: tor
     x, o = operand(logits, tile), operand(out, tile)
     with on_device(logits):
         softmax_kernel[(triton.cdiv(count, tile.R),)](
-            logits, words, out, count, size, period, fill, x.row, x.column, *words.stride(), o.row,
-            R=tile.R, G=tile.G, V=tile.V, WIDE=x.wide, WIDE_OUT=o.wide, CAUSAL=period > 0, LOG=log,
-            ONE=size <= tile.width, ACC=accumulator(logits.dtype), **launch_options(),
+            logits, words, out, *(statistics or (out, out)), count, size, period, fill, x.row, x.column,
+            *words.stride(), o.row, R=tile.R, G=tile.G, V=tile.V, WIDE=x.wide, WIDE_OUT=o.wide, CAUSAL=period > 0,
+            LOG=statistics is not None, ONE=size <= tile.width, ACC=accumulator(logits.dtype), **launch_options(),
         )  # fmt: skip
     return out
 
 
-def _backward(gradient: Tensor, result: Tensor, words: Tensor, period: int, dtype: torch.dtype, log: bool) -> Tensor:
+def _backward(
+    gradient: Tensor,
+    given: Tensor,
+    words: Tensor,
+    period: int,
+    dtype: torch.dtype,
+    statistics: tuple[Tensor, Tensor] | None,
+) -> Tensor:
     count, size = gradient.shape
     out = torch.empty((count, size), dtype=dtype, device=gradient.device)
     if count == 0:
         return out
-    result = result.contiguous()
     tile = tile_for(size, dtype)
-    g, o = operand(gradient, tile), operand(out, tile)
+    g, y, o = operand(gradient, tile), operand(given, tile), operand(out, tile)
     with on_device(gradient):
         softmax_backward_kernel[(triton.cdiv(count, tile.R),)](
-            gradient, result, words, out, count, size, period, g.row, g.column, o.row, *words.stride(), o.row,
-            R=tile.R, G=tile.G, V=tile.V, WIDE_GRADIENT=g.wide, WIDE_OUT=o.wide, CAUSAL=period > 0, LOG=log,
-            ONE=size <= tile.width, ACC=accumulator(dtype), **launch_options(),
+            gradient, given, words, out, *(statistics or (out, out)), count, size, period, g.row, g.column, y.row,
+            y.column, *words.stride(), o.row, R=tile.R, G=tile.G, V=tile.V, WIDE_GRADIENT=g.wide, WIDE=y.wide,
+            WIDE_OUT=o.wide, CAUSAL=period > 0, LOG=statistics is not None, ONE=size <= tile.width,
+            ACC=accumulator(dtype), **launch_options(),
         )  # fmt: skip
     return out

@@ -30,7 +30,7 @@ def calls() -> dict[str, tuple[Any, ...]]:
         "masked_softmax": (logits, words, 0, torch.float32, "torch"),
         "masked_softmax_backward": (p, p, words, 0, torch.float32, "torch"),
         "masked_log_softmax": (logits, words, 5, -1.0, torch.float32, "torch"),
-        "masked_log_softmax_backward": (p, p.log(), words, 5, torch.float32, "torch"),
+        "masked_log_softmax_backward": (p, plain, words, value, value, 5, "torch"),
         "policy_terms": (logits, words, moves, "torch"),
         "policy_terms_backward": (value, value, plain, words, moves, value, value, value, "torch"),
         "cross_entropy": (logits, words, moves, *smooth, "torch"),

@@ -17,6 +17,7 @@ from tests.kernels.test_failures import same_bits
 @pytest.fixture
 def two_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(threads, "LEAST_ENTRIES", 100)
+    monkeypatch.setattr(threads, "LEAST_ENTRIES_A_CALL", 100)
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     yield
@@ -34,6 +35,7 @@ def test_two_threads_give_what_one_gives(op: Op, two_threads: None, monkeypatch:
     case = on_cpu(make_case(11, 72))
     results, gradient = run(op, case, "torch")
     monkeypatch.setattr(threads, "LEAST_ENTRIES", 10**9)
+    monkeypatch.setattr(threads, "LEAST_ENTRIES_A_CALL", 10**9)
     alone, alone_gradient = run(op, case, "torch")
     assert all(same_bits(a, b) for a, b in zip(results, alone, strict=True))
     assert gradient is None or same_bits(gradient, alone_gradient)
