@@ -1,5 +1,6 @@
 """The Ray actor around a generator, and what it reports."""
 
+import warnings
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -72,8 +73,10 @@ class GamePlayer:
     def load(self, weights: Weights, version: int) -> None:
         """Use these weights from the next ply on."""
         started = perf_counter()
-        # The object store's arrays are read-only; torch wants to own what it loads from.
-        self._generator.evaluator.load({name: torch.from_numpy(array.copy()) for name, array in weights.items()})
+        with warnings.catch_warnings():
+            # The object store's arrays are read-only, of which torch warns; the evaluator only copies from them.
+            warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+            self._generator.evaluator.load({name: torch.from_numpy(array) for name, array in weights.items()})
         self._generator.version = version
         self._loading += perf_counter() - started
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from time import perf_counter
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from agent import rules
@@ -127,7 +126,7 @@ class Generator:
         self._statistics.moving += before_meter - before_move
         self._statistics.checking += before_rules - before_meter
         self._statistics.ruling += after_rules - before_rules
-        self._statistics.entropy_total -= float(torch.special.xlogy(moved.probabilities, moved.probabilities).sum())
+        self._statistics.entropy_total += float(moved.entropies.sum())
         self._statistics.seconds += perf_counter() - started
         return finished
 

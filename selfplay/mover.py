@@ -35,6 +35,8 @@ class Moved(NamedTuple):
     """[G] expected score -1..1 of the position for the side to move."""
     probabilities: torch.Tensor
     """float32 [G, 1880] the distribution that chose them: what the meter checks."""
+    entropies: NDArray[np.float32]
+    """[G] of that distribution, in nats."""
     policies: RaggedPolicy
     """Of the G games; empty where the move is no target."""
 
@@ -69,12 +71,13 @@ class PolicyMover:
         evaluation = self._evaluator.evaluate(games.positions, buffer=self._buffer)
         legal = torch.from_numpy(rules.legal_bits(games.positions)).to(evaluation.logits.device)
         policy = MaskedPolicy(evaluation.logits, legal, temperature=self._temperature)
-        moves, log_probs, _ = policy.sample_keyed(self._seed, torch.from_numpy(keys).to(legal.device))
+        moves, log_probs, entropies = policy.sample_keyed(self._seed, torch.from_numpy(keys).to(legal.device))
         return Moved(
             moves.cpu().numpy().astype(np.uint16),
             log_probs.cpu().numpy(),
             evaluation.values.cpu().numpy(),
             policy.probabilities,
+            entropies.cpu().numpy(),
             RaggedPolicy.empty(len(games)),
         )
 
@@ -124,16 +127,19 @@ class SearchMover:
         moves = np.zeros(len(games), np.uint16)
         values = np.zeros(len(games), np.float32)
         probabilities = np.zeros((len(games), vocabulary.SIZE), np.float32)
+        entropies = np.zeros(len(games), np.float32)
         policies: list[tuple[NDArray[np.uint16], NDArray[np.floating]] | None] = [None] * len(games)
         for rows, result, wanted in parts:
             moves[rows], values[rows], probabilities[rows] = result.moves, result.values, result.dense()
+            weight = result.probabilities
+            entropies[rows] = -np.add.reduceat(weight * np.log(np.maximum(weight, _LEAST)), result.offsets[:-1])
             for place, row in enumerate(rows.tolist()):
                 entries = slice(int(result.offsets[place]), int(result.offsets[place + 1]))
                 policies[row] = (result.indices[entries], result.probabilities[entries]) if wanted else None
         chosen = probabilities[np.arange(len(games)), moves]
         # A move that search preferred by its noise alone may have next to no weight in the improved policy.
         log_probs = np.log(np.maximum(chosen, _LEAST))
-        return Moved(moves, log_probs, values, torch.from_numpy(probabilities), ragged(policies))
+        return Moved(moves, log_probs, values, torch.from_numpy(probabilities), entropies, ragged(policies))
 
 
 def ragged(policies: list[tuple[NDArray[np.uint16], NDArray[np.floating]] | None]) -> RaggedPolicy:

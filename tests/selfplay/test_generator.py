@@ -1,5 +1,7 @@
 """Self-play games: legal by python-chess to the last ply, rightly ended, reproducible, unique."""
 
+from dataclasses import replace
+
 import chess
 import numpy as np
 import pytest
@@ -10,8 +12,10 @@ from agent.evaluator import Evaluator
 from agent.meter import InvalidMassError
 from agent.network import Architecture, Network
 from agent.rules import Termination
+from agent.search import SearchSettings
 from kernels import unpack_legal
-from selfplay.generator import Generator, GeneratorSettings
+from selfplay.generator import Generator, GeneratorSettings, make_mover
+from selfplay.mover import PlayoutCap
 from selfplay.openings import mix, random_opening
 from selfplay.record import GameRecord
 
@@ -136,6 +140,17 @@ def test_statistics_count_what_was_played() -> None:
     assert statistics.mass.largest == 0.0
     assert 2 < statistics.entropy_total / statistics.plies < 4
     assert source.take_statistics().plies == 0
+
+
+@pytest.mark.parametrize("search", [None, SearchSettings(simulations=4, considered=4)])
+def test_entropies_are_those_of_the_distributions(search: SearchSettings | None) -> None:
+    settings = replace(SETTINGS, search=search, cap=PlayoutCap(0.5, 2), temperature=1.5)
+    torch.manual_seed(0)
+    mover = make_mover(Evaluator(Network(Architecture(blocks=0, channels=8))), settings, seed=1)
+    moved = mover.move(rules.Games(9), mix(np.arange(9)))
+    weights = moved.probabilities.double().numpy()
+    expected = -(weights * np.log(np.where(weights > 0, weights, 1.0))).sum(1)
+    np.testing.assert_allclose(moved.entropies, expected, rtol=1e-5)
 
 
 def test_multiplying_logits_by_the_mask_stops_the_generator(monkeypatch: pytest.MonkeyPatch) -> None:
