@@ -23,7 +23,7 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar, cast
 
@@ -100,8 +100,10 @@ def on_warm_up(exercise: Callable[[], None]) -> Callable[[], None]:
     return exercise
 
 
-def warm_up(progress: Callable[[str], None] | None = None) -> WarmUp:
-    """Compile, or load from the cache, the compiled code of all modules imported so far.
+def warm_up(
+    progress: Callable[[str], None] | None = None, exercises: Iterable[Callable[[], object]] | None = None
+) -> WarmUp:
+    """Compile, or load from the cache, the compiled code of all modules imported so far, or of `exercises` alone.
 
     `progress` gets a line of text for each module that has to be compiled, none when all is cached.
     Several processes may call this at once: one compiles, the others wait and load.
@@ -110,8 +112,8 @@ def warm_up(progress: Callable[[str], None] | None = None) -> WarmUp:
     started, before = time.perf_counter(), _compilations
     _report = _once_each(progress) if progress is not None else None
     try:
-        with _lock(base_folder() / "warm-up.lock"):
-            for exercise in _exercises:
+        with locked(base_folder() / "warm-up.lock"):
+            for exercise in _exercises if exercises is None else exercises:
                 exercise()
     finally:
         _report = None
@@ -197,7 +199,7 @@ def _watch(compiled: Any, module: str, folder: Path) -> None:
         return loaded
 
     def locked_save(signature: Any, data: Any) -> None:
-        with _lock(folder / "save.lock"):
+        with locked(folder / "save.lock"):
             save(signature, data)
 
     cache.load_overload, cache.save_overload = watched_load, locked_save
@@ -215,7 +217,7 @@ def _once_each(report: Callable[[str], None]) -> Callable[[str], None]:
 
 
 @contextlib.contextmanager
-def _lock(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     """Hold an exclusive lock between processes; the system releases it when a process dies."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as file:

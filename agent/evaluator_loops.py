@@ -7,6 +7,7 @@ row's result depends on that row alone.
 Shapes: B positions, C channels, S squeezed channels, P = 21 planes, K columns of logits.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, Final, cast
 
@@ -22,7 +23,7 @@ from agent.planes import PER_PLY, PLANES
 from agent.rules.bits import ONE, Words, lowest, u64
 from agent.rules.record import OWN, STATE, en_passant_bit, halfmove_clock, repetitions
 from agent.sparse_borrowing import borrowed
-from agent.sparse_vectors import dot_row
+from agent.sparse_vectors import dense, dot_row
 from agent.vocabulary import FROM
 
 Floats = NDArray[np.float32]
@@ -148,7 +149,7 @@ def excite(
             for c in range(u64(2) * channels):
                 gate[c] += value * gates[s, c]
         for c in range(channels):
-            gate[c] = scale / (np.float32(1) + np.exp(-gate[c]))
+            gate[c] = scale / (np.float32(1) + math.exp(-gate[c]))
             gate[channels + u64(c)] *= scale
         for square in range(64):
             at = u64(square) * channels
@@ -203,23 +204,50 @@ def write_logits(cells: Activations, out: Floats) -> None:
 
 
 @njit
-def write_values(hidden: Activations, table: Floats, bias: Floats, vector: Floats, out: Floats) -> None:
-    """Expected scores from the value head's last hidden layer.
+def write_values(
+    planes: Activations,
+    hidden_table: Floats,
+    hidden_bias: Floats,
+    table: Floats,
+    bias: Floats,
+    inputs: Floats,
+    rows: NDArray[np.int32],
+    hidden: Floats,
+    out: Floats,
+) -> None:
+    """The value head from its planes on, in float32.
+
+    oneDNN sums so long a product in an order that depends on the batch, which rounding to bfloat16 shows only
+    now and then.
 
     Args:
-        hidden: [B, 64].
+        planes: [B, 64 * 8], after the relu: about half are zeros, which cost nothing here.
+        hidden_table, hidden_bias: [512, 64] and [64].
         table, bias: [3, 64] and [3]: win, draw, loss.
-        vector: [64], overwritten.
-        out: [B].
+        inputs, rows, hidden: [512], [512] and [64], overwritten.
+        out: [B] expected scores.
     """
-    for i in range(hidden.shape[0]):
-        for c in range(vector.shape[0]):
-            vector[u64(c)] = widened(hidden[u64(i), u64(c)])
-        win, draw, loss = (
-            dot_row(vector, table, np.int64(0)) + bias[0],
-            dot_row(vector, table, np.int64(1)) + bias[1],
-            dot_row(vector, table, np.int64(2)) + bias[2],
-        )
+    inputs, rows, hidden, table, bias = (
+        borrowed(inputs),
+        borrowed(rows),
+        borrowed(hidden),
+        borrowed(table),
+        borrowed(bias),
+    )
+    for i in range(planes.shape[0]):
+        row = borrowed(planes[i])
+        used = u64(0)
+        for c in range(inputs.shape[0]):
+            value = widened(row[u64(c)])
+            inputs[u64(c)] = value
+            rows[used] = c
+            used += u64(value != np.float32(0))
+        dense(inputs, rows, np.int64(used), hidden_table, hidden_bias, hidden)
+        for c in range(hidden.shape[0]):
+            hidden[u64(c)] = max(hidden[u64(c)], np.float32(0))
+        win = dot_row(hidden, table, np.int64(0)) + bias[0]
+        draw = dot_row(hidden, table, np.int64(1)) + bias[1]
+        loss = dot_row(hidden, table, np.int64(2)) + bias[2]
         peak = max(win, draw, loss)
-        wins, draws, losses = np.exp(win - peak), np.exp(draw - peak), np.exp(loss - peak)
-        out[i] = (wins - losses) / (wins + draws + losses)
+        wins, draws, losses = math.exp(win - peak), math.exp(draw - peak), math.exp(loss - peak)
+        out[i] = np.float32((wins - losses) / (wins + draws + losses))

@@ -10,7 +10,7 @@ relies on it. Shapes: L leaves, C channels.
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -27,9 +27,6 @@ from agent.rules.boundary import checked, checked_counts
 from agent.sparse_vectors import PRODUCT_LANES, aligned
 from agent.vocabulary import SIZE
 
-_HIDDEN: Final = 64
-"""Width of the value head's hidden layer."""
-
 
 def packed_available() -> bool:
     """Whether this torch has oneDNN's convolutions on packed weights."""
@@ -37,16 +34,15 @@ def packed_available() -> bool:
 
 
 class _Convolution:
-    """A convolution with packed weights, stride 1."""
+    """A convolution with packed weights that keeps the board's size."""
 
-    def __init__(self, weight: Tensor, bias: Tensor, dtype: torch.dtype, *, padding: int, relu: bool) -> None:
-        rows, columns = weight.shape[1], 8 + 2 * padding - weight.shape[2] + 1
-        assert columns in (1, 8)
-        packing: Any = torch._C._nn
+    def __init__(self, layer: torch.nn.Conv2d, dtype: torch.dtype, *, relu: bool) -> None:
+        assert layer.bias is not None
+        padding, packing = int(layer.padding[0]), cast(Any, torch._C._nn)
         self._weight: Tensor = packing.mkldnn_reorder_conv2d_weight(
-            weight.to(dtype).to_mkldnn(), [padding] * 2, [1, 1], [1, 1], 1, [64, rows, 8, 8]
+            layer.weight.to(dtype).to_mkldnn(), [padding] * 2, [1, 1], [1, 1], 1, [64, layer.in_channels, 8, 8]
         )
-        self._bias = bias.to(dtype)
+        self._bias = layer.bias.to(dtype, copy=True)
         self._rest: tuple[Any, ...] = ([padding] * 2, [1, 1], [1, 1], 1, "relu" if relu else "none", [], "")
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -127,8 +123,8 @@ class PackedEvaluator(Evaluator):
         return x
 
     def _write_values(self, x: Tensor, out: NDArray[np.float32]) -> None:
-        hidden = self._value_hidden(self._value_planes(x))
-        write_values(self._array(hidden), *self._value_out, self._value_vector, out)
+        planes = self._array(self._value_planes(x))
+        write_values(planes, *self._value, *self._value_room, out)
 
     def _tensor(self, array: NDArray[Any], channels: int) -> Tensor:
         return torch.from_numpy(array).view(self._dtype).view(-1, 8, 8, channels).permute(0, 3, 1, 2)
@@ -145,8 +141,7 @@ class PackedEvaluator(Evaluator):
         dtype = self._dtype
 
         def packed(layer: torch.nn.Conv2d, *, relu: bool = True) -> _Convolution:
-            assert layer.bias is not None
-            return _Convolution(layer.weight, layer.bias, dtype, padding=int(layer.padding[0]), relu=relu)
+            return _Convolution(layer, dtype, relu=relu)
 
         def gates(block: Any) -> Any:
             matrices = (block.squeeze.weight.T, block.squeeze.bias, block.excite.weight.T, block.excite.bias)
@@ -159,20 +154,25 @@ class PackedEvaluator(Evaluator):
         self._policy_hidden = packed(network.policy_hidden)
         self._policy_planes = packed(network.policy_planes, relu=False)
         self._value_planes = packed(network.value_planes)
-        # A linear layer over 8 planes of 64 squares is a convolution that covers the board.
-        layer = network.value_hidden
-        self._value_hidden = _Convolution(layer.weight.view(_HIDDEN, 8, 8, 8), layer.bias, dtype, padding=0, relu=True)
         channels = network.architecture.channels
         lanes = -(-channels // PRODUCT_LANES) * PRODUCT_LANES
         self._vector, table = aligned(lanes), aligned(network.policy_planes.out_channels, lanes)
         table[:, :channels] = network.policy_planes.weight.flatten(1).numpy()
         self._policy = table, _copied(network.policy_planes.bias)
-        self._value_vector = aligned(_HIDDEN)
-        self._value_out = _copied(network.value_out.weight), _copied(network.value_out.bias)
+        # The layer's inputs come square by square here, not plane by plane.
+        hidden = aligned(8 * 64, network.value_hidden.out_features)
+        hidden[:] = network.value_hidden.weight.view(-1, 8, 64).permute(2, 1, 0).reshape(hidden.shape).numpy()
+        self._value = (
+            hidden,
+            _copied(network.value_hidden.bias),
+            _copied(network.value_out.weight),
+            _copied(network.value_out.bias),
+        )
+        self._value_room = aligned(8 * 64), np.empty(8 * 64, np.int32), aligned(hidden.shape[1])
         self._room = np.empty(3 * channels + max(channels // 4, 4), np.float32)
         if not all(bool(tensor.isfinite().all()) for tensor in network.state_dict().values()):
             # oneDNN's relu turns NaN into 0: say it where nothing hides it.
-            self._value_out[1][:] = np.nan
+            self._value[-1][:] = np.nan
 
 
 def _copied(tensor: Tensor) -> NDArray[np.float32]:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from agent.evaluator import Evaluation, Evaluator
+from agent.evaluator_choice import AUTO, choose, make_runtime
 from agent.network import expected_score
 from agent.networks import AnyNetwork
 from agent.search.compiled import CompiledEvaluator
@@ -40,9 +41,24 @@ class SparseEvaluator(Evaluator):
         return Evaluation(logits, expected_score(value_logits))
 
 
-def make_evaluator(network: AnyNetwork, device: torch.device | str = "cpu") -> Evaluator:
-    """The evaluator for `network`; a sparse one stays on the CPU, where it is at home."""
-    return SparseEvaluator(network) if isinstance(network, SparseNetwork) else Evaluator(network, device)
+def make_evaluator(
+    network: AnyNetwork, device: torch.device | str = "cpu", *, runtime: str = AUTO, reduced: bool = False
+) -> Evaluator:
+    """The evaluator for `network`.
+
+    Args:
+        network: a sparse one stays on the CPU, where it is at home; see the evaluators for whether it is copied.
+        device: where a residual one is evaluated.
+        runtime: of a residual one, see `agent.evaluator_choice`; `auto` takes the fastest.
+        reduced: whether `auto` may take bfloat16 on a CPU: yes for search, no where log-probabilities are recorded.
+
+    Raises:
+        InputError: the runtime is unknown or does not run here.
+    """
+    if isinstance(network, SparseNetwork):
+        return SparseEvaluator(network)
+    where = torch.device(device)
+    return make_runtime(choose(network, where, reduced=reduced) if runtime == AUTO else runtime, network, where)
 
 
 def for_search(evaluator: Evaluator) -> Evaluator | CompiledEvaluator:
