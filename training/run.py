@@ -253,7 +253,7 @@ def _pool(settings: Settings, loop: TrainingLoop, cluster: str | None, display: 
         yield LocalPool(actor_settings, first_stream)
         return
     display.say(f"starting {selfplay.actors} self-play actors ...")
-    _start_ray(settings, cluster)
+    start_ray(settings, cluster)
     try:
         pool = RayPool(actor_settings, selfplay.actors, first_stream=first_stream, gpus=selfplay.gpus)
         try:
@@ -264,7 +264,12 @@ def _pool(settings: Settings, loop: TrainingLoop, cluster: str | None, display: 
         ray.shutdown()
 
 
-def _start_ray(settings: Settings, cluster: str | None) -> None:
+def start_ray(settings: Settings, cluster: str | None) -> None:
+    """Start Ray on this machine, for this process alone, or join the cluster at an address.
+
+    Raises:
+        InputError: the cluster cannot be joined.
+    """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     if cluster is not None:
