@@ -65,9 +65,7 @@ class TrainingLoop:
         self.folder = folder
         searched = settings.selfplay.simulations > 0
         self.learner = Learner(network, settings.learner, searched=searched)
-        self.replay = Replay(
-            settings.replay.capacity, entries_per_ply=ENTRIES_PER_PLY if searched else 0, searched_only=searched
-        )
+        self.replay = make_replay(settings)
         self.counters = Counters()
         self.recent: dict[str, float] = {}
         """The last row written, for a display."""
@@ -236,3 +234,10 @@ class TrainingLoop:
         self._metrics.write(self.learner.step, row)
         self.recent = row
         self._tally, self._mass = GameTally(), MassReading()
+
+
+def make_replay(settings: Settings) -> Replay:
+    """An empty replay as the settings ask for."""
+    searched = settings.selfplay.simulations > 0
+    entries = ENTRIES_PER_PLY if searched else 0
+    return Replay(settings.replay.capacity, entries_per_ply=entries, searched_only=searched)
