@@ -1,83 +1,93 @@
-"""The agent as people and programs meet it: weights found and loaded, moves chosen on python-chess boards."""
+"""The agent as people and programs meet it: weights found and loaded, thoughts about python-chess boards."""
 
-import math
+import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple, Protocol
 
 import chess
 import torch
 
-from agent import vocabulary
 from agent.compilation import warm_up
+from agent.engine.limits import Control, Limits
+from agent.engine.report import Report
+from agent.engine.thinker import MEGABYTES, Thinker, Watcher
 from agent.errors import InputError
-from agent.evaluators import make_evaluator
+from agent.evaluators import for_search, make_evaluator
 from agent.networks import make_network
-from agent.player import Player, make_player
-from agent.rules import Games
 from agent.runs import RUNS, checkpoint_weights, find_run, newest_runs
+from agent.search import CompiledEvaluator, NetworkLeaves
 from agent.sparse_architecture import SparseArchitecture
 from agent.weights import Weights, load_weights
 
-SIMULATIONS: Final = 256
-"""Of a move, unless somebody says otherwise."""
+
+class Thinking(Protocol):
+    """What an `Opponent` thinks with: a `Thinker`, or a stand-in of the same shape."""
+
+    def think(
+        self,
+        board: chess.Board,
+        limits: Limits,
+        *,
+        control: Control | None = None,
+        watch: Watcher | None = None,
+        lines: int = 1,
+        temperature: float = 0.0,
+        overhead: float = 0.0,
+        key: int = 0,
+        seed: int = 0,
+    ) -> Report:
+        """See `Thinker.think`."""
+        ...
+
+    def resize(self, megabytes: int) -> None:
+        """See `Thinker.resize`."""
+        ...
+
+    def simulations_in(self, seconds: float) -> int:
+        """See `Thinker.simulations_in`."""
+        ...
 
 
-class Thought(NamedTuple):
-    """What a player answers in one position."""
-
-    move: chess.Move
-    """Legal on the board that was asked about."""
-    score: float | None
-    """Expected score -1..1 for the side to move; None where the player has no opinion."""
-    line: tuple[chess.Move, ...]
-    """The moves expected, `move` first."""
-    nodes: int
-    """Positions evaluated: simulations, or the legal moves where it looked one ply ahead."""
-
-
-@dataclass(frozen=True)
 class Opponent:
-    """A player with the name and the story of its weights."""
+    """The agent with the name and the story of its weights. For one thread at a time.
 
-    player: Player
-    origin: str
-    """One sentence without a full stop: which weights these are."""
-    warnings: tuple[str, ...] = ()
-    """Sentences about checkpoints that had to be skipped."""
-    simulations: int = 0
-    """Of a move, where nothing else is asked; 0: it looks one ply ahead."""
-    searcher: Callable[[int], Player] | None = None
-    """Makes the same player with other simulations; None: it knows no search."""
+    Args:
+        thinker: what it thinks with.
+        origin: one sentence without a full stop: which weights these are.
+        warnings: sentences about checkpoints that had to be skipped.
+        identity: the weights' fingerprint and version, as PGN headers name them.
+        one_thread: whether the search can use one thread only.
+    """
 
-    def think(self, board: chess.Board, simulations: int | None = None) -> Thought:
-        """Choose a move; `board` must have a legal one. Its move stack counts for repetition.
+    def __init__(
+        self,
+        thinker: Thinking,
+        origin: str,
+        warnings: tuple[str, ...] = (),
+        *,
+        identity: str = "",
+        one_thread: bool = True,
+    ) -> None:
+        self.origin, self.warnings, self.identity = origin, warnings, identity
+        self.think = thinker.think
+        """See `Thinker.think`."""
+        self.simulations_in = thinker.simulations_in
+        """See `Thinker.simulations_in`."""
+        self._thinker, self._one_thread = thinker, one_thread
+        self._megabytes, self._threads = MEGABYTES, 1
 
-        Args:
-            board: what to think about.
-            simulations: other than usual, where the player searches.
-        """
-        nodes = self.simulations if simulations is None or self.searcher is None else simulations
-        player = self.player if nodes == self.simulations or self.searcher is None else self.searcher(nodes)
-        choice = player.choose(Games.from_boards([board]))
-        score = float(choice.values[0])
-        expected = choice.moves if choice.lines is None else choice.lines[0]
-        line = _line(board, expected.tolist())
-        return Thought(line[0], None if math.isnan(score) else score, line, nodes or board.legal_moves.count())
-
-
-def _line(board: chess.Board, moves: list[int]) -> tuple[chess.Move, ...]:
-    """Vocabulary indices as moves on `board`, up to the first index that is none."""
-    after, line = board.copy(), list[chess.Move]()
-    for index in moves:
-        if index >= vocabulary.SIZE:
-            break
-        move = chess.Move.from_uci(vocabulary.to_uci(index, black=after.turn == chess.BLACK))
-        assert after.is_legal(move), f"{move} is illegal in '{after.fen()}'"
-        after.push(move)
-        line.append(move)
-    return tuple(line)
+    def resize(self, megabytes: int, threads: int, tell: Callable[[str], None]) -> None:
+        """Take a tree of `megabytes` and use `threads`, or `tell` why not."""
+        if megabytes != self._megabytes:
+            self._thinker.resize(megabytes)
+            self._megabytes = megabytes
+        if threads != self._threads:
+            self._threads = threads
+            if not self._one_thread:
+                torch.set_num_threads(threads)
+            elif threads > 1:
+                tell(f"Threads {threads} accepted, but the search with this network runs in one thread")
 
 
 class FoundWeights(NamedTuple):
@@ -120,7 +130,6 @@ def load_opponent(
     *,
     runs: Path = RUNS,
     seed: int = 0,
-    simulations: int = SIMULATIONS,
     progress: Callable[[str], None] | None = None,
 ) -> Opponent:
     """The agent with the weights that `find_weights` finds, ready to move at once.
@@ -130,19 +139,26 @@ def load_opponent(
         run: a run folder.
         runs: where run folders are.
         seed: of an untrained network.
-        simulations: of the search for each move; 0: a look one ply ahead.
         progress: gets lines of text while code is compiled.
     """
+    torch.set_num_threads(1)  # a move is one position at a time: threads would only wait for each other
     found = find_weights(weights, run, runs=runs, seed=seed)
-    warm_up(progress)
-    evaluator = make_evaluator(found.weights.network)
+    network = for_search(make_evaluator(found.weights.network))
+    compiled = isinstance(network, CompiledEvaluator)
+    thinker = Thinker(network if isinstance(network, CompiledEvaluator) else NetworkLeaves(network))
+    # Only what thinking needs is compiled or read; the first thought would be slow.
+    warm_up(progress, [lambda: thinker.think(chess.Board(), Limits(simulations=64))])
+    return Opponent(thinker, found.origin, found.warnings, identity=identity(found.weights), one_thread=compiled)
 
-    def searcher(nodes: int) -> Player:
-        return make_player(evaluator, nodes)
 
-    opponent = Opponent(searcher(simulations), found.origin, found.warnings, simulations, searcher)
-    opponent.think(chess.Board())  # the first evaluation is slow; the first move should not be
-    return opponent
+def identity(weights: Weights) -> str:
+    """The weights as PGN headers name them: the fingerprint of their numbers, then run, step and version if known."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(weights.network.state_dict().items()):
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    known = [f"{key} {weights.provenance[key]}" for key in ("run", "step", "version") if key in weights.provenance]
+    return " ".join([f"sha256:{digest.hexdigest()[:16]}", *known])
 
 
 def default_weights(runs: Path, seed: int, warnings: list[str]) -> tuple[Weights, str]:

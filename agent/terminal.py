@@ -10,15 +10,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from io import TextIOWrapper
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import chess
 import chess.pgn
-import torch
 
 from agent.console import Streams, draw_board
+from agent.engine.limits import Limits
 from agent.notation import MoveError, read_move
 from agent.opponent import Opponent, load_opponent
+
+SIMULATIONS: Final = 256
+"""Of a move, unless somebody says otherwise."""
 
 _HELP = """\
 A move: e4, Nf3, exd5, O-O, e8=Q, or by squares: e2e4, g1f3, e7e8q.
@@ -105,7 +108,7 @@ class Dialogue:
         self.board.push(move)
 
     def _agent_moves(self) -> None:
-        thought = self.opponent.think(self.board)
+        thought = self.opponent.think(self.board, Limits(simulations=SIMULATIONS)).best
         # As a person would: a draw at hand beats a game that stands worse.
         if thought.score is not None and thought.score < 0 and self._claimable():
             self._end("1/2-1/2", f"the agent claims {self._claimable()}")
@@ -165,7 +168,7 @@ class Dialogue:
 
     def _hint(self) -> None:
         if self.result == "*":
-            thought = self.opponent.think(self.board)
+            thought = self.opponent.think(self.board, Limits(simulations=SIMULATIONS)).best
             self.streams.say(f"Hint: {self.board.san(thought.move)}{_expected(thought.score, 'you')}")
         else:
             self.streams.say("The game is over.")
@@ -243,7 +246,6 @@ def play_command(start: chess.Board | None, side: str, weights: Path | None, run
     """
     if isinstance(sys.stdin, TextIOWrapper):
         sys.stdin.reconfigure(errors="replace")  # a stray byte is an unreadable move, not a crash
-    torch.set_num_threads(1)  # a move is a few dozen positions: threads would only wait for each other
     person = sys.stdin.isatty() and sys.stdout.isatty()
     if person:
         with contextlib.suppress(ImportError):  # not everywhere

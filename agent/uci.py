@@ -6,46 +6,42 @@ torch nor Numba: `uciok` comes at once, weights are loaded at the first `isready
 """
 
 import contextlib
-import math
 import queue
+import secrets
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import chess
 
+from agent.engine.limits import Control
 from agent.errors import InputError
-from agent.notation import quote, read_fen
+from agent.notation import quote
+from agent.uci_options import Options
+from agent.uci_words import bestmove, info_lines, read_go, read_position
 
 if TYPE_CHECKING:
+    from agent.engine.report import Report
     from agent.opponent import Opponent
 
-WEIGHTS_OPTION = "WeightsFile"
-_EMPTY = ("", "<empty>")
-
-MOST_NODES: Final = 100_000
-"""Simulations that `go nodes` can ask for: a tree's memory is taken before the search."""
+USUAL: Final = 800
+"""Simulations of a `go` that names no limit at all, where the option Simulations does not either."""
 
 Loader = Callable[[Path | None, Callable[[str], None]], "Opponent"]
 """Weights file (None: the default) and a place for progress lines, to what plays. Raises InputError."""
 
 
 class Search:
-    """One `go`: told by the reader to stop, waited on by the engine."""
+    """One `go`, with the string on which it hangs."""
 
     def __init__(self, arguments: str) -> None:
-        words = arguments.split()
-        self.may_answer = threading.Event()
-        """Set when `bestmove` may be sent: at once, but after `infinite` and `ponder` on command only."""
-        self.nodes = _number_after(words, "nodes")
-        """Simulations asked for, at most `MOST_NODES`; None: as many as usual."""
+        self.arguments = arguments
+        self.control = Control()
         self.done = threading.Event()
-        if "infinite" not in words and "ponder" not in words:
-            self.may_answer.set()
 
 
 class Engine:
@@ -60,11 +56,12 @@ class Engine:
         self._send, self._load = send, load
         self._queue: queue.SimpleQueue[tuple[str, str, Search | None]] = queue.SimpleQueue()
         self._search: Search | None = None  # the newest, reader's side
+        self._options = Options()
         self._board = chess.Board()
-        self._weights: Path | None = None
         self._opponent: Opponent | None = None
         self._stale = True
         self._debug = False
+        self._seed = secrets.randbits(31)
 
     def run(self, lines: Iterable[str]) -> None:
         """Hold the dialogue until `quit` or the end of `lines`; what was asked before the end is answered."""
@@ -83,29 +80,36 @@ class Engine:
         try:
             with contextlib.suppress(BrokenPipeError):
                 for line in lines:
-                    command, _, arguments = line.strip().partition(" ")
+                    words = line.split(maxsplit=1)
+                    command, arguments = ([*words, "", ""])[:2]
                     if command == "quit":
+                        self._stop()
                         break
                     self._receive(command, arguments.strip())
         finally:
-            self._release()
+            # A search with an end of its own comes to it; any other would wait for ever.
+            if self._search is not None and {"infinite", "ponder", "mate"} & set(self._search.arguments.split()):
+                self._stop()
             self._queue.put(("quit", "", None))
 
     def _receive(self, command: str, arguments: str) -> None:
-        if command in ("stop", "ponderhit"):
-            self._release()
+        if command == "stop":
+            self._stop()
+        elif command == "ponderhit":
+            if self._search is not None:
+                self._search.control.hit()
         elif command == "isready" and self._search is not None and not self._search.done.is_set():
             self._send("readyok")  # at once, though the engine is thinking
         elif command == "go":
-            self._release()  # a program that forgot `stop` must not block itself
+            self._stop()  # a program that forgot `stop` must not block itself
             self._search = Search(arguments)
             self._queue.put((command, arguments, self._search))
         else:
             self._queue.put((command, arguments, None))
 
-    def _release(self) -> None:
+    def _stop(self) -> None:
         if self._search is not None:
-            self._search.may_answer.set()
+            self._search.control.stop()
 
     def _handle(self, command: str, arguments: str) -> None:
         """The engine's side of everything but `go`; unknown commands are ignored, as the protocol asks."""
@@ -117,7 +121,7 @@ class Engine:
         elif command == "setoption":
             self._set_option(arguments)
         elif command == "ucinewgame":
-            self._board = chess.Board()
+            self._board, self._seed = chess.Board(), secrets.randbits(31)
         elif command == "position":
             self._set_position(arguments)
         elif command == "debug":
@@ -128,17 +132,28 @@ class Engine:
     def _introduce(self) -> None:
         self._send(f"id name ZeroMass {_version()}")
         self._send("id author the ZeroMass authors")
-        self._send(f"option name {WEIGHTS_OPTION} type string default <empty>")
+        for line in self._options.declarations():
+            self._send(line)
         self._send("uciok")
 
     def _set_option(self, arguments: str) -> None:
-        name, _, value = arguments.removeprefix("name").strip().partition(" value")
-        if name.strip().lower() == WEIGHTS_OPTION.lower():
-            text = value.strip()
-            self._weights = None if text in _EMPTY else Path(text)
+        try:
+            name = self._options.set(arguments)
+        except InputError as error:
+            self._tell(f"{error}; the old value is kept")
+            return
+        if name is None and self._debug:
+            self._tell(f"unknown option {quote(arguments)} ignored")
+        elif name == "WeightsFile":
             self._stale = True
-        elif self._debug:
-            self._tell(f"unknown option {quote(name)} ignored")
+        elif name in ("Hash", "Threads") and self._opponent is not None:
+            self._resize(self._opponent)
+
+    def _resize(self, opponent: "Opponent") -> None:
+        try:
+            opponent.resize(self._options.number("Hash"), self._options.number("Threads"), self._tell)
+        except MemoryError:
+            self._tell(f"there is no memory for a Hash of {self._options.number('Hash')} MB; the old tree is kept")
 
     def _set_position(self, arguments: str) -> None:
         """Take over a position, or say what is wrong with it and keep the old one."""
@@ -151,90 +166,64 @@ class Engine:
         """Load what plays if that has not been done; bad weights leave what played before, else the default."""
         if self._stale or self._opponent is None:
             self._stale = False
+            file = self._options.text("WeightsFile")
             try:
-                self._opponent = self._load(self._weights, self._tell)
+                self._opponent = self._load(Path(file) if file else None, self._tell)
             except InputError as error:
                 self._tell(str(error))
                 if self._opponent is None:
                     self._opponent = self._load(None, self._tell)
+            self._resize(self._opponent)
             for warning in self._opponent.warnings:
                 self._tell(warning)
             self._tell(f"playing with {self._opponent.origin}")
         return self._opponent
 
     def _go(self, search: Search) -> None:
-        board = self._board
-        if any(board.legal_moves):
-            opponent, started = self._ready(), time.perf_counter()
-            thought = opponent.think(board, search.nodes)
-            seconds = time.perf_counter() - started
-            speed = (
-                f"time {round(1000 * seconds)} nodes {thought.nodes} nps {round(thought.nodes / max(seconds, 1e-6))}"
-            )
-            line = " ".join(move.uci() for move in thought.line)
-            # `multipv 1`: some programs show numbered lines only.
-            score = _score(board, thought.move, thought.score)
-            self._send(f"info depth {len(thought.line)} multipv 1{score} {speed} pv {line}")
-            answer = thought.move.uci()
-        else:
+        try:
+            self._send(self._think(search))
+        finally:
+            search.done.set()
+
+    def _think(self, search: Search) -> str:
+        """Obey a `go`; returns the `bestmove` line once it may be sent."""
+        board, options, strength = self._board, self._options, self._options.strength
+        limits = read_go(search.arguments, board.turn)
+        if not any(board.legal_moves):
             self._send(f"info depth 0 score {'mate 0' if board.is_check() else 'cp 0'}")
-            answer = "0000"
-        search.may_answer.wait()
-        self._send(f"bestmove {answer}")
-        search.done.set()
+            if limits.infinite or limits.ponder:
+                search.control.wait(or_hit=not limits.infinite)
+            return "bestmove 0000"
+        unlimited = not (limits.infinite or limits.depth or limits.mate)
+        if not limits.infinite:
+            most = strength.simulations
+            if unlimited and not most and limits.simulations is None and limits.seconds is None and not limits.clock:
+                most = USUAL
+            if most:
+                limits = replace(limits, simulations=min(limits.simulations or most, most))
+        show_wdl, told = options.check("UCI_ShowWDL"), list[int]()
+
+        def watch(report: "Report") -> None:
+            told.append(report.simulations)
+            for line in info_lines(report, show_wdl=show_wdl):
+                self._send(line)
+
+        report = self._ready().think(
+            board,
+            limits,
+            control=search.control,
+            watch=watch,
+            lines=options.number("MultiPV"),
+            temperature=0.0 if limits.infinite else strength.temperature,
+            overhead=options.number("Move Overhead") / 1000,
+            seed=options.number("Seed") or self._seed,
+        )
+        if told[-1:] != [report.simulations]:
+            watch(report)
+        return bestmove(report)
 
     def _tell(self, sentence: str) -> None:
         self._send(f"info string {' '.join(sentence.split())}")
-
-
-def _number_after(words: list[str], word: str) -> int | None:
-    """The number behind `word`, 1..MOST_NODES; None if there is none."""
-    behind = words[words.index(word) + 1 :][:1] if word in words else []
-    return min(max(int(behind[0]), 1), MOST_NODES) if behind and behind[0].isdecimal() else None
-
-
-def read_position(arguments: str) -> chess.Board:
-    """What follows `position`: `startpos` or `fen FEN`, then perhaps `moves ...`.
-
-    Raises:
-        InputError: the FEN is unreadable or a move is illegal, quoted.
-    """
-    words = arguments.split()
-    cut = words.index("moves") if "moves" in words else len(words)
-    kind, fen, moves = words[:1], " ".join(words[1:cut]), words[cut + 1 :]
-    if kind == ["startpos"]:
-        board = chess.Board()
-    elif kind == ["fen"]:
-        board = read_fen(fen)
-    else:
-        raise InputError(f"position {quote(arguments)} has neither startpos nor fen")
-    for number, text in enumerate(moves, 1):
-        try:
-            move = board.parse_uci(text)
-        except ValueError as error:
-            raise InputError(f"move {number} {quote(text)} is not legal in '{board.fen()}'") from error
-        if not move:
-            raise InputError(f"move {number} {quote(text)} is no move")
-        board.push(move)
-    return board
-
-
-def centipawns(score: float) -> int:
-    """Expected score -1..1 as centipawns: 2 / 0.00368208 * artanh(score), at most 2,000 either way.
-
-    The inverse of the curve by which Lichess turns centipawns into winning chances, so a program that uses
-    that curve shows our expected score again.
-    """
-    bounded = min(max(score, -0.9999), 0.9999)  # artanh(1) is infinite
-    return min(max(round(2 / 0.00368208 * math.atanh(bounded)), -2000), 2000)
-
-
-def _score(board: chess.Board, move: chess.Move, score: float | None) -> str:
-    after = board.copy(stack=False)
-    after.push(move)
-    if after.is_checkmate():
-        return " score mate 1"
-    return "" if score is None else f" score cp {centipawns(score)}"
 
 
 def _version() -> str:
@@ -245,11 +234,8 @@ def _version() -> str:
 
 
 def _load(weights: Path | None, progress: Callable[[str], None]) -> "Opponent":
-    import torch  # seconds, as is what follows
+    from agent.opponent import load_opponent  # torch and Numba, a second
 
-    from agent.opponent import load_opponent
-
-    torch.set_num_threads(1)  # a move is a few dozen positions: threads would only wait for each other
     return load_opponent(weights, progress=progress)
 
 

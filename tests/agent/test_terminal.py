@@ -11,33 +11,15 @@ from pathlib import Path
 
 import chess
 import chess.pgn
-import numpy as np
 import pytest
 
-from agent import rules, vocabulary
 from agent.console import Streams, draw_board
 from agent.opponent import Opponent
-from agent.player import Choice
-from agent.rules import Games
 from agent.terminal import Dialogue
+from tests.agent.standin import Scripted
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PROMOTION = "4k3/P6P/8/8/8/8/8/4K3 w - - 0 1"
-
-
-class Scripted:
-    """Plays the given moves, with one expected score for all."""
-
-    name = "scripted"
-
-    def __init__(self, moves: str, value: float = 0.25) -> None:
-        self.moves = moves.split()
-        self.value = value
-
-    def choose(self, games: Games) -> Choice:
-        black = bool(rules.is_black(games.positions)[0])
-        move = vocabulary.from_uci(self.moves.pop(0), black=black)
-        return Choice(np.array([move], np.uint16), np.array([self.value], np.float32))
 
 
 def talk(

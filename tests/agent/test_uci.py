@@ -6,42 +6,13 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import chess
-import numpy as np
 import pytest
-import torch
 
-from agent import rules
+from agent.engine.limits import Clock, Limits
 from agent.errors import InputError
-from agent.evaluators import make_evaluator
-from agent.network import Architecture
-from agent.networks import make_network
 from agent.opponent import Opponent
-from agent.player import Choice, SearchPlayer
-from agent.rules import Games
-from agent.search import SearchSettings
-from agent.uci import Engine, centipawns, read_position
-
-PATIENCE = 60.0
-"""Seconds until a missing answer fails a test; no test waits this long when all is well."""
-
-
-class FirstMove:
-    """Plays the first legal move in vocabulary order, or mates; waits for `go_on` first."""
-
-    name = "first"
-
-    def __init__(self, value: float = 0.5) -> None:
-        self.value = value
-        self.go_on = threading.Event()
-        self.go_on.set()
-
-    def choose(self, games: Games) -> Choice:
-        assert self.go_on.wait(PATIENCE)
-        successors, moves, _ = games.successors()
-        mates = rules.outcome(successors, claim_draws=False) == rules.Termination.CHECKMATE
-        best = int(np.argmax(mates)) if mates.any() else int(np.argmin(moves))
-        return Choice(moves[[best]], np.array([self.value], np.float32))
+from agent.uci import USUAL, Engine
+from tests.agent.standin import PATIENCE, Gated, Scripted
 
 
 class Program:
@@ -83,10 +54,10 @@ class Program:
 
 
 class Loader:
-    """Loads FirstMove for any file but those that begin with `bad`; notes what was asked for."""
+    """Loads a scripted thinker for any file but those that begin with `bad`; notes what was asked for."""
 
     def __init__(self) -> None:
-        self.player = FirstMove()
+        self.thinker = Scripted()
         self.asked: list[str | None] = []
 
     def __call__(self, weights: Path | None, progress: Callable[[str], None]) -> Opponent:
@@ -94,10 +65,11 @@ class Loader:
         if weights is not None and weights.name.startswith("bad"):
             raise InputError(f"weights file '{weights}' is damaged;\nuse another")
         progress("compiling rules ...")
-        return Opponent(self.player, f"weights {weights}", ("skipped: an old one",))
+        return Opponent(self.thinker, f"weights {weights}", ("skipped: an old one",))
 
 
 READY = ("info string compiling rules ...", "info string skipped: an old one", "info string playing with weights None")
+INFO = r"info depth 1 seldepth 1 multipv 1 score cp 139 nodes 20 nps 2000 hashfull 1 time 10 pv \w{4,5}"
 
 
 @pytest.fixture
@@ -118,7 +90,21 @@ def test_handshake_before_anything_is_loaded(loader: Loader) -> None:
     program = Program(loader)
     program.send("uci")
     program.expect(
-        r"id name ZeroMass .+", r"id author .+", r"option name WeightsFile type string default <empty>", "uciok"
+        r"id name ZeroMass .+",
+        r"id author .+",
+        r"option name WeightsFile type string default <empty>",
+        r"option name Simulations type spin default 0 min 0 max 5000000",
+        r"option name MultiPV type spin default 1 min 1 max 218",
+        r"option name Temperature type spin default 0 min 0 max 1000",
+        r"option name Seed type spin default 0 min 0 max 2147483647",
+        r"option name UCI_ShowWDL type check default false",
+        r"option name UCI_LimitStrength type check default false",
+        r"option name UCI_Elo type spin default 1500 min 600 max 2400",
+        r"option name Move Overhead type spin default 30 min 0 max 5000",
+        r"option name Ponder type check default false",
+        r"option name Threads type spin default 1 min 1 max 1024",
+        r"option name Hash type spin default 512 min 16 max 65536",
+        "uciok",
     )
     assert loader.asked == []
     program.send("isready", "isready")
@@ -128,43 +114,90 @@ def test_handshake_before_anything_is_loaded(loader: Loader) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("go", "limits"),
     [
-        "",
-        "movetime 100",
-        "wtime 1000 btime 1000 winc 10 binc 10 movestogo 3",
-        "depth 5",
-        "nodes 9",
-        "mate 2",
-        "whatever x",
+        ("", Limits(simulations=USUAL)),
+        ("whatever x", Limits(simulations=USUAL)),
+        ("movetime 100", Limits(seconds=0.1)),
+        ("movetime x", Limits(simulations=USUAL)),
+        ("wtime 9 btime 1000 winc 1 binc 10 movestogo 3", Limits(clock=Clock(1.0, 0.01, 3))),
+        ("wtime 9 btime -5", Limits(clock=Clock(0.0))),
+        ("wtime 9", Limits(simulations=USUAL)),  # no clock of ours
+        ("depth 5", Limits(depth=5)),
+        ("nodes 9", Limits(simulations=9)),
+        ("nodes 0", Limits(simulations=1)),
+        ("nodes 99999999999999999999999", Limits(simulations=USUAL)),
+        ("mate 2", Limits(mate=2)),
+        ("searchmoves e7e5 xyz 0000 b8c6 nodes 7", Limits(simulations=7, moves=("e7e5", "b8c6"))),
     ],
 )
-def test_go_answers_at_once_whatever_its_arguments(program: Program, arguments: str) -> None:
-    program.send("position startpos moves e2e4", f"go {arguments}")
-    program.expect(r"info depth 1 multipv 1 score cp 298 time \d+ nodes 20 nps \d+ pv b8a6", "bestmove b8a6")
+def test_go_is_read_for_the_side_to_move(loader: Loader, program: Program, go: str, limits: Limits) -> None:
+    program.send("position startpos moves e2e4", f"go {go}")
+    program.expect(INFO, "bestmove a7a5")
+    (fen, asked, rest), *_ = loader.thinker.asked
+    assert fen.split()[1] == "b"
+    assert asked == limits
+    assert (rest["lines"], rest["temperature"], rest["overhead"]) == (1, 0.0, 0.03)
     program.end()
 
 
-@pytest.mark.parametrize(("go", "wanted"), [("", 64), ("nodes 9", 9), ("nodes 0", 1), ("nodes x", 64)])
-def test_go_nodes_sets_the_simulations(go: str, wanted: int) -> None:
-    """The search itself, with a material evaluator: the nodes it tells are those that were asked for."""
+def test_options_reach_the_search(loader: Loader, program: Program) -> None:
+    program.send("setoption name multipv value 3", "setoption name Move Overhead value 100")
+    program.send("setoption name Temperature value 50", "setoption name Seed value 9", "setoption name Hash value 64")
+    program.send("setoption name UCI_ShowWDL value true", "setoption name Simulations value 300", "go movetime 1000")
+    program.expect(r"info .* score cp 139 wdl 500 250 250 nodes .*", "bestmove a2a3")
+    _, asked, rest = loader.thinker.asked[-1]
+    assert asked == Limits(simulations=300, seconds=1.0)
+    assert {"lines": 3, "temperature": 0.5, "overhead": 0.1, "seed": 9}.items() <= rest.items()
+    assert loader.thinker.sizes == [64]
+    program.send("go nodes 20", "go nodes 400", "go infinite", "stop")
+    program.expect(*(r"info .*", r"bestmove \w+") * 3)
+    assert [limits.simulations for _, limits, _ in loader.thinker.asked[-3:]] == [20, 300, None]
+    program.end()
 
-    def searcher(simulations: int) -> SearchPlayer:
-        torch.manual_seed(0)
-        evaluator = make_evaluator(make_network(Architecture(blocks=0, channels=8)))
-        return SearchPlayer(evaluator, SearchSettings(simulations=simulations, gumbel_scale=0))
 
-    program = Program(lambda weights, progress: Opponent(searcher(64), "a search", (), 64, searcher))
-    program.send("position startpos", f"go {go}")
-    program.expect("info string playing with a search", rf"info depth \d+ .* nodes {wanted} nps \d+ pv( \w{{4,5}})+")
-    program.expect(r"bestmove \w+")
+def test_limited_strength_means_fewer_simulations_and_noise(loader: Loader, program: Program) -> None:
+    program.send("setoption name UCI_LimitStrength value true")
+    for elo in (600, 1500, 2400):
+        program.send(f"setoption name UCI_Elo value {elo}", "go wtime 60000 btime 60000")
+        program.expect(INFO, r"bestmove \w+")
+    weak, middle, strong = [(limits.simulations, rest["temperature"]) for _, limits, rest in loader.thinker.asked]
+    assert weak == (4, 2.0)
+    assert middle == (283, pytest.approx(0.667, abs=0.001))
+    assert strong == (20_000, 0.0)
+    program.end()
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("MultiPV value 0", r"option MultiPV must be a whole number in 1\.\.218, not '0'; the old value is kept"),
+        ("MultiPV value many", r"option MultiPV must be .*, not 'many'; .*"),
+        ("MultiPV value --5", r"option MultiPV must be .*"),
+        (f"Hash value {'9' * 6000}", r"option Hash must be .*"),
+        ("MultiPV", r"option MultiPV must be .*, not ''; .*"),
+        ("Ponder value maybe", r"option Ponder must be true or false, not 'maybe'; .*"),
+    ],
+)
+def test_a_value_that_an_option_cannot_have_is_told(program: Program, line: str, sentence: str) -> None:
+    program.send(f"setoption name {line}")
+    program.expect(f"info string {sentence}")
+    program.silent()
+    program.end()
+
+
+def test_threads_are_accepted_honestly(program: Program) -> None:
+    program.send("setoption name Threads value 4")
+    program.expect("info string Threads 4 accepted, but the search with this network runs in one thread")
+    program.send("setoption name Threads value 1", "setoption name Threads value 1")
+    program.silent()
     program.end()
 
 
 def test_go_before_isready_loads(loader: Loader) -> None:
     program = Program(loader)
     program.send("go")
-    program.expect(*READY, r"info depth 1 .*", "bestmove b1a3")
+    program.expect(*READY, INFO, "bestmove a2a3")
     program.end()
 
 
@@ -173,7 +206,7 @@ def test_go_before_isready_loads(loader: Loader) -> None:
 )
 def test_infinite_and_ponder_wait_for_the_program(program: Program, go: str, release: str) -> None:
     program.send(f"go {go}")
-    program.expect(r"info depth 1 .* pv \w+")
+    program.expect(INFO)
     program.silent()  # isready is answered while it thinks; no bestmove yet
     program.send(release)
     program.expect(r"bestmove \w+")
@@ -182,13 +215,15 @@ def test_infinite_and_ponder_wait_for_the_program(program: Program, go: str, rel
     program.end()
 
 
-def test_isready_is_answered_while_the_engine_thinks(loader: Loader, program: Program) -> None:
-    loader.player.go_on.clear()
+def test_isready_is_answered_while_the_engine_thinks(loader: Loader) -> None:
+    gated = loader.thinker = Gated()
+    program = Program(loader)
+    program.send("isready")
+    program.expect(*READY, "readyok")
     program.send("go", "isready")
     program.expect("readyok")
-    program.send("stop")
-    loader.player.go_on.set()
-    program.expect(r"info depth 1 .*", r"bestmove \w+")
+    gated.go_on.set()
+    program.expect(INFO, r"bestmove \w+")
     program.end()
 
 
@@ -196,29 +231,23 @@ def test_stop_right_behind_go_is_not_lost(program: Program) -> None:
     for _ in range(50):
         program.send("go infinite", "stop")
     for _ in range(50):
-        program.expect(r"info depth 1 .*", r"bestmove \w+")
+        program.expect(INFO, r"bestmove \w+")
     program.end()
 
 
 def test_a_second_go_frees_the_first(program: Program) -> None:
     program.send("go infinite", "go infinite", "stop")
-    program.expect(r"info .*", r"bestmove \w+", r"info .*", r"bestmove \w+")
+    program.expect(INFO, r"bestmove \w+", INFO, r"bestmove \w+")
     program.end()
 
 
 @pytest.mark.parametrize("end", ["quit", None])
 def test_end_during_an_infinite_search_still_answers(program: Program, end: str | None) -> None:
     program.send("go infinite")
-    program.expect(r"info depth 1 .*")
+    program.expect(INFO)
     program._lines.put(end)
     program.expect(r"bestmove \w+")
     program.end(None)
-
-
-def test_mate_is_announced(program: Program) -> None:
-    program.send("position fen 7k/8/5KQ1/8/8/8/8/8 w - - 0 1", "go")
-    program.expect(r"info depth 1 multipv 1 score mate 1 time \d+ nodes \d+ nps \d+ pv g6\w\w", r"bestmove g6\w\w")
-    program.end()
 
 
 @pytest.mark.parametrize(
@@ -227,6 +256,11 @@ def test_mate_is_announced(program: Program) -> None:
 def test_no_legal_move(program: Program, fen: str, score: str) -> None:
     program.send(f"position fen {fen}", "go")
     program.expect(f"info depth 0 score {score}", "bestmove 0000")
+    program.send("go infinite")
+    program.expect(f"info depth 0 score {score}")
+    program.silent()
+    program.send("stop")
+    program.expect("bestmove 0000")
     program.end()
 
 
@@ -248,33 +282,26 @@ def test_no_legal_move(program: Program, fen: str, score: str) -> None:
 )
 def test_bad_position_is_told_and_the_old_one_kept(program: Program, position: str, sentence: str) -> None:
     program.send("position startpos moves e2e4", f"position {position}", "go")
-    program.expect(
-        rf"info string {sentence}.*; the position before is kept", r"info depth 1 .* pv b8a6", "bestmove b8a6"
-    )
+    program.expect(rf"info string {sentence}.*; the position before is kept", INFO, "bestmove a7a5")
     program.end()
 
 
-def test_positions_are_read() -> None:
-    assert read_position("startpos") == chess.Board()
-    board = read_position("fen 4k3/8/8/8/8/8/8/4K2R w K - 3 9 moves e1g1 e8d8")
-    assert board.fen() == "3k4/8/8/8/8/8/8/5RK1 w - - 5 10"
-    assert len(board.move_stack) == 2  # history for repetition
-    # Castling as king takes rook, which some programs send.
-    assert read_position("fen 4k3/8/8/8/8/8/8/4K2R w K - 3 9 moves e1h1").piece_at(chess.G1) is not None
-
-
-def test_ucinewgame_starts_over(program: Program) -> None:
-    program.send("position startpos moves e2e4", "ucinewgame", "go")
-    program.expect(r"info .*", "bestmove b1a3")
+def test_ucinewgame_starts_over_and_draws_another_seed(loader: Loader, program: Program) -> None:
+    program.send("position startpos moves e2e4", "go", "ucinewgame", "go")
+    program.expect(INFO, "bestmove a7a5", INFO, "bestmove a2a3")
+    first, second = (rest["seed"] for _, _, rest in loader.thinker.asked)
+    assert first != second
     program.end()
 
 
 def test_garbage_and_unknown_options_are_ignored(program: Program) -> None:
-    program.send("", "   ", "xyzzy", "go2", "\x00\ufffd", "setoption", "setoption name Hash value 64", "setoption name")
-    program.send("register later", "debug", "joho debug on", "isready now")
+    program.send("", "   ", "xyzzy", "go2", "\x00\ufffd", "setoption", "setoption name Contempt value 64")
+    program.send("setoption name", "register later", "debug", "joho debug on", "isready now")
     program.expect("readyok")
-    program.send("debug on", "xyzzy", "setoption name Hash value 64", "debug off", "xyzzy")
-    program.expect("info string unknown command 'xyzzy' ignored", "info string unknown option 'Hash' ignored")
+    program.send("debug on", "xyzzy", "setoption name Contempt value 64", "debug off", "xyzzy")
+    program.expect(
+        "info string unknown command 'xyzzy' ignored", "info string unknown option 'name Contempt value 64' ignored"
+    )
     program.silent()
     program.end()
 
@@ -295,7 +322,7 @@ def test_bad_weights_are_told_and_what_played_before_plays_on(loader: Loader, pr
         r"info string skipped.*",
         r"info string playing with weights None",
         "readyok",
-        r"info depth 1 .*",
+        INFO,
         r"bestmove \w+",
     )
     assert loader.asked == [None, "bad.safetensors"]
@@ -305,7 +332,7 @@ def test_bad_weights_are_told_and_what_played_before_plays_on(loader: Loader, pr
 def test_bad_weights_from_the_start_leave_the_default(loader: Loader) -> None:
     program = Program(loader)
     program.send("setoption name WeightsFile value bad.safetensors", "go")
-    program.expect(r"info string weights file .*", *READY, r"info depth 1 .*", r"bestmove \w+")
+    program.expect(r"info string weights file .*", *READY, INFO, r"bestmove \w+")
     assert loader.asked == ["bad.safetensors", None]
     program.end()
 
@@ -314,11 +341,5 @@ def test_what_was_asked_before_the_input_ends_is_answered(loader: Loader) -> Non
     program = Program(loader)
     program.send("position startpos", "go")
     program._lines.put(None)
-    program.expect(*READY, r"info depth 1 .*", r"bestmove \w+")
+    program.expect(*READY, INFO, r"bestmove \w+")
     program.end(None)
-
-
-def test_centipawns_invert_the_curve_of_lichess() -> None:
-    for score in (-0.9, -0.3, 0.0, 0.01, 0.5, 0.99):
-        assert np.tanh(0.00368208 / 2 * centipawns(score)) == pytest.approx(score, abs=0.001)
-    assert [centipawns(score) for score in (-1.0, 1.0, 0.0)] == [-2000, 2000, 0]

@@ -1,14 +1,11 @@
 """`zeromass uci` as a child process: with python-chess as the program, and with programs that misbehave."""
 
 import os
-import random
 import re
 import subprocess
 import sys
 from pathlib import Path
 
-import chess
-import chess.engine
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -92,27 +89,3 @@ def test_reader_that_goes_away_ends_the_engine_quietly(tmp_path: Path) -> None:
     process.stdin.flush()
     assert process.wait(PATIENCE) == 0  # though its input is still open
     assert process.stderr.read() == ""
-
-
-def test_simple_engine_plays_a_whole_game(tmp_path: Path) -> None:
-    """python-chess is the program; it raises on an illegal answer."""
-    board, chance = chess.Board(), random.Random(3)
-    with chess.engine.SimpleEngine.popen_uci(
-        [sys.executable, "-m", "zeromass", "uci"], cwd=tmp_path, env=environment(), timeout=PATIENCE
-    ) as engine:
-        assert engine.id["name"].startswith("ZeroMass")
-        engine.ping()
-        while not board.is_game_over(claim_draw=True):
-            if board.turn == chess.WHITE:
-                result = engine.play(board, chess.engine.Limit(time=0.1), info=chess.engine.INFO_ALL)
-                assert result.move is not None
-                assert "score" in result.info
-                board.push(result.move)
-            else:
-                moves = list(board.legal_moves)
-                board.push(max(chance.sample(moves, len(moves)), key=board.is_capture))
-        with pytest.raises(chess.engine.EngineError):
-            engine.configure({"Hash": 64})
-        info = engine.analyse(chess.Board(), chess.engine.Limit(depth=1))
-        assert info["depth"] >= 1  # plies of the line it expects
-    assert board.outcome(claim_draw=True) is not None

@@ -1,0 +1,88 @@
+"""What thinking has found so far, in chess terms. Light: no NumPy."""
+
+import math
+from dataclasses import dataclass
+
+import chess
+
+
+@dataclass(frozen=True)
+class Line:
+    """One root move and what is expected after it."""
+
+    moves: tuple[chess.Move, ...]
+    """The move, then the line."""
+    score: float
+    """Expected score -1..1 for the side to move."""
+    prior: float
+    """Probability before search."""
+    policy: float
+    """Probability after search."""
+    visits: int
+    draws: float | None
+    """Mean probability of a draw; None where the network does not tell."""
+    mate: int
+    """Proven: k > 0, the side to move mates within k plies; k < 0, it is mated within -k; 0: not proven."""
+
+    @property
+    def move(self) -> chess.Move:
+        """The root move."""
+        return self.moves[0]
+
+    @property
+    def mate_in(self) -> int | None:
+        """Proven mate in moves, as people and UCI count them: negative for being mated; None: not proven."""
+        if self.mate > 0:
+            return (self.mate + 1) // 2
+        return self.mate // 2 if self.mate < 0 else None
+
+    @property
+    def wdl(self) -> tuple[int, int, int] | None:
+        """Win, draw, loss for the side to move in thousandths, summing to 1000; None where nobody tells."""
+        if self.mate:
+            return (1000, 0, 0) if self.mate > 0 else (0, 0, 1000)
+        if self.draws is None:
+            return None
+        # Every leaf has win + draw + loss = 1 and value = win - loss, so their means have too.
+        draw = min(max(self.draws, 0.0), 1.0 - abs(self.score))
+        win = round(500 * (1 - draw + self.score))
+        loss = min(round(500 * (1 - draw - self.score)), 1000 - win)
+        return win, 1000 - win - loss, loss
+
+
+@dataclass(frozen=True)
+class Report:
+    """The state of a thought."""
+
+    lines: tuple[Line, ...]
+    """The best first."""
+    simulations: int
+    seconds: float
+    depth: float
+    """Plies that a simulation went, in the mean."""
+    deepest: int
+    """The most plies that any simulation went."""
+    full: float
+    """Share of the tree's memory in use."""
+    raw_value: float
+    """Expected score by the network alone."""
+
+    @property
+    def best(self) -> Line:
+        """The move to play."""
+        return self.lines[0]
+
+    @property
+    def speed(self) -> float:
+        """Simulations a second."""
+        return self.simulations / max(self.seconds, 1e-6)
+
+
+def centipawns(score: float) -> int:
+    """Expected score -1..1 as centipawns: 2 / 0.00368208 * artanh(score), at most 2,000 either way.
+
+    The inverse of the curve by which Lichess turns centipawns into winning chances, so a program that uses
+    that curve shows our expected score again.
+    """
+    bounded = min(max(score, -0.9999), 0.9999)  # artanh(1) is infinite
+    return min(max(round(2 / 0.00368208 * math.atanh(bounded)), -2000), 2000)

@@ -1,0 +1,240 @@
+"""The agent thinks about one position under limits, and can be watched and stopped while it does.
+
+How the simulations are shared out (see docs/search.md, "Thinking by the clock"):
+
+- a number of simulations: one round of sequential halving over that number, exactly `GumbelSearch`;
+- a time: one round over the simulations that the measured speed promises until then, and the promise is
+  renewed at every slice, so each phase is cut to the time that is really left;
+- open end: rounds, each as long as all before it, in a tree that stays.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from typing import Final
+
+import chess
+import numpy as np
+
+from agent import vocabulary
+from agent.engine.limits import SLICE, Control, Limits, allotted
+from agent.engine.report import Line, Report
+from agent.rules import Games
+from agent.search.batched import LeafEvaluator
+from agent.search.compiled import CompiledEvaluator
+from agent.search.settings import SearchSettings
+from agent.search.sliced import Halving, RootMove, SlicedSearch
+
+Watcher = Callable[[Report], None]
+MEGABYTES: Final = 512
+"""Memory for the tree unless somebody says otherwise."""
+_FIRST_ROUND: Final = 512  # simulations of the first of several rounds
+_UNHURRIED: Final = 10**9  # stands for no limit
+_LOOKS: Final = (0.05, 0.1, 0.2, 0.4, 0.8)  # seconds of the first reports; later one a second
+
+
+class Thinker:
+    """Thinks about one position at a time; for one thread, while others may pull its `Control`.
+
+    Args:
+        evaluator: the network.
+        settings: of the search.
+        megabytes: memory of the tree.
+    """
+
+    def __init__(
+        self,
+        evaluator: CompiledEvaluator | LeafEvaluator,
+        settings: SearchSettings | None = None,
+        megabytes: int = MEGABYTES,
+    ) -> None:
+        self._evaluator = evaluator
+        self._settings = settings or SearchSettings(gumbel_scale=0.0)
+        self._search = SlicedSearch(evaluator, self._settings, megabytes)
+        self._least = 16 if isinstance(evaluator, CompiledEvaluator) else 1
+        self._speed = 1000.0 * self._least  # simulations a second; measured soon
+
+    def resize(self, megabytes: int) -> None:
+        """Take another tree of this size."""
+        self._search = SlicedSearch(self._evaluator, self._settings, megabytes)
+
+    def simulations_in(self, seconds: float) -> int:
+        """How many simulations the speed measured so far promises for `seconds`, at least 1."""
+        return max(1, round(self._speed * seconds))
+
+    def think(
+        self,
+        board: chess.Board,
+        limits: Limits,
+        *,
+        control: Control | None = None,
+        watch: Watcher | None = None,
+        lines: int = 1,
+        temperature: float = 0.0,
+        overhead: float = 0.0,
+        key: int = 0,
+        seed: int = 0,
+    ) -> Report:
+        """Think until a limit is reached or `control` stops it; at least one slice.
+
+        Args:
+            board: has a legal move; its move stack counts for repetition.
+            limits: when to stop.
+            control: to stop it from another thread, and where its clock started.
+            watch: gets a report now and then, in this thread.
+            lines: how many moves to report on, the best first.
+            temperature: of the noise at the root; 0 plays the best move.
+            overhead: seconds to come off every limit in time.
+            key: names the game, for the noise; see `GumbelSearch.run`, also for `seed`.
+            seed: of the noise.
+
+        Raises:
+            ValueError: no legal move, or the network answers with what is no number.
+        """
+        control = control or Control()
+        search, games = self._search, Games.from_boards([board])
+        black = board.turn == chess.BLACK
+        chosen = [move for move in limits.moves if chess.Move.from_uci(move) in board.legal_moves]
+        allowed = np.array([vocabulary.from_uci(move, black=black) for move in chosen], np.uint16) if chosen else None
+        search.begin(games, allowed=allowed, key=key, seed=seed, gumbel_scale=temperature)
+        begun = time.perf_counter()
+        looks = _Looks(begun)
+
+        def look() -> None:
+            if watch is not None and looks.due():
+                watch(self._report(board, lines, begun))
+
+        considered = max(self._settings.considered, 2 * lines)
+        if limits.mate is not None or chosen:
+            considered = vocabulary.MAX_LEGAL  # a mate may hide behind an unlikely move
+        self._run(limits, control, considered, lines, overhead, look)
+        report = self._report(board, lines, begun)
+        if limits.infinite or limits.ponder:
+            if not control.stopped and watch is not None:
+                watch(report)
+            control.wait(or_hit=not limits.infinite)
+        return report
+
+    def _run(
+        self,
+        limits: Limits,
+        control: Control,
+        considered: int,
+        lines: int,
+        overhead: float,
+        look: Callable[[], None],
+    ) -> None:
+        search = self._search
+        moves = search.moves
+        seconds = allotted(limits, overhead)
+        pondering = limits.ponder
+        fixed = limits.simulations if limits.simulations is not None and not pondering else None
+        deadline = None if seconds is None or pondering else control.started + seconds
+        halving: Halving | None = None
+        done_before, length = 0, _UNHURRIED
+        while True:
+            now = time.perf_counter()
+            if pondering and (hit := control.hit_at) is not None:
+                # The clock runs from here on: a round for the time left, in the tree that stays.
+                pondering, fixed = False, limits.simulations
+                deadline = None if seconds is None else hit + seconds
+                halving = None
+            if halving is None or (deadline is None and fixed is None and search.simulations - done_before >= length):
+                if search.simulations:
+                    search.new_round()
+                    if deadline is None and fixed is None:
+                        considered *= 2 if search.simulations >= 4 * _FIRST_ROUND else 1
+                done_before = search.simulations
+                length = max(_FIRST_ROUND, search.simulations) if deadline is None and fixed is None else _UNHURRIED
+                halving = Halving(min(considered, moves), length, lines)
+            most = max(self._least, round(self._speed * SLICE))
+            if deadline is not None:
+                left = deadline - now
+                promised = search.simulations - done_before + round(self._speed * max(left, 0.0))
+                halving.simulations = max(self._least, promised)
+                most = max(self._least, min(most, round(self._speed * left)))
+            if fixed is not None:
+                halving.simulations = min(halving.simulations, max(fixed - done_before, 1)) if deadline else fixed
+                most = min(most, fixed - search.simulations)
+            if most <= 0:
+                return
+            wanted = halving.take(most)
+            done = search.run(wanted)
+            after = time.perf_counter()
+            self._note_speed(done, after - now)
+            look()
+            if done < len(wanted) or self._is_over(limits, control, pondering, deadline, fixed, after):
+                return
+
+    def _is_over(
+        self,
+        limits: Limits,
+        control: Control,
+        pondering: bool,
+        deadline: float | None,
+        fixed: int | None,
+        now: float,
+    ) -> bool:
+        search = self._search
+        if control.stopped:
+            return True
+        proof = search.proof()
+        if limits.mate is not None:
+            if 0 < proof <= 2 * limits.mate - 1:
+                return True
+        elif proof and not limits.infinite:
+            return True
+        if pondering:
+            return False
+        if fixed is not None and search.simulations >= fixed:
+            return True
+        if deadline is not None and (now >= deadline or (search.moves == 1 and limits.clock is not None)):
+            return True
+        if limits.depth is not None:
+            return search.mean_depth >= limits.depth or search.simulations >= 10_000 * limits.depth
+        return False
+
+    def _note_speed(self, done: int, seconds: float) -> None:
+        if done >= self._least and seconds > 0:
+            # Slow slices count in full at once: a promise that cannot be kept costs time.
+            measured = done / seconds
+            weight = 0.1 if measured > self._speed else 0.3
+            self._speed += weight * (min(measured, 8 * self._speed) - self._speed)
+
+    def _report(self, board: chess.Board, lines: int, started: float) -> Report:
+        search = self._search
+        return Report(
+            tuple(_line(board, move) for move in search.look(lines)),
+            search.simulations,
+            time.perf_counter() - started,
+            search.mean_depth,
+            search.deepest,
+            search.full,
+            search.root_value,
+        )
+
+
+class _Looks:
+    """When to report: soon at first, then once a second."""
+
+    def __init__(self, started: float) -> None:
+        self._started, self._number = started, 0
+
+    def due(self) -> bool:
+        number = self._number
+        due = _LOOKS[number] if number < len(_LOOKS) else number - len(_LOOKS) + 1
+        if time.perf_counter() - self._started < due:
+            return False
+        self._number += 1
+        return True
+
+
+def _line(board: chess.Board, found: RootMove) -> Line:
+    after, moves = board.copy(stack=False), list[chess.Move]()
+    for index in found.line:
+        move = chess.Move.from_uci(vocabulary.to_uci(index, black=after.turn == chess.BLACK))
+        assert after.is_legal(move), f"{move} is illegal in '{after.fen()}'"
+        after.push(move)
+        moves.append(move)
+    draws = None if math.isnan(found.draws) else found.draws
+    return Line(tuple(moves), found.value, found.prior, found.policy, found.visits, draws, found.mate)

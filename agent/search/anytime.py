@@ -1,0 +1,300 @@
+"""A search of one game that can be interrupted: compiled steps over a tree that stays between the calls.
+
+The inside of the tree is searched as everywhere else (see `tree.py`). At the root, the caller says for every
+simulation how many visits the move must have got in this *round* so far, as the schedule of sequential halving
+does; visits of earlier rounds do not count there, but what they found stays. So the first round is the search of
+`GumbelSearch`, to the bit, and each further round starts with a tree full of values.
+"""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from types import FunctionType
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.compilation import cache_folder, njit
+from agent.rules.bits import Words
+from agent.rules.movegen import find_targets, write_moves
+from agent.rules.record import WORDS
+from agent.rules.repetition import repetition_key
+from agent.search.leaf import MATES_NEXT, make_leaf
+from agent.search.mates import mating_move
+from agent.search.noise import gumbel_noise
+from agent.search.tree import (
+    EDGE,
+    NODE,
+    Edges,
+    Nodes,
+    Scaling,
+    _interior_edge,
+    back_up,
+    clear_node,
+    expand,
+    transform,
+)
+from agent.search.walk import DEPTH, EDGES, NODES, SIMULATIONS, Knobs, Room, Tree
+from agent.vocabulary import MAX_LEGAL
+
+DEEPEST: Final = 4
+"""In `Tree.state` of a kept tree: the most plies below the root so far."""
+TRAVELLED: Final = 5
+"""In `Tree.state` of a kept tree: plies below the root, summed over the simulations."""
+EDGES_EACH: Final = 56
+"""Room for edges that a kept tree has per node: middle games have about 35 legal moves."""
+BYTES_EACH: Final = 8 * WORDS + NODE.itemsize + 8 + 2 + EDGES_EACH * EDGE.itemsize
+"""Memory of a node with its edges."""
+_CHECKMATE: Final = 1
+_FIRST: Final = np.float32(1e6)  # puts a mating move before all others
+
+
+class Root(NamedTuple):
+    """What is counted at the root's edges, in the order of their first visits."""
+
+    base: NDArray[np.int32]
+    """[218] visits before the present round."""
+    draws: NDArray[np.float64]
+    """[218] sum of the probabilities of a draw at the leaves below."""
+
+
+def make_root() -> Root:
+    """Nothing counted yet."""
+    return Root(np.zeros(MAX_LEGAL, np.int32), np.zeros(MAX_LEGAL, np.float64))
+
+
+def make_kept_tree(nodes: int) -> Tree:
+    """A tree of `nodes` nodes; its memory is only taken as it is filled."""
+    return Tree(
+        np.empty((nodes, WORDS), np.uint64),
+        np.empty(nodes, NODE),
+        np.empty(nodes * EDGES_EACH + MAX_LEGAL, EDGE),
+        np.empty((nodes + 1, 2), np.int32),
+        np.zeros(6, np.int64),
+    )
+
+
+@njit
+def begin_root(tree: Tree, position: Words, allowed: NDArray[np.uint16], room: Room) -> np.int64:
+    """Make `position` the root and write its legal moves to `room.moves`.
+
+    Only those among `allowed` if that is not empty: the others get no edge. Returns their number.
+    """
+    tree.positions[0, :] = position
+    clear_node(tree.nodes, 0, repetition_key(position))
+    tree.path[0, 0] = 0
+    tree.state[:] = 0
+    tree.state[NODES] = 1
+    find_targets(position, room.targets)
+    count = write_moves(position, room.targets, room.moves)
+    if allowed.size == 0:
+        return np.int64(count)
+    kept = np.int64(0)
+    for i in range(count):
+        for j in range(allowed.size):
+            if room.moves[i] == allowed[j]:
+                room.moves[kept] = room.moves[i]
+                kept += 1
+                break
+    return kept
+
+
+@njit
+def take_root(
+    tree: Tree,
+    knobs: Knobs,
+    logits: NDArray[np.float32],
+    count: np.int64,
+    value: float,
+    stream: np.uint64,
+    room: Room,
+) -> bool:
+    """Expand the root with the network's answer; False for what no network may say."""
+    for i in range(count):
+        room.noise[i] = np.float32(knobs.gumbel_scale * gumbel_noise(stream, np.int64(room.moves[i])))
+    if knobs.find_mates:
+        mate = mating_move(tree.positions[0], room.moves, count, np.int64(0), room.position, room.targets)
+        if mate >= 0:
+            room.noise[mate] += _FIRST
+    if not expand(tree.nodes, tree.edges, 0, tree.state[EDGES], room.moves, logits, count, value, room.noise[:count]):
+        return False
+    tree.state[EDGES] += count
+    return True
+
+
+@njit
+def _root_edge(nodes: Nodes, edges: Edges, scaling: Scaling, base: NDArray[np.int32], wanted: np.int32) -> np.int64:
+    """Of the root's edges with `wanted` visits in this round, the one with the best logit + noise + sigma(q)."""
+    record = nodes[0]
+    first, visited = np.int64(record.first), np.int64(record.visited)
+    slope, low, mixed, _ = transform(nodes, edges, np.int64(0), scaling)
+    best, highest = first, -np.inf
+    for i in range(visited):
+        edge = edges[first + i]
+        if edge.visits - base[i] == wanted:
+            score = edge.order + slope * (edge.value - low)
+            if score > highest:
+                best, highest = first + i, score
+    if wanted == 0 and visited < record.count:
+        # The best of the unvisited comes first among them; it counts with the mixed value.
+        score = edges[first + visited].order + slope * (mixed - low)
+        if score > highest:
+            best = first + visited
+    return best
+
+
+@njit
+def has_room(tree: Tree) -> bool:
+    """Whether one more node fits."""
+    return bool(tree.state[NODES] < tree.positions.shape[0] and tree.state[EDGES] + MAX_LEGAL <= tree.edges.shape[0])
+
+
+@njit
+def walk_kept(
+    tree: Tree, knobs: Knobs, root: Root, wanted: np.int32, history: Words, length: np.int64, room: Room
+) -> np.int64:
+    """Walk down once; `tree.state[DEPTH]` and `tree.path` tell where the walk ended.
+
+    Returns:
+        number of `room.moves` of a leaf that waits for the network; 0 if the walk ended at an exact value.
+    """
+    nodes, edges, path = tree.nodes, tree.edges, tree.path
+    path[0, 0] = 0
+    path[0, 1] = edge = _root_edge(nodes, edges, knobs.scaling, root.base, wanted)
+    node, depth = np.int64(edges[edge].child), np.int64(1)
+    while node >= 0 and not nodes[node].exact:
+        path[depth, 0] = node
+        path[depth, 1] = edge = _interior_edge(nodes, edges, node, knobs.scaling)
+        node = np.int64(edges[edge].child)
+        depth += 1
+    path[depth, 0] = node
+    tree.state[DEPTH] = depth
+    tree.state[TRAVELLED] += depth
+    if depth > tree.state[DEEPEST]:
+        tree.state[DEEPEST] = depth
+    if node >= 0:
+        return np.int64(0)
+    count = make_leaf(
+        tree.positions, nodes, edges, path, depth, tree.state[NODES], history, length,
+        knobs.claim_draws, knobs.find_mates, room.moves, room.targets, room.position,
+    )  # fmt: skip
+    tree.state[NODES] += 1
+    return count
+
+
+@njit
+def end_at_exact(tree: Tree, root: Root) -> None:
+    """Back up a walk that ended at an exact value."""
+    depth = tree.state[DEPTH]
+    leaf = tree.nodes[tree.path[depth, 0]]
+    back_up(tree.edges, tree.path, depth, np.float64(leaf.value))
+    if leaf.exact != _CHECKMATE and leaf.exact != MATES_NEXT:
+        root.draws[tree.path[0, 1] - tree.nodes[0].first] += 1.0
+    tree.state[SIMULATIONS] += 1
+
+
+@njit
+def end_at_leaf(
+    tree: Tree, root: Root, logits: NDArray[np.float32], count: np.int64, value: float, draw: float, room: Room
+) -> bool:
+    """Expand the leaf that waits and back it up; False for what no network may say."""
+    depth = tree.state[DEPTH]
+    node = np.int64(tree.path[depth, 0])
+    if not expand(tree.nodes, tree.edges, node, tree.state[EDGES], room.moves, logits, count, value, room.noise[:0]):
+        return False
+    tree.state[EDGES] += count
+    back_up(tree.edges, tree.path, depth, value)
+    root.draws[tree.path[0, 1] - tree.nodes[0].first] += draw
+    tree.state[SIMULATIONS] += 1
+    return True
+
+
+@njit
+def prove(tree: Tree, proofs: NDArray[np.int16]) -> None:
+    """Which nodes are proven mates, from the leaves up: children have larger numbers than their parents.
+
+    `proofs` [N] gets 0 where nothing is proven, k > 0 where the side to move mates in k plies, and -1 - k
+    where it is mated in k.
+    """
+    nodes, edges = tree.nodes, tree.edges
+    for node in range(tree.state[NODES] - 1, -1, -1):
+        record = nodes[node]
+        proofs[node] = 0
+        if record.exact:
+            if record.exact == _CHECKMATE:
+                proofs[node] = -1
+            elif record.exact == MATES_NEXT:
+                proofs[node] = 1
+            continue
+        win, longest = np.int64(0), np.int64(0)
+        lost = record.visited == record.count and record.count > 0
+        for i in range(record.first, record.first + record.visited):
+            proof = np.int64(proofs[edges[i].child])
+            if proof < 0:
+                win = -proof if win == 0 else min(win, -proof)
+            lost &= proof > 0
+            longest = max(longest, proof)
+        if win:
+            proofs[node] = np.int16(win)
+        elif lost:
+            proofs[node] = np.int16(-2 - longest)
+
+
+def _unbound(*_arguments: Any) -> Any:
+    raise NotImplementedError("stands for the evaluator that `slice_loop` binds")
+
+
+evaluate: Final[Callable[..., Any]] = _unbound
+
+
+def _search_slice(
+    tree: Tree,
+    knobs: Knobs,
+    root: Root,
+    wanted: NDArray[np.int32],
+    history: Words,
+    length: np.int64,
+    parameters: Any,
+    scratch: Any,
+    win_draw_loss: NDArray[np.float32],
+    room: Room,
+) -> int:
+    """One simulation for each of `wanted`; how many were done (fewer: the tree is full), -1 at no number."""
+    for i in range(wanted.size):
+        if not has_room(tree):
+            return i
+        count = walk_kept(tree, knobs, root, wanted[i], history, length, room)
+        if count == 0:
+            end_at_exact(tree, root)
+            continue
+        value = evaluate(
+            tree.positions[tree.path[tree.state[DEPTH], 0]], room.moves, count, parameters, scratch, room.logits
+        )
+        draw = np.float64(win_draw_loss[1])
+        if not end_at_leaf(tree, root, room.logits, count, np.float64(value), draw, room):
+            return -1
+    return wanted.size
+
+
+def _search_root(
+    tree: Tree, knobs: Knobs, count: np.int64, stream: np.uint64, parameters: Any, scratch: Any, room: Room
+) -> bool:
+    """Evaluate and expand the root."""
+    value = evaluate(tree.positions[0], room.moves, count, parameters, scratch, room.logits)
+    return take_root(tree, knobs, room.logits, count, np.float64(value), stream, room)
+
+
+@functools.cache
+def slice_loops(network: Callable[..., Any]) -> tuple[Callable[..., int], Callable[..., bool]]:
+    """`_search_slice` and `_search_root` compiled for one evaluator; see `compiled.search_loop`."""
+    return _bound(_search_slice, network), _bound(_search_root, network)
+
+
+def _bound(function: Any, network: Callable[..., Any]) -> Any:
+    source: Any = getattr(network, "py_func", network)
+    name = f"{function.__name__}_{cache_folder(Path(__file__)).name}_with_{source.__name__}"
+    code = function.__code__.replace(co_filename=source.__code__.co_filename, co_name=name, co_qualname=name)
+    loop = FunctionType(code, {**globals(), "evaluate": network}, name)
+    loop.__module__ = source.__module__
+    return njit(loop)

@@ -1,0 +1,359 @@
+"""A search of one game in slices: it can be stopped, looked at and gone on with between any two of them."""
+
+import math
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.rules import Games
+from agent.search.anytime import (
+    BYTES_EACH,
+    DEEPEST,
+    EDGES_EACH,
+    TRAVELLED,
+    begin_root,
+    end_at_exact,
+    end_at_leaf,
+    has_room,
+    make_kept_tree,
+    make_root,
+    prove,
+    slice_loops,
+    take_root,
+    walk_kept,
+)
+from agent.search.batched import LeafEvaluator
+from agent.search.compiled import CompiledEvaluator
+from agent.search.noise import noise_stream
+from agent.search.result import LINE
+from agent.search.settings import SearchSettings
+from agent.search.tree import transform
+from agent.search.walk import DEPTH, EDGES, NODES, SIMULATIONS, make_knobs, make_room
+from agent.vocabulary import MAX_LEGAL
+
+_PROOF_GROWTH: Final = 1.25  # proofs cost a pass over the tree: one each time it has grown by a quarter
+_CHEAP: Final = 50_000
+"""Nodes of a tree that is always looked through at once, in about a millisecond."""
+
+
+class RootMove(NamedTuple):
+    """What the search thinks of one move at the root."""
+
+    move: int
+    """Vocabulary index."""
+    prior: float
+    """Probability before search."""
+    policy: float
+    """Probability in the improved policy."""
+    visits: int
+    value: float
+    """Expected score -1..1 for the side to move; of an unvisited move the mixed value, as completed."""
+    draws: float
+    """Mean probability of a draw at the leaves below; NaN without visits or where the network tells none."""
+    mate: int
+    """Proven: k > 0 mates within k plies, k < 0 is mated within -k plies, both counted from the root; 0: not proven."""
+    line: tuple[int, ...]
+    """The moves expected, this one first, each seen from its mover's side."""
+
+
+class Halving:
+    """The schedule of sequential halving, handed out in slices: what `settings.visit_schedule` holds as a table.
+
+    Args:
+        considered: moves to begin with.
+        simulations: the budget. It may be changed at any time and counts from the next phase on; past it the
+            last phase goes on for as long as it is asked to.
+        keep: the last phase keeps this many moves, at least 2.
+    """
+
+    def __init__(self, considered: int, simulations: int, keep: int = 2) -> None:
+        self.simulations = simulations
+        self._remaining = considered
+        self._keep = min(max(keep, 2), max(considered, 1))
+        self._phases = max(1, math.ceil(math.log2(considered / self._keep)) + 1) if considered > 1 else 1
+        self._visited, self._done, self._left = 0, 0, 0
+        self._start = True
+
+    def take(self, most: int) -> NDArray[np.int32]:
+        """int32 [1..most]: visits that the root's move must have, for the next simulations."""
+        if self._left == 0:
+            if not self._start:
+                self._remaining = max(self._keep, self._remaining // 2)
+            self._start = False
+            self._rounds = max(1, self.simulations // (self._phases * max(self._remaining, 1)))
+            self._left, self._place = self._rounds * self._remaining, 0
+        count = min(most, self._left)
+        wanted = self._visited + np.arange(self._place, self._place + count) // self._remaining
+        self._place, self._left = self._place + count, self._left - count
+        if self._left == 0:
+            self._visited += self._rounds
+        return wanted.astype(np.int32)
+
+
+class SlicedSearch:
+    """Gumbel search of one game at a time, in a tree that stays until the next `begin`. For one thread at a time.
+
+    Args:
+        evaluator: a compiled network, or what evaluates leaves in batches (then of one).
+        settings: as of `GumbelSearch`; `simulations` is not read, `run` is told.
+        megabytes: memory of the tree, at least 1; taken only as the tree grows.
+    """
+
+    def __init__(
+        self, evaluator: CompiledEvaluator | LeafEvaluator, settings: SearchSettings, megabytes: int = 256
+    ) -> None:
+        self.settings = settings
+        self._evaluator = evaluator
+        self._knobs = make_knobs(SearchSettings(**{**vars(settings), "simulations": 1}))
+        self._room, self._root = make_room(), make_root()
+        self._tree = make_kept_tree(max(megabytes * 2**20 // BYTES_EACH, 2 * MAX_LEGAL))
+        self._proofs = np.zeros(len(self._tree.nodes), np.int16)
+        self._proven_at = 0
+        self._rounds = 0
+
+    def begin(
+        self,
+        games: Games,
+        *,
+        allowed: NDArray[np.uint16] | None = None,
+        key: int = 0,
+        seed: int = 0,
+        gumbel_scale: float | None = None,
+    ) -> None:
+        """Take up the only game of `games`; what was searched before is forgotten.
+
+        Args:
+            games: one game that has a legal move.
+            allowed: vocabulary indices; other moves are not searched. None or none of them legal: all are.
+            key: names the game, for the noise; see `GumbelSearch.run`, also for `seed`.
+            seed: of the noise.
+            gumbel_scale: other than in the settings.
+
+        Raises:
+            ValueError: no legal move, or the network's answer is no number.
+        """
+        if len(games) != 1:
+            raise ValueError(f"one game is searched at a time, not {len(games)}")
+        scale = self.settings.gumbel_scale if gumbel_scale is None else gumbel_scale
+        self._knobs = self._knobs._replace(gumbel_scale=float(scale))
+        histories, lengths = games.history
+        self._history, self._length = histories[0], np.int64(lengths[0])
+        self._root.base[:] = 0
+        self._root.draws[:] = 0
+        self._proven_at, self._rounds = 0, 0
+        everything = np.zeros(0, np.uint16)
+        words = np.uint64(seed & (2**64 - 1)), np.uint64(key & (2**64 - 1))
+        stream = np.uint64(noise_stream(*words, np.int64(games.ply[0])))
+        count = begin_root(self._tree, games.positions[0], everything if allowed is None else allowed, self._room)
+        if count == 0 and allowed is not None:
+            count = begin_root(self._tree, games.positions[0], everything, self._room)
+        if count < 1:
+            raise ValueError("a position without a legal move cannot be searched")
+        if isinstance(self._evaluator, CompiledEvaluator):
+            network = self._evaluator
+            root_loop = slice_loops(network.evaluate)[1]
+            sane = root_loop(
+                self._tree, self._knobs, np.int64(count), stream, network.parameters, network.scratch, self._room
+            )
+        else:
+            logits, value = self._ask(self._evaluator, 0, int(count))
+            sane = take_root(self._tree, self._knobs, logits, np.int64(count), value, stream, self._room)
+        if not sane:
+            raise _no_number()
+
+    def new_round(self) -> None:
+        """From here on, wanted visits are counted from zero; the tree stays."""
+        first, visited = int(self._node(0)["first"]), int(self._node(0)["visited"])
+        self._root.base[:visited] = self._tree.edges["visits"][first : first + visited]
+        self._rounds += 1
+
+    def run(self, wanted: NDArray[np.int32]) -> int:
+        """One simulation for each of `wanted`: the visits in this round that the root's move must have.
+
+        Returns:
+            how many were done; fewer when the memory is full.
+
+        Raises:
+            ValueError: the network's answer is NaN, infinite, or no distribution.
+        """
+        if isinstance(self._evaluator, CompiledEvaluator):
+            network = self._evaluator
+            told = getattr(network.scratch, "win_draw_loss", None)
+            silent = np.full(3, np.nan, np.float32)
+            done = slice_loops(network.evaluate)[0](
+                self._tree,
+                self._knobs,
+                self._root,
+                wanted,
+                self._history,
+                self._length,
+                network.parameters,
+                network.scratch,
+                silent if told is None else told,
+                self._room,
+            )
+        else:
+            done = self._run_leaf_by_leaf(self._evaluator, wanted)
+        if done < 0:
+            raise _no_number()
+        return int(done)
+
+    @property
+    def simulations(self) -> int:
+        """Done since `begin`."""
+        return int(self._tree.state[SIMULATIONS])
+
+    @property
+    def moves(self) -> int:
+        """Moves at the root that are searched."""
+        return int(self._node(0)["count"])
+
+    @property
+    def deepest(self) -> int:
+        """The most plies that any simulation went."""
+        return int(self._tree.state[DEEPEST])
+
+    @property
+    def mean_depth(self) -> float:
+        """Plies that a simulation goes, in the mean; 0 before the first."""
+        return float(self._tree.state[TRAVELLED]) / max(self.simulations, 1)
+
+    @property
+    def full(self) -> float:
+        """Share of the memory in use."""
+        nodes = self._tree.state[NODES] / len(self._tree.nodes)
+        return float(max(nodes, self._tree.state[EDGES] / (len(self._tree.nodes) * EDGES_EACH)))
+
+    @property
+    def root_value(self) -> float:
+        """Expected score of the side to move by the network alone."""
+        return float(self._node(0)["value"])
+
+    def proof(self) -> int:
+        """Whether the root is decided: see `RootMove.mate`. Looks once the tree has grown by a quarter."""
+        self._prove(0)
+        return _from_root(int(self._proofs[0]), 0)
+
+    def look(self, most: int = MAX_LEGAL) -> list[RootMove]:
+        """The root's moves, the one to be played first, then by how good they look; at most `most`.
+
+        The move to be played is proven to mate the soonest; else, of those with most visits, the one with the
+        best logit + noise + sigma(q) that is not proven lost. After the first round (see `new_round`), at
+        least half of the most visits suffice: a round that has just begun may not unseat what earlier ones found.
+        """
+        root = self._node(0)
+        first, count, visited = int(root["first"]), int(root["count"]), int(root["visited"])
+        edges = self._tree.edges[first : first + count]
+        slope, _low, mixed, _ = transform(self._tree.nodes, self._tree.edges, 0, self._knobs.scaling)
+        values = np.where(np.arange(count) < visited, edges["value"], mixed).astype(np.float64)
+        weights = edges["prior"] * np.exp(slope * (values - values.max()))
+        policy = weights / max(weights.sum(), 1e-300)
+        found = []
+        for place in self._order()[:most]:
+            edge = edges[place]
+            visits = int(edge["visits"])
+            found.append(
+                RootMove(
+                    int(edge["action"]),
+                    float(edge["prior"]),
+                    float(policy[place]),
+                    visits,
+                    float(values[place]),
+                    float(self._root.draws[place]) / visits if visits else math.nan,
+                    _from_root(int(self._proofs[edge["child"]]), 1) if visits else 0,
+                    self._line(first + place),
+                )
+            )
+        return found
+
+    def _order(self) -> list[int]:
+        self._prove()
+        root = self._node(0)
+        first, count, visited = int(root["first"]), int(root["count"]), int(root["visited"])
+        edges = self._tree.edges[first : first + count]
+        slope, low, mixed, _ = transform(self._tree.nodes, self._tree.edges, 0, self._knobs.scaling)
+        values = np.where(np.arange(count) < visited, edges["value"], mixed).astype(np.float64)
+        scores = edges["order"].astype(np.float64) + slope * (values - low)
+        proofs = np.where(edges["child"] >= 0, self._proofs[np.maximum(edges["child"], 0)], 0).astype(np.int64)
+        most = int(edges["visits"].max())
+        enough = edges["visits"] >= (most if self._rounds == 0 else (most + 1) // 2)
+        # By proof first (mate the sooner the better, being mated the later the better), then by score.
+        classes = np.where(proofs < 0, 1_000_000 + proofs, np.where(proofs > 0, proofs - 1_000_000, 0))
+        playable = enough & (classes >= 0) if (classes >= 0).any() else np.ones(count, bool)
+        if not playable.any():
+            playable = classes >= 0
+        if (classes > 0).any():
+            playable = classes > 0
+        key = np.lexsort((-scores, -classes))
+        best = next(place for place in key.tolist() if playable[place])
+        return [best, *(place for place in key.tolist() if place != best)]
+
+    def _prove(self, cheap: int = _CHEAP) -> None:
+        nodes = int(self._tree.state[NODES])
+        if nodes != self._proven_at and (nodes < cheap or nodes > _PROOF_GROWTH * self._proven_at):
+            prove(self._tree, self._proofs)
+            self._proven_at = nodes
+        elif nodes > self._proven_at:
+            self._proofs[self._proven_at : nodes] = 0  # not looked at yet
+
+    def _line(self, edge: int) -> tuple[int, ...]:
+        """The moves from `edge` of the root on: at every node the most visited, or what proves a mate the soonest."""
+        nodes, edges = self._tree.nodes, self._tree.edges
+        line = [int(edges[edge]["action"])]
+        child = int(edges[edge]["child"])
+        while child >= 0 and len(line) < LINE:
+            record = nodes[child]
+            if record["answer"] >= 0:
+                line.append(int(record["answer"]))
+            first, visited = int(record["first"]), int(record["visited"])
+            if visited == 0:
+                break
+            part = edges[first : first + visited]
+            proof = int(self._proofs[child])
+            if proof:
+                wanted = self._proofs[part["child"]].astype(np.int64)
+                # Mating: the child that is mated soonest; being mated: the one that holds out longest.
+                place = int(np.argmax(np.where(wanted < 0, wanted, -(2**15)))) if proof > 0 else int(np.argmax(wanted))
+            else:
+                place = int(np.argmax(part["visits"]))
+            line.append(int(part[place]["action"]))
+            child = int(part[place]["child"])
+        return tuple(line)
+
+    def _run_leaf_by_leaf(self, network: LeafEvaluator, wanted: NDArray[np.int32]) -> int:
+        tree, room = self._tree, self._room
+        for done, visits in enumerate(wanted):
+            if not has_room(tree):
+                return done
+            count = walk_kept(tree, self._knobs, self._root, visits, self._history, self._length, room)
+            if count == 0:
+                end_at_exact(tree, self._root)
+                continue
+            leaf = int(tree.path[tree.state[DEPTH], 0])
+            logits, value = self._ask(network, leaf, int(count))
+            if not end_at_leaf(tree, self._root, logits, count, value, math.nan, room):
+                return -1
+        return len(wanted)
+
+    def _ask(self, network: LeafEvaluator, node: int, count: int) -> tuple[NDArray[np.float32], float]:
+        found = network.evaluate_leaves(
+            self._tree.positions[node : node + 1], self._room.moves[None, :], np.array([count], np.int32)
+        )
+        return np.require(found.log_probs[0], np.float32, ["C", "W"]), float(found.values[0])
+
+    def _node(self, node: int) -> np.void:
+        record: np.void = self._tree.nodes[node]
+        return record
+
+
+def _from_root(proof: int, plies: int) -> int:
+    """A node's proof, `plies` below the root, as `RootMove.mate` of the root's side."""
+    if proof == 0:
+        return 0
+    mate = proof + plies if proof > 0 else -(-1 - proof + plies)
+    return mate if plies % 2 == 0 else -mate
+
+
+def _no_number() -> ValueError:
+    return ValueError("the network's answer for a position is NaN, infinite or no distribution")

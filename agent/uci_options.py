@@ -1,0 +1,127 @@
+"""The options of the UCI engine: how they are declared, and what a `setoption` line makes of them. Light."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Final
+
+from agent.engine.strength import STRONGEST, WEAKEST, Strength, strength_of
+from agent.errors import InputError
+from agent.notation import quote
+
+_NUMBER = re.compile(r"[+-]?[0-9]{1,12}")
+_EMPTY = ("", "<empty>")
+
+
+@dataclass(frozen=True)
+class Spin:
+    """A whole number."""
+
+    default: int
+    least: int
+    most: int
+
+    def declare(self) -> str:
+        """What follows the option's name."""
+        return f"type spin default {self.default} min {self.least} max {self.most}"
+
+    def read(self, name: str, text: str) -> int:
+        """The value; InputError if it is none."""
+        if not _NUMBER.fullmatch(text) or not self.least <= int(text) <= self.most:
+            raise InputError(f"option {name} must be a whole number in {self.least}..{self.most}, not {quote(text)}")
+        return int(text)
+
+
+@dataclass(frozen=True)
+class Check:
+    """Yes or no."""
+
+    default: bool
+
+    def declare(self) -> str:
+        """What follows the option's name."""
+        return f"type check default {str(self.default).lower()}"
+
+    def read(self, name: str, text: str) -> bool:
+        """The value; InputError if it is none."""
+        if text.lower() not in ("true", "false"):
+            raise InputError(f"option {name} must be true or false, not {quote(text)}")
+        return text.lower() == "true"
+
+
+@dataclass(frozen=True)
+class Text:
+    """Any text; empty is `<empty>`."""
+
+    default: str = ""
+
+    def declare(self) -> str:
+        """What follows the option's name."""
+        return "type string default <empty>"
+
+    def read(self, name: str, text: str) -> str:
+        """The value."""
+        return "" if text in _EMPTY else text
+
+
+DECLARED: Final[dict[str, Spin | Check | Text]] = {
+    "WeightsFile": Text(),
+    "Simulations": Spin(0, 0, 5_000_000),
+    "MultiPV": Spin(1, 1, 218),
+    "Temperature": Spin(0, 0, 1000),
+    "Seed": Spin(0, 0, 2**31 - 1),
+    "UCI_ShowWDL": Check(False),
+    "UCI_LimitStrength": Check(False),
+    "UCI_Elo": Spin(1500, WEAKEST, STRONGEST),
+    "Move Overhead": Spin(30, 0, 5000),
+    "Ponder": Check(False),
+    "Threads": Spin(1, 1, 1024),
+    "Hash": Spin(512, 16, 65536),
+}
+"""See docs/play.md for their meaning."""
+
+
+@dataclass
+class Options:
+    """The options as they stand."""
+
+    values: dict[str, int | bool | str] = field(
+        default_factory=lambda: {name: option.default for name, option in DECLARED.items()}
+    )
+
+    def declarations(self) -> list[str]:
+        """The `option` lines."""
+        return [f"option name {name} {option.declare()}" for name, option in DECLARED.items()]
+
+    def set(self, arguments: str) -> str | None:
+        """Obey what follows `setoption`; returns the option's name, None if there is no such option.
+
+        Raises:
+            InputError: the value is not one of the option's; it keeps the old one.
+        """
+        name, _, value = f"{arguments.removeprefix('name').strip()} ".partition(" value ")
+        known = {option.lower(): option for option in DECLARED}.get(" ".join(name.split()).lower())
+        if known is not None:
+            self.values[known] = DECLARED[known].read(known, value.strip())
+        return known
+
+    def number(self, name: str) -> int:
+        """The value of a spin."""
+        return int(self.values[name])
+
+    def check(self, name: str) -> bool:
+        """The value of a check."""
+        return bool(self.values[name])
+
+    def text(self, name: str) -> str:
+        """The value of a string."""
+        return str(self.values[name])
+
+    @property
+    def strength(self) -> Strength:
+        """The most simulations of a move (0: no such limit) and its temperature."""
+        simulations, temperature = self.number("Simulations"), self.number("Temperature") / 100
+        if self.check("UCI_LimitStrength"):
+            weak = strength_of(self.number("UCI_Elo"))
+            simulations = min(simulations or weak.simulations, weak.simulations)
+            temperature = max(temperature, weak.temperature)
+        return Strength(simulations, temperature)

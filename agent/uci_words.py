@@ -1,0 +1,109 @@
+"""The words of UCI: `position` and `go` read, `info` and `bestmove` written. Light: no NumPy."""
+
+import itertools
+import re
+
+import chess
+
+from agent.engine.limits import Clock, Limits
+from agent.engine.report import Line, Report, centipawns
+from agent.errors import InputError
+from agent.notation import quote, read_fen
+
+_NUMBERS = ("wtime", "btime", "winc", "binc", "movestogo", "movetime", "nodes", "depth", "mate", "perft")
+_FLAGS = ("infinite", "ponder", "searchmoves")
+_NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
+_LONGEST = 10**9
+"""The largest number taken from a line; milliseconds of 11 days."""
+
+
+def read_position(arguments: str) -> chess.Board:
+    """What follows `position`: `startpos` or `fen FEN`, then perhaps `moves ...`.
+
+    Raises:
+        InputError: the FEN is unreadable or a move is illegal, quoted.
+    """
+    words = arguments.split()
+    cut = words.index("moves") if "moves" in words else len(words)
+    kind, fen, moves = words[:1], " ".join(words[1:cut]), words[cut + 1 :]
+    if kind == ["startpos"]:
+        board = chess.Board()
+    elif kind == ["fen"]:
+        board = read_fen(fen)
+    else:
+        raise InputError(f"position {quote(arguments)} has neither startpos nor fen")
+    for number, text in enumerate(moves, 1):
+        try:
+            move = board.parse_uci(text)
+        except ValueError as error:
+            raise InputError(f"move {number} {quote(text)} is not legal in '{board.fen()}'") from error
+        if not move:
+            raise InputError(f"move {number} {quote(text)} is no move")
+        board.push(move)
+    return board
+
+
+def read_go(arguments: str, turn: chess.Color) -> Limits:
+    """What follows `go`, for the side `turn`; numbers that are none are ignored, as are unknown words.
+
+    Times are seconds in `Limits`, milliseconds on the line; negative ones, which some programs send, count as 0.
+    """
+    words, numbers = arguments.split(), dict[str, int]()
+    for word, behind in itertools.pairwise(words):
+        if word in _NUMBERS and _NUMBER.fullmatch(behind):
+            numbers[word] = min(max(int(behind), 0), _LONGEST)
+    moves = []
+    if "searchmoves" in words:
+        for word in words[words.index("searchmoves") + 1 :]:
+            if word in _NUMBERS or word in _FLAGS:
+                break
+            moves.append(word)
+    own, increment = ("wtime", "winc") if turn == chess.WHITE else ("btime", "binc")
+    clock = None
+    if own in numbers:
+        clock = Clock(numbers[own] / 1000, numbers.get(increment, 0) / 1000, numbers.get("movestogo") or None)
+    return Limits(
+        simulations=max(numbers["nodes"], 1) if "nodes" in numbers else None,
+        seconds=numbers["movetime"] / 1000 if "movetime" in numbers else None,
+        clock=clock,
+        depth=numbers.get("depth") or None,
+        mate=numbers.get("mate") or None,
+        ponder="ponder" in words,
+        infinite="infinite" in words,
+        moves=tuple(move for move in moves if _is_move(move)),
+    )
+
+
+def info_lines(report: Report, *, show_wdl: bool) -> list[str]:
+    """The `info` lines of a report, one for each of its lines."""
+    counts = (
+        f"nodes {report.simulations} nps {round(report.speed)} hashfull {round(1000 * min(report.full, 1.0))} "
+        f"time {round(1000 * report.seconds)}"
+    )
+    depth = max(1, int(report.depth))
+    return [
+        f"info depth {depth} seldepth {max(report.deepest, depth)} multipv {place} {score_of(line, show_wdl)} {counts} "
+        f"pv {' '.join(move.uci() for move in line.moves)}"
+        for place, line in enumerate(report.lines, 1)
+    ]
+
+
+def score_of(line: Line, show_wdl: bool) -> str:
+    """`score cp X` or `score mate X`, with `wdl W D L` where it is known and asked for."""
+    mate = line.mate_in
+    score = f"score cp {centipawns(line.score)}" if mate is None else f"score mate {mate}"
+    wdl = line.wdl if show_wdl else None
+    return score if wdl is None else f"{score} wdl {wdl[0]} {wdl[1]} {wdl[2]}"
+
+
+def bestmove(report: Report) -> str:
+    """The `bestmove` line, with the answer that is expected."""
+    moves = report.best.moves
+    return f"bestmove {moves[0].uci()}" + (f" ponder {moves[1].uci()}" if len(moves) > 1 else "")
+
+
+def _is_move(word: str) -> bool:
+    try:
+        return bool(chess.Move.from_uci(word))
+    except ValueError:
+        return False

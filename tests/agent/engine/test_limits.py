@@ -1,0 +1,73 @@
+"""Sharing out the clock: whatever the control, whoever keeps to the shares never oversteps."""
+
+import itertools
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.engine.limits import SLICE, Clock, Control, Limits, allotted
+from agent.engine.strength import STRONGEST, WEAKEST, strength_of
+
+seconds = st.floats(0.0, 10_000.0)
+
+
+@given(start=st.floats(0.2, 7200), increment=st.sampled_from([0.0, 0.01, 0.1, 2.0]), lag=st.floats(0.0, 0.03))
+def test_a_whole_game_never_oversteps(start: float, increment: float, lag: float) -> None:
+    """400 moves that each take what was allotted, one slice more, and a lag within the overhead."""
+    remaining = start
+    for _ in range(400):
+        took = allotted(Limits(clock=Clock(remaining, increment)), 0.03)
+        assert took is not None
+        assert took >= 0
+        used = took + SLICE + lag
+        if took == 0.0 and increment < SLICE + lag:
+            break  # only the overhead is left: the engine answers after one slice, as fast as it can
+        assert used <= remaining or took == 0.0
+        remaining = remaining - used + increment
+
+
+@given(remaining=seconds, increment=seconds, moves=st.integers(1, 100), overhead=st.floats(0.0, 5.0))
+def test_shares_leave_the_overhead(remaining: float, increment: float, moves: int, overhead: float) -> None:
+    share = allotted(Limits(clock=Clock(remaining, increment, moves)), overhead)
+    assert share is not None
+    assert 0.0 <= share <= 0.8 * max(remaining - overhead, 0.0)
+
+
+def test_time_is_used() -> None:
+    """A share too small would lose on the board: over a game, most of the clock is spent."""
+    remaining, spent = 60.0, 0.0
+    for _ in range(60):
+        share = allotted(Limits(clock=Clock(remaining, 0.0)), 0.0)
+        assert share is not None
+        remaining, spent = remaining - share, spent + share
+    assert spent > 50.0
+    share = allotted(Limits(clock=Clock(60.0, 0.0, 40)), 0.0)
+    assert share is not None
+    assert 1.0 < share < 3.0
+
+
+@pytest.mark.parametrize(
+    ("limits", "wanted"), [(Limits(seconds=1.0), 0.9 - SLICE), (Limits(seconds=0.05), 0.0), (Limits(), None)]
+)
+def test_other_limits(limits: Limits, wanted: float | None) -> None:
+    assert allotted(limits, 0.1) == (None if wanted is None else pytest.approx(wanted))
+
+
+def test_control_wakes_who_waits() -> None:
+    for pull, or_hit in ((Control.stop, False), (Control.stop, True), (Control.hit, True)):
+        control = Control()
+        waiting = threading.Thread(target=control.wait, kwargs={"or_hit": or_hit})
+        waiting.start()
+        pull(control)
+        waiting.join(60)
+        assert not waiting.is_alive()
+
+
+def test_strength_grows_with_the_number() -> None:
+    levels = [strength_of(elo) for elo in range(WEAKEST, STRONGEST + 1, 50)]
+    assert all(one.simulations < other.simulations for one, other in itertools.pairwise(levels))
+    assert all(one.temperature >= other.temperature for one, other in itertools.pairwise(levels))
+    assert strength_of(0) == levels[0]
+    assert strength_of(9999) == levels[-1]

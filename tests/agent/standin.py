@@ -1,0 +1,67 @@
+"""What plays in the tests of the agent's faces: thinkers of known behaviour, in place of a search."""
+
+import threading
+from typing import Any
+
+import chess
+
+from agent.engine.limits import Control, Limits
+from agent.engine.report import Line, Report
+from agent.engine.thinker import Watcher
+
+PATIENCE = 60.0
+"""Seconds until a missing answer fails a test; no test waits this long when all is well."""
+
+
+def report(*moves: chess.Move, score: float = 0.25, mate: int = 0, simulations: int = 20) -> Report:
+    """A report on one line."""
+    line = Line(moves, score, 0.5, 0.75, simulations, 0.25, mate)
+    return Report((line,), simulations, 0.01, 1.0, 1, 0.001, score)
+
+
+class Scripted:
+    """Plays the given moves, with one expected score for all; past the last, the first legal one."""
+
+    def __init__(self, moves: str = "", value: float = 0.25) -> None:
+        self.moves = moves.split()
+        self.value = value
+        self.asked: list[tuple[str, Limits, dict[str, Any]]] = []
+        self.sizes: list[int] = []
+
+    def think(
+        self,
+        board: chess.Board,
+        limits: Limits,
+        *,
+        control: Control | None = None,
+        watch: Watcher | None = None,
+        **rest: Any,
+    ) -> Report:
+        self.asked.append((board.fen(), limits, rest))
+        move = chess.Move.from_uci(self.moves.pop(0)) if self.moves else min(board.legal_moves, key=chess.Move.uci)
+        assert board.is_legal(move)
+        found = report(move, score=self.value)
+        if watch is not None:
+            watch(found)
+        if limits.infinite or limits.ponder:
+            assert control is not None
+            control.wait(or_hit=not limits.infinite)
+        return found
+
+    def resize(self, megabytes: int) -> None:
+        self.sizes.append(megabytes)
+
+    def simulations_in(self, seconds: float) -> int:
+        return max(1, round(1000 * seconds))
+
+
+class Gated(Scripted):
+    """Does not think before `go_on` is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go_on = threading.Event()
+
+    def think(self, board: chess.Board, limits: Limits, **rest: Any) -> Report:
+        assert self.go_on.wait(PATIENCE)
+        return super().think(board, limits, **rest)
