@@ -68,20 +68,23 @@ def uci() -> int:
 
 @app.command()
 def evaluate(
-    opponent: Annotated[str, typer.Option(help="random or greedy.")] = "random",
+    opponent: Annotated[
+        str, typer.Option(help="random, greedy, alphabeta:DEPTH, stockfish:ELO, engine:COMMAND or a weights file.")
+    ] = "random",
     games: Annotated[int, typer.Option(min=1, max=100_000, help="How many.")] = 100,
     weights: _Weights = None,
     run: _Run = None,
     seed: _Seed = 0,
     simulations: Annotated[int, typer.Option(min=0, max=100_000, help="Of the agent's search; 0: one ply.")] = 64,
     policy: Annotated[bool, typer.Option("--policy", help="Play the policy alone, without search.")] = False,
+    seconds: Annotated[float, typer.Option(min=0.001, max=3600, help="A UCI engine's time a move.")] = 0.1,
     as_json: _Json = False,
 ) -> int:
     """Play a match and print wins, draws, losses and the score with its 95 % interval."""
     from training.evaluation import evaluate_command
 
     _exclusive(weights, run)
-    return evaluate_command(weights, run, opponent, games, seed, as_json, simulations, policy)
+    return evaluate_command(weights, run, opponent, games, seed, as_json, simulations, policy, seconds)
 
 
 @app.command()

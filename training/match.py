@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent import rules, vocabulary
-from agent.player import GreedyPlayer, Player, RandomPlayer
+from agent.player import Player
 from agent.rules import Games, Termination
 from selfplay.openings import mix, random_opening
 
@@ -78,19 +78,6 @@ def wilson_interval(score: float, games: int, z: float = 1.96) -> tuple[float, f
 def elo(score: float) -> float | None:
     """Elo difference that makes `score` the expectation; None at 0 and 1, where it is infinite."""
     return 400 * math.log10(score / (1 - score)) if 0 < score < 1 else None
-
-
-def make_opponent(name: str, seed: int) -> Player:
-    """A built-in opponent: `random` or `greedy`.
-
-    Raises:
-        ValueError: no opponent has this name.
-    """
-    if name == "random":
-        return RandomPlayer(seed)
-    if name == "greedy":
-        return GreedyPlayer(seed)
-    raise ValueError(f"there is no opponent {name!r}; use random or greedy")
 
 
 def play_match(

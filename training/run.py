@@ -36,7 +36,8 @@ from training.display import Display
 from training.doctor import usable_cores
 from training.learner import LearningError, resolve_device
 from training.loop import TrainingLoop
-from training.match import MatchResult, make_opponent, play_match
+from training.match import MatchResult, play_match
+from training.opponents import make_opponent
 from training.run_folder import RunFolder
 from training.settings import Settings, load_settings
 

@@ -102,7 +102,7 @@ class LearnerSettings(_Section):
 class EvaluationSettings(_Section):
     """Matches before and after training."""
 
-    opponent: Literal["random", "greedy"] = "random"
+    opponent: str = Field("random", pattern=r"^(random|greedy|alphabeta:[1-8])$", description="Or greedy, alphabeta:N.")
     games: int = Field(0, ge=0, le=100_000, description="Games before and again after; 0: none.")
     opening_plies: int = Field(4, ge=0, le=64)
     ply_cap: int = Field(300, ge=2, le=4000)

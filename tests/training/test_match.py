@@ -5,7 +5,7 @@ import pytest
 
 from agent.player import Choice, GreedyPlayer, RandomPlayer
 from agent.rules import Games
-from training.match import MatchResult, elo, make_opponent, play_match, wilson_interval
+from training.match import MatchResult, elo, play_match, wilson_interval
 
 
 def test_wilson_interval_equals_newcombes_table() -> None:
@@ -88,8 +88,3 @@ def test_json_keys_and_back() -> None:
     assert set(row) == set(keys.split())
     assert row["elo"] is None
     assert MatchResult.from_json(row) == result
-
-
-def test_unknown_opponents_are_refused() -> None:
-    with pytest.raises(ValueError, match="no opponent 'karpov'; use random or greedy"):
-        make_opponent("karpov", 0)

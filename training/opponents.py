@@ -1,0 +1,177 @@
+"""Who the agent is measured against, by name: built-in players, UCI engines, and other weights.
+
+| name | plays |
+|---|---|
+| `random`, `greedy` | any legal move; the most material at once |
+| `alphabeta:N` | the most material N plies deep |
+| `stockfish:ELO` | Stockfish held to ELO on its own scale (UCI_LimitStrength, UCI_Elo) |
+| `engine:COMMAND` | any UCI engine at full strength |
+| `PATH` | a weights file, searched like the agent |
+"""
+
+import os
+import shlex
+import shutil
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import chess
+import chess.engine
+import numpy as np
+
+from agent import rules, vocabulary
+from agent.alphabeta import AlphaBetaPlayer
+from agent.errors import InputError
+from agent.player import Choice, GreedyPlayer, Player, RandomPlayer
+from agent.rules import Games
+
+# Where Debian puts games, which is not on everybody's PATH.
+_FOLDERS: Final = ("/usr/games", "/usr/local/games")
+_PATIENCE: Final = 30.0
+
+
+def make_opponent(
+    name: str,
+    seed: int,
+    *,
+    seconds: float = 0.1,
+    side_by_side: int = 1,
+    of_weights: Callable[[Path], Player] | None = None,
+) -> Player:
+    """The opponent called `name`; see the table above.
+
+    Args:
+        name: of the opponent.
+        seed: of what it does by chance.
+        seconds: an engine's time a move.
+        side_by_side: how many games an engine plays at once, each on one core.
+        of_weights: makes a player of a weights file; None: weights files are no opponents here.
+
+    Raises:
+        InputError: there is no such opponent, or its engine is missing or refuses its options.
+    """
+    kind, _, detail = name.partition(":")
+    if name == "random":
+        return RandomPlayer(seed)
+    if name == "greedy":
+        return GreedyPlayer(seed)
+    if kind == "alphabeta":
+        if not detail.isdecimal():
+            raise InputError(f"opponent {name!r} lacks its depth; write alphabeta:2, say")
+        try:
+            return AlphaBetaPlayer(int(detail), seed)
+        except ValueError as error:
+            raise InputError(f"opponent {name!r} is refused: {error}") from error
+    if kind == "stockfish":
+        if detail and not detail.isdecimal():
+            raise InputError(f"opponent {name!r} has no Elo that could be read; write stockfish:1350, say")
+        options = {"UCI_LimitStrength": True, "UCI_Elo": int(detail)} if detail else {}
+        return EnginePlayer(name, [find_engine("stockfish")], options, seconds=seconds, engines=side_by_side)
+    if kind == "engine":
+        command = shlex.split(detail)
+        if not command:
+            raise InputError(f"opponent {name!r} names no command; write engine:/path/to/engine")
+        return EnginePlayer(name, [find_engine(command[0]), *command[1:]], {}, seconds=seconds, engines=side_by_side)
+    if of_weights is not None and (Path(name).suffix or Path(name).exists()):
+        return of_weights(Path(name))
+    raise InputError(
+        f"there is no opponent {name!r}; use random, greedy, alphabeta:2, stockfish:1350, engine:COMMAND, or the path "
+        "of a weights file"
+    )
+
+
+def find_engine(program: str) -> str:
+    """Path of an engine.
+
+    Raises:
+        InputError: it is not on PATH, nor where Debian keeps games.
+    """
+    found = shutil.which(program) or shutil.which(program, path=os.pathsep.join(_FOLDERS))
+    if found is None:
+        advice = "install it (Debian: apt-get install stockfish)" if program == "stockfish" else "give its full path"
+        raise InputError(f"engine '{program}' is not on PATH; {advice}")
+    return found
+
+
+class EnginePlayer:
+    """A UCI engine, on one core a game, a fixed time a move.
+
+    It sees positions with their clocks, not the moves that led there, so it does not know what was repeated.
+
+    Args:
+        name: for tables.
+        command: of the engine, with arguments.
+        options: by UCI name; Threads is 1 unless given.
+        seconds: a move.
+        engines: processes, and games thought about at once.
+
+    Raises:
+        InputError: the engine does not start, does not speak UCI, or refuses an option.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        options: dict[str, bool | int | str],
+        *,
+        seconds: float = 0.1,
+        engines: int = 1,
+    ) -> None:
+        self.name = name
+        self._limit = chess.engine.Limit(time=seconds)
+        self._engines: list[chess.engine.SimpleEngine] = []
+        try:
+            for _ in range(engines):
+                self._engines.append(_start(command, options))
+        except InputError:
+            self.close()
+            raise
+        self._pool = ThreadPoolExecutor(engines)
+
+    def choose(self, games: Games) -> Choice:
+        """Choose a move in every game.
+
+        Raises:
+            InputError: the engine died or gave no move.
+        """
+        boards = [chess.Board(rules.to_fen(position)) for position in games.positions]
+        shares = [range(first, len(boards), len(self._engines)) for first in range(len(self._engines))]
+        moves = np.zeros(len(boards), np.uint16)
+
+        def think(engine: chess.engine.SimpleEngine, rows: range) -> None:
+            for row in rows:
+                # A new game each time: what the engine remembers must not pass from one to another.
+                move = engine.play(boards[row], self._limit, game=object()).move
+                if move is None:
+                    raise chess.engine.EngineError("no move")
+                moves[row] = vocabulary.from_uci(move.uci(), black=boards[row].turn == chess.BLACK)
+
+        try:
+            list(self._pool.map(think, self._engines, shares))
+        except chess.engine.EngineError as error:
+            raise InputError(f"engine '{self.name}' failed in the middle of a match ({error}); try another") from error
+        return Choice(moves, np.full(len(boards), np.nan, np.float32))
+
+    def close(self) -> None:
+        """Stop the engines."""
+        for engine in self._engines:
+            with suppress(chess.engine.EngineError, TimeoutError):
+                engine.quit()
+
+
+def _start(command: Sequence[str], options: dict[str, bool | int | str]) -> chess.engine.SimpleEngine:
+    try:
+        engine = chess.engine.SimpleEngine.popen_uci(list(command), timeout=_PATIENCE)
+    except (OSError, chess.engine.EngineError, TimeoutError) as error:
+        reason = str(error) or type(error).__name__
+        raise InputError(f"engine '{command[0]}' does not start as a UCI engine ({reason}); try another") from error
+    try:
+        engine.configure({"Threads": 1, **options} if "Threads" in engine.options else options)
+    except chess.engine.EngineError as error:
+        engine.quit()
+        raise InputError(f"engine '{command[0]}' refuses its options {options}: {error}") from error
+    return engine
