@@ -28,7 +28,8 @@ def masked_softmax(logits: Tensor, *, legal: Tensor, causal: bool = False, backe
     """
     if not causal and shortcut.applies(logits, legal, backend):
         if logits.requires_grad and torch.is_grad_enabled():
-            return _apply_short(logits, legal)
+            short: Tensor = _apply_short(logits, legal)
+            return short
         return _run_short(logits, legal, None)
     rows, words, period = entrywise_arguments(logits, legal, causal, backend)
     result: Tensor = _apply(rows, words, period, output_dtype(logits), resolve_backend(backend, logits.device))
@@ -88,11 +89,10 @@ _apply = differentiable(_forward, _MaskedSoftmax)
 
 
 def _run_short(logits: Tensor, legal: Tensor, kept: Tensor | None) -> Tensor:
-    from kernels.on_numba.softmax import forward, run
-
     count_launch("masked_softmax", "numba")
+    loops = shortcut.loops()
     probability = torch.empty(logits.shape)
-    run(forward, logits, legal, probability, kept=kept)
+    loops.run(loops.forward, logits, legal, probability, 0, kept)
     return probability
 
 
@@ -108,15 +108,15 @@ class _Short(_MaskedSoftmax):
         return probability
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> Any:
         if torch.is_grad_enabled() or type(gradient) is not Tensor or not shortcut.untraced():
-            return _MaskedSoftmax.backward(ctx, gradient)[:2]
-        from kernels.on_numba.softmax import backward, run
-
+            long: Tensor = _MaskedSoftmax.backward(ctx, gradient)[0]
+            return long, None
         count_launch("masked_softmax_backward", "numba")
+        loops = shortcut.loops()
         probability, words = ctx.saved_tensors
         out = torch.empty(probability.shape)
-        run(backward, probability, words, out, gradient=gradient)
+        loops.run(loops.backward, probability, words, out, 0, None, gradient)
         return out, None
 
 

@@ -7,6 +7,7 @@ it does by itself. The result is bit for bit that of the long way.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import torch
@@ -39,6 +40,14 @@ def applies(logits: Tensor, legal: Tensor, backend: str) -> bool:
 def untraced() -> bool:
     """Whether nobody watches the operators that run: no mode, no transform."""
     return not _count_modes() and not _are_transforms_active()
+
+
+@cache
+def loops() -> Any:
+    """The loops, imported at first use: even an import that is done already takes several microseconds."""
+    from kernels.on_numba import softmax
+
+    return softmax
 
 
 def words_to_keep(logits: Tensor, legal: Tensor) -> Tensor | None:

@@ -8,6 +8,7 @@ calls, stale code would run. Here the folder of the cache bears a hash of every 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import functools
 import hashlib
 import os
@@ -15,7 +16,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import llvmlite
 import numba
@@ -37,10 +38,19 @@ def inlined(function: Callable[..., Any]) -> Any:
     return numba.njit(nogil=True, error_model="numpy", forceinline=True)(function)
 
 
-def shared(function: Callable[..., Any]) -> Any:
-    """Compile now, or load, `function(block)` as a C function, for `threads.share`: any thread may run it."""
+class Shared(NamedTuple):
+    """A C function of one address."""
+
+    address: int
+    call: Callable[[int], None]  # without the interpreter's lock
+    code: Any  # what keeps it in memory
+
+
+def shared(function: Callable[..., Any]) -> Shared:
+    """Compile now, or load, `function(address)` as a C function, for `threads.share`: any thread may run it."""
     with _cache(), _lock(_folder() / "save.lock"):
-        return numba.cfunc("void(int64)", cache=True, error_model="numpy")(function)
+        code: Any = numba.cfunc("void(int64)", cache=True, error_model="numpy")(function)
+    return Shared(code.address, ctypes.CFUNCTYPE(None, ctypes.c_int64)(code.address), code)
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-# mypy: allow-untyped-defs
+# mypy: allow-untyped-defs, allow-untyped-calls
 """What Numba has no name for: memory by its address, single bits, and work taken in turns by several threads."""
 
 from __future__ import annotations
@@ -48,6 +48,15 @@ def _prefetch(_context, _address):
     return numba.void(numba.int64), code
 
 
+def _clear(_context, _address, _size):
+    def code(context, builder, _signature, arguments):
+        pointer = builder.inttoptr(arguments[0], _BYTE.as_pointer())
+        cgutils.memset(builder, pointer, arguments[1], 0)
+        return context.get_dummy_value()
+
+    return numba.void(numba.int64, numba.int64), code
+
+
 def _take(_context, _address):
     def code(_context, builder, _signature, arguments):
         counter = builder.inttoptr(arguments[0], _WHOLE.as_pointer())
@@ -70,6 +79,7 @@ first_bit: Any = intrinsic(_first_bit)  # position of the lowest set bit of a ui
 count_bits: Any = intrinsic(_count_bits)  # how many bits of a uint64 are set
 nonzero_bytes: Any = intrinsic(_nonzero_bytes)  # of the 64 bytes at an address, as the bits of a uint64
 prefetch: Any = intrinsic(_prefetch)  # ask for the cache line of an address, which need not be valid
+clear: Any = intrinsic(_clear)  # zeros from an address, as many bytes as asked for
 take: Any = intrinsic(_take)  # the int64 at an address, which is then one more: each number goes to one thread
 floats_at: Any = intrinsic(_pointer_to(numba.float32, ir.FloatType()))
 doubles_at: Any = intrinsic(_pointer_to(numba.float64, ir.DoubleType()))

@@ -16,30 +16,29 @@ from kernels.on_numba.machine import count_bits, first_bit
 
 ONE, TWO, FOUR, HALF, WHOLE = (np.uint64(number) for number in (1, 2, 4, 32, 64))
 SLACK = 16  # entries that a scratch array of a row has beyond the row's width
+ROUND = 1.5 * 2.0**52
 LN2_HIGH, LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
 
 
 @inlined
 def exp(x):
-    """e^x for x <= 0, below -708 as 0: 2^n e^r with |r| <= ln(2) / 2, Taylor to r^13, so that loops vectorise."""
-    n = math.floor(x * 1.4426950408889634 + 0.5)
-    n = max(n, -1022.0)
-    r = (x - n * LN2_HIGH) - n * LN2_LOW
-    p = 1.0 / 6227020800.0
-    p = p * r + 1.0 / 479001600.0
-    p = p * r + 1.0 / 39916800.0
-    p = p * r + 1.0 / 3628800.0
-    p = p * r + 1.0 / 362880.0
-    p = p * r + 1.0 / 40320.0
-    p = p * r + 1.0 / 5040.0
-    p = p * r + 1.0 / 720.0
-    p = p * r + 1.0 / 120.0
-    p = p * r + 1.0 / 24.0
-    p = p * r + 1.0 / 6.0
-    p = p * r + 0.5
-    p = p * r + 1.0
-    p = p * r + 1.0
-    scale = np.int64((np.int64(n) + np.int64(1023)) << np.int64(52)).view(np.float64)
+    """e^x for x <= 0, below -708 as 0: 2^n e^r with |r| <= ln(2) / 2, Taylor to r^13, so that loops vectorise.
+
+    The terms are added in pairs, not in one chain (Estrin): what counts is how long a result waits for the one before.
+    """
+    y = x if x > -708.0 else -708.0
+    t = np.float64(y * 1.4426950408889634 + ROUND)  # its lowest bits are the nearest whole number
+    n = t - ROUND
+    r = (y - n * LN2_HIGH) - n * LN2_LOW
+    r2 = r * r
+    r4 = r2 * r2
+    low = ((1.0 + r) + (0.5 + r * (1.0 / 6.0)) * r2) + (
+        (1.0 / 24.0 + r * (1.0 / 120.0)) + (1.0 / 720.0 + r * (1.0 / 5040.0)) * r2
+    ) * r4
+    high = (1.0 / 40320.0 + r * (1.0 / 362880.0)) + (1.0 / 3628800.0 + r * (1.0 / 39916800.0)) * r2
+    high += (1.0 / 479001600.0 + r * (1.0 / 6227020800.0)) * r4
+    p = low + high * (r4 * r4)
+    scale = np.int64((t.view(np.int64) + np.int64(1023)) << np.int64(52)).view(np.float64)
     return p * scale if x > -708.0 else 0.0
 
 

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import ctypes
 import math
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from kernels.on_numba.compilation import inlined, shared
+from kernels.on_numba.compilation import Shared, inlined, shared
 from kernels.on_numba.machine import (
     bytes_at,
+    clear,
     doubles_at,
     floats_at,
     nonzero_bytes,
@@ -106,12 +108,11 @@ def forward(address):
                     y[np.uint64(i)] = fill
                 peaks[row] = log_sums[row] = np.float32(0.0)
             else:
-                for i in range(size):
-                    y[np.uint64(i)] = np.float32(0.0)
+                clear(block[OUT] + 4 * row * np.int64(size), 4 * np.int64(size))
             if n == 0:
                 continue
-            peak = -np.inf
-            sound = True
+            peak: Any = -np.inf
+            sound: Any = True
             for i in range(n):
                 value = np.float64(x[np.int64(columns[np.uint64(i)]) * step])
                 e[np.uint64(i)] = value
@@ -158,8 +159,7 @@ def backward(address):
                 column = np.int64(columns[np.uint64(i)])
                 prefetch(block[X] + 4 * (row * block[X_ROW] + column * step))
                 prefetch(block[G] + 4 * (row * block[G_ROW] + column * g_step))
-            for i in range(size):
-                dx[np.uint64(i)] = np.float32(0.0)
+            clear(block[OUT] + 4 * row * np.int64(size), 4 * np.int64(size))
             for i in range(n):
                 j = np.uint64(i)
                 column = np.int64(columns[j])
@@ -185,7 +185,7 @@ def backward(address):
 
 
 def run(
-    loop: object, x: Tensor, legal: Tensor, out: Tensor, period: int = 0, kept: Tensor | None = None,
+    loop: Shared, x: Tensor, legal: Tensor, out: Tensor, period: int = 0, kept: Tensor | None = None,
     gradient: Tensor | None = None, statistics: tuple[Tensor, Tensor] | None = None, fill: float = 0.0,
 ) -> None:  # fmt: skip
     """Fill `out` `[R, N]` by `forward` or `backward`.

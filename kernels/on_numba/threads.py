@@ -19,6 +19,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from kernels.on_numba.compilation import Shared
+
 # Entries that make another thread worth its while: to share a block, and to call a loop from Python.
 LEAST_ENTRIES = 100_000
 LEAST_ENTRIES_A_CALL = 1_000_000
@@ -32,17 +34,17 @@ def parts_of(rows: int, entries: int) -> int:
     return max(1, min(torch.get_num_threads(), rows, entries // LEAST_ENTRIES))
 
 
-def share(loop: Any, block: ctypes.Array[Any] | ctypes.Structure, parts: int) -> None:
+def share(loop: Shared, block: ctypes.Array[Any] | ctypes.Structure, parts: int) -> None:
     """Run the compiled `loop(address of block)` in `parts` threads at once; each takes what the others left."""
     if parts <= 1:
-        loop.ctypes(ctypes.addressof(block))
+        loop.call(ctypes.addressof(block))
         return
     team = None if _forked else _openmp()
     if team is not None:
         team(loop.address, ctypes.addressof(block), parts, 0)
         return
-    others = [_threads().submit(loop.ctypes, ctypes.addressof(block)) for _ in range(parts - 1)]
-    loop.ctypes(ctypes.addressof(block))
+    others = [_threads().submit(loop.call, ctypes.addressof(block)) for _ in range(parts - 1)]
+    loop.call(ctypes.addressof(block))
     for other in others:
         other.result()
 
