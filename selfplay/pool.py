@@ -22,10 +22,15 @@ RESTART_DELAY: Final = 2.0
 class Pool(Protocol):
     """A source of games."""
 
-    restarts: int
-    """Actors replaced since the start."""
-    streams: int
-    """Streams handed out so far; a resumed run starts behind them, so that no game is played twice."""
+    @property
+    def restarts(self) -> int:
+        """Actors replaced since the start."""
+        ...
+
+    @property
+    def streams(self) -> int:
+        """Streams handed out so far; a resumed run starts behind them, so that no game is played twice."""
+        ...
 
     @property
     def actors(self) -> int:
