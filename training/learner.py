@@ -93,23 +93,9 @@ class Learner:
         """
         output = forward(self.network, batch.positions, self.device)
         loss = self._loss(batch, output)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.total.backward()  # type: ignore[no-untyped-call]
-        clipped_norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.gradient_clip)
-        total, norm = float(loss.total.detach()), float(clipped_norm)
-        if not (math.isfinite(total) and math.isfinite(norm)):
-            raise LearningError(
-                f"loss {total} or gradient norm {norm} is not finite at step {self.step + 1}; the weights were not "
-                "touched; resume from the last checkpoint with a lower learner.learning_rate"
-            )
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate(progress)
-        self.optimizer.step()
-        self.step += 1
-        probabilities = MaskedPolicy(output.logits.detach(), output.legal).probabilities
-        self.meter.check(output.dense(probabilities), batch.positions)
-        parts = {name: float(part) for name, part in loss.parts.items()}
-        self.means.add({**parts, "learner/gradient_norm": norm})
+        self._differentiate(loss)
+        norm = self._update(loss, progress)
+        self._note(batch, output, loss, norm)
 
     def published(self) -> dict[str, NDArray[np.float32]]:
         """The weights as float32 arrays, copied, ready for the object store."""
@@ -159,6 +145,32 @@ class Learner:
             wins_draws_losses=wins_draws_losses,
             weights=self._weights,
         )
+
+    def _differentiate(self, loss: Loss) -> None:
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.total.backward()  # type: ignore[no-untyped-call]
+
+    def _update(self, loss: Loss, progress: float) -> float:
+        """Clip the gradient, look whether it is finite, step; the gradient's norm before it was clipped."""
+        clipped_norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.gradient_clip)
+        total, norm = float(loss.total.detach()), float(clipped_norm)
+        if not (math.isfinite(total) and math.isfinite(norm)):
+            raise LearningError(
+                f"loss {total} or gradient norm {norm} is not finite at step {self.step + 1}; the weights were not "
+                "touched; resume from the last checkpoint with a lower learner.learning_rate"
+            )
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.learning_rate(progress)
+        self.optimizer.step()
+        self.step += 1
+        return norm
+
+    def _note(self, batch: Batch, output: Forward, loss: Loss, norm: float) -> None:
+        """Read the meter and keep what is to be logged."""
+        probabilities = MaskedPolicy(output.logits.detach(), output.legal).probabilities
+        self.meter.check(output.dense(probabilities), batch.positions)
+        parts = {name: float(part) for name, part in loss.parts.items()}
+        self.means.add({**parts, "learner/gradient_norm": norm})
 
     def _tensor(self, array: NDArray[Any]) -> Tensor:
         return torch.from_numpy(array).to(self.device, non_blocking=True)

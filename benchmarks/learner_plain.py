@@ -1,0 +1,111 @@
+"""One learning step with stock PyTorch only: what the learner is measured against.
+
+The same networks, batches, losses, clipping and AdamW, written the usual way: logits of all 1,880 moves, illegal
+ones filled with -inf before a dense log-softmax, rows of the sparse network by `embedding_bag`, no meter, nothing of
+`kernels`.
+"""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import cross_entropy, embedding_bag, linear, log_softmax
+
+from agent import rules, vocabulary
+from agent.networks import AnyNetwork
+from agent.planes import planes
+from agent.sparse_batch import sparse_batch
+from agent.sparse_network import SparseNetwork
+from training.replay import Batch
+from training.settings import LearnerSettings
+
+
+class PlainLearner:
+    """AdamW on a network of ours with losses of stock operators.
+
+    Args:
+        network: trained in place.
+        settings: of the update.
+        searched: learn improved policies rather than by actor-critic.
+        device: where to train.
+    """
+
+    def __init__(
+        self, network: AnyNetwork, settings: LearnerSettings, *, searched: bool, device: torch.device | str = "cpu"
+    ) -> None:
+        self.network = network.to(device).train()
+        self._settings, self._searched, self._device = settings, searched, device
+        self._optimizer = torch.optim.AdamW(
+            network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        )
+
+    def train(self, batch: Batch) -> float:
+        """One step on B plies at the first learning rate; the loss."""
+        found = rules.legal_moves(batch.positions)
+        if isinstance(self.network, SparseNetwork):
+            logits, value_logits = self._sparse(self.network, batch.positions, found)
+        else:
+            logits, value_logits = self.network(torch.from_numpy(planes(batch.positions)).to(self._device))
+        legal = torch.from_numpy(_dense_legal(*found)).to(self._device)
+        loss = self._loss(batch, log_softmax(logits.masked_fill(~legal, -torch.inf), 1), value_logits, legal)
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self._settings.gradient_clip)
+        self._optimizer.step()
+        return float(loss.detach())
+
+    def _sparse(
+        self,
+        network: SparseNetwork,
+        positions: NDArray[np.uint64],
+        found: tuple[NDArray[np.uint16], NDArray[np.int32]],
+    ) -> tuple[Tensor, Tensor]:
+        batch = sparse_batch(positions, network.architecture, found).to(self._device)
+        summed = embedding_bag(
+            batch.features.long(), network.features.weight, batch.offsets, mode="sum", include_last_offset=True
+        )
+        first = torch.relu(summed + network.features.bias)
+        hidden = torch.relu(first @ network.hidden.weight + network.hidden.bias)
+        logits = linear(hidden, network.policy.weight, network.policy.bias)
+        if network.kinds is not None:
+            by_kind = linear(hidden, network.kinds.weight, network.kinds.bias)
+            owner = torch.repeat_interleave(batch.move_offsets.diff())
+            added = by_kind[owner, batch.kinds.long()]
+            logits = logits.index_put((owner, batch.moves.long()), added, accumulate=True)
+        value = linear(hidden, network.value.weight, network.value.bias).view(len(hidden), -1, 3)
+        return logits, value[torch.arange(len(hidden), device=hidden.device), batch.phases]
+
+    def _loss(self, batch: Batch, log_probs: Tensor, value_logits: Tensor, legal: Tensor) -> Tensor:
+        settings = self._settings
+        # 0 * -inf is NaN: illegal entries leave the sum before they are multiplied.
+        entropy = -(log_probs.exp() * log_probs.masked_fill(~legal, 0.0)).sum(1).mean()
+        value = cross_entropy(value_logits, self._tensor(batch.wins_draws_losses))
+        if self._searched:
+            policy = -(_dense_targets(batch, self._device) * log_probs.masked_fill(~legal, 0.0)).sum(1).mean()
+        else:
+            advantages = self._tensor(batch.advantages)
+            advantages = (advantages - advantages.mean()) / (advantages.std(correction=0) + 1e-6)
+            chosen = log_probs.gather(1, self._tensor(batch.moves)[:, None])[:, 0]
+            ratio = (chosen - self._tensor(batch.log_probs)).exp()
+            limited = ratio.clamp(1 - settings.clip, 1 + settings.clip)
+            policy = -torch.minimum(ratio * advantages, limited * advantages).mean()
+        return settings.policy_weight * policy + settings.value_weight * value - settings.entropy_bonus * entropy
+
+    def _tensor(self, array: NDArray[np.generic]) -> Tensor:
+        return torch.from_numpy(array).to(self._device)
+
+
+def _dense_legal(indices: NDArray[np.uint16], counts: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """bool [B, 1880]."""
+    legal = np.zeros((len(counts), vocabulary.SIZE), np.bool_)
+    lanes = np.arange(indices.shape[1]) < counts[:, None]
+    legal[np.repeat(np.arange(len(counts)), counts), indices[lanes]] = True
+    return legal
+
+
+def _dense_targets(batch: Batch, device: torch.device | str) -> Tensor:
+    """float32 [B, 1880] improved policies."""
+    ragged = batch.policies
+    targets = np.zeros((len(batch.positions), vocabulary.SIZE), np.float32)
+    targets[np.repeat(np.arange(len(targets)), np.diff(ragged.offsets)), ragged.indices] = ragged.probabilities
+    return torch.from_numpy(targets).to(device)
