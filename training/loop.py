@@ -23,9 +23,10 @@ from training.checkpoint import Checkpoint, write_checkpoint
 from training.learner import Learner
 from training.match import MatchResult
 from training.metrics import GameTally, Metrics, mass_row
-from training.replay import Replay, targets
+from training.replay import Replay
 from training.run_folder import RunFolder
 from training.settings import Settings
+from training.targets import targets
 
 ENTRIES_PER_PLY: Final = 40
 """Policy entries that the replay has room for: positions of self-play have 30 to 35 legal moves on average."""
@@ -193,7 +194,12 @@ class TrainingLoop:
         self._mass.add(batch.statistics.mass)
         self.counters.mass.add(batch.statistics.mass)
         for record in batch.records:
-            target = targets(record, adjudication=learner.adjudication, gae_lambda=learner.gae_lambda)
+            target = targets(
+                record,
+                adjudication=learner.adjudication,
+                gae_lambda=learner.gae_lambda,
+                value_lambda=learner.value_lambda,
+            )
             if not self.replay.add(record, target):
                 continue
             if self.counters.games % self.settings.log.pgn_every == 0:

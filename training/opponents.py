@@ -12,7 +12,7 @@
 import os
 import shlex
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -116,7 +116,7 @@ class EnginePlayer:
         self,
         name: str,
         command: Sequence[str],
-        options: dict[str, bool | int | str],
+        options: Mapping[str, bool | int | str],
         *,
         seconds: float = 0.1,
         engines: int = 1,
@@ -163,7 +163,7 @@ class EnginePlayer:
                 engine.quit()
 
 
-def _start(command: Sequence[str], options: dict[str, bool | int | str]) -> chess.engine.SimpleEngine:
+def _start(command: Sequence[str], options: Mapping[str, bool | int | str]) -> chess.engine.SimpleEngine:
     try:
         engine = chess.engine.SimpleEngine.popen_uci(list(command), timeout=_PATIENCE)
     except (OSError, chess.engine.EngineError, TimeoutError) as error:
@@ -173,5 +173,5 @@ def _start(command: Sequence[str], options: dict[str, bool | int | str]) -> ches
         engine.configure({"Threads": 1, **options} if "Threads" in engine.options else options)
     except chess.engine.EngineError as error:
         engine.quit()
-        raise InputError(f"engine '{command[0]}' refuses its options {options}: {error}") from error
+        raise InputError(f"engine '{command[0]}' refuses its options {dict(options)}: {error}") from error
     return engine

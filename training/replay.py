@@ -13,19 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent import rules
-from agent.rules import Termination
 from agent.vocabulary import MAX_LEGAL
 from selfplay.record import GameRecord, RaggedPolicy
-
-
-@dataclass(frozen=True)
-class Targets:
-    """What a game teaches about each of its T plies, seen from the side to move."""
-
-    wins_draws_losses: NDArray[np.float32]
-    """[T, 3] the result as probabilities of win, draw, loss."""
-    advantages: NDArray[np.float32]
-    """[T] how much better the game went after the move than expected before it, in expected score."""
+from training.targets import Targets
 
 
 @dataclass(frozen=True)
@@ -46,39 +36,6 @@ class Batch:
     """[B]"""
     policies: RaggedPolicy
     """Of the B plies."""
-
-
-def white_score(record: GameRecord, adjudication: float) -> float:
-    """Expected score of White at the end, -1..1: the result, or for a capped game a weak guess from material.
-
-    A queen up counts tanh(9 / 6) = 0.9 of `adjudication`: enough to teach what material is worth, too little
-    to make the agent stop short of mate.
-    """
-    if record.termination == Termination.CAPPED:
-        return float(adjudication * np.tanh(record.balance / 6.0))
-    return float(record.outcome)
-
-
-def targets(record: GameRecord, *, adjudication: float, gae_lambda: float) -> Targets:
-    """Value targets and advantages of a game's plies.
-
-    Advantages are generalised advantage estimates (Schulman et al. 2016, arXiv 1506.02438, eq. 16) for two
-    players in turn: with v[t] seen from the side to move, delta[t] = -v[t + 1] - v[t] and
-    A[t] = delta[t] - lambda * A[t + 1]; behind the last ply stands the result. No discount.
-    """
-    plies = record.plies
-    white = np.where(rules.is_black(record.positions), -1.0, 1.0)
-    score = white_score(record, adjudication)
-    results = score * white
-    wins_draws_losses = np.stack([np.maximum(results, 0), 1 - np.abs(results), np.maximum(-results, 0)], axis=1)
-    values = record.values.astype(np.float64)
-    deltas = np.append(-values[1:], results[-1]) - values
-    advantages = np.empty(plies)
-    following = 0.0
-    for ply in range(plies - 1, -1, -1):
-        following = deltas[ply] - gae_lambda * following
-        advantages[ply] = following
-    return Targets(wins_draws_losses.astype(np.float32), advantages.astype(np.float32))
 
 
 class Replay:

@@ -91,6 +91,9 @@ class LearnerSettings(_Section):
     publish_steps: int = Field(8, ge=1, description="Learner steps between versions of the weights.")
     clip: float = Field(0.2, gt=0, lt=1, description="PPO: the importance ratio counts within 1 +- clip.")
     gae_lambda: float = Field(0.95, ge=0, le=1, description="Generalised advantage estimation.")
+    value_lambda: float = Field(
+        1.0, ge=0, le=1, description="TD(lambda) of value targets; 1: the game's result, less: what search thought."
+    )
     policy_weight: float = Field(1.0, ge=0)
     value_weight: float = Field(1.0, ge=0)
     entropy_bonus: float = Field(0.01, ge=0)

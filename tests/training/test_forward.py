@@ -14,7 +14,8 @@ from kernels import RaggedTargets, masked_cross_entropy, masked_policy_terms
 from selfplay.record import RaggedPolicy
 from tests.training.records import searched
 from training.forward import forward
-from training.replay import Batch, Replay, targets
+from training.replay import Batch, Replay
+from training.targets import targets
 
 CPU = torch.device("cpu")
 

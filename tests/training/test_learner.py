@@ -12,8 +12,9 @@ from kernels import unpack_legal
 from selfplay.record import RaggedPolicy
 from tests.training.records import record, searched
 from training.learner import Learner, LearningError
-from training.replay import Batch, Replay, targets
+from training.replay import Batch, Replay
 from training.settings import LearnerSettings
+from training.targets import targets
 
 
 def learner(seed: int = 0, **changes: float) -> Learner:

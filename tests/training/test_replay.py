@@ -5,7 +5,8 @@ import pytest
 
 from agent.rules import Termination
 from tests.training.records import record, searched
-from training.replay import Replay, Targets, targets, white_score
+from training.replay import Replay
+from training.targets import Targets, targets, white_score
 
 
 def added(replay: Replay, plies: int, seed: int, **changes: object) -> bool:
@@ -50,6 +51,22 @@ def test_capped_games_are_weakly_adjudicated() -> None:
     assert rows[0, 0] == pytest.approx(rows[1, 2]) == pytest.approx(0.25 * np.tanh(1.5))
     drawn = record(2, balance=9, termination=Termination.STALEMATE)
     assert white_score(drawn, 0.25) == 0.0
+
+
+@pytest.mark.parametrize("value_lambda", [0.0, 0.6, 0.95])
+def test_value_targets_are_the_weighted_sum_of_what_comes(value_lambda: float) -> None:
+    """The closed form: thought k plies on weighs (1 - lambda) lambda^k, the result what is left."""
+    game = record(7, outcome=1, termination=Termination.CHECKMATE)
+    rows = targets(game, adjudication=0.0, gae_lambda=0.9, value_lambda=value_lambda).wins_draws_losses
+    results = targets(game, adjudication=0.0, gae_lambda=0.9).wins_draws_losses
+    for ply in range(7):
+        score = value_lambda ** (7 - ply) * (results[ply, 0] - results[ply, 2])
+        for later in range(ply, 7):
+            weight = (1 - value_lambda) * value_lambda ** (later - ply)
+            score += weight * game.values[later] * (-1) ** (later - ply)
+        assert rows[ply, 0] - rows[ply, 2] == pytest.approx(score, abs=1e-6)
+    assert np.allclose(rows.sum(1), 1)
+    assert (rows >= 0).all()
 
 
 def test_a_game_comes_in_once() -> None:

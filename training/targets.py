@@ -1,0 +1,75 @@
+"""What a finished game teaches: value targets and advantages for each of its plies. T plies a game."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent import rules
+from agent.rules import Termination
+from selfplay.record import GameRecord
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What a game teaches about each of its T plies, seen from the side to move."""
+
+    wins_draws_losses: NDArray[np.float32]
+    """[T, 3] the result as probabilities of win, draw, loss."""
+    advantages: NDArray[np.float32]
+    """[T] how much better the game went after the move than expected before it, in expected score."""
+
+
+def white_score(record: GameRecord, adjudication: float) -> float:
+    """Expected score of White at the end, -1..1: the result, or for a capped game a weak guess from material.
+
+    A queen up counts tanh(9 / 6) = 0.9 of `adjudication`: enough to teach what material is worth, too little
+    to make the agent stop short of mate.
+    """
+    if record.termination == Termination.CAPPED:
+        return float(adjudication * np.tanh(record.balance / 6.0))
+    return float(record.outcome)
+
+
+def targets(record: GameRecord, *, adjudication: float, gae_lambda: float, value_lambda: float = 1.0) -> Targets:
+    """Value targets and advantages of a game's plies.
+
+    Advantages are generalised advantage estimates (Schulman et al. 2016, arXiv 1506.02438, eq. 16) for two
+    players in turn: with v[t] seen from the side to move, delta[t] = -v[t + 1] - v[t] and
+    A[t] = delta[t] - lambda * A[t + 1]; behind the last ply stands the result. No discount.
+
+    Value targets are TD(lambda) returns (Sutton 1988; Baxter et al. 1998 for chess, arXiv cs/9901001):
+    z[t] = (1 - lambda) * v[t] + lambda * flip(z[t + 1]), where v[t] is what the player thought, its search included.
+    With `value_lambda` 1 that is the result of the game, which knows nothing of where it was decided.
+
+    Args:
+        record: a finished game.
+        adjudication: what a capped game may count, 0..1.
+        gae_lambda: of the advantages, 0..1.
+        value_lambda: of the value targets, 0..1.
+    """
+    plies = record.plies
+    white = np.where(rules.is_black(record.positions), -1.0, 1.0)
+    score = white_score(record, adjudication)
+    results = score * white
+    wins_draws_losses = _as_outcomes(results)
+    values = record.values.astype(np.float64)
+    if value_lambda < 1:
+        thoughts = _as_outcomes(np.clip(values, -1, 1))
+        target = wins_draws_losses[-1]
+        for ply in range(plies - 1, -1, -1):
+            target = (1 - value_lambda) * thoughts[ply] + value_lambda * target
+            wins_draws_losses[ply] = target
+            target = target[::-1]  # for the other side
+    deltas = np.append(-values[1:], results[-1]) - values
+    advantages = np.empty(plies)
+    following = 0.0
+    for ply in range(plies - 1, -1, -1):
+        following = deltas[ply] - gae_lambda * following
+        advantages[ply] = following
+    return Targets(wins_draws_losses.astype(np.float32), advantages.astype(np.float32))
+
+
+def _as_outcomes(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[T] expected scores to [T, 3] win, draw, loss of that mean: a small advantage is mostly a draw."""
+    return np.stack([np.maximum(scores, 0), 1 - np.abs(scores), np.maximum(-scores, 0)], axis=1)
