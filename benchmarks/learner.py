@@ -28,9 +28,10 @@ from training.forward import Forward
 from training.learner import Learner
 from training.loop import make_replay
 from training.losses import Loss
-from training.replay import Batch, Replay, targets
+from training.replay import Batch, Replay
 from training.run import actor_settings_of, architecture_of
 from training.settings import LearnerSettings, Settings, load_settings
+from training.targets import targets
 
 
 class Case(NamedTuple):

@@ -31,10 +31,11 @@ from benchmarks.selfplay_plain import PlainProcesses, Played
 from selfplay.actor import Weights
 from selfplay.pool import RayPool
 from training.loop import TrainingLoop, make_replay
-from training.replay import Replay, targets
+from training.replay import Replay
 from training.run import actor_settings_of, architecture_of, start_ray
 from training.run_folder import RunFolder
 from training.settings import Settings, load_settings
+from training.targets import targets
 
 MODES: Final = {"policy": "demo", "search": "cpu"}
 """The config of each mode."""
