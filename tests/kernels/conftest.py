@@ -6,6 +6,8 @@ Triton decides while it is imported whether it interprets, so the variable is se
 
 import os
 from collections.abc import Iterator
+from functools import cache
+from typing import Any
 
 import pytest
 import torch
@@ -23,6 +25,27 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", "ignore::RuntimeWarning:triton.runtime.interpreter")
 
 
+@cache
+def hasten_the_interpreter() -> None:
+    """Let Triton patch its language once for a launch, not again at each call of a device function: half of the time.
+
+    What functions of its own library see (`triton.language.core`) it patches at the first such call, and leaves so.
+    """
+    import triton.language as tl
+    from triton.runtime import interpreter
+
+    original, libraries_patched = interpreter.InterpretedFunction.__call__, False
+
+    def call(self: Any, *arguments: Any, **options: Any) -> Any:
+        nonlocal libraries_patched
+        if libraries_patched or self.fn.__globals__.get("core") is not tl.core:
+            return self.rewrite()(*arguments, **options)
+        libraries_patched = True
+        return original(self, *arguments, **options)
+
+    interpreter.InterpretedFunction.__call__ = call
+
+
 def backend_of(path: str) -> str:
     return "triton" if path == "triton" else "torch"
 
@@ -31,6 +54,8 @@ def backend_of(path: str) -> str:
 def path(request: pytest.FixtureRequest) -> Iterator[str]:
     """Each implementation in turn; `numba` and `eager` are the two halves of backend="torch"."""
     name: str = request.param
+    if name == "triton" and not torch.cuda.is_available():
+        hasten_the_interpreter()
     if name == "eager":
         with without_numba():
             yield name

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import Tensor
 
 import kernels
-from tests.kernels.family import OPS, Op, make_case, run
+from tests.kernels.family import DIFFERENTIABLE, OPS, Case, Op, make_case, run
 from tests.kernels.test_failures import same_bits
 
 
@@ -37,17 +38,22 @@ def test_a_batch_is_its_rows_in_any_order(op: Op, backend: str) -> None:
         assert same_bits(whole[order], one)
 
 
-def test_gradients_of_a_row_alone(backend: str) -> None:
-    case = make_case(5, 72)
-    logits = case.logits.clone().requires_grad_()
-    terms = kernels.masked_policy_terms(logits, case.targets, legal=case.legal, backend=backend)
-    (whole,) = torch.autograd.grad((terms.log_prob - 0.5 * terms.entropy).sum(), logits)
+@pytest.mark.parametrize("size", [72, pytest.param(1880, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("op", DIFFERENTIABLE, ids=lambda op: op.name)
+def test_gradients_of_a_row_alone(op: Op, size: int, backend: str) -> None:
+    case = make_case(5, size)
+
+    def gradient(part: Case, upstream: list[Tensor] | None) -> tuple[Tensor, list[Tensor]]:
+        logits = part.logits.clone().requires_grad_()
+        results = [result for result in op.run(part.with_logits(logits), backend) if result.requires_grad]
+        generator = torch.Generator().manual_seed(1)
+        upstream = upstream or [torch.randn(r.shape, generator=generator).to(r) for r in results]
+        return torch.autograd.grad(results, logits, upstream)[0], upstream
+
+    whole, upstream = gradient(case, None)
     for i in range(5):
-        row = case.row(i)
-        alone = row.logits.clone().requires_grad_()
-        terms = kernels.masked_policy_terms(alone, row.targets, legal=row.legal, backend=backend)
-        (one,) = torch.autograd.grad((terms.log_prob - 0.5 * terms.entropy).sum(), alone)
-        assert same_bits(whole[i : i + 1], one)
+        alone, _ = gradient(case.row(i), [g[i : i + 1] for g in upstream])
+        assert same_bits(whole[i : i + 1], alone)
 
 
 def test_shift_invariance(backend: str) -> None:

@@ -1,14 +1,19 @@
-"""Hypothesis draws shapes, strides, dtypes, legality and poison, and compares every op with float64."""
+"""Hypothesis draws shapes, strides, dtypes, legality and poison, and compares every op with float64.
+
+The slow suite draws 4,500 cases an op: 2,000 for the loops, 2,000 for PyTorch's operators, 500 for the interpreter.
+"""
 
 from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import kernels
 from kernels.backend import without_numba
 from tests.kernels.family import DEVICE, DIFFERENTIABLE, OPS, Case, Op, finish_case, run
 from tests.kernels.test_failures import same_bits
@@ -46,6 +51,10 @@ QUIET = (HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.
 # Reproducible from run to run: a failure here must be a failure everywhere.
 few = settings(max_examples=6, deadline=None, suppress_health_check=QUIET, derandomize=True, database=None)
 many = settings(few, max_examples=2000)
+some = settings(few, max_examples=500)  # the interpreter takes ten times as long
+by_path = pytest.mark.parametrize("path", ["numba", "eager"], indirect=True)
+interpreted = pytest.mark.parametrize("path", ["triton"], indirect=True)
+NO_GRADIENT = [op for op in OPS if op not in DIFFERENTIABLE]
 
 
 @pytest.mark.parametrize("op", DIFFERENTIABLE, ids=lambda op: op.name)
@@ -56,7 +65,8 @@ def test_any_case(op: Op, backend: str, case: Case) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(600)
+@by_path
 @pytest.mark.parametrize("op", DIFFERENTIABLE, ids=lambda op: op.name)
 @many
 @given(case=cases(widest=600))
@@ -65,11 +75,16 @@ def test_two_thousand_cases(op: Op, backend: str, case: Case) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(3600)
-@pytest.mark.parametrize("op", [op for op in OPS if op not in DIFFERENTIABLE], ids=lambda op: op.name)
-@many
-@given(case=cases(widest=600))
-def test_two_thousand_cases_of_what_has_no_gradient(op: Op, backend: str, case: Case) -> None:
+@pytest.mark.timeout(600)
+@interpreted
+@pytest.mark.parametrize("op", DIFFERENTIABLE, ids=lambda op: op.name)
+@some
+@given(case=cases(widest=200))
+def test_five_hundred_cases_interpreted(op: Op, backend: str, case: Case) -> None:
+    check(op, case, backend)
+
+
+def check_choices(op: Op, case: Case, backend: str) -> None:
     """Legal or -1, finite where there is a choice, equal for any form of legality and any poison."""
     results, _ = run(op, case, backend)
     clean = case.with_logits(torch.where(case.mask, case.logits, 0.0))
@@ -84,6 +99,63 @@ def test_two_thousand_cases_of_what_has_no_gradient(op: Op, backend: str, case: 
     legal = torch.cat([case.mask, torch.ones(len(some), 1, dtype=torch.bool, device=DEVICE)], 1)
     assert legal.gather(1, torch.where(chosen < 0, case.mask.shape[1], chosen)).all()
     assert torch.equal(chosen[:, 0] >= 0, some)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@by_path
+@pytest.mark.parametrize("op", NO_GRADIENT, ids=lambda op: op.name)
+@many
+@given(case=cases(widest=600))
+def test_two_thousand_cases_of_what_has_no_gradient(op: Op, backend: str, case: Case) -> None:
+    check_choices(op, case, backend)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@interpreted
+@pytest.mark.parametrize("op", NO_GRADIENT, ids=lambda op: op.name)
+@some
+@given(case=cases(widest=200))
+def test_five_hundred_cases_of_what_has_no_gradient_interpreted(op: Op, backend: str, case: Case) -> None:
+    check_choices(op, case, backend)
+
+
+def check_meters(case: Case, backend: str) -> None:
+    """invalid_mass is the sum of what stands at illegal entries; words are what NumPy packs, and back again."""
+    mass = kernels.invalid_mass(case.logits, legal=case.legal, backend=backend)
+    want = torch.where(case.mask, 0.0, case.logits.double().abs()).sum(1)
+    torch.testing.assert_close(mass.double(), want, rtol=1e-5, atol=1e-30, equal_nan=True)
+    words = kernels.pack_legal(case.legal, backend=backend)
+    rows, size = case.mask.shape
+    padded = np.zeros((rows, 4 * words.shape[1]), dtype=np.uint8)
+    padded[:, : (size + 7) // 8] = np.packbits(case.mask.cpu().numpy(), axis=1, bitorder="little")
+    assert np.array_equal(words.cpu().numpy(), padded.view("<i4"))
+    assert torch.equal(kernels.unpack_legal(words, size, backend=backend), case.mask)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@by_path
+@many
+@given(case=cases(widest=600))
+def test_two_thousand_meters(backend: str, case: Case) -> None:
+    check_meters(case, backend)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@interpreted
+@some
+@given(case=cases(widest=200))
+def test_five_hundred_meters_interpreted(backend: str, case: Case) -> None:
+    check_meters(case, backend)
+
+
+@few
+@given(case=cases(widest=200))
+def test_any_meter(backend: str, case: Case) -> None:
+    check_meters(case, backend)
 
 
 @pytest.mark.parametrize("op", DIFFERENTIABLE, ids=lambda op: op.name)
