@@ -78,13 +78,27 @@ def evaluate(
     simulations: Annotated[int, typer.Option(min=0, max=100_000, help="Of the agent's search; 0: one ply.")] = 64,
     policy: Annotated[bool, typer.Option("--policy", help="Play the policy alone, without search.")] = False,
     seconds: Annotated[float, typer.Option(min=0.001, max=3600, help="A UCI engine's time a move.")] = 0.1,
+    pgn: Annotated[Path | None, typer.Option(help="Write the games there, fit for zeromass replay.")] = None,
     as_json: _Json = False,
 ) -> int:
     """Play a match and print wins, draws, losses and the score with its 95 % interval."""
     from training.evaluation import evaluate_command
 
     _exclusive(weights, run)
-    return evaluate_command(weights, run, opponent, games, seed, as_json, simulations, policy, seconds)
+    return evaluate_command(weights, run, opponent, games, seed, as_json, simulations, policy, seconds, pgn)
+
+
+@app.command()
+def replay(
+    pgn: Annotated[Path, typer.Argument(metavar="GAME.pgn", help="Saved by play, or by evaluate --pgn.")],
+    weights: _Weights = None,
+    run: _Run = None,
+) -> int:
+    """Let the agent choose the moves of saved games again, and say where they differ (exit code 1)."""
+    _exclusive(weights, run)
+    from agent.play.replay import replay_command
+
+    return replay_command(pgn, weights, run)
 
 
 @app.command()
@@ -123,10 +137,16 @@ def doctor(as_json: _Json = False) -> int:
 
 @app.command()
 def benchmark(
-    what: Annotated[Literal["kernels", "rules", "search", "sparse"], typer.Argument()],
+    what: Annotated[Literal["kernels", "rules", "search", "sparse", "selfplay", "learner"], typer.Argument()],
+    settings: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEY=VALUE]...", help="Settings beside those of the configs (selfplay, learner)."),
+    ] = None,
     peers_python: Annotated[
         str | None, typer.Option(metavar="PATH", help="An interpreter that has OpenSpiel, Pgx, mctx (rules, search).")
     ] = None,
+    rounds: Annotated[int | None, typer.Option(min=1, help="Times measured in turn (selfplay, learner).")] = None,
+    seconds: Annotated[float | None, typer.Option(min=0.001, help="Of one timing (selfplay, learner).")] = None,
     as_json: _Json = False,
 ) -> int:
     """Measure against the alternatives in one sitting."""
@@ -148,6 +168,13 @@ def benchmark(
         if not Path(peers_python).is_file():
             raise InputError(f"--peers-python '{peers_python}' does not exist; name a Python interpreter")
         options["peers_python"] = peers_python
+    for name, given in {"overrides": settings, "rounds": rounds, "seconds": seconds}.items():
+        if given is None or given == []:
+            continue
+        if what not in ("selfplay", "learner"):
+            word = f"'{given[0]}'" if isinstance(given, list) else f"--{name} {given}"
+            raise InputError(f"{word} has no use here; only selfplay and learner take settings, --rounds and --seconds")
+        options[name] = given
     print_benchmark(module.run(**options), as_json)
     return 0
 

@@ -36,6 +36,7 @@ class Thinking(Protocol):
         overhead: float = 0.0,
         key: int = 0,
         seed: int = 0,
+        proofs: bool = True,
     ) -> Report:
         """See `Thinker.think`."""
         ...

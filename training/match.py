@@ -13,6 +13,9 @@ from agent.player import Player
 from agent.rules import Games, Termination
 from selfplay.openings import mix, random_opening
 
+Recorder = Callable[[NDArray[np.int64], NDArray[np.uint16]], None]
+"""Hears of every move: rows [R] and vocabulary indices [R]."""
+
 
 @dataclass(frozen=True)
 class MatchResult:
@@ -89,6 +92,7 @@ def play_match(
     opening_plies: int = 4,
     ply_cap: int = 300,
     progress: Callable[[int], None] | None = None,
+    record: Recorder | None = None,
 ) -> MatchResult:
     """Play all games side by side; each random opening is played twice, with colours exchanged.
 
@@ -100,9 +104,10 @@ def play_match(
         opening_plies: random plies before the players take over.
         ply_cap: a game this long is a draw.
         progress: called with the number of games that just ended.
+        record: called with the rows and the legal moves just played in them, those of the openings too.
     """
     points = np.zeros(games)
-    boards = _start(games, seed, opening_plies)
+    boards = _start(games, seed, opening_plies, record)
     illegal_moves = 0
     player_is_black = np.arange(games) % 2 == 1
     active = np.arange(games)
@@ -122,6 +127,8 @@ def play_match(
             moves = mover.choose(boards.take(rows)).moves
             legal = _is_legal(boards.positions[rows], moves)
             boards.play(moves[legal], rows[legal])
+            if record is not None:
+                record(rows[legal], moves[legal])
             points[rows[~legal]] = -1 if mover is player else 1
             illegal_moves += int((~legal).sum()) if mover is player else 0
             active = np.setdiff1d(active, rows[~legal])
@@ -135,10 +142,13 @@ def _is_legal(positions: NDArray[np.uint64], moves: NDArray[np.uint16]) -> NDArr
     return known & rules.is_legal(positions, np.where(known, moves, 0))
 
 
-def _start(games: int, seed: int, opening_plies: int) -> Games:
+def _start(games: int, seed: int, opening_plies: int, record: Recorder | None) -> Games:
     boards = Games(games)
     seeds: NDArray[np.int64] = mix(np.arange(games // 2 + 1, dtype=np.int64) + 1_000_003 * seed)
     for row in range(games):
         for move in random_opening(int(seeds[row // 2]), opening_plies):
-            boards.play(np.array([move], np.uint16), np.array([row]))
+            moves, rows = np.array([move], np.uint16), np.array([row])
+            boards.play(moves, rows)
+            if record is not None:
+                record(rows, moves)
     return boards

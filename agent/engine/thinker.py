@@ -74,6 +74,7 @@ class Thinker:
         overhead: float = 0.0,
         key: int = 0,
         seed: int = 0,
+        proofs: bool = True,
     ) -> Report:
         """Think until a limit is reached or `control` stops it; at least one slice.
 
@@ -87,16 +88,18 @@ class Thinker:
             overhead: seconds to come off every limit in time.
             key: names the game, for the noise; see `GumbelSearch.run`, also for `seed`.
             seed: of the noise.
+            proofs: whether proven mates end the search and decide; without, the move is `GumbelSearch`'s.
 
         Raises:
             ValueError: no legal move, or the network answers with what is no number.
         """
         control = control or Control()
         search, games = self._search, Games.from_boards([board])
+        games.ply[:] = board.ply()  # the noise of a game differs from ply to ply
         black = board.turn == chess.BLACK
         chosen = [move for move in limits.moves if chess.Move.from_uci(move) in board.legal_moves]
         allowed = np.array([vocabulary.from_uci(move, black=black) for move in chosen], np.uint16) if chosen else None
-        search.begin(games, allowed=allowed, key=key, seed=seed, gumbel_scale=temperature)
+        search.begin(games, allowed=allowed, key=key, seed=seed, gumbel_scale=temperature, proofs=proofs)
         begun = time.perf_counter()
         looks = _Looks(begun)
 

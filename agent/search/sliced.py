@@ -110,7 +110,7 @@ class SlicedSearch:
         self._tree = make_kept_tree(max(megabytes * 2**20 // BYTES_EACH, 2 * MAX_LEGAL))
         self._proofs = np.zeros(len(self._tree.nodes), np.int16)
         self._proven_at = 0
-        self._rounds = 0
+        self._rounds, self._proves = 0, True
 
     def begin(
         self,
@@ -120,6 +120,7 @@ class SlicedSearch:
         key: int = 0,
         seed: int = 0,
         gumbel_scale: float | None = None,
+        proofs: bool = True,
     ) -> None:
         """Take up the only game of `games`; what was searched before is forgotten.
 
@@ -129,6 +130,7 @@ class SlicedSearch:
             key: names the game, for the noise; see `GumbelSearch.run`, also for `seed`.
             seed: of the noise.
             gumbel_scale: other than in the settings.
+            proofs: whether to prove mates.
 
         Raises:
             ValueError: no legal move, or the network's answer is no number.
@@ -141,7 +143,7 @@ class SlicedSearch:
         self._history, self._length = histories[0], np.int64(lengths[0])
         self._root.base[:] = 0
         self._root.draws[:] = 0
-        self._proven_at, self._rounds = 0, 0
+        self._proven_at, self._rounds, self._proves = 0, 0, proofs
         everything = np.zeros(0, np.uint16)
         words = np.uint64(seed & (2**64 - 1)), np.uint64(key & (2**64 - 1))
         stream = np.uint64(noise_stream(*words, np.int64(games.ply[0])))
@@ -291,7 +293,9 @@ class SlicedSearch:
 
     def _prove(self, cheap: int = _CHEAP) -> None:
         nodes = int(self._tree.state[NODES])
-        if nodes != self._proven_at and (nodes < cheap or nodes > _PROOF_GROWTH * self._proven_at):
+        if not self._proves:
+            self._proofs[:nodes] = 0
+        elif nodes != self._proven_at and (nodes < cheap or nodes > _PROOF_GROWTH * self._proven_at):
             prove(self._tree, self._proofs)
             self._proven_at = nodes
         elif nodes > self._proven_at:

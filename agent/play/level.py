@@ -1,0 +1,71 @@
+"""How strongly the agent plays, as people say it."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from agent.engine.strength import STRONGEST, WEAKEST, strength_of
+from agent.errors import InputError
+from agent.notation import quote
+
+USUAL: Final = 800
+"""Simulations of a move, unless somebody says otherwise."""
+MOST: Final = 1_000_000
+_LEVEL: Final = re.compile(
+    r"(elo)?\s*([0-9]{1,9}(?:\.[0-9]{1,3})?)\s*(s|sec|seconds|simulations|sims|elo)?", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True)
+class Level:
+    """Simulations a move, or seconds a move, or an Elo-like number: exactly one of them."""
+
+    simulations: int | None = None
+    seconds: float | None = None
+    elo: int | None = None
+    """Approximate; see `engine.strength`."""
+
+    def __str__(self) -> str:
+        if self.elo is not None:
+            return f"about {self.elo} Elo"
+        return f"{self.seconds:g} s a move" if self.seconds is not None else f"{self.simulations} simulations"
+
+    @property
+    def temperature(self) -> float:
+        """Of the noise at the root."""
+        return strength_of(self.elo).temperature if self.elo is not None else 0.0
+
+    def budget(self, speed: float) -> int:
+        """Simulations of a move where the agent does `speed` a second.
+
+        Seconds become simulations before the move is thought about, so that a saved game can be replayed.
+        """
+        if self.elo is not None:
+            return strength_of(self.elo).simulations
+        if self.seconds is not None:
+            return min(max(round(speed * self.seconds), 1), MOST)
+        return self.simulations or USUAL
+
+
+def read_level(text: str) -> Level:
+    """`400`, `400 simulations`, `2s`, `0.5 s`, `elo 1200`, `1200 elo`.
+
+    Raises:
+        InputError: it is none of these, or out of range.
+    """
+    match = _LEVEL.fullmatch(text.strip())
+    wanted = f"give simulations such as 400, seconds such as 2s, or elo 1200 ({WEAKEST}..{STRONGEST})"
+    if match is None:
+        raise InputError(f"strength {quote(text)} cannot be read; {wanted}")
+    before, number, behind = match[1], float(match[2]), (match[3] or "").lower()
+    if before or behind == "elo":
+        if not WEAKEST <= number <= STRONGEST or not number.is_integer() or (before and behind):
+            raise InputError(f"strength {quote(text)} is out of range; {wanted}")
+        return Level(elo=int(number))
+    if behind.startswith("s") and not behind.startswith("sim"):
+        if not 0.001 <= number <= 3600:
+            raise InputError(f"strength {quote(text)} is out of range; seconds are 0.001..3600")
+        return Level(seconds=number)
+    if not number.is_integer() or not 1 <= number <= MOST:
+        raise InputError(f"strength {quote(text)} is out of range; simulations are whole, 1..{MOST}")
+    return Level(simulations=int(number))

@@ -1,0 +1,130 @@
+"""`zeromass replay`: plays a saved game again, move for move, and says where the agent now plays otherwise."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import chess
+import chess.pgn
+
+from agent.engine.limits import Limits
+from agent.errors import InputError
+from agent.opponent import Opponent, load_opponent
+from agent.play.provenance import GUMBEL, OPENING, Source, read_source, simulations_of
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A move that the agent does not find again."""
+
+    ply: int
+    """Counted from 1 in the game's main line."""
+    played: str
+    """SAN with its number, as `12. Nf3`."""
+    now: str
+    """SAN."""
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What came of one game."""
+
+    moves: int
+    """Moves of the agent that were replayed."""
+    untold: int
+    """Moves of the agent that do not tell their simulations."""
+    differences: tuple[Difference, ...]
+
+
+def read_games(path: Path) -> Iterator[chess.pgn.Game]:
+    """The games of a PGN file.
+
+    Raises:
+        InputError: it cannot be opened, holds no game, or a game has an illegal move.
+    """
+    try:
+        file = path.open(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise InputError(f"'{path}' cannot be read ({error.strerror}); name a PGN file") from error
+    with file:
+        number = 0
+        while (game := chess.pgn.read_game(file)) is not None:
+            number += 1
+            if game.errors:
+                raise InputError(f"game {number} of '{path}' cannot be read ({game.errors[0]}); correct it")
+            yield game
+    if number == 0:
+        raise InputError(f"'{path}' holds no game; name a PGN file")
+
+
+def replay_game(game: chess.pgn.Game, opponent: Opponent) -> Replayed:
+    """Let `opponent` choose each move of the agent again, in the positions that were played.
+
+    Raises:
+        InputError: neither side was played by the agent, or other weights played.
+    """
+    sources = {color: source for color in chess.COLORS if (source := read_source(game, color)) is not None}
+    if not sources:
+        raise InputError(
+            "this game does not say which weights played (no header WhiteWeights or BlackWeights); "
+            "replay games saved by zeromass play or zeromass evaluate --pgn"
+        )
+    ours = opponent.identity.split()[0]
+    mine = {color: source for color, source in sources.items() if source.weights.split()[0] == ours}
+    if not mine:
+        theirs = ", ".join(sorted({source.weights for source in sources.values()}))
+        raise InputError(f"the game was played with {theirs}, not {ours}; name those weights by --weights or --run")
+    moves = untold = 0
+    differences = []
+    board = game.board()
+    opening = game.headers.get(OPENING, "0")
+    chosen_from = int(opening) if opening.isdecimal() else 0
+    for ply, node in enumerate(game.mainline(), 1):
+        source = mine.get(board.turn) if ply > chosen_from else None
+        if source is not None:
+            simulations = source.simulations or simulations_of(node.comment)
+            if simulations is None:
+                untold += 1
+            else:
+                moves += 1
+                found = _think(board, opponent, source, simulations)
+                if found != node.move:
+                    dots = "." if board.turn == chess.WHITE else "..."
+                    played = f"{board.fullmove_number}{dots} {board.san(node.move)}"
+                    differences.append(Difference(ply, played, board.san(found)))
+        board.push(node.move)
+    return Replayed(moves, untold, tuple(differences))
+
+
+def _think(board: chess.Board, opponent: Opponent, source: Source, simulations: int) -> chess.Move:
+    return opponent.think(
+        board,
+        Limits(simulations=simulations),
+        temperature=source.temperature,
+        seed=source.seed,
+        proofs=source.search != GUMBEL,
+    ).best.move
+
+
+def replay_command(path: Path, weights: Path | None, run: str | None) -> int:
+    """`zeromass replay`; returns the exit code: 1 if a move differs.
+
+    Raises:
+        InputError: no such file, no game in it, or none that these weights played.
+    """
+    games = list(read_games(path))
+    opponent = load_opponent(weights, run)
+    print(f"replaying with {opponent.origin}")
+    same = True
+    for number, game in enumerate(games, 1):
+        try:
+            done = replay_game(game, opponent)
+        except InputError as error:
+            raise InputError(f"game {number} of '{path}': {error}") from error
+        same &= not done.differences
+        print(f"game {number}: {done.moves - len(done.differences)} of {done.moves} moves of the agent found again")
+        if done.untold:
+            print(f"  {done.untold} more do not tell their simulations")
+        for difference in done.differences:
+            print(f"  differs at {difference.played}: now {difference.now}")
+    return 0 if same else 1

@@ -1,0 +1,39 @@
+"""How strongly the agent plays, in words."""
+
+import pytest
+
+from agent.errors import InputError
+from agent.play.level import Level, read_level
+
+
+@pytest.mark.parametrize(
+    ("text", "level", "says"),
+    [
+        ("400", Level(simulations=400), "400 simulations"),
+        (" 7 Simulations", Level(simulations=7), "7 simulations"),
+        ("2s", Level(seconds=2.0), "2 s a move"),
+        ("0.5 seconds", Level(seconds=0.5), "0.5 s a move"),
+        ("elo 1200", Level(elo=1200), "about 1200 Elo"),
+        ("1200 elo", Level(elo=1200), "about 1200 Elo"),
+    ],
+)
+def test_read(text: str, level: Level, says: str) -> None:
+    assert read_level(text) == level
+    assert str(level) == says
+    assert read_level(str(level).removesuffix(" a move").removeprefix("about ")) == level
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x", "0", "0s", "99999999", "1.5", "elo 5", "elo 1200 elo", "elo 1200.5", "-3", "4000s", "2 s s"]
+)
+def test_refused_with_a_sentence_that_quotes_it(text: str) -> None:
+    with pytest.raises(InputError, match=repr(text)):
+        read_level(text)
+
+
+def test_budget() -> None:
+    assert Level(simulations=7).budget(1000) == 7
+    assert Level(seconds=0.5).budget(1000) == 500
+    assert Level(seconds=0.001).budget(1) == 1
+    assert Level(elo=600).budget(10**9) == 4
+    assert Level(elo=600).temperature > Level(elo=1500).temperature > Level(simulations=5).temperature == 0
