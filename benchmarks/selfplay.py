@@ -25,6 +25,7 @@ import ray
 import torch
 
 from agent.compilation import warm_up
+from agent.errors import InputError
 from agent.networks import make_network
 from benchmarks.selfplay_flow import Flow, WatchedPool
 from benchmarks.selfplay_plain import PlainProcesses, Played
@@ -64,14 +65,14 @@ def drive(pool: WatchedPool, replay: Replay, settings: Settings, weights: Weight
 
 
 def learn(pool: WatchedPool, settings: Settings, seconds: float) -> tuple[Flow, int]:
-    """The training loop for `seconds`; what flowed and how many steps were made."""
+    """The training loop for `seconds` and at least one step; what flowed and how many steps were made."""
     with tempfile.TemporaryDirectory() as folder:
         own = settings.model_copy(update={"run": settings.run.model_copy(update={"folder": folder})})
         loop = TrainingLoop(own, RunFolder.create(own, None), make_network(architecture_of(own)))
         pool.begin()
         deadline = perf_counter() + seconds
         try:
-            loop.run(pool, stop=lambda: perf_counter() > deadline, tick=lambda _: None)
+            loop.run(pool, stop=lambda: perf_counter() > deadline and loop.learner.step > 0, tick=lambda _: None)
         finally:
             loop.close()
         return pool.flow, loop.learner.step
@@ -135,11 +136,14 @@ def run(
         {"results": [{name, value, unit}], "ratios": [{name, value, low, high}]}.
 
     Raises:
-        InputError: an override is refused.
+        InputError: an override is refused, or leaves no actor.
     """
     report = progress or (lambda _: None)
     # The learner's turn is too short to fill a config's replay first.
     chosen = {mode: load_settings(MODES[mode], ["replay.warmup=1024", *overrides]) for mode in modes}
+    for settings in chosen.values():
+        if settings.selfplay.actors == 0:
+            raise InputError("selfplay.actors=0 leaves nothing to compare with plain processes; give at least 1")
     warm_up(report)
     found: dict[str, list[dict[str, Any]]] = {"results": [], "ratios": []}
     for mode, settings in chosen.items():

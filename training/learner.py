@@ -71,8 +71,9 @@ class Learner:
             value_weight=settings.value_weight,
             entropy_bonus=settings.entropy_bonus,
         )
+        # Fused: one pass over memory a step, where the default makes a dozen; half of a sparse step went into those.
         self.optimizer = torch.optim.AdamW(
-            self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+            self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
         )
 
     def learning_rate(self, progress: float) -> float:

@@ -1,0 +1,109 @@
+"""The benchmarks of self-play and of the learner: what they compare is alike, and they report what they should."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+import zeromass
+from agent.networks import make_network
+from benchmarks import learner as learner_benchmark
+from benchmarks import selfplay as selfplay_benchmark
+from benchmarks.learner_plain import PlainLearner
+from benchmarks.selfplay_flow import WatchedPool
+from selfplay.pool import LocalPool
+from training.learner import Learner
+from training.loop import make_replay
+from training.run import actor_settings_of, architecture_of
+from training.settings import load_settings
+
+TINY = ["selfplay.games=4", "selfplay.ply_cap=16", "selfplay.plies_per_call=4", "learner.batch_size=32"]
+
+
+@pytest.mark.parametrize("case", list(learner_benchmark.CASES))
+def test_the_plain_step_is_the_learners_step(case: str) -> None:
+    """The same loss and the same gradients, to rounding."""
+    config, overrides = learner_benchmark.CASES[case]
+    settings = load_settings(config, [*overrides, *TINY])
+    searched = settings.selfplay.simulations > 0
+    torch.manual_seed(0)
+    networks = [make_network(architecture_of(settings)) for _ in range(2)]
+    networks[1].load_state_dict(networks[0].state_dict())
+    batch = learner_benchmark.filled_replay(settings, 64).sample(32, np.random.default_rng(0))
+    ours = Learner(networks[0], settings.learner, searched=searched)
+    ours.train(batch, progress=0.0)
+    loss = PlainLearner(networks[1], settings.learner, searched=searched, device=ours.device).train(batch)
+    assert ours.means.take()["loss/total"] == pytest.approx(loss, rel=1e-5)
+    for one, two in zip(networks[0].parameters(), networks[1].parameters(), strict=True):
+        assert one.grad is not None
+        assert two.grad is not None
+        torch.testing.assert_close(one.grad, two.grad, rtol=1e-3, atol=1e-6)
+
+
+def test_learner_command(capsys: pytest.CaptureFixture[str]) -> None:
+    words = "benchmark learner --json --rounds 1 --seconds 0.01"
+    assert zeromass.main([*words.split(), *TINY]) == 0
+    found = json.loads(capsys.readouterr().out)
+    names = {row["name"]: row for row in found["results"]}
+    for case in learner_benchmark.CASES:
+        for threads in ("1 thread", "2 threads"):
+            title = f"{case}, batch 32, {threads}"
+            assert names[f"{title}: trained"]["unit"] == "positions/s"
+            shares = [names[f"{title}: share, {stage}"]["value"] for stage in learner_benchmark.STAGES]
+            assert min(shares) > 0
+            assert sum(shares) == pytest.approx(1)
+    assert {row["name"] for row in found["ratios"]} == {
+        name.replace(": trained, plain step", ": ours / plain") for name in names if "plain" in name
+    }
+
+
+def test_a_watched_pool_counts_what_passes() -> None:
+    settings = load_settings("demo", [*TINY, "learner.publish_steps=1"])
+    actors = actor_settings_of(settings)
+    weights = {name: tensor.numpy().copy() for name, tensor in make_network(actors.architecture).state_dict().items()}
+    inner, replay = LocalPool(actors), make_replay(settings)
+    inner.publish(weights, 0)
+    pool = WatchedPool(inner)
+    flow = selfplay_benchmark.drive(pool, replay, settings, weights, seconds=0.5)
+    assert flow.plies % (4 * 4) == 0  # whole calls
+    assert flow.games == replay.games > 0
+    assert len(flow.putting) == int(flow.plies // selfplay_benchmark.positions_a_version(settings))
+    assert len(flow.latencies) in (len(flow.putting), len(flow.putting) - 1)
+    assert 0 < sum(flow.stages.values()) <= flow.seconds
+    size, size_a_position, _ = flow.message()
+    assert 64 < size_a_position < size
+
+
+@pytest.mark.slow
+def test_selfplay_command(capsys: pytest.CaptureFixture[str]) -> None:
+    words = "benchmark selfplay --json --rounds 1 --seconds 0.3 learner.publish_steps=1 replay.warmup=64"
+    assert zeromass.main([*words.split(), *TINY, "selfplay.actors=1"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    names = {(row["name"], row["unit"]): row["value"] for row in found["results"]}
+    for mode in selfplay_benchmark.MODES:
+        for figure in ("plain processes", "Ray actors", "beside the learner, trained"):
+            assert names[f"{mode}: {figure}", "positions/s"] > 0
+        assert names[f"{mode}: a position as sent", "bytes"] > 64
+        assert names[f"{mode}: weights", "bytes"] > 1e6
+        assert names[f"{mode}: publishing until an actor's games name the version", "ms"] > 0
+        shares = [value for (name, _), value in names.items() if name.startswith(f"{mode}: share, ")]
+        assert len(shares) == 6
+        assert min(shares) >= 0
+        assert sum(shares) == pytest.approx(1)
+    for ratio in found["ratios"]:
+        assert 0 < ratio["low"] <= ratio["value"] <= ratio["high"]
+
+
+def test_what_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    for words, sentence in (
+        (["benchmark", "learner", "learner.batchsize=3"], "did you mean 'learner.batch_size'"),
+        (["benchmark", "kernels", "learner.batch_size=3"], "'learner.batch_size=3'"),
+        (["benchmark", "kernels", "--rounds", "2"], "--rounds 2"),
+        (["benchmark", "selfplay", "selfplay.actors=0"], "selfplay.actors=0"),
+    ):
+        assert zeromass.main(words) == 2
+        told = capsys.readouterr()
+        assert told.out == ""
+        assert sentence in told.err
+        assert told.err.count("\n") == 1
