@@ -1,7 +1,7 @@
 """Positions in, priors' logits and values out: the one face of the network for players and generators."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -55,6 +55,9 @@ class Evaluator:
         """Rows of smaller batches are rounded otherwise; `evaluate_legal` fills them up."""
         self._network = network.to(self.device).eval()
 
+    overlaps = False
+    """Whether `ask_legal` returns before the answer is there, so that callers can work meanwhile."""
+
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Swap in other weights of the same architecture."""
         self._network.load_state_dict(state)
@@ -103,6 +106,20 @@ class Evaluator:
         legal = torch.from_numpy(pack_moves(moves, counts)).to(evaluation.logits.device)
         compact = legal_log_probs(evaluation.logits[:length], legal=legal, width=int(counts.max(initial=1)))
         return LegalEvaluation(compact.log_probs.cpu().numpy(), evaluation.values[:length].cpu().numpy())
+
+    def ask_legal(
+        self, positions: NDArray[np.uint64], moves: NDArray[np.uint16], counts: NDArray[np.int32]
+    ) -> Callable[[], LegalEvaluation]:
+        """As `evaluate_legal`, in two steps: the arrays were read when this returns, the result waits for the answer.
+
+        Answers may be asked for in advance, and are to be taken in the order of asking.
+        """
+        found = self.evaluate_legal(positions, moves, counts)
+        return lambda: found
+
+    def take_version(self, loaded: int) -> int:
+        """The oldest version of weights that answered since the last call; `loaded` if they are this object's own."""
+        return loaded
 
     def _forward(self, positions: NDArray[np.uint64]) -> Evaluation:
         return self._forward_planes(torch.from_numpy(planes(positions)))

@@ -6,19 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import perf_counter
 
-import numpy as np
 import ray
 import torch
-from numpy.typing import NDArray
 
 import kernels
+from agent.evaluator import Evaluator
+from agent.evaluator_choice import AUTO
 from agent.evaluators import make_evaluator
 from agent.networks import AnyArchitecture, make_network
 from selfplay.generator import Generator, GeneratorSettings, GeneratorStatistics
+from selfplay.inference import InferenceHandle, RemoteEvaluator
+from selfplay.inference import Weights as Weights
 from selfplay.record import GameRecord
-
-Weights = Mapping[str, NDArray[np.float32]]
-"""Published weights: a network's state as arrays by name."""
 
 
 @dataclass(frozen=True)
@@ -51,15 +50,31 @@ class ActorSettings:
     plies_per_call: int
     threads: int
     cuda: bool
+    runtime: str = AUTO
+    """Of a residual network, see `agent.evaluator_choice`."""
+
+    @property
+    def reduced(self) -> bool:
+        """Whether the network may be evaluated in bfloat16 on a CPU: not where sampled log-probabilities are trained
+        on."""
+        return self.generator.search is not None
 
 
 class GamePlayer:
-    """A generator with weights that can be exchanged between calls; runs in an actor or in the learner's process."""
+    """A generator with weights that can be exchanged between calls; runs in an actor or in the learner's process.
 
-    def __init__(self, settings: ActorSettings, stream: int) -> None:
+    Args:
+        settings: of the player.
+        stream: of its generator.
+        evaluator: one made elsewhere; None: one of its own.
+    """
+
+    def __init__(self, settings: ActorSettings, stream: int, evaluator: Evaluator | None = None) -> None:
         self._settings = settings
         self._stream = stream
-        evaluator = make_evaluator(make_network(settings.architecture), "cuda" if settings.cuda else "cpu")
+        if evaluator is None:
+            network, device = make_network(settings.architecture), "cuda" if settings.cuda else "cpu"
+            evaluator = make_evaluator(network, device, runtime=settings.runtime, reduced=settings.reduced)
         self._generator = Generator(evaluator, settings.generator, seed=settings.seed, stream=stream)
         self._generator.version = -1
         self._ended: float | None = None
@@ -93,11 +108,18 @@ class GamePlayer:
 
 
 class GameActor:
-    """A thin coat for Ray: fetches weights only when their version is new, then plays."""
+    """A thin coat for Ray: fetches weights only when their version is new, then plays.
 
-    def __init__(self, settings: ActorSettings, stream: int) -> None:
+    Args:
+        settings: of the player.
+        stream: of its generator.
+        inference: the inference actor to ask; None: it evaluates the network itself.
+    """
+
+    def __init__(self, settings: ActorSettings, stream: int, inference: InferenceHandle | None = None) -> None:
         torch.set_num_threads(settings.threads)
-        self._player = GamePlayer(settings, stream)
+        self._remote = None if inference is None else RemoteEvaluator(inference)
+        self._player = GamePlayer(settings, stream, self._remote)
 
     def play(self, weights: list["ray.ObjectRef[Weights]"], version: int) -> GameBatch:
         """Play one call's plies with the given version.
@@ -106,6 +128,8 @@ class GameActor:
             weights: a list with one reference, so that Ray does not fetch what is not needed.
             version: of these weights.
         """
-        if version != self._player.version:
+        if self._remote is not None:
+            self._remote.use(weights, version)
+        elif version != self._player.version:
             self._player.load(ray.get(weights[0]), version)
         return self._player.play()

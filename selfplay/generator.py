@@ -114,6 +114,7 @@ class Generator:
         positions, keys = self._games.positions.copy(), self._row_keys()
         before_move = perf_counter()
         moved = self._mover.move(self._games, keys)
+        self.version = self.evaluator.take_version(self.version)
         before_meter = perf_counter()
         self._meter.check(moved.probabilities, positions)
         before_rules = perf_counter()

@@ -12,6 +12,7 @@ from ray.exceptions import RayActorError, RayTaskError
 
 from agent.meter import InvalidMassError
 from selfplay.actor import ActorSettings, GameActor, GameBatch, GamePlayer, Weights
+from selfplay.inference import InferenceSettings, start_inference
 
 IN_FLIGHT: Final = 2
 """Calls an actor may have under way: one played, one waiting, so it never idles between them."""
@@ -83,9 +84,18 @@ class RayPool:
         actors: how many.
         first_stream: of the first actor; each actor, and each replacement, gets the next.
         gpus: of each actor.
+        inference: of an actor that evaluates the network for all of them; None: each does so itself.
     """
 
-    def __init__(self, settings: ActorSettings, actors: int, *, first_stream: int = 0, gpus: float = 0) -> None:
+    def __init__(
+        self,
+        settings: ActorSettings,
+        actors: int,
+        *,
+        first_stream: int = 0,
+        gpus: float = 0,
+        inference: InferenceSettings | None = None,
+    ) -> None:
         self.restarts = 0
         self.streams = first_stream
         self._settings = settings
@@ -94,6 +104,11 @@ class RayPool:
         self._weights: list[ray.ObjectRef[Weights]] = []
         self._version = -1
         self._calls: dict[ray.ObjectRef[GameBatch], ray.actor.ActorHandle[GameActor]] = {}
+        self._inference = None
+        if inference is not None:
+            self._inference = start_inference(
+                settings.architecture, inference, callers=actors, reduced=settings.reduced
+            )
         self._actors = [self._start() for _ in range(actors)]
 
     @property
@@ -124,10 +139,14 @@ class RayPool:
         """Kill the actors; unfinished games are dropped."""
         for actor in self._actors:
             ray.kill(actor)
+        if self._inference is not None:
+            ray.kill(self._inference)
         self._actors, self._calls = [], {}
 
     def _start(self) -> "ray.actor.ActorHandle[GameActor]":
-        actor = cast("ray.actor.ActorHandle[GameActor]", self._actor_class.remote(self._settings, self.streams))
+        actor = cast(
+            "ray.actor.ActorHandle[GameActor]", self._actor_class.remote(self._settings, self.streams, self._inference)
+        )
         self.streams += 1
         return actor
 

@@ -29,6 +29,7 @@ from agent.sparse_architecture import SparseArchitecture
 from agent.weights import load_weights
 from selfplay.actor import ActorSettings
 from selfplay.generator import GeneratorSettings
+from selfplay.inference import InferenceSettings
 from selfplay.mover import PlayoutCap
 from selfplay.pool import LocalPool, Pool, RayPool
 from training.checkpoint import WEIGHTS, Checkpoint, newest_checkpoint
@@ -226,6 +227,31 @@ def actor_settings_of(settings: Settings) -> ActorSettings:
         plies_per_call=selfplay.plies_per_call,
         threads=selfplay.threads,
         cuda=selfplay.gpus > 0,
+        runtime=settings.inference.runtime,
+    )
+
+
+def inference_settings_of(settings: Settings) -> InferenceSettings | None:
+    """What the inference actor needs to know, if the settings ask for one.
+
+    Raises:
+        InputError: they ask for one that would have nothing to do.
+    """
+    inference = settings.inference
+    if not inference.actor:
+        return None
+    if settings.selfplay.actors == 0:
+        raise InputError("setting inference.actor=true needs game actors; set selfplay.actors to 1 or more")
+    if settings.network.kind == "sparse":
+        raise InputError(
+            "setting inference.actor=true is for network.kind=residual; a sparse network is evaluated inside the search"
+        )
+    return InferenceSettings(
+        batch_size=inference.batch_size,
+        max_wait_ms=inference.max_wait_ms,
+        gpus=inference.gpus,
+        threads=inference.threads,
+        runtime=inference.runtime,
     )
 
 
@@ -249,6 +275,7 @@ def architecture_of(settings: Settings) -> AnyArchitecture:
 def _pool(settings: Settings, loop: TrainingLoop, cluster: str | None, display: Display) -> Iterator[Pool]:
     selfplay = settings.selfplay
     actor_settings = actor_settings_of(settings)
+    inference = inference_settings_of(settings)
     first_stream = loop.counters.streams
     if selfplay.actors == 0:
         yield LocalPool(actor_settings, first_stream)
@@ -256,7 +283,9 @@ def _pool(settings: Settings, loop: TrainingLoop, cluster: str | None, display: 
     display.say(f"starting {selfplay.actors} self-play actors ...")
     start_ray(settings, cluster)
     try:
-        pool = RayPool(actor_settings, selfplay.actors, first_stream=first_stream, gpus=selfplay.gpus)
+        pool = RayPool(
+            actor_settings, selfplay.actors, first_stream=first_stream, gpus=selfplay.gpus, inference=inference
+        )
         try:
             yield pool
         finally:
@@ -280,10 +309,10 @@ def start_ray(settings: Settings, cluster: str | None) -> None:
             reason = " ".join(str(error).split())
             raise InputError(f"Ray cluster '{cluster}' cannot be joined ({reason}); check the address") from error
         return
-    selfplay = settings.selfplay
+    selfplay, inference = settings.selfplay, settings.inference
     ray.init(
         address="local",
-        num_cpus=max(selfplay.actors * selfplay.threads, usable_cores()),
+        num_cpus=max(selfplay.actors * selfplay.threads + inference.actor * inference.threads, usable_cores()),
         include_dashboard=False,
         log_to_driver=False,
         logging_level=logging.ERROR,

@@ -70,6 +70,19 @@ class SelfplaySettings(_Section):
     gpus: float = Field(0, ge=0, description="GPUs of each actor; above 0 it evaluates on CUDA.")
 
 
+class InferenceSection(_Section):
+    """Where and how self-play evaluates a residual network."""
+
+    runtime: Literal["auto", "eager", "channels_last", "packed", "bfloat16", "graphs"] = Field(
+        "auto", description="auto: the fastest here, measured once; bfloat16 on a CPU only with search."
+    )
+    actor: bool = Field(False, description="One actor evaluates for all game actors, in joint batches.")
+    batch_size: int = Field(256, ge=1, le=65_536, description="Positions that make a batch of that actor.")
+    max_wait_ms: float = Field(2.0, ge=0, le=1000, description="Longest wait of a request for others to join.")
+    gpus: float = Field(0, ge=0, description="GPUs of that actor; above 0 it evaluates on CUDA.")
+    threads: int = Field(1, ge=1, description="torch threads of that actor on the CPU.")
+
+
 class ReplaySettings(_Section):
     """The window that the learner samples from."""
 
@@ -125,6 +138,7 @@ class Settings(_Section):
     run: RunSettings = RunSettings()
     network: NetworkSettings = NetworkSettings()
     selfplay: SelfplaySettings = SelfplaySettings()
+    inference: InferenceSection = InferenceSection()
     replay: ReplaySettings = ReplaySettings()
     learner: LearnerSettings = LearnerSettings()
     evaluation: EvaluationSettings = EvaluationSettings()

@@ -1,6 +1,7 @@
 """Searching with a network that wants batches: one leaf a game waits, all of them are evaluated at once."""
 
-from typing import NamedTuple, Protocol
+from collections.abc import Callable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,22 @@ class LeafEvaluator(Protocol):
         ...
 
 
+@runtime_checkable
+class OverlappingLeaves(Protocol):
+    """A `LeafEvaluator` that can be asked now and listened to later."""
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether that saves time: then a search asks for one half of its games while it walks with the other."""
+        ...
+
+    def ask_leaves(
+        self, positions: NDArray[np.uint64], moves: NDArray[np.uint16], counts: NDArray[np.int32]
+    ) -> Callable[[], LeafValues]:
+        """As `evaluate_leaves`; the arrays were read when this returns, the result waits for the answer."""
+        ...
+
+
 class NetworkLeaves:
     """Evaluates leaves with an `Evaluator`; only the compact policy of legal moves leaves its device.
 
@@ -53,6 +70,18 @@ class NetworkLeaves:
     ) -> LeafValues:
         """See `LeafEvaluator`."""
         return LeafValues(*self._evaluator.evaluate_legal(positions, moves, counts))
+
+    @property
+    def overlaps(self) -> bool:
+        """See `OverlappingLeaves`."""
+        return self._evaluator.overlaps
+
+    def ask_leaves(
+        self, positions: NDArray[np.uint64], moves: NDArray[np.uint16], counts: NDArray[np.int32]
+    ) -> Callable[[], LeafValues]:
+        """See `OverlappingLeaves`."""
+        answer = self._evaluator.ask_legal(positions, moves, counts)
+        return lambda: LeafValues(*answer())
 
 
 class Waiting(NamedTuple):

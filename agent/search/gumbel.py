@@ -1,5 +1,10 @@
 """Gumbel search over batches of games: the public face of the search. See docs/search.md."""
 
+import itertools
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -11,6 +16,7 @@ from agent.search.batched import (
     LeafEvaluator,
     LeafValues,
     NetworkLeaves,
+    OverlappingLeaves,
     begin_games,
     make_streams,
     make_waiting,
@@ -20,7 +26,7 @@ from agent.search.batched import (
 from agent.search.compiled import CompiledEvaluator, search_loop
 from agent.search.result import SearchResult, make_output
 from agent.search.settings import SearchSettings
-from agent.search.walk import Tree, make_knobs, make_room, make_trees
+from agent.search.walk import Knobs, Room, Tree, make_knobs, make_room, make_trees
 
 
 class GumbelSearch:
@@ -96,28 +102,20 @@ class GumbelSearch:
     def _run_batched(
         self, network: LeafEvaluator, games: Games, keys: NDArray[np.uint64], seed: np.uint64
     ) -> SearchResult:
+        """In one part; or in two, each of which walks its trees while the other waits for the network."""
         batch = len(games)
-        history, lengths = games.history
-        trees, waiting, streams = self._trees_for(batch), make_waiting(batch), np.empty(batch, np.uint64)
+        trees, streams = self._trees_for(batch), np.empty(batch, np.uint64)
         make_streams(seed, keys, games.ply, streams)
-        length = begin_games(games.positions, trees, self._knobs, self._room, waiting)
-        while length > 0:
-            counts = waiting.counts[:length]
-            found = network.evaluate_leaves(waiting.positions[:length], waiting.moves[:length], counts)
-            log_probs, values = _checked_leaves(found, counts)
-            length = walk_games(
-                trees,
-                self._knobs,
-                history,
-                lengths,
-                streams,
-                log_probs,
-                values,
-                self._room,
-                waiting,
-            )
-        if length < 0:
-            raise _no_number(int(waiting.games[-1 - length]))
+        ask, cuts = _at_once(network), [0, batch]
+        if batch > 1 and isinstance(network, OverlappingLeaves) and network.overlaps:
+            ask, cuts = network.ask_leaves, [0, batch // 2, batch]
+        parts = deque(_Part(games, trees, streams, low, high) for low, high in itertools.pairwise(cuts))
+        for part in parts:
+            part.begin(self._knobs, self._room, ask)
+        while parts:
+            part = parts.popleft()
+            if part.walk(self._knobs, self._room, ask):
+                parts.append(part)
         output = make_output(batch)
         write_results(trees, self._knobs, output, self._room)
         return output.result()
@@ -127,6 +125,60 @@ class GumbelSearch:
         if len(self._trees.state) < games:
             self._trees = make_trees(games, self.settings.simulations)
         return self._trees
+
+
+_Ask = Callable[[NDArray[np.uint64], NDArray[np.uint16], NDArray[np.int32]], Callable[[], LeafValues]]
+
+
+def _at_once(network: LeafEvaluator) -> _Ask:
+    def ask(
+        positions: NDArray[np.uint64], moves: NDArray[np.uint16], counts: NDArray[np.int32]
+    ) -> Callable[[], LeafValues]:
+        found = network.evaluate_leaves(positions, moves, counts)
+        return lambda: found
+
+    return ask
+
+
+class _Part:
+    """The searches of games `low` to `high` of a batch, in lock-step."""
+
+    def __init__(self, games: Games, trees: Tree, streams: NDArray[np.uint64], low: int, high: int) -> None:
+        history, lengths = games.history
+        self._first = low
+        self._positions = games.positions[low:high]
+        arrays: tuple[Any, ...] = trees
+        self._trees = Tree(*(array[low:high] for array in arrays))
+        self._past = history[low:high], lengths[low:high], streams[low:high]
+        self._waiting = make_waiting(high - low)
+        self._length = 0
+        self._answer: Callable[[], LeafValues] | None = None
+
+    def begin(self, knobs: Knobs, room: Room, ask: _Ask) -> None:
+        """Ask for the roots."""
+        self._length = int(begin_games(self._positions, self._trees, knobs, room, self._waiting))
+        self._ask(ask)
+
+    def walk(self, knobs: Knobs, room: Room, ask: _Ask) -> bool:
+        """Take in what was asked for, walk to the next leaves and ask for those; False once there are none.
+
+        Raises:
+            ValueError: the answer is no number, or of another shape.
+        """
+        if self._answer is None:
+            return False
+        log_probs, values = _checked_leaves(self._answer(), self._waiting.counts[: self._length])
+        self._length = int(walk_games(self._trees, knobs, *self._past, log_probs, values, room, self._waiting))
+        if self._length < 0:
+            raise _no_number(self._first + int(self._waiting.games[-1 - self._length]))
+        self._ask(ask)
+        return True
+
+    def _ask(self, ask: _Ask) -> None:
+        length, waiting = self._length, self._waiting
+        self._answer = (
+            ask(waiting.positions[:length], waiting.moves[:length], waiting.counts[:length]) if length else None
+        )
 
 
 class _Indifferent:

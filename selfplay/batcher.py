@@ -1,0 +1,170 @@
+"""Requests of many threads joined into batches for one evaluator. Plain Python; the inference actor is its coat.
+
+Lifecycle: `ask` blocks its thread until the batch that holds its request was evaluated. A batch is evaluated once
+it has `batch_size` positions, or `max_wait` seconds after its first request. At most one request a caller is held,
+so what waits is bounded by the callers. After `close`, whoever waits and whoever asks gets an error.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from agent.evaluator import Evaluator
+
+
+class Answer(NamedTuple):
+    """What the network says about the L positions of one request.
+
+    A worked example: two positions with 20 and 3 legal moves, answered by version 7: log_probs [2, 20], of which
+    the second row counts as far as its third entry, values [2].
+    """
+
+    version: int
+    """Of the weights that answered, all positions alike."""
+    log_probs: NDArray[np.float32]
+    """[L, K] of legal moves alone, in their order, normalised or not; K is the request's largest count."""
+    values: NDArray[np.float32]
+    """[L] expected score -1..1 of the side to move."""
+
+
+@dataclass
+class _Request:
+    positions: NDArray[np.uint64]
+    moves: NDArray[np.uint16]
+    counts: NDArray[np.int32]
+    done: threading.Event = field(default_factory=threading.Event)
+    answer: Answer | None = None
+    error: Exception | None = None
+
+
+@dataclass
+class BatcherStatistics:
+    """What was evaluated so far."""
+
+    requests: int = 0
+    batches: int = 0
+    positions: int = 0
+
+
+class Batcher:
+    """See the module.
+
+    Args:
+        evaluator: the network, used by one thread of this object alone.
+        batch_size: positions that make a batch; a larger request is a batch by itself.
+        max_wait: seconds that a request waits for others.
+    """
+
+    def __init__(self, evaluator: Evaluator, *, batch_size: int, max_wait: float) -> None:
+        self.version = -1
+        """Of the weights; -1 before the first."""
+        self.statistics = BatcherStatistics()
+        self._evaluator = evaluator
+        self._batch_size = batch_size
+        self._max_wait = max_wait
+        self._waiting: deque[_Request] = deque()
+        self._held = 0  # positions in `_waiting`
+        self._changed = threading.Condition()
+        self._evaluating = threading.Lock()
+        self._closed = False
+        self._thread = threading.Thread(target=self._serve, name="batcher", daemon=True)
+        self._thread.start()
+
+    def load(self, state: Mapping[str, Tensor], version: int) -> None:
+        """Use these weights from the next batch on; those of an older version than the present one are ignored."""
+        with self._evaluating:
+            if version > self.version:
+                self._evaluator.load(state)
+                self.version = version
+
+    def ask(self, positions: NDArray[np.uint64], moves: NDArray[np.uint16], counts: NDArray[np.int32]) -> Answer:
+        """Evaluate positions [L, WORDS] with their legal `moves` [L, K], of which the first `counts` [L] count.
+
+        Raises:
+            RuntimeError: the batcher was closed.
+            ValueError: arrays do not fit each other, or whatever else the evaluator raised for this batch.
+        """
+        if moves.ndim != 2 or counts.shape != (len(positions),) or len(moves) != len(positions):
+            raise ValueError(f"{len(positions)} positions, moves {list(moves.shape)}, counts {list(counts.shape)}")
+        request = _Request(positions, moves, counts)
+        with self._changed:
+            if self._closed:
+                raise RuntimeError("the batcher is closed")
+            self._waiting.append(request)
+            self._held += len(positions)
+            self._changed.notify()
+        request.done.wait()
+        if request.error is not None:
+            raise request.error
+        assert request.answer is not None
+        return request.answer
+
+    def close(self) -> None:
+        """Stop after the batch under way."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _serve(self) -> None:
+        while True:
+            batch = self._take()
+            if not batch:
+                break
+            try:
+                self._answer(batch)
+            except Exception as error:  # whoever asked must hear of it, or would wait for ever
+                for request in batch:
+                    request.error = error
+            for request in batch:
+                request.done.set()
+        for request in self._waiting:
+            request.error = RuntimeError("the batcher is closed")
+            request.done.set()
+
+    def _take(self) -> list[_Request]:
+        """The next batch; empty once closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._closed)
+            until = monotonic() + self._max_wait
+            while not self._closed and self._held < self._batch_size and (left := until - monotonic()) > 0:
+                self._changed.wait(left)
+            batch: list[_Request] = []
+            size = 0
+            while not self._closed and self._waiting:
+                length = len(self._waiting[0].positions)
+                if batch and size + length > self._batch_size:
+                    break
+                batch.append(self._waiting.popleft())
+                size += length
+            self._held -= size
+            return batch
+
+    def _answer(self, batch: list[_Request]) -> None:
+        positions = np.concatenate([request.positions for request in batch])
+        counts = np.concatenate([request.counts for request in batch])
+        moves = np.zeros((len(positions), int(counts.max(initial=1))), np.uint16)
+        low = 0
+        for request in batch:
+            width = min(request.moves.shape[1], moves.shape[1])
+            moves[low : low + len(request.positions), :width] = request.moves[:, :width]
+            low += len(request.positions)
+        with self._evaluating:
+            version = self.version
+            found = self._evaluator.evaluate_legal(positions, moves, counts)
+        low = 0
+        for request in batch:
+            rows = slice(low, low + len(request.positions))
+            width = int(request.counts.max(initial=0))
+            request.answer = Answer(version, found.logits[rows, :width], found.values[rows])
+            low = rows.stop
+        self.statistics.requests += len(batch)
+        self.statistics.batches += 1
+        self.statistics.positions += low

@@ -1,0 +1,200 @@
+"""The batcher without Ray: bounded waits and batches, every request answered once, by one version of the weights."""
+
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from agent.evaluator import Evaluator, LegalEvaluation
+from agent.rules import WORDS
+from selfplay.batcher import Answer, Batcher
+
+LONG = 30.0
+
+
+class Echo(Evaluator):
+    """Answers with what it was asked: values are the positions' first words, logits the moves, plus the weights."""
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+        self.shift = 0.0
+        self.started = threading.Semaphore(0)
+        self.may_go_on = threading.Event()
+        self.may_go_on.set()
+
+    def load(self, state: Mapping[str, torch.Tensor]) -> None:
+        self.shift = float(state["shift"])
+
+    def evaluate_legal(self, positions: Any, moves: Any, counts: Any) -> LegalEvaluation:
+        self.started.release()
+        assert self.may_go_on.wait(LONG)
+        self.batches.append(len(positions))
+        if (positions[:, 0] == 13).any():
+            raise ValueError("thirteen")
+        return LegalEvaluation(moves.astype(np.float32) + self.shift, positions[:, 0].astype(np.float32) + self.shift)
+
+
+def request(number: int, size: int = 2) -> tuple[NDArray[np.uint64], NDArray[np.uint16], NDArray[np.int32]]:
+    """Recognisable positions; game i of it has i + 1 + number % 3 legal moves."""
+    positions = np.full((size, WORDS), number, np.uint64)
+    counts = (np.arange(size) + 1 + number % 3).astype(np.int32)
+    moves = np.full((size, 224), 60_000, np.uint16)
+    for row, count in enumerate(counts.tolist()):
+        moves[row, :count] = number + np.arange(count)
+    return positions, moves, counts
+
+
+def check(answer: Answer, number: int, shift: float = 0.0) -> None:
+    _, moves, counts = request(number, len(answer.values))
+    assert (answer.values == number + shift).all()
+    assert answer.log_probs.shape == (len(counts), counts.max())
+    for row, count in enumerate(counts.tolist()):
+        assert answer.log_probs[row, :count].tolist() == (moves[row, :count] + shift).tolist()
+
+
+def asked(batcher: Batcher, echo: Echo, pool: ThreadPoolExecutor, numbers: list[int], held: int) -> list[Any]:
+    """Ask in threads, and wait until the batcher holds so many positions."""
+    calls = [pool.submit(batcher.ask, *request(number)) for number in numbers]
+    with batcher._changed:
+        pass
+    deadline = threading.Event()
+    for _ in range(3000):
+        if batcher._held == held:
+            break
+        deadline.wait(0.01)
+    assert batcher._held == held
+    return calls
+
+
+@pytest.fixture
+def echo() -> Echo:
+    return Echo()
+
+
+@pytest.fixture
+def make(echo: Echo) -> Any:
+    made: list[Batcher] = []
+
+    def build(batch_size: int, max_wait: float) -> Batcher:
+        made.append(Batcher(echo, batch_size=batch_size, max_wait=max_wait))
+        return made[-1]
+
+    yield build
+    echo.may_go_on.set()
+    for batcher in made:
+        batcher.close()
+
+
+Make = Callable[[int, float], Batcher]
+
+
+def test_many_threads_each_get_their_own_answers(echo: Echo, make: Make) -> None:
+    batcher = make(16, 0.001)
+
+    def client(first: int) -> int:
+        for number in range(first, first + 40):
+            check(batcher.ask(*request(number, 1 + number % 5)), number)
+        return 40
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(client, range(100, 900, 100))) == 320
+    assert batcher.statistics.requests == 320
+    assert batcher.statistics.positions == sum(echo.batches) == sum(8 * [sum(1 + n % 5 for n in range(100, 140))])
+    assert max(echo.batches) <= 16
+
+
+def test_a_full_batch_does_not_wait(echo: Echo, make: Make) -> None:
+    batcher = make(8, LONG)
+    with ThreadPoolExecutor(4) as pool:
+        for number, call in enumerate([pool.submit(batcher.ask, *request(n)) for n in range(4)]):
+            check(call.result(LONG / 2), number)
+    assert echo.batches == [8]
+
+
+def test_a_lonely_request_waits_no_longer_than_it_may(echo: Echo, make: Make) -> None:
+    check(make(1000, 0.01).ask(*request(5)), 5)
+    assert echo.batches == [2]
+
+
+def test_batches_are_bounded_but_a_large_request_is_one(echo: Echo, make: Make) -> None:
+    batcher = make(4, 0.0)
+    echo.may_go_on.clear()
+    with ThreadPoolExecutor(8) as pool:
+        first = pool.submit(batcher.ask, *request(1))
+        assert echo.started.acquire(timeout=LONG)
+        calls = asked(batcher, echo, pool, [2, 3, 4], 6)
+        large = pool.submit(batcher.ask, *request(7, 9))
+        while batcher._held != 15:
+            pass
+        echo.may_go_on.set()
+        for number, call in zip([1, 2, 3, 4, 7], [first, *calls, large], strict=True):
+            check(call.result(LONG), number)
+    assert sorted(echo.batches[1:]) == [2, 4, 9]
+
+
+def test_an_answer_names_the_version_that_gave_it(echo: Echo, make: Make) -> None:
+    batcher = make(1, 0.0)
+    assert batcher.ask(*request(1)).version == -1
+    batcher.load({"shift": torch.tensor(0.5)}, 4)
+    answer = batcher.ask(*request(2))
+    assert answer.version == batcher.version == 4
+    check(answer, 2, 0.5)
+    batcher.load({"shift": torch.tensor(9.0)}, 3)  # came late
+    check(batcher.ask(*request(3)), 3, 0.5)
+
+
+def test_weights_do_not_change_within_a_batch(echo: Echo, make: Make) -> None:
+    batcher = make(1, 0.0)
+    echo.may_go_on.clear()
+    with ThreadPoolExecutor(2) as pool:
+        call = pool.submit(batcher.ask, *request(1))
+        assert echo.started.acquire(timeout=LONG)
+        loading = pool.submit(batcher.load, {"shift": torch.tensor(0.5)}, 1)
+        echo.may_go_on.set()
+        check(call.result(LONG), 1)
+        assert call.result().version == -1
+        loading.result(LONG)
+    assert batcher.ask(*request(1)).version == 1
+
+
+def test_an_error_reaches_all_of_its_batch_and_nobody_else(echo: Echo, make: Make) -> None:
+    batcher = make(4, LONG)
+    with ThreadPoolExecutor(2) as pool:
+        calls = [pool.submit(batcher.ask, *request(number)) for number in (13, 14)]
+        for call in calls:
+            with pytest.raises(ValueError, match="thirteen"):
+                call.result(LONG)
+        calls = [pool.submit(batcher.ask, *request(number)) for number in (15, 16)]
+        for number, call in zip((15, 16), calls, strict=True):
+            check(call.result(LONG), number)
+
+
+def test_what_does_not_fit_is_refused_before_it_can_spoil_a_batch(make: Make) -> None:
+    positions, moves, counts = request(1)
+    with pytest.raises(ValueError, match="2 positions, moves"):
+        make(4, 0.0).ask(positions, moves, counts[:1])
+
+
+def test_closing_leaves_nobody_waiting(echo: Echo, make: Make) -> None:
+    batcher = make(4, 0.0)
+    echo.may_go_on.clear()
+    with ThreadPoolExecutor(4) as pool:
+        answered = pool.submit(batcher.ask, *request(1))
+        assert echo.started.acquire(timeout=LONG)
+        left = asked(batcher, echo, pool, [2, 3], 4)
+        closing = pool.submit(batcher.close)
+        while not batcher._closed:
+            pass
+        echo.may_go_on.set()
+        check(answered.result(LONG), 1)
+        for call in left:
+            with pytest.raises(RuntimeError, match="closed"):
+                call.result(LONG)
+        closing.result(LONG)
+    with pytest.raises(RuntimeError, match="closed"):
+        batcher.ask(*request(4))

@@ -1,0 +1,183 @@
+"""The inference actor with several game actors: the same games as without it; whoever is killed, play goes on."""
+
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import ray
+import torch
+
+from agent.evaluators import make_evaluator
+from agent.network import Architecture, Network
+from agent.rules import Games
+from agent.search import GumbelSearch, SearchSettings
+from selfplay import pool as module
+from selfplay.actor import ActorSettings, GameBatch, Weights
+from selfplay.generator import GeneratorSettings
+from selfplay.inference import InferenceSettings, RemoteEvaluator, start_inference
+from selfplay.pool import LocalPool, RayPool
+
+ARCHITECTURE = Architecture(blocks=1, channels=8)
+POLICY = GeneratorSettings(games=4, opening_plies=4, ply_cap=14, temperature=1.0, claim_draws=True)
+SEARCH = replace(POLICY, search=SearchSettings(simulations=6))
+SETTINGS = ActorSettings(ARCHITECTURE, SEARCH, seed=0, plies_per_call=6, threads=1, cuda=False, runtime="eager")
+INFERENCE = InferenceSettings(batch_size=8, max_wait_ms=20, runtime="eager")
+
+
+def network(seed: int = 0) -> Network:
+    torch.manual_seed(seed)
+    return Network(ARCHITECTURE)
+
+
+def weights(seed: int = 0) -> Weights:
+    return {name: tensor.numpy() for name, tensor in network(seed).state_dict().items()}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def local_ray() -> Iterator[None]:
+    ray.init(address="local", num_cpus=4, include_dashboard=False, log_to_driver=False, _node_ip_address="127.0.0.1")
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture
+def pool(request: pytest.FixtureRequest) -> Iterator[RayPool]:
+    settings, inference = getattr(request, "param", (SETTINGS, INFERENCE))
+    pool = RayPool(settings, actors=3, first_stream=10, inference=inference)
+    yield pool
+    pool.close()
+
+
+def gather(pool: RayPool, batches: int) -> list[GameBatch]:
+    found: list[GameBatch] = []
+    while len(found) < batches:  # the suite's own time limit ends this
+        found += pool.collect(wait=True)
+    return found
+
+
+def process_of(actor: Any) -> int:
+    return int(ray.get(actor.__ray_call__.remote(lambda _: os.getpid())))
+
+
+def names(batches: list[GameBatch]) -> list[str]:
+    return [record.game for batch in batches for record in batch.records]
+
+
+@pytest.mark.parametrize(
+    "pool", [(SETTINGS, INFERENCE), (replace(SETTINGS, generator=POLICY), INFERENCE)], indirect=True
+)
+def test_the_games_are_those_played_without_it(pool: RayPool) -> None:
+    """To the bit, searched or sampled: who evaluates, and in whose company, makes no difference."""
+    pool.publish(weights(), 0)
+    local = LocalPool(pool._settings, first_stream=10)
+    local.publish(weights(), 0)
+    mine = [record for _ in range(3) for batch in local.collect(wait=True) for record in batch.records]
+    theirs = [record for batch in gather(pool, 12) if batch.stream == 10 for record in batch.records]
+    assert mine
+    assert theirs
+    for one, two in zip(mine, theirs, strict=False):
+        assert one.game == two.game
+        np.testing.assert_array_equal(one.moves, two.moves)
+        np.testing.assert_array_equal(one.values, two.values)
+        np.testing.assert_allclose(one.log_probs, two.log_probs, atol=1e-6)
+        np.testing.assert_array_equal(one.policies.probabilities, two.policies.probabilities)
+    requests, joint, _ = ray.get(pool._inference.statistics.remote())  # type: ignore[union-attr]
+    assert joint < requests
+
+
+def test_records_name_the_versions_that_answered(pool: RayPool) -> None:
+    pool.publish(weights(), 0)
+    gather(pool, 3)
+    pool.publish(weights(1), 1)
+    batches: list[GameBatch] = []
+    while not any(1 in record.versions for batch in batches for record in batch.records):
+        batches += pool.collect(wait=True)
+    for batch in batches:
+        for record in batch.records:
+            assert set(record.versions.tolist()) <= {0, 1}
+            assert record.versions.tolist() == sorted(record.versions.tolist())
+            assert record.version == record.versions[-1]
+
+
+def test_an_answer_by_newer_weights_is_recorded_as_such() -> None:
+    """A game actor may ask for version 0 and be answered by 3, which another one brought."""
+    actor = start_inference(ARCHITECTURE, INFERENCE, callers=2, reduced=False)
+    one, other = RemoteEvaluator(actor), RemoteEvaluator(actor)
+    one.use([ray.put(weights())], 0)
+    other.use([ray.put(weights(1))], 3)
+    games = Games(2)
+    one.evaluate(games.positions)
+    assert one.take_version(-1) == 0
+    other.evaluate(games.positions)
+    found = one.evaluate(games.positions)
+    assert one.take_version(-1) == 3
+    assert one.take_version(7) == 7  # nobody was asked since
+    assert torch.equal(
+        found.values, make_evaluator(network(1), runtime="eager").evaluate(np.repeat(games.positions, 8, 0)).values[:2]
+    )
+    ray.kill(actor)
+
+
+def test_halves_take_turns_and_find_the_same() -> None:
+    actor = start_inference(ARCHITECTURE, INFERENCE, callers=1, reduced=False)
+    remote = RemoteEvaluator(actor)
+    remote.use([ray.put(weights())], 0)
+    games, settings = Games(7), SearchSettings(simulations=12)
+    found = GumbelSearch(settings, remote).run(games, np.arange(7), seed=2)
+    expected = GumbelSearch(settings, make_evaluator(network(), runtime="eager")).run(games, np.arange(7), seed=2)
+    for name in ("moves", "probabilities", "visits", "values", "raw_values", "lines"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+    requests, _, positions = ray.get(actor.statistics.remote())
+    assert requests >= 2 * 13
+    assert positions >= 7 * 13
+    ray.kill(actor)
+
+
+# Requests wait for company that does not come, so that a game actor is nearly always in the midst of one.
+WAITING = InferenceSettings(batch_size=1000, max_wait_ms=100, runtime="eager")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pool", [(SETTINGS, WAITING)], indirect=True)
+def test_a_game_actor_killed_amid_a_request_stops_nobody(pool: RayPool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RESTART_DELAY", 0.0)
+    victim = process_of(pool._actors[0])
+    pool.publish(weights(), 0)
+    before = gather(pool, 2)
+    asked = ray.get(pool._inference.statistics.remote())[0]  # type: ignore[union-attr]
+    os.kill(victim, signal.SIGKILL)
+    after: list[GameBatch] = []
+    while not {11, 12, 13} <= {batch.stream for batch in after}:  # the suite's own time limit ends this
+        after += pool.collect(wait=True)
+    assert pool.restarts == 1
+    assert pool.actors == 3
+    assert ray.get(pool._inference.statistics.remote())[0] > asked  # type: ignore[union-attr]
+    assert len(names(before + after)) == len(set(names(before + after)))
+
+
+def test_a_killed_inference_actor_is_waited_for_and_given_its_weights_again(pool: RayPool) -> None:
+    """Nobody publishes anew: game actors hand over the weights that they were told to play with."""
+    pool.publish(weights(), 0)
+    before = gather(pool, 3)
+    first = process_of(pool._inference)
+    os.kill(first, signal.SIGKILL)
+    after = gather(pool, 9)
+    assert pool.restarts == 0
+    assert process_of(pool._inference) != first
+    assert {batch.stream for batch in after} == {10, 11, 12}
+    assert len(names(before + after)) == len(set(names(before + after)))
+    # What was played across the death is what is played without one.
+    local = LocalPool(pool._settings, first_stream=10)
+    local.publish(weights(), 0)
+    theirs = [r for batch in before + after if batch.stream == 10 for r in batch.records]
+    mine: list[Any] = []
+    while len(mine) < len(theirs):
+        mine += [record for batch in local.collect(wait=True) for record in batch.records]
+    for one, two in zip(mine, theirs, strict=False):
+        assert one.game == two.game
+        np.testing.assert_array_equal(one.moves, two.moves)
+    assert theirs
