@@ -168,7 +168,7 @@ def _measure(
     for contender in contenders:
         if contender.needs and importlib.util.find_spec(contender.needs) is None:
             continue
-        if contender.compile and not compiled:
+        if (contender.compile and not compiled) or (contender.gpu and device.type != "cuda"):
             continue
         torch._dynamo.reset()
         call = contender.prepare(given)

@@ -33,6 +33,7 @@ class Contender(NamedTuple):
     compile: bool = False
     needs: str = ""  # a package that may not be installed
     capturable: bool = True  # by a CUDA graph: no host synchronisation
+    gpu: bool = False  # runs there alone
 
     def prepare(self, given: Problem) -> Callable[[], Any]:
         """Return a call that runs forward and backward."""
@@ -154,7 +155,7 @@ FAMILY: dict[str, list[Contender]] = {
         *rivals(lambda p: fill(p).softmax(1)),
         Contender("eager torch.where", lambda p: torch.where(p.legal, p.logits, -torch.inf).softmax(1)),
         Contender("eager, renormalised", lambda p: _renormalised(p)),
-        Contender("eager masked_fill, Liger's softmax", liger_softmax, needs="liger_kernel"),
+        Contender("eager masked_fill, Liger's softmax", liger_softmax, needs="liger_kernel", gpu=True),
     ],
     "masked_log_softmax": [
         Contender("ours", lambda p: kernels.masked_log_softmax(p.logits, legal=p.words)),

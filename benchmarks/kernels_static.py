@@ -94,7 +94,7 @@ def recorded(size: int, dtype: torch.dtype) -> list[Launch]:
         softmax.masked_softmax(rows, words, 0, dtype)
         softmax.masked_softmax_backward(rows, rows, words, 0, dtype)
         softmax.masked_log_softmax(rows, words, 0, -math.inf, dtype)
-        softmax.masked_log_softmax_backward(rows, rows, words, 0, dtype)
+        softmax.masked_log_softmax_backward(rows, rows, words, value, value, 0)
         terms.policy_terms(rows, words, column)
         terms.policy_terms_backward(value, value, rows, words, column, value, value, value)
         for smoothing, z in ((0.0, 0.0), (0.1, 1e-4)):

@@ -46,7 +46,8 @@ def test_dense_rows_move_by_128_bits_on_sm_90(dtype: str, per_matrix: int) -> No
         assert row["legal"] == "wide"
         assert row["loads"].get("128", 0) == reads * per_matrix, row
         assert set(row["loads"]) == {"32", "128"}, row
-        assert row["stores"] == {"128": per_matrix}, row
+        assert row["stores"].get("128", 0) == per_matrix, row
+        assert set(row["stores"]) == widths_stored(row), row
 
 
 @pytest.mark.slow
@@ -64,7 +65,12 @@ def check(row: dict[str, Any]) -> None:
     assert row["shared_bytes"] <= 16 * 1024, row
     if row["legal"] == "wide" and "softmax" in row["kernel"]:
         assert set(row["loads"]) <= {"32", "128"}, row
-        assert set(row["stores"]) == {"128"}, row
+        assert set(row["stores"]) == widths_stored(row), row
+
+
+def widths_stored(row: dict[str, Any]) -> set[str]:
+    """Whole groups; and two numbers a row, where the logarithm's backward will start from them."""
+    return {"32", "128"} if row["kernel"] == "softmax_kernel log" else {"128"}
 
 
 @pytest.mark.parametrize("kernel", list(TRAFFIC))
