@@ -78,13 +78,44 @@ def evaluate(
     simulations: Annotated[int, typer.Option(min=0, max=100_000, help="Of the agent's search; 0: one ply.")] = 64,
     policy: Annotated[bool, typer.Option("--policy", help="Play the policy alone, without search.")] = False,
     seconds: Annotated[float, typer.Option(min=0.001, max=3600, help="A UCI engine's time a move.")] = 0.1,
+    pgn: Annotated[Path | None, typer.Option(help="Write the games there, fit for zeromass replay.")] = None,
     as_json: _Json = False,
 ) -> int:
     """Play a match and print wins, draws, losses and the score with its 95 % interval."""
     from training.evaluation import evaluate_command
 
     _exclusive(weights, run)
-    return evaluate_command(weights, run, opponent, games, seed, as_json, simulations, policy, seconds)
+    return evaluate_command(weights, run, opponent, games, seed, as_json, simulations, policy, seconds, pgn)
+
+
+@app.command()
+def replay(
+    pgn: Annotated[Path, typer.Argument(metavar="GAME.pgn", help="Saved by play, or by evaluate --pgn.")],
+    weights: _Weights = None,
+    run: _Run = None,
+) -> int:
+    """Let the agent choose the moves of saved games again, and say where they differ (exit code 1)."""
+    _exclusive(weights, run)
+    from agent.play.replay import replay_command
+
+    return replay_command(pgn, weights, run)
+
+
+@app.command()
+def analyse(
+    what: Annotated[str, typer.Argument(metavar="GAME.pgn|FEN", help="A game, or a position.")],
+    simulations: Annotated[int, typer.Option(min=1, max=1_000_000, help="Of each position.")] = 2000,
+    pgn: Annotated[Path | None, typer.Option(help="Write the annotated game there.")] = None,
+    picture: Annotated[Path | None, typer.Option(help="Write value curve and board there, .svg or .png.")] = None,
+    game: Annotated[int, typer.Option(min=1, help="Which game of the file.")] = 1,
+    weights: _Weights = None,
+    run: _Run = None,
+) -> int:
+    """Judge the moves of a game, or weigh those of a position: prior, value, the better move, blunders."""
+    _exclusive(weights, run)
+    from agent.analysis.command import analyse_command
+
+    return analyse_command(what, simulations, pgn, picture, weights, run, game)
 
 
 @app.command()

@@ -32,6 +32,7 @@ class Thinking(Protocol):
         control: Control | None = None,
         watch: Watcher | None = None,
         lines: int = 1,
+        keep: int | None = None,
         temperature: float = 0.0,
         overhead: float = 0.0,
         key: int = 0,

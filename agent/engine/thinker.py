@@ -70,6 +70,7 @@ class Thinker:
         control: Control | None = None,
         watch: Watcher | None = None,
         lines: int = 1,
+        keep: int | None = None,
         temperature: float = 0.0,
         overhead: float = 0.0,
         key: int = 0,
@@ -84,6 +85,7 @@ class Thinker:
             control: to stop it from another thread, and where its clock started.
             watch: gets a report now and then, in this thread.
             lines: how many moves to report on, the best first.
+            keep: how many of them are searched to the end, the others only until they fall behind; None: all.
             temperature: of the noise at the root; 0 plays the best move.
             overhead: seconds to come off every limit in time.
             key: names the game, for the noise; see `GumbelSearch.run`, also for `seed`.
@@ -107,10 +109,11 @@ class Thinker:
             if watch is not None and looks.due():
                 watch(self._report(board, lines, begun))
 
-        considered = max(self._settings.considered, 2 * lines)
+        kept = lines if keep is None else keep
+        considered = max(self._settings.considered, 2 * kept)
         if limits.mate is not None or chosen:
             considered = vocabulary.MAX_LEGAL  # a mate may hide behind an unlikely move
-        self._run(limits, control, considered, lines, overhead, look)
+        self._run(limits, control, considered, kept, overhead, look)
         report = self._report(board, lines, begun)
         if limits.infinite or limits.ponder:
             if not control.stopped and watch is not None:
@@ -123,7 +126,7 @@ class Thinker:
         limits: Limits,
         control: Control,
         considered: int,
-        lines: int,
+        kept: int,
         overhead: float,
         look: Callable[[], None],
     ) -> None:
@@ -149,7 +152,7 @@ class Thinker:
                         considered *= 2 if search.simulations >= 4 * _FIRST_ROUND else 1
                 done_before = search.simulations
                 length = max(_FIRST_ROUND, search.simulations) if deadline is None and fixed is None else _UNHURRIED
-                halving = Halving(min(considered, moves), length, lines)
+                halving = Halving(min(considered, moves), length, kept)
             most = max(self._least, round(self._speed * SLICE))
             if deadline is not None:
                 left = deadline - now

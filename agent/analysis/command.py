@@ -1,0 +1,96 @@
+"""`zeromass analyse`."""
+
+from pathlib import Path
+
+import chess.pgn
+from rich.console import Console
+from rich.progress import Progress
+
+from agent.analysis.analyse import judge_game
+from agent.analysis.annotate import annotate
+from agent.analysis.picture import picture_of_game, picture_of_position, write_picture
+from agent.analysis.tables import game_table, position_table, summary
+from agent.engine.limits import Limits
+from agent.errors import InputError
+from agent.files import write_atomic
+from agent.notation import quote, read_fen
+from agent.opponent import Opponent, load_opponent
+from agent.play.replay import read_games
+from agent.vocabulary import MAX_LEGAL
+
+
+def analyse_command(
+    what: str,
+    simulations: int,
+    pgn: Path | None,
+    picture: Path | None,
+    weights: Path | None,
+    run: str | None,
+    game_number: int = 1,
+) -> int:
+    """`zeromass analyse GAME.pgn|FEN`; returns the exit code.
+
+    Args:
+        what: a PGN file, or a FEN.
+        simulations: of each position.
+        pgn: write the annotated game there.
+        picture: write a picture there, SVG or PNG.
+        weights: a weights file, or
+        run: a run's newest checkpoint; neither: what `zeromass play` would use.
+        game_number: which game of the file, counted from 1.
+
+    Raises:
+        InputError: neither a readable file nor a FEN; nothing to judge; a place that cannot be written.
+    """
+    console = Console(highlight=False)
+    if picture is not None and picture.suffix.lower() not in (".svg", ".png"):
+        raise InputError(f"picture '{picture}' must end in .svg or .png")
+    if Path(what).suffix.lower() == ".pgn" or Path(what).is_file():
+        games = list(read_games(Path(what)))
+        if game_number > len(games):
+            raise InputError(f"game {game_number} of '{what}' does not exist; it holds {len(games)}")
+        game = games[game_number - 1]
+        if game.next() is None:
+            raise InputError(f"game {game_number} of '{what}' has no moves to judge; analyse its FEN instead")
+        _analyse_game(game, console, load_opponent(weights, run), simulations, pgn, picture)
+        return 0
+    if pgn is not None:
+        raise InputError(f"--pgn '{pgn}' has no use for the position {quote(what, 80)}; only games are annotated")
+    board = read_fen(what)
+    if not any(board.legal_moves):
+        raise InputError(f"FEN {quote(what, 80)} has no legal move to analyse; the game is over")
+    opponent = load_opponent(weights, run)
+    console.print(f"analysing with {opponent.origin}", soft_wrap=True)
+    report = opponent.think(board, Limits(simulations=simulations), lines=MAX_LEGAL, keep=5)
+    console.print(position_table(board, report))
+    if picture is not None:
+        words = [board.san(line.move) for line in report.lines]
+        write_picture(picture, picture_of_position(board, report.lines, words, f"{report.simulations} simulations"))
+    return 0
+
+
+def _analyse_game(
+    game: chess.pgn.Game,
+    console: Console,
+    opponent: Opponent,
+    simulations: int,
+    pgn: Path | None,
+    picture: Path | None,
+) -> None:
+    console.print(f"analysing with {opponent.origin}", soft_wrap=True)
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("positions", total=game.end().ply() - game.ply() + 1)
+        judged = judge_game(game, opponent, simulations, lambda done: progress.advance(task, done))
+    console.print(game_table(judged))
+    console.print(summary(judged))
+    if pgn is not None:
+        annotate(game, judged, f"ZeroMass, {simulations} simulations, {opponent.identity}")
+        try:
+            write_atomic(pgn, f"{game}\n".encode())
+        except OSError as error:
+            raise InputError(f"'{pgn}' cannot be written ({error.strerror}); name another place") from error
+    if picture is not None:
+        title = (
+            f"{game.headers.get('White', '?')} - {game.headers.get('Black', '?')}  {game.headers.get('Result', '*')}"
+        )
+        write_picture(picture, picture_of_game(judged, title))

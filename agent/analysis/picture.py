@@ -1,0 +1,125 @@
+"""Analysis as a picture: the value over the game, and the board where most was given away. SVG, or PNG by resvg."""
+
+import re
+from pathlib import Path
+from typing import Final
+
+import chess
+import chess.svg
+
+from agent.analysis.analyse import Judged
+from agent.engine.report import Line
+from agent.errors import InputError
+from agent.files import write_atomic
+
+_STYLE: Final = 'font-family="Helvetica,Arial,DejaVu Sans,sans-serif"'
+_COLOURS: Final = {"blunder": "#d1242f", "mistake": "#bf3989", "inaccuracy": "#bf8700"}
+_BOARD, _WIDTH, _HEIGHT = 360, 980, 430
+_LEFT, _RIGHT, _TOP, _BOTTOM = 420, 960, 60, 380
+
+
+def picture_of_game(judged: list[Judged], title: str) -> str:
+    """SVG of a game: the value for White over the plies, verdicts as dots; the worst move as arrows on its board."""
+    worst = max(judged, key=lambda move: move.lost)
+    arrows = [chess.svg.Arrow(worst.move.from_square, worst.move.to_square, color="#d1242fc0")]
+    if worst.move != worst.best.move:
+        arrows.append(chess.svg.Arrow(worst.best.move.from_square, worst.best.move.to_square, color="#1a7f37c0"))
+    told = f"{worst.number} {worst.san}"
+    if worst.lost >= 0.005:
+        told += f" lost {worst.lost:.2f}; better {worst.best_sans[0]}"
+    return _document(_board(worst.board, arrows, told), _curve(judged), title)
+
+
+def picture_of_position(board: chess.Board, lines: tuple[Line, ...], sans: list[str], title: str) -> str:
+    """SVG of a position: its best moves as arrows, and as bars of prior and of probability after search."""
+    arrows = [
+        chess.svg.Arrow(line.move.from_square, line.move.to_square, color=f"#1f6feb{int(60 + 190 * line.policy):02x}")
+        for line in reversed(lines[:5])
+    ]
+    rows = []
+    for place, (line, san) in enumerate(zip(lines[:10], sans, strict=False)):
+        y = _TOP + 32 * place
+        for share, colour, low in ((line.prior, "#8c959f", 0), (line.policy, "#1f6feb", 11)):
+            width = max(1.0, 330 * share)
+            rows.append(f'<rect x="{_LEFT + 70}" y="{y + low}" width="{width:.1f}" height="9" fill="{colour}"/>')
+        value = f"mate {line.mate_in}" if line.mate_in is not None else f"{line.score:+.2f}"
+        rows.append(_text(_LEFT, y + 15, san, bold=place == 0))
+        rows.append(_text(_LEFT + 410, y + 15, value))
+    rows.append(_text(_LEFT, _BOTTOM + 20, "grey: prior, blue: after search, right: expected score", 12))
+    return _document(_board(board, arrows, ""), "".join(rows), title)
+
+
+def write_picture(path: Path, svg: str) -> None:
+    """Write `svg` as it is, or as PNG where the name ends so.
+
+    Raises:
+        InputError: the name ends otherwise, or it cannot be written.
+    """
+    if path.suffix.lower() not in (".svg", ".png"):
+        raise InputError(f"picture '{path}' must end in .svg or .png")
+    content = svg.encode()
+    if path.suffix.lower() == ".png":
+        import resvg_py  # a compiled library; not before it is needed
+
+        content = bytes(resvg_py.svg_to_bytes(svg_string=svg, zoom=2))
+    try:
+        write_atomic(path, content)
+    except OSError as error:
+        raise InputError(f"picture '{path}' cannot be written ({error.strerror}); name another place") from error
+
+
+def _document(left: str, right: str, title: str) -> str:
+    head = _text(_LEFT, 32, title, 16, bold=True)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
+        f'viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" height="{_HEIGHT}">'
+        f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="white"/>{left}{head}{right}</svg>\n'
+    )
+
+
+def _board(board: chess.Board, arrows: list[chess.svg.Arrow], told: str) -> str:
+    drawn = chess.svg.board(board, arrows=arrows, size=_BOARD, flipped=board.turn == chess.BLACK)
+    placed = re.sub(r"<svg ", '<svg x="20" y="25" ', drawn, count=1)
+    return placed + _text(20, _BOARD + 50, told)
+
+
+def _curve(judged: list[Judged]) -> str:
+    first, last = judged[0].ply, max(judged[-1].ply, judged[0].ply + 1)
+    middle = (_TOP + _BOTTOM) / 2
+
+    def place(move: Judged) -> tuple[float, float]:
+        x = _LEFT + (_RIGHT - _LEFT) * (move.ply - first) / (last - first)
+        return x, middle - (_BOTTOM - _TOP) / 2 * move.white_value
+
+    points = " ".join(f"{x:.1f},{y:.1f}" for x, y in map(place, judged))
+    start, end = place(judged[0])[0], place(judged[-1])[0]
+    parts = [
+        f'<rect x="{_LEFT}" y="{_TOP}" width="{_RIGHT - _LEFT}" height="{_BOTTOM - _TOP}" fill="#f6f8fa"/>',
+        f'<polygon points="{start:.1f},{middle} {points} {end:.1f},{middle}" fill="#1f6feb" fill-opacity="0.15"/>',
+        f'<line x1="{_LEFT}" y1="{middle}" x2="{_RIGHT}" y2="{middle}" stroke="#8c959f"/>',
+        f'<polyline points="{points}" fill="none" stroke="#1f6feb" stroke-width="2"/>',
+        *(
+            _text(_LEFT - 6, y + 4, words, 11, anchor="end")
+            for y, words in ((_TOP, "+1"), (middle, "0"), (_BOTTOM, "-1"))
+        ),
+    ]
+    for move in judged:
+        if move.verdict:
+            x, y = place(move)
+            parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4.5" fill="{_COLOURS[move.verdict]}"/>')
+    parts.append(_text(_LEFT, _BOTTOM + 20, "expected score for White, ply by ply", 12))
+    x = _LEFT + 240
+    for name, colour in _COLOURS.items():
+        parts.append(
+            f'<circle cx="{x}" cy="{_BOTTOM + 16}" r="4.5" fill="{colour}"/>{_text(x + 9, _BOTTOM + 20, name, 12)}'
+        )
+        x += 95
+    return "".join(parts)
+
+
+def _text(x: float, y: float, words: str, size: int = 14, *, bold: bool = False, anchor: str = "start") -> str:
+    safe = words.replace("&", "&amp;").replace("<", "&lt;")
+    weight = ' font-weight="bold"' if bold else ""
+    return (
+        f'<text x="{x}" y="{y}" font-size="{size}" text-anchor="{anchor}"{weight} fill="#24292f" {_STYLE}>{safe}</text>'
+    )

@@ -1,0 +1,122 @@
+"""Analysis: what it says of moves whose worth is known, and that its files can be read by others."""
+
+import io
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import chess
+import chess.pgn
+import pytest
+from rich.console import Console
+
+from agent.analysis import command
+from agent.analysis.analyse import Judged, judge_game
+from agent.analysis.annotate import annotate
+from agent.analysis.picture import picture_of_game, write_picture
+from agent.analysis.tables import game_table, summary
+from agent.engine.thinker import Thinker
+from agent.errors import InputError
+from agent.opponent import Opponent
+from agent.search import material_evaluator
+
+QUEEN_LOST = "1. e4 e5 2. Qh5 Nc6 3. Qxh7 Rxh7 4. Nf3 Nf6 *"
+FOOL = "1. f3 e5 2. g4 Qh4# 0-1"
+
+
+@pytest.fixture(scope="module")
+def opponent() -> Opponent:
+    return Opponent(Thinker(material_evaluator(), megabytes=16), "material", identity="sha256:0")
+
+
+def game_of(text: str) -> chess.pgn.Game:
+    game = chess.pgn.read_game(io.StringIO(text))
+    assert game is not None
+    return game
+
+
+def judged_of(text: str, opponent: Opponent) -> list[Judged]:
+    return judge_game(game_of(text), opponent, 400)
+
+
+def test_a_queen_thrown_away_is_the_blunder(opponent: Opponent) -> None:
+    judged = judged_of(QUEEN_LOST, opponent)
+    assert [move.verdict == "blunder" for move in judged] == [move.san == "Qxh7" for move in judged]
+    worst = judged[4]
+    assert (worst.number, worst.ply) == ("3.", 5)
+    assert worst.lost > 0.5
+    assert judged[5].lost < 0.1  # taking it is right
+    assert sum(move.prior for move in judged) > 0
+    table = io.StringIO()
+    Console(file=table, width=120).print(game_table(judged))
+    assert "3. Qxh7??" in table.getvalue()
+    assert "White: 1 blunder" in summary(judged)
+
+
+def test_mates_are_worth_a_whole_point(opponent: Opponent) -> None:
+    judged = judged_of(FOOL, opponent)
+    assert (judged[3].value, judged[3].lost) == (1.0, 0.0)
+    assert (judged[2].value, judged[2].verdict) == (-1.0, "blunder")
+
+
+def test_annotated_game_keeps_its_moves_and_adds_the_better_line(opponent: Opponent) -> None:
+    game = game_of(QUEEN_LOST)
+    annotate(game, judge_game(game, opponent, 400), "tester")
+    read = game_of(str(game))
+    assert read.errors == []
+    assert read.headers["Annotator"] == "tester"
+    assert [node.san() for node in read.mainline()] == ["e4", "e5", "Qh5", "Nc6", "Qxh7", "Rxh7", "Nf3", "Nf6"]
+    node = list(read.mainline())[4]
+    assert node.nags == {chess.pgn.NAG_BLUNDER}
+    assert "better" in node.comment
+    assert len(node.parent.variations) == 2
+    score = node.eval()
+    assert score is not None
+    assert score.white() < chess.engine.Cp(-300)
+
+
+@pytest.mark.parametrize("name", ["a.svg", "a.png"])
+def test_pictures(opponent: Opponent, tmp_path: Path, name: str) -> None:
+    svg = picture_of_game(judged_of(QUEEN_LOST, opponent), "A & B <c>")
+    root = ElementTree.fromstring(svg)
+    words = {element.text for element in root.iter("{http://www.w3.org/2000/svg}text")}
+    assert "A & B <c>" in words
+    assert any(word and word.startswith("3. Qxh7 lost") for word in words)
+    write_picture(tmp_path / name, svg)
+    assert (tmp_path / name).read_bytes().startswith(b"<svg" if name.endswith("svg") else b"\x89PNG")
+
+
+def test_command(
+    opponent: Opponent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "load_opponent", lambda weights, run: opponent)
+    (tmp_path / "g.pgn").write_text(QUEEN_LOST)
+    out, picture = tmp_path / "o.pgn", tmp_path / "o.svg"
+    assert command.analyse_command(str(tmp_path / "g.pgn"), 100, out, picture, None, None) == 0
+    assert game_of(out.read_text()).end().ply() == 8
+    assert picture.stat().st_size > 1000
+    assert command.analyse_command(chess.STARTING_FEN, 100, None, tmp_path / "p.svg", None, None) == 0
+    said = capsys.readouterr().out
+    assert "analysing with material" in said
+    assert "White to move, 100 simulations" in said
+
+
+@pytest.mark.parametrize(
+    ("what", "options", "why"),
+    [
+        ("nowhere.pgn", {}, "'nowhere.pgn' cannot be read"),
+        ("not a fen", {}, "FEN 'not a fen' cannot be read"),
+        ("7k/5Q2/5K2/8/8/8/8/8 b - - 0 1", {}, "no legal move"),
+        (chess.STARTING_FEN, {"pgn": Path("a.pgn")}, "'a.pgn' has no use"),
+        (chess.STARTING_FEN, {"picture": Path("a.jpg")}, "'a.jpg' must end in"),
+        ("empty.pgn", {}, "has no moves"),
+        ("empty.pgn", {"game_number": 2}, "game 2 of .* does not exist; it holds 1"),
+    ],
+)
+def test_refused_with_a_sentence(
+    what: str, options: dict[str, Path], why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty.pgn").write_text('[Event "?"]\n\n*\n')
+    arguments = {"pgn": None, "picture": None, **options}
+    with pytest.raises(InputError, match=why):
+        command.analyse_command(what, 10, weights=None, run=None, **arguments)  # type: ignore[arg-type]
