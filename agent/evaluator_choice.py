@@ -83,11 +83,20 @@ def make_runtime(name: str, network: Network, device: torch.device) -> Evaluator
     Raises:
         InputError: it is unknown, or does not run here.
     """
-    if name not in RUNTIMES:
-        raise InputError(f"runtime '{name}' is unknown; choose one of {', '.join((AUTO, *RUNTIMES))}")
-    if name not in _makers(device):
-        raise InputError(f"runtime '{name}' does not run on this machine's {device.type}; let 'auto' choose")
+    check_runtime(name, device)
     return _makers(device)[name](network)
+
+
+def check_runtime(name: str, device: torch.device) -> None:
+    """Complain about a runtime that is unknown or does not run on `device`; `auto` always does.
+
+    Raises:
+        InputError: it is one of these.
+    """
+    if name not in (AUTO, *RUNTIMES):
+        raise InputError(f"runtime '{name}' is unknown; choose one of {', '.join((AUTO, *RUNTIMES))}")
+    if name != AUTO and name not in _makers(device):
+        raise InputError(f"runtime '{name}' does not run on this machine's {device.type}; let 'auto' choose")
 
 
 def measured(network: Network, device: torch.device) -> Figures:

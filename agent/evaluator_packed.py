@@ -185,7 +185,9 @@ def _exercise() -> None:
     if packed_available():
         positions = start(1)
         moves, counts = legal_moves(positions)
+        with torch.random.fork_rng(devices=[]):  # whoever seeded the generator shall not notice
+            network = Network(Architecture(1, 8))
         for dtype in (torch.float32, torch.bfloat16):
-            evaluator = PackedEvaluator(Network(Architecture(1, 8)), dtype=dtype, batch_size=1)
+            evaluator = PackedEvaluator(network, dtype=dtype, batch_size=1)
             evaluator.evaluate(positions)
             evaluator.evaluate_legal(positions, moves, counts)

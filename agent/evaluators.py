@@ -7,11 +7,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from agent.compilation import on_warm_up
 from agent.evaluator import Evaluation, Evaluator
 from agent.evaluator_choice import AUTO, choose, make_runtime
 from agent.network import expected_score
 from agent.networks import AnyNetwork
-from agent.search.compiled import CompiledEvaluator
+from agent.rules import Games
+from agent.search import CompiledEvaluator, GumbelSearch, SearchSettings
+from agent.sparse_architecture import SparseArchitecture
 from agent.sparse_evaluator import empty_parameters, evaluate, load_parameters, make_scratch
 from agent.sparse_network import SparseNetwork
 
@@ -64,6 +67,13 @@ def make_evaluator(
 def for_search(evaluator: Evaluator) -> Evaluator | CompiledEvaluator:
     """What `GumbelSearch` should be given: the compiled network where there is one."""
     return evaluator.compiled if isinstance(evaluator, SparseEvaluator) else evaluator
+
+
+@on_warm_up
+def _exercise() -> None:
+    architecture = SparseArchitecture()
+    network = CompiledEvaluator(evaluate, empty_parameters(architecture), make_scratch(architecture))
+    GumbelSearch(SearchSettings(simulations=2), network).run(Games(1))
 
 
 def _arrays(state: Mapping[str, Tensor]) -> dict[str, NDArray[np.float32]]:

@@ -160,13 +160,13 @@ class RayPool:
             return None  # of an actor that was replaced a moment ago
         try:
             batch: GameBatch = ray.get(call)
-        except RayActorError:
-            self._replace(actor)
-            return None
         except RayTaskError as error:
             if isinstance(error.cause, InvalidMassError):
                 raise InvalidMassError(str(error.cause)) from error
-            raise
+            raise  # also where the inference actor is gone for good: a new game actor would not help
+        except RayActorError:
+            self._replace(actor)
+            return None
         self._call(actor)
         return batch
 

@@ -18,6 +18,7 @@ import torch
 import kernels
 from agent.compilation import warm_up
 from agent.errors import InputError
+from agent.evaluator_choice import check_runtime
 from agent.evaluators import make_evaluator
 from agent.files import write_atomic
 from agent.meter import InvalidMassError
@@ -276,6 +277,8 @@ def _pool(settings: Settings, loop: TrainingLoop, cluster: str | None, display: 
     selfplay = settings.selfplay
     actor_settings = actor_settings_of(settings)
     inference = inference_settings_of(settings)
+    gpus = selfplay.gpus if inference is None else inference.gpus
+    check_runtime(settings.inference.runtime, torch.device("cuda" if gpus > 0 else "cpu"))
     first_stream = loop.counters.streams
     if selfplay.actors == 0:
         yield LocalPool(actor_settings, first_stream)
