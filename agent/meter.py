@@ -52,12 +52,13 @@ class InvalidMassMeter:
     reading: MassReading = field(default_factory=MassReading)
     _batches: int = 0
 
-    def check(self, probabilities: Tensor, positions: NDArray[np.uint64]) -> float:
+    def check(self, probabilities: Tensor, positions: NDArray[np.uint64], *, indices: Tensor | None = None) -> float:
         """Measure probabilities over the moves of packed positions uint64 [B, WORDS].
 
         Args:
             probabilities: [B, 1880]; a column more holds mass that stands on no move at all, and is as illegal.
             positions: whose moves they are.
+            indices: int64 [B, N], where `probabilities` are [B, N]: the move of each, 1880 for none.
 
         Returns:
             The largest mass on illegal moves in this batch: 0.0.
@@ -67,17 +68,23 @@ class InvalidMassMeter:
         """
         if len(positions) == 0:
             return 0.0
+        probabilities = probabilities.detach()
         legal = torch.from_numpy(rules.legal_bits(positions)).to(probabilities.device)
-        outside = probabilities[:, vocabulary.SIZE :].detach().abs().sum(1).double().cpu()
-        probabilities = probabilities[:, : vocabulary.SIZE]
-        mass = invalid_mass(probabilities.detach(), legal=legal).double().cpu() + outside
+        if indices is None:
+            outside = probabilities[:, vocabulary.SIZE :].abs().sum(1).double().cpu()
+            mass = invalid_mass(probabilities[:, : vocabulary.SIZE], legal=legal).double().cpu() + outside
+        else:
+            mass = _mass_of_lanes(probabilities, indices, legal).double().cpu()
         for row in self._rows_for_oracle(len(positions)):
-            mass[row] = torch.maximum(mass[row], _mass_by_python_chess(probabilities[row], positions[row]))
+            mass[row] = torch.maximum(
+                mass[row], _mass_by_python_chess(_dense(probabilities, indices, row), positions[row])
+            )
         largest = float(mass.max())  # NaN stays NaN
         self.reading.add(MassReading(largest, float(mass.sum()), len(positions)))
         if largest != 0.0:
             worst = int(torch.where(mass.isnan(), torch.inf, mass).argmax())
-            raise InvalidMassError(_describe(probabilities[worst], positions[worst], float(mass[worst])))
+            row_probabilities = _dense(probabilities, indices, worst)
+            raise InvalidMassError(_describe(row_probabilities, positions[worst], float(mass[worst])))
         return largest
 
     def take(self) -> MassReading:
@@ -89,6 +96,21 @@ class InvalidMassMeter:
         """Rows that move through the batch from call to call."""
         self._batches += 1
         return sorted({(self._batches * 7919 + offset) % batch for offset in range(self.oracle_rows)})
+
+
+def _mass_of_lanes(probabilities: Tensor, indices: Tensor, legal: Tensor) -> Tensor:
+    """[B] mass on lanes whose move `legal` int32 [B, 59] does not have; the spare bits, move 1880 among them, are 0."""
+    has = (legal.gather(1, indices >> 5) >> (indices & 31)) & 1
+    # Chosen, not multiplied: 0 * NaN would be NaN on a legal lane, which is not illegal mass.
+    return torch.where(has.bool(), 0.0, probabilities.float().abs()).sum(1)
+
+
+def _dense(probabilities: Tensor, indices: Tensor | None, row: int) -> Tensor:
+    """[1880] probabilities of one row's moves."""
+    if indices is None:
+        return probabilities[row, : vocabulary.SIZE]
+    room = probabilities.new_zeros(vocabulary.SIZE + 1)
+    return room.scatter_add(0, indices[row], probabilities[row])[: vocabulary.SIZE]
 
 
 def legal_by_python_chess(position: NDArray[np.uint64]) -> Tensor:

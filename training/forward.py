@@ -55,16 +55,6 @@ class Forward(NamedTuple):
         lanes = torch.arange(len(indices), device=device) - torch.repeat_interleave(offsets[:-1], counts)
         return RaggedTargets(offsets, lanes, probabilities)
 
-    def dense(self, probabilities: Tensor) -> Tensor:
-        """Of [B, N] probabilities, for the meter: every lane goes to its move, whatever legality says.
-
-        [B, A], or [B, A + 1] with what stands on lanes that are no move in the last column.
-        """
-        if self.indices is None:
-            return probabilities
-        room = probabilities.new_zeros(len(probabilities), vocabulary.SIZE + 1)
-        return room.scatter_add(1, self.indices, probabilities)
-
 
 def forward(network: AnyNetwork, positions: NDArray[np.uint64], device: torch.device) -> Forward:
     """Run `network` on packed positions uint64 [B, WORDS]; bfloat16 autocast on CUDA."""

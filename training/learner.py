@@ -169,7 +169,7 @@ class Learner:
     def _note(self, batch: Batch, output: Forward, loss: Loss, norm: float) -> None:
         """Read the meter and keep what is to be logged."""
         probabilities = MaskedPolicy(output.logits.detach(), output.legal).probabilities
-        self.meter.check(output.dense(probabilities), batch.positions)
+        self.meter.check(probabilities, batch.positions, indices=output.indices)
         parts = {name: float(part) for name, part in loss.parts.items()}
         self.means.add({**parts, "learner/gradient_norm": norm})
 

@@ -56,21 +56,52 @@ def test_lanes_give_the_losses_of_the_whole_vocabulary(network: SparseNetwork, b
     assert torch.allclose(one, two, atol=1e-5)
 
 
-def test_dense_probabilities_stand_on_their_moves(network: SparseNetwork, batch: Batch) -> None:
+def test_the_meter_reads_lanes_by_their_moves(network: SparseNetwork, batch: Batch) -> None:
     output = forward(network, batch.positions, CPU)
-    spread = output.dense(MaskedPolicy(output.logits, output.legal).probabilities)
-    packed = torch.from_numpy(rules.legal_bits(batch.positions))
-    expected = MaskedPolicy(network.dense(batch.positions)[0], packed).probabilities
-    assert torch.allclose(spread[:, : vocabulary.SIZE], expected, atol=1e-6)
-    assert torch.equal(spread[:, vocabulary.SIZE], torch.zeros(64))
-    assert InvalidMassMeter().check(spread, batch.positions) == 0.0
+    probabilities = MaskedPolicy(output.logits, output.legal).probabilities
+    assert output.indices is not None
+    meter = InvalidMassMeter()
+    assert meter.check(probabilities, batch.positions, indices=output.indices) == 0.0
+    assert meter.reading.distributions == len(probabilities)
+    black = bool(rules.is_black(batch.positions)[5])
+    for wrong in (0, vocabulary.SIZE - 1):  # a1b1 is nowhere legal here, nor is the last promotion
+        moved = output.indices.clone()
+        moved[5, 0] = wrong
+        with pytest.raises(InvalidMassError, match=f"illegal move {vocabulary.to_uci(wrong, black=black)} "):
+            InvalidMassMeter(oracle_rows=0).check(probabilities, batch.positions, indices=moved)
+
+
+@pytest.mark.parametrize("oracle_rows", [0, 64])
+def test_lanes_and_whole_vocabulary_read_alike(network: SparseNetwork, batch: Batch, oracle_rows: int) -> None:
+    """Mass on illegal moves: the same sentence, whichever way the meter is asked."""
+    output = forward(network, batch.positions, CPU)
+    assert output.indices is not None
+    probabilities = torch.softmax(output.logits, 1)
+    room = torch.zeros(len(probabilities), vocabulary.SIZE + 1)
+    dense = room.scatter_add(1, output.indices, probabilities)
+    told = []
+    for given, indices in ((probabilities, output.indices), (dense, None)):
+        with pytest.raises(InvalidMassError) as caught:
+            InvalidMassMeter(oracle_rows=oracle_rows).check(given, batch.positions, indices=indices)
+        told.append(str(caught.value))
+    assert told[0] == told[1]
 
 
 def test_mass_on_a_lane_that_is_no_move_is_seen(network: SparseNetwork, batch: Batch) -> None:
     """The compact form of the classic bug: a softmax over all lanes, the empty ones at logit 0."""
     output = forward(network, batch.positions, CPU)
+    probabilities = torch.softmax(output.logits, 1)
     with pytest.raises(InvalidMassError, match=r"invalid mass 0\.\d+"):
-        InvalidMassMeter(oracle_rows=0).check(output.dense(torch.softmax(output.logits, 1)), batch.positions)
+        InvalidMassMeter(oracle_rows=0).check(probabilities, batch.positions, indices=output.indices)
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_what_is_no_number_on_an_illegal_lane_is_seen(network: SparseNetwork, batch: Batch, value: float) -> None:
+    output = forward(network, batch.positions, CPU)
+    probabilities = MaskedPolicy(output.logits, output.legal).probabilities
+    probabilities[3, -1] = value
+    with pytest.raises(InvalidMassError):
+        InvalidMassMeter(oracle_rows=0).check(probabilities, batch.positions, indices=output.indices)
 
 
 def test_a_policy_of_other_moves_is_refused(network: SparseNetwork, batch: Batch) -> None:
