@@ -23,6 +23,7 @@ import torch
 from agent.compilation import warm_up
 from agent.networks import AnyNetwork, make_network
 from benchmarks.learner_plain import PlainLearner
+from benchmarks.selfplay_flow import targets_by
 from selfplay.pool import LocalPool
 from training.forward import Forward
 from training.learner import Learner
@@ -31,7 +32,6 @@ from training.losses import Loss
 from training.replay import Batch, Replay
 from training.run import actor_settings_of, architecture_of
 from training.settings import LearnerSettings, Settings, load_settings
-from training.targets import targets
 
 
 class Case(NamedTuple):
@@ -99,7 +99,7 @@ def filled_replay(settings: Settings, positions: int) -> Replay:
     pool.publish({name: tensor.numpy().copy() for name, tensor in network.state_dict().items()}, 0)
     while len(replay) < positions:
         for record in pool.collect(wait=True)[0].records:
-            replay.add(record, targets(record, adjudication=learner.adjudication, gae_lambda=learner.gae_lambda))
+            replay.add(record, targets_by(learner, record))
     return replay
 
 

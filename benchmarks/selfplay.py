@@ -27,7 +27,7 @@ import torch
 from agent.compilation import warm_up
 from agent.errors import InputError
 from agent.networks import make_network
-from benchmarks.selfplay_flow import Flow, WatchedPool
+from benchmarks.selfplay_flow import Flow, WatchedPool, targets_by
 from benchmarks.selfplay_plain import PlainProcesses, Played
 from selfplay.actor import Weights
 from selfplay.pool import RayPool
@@ -36,7 +36,6 @@ from training.replay import Replay
 from training.run import actor_settings_of, architecture_of, start_ray
 from training.run_folder import RunFolder
 from training.settings import Settings, load_settings
-from training.targets import targets
 
 MODES: Final = {"policy": "demo", "search": "cpu"}
 """The config of each mode."""
@@ -57,7 +56,7 @@ def drive(pool: WatchedPool, replay: Replay, settings: Settings, weights: Weight
     while perf_counter() < deadline or not pool.flow.plies:
         for batch in pool.collect(wait=True):
             for record in batch.records:
-                replay.add(record, targets(record, adjudication=learner.adjudication, gae_lambda=learner.gae_lambda))
+                replay.add(record, targets_by(learner, record))
         if pool.flow.plies >= due * (version + 1):
             version += 1
             pool.publish(weights, version)

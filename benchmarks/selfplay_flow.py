@@ -8,6 +8,9 @@ from typing import Final
 
 from selfplay.actor import GameBatch, Weights
 from selfplay.pool import Pool
+from selfplay.record import GameRecord
+from training.settings import LearnerSettings
+from training.targets import Targets, targets
 
 NETWORK: Final = "network, search, sampling"
 METER: Final = "meter"
@@ -125,3 +128,13 @@ class WatchedPool:
         if (batch.version, batch.stream) not in self._heard and batch.version in self._published:
             self._heard.add((batch.version, batch.stream))
             flow.latencies.append(now - self._published[batch.version])
+
+
+def targets_by(settings: LearnerSettings, record: GameRecord) -> Targets:
+    """What a game teaches, by a run's settings."""
+    return targets(
+        record,
+        adjudication=settings.adjudication,
+        gae_lambda=settings.gae_lambda,
+        value_lambda=settings.value_lambda,
+    )
