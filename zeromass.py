@@ -46,16 +46,21 @@ def play(
     fen: Annotated[str | None, typer.Option(help="Start from this position.")] = None,
     weights: _Weights = None,
     run: _Run = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Fixes a random side and an untrained network.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Fixes a random side, noise, an untrained network.")] = None,
+    strength: Annotated[
+        str | None, typer.Option(metavar="LEVEL", help="400 (simulations), 2s (a move) or 'elo 1200'.")
+    ] = None,
 ) -> int:
     """Play a game against the agent in the terminal."""
     from agent.notation import read_fen
+    from agent.play.level import read_level
 
     _exclusive(weights, run)
     start = read_fen(fen) if fen is not None else None  # before torch loads: a mistake is told at once
+    level = read_level(strength) if strength is not None else None
     from agent.terminal import play_command
 
-    return play_command(start, side, weights, run, seed)
+    return play_command(start, side, weights, run, seed, level, plain)
 
 
 @app.command()
@@ -77,7 +82,12 @@ def evaluate(
     seed: _Seed = 0,
     simulations: Annotated[int, typer.Option(min=0, max=100_000, help="Of the agent's search; 0: one ply.")] = 64,
     policy: Annotated[bool, typer.Option("--policy", help="Play the policy alone, without search.")] = False,
-    seconds: Annotated[float, typer.Option(min=0.001, max=3600, help="A UCI engine's time a move.")] = 0.1,
+    seconds: Annotated[
+        float | None, typer.Option(min=0.01, max=3600, help="Each side's time a move, instead of simulations.")
+    ] = None,
+    side_by_side: Annotated[
+        int, typer.Option(min=1, max=256, help="Games thought about at once where time counts, one core each.")
+    ] = 1,
     pgn: Annotated[Path | None, typer.Option(help="Write the games there, fit for zeromass replay.")] = None,
     as_json: _Json = False,
 ) -> int:
@@ -85,7 +95,9 @@ def evaluate(
     from training.evaluation import evaluate_command
 
     _exclusive(weights, run)
-    return evaluate_command(weights, run, opponent, games, seed, as_json, simulations, policy, seconds, pgn)
+    return evaluate_command(
+        weights, run, opponent, games, seed, as_json, simulations, policy, seconds, pgn, side_by_side
+    )
 
 
 @app.command()

@@ -6,16 +6,19 @@ from pathlib import Path
 from rich.console import Console
 
 from agent.compilation import warm_up
-from agent.evaluators import make_evaluator
+from agent.engine.thinker import Thinker
+from agent.engine.timed import TimedPlayer
+from agent.evaluators import for_search, make_evaluator
 from agent.opponent import find_weights, identity
 from agent.play.provenance import GUMBEL, Source
 from agent.player import Player, PolicyPlayer, make_player
-from agent.weights import load_weights
+from agent.search import CompiledEvaluator, NetworkLeaves
+from agent.weights import Weights, load_weights
 from training.display import Display
 from training.learner import resolve_device
 from training.match import play_match
 from training.match_pgn import MatchRecorder
-from training.opponents import make_opponent
+from training.opponents import ENGINE_SECONDS, make_opponent
 
 
 def evaluate_command(
@@ -27,8 +30,9 @@ def evaluate_command(
     as_json: bool,
     simulations: int,
     policy: bool,
-    seconds: float = 0.1,
+    seconds: float | None = None,
     pgn: Path | None = None,
+    side_by_side: int = 1,
 ) -> int:
     """What `zeromass evaluate` does; the exit code.
 
@@ -41,8 +45,9 @@ def evaluate_command(
         as_json: print one JSON object rather than a sentence.
         simulations: of the agent's search; 0: it looks one ply ahead.
         policy: play the most probable move of the policy alone.
-        seconds: a UCI engine's time a move.
+        seconds: each side's time a move, in place of simulations; None: an engine has 0.1.
         pgn: write the games there, with what `zeromass replay` needs.
+        side_by_side: games thought about at once where time counts, each on one core.
 
     Raises:
         InputError: an unknown opponent, a missing or damaged weights file.
@@ -50,21 +55,37 @@ def evaluate_command(
     display = Display(Console(stderr=True, highlight=False, soft_wrap=True))
     device = resolve_device("auto")
 
-    def of_weights(path: Path) -> Player:
-        return make_player(make_evaluator(load_weights(path).network, device), simulations)
+    def player_of(loaded: Weights) -> Player:
+        if policy:
+            return PolicyPlayer(make_evaluator(loaded.network, device))
+        if seconds is None:
+            return make_player(make_evaluator(loaded.network, device), simulations)
+        found = [for_search(make_evaluator(loaded.network, device)) for _ in range(side_by_side)]
+        leaves = [one if isinstance(one, CompiledEvaluator) else NetworkLeaves(one) for one in found]
+        return TimedPlayer([Thinker(one) for one in leaves], seconds)
 
-    other = make_opponent(opponent, seed, seconds=seconds, of_weights=of_weights)
+    other = make_opponent(
+        opponent,
+        seed,
+        seconds=seconds or ENGINE_SECONDS,
+        side_by_side=side_by_side,
+        of_weights=lambda path: player_of(load_weights(path)),
+    )
     found = find_weights(weights, run)
     for line in (*found.warnings, f"testing {found.origin}"):
         display.say(line)
     warm_up(display.say)
-    evaluator = make_evaluator(found.weights.network, device)
-    player = PolicyPlayer(evaluator) if policy else make_player(evaluator, simulations)
-    source = None if policy or not simulations else Source(identity(found.weights), GUMBEL, simulations)
+    player = player_of(found.weights)
+    replayable = simulations and not policy and seconds is None
+    source = Source(identity(found.weights), GUMBEL, simulations) if replayable else None
     recorder = None if pgn is None else MatchRecorder(games, player.name, opponent, source)
     with display.counting(f"{games} games against {opponent}", games) as advance:
-        result = play_match(player, other, games=games, seed=seed, progress=advance, record=recorder)
+        result = play_match(
+            player, other, games=games, seed=seed, opening_plies=None, progress=advance, record=recorder
+        )
     if pgn is not None and recorder is not None:
         recorder.write(pgn)
+    if isinstance(player, TimedPlayer):
+        display.say(f"{player.simulations / max(player.moves, 1):,.0f} simulations a move")
     print(json.dumps(result.to_json()) if as_json else result.sentence())
     return 0

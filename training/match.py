@@ -1,7 +1,7 @@
 """Matches: wins, draws, losses, the score with its interval, and what it means in Elo."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from agent import rules, vocabulary
 from agent.player import Player
 from agent.rules import Games, Termination
 from selfplay.openings import mix, random_opening
+from training.openings import book
 
 Recorder = Callable[[NDArray[np.int64], NDArray[np.uint16]], None]
 """Hears of every move: rows [R] and vocabulary indices [R]."""
@@ -89,19 +90,19 @@ def play_match(
     *,
     games: int,
     seed: int,
-    opening_plies: int = 4,
+    opening_plies: int | None = 4,
     ply_cap: int = 300,
     progress: Callable[[int], None] | None = None,
     record: Recorder | None = None,
 ) -> MatchResult:
-    """Play all games side by side; each random opening is played twice, with colours exchanged.
+    """Play all games side by side; each opening is played twice, with colours exchanged.
 
     Args:
         player: whose score is counted.
         opponent: the other.
         games: how many.
         seed: of the openings.
-        opening_plies: random plies before the players take over.
+        opening_plies: random plies before the players take over; None: balanced openings from the book.
         ply_cap: a game this long is a draw.
         progress: called with the number of games that just ended.
         record: called with the rows and the legal moves just played in them, those of the openings too.
@@ -142,13 +143,22 @@ def _is_legal(positions: NDArray[np.uint64], moves: NDArray[np.uint16]) -> NDArr
     return known & rules.is_legal(positions, np.where(known, moves, 0))
 
 
-def _start(games: int, seed: int, opening_plies: int, record: Recorder | None) -> Games:
+def _start(games: int, seed: int, opening_plies: int | None, record: Recorder | None) -> Games:
     boards = Games(games)
-    seeds: NDArray[np.int64] = mix(np.arange(games // 2 + 1, dtype=np.int64) + 1_000_003 * seed)
     for row in range(games):
-        for move in random_opening(int(seeds[row // 2]), opening_plies):
+        for move in _opening(row // 2, seed, opening_plies):
             moves, rows = np.array([move], np.uint16), np.array([row])
             boards.play(moves, rows)
             if record is not None:
                 record(rows, moves)
     return boards
+
+
+def _opening(number: int, seed: int, plies: int | None) -> Sequence[int]:
+    """Moves of a match's opening `number`: from the book in an order that `seed` fixes, or random."""
+    if plies is None:
+        lines = book()
+        order = np.random.default_rng([seed, number // len(lines)]).permutation(len(lines))
+        return lines[order[number % len(lines)]]
+    seeds = mix(np.array([number + 1_000_003 * seed], np.int64))
+    return random_opening(int(seeds[0]), plies)

@@ -31,13 +31,15 @@ from agent.rules import Games
 # Where Debian puts games, which is not on everybody's PATH.
 _FOLDERS: Final = ("/usr/games", "/usr/local/games")
 _PATIENCE: Final = 30.0
+ENGINE_SECONDS: Final = 0.1
+"""A UCI engine's time a move unless somebody says otherwise."""
 
 
 def make_opponent(
     name: str,
     seed: int,
     *,
-    seconds: float = 0.1,
+    seconds: float = ENGINE_SECONDS,
     side_by_side: int = 1,
     of_weights: Callable[[Path], Player] | None = None,
 ) -> Player:
@@ -118,7 +120,7 @@ class EnginePlayer:
         command: Sequence[str],
         options: Mapping[str, bool | int | str],
         *,
-        seconds: float = 0.1,
+        seconds: float = ENGINE_SECONDS,
         engines: int = 1,
     ) -> None:
         self.name = name

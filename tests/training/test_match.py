@@ -42,12 +42,13 @@ def test_a_player_against_itself_is_even() -> None:
 class _Watcher(RandomPlayer):
     """Remembers the positions it starts from."""
 
-    def __init__(self) -> None:
+    def __init__(self, ply: int = 4) -> None:
         super().__init__(0)
+        self._ply = ply
         self.first: list[bytes] = []
 
     def choose(self, games: Games) -> Choice:
-        self.first += [games.positions[row].tobytes() for row in range(len(games)) if games.ply[row] == 4]
+        self.first += [games.positions[row].tobytes() for row in range(len(games)) if games.ply[row] == self._ply]
         return super().choose(games)
 
 
@@ -88,3 +89,17 @@ def test_json_keys_and_back() -> None:
     assert set(row) == set(keys.split())
     assert row["elo"] is None
     assert MatchResult.from_json(row) == result
+
+
+def test_the_book_gives_both_colours_the_same_openings_and_none_twice_too_soon() -> None:
+    def start(games: int, seed: int) -> list[bytes]:
+        watcher = _Watcher(ply=8)
+        other = _Watcher(ply=8)
+        play_match(watcher, other, games=games, seed=seed, opening_plies=None, ply_cap=9)
+        assert sorted(watcher.first) == sorted(other.first)
+        return watcher.first
+
+    first = start(40, seed=1)
+    assert len(set(first)) == len(first) == 20
+    assert start(40, seed=1) == first
+    assert start(40, seed=2) != first

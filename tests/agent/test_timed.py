@@ -1,0 +1,29 @@
+"""A player by the clock: legal moves for both colours, mates seen, and every game thought about."""
+
+import chess
+import numpy as np
+
+from agent import vocabulary
+from agent.engine.thinker import Thinker
+from agent.engine.timed import TimedPlayer
+from agent.rules import Games
+from agent.search.material import material_evaluator
+
+
+def test_games_of_both_colours_are_shared_among_the_thinkers() -> None:
+    boards = [
+        chess.Board("6k1/5ppp/8/8/8/8/8/R6K w - - 0 1"),
+        chess.Board("r6k/8/8/8/8/8/5PPP/6K1 b - - 0 1"),
+        chess.Board(),
+    ]
+    player = TimedPlayer([Thinker(material_evaluator(), megabytes=16) for _ in range(2)], 0.02)
+    choice = player.choose(Games.from_boards(boards))
+    ucis = [
+        vocabulary.to_uci(int(move), black=board.turn == chess.BLACK)
+        for move, board in zip(choice.moves, boards, strict=True)
+    ]
+    assert ucis[:2] == ["a1a8", "a8a1"]
+    assert chess.Move.from_uci(ucis[2]) in boards[2].legal_moves
+    assert np.allclose(choice.values[:2], 1)
+    assert player.moves == 3
+    assert player.simulations > 0
