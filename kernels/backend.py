@@ -23,20 +23,25 @@ ENVIRONMENT_VARIABLE = "ZEROMASS_KERNELS_BACKEND"
 _OTHER_FLOATS = (torch.bfloat16, torch.float16, torch.float64)
 
 _default: str | None = None
+_from_environment = os.environ.get(ENVIRONMENT_VARIABLE)
 _numba_allowed = True
 _launches: Counter[str] = Counter()
+loops_for: dict[str, bool] = {}
+"""Whether a value of `backend=` stands for the Numba loops, for float32 on a CPU; kept so that a call need not ask."""
 
 
 def set_default_backend(backend: str | None) -> None:
     """Choose what `backend="auto"` means in this process; None gives the choice back to the environment.
 
-    `auto` follows this call first, then the environment variable ZEROMASS_KERNELS_BACKEND, then the device: Triton on
-    CUDA, torch elsewhere. Raises ValueError for an unknown name.
+    `auto` follows this call first, then the environment variable ZEROMASS_KERNELS_BACKEND (set it before the process
+    starts, or call `resolve_backend` after a change), then the device: Triton on CUDA, torch elsewhere. Raises
+    ValueError for an unknown name.
     """
     global _default
     if backend is not None:
         _check_name(backend)
     _default = backend
+    _note_loops()
 
 
 def resolve_backend(backend: str, device: torch.device) -> str:
@@ -46,7 +51,8 @@ def resolve_backend(backend: str, device: torch.device) -> str:
     """
     _check_name(backend)
     if backend == "auto":
-        backend = _default or os.environ.get(ENVIRONMENT_VARIABLE) or "auto"
+        _read_environment()
+        backend = _default or _from_environment or "auto"
         _check_name(backend)
     if backend == "auto":
         return "triton" if device.type == "cuda" and triton_installed() else "torch"
@@ -60,17 +66,25 @@ def triton_installed() -> bool:
     return "triton" in sys.modules or importlib.util.find_spec("triton") is not None
 
 
-def cpu_takes_loops(backend: str) -> bool:
-    """Whether `backend` stands for the Numba loops, for float32 on a CPU. False also where it is to be refused."""
-    if backend == "auto":
-        backend = _default or os.environ.get(ENVIRONMENT_VARIABLE) or "torch"
-    return _numba_allowed and backend in ("torch", "auto") and numba_installed()
-
-
 @cache
 def numba_installed() -> bool:
     """Whether the numba package can be imported."""
     return importlib.util.find_spec("numba") is not None
+
+
+def _read_environment() -> None:
+    global _from_environment
+    found = os.environ.get(ENVIRONMENT_VARIABLE)
+    if found != _from_environment:
+        _from_environment = found
+        _note_loops()
+
+
+def _note_loops() -> None:
+    """Bring `loops_for` up to date."""
+    found = _numba_allowed and numba_installed()
+    loops_for["torch"] = found
+    loops_for["auto"] = found and (_default or _from_environment or "auto") in ("auto", "torch")
 
 
 def use_numba(arguments: Sequence[Any]) -> bool:
@@ -88,10 +102,12 @@ def without_numba() -> Iterator[None]:
     """Run the CPU path on PyTorch operators alone, to test it and to time it."""
     global _numba_allowed
     before, _numba_allowed = _numba_allowed, False
+    _note_loops()
     try:
         yield
     finally:
         _numba_allowed = before
+        _note_loops()
 
 
 def count_launch(op: str, backend: str) -> None:
@@ -131,3 +147,6 @@ def _require_triton(device: torch.device) -> None:
         raise RuntimeError(
             "TRITON_INTERPRET=1 was set after triton had been imported; set it before the process starts"
         )
+
+
+_note_loops()

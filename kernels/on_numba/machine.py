@@ -37,15 +37,13 @@ def _nonzero_bytes(_context, _address):
     return numba.uint64(numba.int64), code
 
 
-def _prefetch(_context, _address):
-    def code(context, builder, _signature, arguments):
-        pointer = builder.inttoptr(arguments[0], _BYTE.as_pointer())
-        kind = ir.FunctionType(ir.VoidType(), [pointer.type, _HALF, _HALF, _HALF])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
-        builder.call(function, [pointer, *(ir.Constant(_HALF, flag) for flag in (0, 3, 1))])  # read, keep, data
-        return context.get_dummy_value()
+def _pair_of_words(_context, _address):
+    def code(_context, builder, _signature, arguments):
+        value = builder.load(builder.inttoptr(arguments[0], _WHOLE.as_pointer()))
+        value.align = 4
+        return value
 
-    return numba.void(numba.int64), code
+    return numba.uint64(numba.int64), code
 
 
 def _clear(_context, _address, _size):
@@ -78,7 +76,7 @@ def _pointer_to(element, llvm):
 first_bit: Any = intrinsic(_first_bit)  # position of the lowest set bit of a uint64; 64 for none
 count_bits: Any = intrinsic(_count_bits)  # how many bits of a uint64 are set
 nonzero_bytes: Any = intrinsic(_nonzero_bytes)  # of the 64 bytes at an address, as the bits of a uint64
-prefetch: Any = intrinsic(_prefetch)  # ask for the cache line of an address, which need not be valid
+pair_of_words: Any = intrinsic(_pair_of_words)  # two neighbouring 32-bit words at an address, the first one lowest
 clear: Any = intrinsic(_clear)  # zeros from an address, as many bytes as asked for
 take: Any = intrinsic(_take)  # the int64 at an address, which is then one more: each number goes to one thread
 floats_at: Any = intrinsic(_pointer_to(numba.float32, ir.FloatType()))

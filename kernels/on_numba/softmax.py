@@ -24,7 +24,7 @@ from kernels.on_numba.machine import (
     floats_at,
     nonzero_bytes,
     numbers_at,
-    prefetch,
+    pair_of_words,
     take,
     words_at,
 )
@@ -44,7 +44,7 @@ class _Block(ctypes.Structure):
 
 @inlined
 def legal_columns(block, row, columns):
-    """Gather the legal columns of a row from bytes or words, and ask for their logits."""
+    """Gather the legal columns of a row from bytes or words."""
     size = block[SIZE]
     period = block[PERIOD]
     end = np.uint64(min(row % period, size - 1) + 1 if period else size)
@@ -60,9 +60,7 @@ def legal_columns(block, row, columns):
         first = w * HALF
         left = all_columns - first
         if not is_bytes:
-            word = np.uint64(words[w])
-            if w + ONE < width:
-                word |= np.uint64(words[w + ONE]) << HALF
+            word = pair_of_words(legal + np.int64(first) // 8) if w + ONE < width else np.uint64(words[w])
             if left < WHOLE:  # spare bits may hold anything
                 word &= (ONE << left) - ONE
         elif left >= WHOLE:
@@ -101,8 +99,6 @@ def forward(address):
             x = floats_at(block[X] + 4 * row * block[X_ROW])
             y = floats_at(block[OUT] + 4 * row * np.int64(size))
             n = legal_columns(block, row, columns)
-            for i in range(n):
-                prefetch(block[X] + 4 * (row * block[X_ROW] + np.int64(columns[np.uint64(i)]) * step))
             if is_log:
                 for i in range(size):
                     y[np.uint64(i)] = fill
@@ -155,10 +151,6 @@ def backward(address):
             incoming = floats_at(block[G] + 4 * row * block[G_ROW])
             dx = floats_at(block[OUT] + 4 * row * np.int64(size))
             n = legal_columns(block, row, columns)
-            for i in range(n):
-                column = np.int64(columns[np.uint64(i)])
-                prefetch(block[X] + 4 * (row * block[X_ROW] + column * step))
-                prefetch(block[G] + 4 * (row * block[G_ROW] + column * g_step))
             clear(block[OUT] + 4 * row * np.int64(size), 4 * np.int64(size))
             for i in range(n):
                 j = np.uint64(i)
