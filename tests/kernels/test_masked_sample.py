@@ -191,7 +191,7 @@ def test_philox_gives_its_published_answers(
 
 
 def test_the_loops_noise_is_the_operators_noise() -> None:
-    from kernels.on_numba import loops
+    from kernels.on_numba import sampling as loops
 
     columns = np.arange(0, 40, 3)
     out = np.empty(len(columns))

@@ -30,9 +30,14 @@ def on_cpu(case: Case) -> Case:
     return Case(logits, legal, mask, targets, soft, keys)
 
 
+@pytest.mark.parametrize("openmp", [True, False], ids=["PyTorch's threads", "threads of our own"])
 @pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
-def test_two_threads_give_what_one_gives(op: Op, two_threads: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    case = on_cpu(make_case(11, 72))
+def test_two_threads_give_what_one_gives(
+    op: Op, openmp: bool, two_threads: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not openmp:
+        monkeypatch.setattr(threads, "_openmp", lambda: None)
+    case = on_cpu(make_case(40, 72))
     results, gradient = run(op, case, "torch")
     monkeypatch.setattr(threads, "LEAST_ENTRIES", 10**9)
     monkeypatch.setattr(threads, "LEAST_ENTRIES_A_CALL", 10**9)
