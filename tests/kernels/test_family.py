@@ -184,3 +184,10 @@ def test_empty_batch(op: Op, backend: str) -> None:
     case = Case(*(x[:0] for x in (case.logits, case.mask, case.mask, case.targets, case.soft, case.keys)))
     for result in op.run(case.with_logits(case.logits.clone().requires_grad_()), backend):
         assert result.shape[0] == 0
+
+
+def test_the_loops_round_once() -> None:
+    """Their exponential is exact to float64's own error, so a probability is off by half a unit of float32 at most."""
+    logits = torch.linspace(-80, 0, 20_001)[None]
+    p = kernels.masked_softmax(logits, legal=torch.ones_like(logits, dtype=torch.bool), backend="torch")
+    torch.testing.assert_close(p.double(), logits.double().softmax(1), rtol=2**-24 * 1.001, atol=0)
