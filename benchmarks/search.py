@@ -4,9 +4,11 @@
     python -m benchmarks.search --peers-python ../peers/bin/python    # peers in an environment of their own
 
 The network alone and the search are timed in turn, `rounds` times: results are medians, and a share is the
-median of the rounds' shares: positions that the network evaluates a second within the search, to what it
-evaluates alone in batches of the same size. Stages are seconds a simulation in millionths: network (planes
-and forward pass), policy (log-probabilities of legal moves, copying), tree and rules (timed with a network
+median of the rounds' shares: positions that the network evaluates a second within the search, to what the
+same runtime evaluates alone in batches of the same size, legal moves given, in the quicker of its two ways
+(all logits, or the legal moves' alone). Runtimes are eager torch and the one that self-play with search
+chooses here. Stages are seconds a simulation in millionths: network (planes and forward pass), policy
+(what the search asks beyond that: the legal moves' logits, copying), tree and rules (timed with a network
 that takes no time to speak of), and Python, which is the rest. Close everything else first.
 """
 
@@ -26,7 +28,10 @@ import torch
 from numpy.typing import NDArray
 
 from agent import rules
+from agent.compilation import warm_up
 from agent.evaluator import Evaluator
+from agent.evaluator_choice import choose, make_runtime
+from agent.evaluators import make_evaluator
 from agent.network import Architecture, Network
 from agent.search import CompiledEvaluator, GumbelSearch, LeafValues, NetworkLeaves, SearchSettings, material_evaluator
 from agent.sparse_architecture import SparseArchitecture
@@ -67,12 +72,19 @@ def midgames(batch: int, plies: int = 24, seed: int = 1) -> rules.Games:
 
 
 def network_alone(evaluator: Evaluator, games: rules.Games, seconds: float) -> float:
-    """Positions a second in batches of all games."""
-    evaluated, started = 0, perf_counter()
-    while perf_counter() - started < seconds:
-        evaluator.evaluate(games.positions)
-        evaluated += len(games)
-    return evaluated / (perf_counter() - started)
+    """Positions a second in batches of all games, in the quicker of two ways: all logits, or those of legal moves."""
+    moves, counts = rules.legal_moves(games.positions)
+    rates = []
+    for ask in (
+        lambda: evaluator.evaluate(games.positions),
+        lambda: evaluator.evaluate_legal(games.positions, moves, counts),
+    ):
+        evaluated, started = 0, perf_counter()
+        while perf_counter() - started < seconds / 2:
+            ask()
+            evaluated += len(games)
+        rates.append(evaluated / (perf_counter() - started))
+    return max(rates)
 
 
 def searched(search: GumbelSearch, games: rules.Games, seconds: float) -> float:
@@ -95,6 +107,7 @@ def sparse_evaluator() -> CompiledEvaluator:
 def sparse_alone(network: CompiledEvaluator, games: rules.Games, seconds: float) -> float:
     """Positions a second on one core, legal moves given."""
     moves, counts = rules.legal_moves(games.positions)
+    evaluate_batch(games.positions, moves, counts, network.parameters, network.scratch)
     evaluated, started = 0, perf_counter()
     while perf_counter() - started < seconds:
         evaluate_batch(games.positions, moves, counts, network.parameters, network.scratch)
@@ -148,11 +161,10 @@ def compiled_searches(report: Report, rounds: int, seconds: float) -> None:
 
 
 def batched_search(
-    report: Report, shape: tuple[int, int], simulations: int, batch: int, rounds: int, seconds: float
+    report: Report, shape: tuple[int, int], simulations: int, batch: int, runtime: str, rounds: int, seconds: float
 ) -> None:
     """One residual network, one setting."""
-    torch.manual_seed(0)
-    evaluator = Evaluator(Network(Architecture(*shape)))
+    evaluator = make_runtime(runtime, network_of(shape), torch.device("cpu"))
     games, leaves = midgames(batch), TimedLeaves(evaluator)
     settings = SearchSettings(simulations=simulations)
     search, bare = GumbelSearch(settings, leaves), GumbelSearch(settings, material_evaluator())
@@ -174,7 +186,7 @@ def batched_search(
         asked = leaves.seconds / (wall * rate)
         for stage, value in zip(stages, (network, asked - network, tree, 1 / rate - asked - tree), strict=True):
             stages[stage].append(1e6 * value)
-    name = f"{shape[0]} x {shape[1]}, {simulations} simulations, batch {batch}"
+    name = f"{shape[0]} x {shape[1]}, {simulations} simulations, batch {batch}, {runtime}"
     report.add(name, rates, "simulations/s")
     for stage, values in stages.items():
         report.add(f"{name}: {stage}", values, "us/simulation")
@@ -186,6 +198,7 @@ def run(
     rounds: int = 3,
     seconds: float = 1.0,
     peers_python: str = sys.executable,
+    only: str | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> dict[str, list[dict[str, Any]]]:
     """Measure everything.
@@ -194,28 +207,39 @@ def run(
         rounds: times that the network alone, the search and the peer are measured in turn.
         seconds: least time of one measurement.
         peers_python: interpreter that has the peers; left out if it lacks them.
+        only: "peer", "compiled" or "batched": that part alone.
         progress: gets lines of text.
 
     Returns:
         {"results": [{name, value, unit}], "ratios": [{name, value, low, high}]}.
     """
     tell, report = progress or (lambda _: None), Report()
-    compare_with_peer(report, rounds, seconds, peers_python, tell)
-    tell("compiled searches ...")
-    compiled_searches(report, rounds, seconds)
-    for shape in NETWORKS:
+    warm_up(tell)  # else the first measurement of a compiled network is that of the compiler
+    if only in (None, "peer"):
+        compare_with_peer(report, rounds, seconds, peers_python, tell)
+    if only in (None, "compiled"):
+        tell("compiled searches ...")
+        compiled_searches(report, rounds, seconds)
+    for shape in NETWORKS if only in (None, "batched") else ():
         for simulations in SIMULATIONS:
             for batch in BATCHES:
-                tell(f"{shape[0]} x {shape[1]}, {simulations} simulations, batch {batch} ...")
-                batched_search(report, shape, simulations, batch, rounds, seconds)
+                for runtime in dict.fromkeys(("eager", choose(network_of(shape), torch.device("cpu"), reduced=True))):
+                    tell(f"{shape[0]} x {shape[1]}, {simulations} simulations, batch {batch}, {runtime} ...")
+                    batched_search(report, shape, simulations, batch, runtime, rounds, seconds)
     return {"results": report.results, "ratios": report.ratios}
 
 
-def worker(seconds: float) -> None:
+def network_of(shape: tuple[int, int]) -> Network:
+    """Random weights; its time does not depend on what they are."""
+    torch.manual_seed(0)
+    return Network(Architecture(*shape))
+
+
+def worker(seconds: float, runtime: str) -> None:
     """Search on one thread for `seconds` whenever a line comes in; print simulations a second."""
     torch.set_num_threads(1)
-    torch.manual_seed(0)
-    search = GumbelSearch(SearchSettings(simulations=16), Evaluator(Network(Architecture(3, 32))))
+    evaluator = make_evaluator(network_of((3, 32)), runtime=runtime, reduced=True)
+    search = GumbelSearch(SearchSettings(simulations=16), evaluator)
     games = midgames(64)
     search.run(games)
     print("ready", flush=True)
@@ -226,8 +250,8 @@ def worker(seconds: float) -> None:
 class Workers:
     """A process a core, each searching a batch of its own, as self-play does."""
 
-    def __init__(self, seconds: float) -> None:
-        command = [sys.executable, "-m", "benchmarks.search", "--worker", "--seconds", str(seconds)]
+    def __init__(self, seconds: float, runtime: str) -> None:
+        command = [sys.executable, "-m", "benchmarks.search", "--worker", runtime, "--seconds", str(seconds)]
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         self._processes = [
             subprocess.Popen(command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -261,9 +285,10 @@ class Workers:
 
 def compare_with_peer(report: Report, rounds: int, seconds: float, python: str, tell: Callable[[str], None]) -> None:
     """Ours, a process a core, and Pgx + mctx, which takes all cores by itself, in turn; the same size of network."""
-    workers = Workers(seconds)
+    groups = {runtime: Workers(seconds, runtime) for runtime in ("auto", "eager")}
+    ours: dict[str, list[float]] = {runtime: [] for runtime in groups}
+    theirs: list[float] = []
     try:
-        ours, theirs = [], []
         for number in range(rounds):
             tell(f"Pgx + mctx, round {number + 1} of {rounds} ...")
             figure = peer(python)
@@ -271,12 +296,15 @@ def compare_with_peer(report: Report, rounds: int, seconds: float, python: str, 
                 tell(f"Pgx and mctx are not installed for {python}: left out")
                 return
             theirs.append(figure)
-            ours.append(workers.simulations_a_second())
+            for runtime, workers in groups.items():
+                ours[runtime].append(workers.simulations_a_second())
     finally:
-        workers.close()
+        for workers in groups.values():
+            workers.close()
     report.add(PEER, theirs, "simulations/s")
-    report.add("ours, a process a core, " + PEER.partition(", ")[2], ours, "simulations/s")
-    report.ratio(f"ours / {PEER}", [mine / other for mine, other in zip(ours, theirs, strict=True)])
+    for runtime, rates in ours.items():
+        report.add(f"ours, {runtime}, a process a core, " + PEER.partition(", ")[2], rates, "simulations/s")
+        report.ratio(f"ours, {runtime} / {PEER}", [mine / other for mine, other in zip(rates, theirs, strict=True)])
 
 
 def main() -> None:
@@ -285,11 +313,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=1.0, help="least time of one measurement")
     parser.add_argument("--threads", type=int, help="torch's threads; its own choice if not given")
-    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--only", choices=["peer", "compiled", "batched"], help="one part of it")
+    parser.add_argument("--worker", metavar="RUNTIME", help=argparse.SUPPRESS)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     chosen = parser.parse_args()
     if chosen.worker:
-        worker(chosen.seconds)
+        worker(chosen.seconds, chosen.worker)
         return
     if chosen.threads:
         torch.set_num_threads(chosen.threads)
@@ -297,6 +326,7 @@ def main() -> None:
         rounds=chosen.rounds,
         seconds=chosen.seconds,
         peers_python=chosen.peers_python,
+        only=chosen.only,
         progress=lambda line: print(line, file=sys.stderr),
     )
     if chosen.json:
