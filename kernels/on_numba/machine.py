@@ -46,6 +46,17 @@ def _pair_of_words(_context, _address):
     return numba.uint64(numba.int64), code
 
 
+def _prefetch(_context, _address):
+    def code(context, builder, _signature, arguments):
+        pointer = builder.inttoptr(arguments[0], _BYTE.as_pointer())
+        kind = ir.FunctionType(ir.VoidType(), [pointer.type, _HALF, _HALF, _HALF])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+        builder.call(function, [pointer, *(ir.Constant(_HALF, flag) for flag in (0, 3, 1))])  # read, keep, data
+        return context.get_dummy_value()
+
+    return numba.void(numba.int64), code
+
+
 def _clear(_context, _address, _size):
     def code(context, builder, _signature, arguments):
         pointer = builder.inttoptr(arguments[0], _BYTE.as_pointer())
@@ -77,6 +88,7 @@ first_bit: Any = intrinsic(_first_bit)  # position of the lowest set bit of a ui
 count_bits: Any = intrinsic(_count_bits)  # how many bits of a uint64 are set
 nonzero_bytes: Any = intrinsic(_nonzero_bytes)  # of the 64 bytes at an address, as the bits of a uint64
 pair_of_words: Any = intrinsic(_pair_of_words)  # two neighbouring 32-bit words at an address, the first one lowest
+prefetch: Any = intrinsic(_prefetch)  # ask for the cache line of an address, which need not be valid
 clear: Any = intrinsic(_clear)  # zeros from an address, as many bytes as asked for
 take: Any = intrinsic(_take)  # the int64 at an address, which is then one more: each number goes to one thread
 floats_at: Any = intrinsic(_pointer_to(numba.float32, ir.FloatType()))

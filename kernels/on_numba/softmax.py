@@ -25,6 +25,7 @@ from kernels.on_numba.machine import (
     nonzero_bytes,
     numbers_at,
     pair_of_words,
+    prefetch,
     take,
     words_at,
 )
@@ -89,16 +90,26 @@ def forward(address):
     fill = np.float32(doubles_at(address)[FILL])
     rows, size, chunk, is_log = block[ROWS], np.uint64(block[SIZE]), block[CHUNK], block[IS_LOG] != 0
     step = block[X_COLUMN]
-    columns, e = np.empty(size + np.uint64(SLACK), np.uint32), np.empty(size + np.uint64(SLACK))
+    columns, ahead = np.empty(size + np.uint64(SLACK), np.uint32), np.empty(size + np.uint64(SLACK), np.uint32)
+    e = np.empty(size + np.uint64(SLACK))
     peaks, log_sums = floats_at(block[PEAK]), floats_at(block[LOG_SUM])
     while True:
         first = take(address) * chunk
         if first >= rows:
             return
-        for row in range(first, min(first + chunk, rows)):
+        # The entries of the next row are on their way while this one is computed.
+        n_ahead = np.uint64(0)
+        for below in range(first, min(first + chunk, rows) + 1):
+            columns, ahead, n = ahead, columns, n_ahead
+            if below < min(first + chunk, rows):
+                n_ahead = legal_columns(block, below, ahead)
+                for i in range(n_ahead):
+                    prefetch(block[X] + 4 * (below * block[X_ROW] + np.int64(ahead[np.uint64(i)]) * step))
+            if below == first:
+                continue
+            row = below - 1
             x = floats_at(block[X] + 4 * row * block[X_ROW])
             y = floats_at(block[OUT] + 4 * row * np.int64(size))
-            n = legal_columns(block, row, columns)
             if is_log:
                 for i in range(size):
                     y[np.uint64(i)] = fill
@@ -138,7 +149,7 @@ def backward(address):
     block = numbers_at(address)
     rows, size, chunk, is_log = block[ROWS], np.uint64(block[SIZE]), block[CHUNK], block[IS_LOG] != 0
     step, g_step = block[X_COLUMN], block[G_COLUMN]
-    columns = np.empty(size + np.uint64(SLACK), np.uint32)
+    columns, ahead = np.empty(size + np.uint64(SLACK), np.uint32), np.empty(size + np.uint64(SLACK), np.uint32)
     p, g, products = (np.empty(size + np.uint64(SLACK)), np.empty(size + np.uint64(SLACK)),
                       np.empty(size + np.uint64(SLACK)))  # fmt: skip
     peaks, log_sums = floats_at(block[PEAK]), floats_at(block[LOG_SUM])
@@ -146,11 +157,22 @@ def backward(address):
         first = take(address) * chunk
         if first >= rows:
             return
-        for row in range(first, min(first + chunk, rows)):
+        # The entries of the next row are on their way while this one is computed.
+        n_ahead = np.uint64(0)
+        for below in range(first, min(first + chunk, rows) + 1):
+            columns, ahead, n = ahead, columns, n_ahead
+            if below < min(first + chunk, rows):
+                n_ahead = legal_columns(block, below, ahead)
+                for i in range(n_ahead):
+                    column = np.int64(ahead[np.uint64(i)])
+                    prefetch(block[X] + 4 * (below * block[X_ROW] + column * step))
+                    prefetch(block[G] + 4 * (below * block[G_ROW] + column * g_step))
+            if below == first:
+                continue
+            row = below - 1
             x = floats_at(block[X] + 4 * row * block[X_ROW])
             incoming = floats_at(block[G] + 4 * row * block[G_ROW])
             dx = floats_at(block[OUT] + 4 * row * np.int64(size))
-            n = legal_columns(block, row, columns)
             clear(block[OUT] + 4 * row * np.int64(size), 4 * np.int64(size))
             for i in range(n):
                 j = np.uint64(i)
