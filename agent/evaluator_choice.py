@@ -24,7 +24,7 @@ import json
 import math
 import platform
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Final
@@ -61,6 +61,8 @@ class Figures:
     """By runtime, in batches of 64, legal moves' logits and value; only those that run here."""
     unsteady: tuple[str, ...]
     """Runtimes whose rows depend on the batch they are in."""
+    failed: dict[str, str] = field(default_factory=dict)
+    """Runtimes that should run here and do not, with what torch said; `doctor` tells."""
 
     def fastest(self, *, reduced: bool) -> str:
         """The runtime to take; see the module for `reduced`, whether bfloat16 may be taken on a CPU."""
@@ -135,9 +137,17 @@ def _measure(network: Network, device: torch.device, machine: dict[str, str]) ->
     network = _every_part_heard(network)
     rates: dict[str, float] = {}
     unsteady = []
+    failed: dict[str, str] = {}
     for name, make in _makers(device).items():
-        evaluator = make(copy.deepcopy(network))
-        if not _steady(evaluator, positions, moves, counts):
+        try:
+            evaluator = make(copy.deepcopy(network))
+            steady = _steady(evaluator, positions, moves, counts)
+        except RuntimeError as error:  # a driver or a build that lacks something
+            if name == "eager":
+                raise
+            failed[name] = str(error).partition("\n")[0]
+            continue
+        if not steady:
             unsteady.append(name)
         times: list[float] = []
         started = perf_counter()
@@ -147,7 +157,7 @@ def _measure(network: Network, device: torch.device, machine: dict[str, str]) ->
             times.append(perf_counter() - before)
         # The quickest: whatever else runs on the machine only makes calls slower.
         rates[name] = round(BATCH / min(times), 1)
-    return Figures(machine, rates, tuple(unsteady))
+    return Figures(machine, rates, tuple(unsteady), failed)
 
 
 def _every_part_heard(network: Network) -> Network:
@@ -214,10 +224,12 @@ def _read(file: Path, machine: Mapping[str, str]) -> Figures | None:
         return None
     if not isinstance(found, dict) or found.get("machine") != machine:
         return None
-    rates, unsteady = found.get("positions_per_second"), found.get("unsteady")
-    if not isinstance(rates, dict) or not isinstance(unsteady, list) or "eager" not in rates:
+    rates, unsteady, failed = (found.get(name) for name in ("positions_per_second", "unsteady", "failed"))
+    if not isinstance(rates, dict) or not isinstance(unsteady, list) or not isinstance(failed, dict):
+        return None
+    if "eager" not in rates:
         return None
     for name, rate in rates.items():
         if name not in RUNTIMES or not isinstance(rate, float) or not 0 < rate < math.inf:
             return None
-    return Figures(dict(machine), rates, tuple(str(name) for name in unsteady))
+    return Figures(dict(machine), rates, tuple(str(name) for name in unsteady), failed)

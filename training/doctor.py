@@ -132,6 +132,8 @@ def _residual_why(figures: Figures) -> str:
         why += f"; without search {exact}, for the policy gradient needs the learner's own probabilities"
     if figures.unsteady:
         why += f"; rows depend on their batch with {', '.join(figures.unsteady)}"
+    for name, reason in figures.failed.items():
+        why += f"; {name} fails: {reason}"
     return why
 
 

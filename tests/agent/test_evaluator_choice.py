@@ -66,6 +66,20 @@ def test_rows_that_depend_on_their_batch_are_noticed() -> None:
     assert not choice._steady(Drifting(network()), *positions)
 
 
+def test_a_runtime_that_fails_here_is_left_out_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: Network) -> Evaluator:
+        raise RuntimeError("no such instruction\nat line 5")
+
+    makers = choice._makers(CPU)
+    monkeypatch.setattr(choice, "_makers", lambda _: {**makers, "packed": broken})
+    for found in (measured(network(), CPU), measured(network(), CPU)):  # measured, and read
+        assert found.failed == {"packed": "no such instruction"}
+        assert "packed" not in found.positions_per_second
+    monkeypatch.setattr(choice, "_makers", lambda _: {"eager": broken})
+    with pytest.raises(RuntimeError, match="no such instruction"):
+        measured(Network(Architecture(0, 8)), CPU)
+
+
 def test_figures_are_measured_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = measured(network(), CPU)
     assert list(first.positions_per_second) == HERE
