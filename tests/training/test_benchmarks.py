@@ -41,6 +41,7 @@ def test_the_plain_step_is_the_learners_step(case: str) -> None:
         torch.testing.assert_close(one.grad, two.grad, rtol=1e-3, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_learner_command(capsys: pytest.CaptureFixture[str]) -> None:
     words = "benchmark learner --json --rounds 1 --seconds 0.01"
     assert zeromass.main([*words.split(), *TINY]) == 0
