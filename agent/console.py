@@ -5,7 +5,7 @@ from typing import TextIO
 
 import chess
 
-_FIGURINES = dict(zip("KQRBNPkqrbnp", "♔♕♖♗♘♙♚♛♜♝♞♟", strict=True))
+FIGURINES = dict(zip("KQRBNPkqrbnp", "♔♕♖♗♘♙♚♛♜♝♞♟", strict=True))
 
 
 @dataclass
@@ -66,4 +66,4 @@ def _cell(board: chess.Board, square: chess.Square, figurines: bool) -> str:
     piece = board.piece_at(square)
     if piece is None:
         return "·" if figurines else "."
-    return _FIGURINES[piece.symbol()] if figurines else piece.symbol()
+    return FIGURINES[piece.symbol()] if figurines else piece.symbol()

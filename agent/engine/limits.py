@@ -7,6 +7,8 @@ from typing import Final
 
 MOVES_AHEAD: Final = 28
 """Moves that a clock without a time control must still last for."""
+RESERVE: Final = 1.0
+"""Seconds on the clock below which moves get less than their share."""
 SLICE: Final = 0.004
 """Seconds between two looks at the clock."""
 
@@ -95,4 +97,5 @@ def allotted(limits: Limits, overhead: float) -> float | None:
     ahead = min(clock.moves_to_go or MOVES_AHEAD, MOVES_AHEAD)
     # Every move ahead pays the overhead again, out of its own share.
     share = max(left - (ahead - 1) * overhead, 0.0) / ahead + max(clock.increment - overhead, 0.0) * 0.75
-    return min(share, left * (0.8 if ahead == 1 else 0.3))
+    # In the last second nothing is spent that is not there: a busy machine may be late at every move.
+    return min(share * min(1.0, left / RESERVE), left * (0.8 if ahead == 1 else 0.3))

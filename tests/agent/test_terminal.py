@@ -121,7 +121,7 @@ def test_commands_that_tell() -> None:
 def test_end_of_input_leaves_politely() -> None:
     said, dialogue = talk("e4", "e7e5")
     assert said.endswith("End of input; the game is left here.\n")
-    assert dialogue.result == "*"
+    assert dialogue.game.result == "*"
 
 
 @pytest.mark.parametrize("word", ["quit", "exit", "q", "QUIT"])
@@ -216,7 +216,7 @@ def test_draw_board_flipped() -> None:
 
 
 def test_guide_and_help_name_every_command() -> None:
-    commands = {*Dialogue._commands, "quit"}
+    commands = {*Dialogue.commands, "quit"}
     guide = (ROOT / "docs/play.md").read_text()
     rows = re.findall(r"^\| ((?:`[a-z]+`(?:, )?)+) \|", guide, re.MULTILINE)
     assert {word for row in rows for word in re.findall(r"[a-z]+", row)} == commands

@@ -1,0 +1,292 @@
+"""`zeromass play` in a terminal: a board to click or type on, and the agent's thoughts beside it."""
+
+from typing import ClassVar
+
+import chess
+from rich.text import Text
+from textual import on
+from textual.app import App, ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.suggester import SuggestFromList
+from textual.widgets import Button, Footer, Input, Label, RichLog, Static
+
+from agent.board.panels import move_list, player_line, score_bar, thought_table
+from agent.board.squares import PAINTED, Squares
+from agent.engine.limits import Control
+from agent.engine.report import Report
+from agent.errors import InputError
+from agent.opponent import Opponent
+from agent.play.seats import Choice, Seat
+from agent.play.session import Session
+
+
+class BoardSession(Session):
+    """A session drawn by the app."""
+
+    app: "BoardApp"
+
+    def say(self, text: str) -> None:
+        """Into the log."""
+        self.app.tell(text)
+
+    def show(self) -> None:
+        """Draw everything anew."""
+        self.app.draw()
+
+    def interrupt(self) -> None:
+        """Stop the thought and forget what it comes to."""
+        self.app.stop_thought()
+
+
+class Promotion(ModalScreen[int | None]):
+    """Which piece a pawn becomes."""
+
+    CSS = "Promotion { align: center middle; } #pieces { width: auto; height: auto; padding: 1; background: $panel; }"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        ("q", "become(5)", "queen"),
+        ("r", "become(4)", "rook"),
+        ("b", "become(3)", "bishop"),
+        ("n", "become(2)", "knight"),
+        ("escape", "become(0)", "back"),
+    ]
+
+    def compose(self) -> ComposeResult:
+        """Four buttons."""
+        with Horizontal(id="pieces"):
+            for kind in (chess.QUEEN, chess.ROOK, chess.BISHOP, chess.KNIGHT):
+                yield Button(chess.piece_name(kind), id=chess.piece_name(kind))
+
+    @on(Button.Pressed)
+    def pressed(self, event: Button.Pressed) -> None:
+        """A click."""
+        self.dismiss(chess.PIECE_NAMES.index(event.button.id or "queen"))
+
+    def action_become(self, kind: int) -> None:
+        """A key."""
+        self.dismiss(kind or None)
+
+
+class BoardApp(App[None]):
+    """The game.
+
+    Args:
+        opponent: the agent.
+        start: where games start.
+        person: the colour that the person plays.
+        rest: see `Session`.
+    """
+
+    TITLE = "ZeroMass"
+    CSS = """
+    #left { width: 54; height: 1fr; padding: 0 1; }
+    #right { width: 1fr; height: 1fr; padding: 0 1; }
+    #moves-box { height: 1fr; border: round $primary; }
+    #log { height: 7; border: round $primary; }
+    #bar { height: 2; margin-top: 1; }
+    #thoughts { height: 8; }
+    #legal { height: 2; color: $text-muted; }
+    .player { height: 1; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        ("f1", "say('help')", "help"),
+        ("f2", "say('new')", "new"),
+        ("f3", "say('hint')", "hint"),
+        ("f4", "say('undo')", "undo"),
+        ("f5", "say('flip')", "flip"),
+        ("f6", "say('theme')", "theme"),
+        ("f7", "say('draw')", "draw"),
+        ("f8", "say('resign')", "resign"),
+        ("f10", "quit", "quit"),
+    ]
+
+    def __init__(self, opponent: Opponent, start: chess.Board, person: chess.Color, **rest: object) -> None:
+        super().__init__()
+        self.session = BoardSession(opponent, start, person, **rest)  # type: ignore[arg-type]
+        self.session.app = self
+        self._control: Control | None = None
+        self._thought: tuple[Report, chess.Board] | None = None
+
+    def compose(self) -> ComposeResult:
+        """Board and input on the left, thoughts and moves on the right."""
+        with Horizontal():
+            with Vertical(id="left"):
+                yield Static(id="above", classes="player")
+                yield Squares(self.session.board)
+                yield Static(id="below", classes="player")
+                yield Input(placeholder="a move (e4, Nf3, e7e8q) or help; Tab: to the board", id="line")
+                yield Label(id="legal")
+                yield RichLog(id="log", wrap=True, markup=False, min_width=20)
+            with Vertical(id="right"):
+                yield Static(id="bar")
+                yield Static(id="thoughts")
+                with VerticalScroll(id="moves-box"):
+                    yield Static(id="moves")
+        yield Footer()
+
+    def on_mount(self) -> None:
+        """Begin."""
+        self.query_one("#line", Input).focus()
+        for warning in self.session.opponent.warnings:
+            self.tell(f"{warning}.")
+        self.tell(f"You play against {self.session.opponent.origin}. Click, or type a move or help.")
+        self.session.game.settle()
+        self.set_interval(0.25, self._tick)
+        self._go_on()
+
+    def on_unmount(self) -> None:
+        """Leave no thought and no engine behind."""
+        self.session.close()
+
+    def tell(self, text: str) -> None:
+        """Add to the log."""
+        self.query_one("#log", RichLog).write(Text(text))
+
+    def draw(self) -> None:
+        """Everything anew."""
+        session = self.session
+        squares = self.query_one(Squares)
+        squares.board, squares.flipped, squares.theme_name = session.board, session.flipped, session.theme
+        squares.selected, squares.targets = None, frozenset()
+        squares.refresh()
+        self._draw_players()
+        self.query_one("#moves", Static).update(move_list(session.game))
+        self.query_one("#moves-box", VerticalScroll).scroll_end(animate=False)
+        self._draw_thought()
+        sans = [] if session.game.over else sorted(session.board.san(move) for move in session.board.legal_moves)
+        ucis = [move.uci() for move in session.board.legal_moves]
+        line = self.query_one("#line", Input)
+        line.suggester = SuggestFromList([*sans, *ucis, *session.commands, "quit"], case_sensitive=True)
+        self._draw_legal(line.value)
+
+    def _draw_players(self) -> None:
+        session, figurines = self.session, PAINTED[self.session.theme].figurines
+        above = chess.WHITE if session.flipped else chess.BLACK
+        for place, color in (("#above", above), ("#below", not above)):
+            self.query_one(place, Static).update(
+                player_line(session.game, color, session.names[color], figurines=figurines)
+            )
+
+    def _draw_thought(self) -> None:
+        report, board = self._thought or (None, self.session.board)
+        self.query_one("#bar", Static).update(score_bar(report, board.turn))
+        self.query_one("#thoughts", Static).update(thought_table(report, board))
+
+    @on(Input.Changed)
+    def _typed(self, event: Input.Changed) -> None:
+        self._draw_legal(event.value)
+
+    def _draw_legal(self, typed: str) -> None:
+        """The legal moves that begin as what was typed."""
+        board = self.session.board
+        sans = [] if self.session.game.over else sorted(board.san(move) for move in board.legal_moves)
+        fits = [san for san in sans if san.lower().startswith(typed.strip().lower())]
+        shown = " ".join(fits[:16]) + (f" and {len(fits) - 16} more" if fits[16:] else "")
+        self.query_one("#legal", Label).update(Text(shown))
+
+    @on(Input.Submitted)
+    def _entered(self, event: Input.Submitted) -> None:
+        line = event.value.strip()
+        event.input.clear()
+        if line:
+            self.action_say(line)
+
+    def action_say(self, line: str) -> None:
+        """Obey a command or play a move."""
+        if not self.session.obey(line):
+            self.exit()
+            return
+        self._go_on()
+
+    @on(Squares.Chosen)
+    def _chosen(self, event: Squares.Chosen) -> None:
+        """First the piece, then where it goes."""
+        session, squares = self.session, self.query_one(Squares)
+        if session.game.over or session.mover is not None:
+            return
+        board, origin = session.board, squares.selected
+        moves = [move for move in board.legal_moves if move.from_square == origin and move.to_square == event.square]
+        if len(moves) > 1:
+            self.push_screen(Promotion(), lambda kind: self._promote(moves, kind))
+        elif moves:
+            self._play(moves[0])
+        else:
+            own = board.color_at(event.square) == board.turn and event.square != origin
+            squares.selected = event.square if own else None
+            targets = (move.to_square for move in board.legal_moves if move.from_square == squares.selected)
+            squares.targets = frozenset(targets)
+            squares.refresh()
+
+    def _promote(self, moves: list[chess.Move], kind: int | None) -> None:
+        chosen = [move for move in moves if move.promotion == kind and move in self.session.board.legal_moves]
+        if chosen:
+            self._play(chosen[0])
+        else:
+            self.draw()
+
+    def _play(self, move: chess.Move) -> None:
+        self.session.play_move(move)
+        self._go_on()
+
+    def _tick(self) -> None:
+        """Clocks."""
+        game = self.session.game
+        if game.minutes is not None and not game.over:
+            if game.flag():
+                self.stop_thought()
+                self.session.announce()
+            self._draw_players()
+
+    def _go_on(self) -> None:
+        """Draw, and let whoever moves by itself begin to think."""
+        session = self.session
+        session.game.run_clock()
+        self.draw()
+        seat = session.mover
+        if seat is not None and self._control is None:
+            control = self._control = Control()
+            self.run_worker(lambda: self._choose(seat, control), thread=True, group="thought", exit_on_error=True)
+
+    def stop_thought(self) -> None:
+        """Stop whoever thinks; its move will not be played."""
+        if self._control is not None:
+            self._control.stop()
+            self._control = None
+
+    def _choose(self, seat: Seat, control: Control) -> None:
+        """In a thread of its own."""
+        board = self.session.board.copy()
+
+        def watch(report: Report) -> None:
+            self.call_from_thread(self._look, control, report, board)
+
+        try:
+            choice = self.session.choose(seat, control, watch)
+        except InputError as error:
+            self.call_from_thread(self._give_up, control, str(error))
+            return
+        self.call_from_thread(self._apply, control, choice, board)
+
+    def _look(self, control: Control, report: Report, board: chess.Board) -> None:
+        if self._control is control:
+            self._thought = (report, board)
+            self._draw_thought()
+
+    def _apply(self, control: Control, choice: Choice, board: chess.Board) -> None:
+        if self._control is not control:
+            return  # interrupted meanwhile
+        self._control = None
+        if choice.report is not None:
+            self._thought = (choice.report, board)
+        if not self.session.game.flag():
+            self.session.apply(choice)
+        else:
+            self.session.announce()
+        self._go_on()
+
+    def _give_up(self, control: Control, why: str) -> None:
+        if self._control is control:
+            self._control = None
+            self.tell(f"{why}.")
+            self.action_say("engine off")

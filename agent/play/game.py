@@ -1,0 +1,185 @@
+"""The state of a game: moves, notes, result, clocks; and as PGN."""
+
+import datetime
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import chess
+import chess.pgn
+
+from agent.engine.limits import Clock
+from agent.errors import InputError
+from agent.files import write_atomic
+from agent.play.provenance import write_source
+from agent.play.replay import read_games
+from agent.play.seats import Seat
+
+_VALUES = {chess.PAWN: 1, chess.KNIGHT: 3, chess.BISHOP: 3, chess.ROOK: 5, chess.QUEEN: 9}
+
+
+@dataclass
+class Game:
+    """One game.
+
+    Args:
+        start: its first position.
+        seed: of the agents' noise.
+        minutes: on each clock, None: no clocks.
+        increment: seconds for each move.
+    """
+
+    start: chess.Board
+    seed: int = 0
+    minutes: float | None = None
+    increment: float = 0.0
+    board: chess.Board = field(init=False)
+    result: str = field(init=False, default="*")
+    reason: str = field(init=False, default="")
+    notes: list[str] = field(init=False, default_factory=list)
+    """A comment a ply."""
+
+    def __post_init__(self) -> None:
+        self.board = self.start.copy()
+        self._left = dict.fromkeys(chess.COLORS, 60.0 * (self.minutes or 0.0))
+        self._turn_began: float | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether it has a result."""
+        return self.result != "*"
+
+    def play(self, move: chess.Move, note: str = "") -> None:
+        """Play a legal move."""
+        self._charge(add=self.increment)
+        self.board.push(move)
+        self.notes.append(note)
+        self.settle()
+
+    def settle(self) -> None:
+        """Note the end by the rules of chess."""
+        outcome = self.board.outcome()
+        if not self.over and outcome is not None:
+            reason = outcome.termination.name.lower().replace("_", " ")
+            who = "draw" if outcome.winner is None else f"{side_name(outcome.winner)} wins"
+            self.end(outcome.result(), f"{who} by {reason}")
+
+    def end(self, result: str, reason: str) -> None:
+        """Give it a result."""
+        self._charge()
+        self.result, self.reason = result, reason
+
+    def take_back(self, plies: int) -> bool:
+        """Undo `plies` and any result; False: there are not so many."""
+        if plies > len(self.notes):
+            return False
+        for _ in range(plies):
+            self.board.pop()
+            self.notes.pop()
+        self.result, self.reason = "*", ""
+        self._turn_began = None
+        return True
+
+    def claimable(self) -> str:
+        """The draw that the side to move can claim in this position, in words; empty if none."""
+        if self.board.is_repetition(3):
+            return "threefold repetition"
+        return "50 moves without capture or pawn move" if self.board.is_fifty_moves() else ""
+
+    def run_clock(self) -> None:
+        """The mover's clock runs from now, if it does not already."""
+        if self.minutes is not None and self._turn_began is None and not self.over:
+            self._turn_began = time.monotonic()
+
+    def seconds_left(self, color: chess.Color) -> float | None:
+        """On that clock, now; None: there are no clocks."""
+        if self.minutes is None:
+            return None
+        running = self._turn_began is not None and color == self.board.turn
+        return self._left[color] - (time.monotonic() - (self._turn_began or 0.0) if running else 0.0)
+
+    def clock(self) -> Clock | None:
+        """The mover's."""
+        left = self.seconds_left(self.board.turn)
+        return None if left is None else Clock(max(left, 0.0), self.increment)
+
+    def flag(self) -> bool:
+        """End the game if the mover's time is over; whether it did."""
+        left = self.seconds_left(self.board.turn)
+        if self.over or left is None or left > 0:
+            return False
+        other = not self.board.turn
+        if self.board.has_insufficient_material(other):
+            self.end("1/2-1/2", f"draw, {side_name(not other)}'s time is over but {side_name(other)} cannot mate")
+        else:
+            self.end("1-0" if other == chess.WHITE else "0-1", f"{side_name(other)} wins on time")
+        return True
+
+    def _charge(self, add: float = 0.0) -> None:
+        if self._turn_began is not None:
+            self._left[self.board.turn] += add - (time.monotonic() - self._turn_began)
+            self._turn_began = None
+
+    def captured(self, color: chess.Color) -> str:
+        """Symbols of the pieces of `color` that are gone from the start position, the most valuable first."""
+        gone = []
+        for kind in (chess.QUEEN, chess.ROOK, chess.BISHOP, chess.KNIGHT, chess.PAWN):
+            missing = len(self.start.pieces(kind, color)) - len(self.board.pieces(kind, color))
+            gone += [chess.Piece(kind, color).symbol()] * max(missing, 0)
+        return "".join(gone)
+
+    def balance(self) -> int:
+        """White's material less Black's, in pawns."""
+        return sum(
+            worth * (len(self.board.pieces(kind, chess.WHITE)) - len(self.board.pieces(kind, chess.BLACK)))
+            for kind, worth in _VALUES.items()
+        )
+
+    def to_pgn(self, names: dict[chess.Color, str], seats: dict[chess.Color, Seat | None]) -> chess.pgn.Game:
+        """The game so far, with what `zeromass replay` needs."""
+        game = chess.pgn.Game.from_board(self.board)
+        for node, comment in zip(game.mainline(), self.notes, strict=True):
+            node.comment = comment
+        game.headers["Event"] = "zeromass play"
+        game.headers["Date"] = datetime.datetime.now(datetime.UTC).strftime("%Y.%m.%d")
+        game.headers["White"], game.headers["Black"] = names[chess.WHITE], names[chess.BLACK]
+        game.headers["Result"] = self.result
+        if self.reason:
+            game.headers["Termination"] = self.reason
+        if self.minutes is not None:
+            game.headers["TimeControl"] = f"{round(60 * self.minutes)}+{self.increment:g}"
+        for color, seat in seats.items():
+            source = seat.source(self.seed) if seat is not None else None
+            if source is not None:
+                write_source(game, color, source)
+        return game
+
+
+def load_game(path: Path) -> Game:
+    """The first game of a PGN file, to be played on.
+
+    Raises:
+        InputError: no such file, or no game in it.
+    """
+    saved = next(read_games(path))
+    game = Game(saved.board())
+    for node in saved.mainline():
+        game.play(node.move, node.comment)
+    return game
+
+
+def save_game(path: Path, game: chess.pgn.Game) -> None:
+    """Write `game` to `path`.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    try:
+        write_atomic(path, f"{game}\n".encode())
+    except OSError as error:
+        raise InputError(f"'{path}' cannot be written ({error.strerror}); name another place") from error
+
+
+def side_name(color: chess.Color) -> str:
+    """`White` or `Black`."""
+    return chess.COLOR_NAMES[color].capitalize()
