@@ -1,0 +1,139 @@
+"""Commands around a game, over a pipe: each in a test, every mistake answered by a sentence."""
+
+import io
+from pathlib import Path
+
+import chess
+import chess.pgn
+import pytest
+
+from agent.console import Streams
+from agent.opponent import Opponent
+from agent.play.level import Level
+from agent.play.seats import EngineSeat
+from agent.terminal import Dialogue
+from tests.agent.clock_game import STOCKFISH
+from tests.agent.standin import Scripted
+
+
+def talk(lines: str, agent: str = "", *, value: float = 0.25, fen: str = chess.STARTING_FEN) -> tuple[str, Dialogue]:
+    output = io.StringIO()
+    streams = Streams(io.StringIO("".join(f"{line.strip()}\n" for line in lines.split(";"))), output)
+    opponent = Opponent(Scripted(agent, value), "a script", identity="sha256:0")
+    dialogue = Dialogue(opponent, streams, chess.Board(fen), chess.WHITE, level=Level(simulations=50))
+    dialogue.run()
+    dialogue.close()
+    return output.getvalue(), dialogue
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("side purple", "Side 'purple' is not known; type side white, black, both or none."),
+        (
+            "strength lots",
+            "Strength 'lots' cannot be read; give simulations such as 400, seconds such as 2s, or elo 1200",
+        ),
+        ("clock x", "Clock 'x' cannot be read; type clock 5+3 (minutes + seconds a move) or clock off."),
+        ("clock 0+1", "Clock '0+1' has no time; give at least 0.1 minutes."),
+        ("engine", "Engine needs a command; type engine stockfish, or engine off."),
+        ("engine /nowhere/at/all", "Engine '/nowhere/at/all' cannot be started ("),
+        ("engine '", 'Engine "\'" cannot be started ('),
+        ("run", "Run '' cannot be loaded; type run NAME."),
+        ("theme pink", "Theme 'pink' is not known; type theme figurines, ascii, colour-blind."),
+        ("save", "Save needs a file; type save game.pgn."),
+        ("save /nowhere/at/all/a.pgn", "'/nowhere/at/all/a.pgn' cannot be written ("),
+        ("load", "Load needs a file; type load game.pgn."),
+        ("load nowhere.pgn", "'nowhere.pgn' cannot be read ("),
+        ("fen rubbish", "FEN 'rubbish' cannot be read ("),
+        ("think", "Nothing yet."),
+    ],
+)
+def test_mistakes_are_answered_by_a_sentence(line: str, sentence: str) -> None:
+    said, dialogue = talk(line)
+    assert sentence in said
+    assert dialogue.board == chess.Board()
+
+
+def test_strength_reaches_the_agent() -> None:
+    said, dialogue = talk("strength; strength 2s; e4; strength elo 600; d4", "e7e5 d7d5")
+    assert "The agent plays with 50 simulations." in said
+    assert "The agent plays with about 600 Elo." in said
+    thinker = dialogue.opponent.think.__self__  # type: ignore[attr-defined]
+    assert [(limits.simulations, rest["temperature"]) for _, limits, rest in thinker.asked] == [(2000, 0.0), (4, 2.0)]
+
+
+def test_sides_both_and_black() -> None:
+    _, dialogue = talk("side both; e4; e5; Nf3; undo")
+    assert [move.uci() for move in dialogue.board.move_stack] == ["e2e4", "e7e5"]
+    said, dialogue = talk("side black; e5", "e2e4 d2d4")
+    assert [move.uci() for move in dialogue.board.move_stack] == ["e2e4", "e7e5", "d2d4"]
+    assert "h g f e d c b a" in said
+
+
+def test_agent_against_itself_to_the_end() -> None:
+    said, dialogue = talk("side none", fen="7k/8/8/8/8/8/8/K6R w - - 140 1")
+    assert dialogue.game.over
+    assert "Result: 1/2-1/2" in said or "wins by checkmate" in said
+
+
+def test_position_set_up_and_thought_told() -> None:
+    said, dialogue = talk("fen 4k3/8/8/8/8/8/4P3/4K3 w - - 0 1; e4; think", "e8e7")
+    assert dialogue.board.fen().startswith("8/4k3/8/8/4P3/8/8/4K3 w")
+    assert "win 50.0 %, draw 25.0 %, loss 25.0 %; 20 simulations" in said
+    assert "e8e7  prior  50.0 %  visits     20  value +0.25" in said
+
+
+@pytest.mark.parametrize(("value", "moves", "accepted"), [(-0.1, 10, True), (0.1, 10, False), (-0.1, 3, False)])
+def test_draw_offer(value: float, moves: int, accepted: bool) -> None:
+    """The agent takes a draw where it expects no more, but not in the opening."""
+    white = ["a3", "b3", "c3", "d3", "e3", "f3", "g3", "h3", "a4", "b4"]
+    black = "a7a6 b7b6 c7c6 d7d6 e7e6 f7f6 g7g6 h7h6 a6a5 b6b5"
+    said, dialogue = talk(";".join([*white[:moves], "draw"]), black, value=value)
+    assert (dialogue.game.reason == "draw by agreement") == accepted
+    assert ("Your offer is declined" in said) != accepted
+
+
+def test_saved_and_loaded_with_provenance(tmp_path: Path) -> None:
+    path = tmp_path / "g.pgn"
+    said, _ = talk(f"e4; d4; save {path}; new; load {path}; Nf3", "e7e5 d7d5 a7a6")
+    assert f"Saved to {path}" in said
+    assert "4 plies" in said
+    saved = chess.pgn.read_game(io.StringIO(path.read_text()))
+    assert saved is not None
+    assert saved.headers["BlackWeights"] == "sha256:0"
+    assert "WhiteWeights" not in saved.headers
+    assert [node.comment for node in saved.mainline()] == ["", "score +0.250, 50 simulations"] * 2
+
+
+def test_clock_is_shown_and_a_new_game_begins() -> None:
+    said, dialogue = talk("e4; clock 5+3; d4; clock off", "e7e5 d7d5")
+    assert "Clocks: 5+3; a new game begins." in said
+    assert "White 300.0 s, Black 300.0 s" in said
+    assert dialogue.board == chess.Board()
+
+
+def test_a_flag_falls() -> None:
+    _, dialogue = talk("clock 5+0; quit")
+    dialogue.game._left[chess.WHITE] = -0.1
+    assert dialogue.game.flag()
+    assert (dialogue.game.result, dialogue.game.reason) == ("0-1", "Black wins on time")
+
+
+def test_themes() -> None:
+    said, _ = talk("theme ascii; theme; theme")
+    assert "8 r n b q k b n r" in said
+    assert said.count("Theme: ") == 3
+
+
+@pytest.mark.skipif(STOCKFISH is None, reason="no stockfish on this machine")
+def test_another_engine_takes_the_agents_place() -> None:
+    output = io.StringIO()
+    streams = Streams(io.StringIO(f"engine {STOCKFISH}\ne4\nengine off\nd4\n"), output)
+    opponent = Opponent(Scripted(), "a script")
+    dialogue = Dialogue(opponent, streams, chess.Board(), chess.WHITE, level=Level(seconds=0.05))
+    dialogue.run()
+    assert "Engine: 1... " in output.getvalue()
+    assert "The agent plays again." in output.getvalue()
+    assert len(dialogue.board.move_stack) == 4
+    assert not any(isinstance(seat, EngineSeat) for seat in dialogue.seats.values())

@@ -1,0 +1,26 @@
+"""docs/play.md and the lichess-bot file name the engine's options as they are."""
+
+import re
+from pathlib import Path
+
+import yaml
+
+from agent.uci_options import DECLARED
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def test_guide_names_every_option() -> None:
+    guide = (ROOT / "docs/play.md").read_text().split("| UCI option | meaning |")[1].split("\n\n")[0]
+    named = re.findall(r"^\| ([A-Za-z_ ,]+) \|", guide, re.MULTILINE)
+    assert {name for row in named for name in row.split(", ")} == set(DECLARED)
+
+
+def test_lichess_bot_file_sets_options_that_exist() -> None:
+    config = yaml.safe_load((ROOT / "configs/lichess-bot.yml").read_text())
+    options = config["engine"]["uci_options"]
+    assert options.keys() <= DECLARED.keys()
+    for name, value in options.items():
+        assert DECLARED[name].read(name, str(value)) == value
+    assert config["engine"]["protocol"] == "uci"
+    assert config["challenge"]["variants"] == ["standard"]
