@@ -11,7 +11,7 @@ from agent.evaluator import Evaluator
 from agent.evaluators import for_search
 from agent.policy import MaskedPolicy
 from agent.rules import Games, Termination
-from agent.search import GumbelSearch, SearchSettings
+from agent.search import GumbelSearch, SearchSettings, playing
 
 
 class Choice(NamedTuple):
@@ -166,7 +166,7 @@ def make_player(evaluator: Evaluator, simulations: int) -> Player:
     """The agent at its best: search without noise, or for 0 simulations a look one ply ahead."""
     if simulations == 0:
         return LookaheadPlayer(evaluator)
-    return SearchPlayer(evaluator, SearchSettings(simulations=simulations, gumbel_scale=0))
+    return SearchPlayer(evaluator, playing(simulations))
 
 
 def best_in_segments(scores: NDArray[np.floating], offsets: NDArray[np.int64]) -> NDArray[np.int64]:

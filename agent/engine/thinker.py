@@ -22,7 +22,7 @@ from agent.engine.report import Line, Report
 from agent.rules import Games
 from agent.search.batched import LeafEvaluator
 from agent.search.compiled import CompiledEvaluator
-from agent.search.settings import SearchSettings
+from agent.search.settings import SearchSettings, playing
 from agent.search.sliced import Halving, RootMove, SlicedSearch
 
 Watcher = Callable[[Report], None]
@@ -49,7 +49,7 @@ class Thinker:
         megabytes: int = MEGABYTES,
     ) -> None:
         self._evaluator = evaluator
-        self._settings = settings or SearchSettings(gumbel_scale=0.0)
+        self._settings = settings or playing()
         self._search = SlicedSearch(evaluator, self._settings, megabytes)
         self._least = 16 if isinstance(evaluator, CompiledEvaluator) else 1
         self._speed = 1000.0 * self._least  # simulations a second; measured soon

@@ -5,7 +5,7 @@ from agent.search.compiled import CompiledEvaluator
 from agent.search.gumbel import GumbelSearch
 from agent.search.material import material_evaluator
 from agent.search.result import SearchResult
-from agent.search.settings import SearchSettings
+from agent.search.settings import SearchSettings, playing
 
 __all__ = [
     "CompiledEvaluator",
@@ -16,4 +16,5 @@ __all__ = [
     "SearchResult",
     "SearchSettings",
     "material_evaluator",
+    "playing",
 ]

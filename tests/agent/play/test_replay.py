@@ -15,7 +15,7 @@ from agent.opponent import Opponent
 from agent.play.provenance import Source, note, read_source, simulations_of, write_source
 from agent.play.replay import read_games, replay_game
 from agent.player import GreedyPlayer, SearchPlayer
-from agent.search import GumbelSearch, SearchSettings, material_evaluator
+from agent.search import GumbelSearch, material_evaluator, playing
 from training.match import play_match
 from training.match_pgn import MatchRecorder
 
@@ -76,7 +76,7 @@ def test_moves_that_tell_no_simulations_are_counted(opponent: Opponent) -> None:
 
 def test_match_games_are_replayed(opponent: Opponent, tmp_path: Path) -> None:
     player = SearchPlayer.__new__(SearchPlayer)
-    player._search, player._seed = GumbelSearch(SearchSettings(simulations=30, gumbel_scale=0), material_evaluator()), 0
+    player._search, player._seed = GumbelSearch(playing(30), material_evaluator()), 0
     source = Source(ME, "gumbel", 30)
     recorder = MatchRecorder(4, "search:30", "greedy", source)
     result = play_match(player, GreedyPlayer(1), games=4, seed=0, ply_cap=60, record=recorder)
