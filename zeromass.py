@@ -16,7 +16,7 @@ app = typer.Typer(
 )
 
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
-_Weights = Annotated[Path | None, typer.Option(help="Use this weights file; default: the newest run's.")]
+_Weights = Annotated[Path | None, typer.Option(help="Use this weights file; default: those that ship.")]
 _Run = Annotated[str | None, typer.Option(help="Use this run's newest checkpoint.")]
 _Seed = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Fixes what is random.")]
 
@@ -46,7 +46,7 @@ def play(
     fen: Annotated[str | None, typer.Option(help="Start from this position.")] = None,
     weights: _Weights = None,
     run: _Run = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Fixes a random side, noise, an untrained network.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Fixes a random side and the noise.")] = None,
     strength: Annotated[
         str | None, typer.Option(metavar="LEVEL", help="400 (simulations), 2s (a move) or 'elo 1200'.")
     ] = None,

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import chess
 import torch
@@ -14,11 +14,12 @@ from agent.engine.report import Report
 from agent.engine.thinker import MEGABYTES, Thinker, Watcher
 from agent.errors import InputError
 from agent.evaluators import for_search, make_evaluator
-from agent.networks import make_network
-from agent.runs import RUNS, checkpoint_weights, find_run, newest_runs
+from agent.runs import RUNS, checkpoint_weights, find_run
 from agent.search import CompiledEvaluator, NetworkLeaves
-from agent.sparse_architecture import SparseArchitecture
 from agent.weights import Weights, load_weights
+
+SHIPPED: Final = Path(__file__).with_name("data") / "zeromass.safetensors"
+"""The strongest network trained with this code so far; see docs/learning.md."""
 
 
 class Thinking(Protocol):
@@ -102,16 +103,13 @@ class FoundWeights(NamedTuple):
     """Sentences about checkpoints that had to be skipped."""
 
 
-def find_weights(
-    weights: Path | None = None, run: str | None = None, *, runs: Path = RUNS, seed: int = 0
-) -> FoundWeights:
-    """Load `weights`, else the newest checkpoint of `run`, else `default_weights`.
+def find_weights(weights: Path | None = None, run: str | None = None, *, runs: Path = RUNS) -> FoundWeights:
+    """Load `weights`, else the newest checkpoint of `run`, else the weights that ship.
 
     Args:
         weights: a weights file.
         run: a run folder, by its name below `runs` or by path.
         runs: where run folders are.
-        seed: of an untrained network.
 
     Raises:
         InputError: the file is missing or damaged, there is no such run, or it has no whole checkpoint.
@@ -122,7 +120,7 @@ def find_weights(
     elif run is not None:
         loaded, origin = _of_run(run, runs, warnings)
     else:
-        loaded, origin = default_weights(runs, seed, warnings)
+        loaded, origin = load_weights(SHIPPED), "the weights that ship with ZeroMass"
     return FoundWeights(loaded, origin, tuple(warnings))
 
 
@@ -131,20 +129,18 @@ def load_opponent(
     run: str | None = None,
     *,
     runs: Path = RUNS,
-    seed: int = 0,
     progress: Callable[[str], None] | None = None,
 ) -> Opponent:
     """The agent with the weights that `find_weights` finds, ready to move at once.
 
     Args:
-        weights: see `find_weights`, also for `run`, `runs`, `seed` and the errors raised.
+        weights: see `find_weights`, also for `run`, `runs` and the errors raised.
         run: a run folder.
         runs: where run folders are.
-        seed: of an untrained network.
         progress: gets lines of text while code is compiled.
     """
     torch.set_num_threads(1)  # a move is one position at a time: threads would only wait for each other
-    found = find_weights(weights, run, runs=runs, seed=seed)
+    found = find_weights(weights, run, runs=runs)
     network = for_search(make_evaluator(found.weights.network))
     compiled = isinstance(network, CompiledEvaluator)
     thinker = Thinker(network if isinstance(network, CompiledEvaluator) else NetworkLeaves(network))
@@ -161,20 +157,6 @@ def identity(weights: Weights) -> str:
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     known = [f"{key} {weights.provenance[key]}" for key in ("run", "step", "version") if key in weights.provenance]
     return " ".join([f"sha256:{digest.hexdigest()[:16]}", *known])
-
-
-def default_weights(runs: Path, seed: int, warnings: list[str]) -> tuple[Weights, str]:
-    """What plays when nothing is named: the newest run, else an untrained network; with its origin in words.
-
-    Skipped checkpoints are added to `warnings`.
-    """
-    for folder in newest_runs(runs):
-        found = _newest(folder, warnings)
-        if found is not None:
-            return found
-    torch.manual_seed(seed)
-    untrained = Weights(make_network(SparseArchitecture()).eval(), {})
-    return untrained, f"an untrained network, for no trained one is in {runs}/"
 
 
 def _of_run(name: str, runs: Path, warnings: list[str]) -> tuple[Weights, str]:

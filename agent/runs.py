@@ -1,6 +1,5 @@
 """Where runs and their checkpoints lie, for those who only read them. Light: no torch."""
 
-import contextlib
 from pathlib import Path
 from typing import Final
 
@@ -32,13 +31,3 @@ def checkpoint_weights(folder: Path) -> list[Path]:
         if (number := file.parent.name.removeprefix("step-")).isdigit()
     ]
     return [file for _, file in sorted(files, reverse=True)]
-
-
-def newest_runs(runs: Path = RUNS) -> list[Path]:
-    """The run folders that have a checkpoint, the most recently written first."""
-    dated = []
-    for folder in runs.glob("*"):
-        with contextlib.suppress(FileNotFoundError):  # training deletes old checkpoints meanwhile
-            if files := checkpoint_weights(folder):
-                dated.append((files[0].stat().st_mtime, folder))
-    return [folder for _, folder in sorted(dated, reverse=True)]

@@ -128,7 +128,7 @@ def play_command(
         side: `white`, `black` or `random`.
         weights: a weights file, if named.
         run: a run, if named.
-        seed: fixes a random side, noise and an untrained network; None: they differ from call to call.
+        seed: fixes a random side and noise; None: they differ from call to call.
         level: the agent's strength.
         plain: line by line on standard input and output; else, and in a terminal, the board.
 
@@ -140,7 +140,7 @@ def play_command(
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
     streams = Streams(sys.stdin, sys.stdout, terminal)
     color = random.Random(seed).random() < 0.5 if side == "random" else side == "white"
-    opponent = load_opponent(weights, run, seed=seed or 0, progress=streams.say)
+    opponent = load_opponent(weights, run, progress=streams.say)
     rest = {"seed": random.Random(seed).getrandbits(31), "load": lambda name: load_opponent(run=name)}
     if level is not None:
         rest["level"] = level

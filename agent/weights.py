@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import safetensors.torch
+import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
@@ -25,9 +26,9 @@ class Weights:
     """Free text by key, for example `run`, `step`, `version`, `zeromass`."""
 
 
-def to_bytes(network: AnyNetwork, provenance: Mapping[str, str]) -> bytes:
-    """The weights file of `network` as bytes."""
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+def to_bytes(network: AnyNetwork, provenance: Mapping[str, str], dtype: torch.dtype = torch.float32) -> bytes:
+    """The weights file of `network` as bytes; half of them with `dtype` torch.float16, for weights to hand around."""
+    tensors = {name: tensor.detach().to(dtype).cpu().contiguous() for name, tensor in network.state_dict().items()}
     metadata = {
         **network.architecture.metadata(),
         "planes": str(PLANES),

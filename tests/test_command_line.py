@@ -18,7 +18,6 @@ import torch
 
 import zeromass
 from agent.network import Architecture, Network
-from agent.opponent import load_opponent
 from agent.weights import save_weights
 from training.doctor import examine, usable_cores
 from training.monitor import choose_port, start_tensorboard
@@ -158,14 +157,14 @@ def checkpoint(run: str, step: int, weights: bytes) -> Path:
 
 
 def test_play_names_its_weights(capsys: pytest.CaptureFixture[str], weights: Path) -> None:
-    assert "against an untrained network, for no trained one is in runs/." in play(capsys)
+    assert "against the weights that ship with ZeroMass." in play(capsys)
     assert f"against weights of {weights}." in play(capsys, "--weights", str(weights))
     data = weights.read_bytes()
     os.utime(checkpoint("first", 20, data), (1, 1))
     checkpoint("second", 9, data)
     checkpoint("second", 10, data)
     checkpoint("second", 11, data[:-1])
-    said = play(capsys)
+    said = play(capsys, "--run", "second")
     assert "skipped: weights file 'runs/second/checkpoints/step-00000011/weights.safetensors' is damaged" in said
     assert "against run second, step 00000010." in said
     assert "against run first, step 00000020." in play(capsys, "--run", "first")
@@ -178,7 +177,6 @@ def test_run_without_a_whole_checkpoint(capsys: pytest.CaptureFixture[str], weig
     checkpoint("torn", 1, weights.read_bytes()[:-1])
     assert "run 'torn' has no whole checkpoint (skipped: weights file" in refused(capsys, "play", "--run", "torn")
     assert "runs here: torn, young" in refused(capsys, "play", "--run", "old")
-    assert "an untrained network" in load_opponent().origin
 
 
 def test_play_sides(capsys: pytest.CaptureFixture[str]) -> None:
