@@ -10,7 +10,7 @@ demo: $(STAMP)  ## train for a few minutes on this machine and show that the age
 	$(BIN)/zeromass train demo
 
 test: $(STAMP)  ## the test suite, without the slow ones
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow and not hours"
 
 test-slow: $(STAMP)  ## only the slow tests
 	$(BIN)/pytest -m slow

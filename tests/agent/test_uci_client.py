@@ -97,7 +97,7 @@ def test_a_fast_game_on_the_clock_against_itself(ponder: bool) -> None:
     assert ended.reason not in ("illegal", "hang"), ended
 
 
-@pytest.mark.slow
+@pytest.mark.hours
 @pytest.mark.timeout(4 * 3600)
 @pytest.mark.skipif(STOCKFISH is None, reason="no stockfish on this machine")
 def test_two_hundred_games_without_a_fault() -> None:

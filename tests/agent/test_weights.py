@@ -8,7 +8,7 @@ import torch
 
 from agent.errors import InputError
 from agent.network import Architecture, Network
-from agent.weights import load_weights, save_weights
+from agent.weights import load_weights, save_weights, to_bytes
 
 
 @pytest.fixture
@@ -29,6 +29,16 @@ def test_round_trip(path: Path) -> None:
     for name, tensor in expected.state_dict().items():
         assert torch.equal(tensor, loaded.network.state_dict()[name])
     assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_half_precision_is_half_as_large_and_loads_as_float32(path: Path, tmp_path: Path) -> None:
+    network = load_weights(path).network
+    half = tmp_path / "half.safetensors"
+    half.write_bytes(to_bytes(network, {"run": "test"}, torch.float16))
+    assert half.stat().st_size < 0.6 * path.stat().st_size
+    for name, tensor in load_weights(half).network.state_dict().items():
+        assert tensor.dtype == torch.float32
+        torch.testing.assert_close(tensor, network.state_dict()[name], rtol=2**-11, atol=2**-24)
 
 
 def test_missing_file(tmp_path: Path) -> None:
