@@ -13,7 +13,7 @@ test: $(STAMP)  ## the test suite, without the slow ones
 	$(BIN)/pytest -m "not slow and not hours"
 
 test-slow: $(STAMP)  ## only the slow tests
-	$(BIN)/pytest -m slow
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m slow -n 2 --dist worksteal
 
 check: $(STAMP)  ## exactly what CI checks: format, lint, types
 	$(BIN)/ruff format --check .
