@@ -8,8 +8,9 @@ Triton kernels compile to (`kernels_static`). With a GPU: the Triton kernels aga
 installed, Liger, each eager and captured in a CUDA graph, with the share of a copy's bandwidth measured in the same
 run.
 
-Contenders take turns, round after round, so that a slow moment hits all of them; medians are compared. Numbers of
-different machines or runs are not comparable, ratios roughly are.
+Contenders take turns, round after round, so that a slow moment hits all of them; medians are compared. On a CPU each is
+then measured "alone" as well, its rounds in one block: in turn every call finds the caches full of its rivals' data.
+Numbers of different machines or runs are not comparable, ratios roughly are.
 """
 
 from __future__ import annotations
@@ -52,15 +53,17 @@ class Timing(NamedTuple):
     p80: float
 
 
-def take_turns(calls: dict[str, Callable[[], Any]], rounds: int, device: torch.device) -> dict[str, Timing]:
-    """Time each call once a round, in turns, after a warm-up of three."""
+def take_turns(
+    calls: dict[str, Callable[[], Any]], rounds: int, device: torch.device, *, alone: bool = False
+) -> dict[str, Timing]:
+    """Time each call once a round, in turns (or all its rounds in one block), after a warm-up of three."""
     for call in calls.values():
         for _ in range(3):
             call()
+    turns = [name for name in calls for _ in range(rounds)] if alone else list(calls) * rounds
     seen: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(rounds):
-        for name, call in calls.items():
-            seen[name].append(_once(call, device))
+    for name in turns:
+        seen[name].append(_once(calls[name], device))
     cuts = {name: statistics.quantiles(times, n=5) for name, times in seen.items()}
     return {name: Timing(statistics.median(seen[name]), cuts[name][0], cuts[name][3]) for name in calls}
 
@@ -141,9 +144,12 @@ def run(
         for op, contenders in FAMILY.items():
             label = f"{op} B={count} N={size} legal={share:.0%} {dtype}"
             say(label)
-            modes = ("eager", "graph") if device.type == "cuda" else ("eager",)
+            modes = ("eager", "graph") if device.type == "cuda" else ("eager", "alone")
+            calls: dict[str, Callable[[], Any]] = {}
             for mode in modes:
-                timings = _measure(contenders, given, compiled, mode, rounds, device)
+                if mode != "alone":
+                    calls = _calls(contenders, given, compiled, mode, device)
+                timings = take_turns(calls, rounds, device, alone=mode == "alone")
                 ours = timings["ours"]
                 for name, timing in timings.items():
                     key = f"{label} {mode} {name}"
@@ -161,9 +167,9 @@ def run(
     return found
 
 
-def _measure(
-    contenders: list[Contender], given: Problem, compiled: bool, mode: str, rounds: int, device: torch.device
-) -> dict[str, Timing]:
+def _calls(
+    contenders: list[Contender], given: Problem, compiled: bool, mode: str, device: torch.device
+) -> dict[str, Callable[[], Any]]:
     calls: dict[str, Callable[[], Any]] = {}
     for contender in contenders:
         if contender.needs and importlib.util.find_spec(contender.needs) is None:
@@ -177,7 +183,7 @@ def _measure(
                 continue
             call = captured(call)
         calls[contender.name] = call
-    return take_turns(calls, rounds, device)
+    return calls
 
 
 def _static(results: list[dict[str, Any]], say: Callable[[str], None]) -> None:
