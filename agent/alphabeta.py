@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from agent.compilation import njit
 from agent.player import Choice
 from agent.rules import Games
-from agent.rules.bits import NOTHING, ONE, Words, popcount, u64
+from agent.rules.bits import NOTHING, ONE, Words, u64
 from agent.rules.movegen import ROW, find_targets, in_check, write_moves
-from agent.rules.record import BISHOPS, KNIGHTS, OWN, PAWNS, QUEENS, ROOKS, WORDS, occupied
+from agent.rules.queries import material_of
+from agent.rules.record import WORDS, occupied
 from agent.rules.step import make_move
 from agent.rules.termination import insufficient_material
 from agent.vocabulary import FROM, PLAIN, TO
@@ -23,15 +24,6 @@ DEEPEST: Final = 8
 _MATE: Final = 10_000
 _INFINITE: Final = 20_000
 _WORTH: Final = np.array([1, 3, 3, 5, 9, 20], np.int64)
-
-
-@njit
-def _balance(position: Words) -> np.int64:
-    own, total = position[OWN], np.int64(0)
-    for kind, worth in ((PAWNS, 1), (KNIGHTS, 3), (BISHOPS, 3), (ROOKS, 5), (QUEENS, 9)):
-        pieces = position[kind]
-        total += worth * (np.int64(popcount(pieces & own)) - np.int64(popcount(pieces & ~own)))
-    return total
 
 
 @njit
@@ -95,7 +87,7 @@ def _negamax(
             elif insufficient_material(position):
                 value = np.int64(0)
             elif ply == bottom:
-                value = _balance(position)
+                value = material_of(position)
             else:
                 leaf = False
                 _sort(position, moves[ply], count, ranks[ply])

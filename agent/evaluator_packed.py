@@ -84,7 +84,7 @@ class PackedEvaluator(Evaluator):
         self._pack()
 
     def load(self, state: Mapping[str, Tensor]) -> None:
-        """Swap in other weights of the same architecture: they are packed anew, which takes about a millisecond."""
+        """Swap in other weights of the same architecture: they are packed anew; nothing is compiled."""
         super().load(state)
         self._pack()
 

@@ -13,7 +13,7 @@ from agent.evaluator_choice import AUTO, choose, make_runtime
 from agent.network import expected_score
 from agent.networks import AnyNetwork
 from agent.rules import Games
-from agent.search import CompiledEvaluator, GumbelSearch, SearchSettings
+from agent.search import CompiledEvaluator, GumbelSearch, LeafEvaluator, NetworkLeaves, SearchSettings
 from agent.sparse_architecture import SparseArchitecture
 from agent.sparse_evaluator import empty_parameters, evaluate, load_parameters, make_scratch
 from agent.sparse_network import SparseNetwork
@@ -64,9 +64,9 @@ def make_evaluator(
     return make_runtime(choose(network, where, reduced=reduced) if runtime == AUTO else runtime, network, where)
 
 
-def for_search(evaluator: Evaluator) -> Evaluator | CompiledEvaluator:
-    """What `GumbelSearch` should be given: the compiled network where there is one."""
-    return evaluator.compiled if isinstance(evaluator, SparseEvaluator) else evaluator
+def for_search(evaluator: Evaluator) -> LeafEvaluator | CompiledEvaluator:
+    """What a search should be given: the compiled network where there is one."""
+    return evaluator.compiled if isinstance(evaluator, SparseEvaluator) else NetworkLeaves(evaluator)
 
 
 @on_warm_up

@@ -15,7 +15,7 @@ from agent.engine.thinker import MEGABYTES, Thinker, Watcher
 from agent.errors import InputError
 from agent.evaluators import for_search, make_evaluator
 from agent.runs import RUNS, checkpoint_weights, find_run
-from agent.search import CompiledEvaluator, NetworkLeaves
+from agent.search import CompiledEvaluator
 from agent.weights import Weights, load_weights
 
 SHIPPED: Final = Path(__file__).with_name("data") / "zeromass.safetensors"
@@ -143,7 +143,7 @@ def load_opponent(
     found = find_weights(weights, run, runs=runs)
     network = for_search(make_evaluator(found.weights.network))
     compiled = isinstance(network, CompiledEvaluator)
-    thinker = Thinker(network if isinstance(network, CompiledEvaluator) else NetworkLeaves(network))
+    thinker = Thinker(network)
     # Only what thinking needs is compiled or read; the first thought would be slow.
     warm_up(progress, [lambda: thinker.think(chess.Board(), Limits(simulations=64))])
     return Opponent(thinker, found.origin, found.warnings, identity=identity(found.weights), one_thread=compiled)

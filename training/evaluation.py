@@ -1,5 +1,6 @@
 """`zeromass evaluate`: a match of the agent against an opponent, for people and for scripts."""
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -12,13 +13,12 @@ from agent.evaluators import for_search, make_evaluator
 from agent.opponent import find_weights, identity
 from agent.play.provenance import GUMBEL, Source
 from agent.player import Player, PolicyPlayer, make_player
-from agent.search import CompiledEvaluator, NetworkLeaves
 from agent.weights import Weights, load_weights
 from training.display import Display
 from training.learner import resolve_device
 from training.match import play_match
 from training.match_pgn import MatchRecorder
-from training.opponents import ENGINE_SECONDS, make_opponent
+from training.opponents import ENGINE_SECONDS, EnginePlayer, make_opponent
 
 
 def evaluate_command(
@@ -60,17 +60,9 @@ def evaluate_command(
             return PolicyPlayer(make_evaluator(loaded.network, device))
         if seconds is None:
             return make_player(make_evaluator(loaded.network, device), simulations)
-        found = [for_search(make_evaluator(loaded.network, device)) for _ in range(side_by_side)]
-        leaves = [one if isinstance(one, CompiledEvaluator) else NetworkLeaves(one) for one in found]
-        return TimedPlayer([Thinker(one) for one in leaves], seconds)
+        evaluators = [make_evaluator(loaded.network, device) for _ in range(side_by_side)]
+        return TimedPlayer([Thinker(for_search(evaluator)) for evaluator in evaluators], seconds)
 
-    other = make_opponent(
-        opponent,
-        seed,
-        seconds=seconds or ENGINE_SECONDS,
-        side_by_side=side_by_side,
-        of_weights=lambda path: player_of(load_weights(path)),
-    )
     found = find_weights(weights, run)
     for line in (*found.warnings, f"testing {found.origin}"):
         display.say(line)
@@ -79,7 +71,17 @@ def evaluate_command(
     replayable = simulations and not policy and seconds is None
     source = Source(identity(found.weights), GUMBEL, simulations) if replayable else None
     recorder = None if pgn is None else MatchRecorder(games, player.name, opponent, source)
-    with display.counting(f"{games} games against {opponent}", games) as advance:
+    with contextlib.ExitStack() as stack:
+        other = make_opponent(
+            opponent,
+            seed,
+            seconds=seconds or ENGINE_SECONDS,
+            side_by_side=side_by_side,
+            of_weights=lambda path: player_of(load_weights(path)),
+        )
+        if isinstance(other, EnginePlayer):
+            stack.callback(other.close)
+        advance = stack.enter_context(display.counting(f"{games} games against {opponent}", games))
         result = play_match(
             player, other, games=games, seed=seed, opening_plies=None, progress=advance, record=recorder
         )

@@ -9,12 +9,9 @@
 | `PATH` | a weights file, searched like the agent |
 """
 
-import os
 import shlex
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -24,13 +21,11 @@ import numpy as np
 
 from agent import rules, vocabulary
 from agent.alphabeta import AlphaBetaPlayer
+from agent.engine.external import close_engine, start_engine
 from agent.errors import InputError
 from agent.player import Choice, GreedyPlayer, Player, RandomPlayer
 from agent.rules import Games
 
-# Where Debian puts games, which is not on everybody's PATH.
-_FOLDERS: Final = ("/usr/games", "/usr/local/games")
-_PATIENCE: Final = 30.0
 ENGINE_SECONDS: Final = 0.1
 """A UCI engine's time a move unless somebody says otherwise."""
 
@@ -52,6 +47,8 @@ def make_opponent(
         side_by_side: how many games an engine plays at once, each on one core.
         of_weights: makes a player of a weights file; None: weights files are no opponents here.
 
+    An engine must be closed by the caller, or the interpreter never ends.
+
     Raises:
         InputError: there is no such opponent, or its engine is missing or refuses its options.
     """
@@ -71,31 +68,21 @@ def make_opponent(
         if detail and not detail.isdecimal():
             raise InputError(f"opponent {name!r} has no Elo that could be read; write stockfish:1350, say")
         options = {"UCI_LimitStrength": True, "UCI_Elo": int(detail)} if detail else {}
-        return EnginePlayer(name, [find_engine("stockfish")], options, seconds=seconds, engines=side_by_side)
+        return EnginePlayer(name, ["stockfish"], options, seconds=seconds, engines=side_by_side)
     if kind == "engine":
-        command = shlex.split(detail)
+        try:
+            command = shlex.split(detail)
+        except ValueError as error:
+            raise InputError(f"opponent {name!r} cannot be read ({error}); close its quotes") from error
         if not command:
             raise InputError(f"opponent {name!r} names no command; write engine:/path/to/engine")
-        return EnginePlayer(name, [find_engine(command[0]), *command[1:]], {}, seconds=seconds, engines=side_by_side)
+        return EnginePlayer(name, command, {}, seconds=seconds, engines=side_by_side)
     if of_weights is not None and (Path(name).suffix or Path(name).exists()):
         return of_weights(Path(name))
     raise InputError(
         f"there is no opponent {name!r}; use random, greedy, alphabeta:2, stockfish:1350, engine:COMMAND, or the path "
         "of a weights file"
     )
-
-
-def find_engine(program: str) -> str:
-    """Path of an engine.
-
-    Raises:
-        InputError: it is not on PATH, nor where Debian keeps games.
-    """
-    found = shutil.which(program) or shutil.which(program, path=os.pathsep.join(_FOLDERS))
-    if found is None:
-        advice = "install it (Debian: apt-get install stockfish)" if program == "stockfish" else "give its full path"
-        raise InputError(f"engine '{program}' is not on PATH; {advice}")
-    return found
 
 
 class EnginePlayer:
@@ -128,7 +115,7 @@ class EnginePlayer:
         self._engines: list[chess.engine.SimpleEngine] = []
         try:
             for _ in range(engines):
-                self._engines.append(_start(command, options))
+                self._engines.append(start_engine(command, options))
         except InputError:
             self.close()
             raise
@@ -161,19 +148,4 @@ class EnginePlayer:
     def close(self) -> None:
         """Stop the engines."""
         for engine in self._engines:
-            with suppress(chess.engine.EngineError, TimeoutError):
-                engine.quit()
-
-
-def _start(command: Sequence[str], options: Mapping[str, bool | int | str]) -> chess.engine.SimpleEngine:
-    try:
-        engine = chess.engine.SimpleEngine.popen_uci(list(command), timeout=_PATIENCE)
-    except (OSError, chess.engine.EngineError, TimeoutError) as error:
-        reason = str(error) or type(error).__name__
-        raise InputError(f"engine '{command[0]}' does not start as a UCI engine ({reason}); try another") from error
-    try:
-        engine.configure({"Threads": 1, **options} if "Threads" in engine.options else options)
-    except chess.engine.EngineError as error:
-        engine.quit()
-        raise InputError(f"engine '{command[0]}' refuses its options {dict(options)}: {error}") from error
-    return engine
+            close_engine(engine)

@@ -1,6 +1,5 @@
 """Who moves the pieces of one colour: a person, the agent, or another UCI engine."""
 
-import contextlib
 import shlex
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -8,6 +7,7 @@ from typing import NamedTuple, Protocol
 import chess
 import chess.engine
 
+from agent.engine.external import close_engine, start_engine
 from agent.engine.limits import Clock, Control, Limits, allotted
 from agent.engine.report import Report
 from agent.engine.thinker import Watcher
@@ -105,12 +105,11 @@ class EngineSeat:
     def __init__(self, command: str, seconds: float = 1.0) -> None:
         try:
             words = shlex.split(command)
-            self._engine = chess.engine.SimpleEngine.popen_uci(words, timeout=30)
-        except (OSError, ValueError, IndexError, chess.engine.EngineError, TimeoutError) as error:
-            reason = str(error) or type(error).__name__
+        except ValueError as error:
             raise InputError(
-                f"engine {command!r} cannot be started ({reason}); give a command such as stockfish"
+                f"engine {command!r} cannot be read ({error}); give a command such as stockfish"
             ) from error
+        self._engine = start_engine(words)
         self._seconds = seconds
         self.name = self._engine.id.get("name", command)
         """As it calls itself."""
@@ -137,5 +136,4 @@ class EngineSeat:
 
     def close(self) -> None:
         """End the process."""
-        with contextlib.suppress(chess.engine.EngineError, TimeoutError):
-            self._engine.close()
+        close_engine(self._engine)

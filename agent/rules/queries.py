@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.compilation import njit
+from agent.compilation import inlined, njit
 from agent.rules.attacks import KING, knights_attacks, pawns_attacks_down, pawns_attacks_up, slider_attacks
 from agent.rules.bits import Words, lowest, popcount, u64
 from agent.rules.boundary import checked
@@ -18,15 +18,21 @@ def _checks(positions: Words, checks: NDArray[np.bool_]) -> None:
         checks[i] = in_check_of(positions[i])
 
 
+@inlined
+def material_of(position: Words) -> np.int64:
+    """Material of the side to move minus the opponent's in one position; P 1, N 3, B 3, R 5, Q 9."""
+    own = position[OWN]
+    total = np.int64(0)
+    for kind, value in ((PAWNS, 1), (KNIGHTS, 3), (BISHOPS, 3), (ROOKS, 5), (QUEENS, 9)):
+        pieces = position[kind]
+        total += value * (np.int64(popcount(pieces & own)) - np.int64(popcount(pieces & ~own)))
+    return total
+
+
 @njit
 def _material(positions: Words, balance: NDArray[np.int32]) -> None:
     for i in range(positions.shape[0]):
-        own = positions[i, OWN]
-        total = np.int32(0)
-        for kind, value in ((PAWNS, 1), (KNIGHTS, 3), (BISHOPS, 3), (ROOKS, 5), (QUEENS, 9)):
-            pieces = positions[i, kind]
-            total += value * (np.int32(popcount(pieces & own)) - np.int32(popcount(pieces & ~own)))
-        balance[i] = total
+        balance[i] = material_of(positions[i])
 
 
 @njit

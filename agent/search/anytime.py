@@ -8,18 +8,17 @@ does; visits of earlier rounds do not count there, but what they found stays. So
 
 import functools
 from collections.abc import Callable
-from pathlib import Path
-from types import FunctionType
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.compilation import cache_folder, njit
+from agent.compilation import njit
 from agent.rules.bits import Words
 from agent.rules.movegen import find_targets, write_moves
 from agent.rules.record import WORDS
 from agent.rules.repetition import repetition_key
+from agent.search.compiled import bound, unbound
 from agent.search.leaf import MATES_NEXT, make_leaf
 from agent.search.mates import mating_move
 from agent.search.noise import gumbel_noise
@@ -241,11 +240,7 @@ def prove(tree: Tree, proofs: NDArray[np.int16]) -> None:
             proofs[node] = np.int16(-2 - longest)
 
 
-def _unbound(*_arguments: Any) -> Any:
-    raise NotImplementedError("stands for the evaluator that `slice_loop` binds")
-
-
-evaluate: Final[Callable[..., Any]] = _unbound
+evaluate: Final[Callable[..., Any]] = unbound
 
 
 def _search_slice(
@@ -287,14 +282,5 @@ def _search_root(
 
 @functools.cache
 def slice_loops(network: Callable[..., Any]) -> tuple[Callable[..., int], Callable[..., bool]]:
-    """`_search_slice` and `_search_root` compiled for one evaluator; see `compiled.search_loop`."""
-    return _bound(_search_slice, network), _bound(_search_root, network)
-
-
-def _bound(function: Any, network: Callable[..., Any]) -> Any:
-    source: Any = getattr(network, "py_func", network)
-    name = f"{function.__name__}_{cache_folder(Path(__file__)).name}_with_{source.__name__}"
-    code = function.__code__.replace(co_filename=source.__code__.co_filename, co_name=name, co_qualname=name)
-    loop = FunctionType(code, {**globals(), "evaluate": network}, name)
-    loop.__module__ = source.__module__
-    return njit(loop)
+    """`_search_slice` and `_search_root` compiled for one evaluator."""
+    return bound(_search_slice, network), bound(_search_root, network)

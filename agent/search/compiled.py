@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable
 from pathlib import Path
 from types import FunctionType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,11 +31,12 @@ class CompiledEvaluator(NamedTuple):
     """Room for one evaluation; used by one search at a time."""
 
 
-def _unbound(*_arguments: Any) -> Any:
-    raise NotImplementedError("stands for the evaluator that `search_loop` binds")
+def unbound(*_arguments: Any) -> Any:
+    """Stands for the evaluator in functions that `bound` compiles."""
+    raise NotImplementedError("stands for the evaluator that `bound` puts in its place")
 
 
-evaluate: Final[Callable[..., Any]] = _unbound
+evaluate: Final[Callable[..., Any]] = unbound
 
 
 def _search_games(
@@ -68,14 +69,19 @@ def _search_games(
 
 @functools.cache
 def search_loop(network: Callable[..., Any]) -> Callable[..., int]:
-    """`_search_games` compiled for one evaluator, as if it stood in the evaluator's own module.
+    """`_search_games` compiled for one evaluator."""
+    return cast(Callable[..., int], bound(_search_games, network))
 
-    A closure or an argument would be neither cached nor inlined. The machine code is cached in the folder
-    of the evaluator's sources, by a name that holds the hash of the search's.
+
+def bound(function: Any, network: Callable[..., Any]) -> Any:
+    """`function` compiled with `network` for its global `evaluate`, as if it stood in the network's own module.
+
+    A closure or an argument would be neither cached nor inlined. The machine code is cached in the folder of the
+    network's sources, by a name that holds the hash of the function's.
     """
     source: Any = getattr(network, "py_func", network)
-    name = f"search_{cache_folder(Path(__file__)).name}_with_{source.__name__}"
-    code = _search_games.__code__.replace(co_filename=source.__code__.co_filename, co_name=name, co_qualname=name)
-    loop = FunctionType(code, {**globals(), "evaluate": network}, name)
+    name = f"{function.__name__}_{cache_folder(Path(function.__code__.co_filename)).name}_with_{source.__name__}"
+    code = function.__code__.replace(co_filename=source.__code__.co_filename, co_name=name, co_qualname=name)
+    loop = FunctionType(code, {**function.__globals__, "evaluate": network}, name)
     loop.__module__ = source.__module__
     return njit(loop)

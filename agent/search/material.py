@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.compilation import njit
-from agent.rules.bits import ONE, Words, popcount, u64
-from agent.rules.record import BISHOPS, KNIGHTS, OWN, PAWNS, QUEENS, ROOKS, occupied
+from agent.rules.bits import ONE, Words, u64
+from agent.rules.queries import material_of
+from agent.rules.record import occupied
 from agent.search.compiled import CompiledEvaluator
 from agent.vocabulary import TO
 
@@ -21,14 +22,10 @@ def evaluate_material(
     position: Words, moves: NDArray[np.uint16], count: np.int64, _parameters: Any, _scratch: Any, logits: Any
 ) -> np.float32:
     """See `CompiledEvaluator`: tanh of a tenth of the balance in pawns; a capture has 1 nat more than another move."""
-    own, everyone = position[OWN], occupied(position)
+    everyone = occupied(position)
     for i in range(count):
         logits[i] = np.float32((everyone >> u64(TO[moves[i]])) & ONE)
-    balance = np.int64(0)
-    for kind, worth in ((PAWNS, 1), (KNIGHTS, 3), (BISHOPS, 3), (ROOKS, 5), (QUEENS, 9)):
-        pieces = position[kind]
-        balance += worth * (np.int64(popcount(pieces & own)) - np.int64(popcount(pieces & ~own)))
-    return np.float32(math.tanh(0.1 * balance))
+    return np.float32(math.tanh(0.1 * material_of(position)))
 
 
 def material_evaluator() -> CompiledEvaluator:

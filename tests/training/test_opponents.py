@@ -1,6 +1,7 @@
 """Opponents by name, with a small UCI engine of the test's own for what engines do well and badly."""
 
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -8,12 +9,14 @@ import chess
 import pytest
 
 from agent import rules
+from agent.engine.external import find_engine
 from agent.errors import InputError
 from agent.player import RandomPlayer
 from agent.rules import Games
 from training.match import play_match
-from training.opponents import EnginePlayer, find_engine, make_opponent
+from training.opponents import EnginePlayer, make_opponent
 
+ROOT = Path(__file__).resolve().parents[2]
 ENGINE = """
 import random, sys
 import chess
@@ -64,7 +67,9 @@ def test_an_engine_plays_its_own_moves_for_both_colours(engine: str) -> None:
 
 def test_a_match_against_an_engine_counts_every_game(engine: str) -> None:
     player = make_opponent(engine, 0)
+    assert isinstance(player, EnginePlayer)
     result = play_match(RandomPlayer(1), player, games=4, seed=1, ply_cap=20)
+    player.close()
     assert result.games == result.wins + result.draws + result.losses == 4
     assert result.illegal_moves == 0
 
@@ -76,7 +81,10 @@ def test_stockfish_is_given_its_elo_and_one_thread(
     script.write_text(f"#!/bin/sh\nexec {engine.removeprefix('engine:')}\n")
     script.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    make_opponent("stockfish:1400", 0).choose(Games(1))
+    player = make_opponent("stockfish:1400", 0)
+    assert isinstance(player, EnginePlayer)
+    player.choose(Games(1))
+    player.close()
     options = (tmp_path / "options").read_text()
     assert "name UCI_Elo value 1400" in options
     assert "name UCI_LimitStrength value true" in options
@@ -93,8 +101,20 @@ def test_a_missing_stockfish_is_said_with_advice(monkeypatch: pytest.MonkeyPatch
 
 def test_an_engine_that_dies_is_named(engine: str) -> None:
     player = make_opponent(engine + " die", 0)
+    assert isinstance(player, EnginePlayer)
     with pytest.raises(InputError, match="failed in the middle of a match"):
         player.choose(Games(1))
+    player.close()
+
+
+def test_the_command_ends_when_the_match_does(engine: str) -> None:
+    """An engine's thread would keep the interpreter from ending."""
+    words = ["evaluate", "--opponent", engine, "--games", "2", "--simulations", "2", "--seed", "1"]
+    done = subprocess.run(
+        [sys.executable, "-m", "zeromass", *words], cwd=ROOT, capture_output=True, text=True, timeout=200, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "in 2 games" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -105,6 +125,7 @@ def test_an_engine_that_dies_is_named(engine: str) -> None:
         ("alphabeta:99", "'alphabeta:99' is refused: the depth of alphabeta must lie in 1..8"),
         ("stockfish:strong", "'stockfish:strong' has no Elo"),
         ("engine:", "names no command"),
+        ("engine:'open", "cannot be read"),
         ("engine:/no/such/engine", "'/no/such/engine' is not on PATH; give its full path"),
         ("engine:true", "does not start as a UCI engine"),
     ],
