@@ -63,14 +63,6 @@ def evaluate_command(
         evaluators = [make_evaluator(loaded.network, device) for _ in range(side_by_side)]
         return TimedPlayer([Thinker(for_search(evaluator)) for evaluator in evaluators], seconds)
 
-    found = find_weights(weights, run)
-    for line in (*found.warnings, f"testing {found.origin}"):
-        display.say(line)
-    warm_up(display.say)
-    player = player_of(found.weights)
-    replayable = simulations and not policy and seconds is None
-    source = Source(identity(found.weights), GUMBEL, simulations) if replayable else None
-    recorder = None if pgn is None else MatchRecorder(games, player.name, opponent, source)
     with contextlib.ExitStack() as stack:
         other = make_opponent(
             opponent,
@@ -81,6 +73,14 @@ def evaluate_command(
         )
         if isinstance(other, EnginePlayer):
             stack.callback(other.close)
+        found = find_weights(weights, run)
+        for line in (*found.warnings, f"testing {found.origin}"):
+            display.say(line)
+        warm_up(display.say)
+        player = player_of(found.weights)
+        replayable = simulations and not policy and seconds is None
+        source = Source(identity(found.weights), GUMBEL, simulations) if replayable else None
+        recorder = None if pgn is None else MatchRecorder(games, player.name, opponent, source)
         advance = stack.enter_context(display.counting(f"{games} games against {opponent}", games))
         result = play_match(
             player, other, games=games, seed=seed, opening_plies=None, progress=advance, record=recorder
