@@ -15,8 +15,10 @@ from agent.meter import InvalidMassMeter, MassReading
 from agent.rules import Games, Termination
 from agent.search import SearchSettings
 from selfplay.mover import Moved, Mover, PlayoutCap, PolicyMover, SearchMover, ragged
-from selfplay.openings import mix, random_opening
+from selfplay.openings import mix
 from selfplay.record import GameRecord
+from selfplay.resignation import Concession, Resignation
+from selfplay.starts import Start, StartSettings, draw_start
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,8 @@ class GeneratorSettings:
 
     games: int
     """Games side by side: the batch of the network."""
-    opening_plies: int
-    """Most random plies before the policy takes over; each game draws 0..opening_plies."""
+    start: StartSettings
+    """How games begin."""
     ply_cap: int
     """Plies (opening included) after which a game is ended as CAPPED."""
     temperature: float
@@ -37,6 +39,8 @@ class GeneratorSettings:
     """Gumbel search chooses the moves; None: they are sampled from the policy."""
     cap: PlayoutCap = field(default_factory=PlayoutCap)
     """Which plies are searched deep."""
+    resignation: Resignation = field(default_factory=Resignation)
+    """When a side gives up."""
 
 
 def make_mover(evaluator: Evaluator, settings: GeneratorSettings, seed: int) -> Mover:
@@ -69,12 +73,14 @@ class _GameInProgress:
 
     number: int
     seed: int
-    opening: list[int]
+    start: Start
+    concession: Concession
     positions: list[NDArray[np.uint64]] = field(default_factory=list)
     moves: list[int] = field(default_factory=list)
     log_probs: list[float] = field(default_factory=list)
     values: list[float] = field(default_factory=list)
     versions: list[int] = field(default_factory=list)
+    surprises: list[float] = field(default_factory=list)
     policies: list[tuple[NDArray[np.uint16], NDArray[np.floating]] | None] = field(default_factory=list)
 
 
@@ -144,12 +150,22 @@ class Generator:
 
     def _note(self, positions: NDArray[np.uint64], moved: Moved) -> None:
         entries = moved.policies
-        columns = zip(moved.moves.tolist(), moved.log_probs.tolist(), moved.values.tolist(), strict=True)
-        for row, (game, (move, log_prob, value)) in enumerate(zip(self._progress, columns, strict=True)):
+        columns = zip(
+            moved.moves.tolist(),
+            moved.log_probs.tolist(),
+            moved.values.tolist(),
+            moved.surprises.tolist(),
+            rules.is_black(positions).tolist(),
+            strict=True,
+        )
+        for row, (game, column) in enumerate(zip(self._progress, columns, strict=True)):
+            move, log_prob, value, surprise, black = column
             game.positions.append(positions[row])
             game.moves.append(move)
             game.log_probs.append(log_prob)
             game.values.append(value)
+            game.surprises.append(surprise)
+            game.concession.note(value, black)
             game.versions.append(self.version)
             start, end = int(entries.offsets[row]), int(entries.offsets[row + 1])
             game.policies.append(
@@ -160,6 +176,8 @@ class Generator:
         """Records of the games that just ended, by `outcomes` [G]; their rows start new ones."""
         capped = (outcomes == Termination.NONE) & (self._games.ply >= self.settings.ply_cap)
         terminations = np.where(capped, Termination.CAPPED, outcomes)
+        resigned = [game.concession.resigned for game in self._progress]
+        terminations[(terminations == Termination.NONE) & resigned] = Termination.RESIGNED
         rows = np.flatnonzero(terminations != Termination.NONE)
         if len(rows) == 0:
             return []
@@ -169,8 +187,10 @@ class Generator:
         finished = []
         for row, sign, balance in zip(rows.tolist(), signs.tolist(), balances.tolist(), strict=True):
             termination = Termination(int(terminations[row]))
-            # The side to move is the one that was mated.
+            # The side to move is the one that was mated; who resigned did so before its last move.
             outcome = -sign if termination == Termination.CHECKMATE else 0
+            if termination == Termination.RESIGNED:
+                outcome = -self._progress[row].concession.side
             finished.append(self._record(self._progress[row], outcome, termination, balance))
             self._progress[row] = self._start(row)
         return finished
@@ -180,12 +200,12 @@ class Generator:
         number, self._started = self._started, self._started + 1
         state = np.random.SeedSequence([self._seed, self._stream, number]).generate_state(2, np.uint64)
         seed = int(state[0] >> np.uint64(1))
-        opening = random_opening(seed, int(state[1] % np.uint64(self.settings.opening_plies + 1)))
+        start = draw_start(self.settings.start, seed, int(state[1]))
         rows = np.array([row])
-        self._games.reset(rows)
-        for move in opening:
+        self._games.reset(rows, start.position[None])
+        for move in start.moves:
             self._games.play(np.array([move], np.uint16), rows)
-        return _GameInProgress(number, seed, opening)
+        return _GameInProgress(number, seed, start, Concession(self.settings.resignation, seed))
 
     def _record(self, game: _GameInProgress, outcome: int, termination: Termination, balance: int) -> GameRecord:
         name = np.random.SeedSequence([self._seed, self._stream, game.number, 1]).generate_state(4, np.uint32)
@@ -194,13 +214,16 @@ class Generator:
             seed=game.seed,
             version=game.versions[-1],
             versions=np.array(game.versions, np.int32),
-            opening=np.array(game.opening, np.uint16),
+            start=game.start.position,
+            opening=np.array(game.start.moves, np.uint16),
             positions=np.stack(game.positions),
             moves=np.array(game.moves, np.uint16),
             log_probs=np.array(game.log_probs, np.float32),
             values=np.array(game.values, np.float32),
+            surprises=np.array(game.surprises, np.float32),
             policies=ragged(game.policies),
             outcome=outcome,
             termination=termination,
+            conceded=game.concession.side,
             balance=balance,
         )

@@ -37,6 +37,8 @@ class Moved(NamedTuple):
     """float32 [G, 1880] the distribution that chose them: what the meter checks."""
     entropies: NDArray[np.float32]
     """[G] of that distribution, in nats."""
+    surprises: NDArray[np.float32]
+    """[G] Kullback-Leibler divergence from prior to improved policy, in nats; 0 without search."""
     policies: RaggedPolicy
     """Of the G games; empty where the move is no target."""
 
@@ -78,6 +80,7 @@ class PolicyMover:
             evaluation.values.cpu().numpy(),
             policy.probabilities,
             entropies.cpu().numpy(),
+            np.zeros(len(games), np.float32),
             RaggedPolicy.empty(len(games)),
         )
 
@@ -127,10 +130,11 @@ class SearchMover:
         moves = np.zeros(len(games), np.uint16)
         values = np.zeros(len(games), np.float32)
         probabilities = np.zeros((len(games), vocabulary.SIZE), np.float32)
-        entropies = np.zeros(len(games), np.float32)
+        entropies, surprises = np.zeros(len(games), np.float32), np.zeros(len(games), np.float32)
         policies: list[tuple[NDArray[np.uint16], NDArray[np.floating]] | None] = [None] * len(games)
         for rows, result, wanted in parts:
             moves[rows], values[rows], probabilities[rows] = result.moves, result.values, result.dense()
+            surprises[rows] = result.surprises
             weight = result.probabilities
             entropies[rows] = -np.add.reduceat(weight * np.log(np.maximum(weight, _LEAST)), result.offsets[:-1])
             for place, row in enumerate(rows.tolist()):
@@ -139,7 +143,7 @@ class SearchMover:
         chosen = probabilities[np.arange(len(games)), moves]
         # A move that search preferred by its noise alone may have next to no weight in the improved policy.
         log_probs = np.log(np.maximum(chosen, _LEAST))
-        return Moved(moves, log_probs, values, torch.from_numpy(probabilities), entropies, ragged(policies))
+        return Moved(moves, log_probs, values, torch.from_numpy(probabilities), entropies, surprises, ragged(policies))
 
 
 def ragged(policies: list[tuple[NDArray[np.uint16], NDArray[np.floating]] | None]) -> RaggedPolicy:

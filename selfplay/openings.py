@@ -1,5 +1,7 @@
 """Random openings: games must not all start alike, or self-play sees one game many times."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,24 +19,27 @@ def mix(values: NDArray[np.int64]) -> NDArray[np.int64]:
         return (x ^ (x >> np.uint64(31))).view(np.int64)
 
 
-def random_opening(seed: int, plies: int) -> list[int]:
-    """Vocabulary indices of `plies` uniformly random legal moves from the standard start.
+def random_opening(seed: int, plies: int, *, after: Sequence[int] = ()) -> list[int]:
+    """Vocabulary indices of `plies` uniformly random legal moves from the standard start, or behind the line `after`.
 
     An opening that ends the game is drawn again, so the position after it always has a legal move.
 
     Args:
         seed: any int64; the same seed gives the same opening.
         plies: 0 or more.
+        after: legal moves from the standard start, which the result begins with.
     """
     generator = np.random.default_rng(abs(seed))
     while True:
         position = rules.start(1)
-        moves: list[int] = []
+        moves = list(after)
+        for move in moves:
+            rules.play(position, np.array([move], np.uint16))
         for _ in range(plies):
             indices, counts = rules.legal_moves(position)
             if counts[0] == 0:
                 break
             moves.append(int(indices[0, generator.integers(counts[0])]))
             rules.play(position, np.array([moves[-1]], np.uint16))
-        if len(moves) == plies and rules.outcome(position, claim_draws=True)[0] == rules.Termination.NONE:
+        if len(moves) == len(after) + plies and rules.outcome(position, claim_draws=True)[0] == rules.Termination.NONE:
             return moves

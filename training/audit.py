@@ -25,6 +25,7 @@ from agent.policy import MaskedPolicy
 from kernels import invalid_mass, unpack_legal
 from kernels.alternatives import WAYS
 from selfplay.generator import Generator, GeneratorSettings
+from selfplay.starts import StartSettings
 from training.display import Display
 from training.learner import resolve_device
 
@@ -162,7 +163,7 @@ def run_audit(
 
 def positions_of_selfplay(evaluator: Evaluator, seed: int = 0) -> Iterator[NDArray[np.uint64]]:
     """Positions of games that the network plays against itself, as in training."""
-    settings = GeneratorSettings(games=64, opening_plies=8, ply_cap=160, temperature=1.0, claim_draws=True)
+    settings = GeneratorSettings(games=64, start=StartSettings(8), ply_cap=160, temperature=1.0, claim_draws=True)
     generator = Generator(evaluator, settings, seed=seed, stream=0)
     while True:
         for record in generator.step():

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -13,10 +13,14 @@ from torch import Tensor
 from agent.meter import InvalidMassMeter
 from agent.networks import AnyNetwork
 from agent.policy import MaskedPolicy
+from training.averaging import AveragedNetwork
 from training.forward import Forward, forward
 from training.losses import Loss, LossWeights, actor_critic_loss, improved_policy_loss
 from training.replay import Batch
 from training.settings import LearnerSettings
+
+_LEARNING: Final = "learning."
+"""Before the names of the weights that learn, where others play."""
 
 
 class LearningError(RuntimeError):
@@ -43,6 +47,10 @@ class StepMeans:
         return means
 
 
+def _arrays(network: AnyNetwork) -> dict[str, NDArray[np.float32]]:
+    return {name: tensor.detach().cpu().numpy().copy() for name, tensor in network.state_dict().items()}
+
+
 def resolve_device(setting: str) -> torch.device:
     """`auto` is CUDA where there is one, else the CPU."""
     return torch.device("cuda" if setting != "cpu" and torch.cuda.is_available() else "cpu")
@@ -62,6 +70,7 @@ class Learner:
         self._searched = searched
         self.device = resolve_device(settings.device)
         self.network = network.to(self.device).train()
+        self._average = AveragedNetwork(self.network, settings.averaging) if settings.averaging else None
         self.meter = InvalidMassMeter()
         self.means = StepMeans()
         self.step = 0
@@ -75,6 +84,11 @@ class Learner:
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
         )
+
+    @property
+    def playing_network(self) -> AnyNetwork:
+        """What games are played with: the averaged weights where the settings ask for them, else `network` itself."""
+        return self.network if self._average is None else self._average.network
 
     def learning_rate(self, progress: float) -> float:
         """Cosine from `learning_rate` to `final_learning_rate` over progress 0..1."""
@@ -96,23 +110,37 @@ class Learner:
         loss = self._loss(batch, output)
         self._differentiate(loss)
         norm = self._update(loss, progress)
+        if self._average is not None:
+            self._average.follow(self.network, self.step)
         self._note(batch, output, loss, norm)
 
     def published(self) -> dict[str, NDArray[np.float32]]:
-        """The weights as float32 arrays, copied, ready for the object store."""
-        return {name: tensor.detach().cpu().numpy().copy() for name, tensor in self.network.state_dict().items()}
+        """The weights that play as float32 arrays, copied, ready for the object store."""
+        return _arrays(self.playing_network)
 
-    def optimizer_arrays(self) -> dict[str, NDArray[Any]]:
-        """The optimizer's state as arrays, named by parameter."""
+    def state_arrays(self) -> dict[str, NDArray[Any]]:
+        """What the learner goes on from, beside the weights that play: the optimizer's state, and with averaging the
+        weights that learn."""
+        learning = {} if self._average is None else _arrays(self.network)
         return {
-            f"{name}.{key}": value.detach().cpu().numpy().copy()
-            for name, parameter in self.network.named_parameters()
-            for key, value in self.optimizer.state[parameter].items()
+            **{f"{_LEARNING}{name}": array for name, array in learning.items()},
+            **{
+                f"{name}.{key}": value.detach().cpu().numpy().copy()
+                for name, parameter in self.network.named_parameters()
+                for key, value in self.optimizer.state[parameter].items()
+            },
         }
 
-    def restore_optimizer(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Take over a saved optimizer state; empty before the first step."""
-        if not arrays:
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Take over a saved state; the network holds the weights that play already. Empty before the first step."""
+        learning = {
+            name.removeprefix(_LEARNING): torch.from_numpy(np.array(array))
+            for name, array in arrays.items()
+            if name.startswith(_LEARNING)
+        }
+        if learning:
+            self.network.load_state_dict(learning)
+        if len(arrays) == len(learning):
             return
         state = self.optimizer.state_dict()
         keys = ("step", "exp_avg", "exp_avg_sq")

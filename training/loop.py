@@ -150,8 +150,8 @@ class TrainingLoop:
             "torch_generator": torch.get_rng_state().numpy().tobytes().hex(),
         }
         checkpoint = Checkpoint(
-            agent.weights.to_bytes(self.learner.network, self.provenance()),
-            self.learner.optimizer_arrays(),
+            agent.weights.to_bytes(self.learner.playing_network, self.provenance()),
+            self.learner.state_arrays(),
             replay_arrays,
             state,
         )
@@ -175,7 +175,7 @@ class TrainingLoop:
     def _restore(self, checkpoint: Checkpoint) -> None:
         state = checkpoint.state
         self.learner.step = int(state["step"])
-        self.learner.restore_optimizer(checkpoint.optimizer)
+        self.learner.restore(checkpoint.optimizer)
         self.replay.restore(dict(checkpoint.replay), state["replay"])
         self.counters = Counters(**state["counters"], mass=MassReading(**state["mass"]))
         self._generator.bit_generator.state = state["generator"]
@@ -196,9 +196,9 @@ class TrainingLoop:
         for record in batch.records:
             target = targets(
                 record,
-                adjudication=learner.adjudication,
+                adjudication=annealed(learner.adjudication, learner.final_adjudication, self.progress),
                 gae_lambda=learner.gae_lambda,
-                value_lambda=learner.value_lambda,
+                value_lambda=annealed(learner.value_lambda, learner.final_value_lambda, self.progress),
             )
             if not self.replay.add(record, target):
                 continue
@@ -242,8 +242,20 @@ class TrainingLoop:
         self._tally, self._mass = GameTally(), MassReading()
 
 
+def annealed(first: float, last: float | None, progress: float) -> float:
+    """From `first` to `last` in a straight line over progress 0..1; `last` None: no change."""
+    return first if last is None else first + (last - first) * progress
+
+
 def make_replay(settings: Settings) -> Replay:
     """An empty replay as the settings ask for."""
     searched = settings.selfplay.simulations > 0
     entries = ENTRIES_PER_PLY if searched else 0
-    return Replay(settings.replay.capacity, entries_per_ply=entries, searched_only=searched)
+    replay = settings.replay
+    return Replay(
+        replay.capacity,
+        entries_per_ply=entries,
+        searched_only=searched,
+        initial=replay.initial,
+        surprise=replay.surprise,
+    )

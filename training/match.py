@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from agent import rules, vocabulary
 from agent.player import Player
 from agent.rules import Games, Termination
+from selfplay.book import book
 from selfplay.openings import mix, random_opening
-from training.openings import book
 
 Recorder = Callable[[NDArray[np.int64], NDArray[np.uint16]], None]
 """Hears of every move: rows [R] and vocabulary indices [R]."""

@@ -38,6 +38,7 @@ TAGS: Final[dict[str, str]] = {
         for reason in Termination
         if reason != Termination.NONE
     },
+    "selfplay/resigned_wrongly": "of the games played on in which a side would have resigned: share it did not lose",
     "replay/size": "plies in the window",
     "replay/age": "versions between the newest weights and the mean ply in the window",
     "replay/reuse": "times a ply was trained on, on average since the start",
@@ -65,6 +66,10 @@ class GameTally:
     batches: int = 0
     outcomes: dict[int, int] = field(default_factory=dict)
     terminations: dict[Termination, int] = field(default_factory=dict)
+    conceded: int = 0
+    """Games played on though a side would have resigned,"""
+    saved: int = 0
+    """of which it did not lose so many."""
 
     def add(self, batch: GameBatch, version: int) -> None:
         """Count one batch that arrived while `version` was the newest."""
@@ -77,6 +82,9 @@ class GameTally:
             self.length += record.plies
             self.outcomes[record.outcome] = self.outcomes.get(record.outcome, 0) + 1
             self.terminations[record.termination] = self.terminations.get(record.termination, 0) + 1
+            if record.conceded and record.termination != Termination.RESIGNED:
+                self.conceded += 1
+                self.saved += record.outcome != -record.conceded
 
     @property
     def seconds(self) -> float:
@@ -92,6 +100,8 @@ class GameTally:
         if self.plies:
             row["selfplay/entropy"] = self.entropy / self.plies
             row["system/version_lag"] = self.lag / self.batches
+        if self.conceded:
+            row["selfplay/resigned_wrongly"] = self.saved / self.conceded
         if self.games:
             row["selfplay/length"] = self.length / self.games
             for outcome, tag in ((1, "white_wins"), (0, "draws"), (-1, "black_wins")):

@@ -1,5 +1,9 @@
 """The replay: a bounded window of plies from whole games, sampled uniformly.
 
+Two techniques of KataGo are settings. The window may start small and grow, more slowly than the data (Wu 2019,
+arXiv 1902.10565, appendix C). And plies whose policy search moved far may be stored more than once, others not at all
+("policy surprise weighting", KataGoMethods.md): a game takes as many places as it has plies, on average.
+
 Lifecycle: `add` games as they come (a second copy of a game is dropped by its id), `sample` batches, `state`
 and `restore` for checkpoints. Capacity is counted in plies; the oldest plies go first. Not thread-safe.
 
@@ -38,6 +42,25 @@ class Batch:
     """Of the B plies."""
 
 
+def window(added: int, initial: int, capacity: int) -> int:
+    """Plies to sample from once `added` were ever added: `capacity`, or where `initial` is above 0 KataGo's curve
+    (appendix C with alpha 0.75 and beta 0.4), which starts there and ends at `capacity`."""
+    if not initial:
+        return capacity
+    grown = initial * (1 + 0.4 * ((max(added, initial) / initial) ** 0.75 - 1) / 0.75)
+    return min(int(grown), capacity)
+
+
+def copies(surprises: NDArray[np.float32], share: float, seed: int) -> NDArray[np.int64]:
+    """int64 [P] how often each of a game's plies is stored: (1 - share) + share * surprise / mean on average, rounded
+    up or down by chance, which `seed` fixes."""
+    mean = float(surprises.mean()) if len(surprises) else 0.0
+    relative = surprises / mean if mean > 0 else np.ones(len(surprises))
+    expected = (1 - share) + share * relative
+    chances = np.random.default_rng([abs(seed), 2]).random(len(surprises))
+    return np.floor(expected + chances).astype(np.int64)
+
+
 class Replay:
     """Two rings: one of plies, one of the entries of their improved policies.
 
@@ -46,10 +69,21 @@ class Replay:
         entries_per_ply: policy entries kept for each of them on average; 0 where games are played without search.
             A window of positions with more legal moves than this holds fewer plies.
         searched_only: add only plies that have an improved policy.
+        initial: plies sampled from at first; 0: `capacity` from the start.
+        surprise: share of a game's places that goes to plies in proportion to their surprise, 0..1.
     """
 
-    def __init__(self, capacity: int, *, entries_per_ply: int = 0, searched_only: bool = False) -> None:
+    def __init__(
+        self,
+        capacity: int,
+        *,
+        entries_per_ply: int = 0,
+        searched_only: bool = False,
+        initial: int = 0,
+        surprise: float = 0.0,
+    ) -> None:
         self.capacity = capacity
+        self._initial, self._surprise = initial, surprise
         self._searched_only = searched_only
         self._columns: dict[str, NDArray[Any]] = {
             "positions": np.zeros((capacity, rules.WORDS), np.uint64),
@@ -88,6 +122,8 @@ class Replay:
             del self._ids[next(iter(self._ids))]
         counts = np.diff(record.policies.offsets)
         chosen = np.flatnonzero(counts) if self._searched_only else np.arange(record.plies)
+        if self._surprise:
+            chosen = np.repeat(chosen, copies(record.surprises[chosen], self._surprise, record.seed))
         rows = (self.added + np.arange(len(chosen))) % self.capacity
         new: dict[str, NDArray[Any]] = {
             "positions": record.positions,
@@ -116,7 +152,8 @@ class Replay:
         """
         if len(self) == 0:
             raise ValueError("the replay is empty; add games before sampling")
-        rows = generator.integers(self._oldest, self.added, size=batch_size) % self.capacity
+        oldest = max(self._oldest, self.added - window(self.added, self._initial, self.capacity))
+        rows = generator.integers(oldest, self.added, size=batch_size) % self.capacity
         drawn = {name: column[rows] for name, column in self._columns.items()}
         starts, counts = drawn.pop("starts"), drawn.pop("counts")
         offsets = np.zeros(batch_size + 1, np.int64)

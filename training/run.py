@@ -33,6 +33,8 @@ from selfplay.generator import GeneratorSettings
 from selfplay.inference import InferenceSettings
 from selfplay.mover import PlayoutCap
 from selfplay.pool import LocalPool, Pool, RayPool
+from selfplay.resignation import Resignation
+from selfplay.starts import StartSettings
 from training.checkpoint import WEIGHTS, Checkpoint, newest_checkpoint
 from training.display import Display
 from training.doctor import usable_cores
@@ -181,7 +183,7 @@ def _match(loop: TrainingLoop, display: Display, when: str) -> MatchResult | Non
     if settings.games == 0:
         return None
     torch.set_num_threads(usable_cores())
-    network = loop.learner.network
+    network = loop.learner.playing_network
     evaluator = make_evaluator(network, resolve_device(loop.settings.learner.device))
     player = make_player(evaluator, settings.simulations)
     title = f"{settings.games} games against {settings.opponent} {when} training"
@@ -195,7 +197,7 @@ def _match(loop: TrainingLoop, display: Display, when: str) -> MatchResult | Non
             ply_cap=settings.ply_cap,
             progress=advance,
         )
-    network.train()
+    loop.learner.network.train()
     loop.note_match(result, when)
     display.say(f"score {when} training: {result.sentence()}")
     return result
@@ -209,6 +211,7 @@ def actor_settings_of(settings: Settings) -> ActorSettings:
         search = SearchSettings(
             simulations=selfplay.simulations,
             considered=selfplay.considered,
+            c_visit=selfplay.c_visit,
             c_scale=selfplay.c_scale,
             gumbel_scale=selfplay.gumbel_scale,
             claim_draws=selfplay.claim_draws,
@@ -217,12 +220,13 @@ def actor_settings_of(settings: Settings) -> ActorSettings:
         architecture=architecture_of(settings),
         generator=GeneratorSettings(
             games=selfplay.games,
-            opening_plies=selfplay.opening_plies,
+            start=StartSettings(selfplay.opening_plies, selfplay.book_share, selfplay.endgame_share),
             ply_cap=selfplay.ply_cap,
             temperature=selfplay.temperature,
             claim_draws=selfplay.claim_draws,
             search=search,
             cap=PlayoutCap(selfplay.deep_share, selfplay.fast_simulations),
+            resignation=Resignation(selfplay.resign_below, played_on=selfplay.played_on),
         ),
         seed=settings.run.seed,
         plies_per_call=selfplay.plies_per_call,

@@ -134,13 +134,16 @@ def to_pgn(record: GameRecord, run: str) -> chess.pgn.Game:
     )
     if record.termination == Termination.CAPPED:
         game.headers["Result"] = "*"
+    board = rules.to_board(record.start)
+    if board.fen() != chess.STARTING_FEN:
+        game.setup(board)
     node: chess.pgn.GameNode = game
-    black = False
+    black = board.turn == chess.BLACK
     for move in record.opening.tolist():
         node = node.add_variation(chess.Move.from_uci(vocabulary.to_uci(move, black=black)))
         black = not black
     if record.opening.size:
-        node.comment = "end of the random opening"
+        node.comment = "end of the opening"
     blacks = rules.is_black(record.positions)
     for move, value, is_black in zip(record.moves.tolist(), record.values.tolist(), blacks.tolist(), strict=True):
         node = node.add_variation(chess.Move.from_uci(vocabulary.to_uci(move, black=is_black)))

@@ -6,11 +6,11 @@ that names the key; the resolved tree is saved with the run.
 
 import difflib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from yaml import YAMLError
 
 from agent.errors import InputError
@@ -58,16 +58,29 @@ class SelfplaySettings(_Section):
     plies_per_call: int = Field(16, ge=1, description="Lock-step plies an actor plays before it reports.")
     threads: int = Field(1, ge=1, description="torch threads of an actor.")
     opening_plies: int = Field(8, ge=0, le=64, description="Most random plies before the policy takes over.")
+    book_share: float = Field(0, ge=0, le=1, description="Share of games that begin in the book of balanced openings.")
+    endgame_share: float = Field(0, ge=0, le=1, description="Share of games that begin in a random endgame.")
     ply_cap: int = Field(300, ge=2, le=4000, description="A game this long is ended (reason CAPPED).")
+    resign_below: float = Field(
+        1, gt=0, le=1, description="A side whose searched value stays at or below minus this gives up; 1: never."
+    )
+    played_on: float = Field(0.2, ge=0, le=1, description="Share of games in which nobody gives up.")
     temperature: float = Field(1.0, gt=0, le=10, description="Of the sampled policy, where there is no search.")
     simulations: int = Field(0, ge=0, le=100_000, description="Leaves of a deep search; 0: no search, actor-critic.")
     fast_simulations: int = Field(0, ge=0, le=100_000, description="Leaves of the plies that are not searched deep.")
     deep_share: float = Field(1.0, gt=0, le=1, description="Share of plies searched deep; only these are trained on.")
     considered: int = Field(16, ge=1, le=218, description="Moves considered at the root.")
+    c_visit: float = Field(50, ge=0, le=10_000, description="Visits added to the highest count where values weigh in.")
     c_scale: float = Field(0.1, ge=0, le=100, description="Weight of values against logits in the search.")
     gumbel_scale: float = Field(1.0, ge=0, le=10, description="Size of the root noise; 1 samples as the paper does.")
     claim_draws: bool = Field(True, description="Threefold repetition and 50 moves end a game.")
     gpus: float = Field(0, ge=0, description="GPUs of each actor; above 0 it evaluates on CUDA.")
+
+    @model_validator(mode="after")
+    def _shares_of_all_games(self) -> Self:
+        if self.book_share + self.endgame_share > 1:
+            raise ValueError(f"book_share {self.book_share} and endgame_share {self.endgame_share} exceed 1 together")
+        return self
 
 
 class InferenceSection(_Section):
@@ -87,6 +100,12 @@ class ReplaySettings(_Section):
     """The window that the learner samples from."""
 
     capacity: int = Field(65_536, ge=1, description="Positions kept; the oldest go first.")
+    initial: int = Field(
+        0, ge=0, description="Size at first, which grows as KataGo's does up to capacity; 0: capacity from the start."
+    )
+    surprise: float = Field(
+        0, ge=0, le=1, description="Share of a game's weight that goes to plies by how far search moved their policy."
+    )
     warmup: int = Field(4_096, ge=1, description="Positions that must be there before the first step.")
 
 
@@ -107,11 +126,20 @@ class LearnerSettings(_Section):
     value_lambda: float = Field(
         1.0, ge=0, le=1, description="TD(lambda) of value targets; 1: the game's result, less: what search thought."
     )
+    final_value_lambda: float | None = Field(
+        None, ge=0, le=1, description="`value_lambda` at the end of training, approached in a straight line."
+    )
+    averaging: float = Field(
+        0, ge=0, lt=1, description="Weights that play are a moving average with this decay; 0: the newest."
+    )
     policy_weight: float = Field(1.0, ge=0)
     value_weight: float = Field(1.0, ge=0)
     entropy_bonus: float = Field(0.01, ge=0)
     adjudication: float = Field(
         0.25, ge=0, le=1, description="A capped game counts as this times tanh(material / 6) of a win; 0: a draw."
+    )
+    final_adjudication: float | None = Field(
+        None, ge=0, le=1, description="`adjudication` at the end of training, approached in a straight line."
     )
 
 

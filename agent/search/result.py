@@ -37,6 +37,8 @@ class SearchResult:
     """[B] expected score -1..1 of the side to move by the network alone; 1 where it mates at once."""
     values: NDArray[np.float32]
     """[B] expected score of the improved policy, its moves valued as the search completed them."""
+    surprises: NDArray[np.float32]
+    """[B] Kullback-Leibler divergence from prior to improved policy, in nats; 0 where the root mates at once."""
     lines: NDArray[np.uint16]
     """[B, 32] principal variation, each move from its mover's side, the rest of a row 65535."""
 
@@ -57,6 +59,7 @@ class Output(NamedTuple):
     visits: NDArray[np.int32]
     raw_values: NDArray[np.float32]
     values: NDArray[np.float32]
+    surprises: NDArray[np.float32]
     lines: NDArray[np.uint16]
 
     def result(self) -> SearchResult:
@@ -70,6 +73,7 @@ class Output(NamedTuple):
             self.visits[:moves].copy(),
             self.raw_values,
             self.values,
+            self.surprises,
             self.lines,
         )
 
@@ -84,6 +88,7 @@ def make_output(games: int) -> Output:
         np.empty(games * MAX_LEGAL, np.int32),
         np.empty(games, np.float32),
         np.empty(games, np.float32),
+        np.zeros(games, np.float32),
         np.full((games, LINE), NO_MOVE, np.uint16),
     )
 
@@ -116,13 +121,16 @@ def _write_policy(tree: Tree, knobs: Knobs, game: np.int64, output: Output) -> f
     peak = slope * (mixed - low) if visited < count else 0.0
     for i in range(first, first + visited):
         peak = max(peak, slope * (tree.edges[i].value - low))
-    total, value = 0.0, 0.0
+    total, value, prior, shift = 0.0, 0.0, 0.0, 0.0
     for i in range(count):
         edge = tree.edges[first + i]
         completed = np.float64(edge.value) if i < visited else mixed
-        weight = edge.prior * math.exp(slope * (completed - low) - peak)
+        exponent = slope * (completed - low) - peak
+        weight = edge.prior * math.exp(exponent)
         total += weight
         value += weight * completed
+        prior += edge.prior
+        shift += weight * exponent
         place = start + i
         while place > start and output.indices[place - 1] > edge.action:
             output.indices[place] = output.indices[place - 1]
@@ -134,6 +142,8 @@ def _write_policy(tree: Tree, knobs: Knobs, game: np.int64, output: Output) -> f
         output.visits[place] = edge.visits
     for i in range(start, start + count):
         output.probabilities[i] = np.float32(output.probabilities[i] / total)
+    # Each move's log-ratio to its normalised prior is exponent - log(total / prior).
+    output.surprises[game] = np.float32(max(shift / total - math.log(total / prior), 0.0))
     return value / total
 
 

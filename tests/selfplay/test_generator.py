@@ -18,8 +18,9 @@ from selfplay.generator import Generator, GeneratorSettings, make_mover
 from selfplay.mover import PlayoutCap
 from selfplay.openings import mix, random_opening
 from selfplay.record import GameRecord
+from selfplay.starts import StartSettings
 
-SETTINGS = GeneratorSettings(games=16, opening_plies=6, ply_cap=90, temperature=1.0, claim_draws=True)
+SETTINGS = GeneratorSettings(games=16, start=StartSettings(6), ply_cap=90, temperature=1.0, claim_draws=True)
 
 
 def generator(seed: int = 0, stream: int = 0, settings: GeneratorSettings = SETTINGS) -> Generator:
@@ -92,7 +93,7 @@ def test_shapes_and_dtypes(records: list[GameRecord]) -> None:
         assert record.log_probs.shape == record.values.shape == record.versions.shape == (plies,)
         assert bool((record.log_probs <= 0).all())
         assert bool((np.abs(record.values) <= 1).all())
-        assert len(record.opening) <= SETTINGS.opening_plies
+        assert len(record.opening) <= SETTINGS.start.opening_plies
         assert len(record.game) == 32
 
 
@@ -126,7 +127,7 @@ def test_streams_and_seeds_give_other_games(records: list[GameRecord]) -> None:
 
 
 def test_openings_differ_and_vary_in_length(records: list[GameRecord]) -> None:
-    assert {len(record.opening) for record in records} == set(range(SETTINGS.opening_plies + 1))
+    assert {len(record.opening) for record in records} == set(range(SETTINGS.start.opening_plies + 1))
     long = [record.opening.tobytes() for record in records if len(record.opening) >= 4]
     assert len(set(long)) == len(long)
 

@@ -20,9 +20,10 @@ from selfplay.actor import ActorSettings, GameBatch, Weights
 from selfplay.generator import GeneratorSettings
 from selfplay.inference import InferenceSettings, RemoteEvaluator, start_inference
 from selfplay.pool import LocalPool, RayPool
+from selfplay.starts import StartSettings
 
 ARCHITECTURE = Architecture(blocks=1, channels=8)
-POLICY = GeneratorSettings(games=4, opening_plies=4, ply_cap=14, temperature=1.0, claim_draws=True)
+POLICY = GeneratorSettings(games=4, start=StartSettings(4), ply_cap=14, temperature=1.0, claim_draws=True)
 SEARCH = replace(POLICY, search=SearchSettings(simulations=6))
 SETTINGS = ActorSettings(ARCHITECTURE, SEARCH, seed=0, plies_per_call=6, threads=1, cuda=False, runtime="eager")
 INFERENCE = InferenceSettings(batch_size=8, max_wait_ms=20, runtime="eager")

@@ -14,11 +14,12 @@ from selfplay import pool as module
 from selfplay.actor import ActorSettings, GameBatch, Weights
 from selfplay.generator import GeneratorSettings
 from selfplay.pool import IN_FLIGHT, LocalPool, RayPool
+from selfplay.starts import StartSettings
 
 ARCHITECTURE = Architecture(blocks=0, channels=8)
 SETTINGS = ActorSettings(
     architecture=ARCHITECTURE,
-    generator=GeneratorSettings(games=4, opening_plies=4, ply_cap=12, temperature=1.0, claim_draws=True),
+    generator=GeneratorSettings(games=4, start=StartSettings(4), ply_cap=12, temperature=1.0, claim_draws=True),
     seed=0,
     plies_per_call=6,
     threads=1,

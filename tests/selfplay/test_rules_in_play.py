@@ -11,6 +11,7 @@ from agent.search import SearchSettings
 from agent.sparse_architecture import SparseArchitecture
 from selfplay.generator import Generator, GeneratorSettings
 from selfplay.record import GameRecord
+from selfplay.starts import StartSettings
 from tests.agent.oracle import differences
 
 
@@ -18,7 +19,7 @@ def played(games: int, search: SearchSettings | None, seed: int) -> list[GameRec
     torch.manual_seed(seed)
     network = make_network(SparseArchitecture(width=64, hidden=32))
     settings = GeneratorSettings(
-        games=32, opening_plies=8, ply_cap=400, temperature=1.0, claim_draws=False, search=search
+        games=32, start=StartSettings(8), ply_cap=400, temperature=1.0, claim_draws=False, search=search
     )
     generator = Generator(make_evaluator(network), settings, seed=seed, stream=0)
     records: list[GameRecord] = []

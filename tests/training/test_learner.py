@@ -103,12 +103,45 @@ def test_restored_optimizer_goes_on_bit_for_bit() -> None:
         one.train(replay.sample(64, generator), progress=0.2)
     twin = learner(seed=9)
     twin.network.load_state_dict(one.network.state_dict())
-    twin.restore_optimizer(one.optimizer_arrays())
+    twin.restore(one.state_arrays())
     batch = replay.sample(64, generator)
     for each in (one, twin):
         each.train(batch, progress=0.2)
     first, second = one.published(), twin.published()
     assert all(np.array_equal(first[name], second[name]) for name in first)
+
+
+def test_averaged_weights_are_the_moving_average_written_out() -> None:
+    one, replay = learner(averaging=0.8), filled()
+    generator = np.random.default_rng(3)
+    expected = {name: array.astype(np.float64) for name, array in one.published().items()}
+    for step in range(1, 61):
+        one.train(replay.sample(64, generator), progress=0.2)
+        decay = min(0.8, step / (step + 10))
+        for name, tensor in one.network.state_dict().items():
+            expected[name] = decay * expected[name] + (1 - decay) * tensor.double().numpy()
+    published = one.published()
+    assert all(np.allclose(published[name], expected[name], atol=1e-6) for name in published)
+    moved = [not np.array_equal(published[name], tensor.numpy()) for name, tensor in one.network.state_dict().items()]
+    assert any(moved)
+
+
+def test_a_restored_learner_with_averaging_goes_on_bit_for_bit() -> None:
+    one, replay = learner(averaging=0.9), filled()
+    generator = np.random.default_rng(3)
+    for _ in range(3):
+        one.train(replay.sample(64, generator), progress=0.2)
+    played = learner(seed=9).network
+    played.load_state_dict(one.playing_network.state_dict())  # a checkpoint's weights are those that play
+    twin = Learner(played, one.settings)
+    twin.restore(one.state_arrays())
+    twin.step = one.step
+    batch = replay.sample(64, generator)
+    for each in (one, twin):
+        each.train(batch, progress=0.2)
+    for first, second in ((one.network, twin.network), (one.playing_network, twin.playing_network)):
+        pairs = zip(first.state_dict().values(), second.state_dict().values(), strict=True)
+        assert all(torch.equal(mine, other) for mine, other in pairs)
 
 
 def test_learning_rate_falls_along_a_cosine() -> None:

@@ -116,8 +116,8 @@ def test_resume_goes_on_with_step_optimiser_replay_counters_and_streams(tmp_path
     assert second.learner.step == 6
     assert second.counters.games == first.counters.games
     assert second.counters.version == first.counters.version
-    for name, array in first.learner.optimizer_arrays().items():
-        assert np.array_equal(array, second.learner.optimizer_arrays()[name])
+    for name, array in first.learner.state_arrays().items():
+        assert np.array_equal(array, second.learner.state_arrays()[name])
     draws = [loop.replay.sample(50, loop._generator) for loop in (first, second)]
     assert np.array_equal(draws[0].positions, draws[1].positions)
     pool = LocalPool(actor_settings_of(chosen), first_stream=second.counters.streams)

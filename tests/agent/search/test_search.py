@@ -68,6 +68,25 @@ def test_contract_of_the_result(network: Any, simulations: int) -> None:
         assert (dense[game, illegal] == 0.0).all()
 
 
+@pytest.mark.parametrize("simulations", [0, 48])
+def test_surprise_is_the_divergence_from_prior_to_improved_policy(simulations: int) -> None:
+    """Against the definition in float64, with the prior from the network's own logits."""
+    searched = games()
+    result = GumbelSearch(replace(SETTINGS, simulations=simulations), MaterialLeaves()).run(searched, seed=3)
+    moves, counts = rules.legal_moves(searched.positions)
+    logits = MaterialLeaves().evaluate_leaves(searched.positions, moves, counts).log_probs.astype(np.float64)
+    for game in range(len(FENS)):
+        part = slice(result.offsets[game], result.offsets[game + 1])
+        improved = result.probabilities[part].astype(np.float64)
+        prior = np.exp(logits[game, : counts[game]] - logits[game, : counts[game]].max())
+        prior /= prior.sum()
+        kept = improved > 0
+        expected = float((improved[kept] * np.log(improved[kept] / prior[kept])).sum())
+        mates = game == 1  # never asked the network
+        assert result.surprises[game] == pytest.approx(0.0 if mates else expected, abs=2e-5)
+    assert simulations == 0 or result.surprises.max() > 0.01
+
+
 def test_batched_and_compiled_agree_to_the_bit() -> None:
     compiled = GumbelSearch(SETTINGS, material_evaluator()).run(games(), np.arange(12), seed=9)
     assert_same(compiled, GumbelSearch(SETTINGS, MaterialLeaves()).run(games(), np.arange(12), seed=9))
