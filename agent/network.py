@@ -109,7 +109,14 @@ class Network(nn.Module):
 
     def forward(self, planes: Tensor) -> tuple[Tensor, Tensor]:
         """See the class."""
-        x = self.tower(torch.relu(self.stem(planes)))
+        return self.heads(self.features(planes))
+
+    def features(self, planes: Tensor) -> Tensor:
+        """Planes float [B, P, 8, 8] to what both heads read, float [B, C, 8, 8]."""
+        return torch.as_tensor(self.tower(torch.relu(self.stem(planes))))
+
+    def heads(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(logits [B, 1880], value logits [B, 3]) of `features`."""
         cells = self.policy_planes(torch.relu(self.policy_hidden(x))).flatten(1)
         value = torch.relu(self.value_hidden(torch.relu(self.value_planes(x)).flatten(1)))
         return cells.index_select(1, self.policy_cells), self.value_out(value)

@@ -27,6 +27,8 @@ class SparseOutput(NamedTuple):
     """float32 [B, L] of the legal moves in ascending order, 0 past them; `SparseBatch.legal` masks them."""
     value_logits: Tensor
     """float32 [B, 3] win, draw, loss for the side to move."""
+    features: Tensor
+    """float32 [B, H] what both are made of."""
 
 
 class _Rows(nn.Module):
@@ -69,7 +71,7 @@ class SparseNetwork(nn.Module):
         """See the class."""
         hidden = self._hidden(batch)
         logits = products_with_rows(hidden, self.policy.weight, self.policy.bias, batch.moves, batch.move_offsets)
-        return SparseOutput(logits + self._by_kind(hidden, batch), self._value(hidden, batch))
+        return SparseOutput(logits + self._by_kind(hidden, batch), self._value(hidden, batch), hidden)
 
     def dense(
         self, positions: NDArray[np.uint64], legal: tuple[NDArray[np.uint16], NDArray[np.int32]] | None = None

@@ -28,6 +28,8 @@ class Forward(NamedTuple):
     """Packed int32 [B, 59], or bool [B, 218]."""
     value_logits: Tensor
     """float [B, 3] of win, draw, loss."""
+    features: Tensor
+    """float [B, H] of the network's body, pooled over the board where it has one."""
     indices: Tensor | None
     """int64 [B, 218] the vocabulary index of each lane, 1880 past the legal ones; None: a lane is its index."""
 
@@ -64,7 +66,8 @@ def forward(network: AnyNetwork, positions: NDArray[np.uint64], device: torch.de
             batch = sparse_batch(positions, network.architecture, found).to(device)
             output = network(batch)
             indices = torch.from_numpy(np.minimum(found[0], vocabulary.SIZE).astype(np.int64)).to(device)
-            return Forward(output.logits, batch.legal, output.value_logits, indices)
+            return Forward(output.logits, batch.legal, output.value_logits, output.features, indices)
         legal = torch.from_numpy(rules.legal_bits(positions)).to(device)
-        logits, value_logits = network(torch.from_numpy(planes(positions)).to(device))
-        return Forward(logits, legal, value_logits, None)
+        features = network.features(torch.from_numpy(planes(positions)).to(device))
+        logits, value_logits = network.heads(features)
+        return Forward(logits, legal, value_logits, features.mean((2, 3)), None)

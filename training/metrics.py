@@ -19,6 +19,7 @@ TAGS: Final[dict[str, str]] = {
     "loss/total": "what is minimised: policy + value - entropy bonus, weighted",
     "loss/policy": "PPO's clipped surrogate, negated; with search the cross-entropy with the improved policies",
     "loss/value": "cross-entropy of win/draw/loss in nats; a constant predictor scores about 1.0",
+    "loss/auxiliary": "squared error of material eight plies on (tens of pawns) and plies still to come (hundreds)",
     "policy/entropy": "of the policy being trained, in nats; 3.3 is uniform over 27 moves",
     "policy/target_entropy": "of the improved policies that are learned, in nats",
     "policy/kl": "from the target (what sampled, or what search improved) to the policy being trained, in nats",

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from agent import rules
 from agent.vocabulary import MAX_LEGAL
 from selfplay.record import GameRecord, RaggedPolicy
+from training.auxiliary import TARGETS
 from training.targets import Targets
 
 
@@ -36,6 +37,8 @@ class Batch:
     """[B, 3]"""
     advantages: NDArray[np.float32]
     """[B]"""
+    auxiliary: NDArray[np.float32]
+    """[B, 2]"""
     versions: NDArray[np.int32]
     """[B]"""
     policies: RaggedPolicy
@@ -91,6 +94,7 @@ class Replay:
             "log_probs": np.zeros(capacity, np.float32),
             "wins_draws_losses": np.zeros((capacity, 3), np.float32),
             "advantages": np.zeros(capacity, np.float32),
+            "auxiliary": np.zeros((capacity, TARGETS), np.float32),
             "versions": np.zeros(capacity, np.int32),
             # Where the ply's policy entries begin, counted over all entries ever added, and how many there are.
             "starts": np.zeros(capacity, np.int64),
@@ -131,6 +135,7 @@ class Replay:
             "log_probs": record.log_probs,
             "wins_draws_losses": target.wins_draws_losses,
             "advantages": target.advantages,
+            "auxiliary": target.auxiliary,
             "versions": record.versions,
             "starts": self._entries_added + record.policies.offsets[:-1],
             "counts": counts,

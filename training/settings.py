@@ -134,6 +134,9 @@ class LearnerSettings(_Section):
     )
     policy_weight: float = Field(1.0, ge=0)
     value_weight: float = Field(1.0, ge=0)
+    auxiliary_weight: float = Field(
+        0, ge=0, description="Of foretelling material and plies still to come; 0: no such targets."
+    )
     entropy_bonus: float = Field(0.01, ge=0)
     adjudication: float = Field(
         0.25, ge=0, le=1, description="A capped game counts as this times tanh(material / 6) of a win; 0: a draw."

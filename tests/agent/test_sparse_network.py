@@ -101,7 +101,7 @@ def test_every_parameter_gets_a_gradient_from_either_form() -> None:
     for dense in (False, True):
         network = trained(architecture)
         batch = sparse_batch(positions, architecture)
-        logits, value = network.dense(positions) if dense else network(batch)
+        logits, value = network.dense(positions) if dense else network(batch)[:2]
         legal = torch.from_numpy(rules.legal_bits(positions)) if dense else batch.legal
         first = batch.moves[batch.move_offsets[:-1].clamp(max=len(batch.moves) - 1)].long()
         target = first if dense else torch.zeros(50, dtype=torch.int64)

@@ -62,6 +62,7 @@ def test_a_move_that_did_well_becomes_more_probable_and_a_bad_one_less() -> None
         log_probs=before.numpy(),
         wins_draws_losses=np.full((2, 3), 1 / 3, np.float32),
         advantages=np.array([1.0, -1.0], np.float32),
+        auxiliary=np.zeros((2, 2), np.float32),
         versions=np.zeros(2, np.int32),
         policies=RaggedPolicy.empty(2),
     )

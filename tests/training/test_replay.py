@@ -97,7 +97,9 @@ def test_the_oldest_plies_leave_and_every_stored_ply_is_whole() -> None:
 def test_a_game_longer_than_the_window_keeps_its_end() -> None:
     replay = Replay(10)
     game = record(25, seed=2)
-    replay.add(game, Targets(np.zeros((25, 3), np.float32), np.arange(25, dtype=np.float32)))
+    replay.add(
+        game, Targets(np.zeros((25, 3), np.float32), np.arange(25, dtype=np.float32), np.zeros((25, 2), np.float32))
+    )
     assert set(replay.sample(500, np.random.default_rng(0)).advantages.tolist()) == set(range(15, 25))
 
 
