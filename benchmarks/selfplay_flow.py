@@ -94,6 +94,10 @@ class WatchedPool:
         self._pool.publish(weights, version)
         self.flow.putting.append(perf_counter() - started)
 
+    def vary(self, variations: Variations) -> None:
+        """See `Pool`."""
+        self._pool.vary(variations)
+
     def collect(self, *, wait: bool) -> list[GameBatch]:
         """See `Pool`."""
         started = perf_counter()

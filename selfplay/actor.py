@@ -18,6 +18,7 @@ from selfplay.generator import Generator, GeneratorSettings, GeneratorStatistics
 from selfplay.inference import InferenceHandle, RemoteEvaluator
 from selfplay.inference import Weights as Weights
 from selfplay.record import GameRecord
+from selfplay.variations import Variations
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,10 @@ class GamePlayer:
         self._generator.version = version
         self._loading += perf_counter() - started
 
+    def vary(self, variations: Variations) -> None:
+        """Start games by these from now on."""
+        self._generator.variations = variations
+
     def play(self) -> GameBatch:
         """Play `plies_per_call` plies in every game."""
         away = 0.0 if self._ended is None else perf_counter() - self._ended
@@ -121,13 +126,18 @@ class GameActor:
         self._remote = None if inference is None else RemoteEvaluator(inference)
         self._player = GamePlayer(settings, stream, self._remote)
 
-    def play(self, weights: list["ray.ObjectRef[Weights]"], version: int) -> GameBatch:
+    def play(
+        self, weights: list["ray.ObjectRef[Weights]"], version: int, variations: Variations | None = None
+    ) -> GameBatch:
         """Play one call's plies with the given version.
 
         Args:
             weights: a list with one reference, so that Ray does not fetch what is not needed.
             version: of these weights.
+            variations: of the games that start from now on; None: as they are.
         """
+        if variations is not None:
+            self._player.vary(variations)
         if self._remote is not None:
             self._remote.use(weights, version)
         elif version != self._player.version:

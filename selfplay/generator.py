@@ -18,7 +18,8 @@ from selfplay.mover import Moved, Mover, PlayoutCap, PolicyMover, SearchMover, r
 from selfplay.openings import mix
 from selfplay.record import GameRecord
 from selfplay.resignation import Concession, Resignation
-from selfplay.starts import Start, StartSettings, draw_start
+from selfplay.starts import Start, StartSettings
+from selfplay.variations import Variations
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,8 @@ class Generator:
     def __init__(self, evaluator: Evaluator, settings: GeneratorSettings, *, seed: int, stream: int) -> None:
         self.evaluator = evaluator
         self.settings = settings
+        self.variations = Variations(settings.start)
+        """May be replaced between steps; games that start from then on follow it."""
         self.version = 0
         self._seed, self._stream = seed, stream
         sample_seed = int(np.random.SeedSequence([seed, stream]).generate_state(1, np.uint64)[0] >> np.uint64(1))
@@ -200,7 +203,7 @@ class Generator:
         number, self._started = self._started, self._started + 1
         state = np.random.SeedSequence([self._seed, self._stream, number]).generate_state(2, np.uint64)
         seed = int(state[0] >> np.uint64(1))
-        start = draw_start(self.settings.start, seed, int(state[1]))
+        start = self.variations.draw_start(seed, int(state[1]))
         rows = np.array([row])
         self._games.reset(rows, start.position[None])
         for move in start.moves:

@@ -13,6 +13,7 @@ from ray.exceptions import RayActorError, RayTaskError
 from agent.meter import InvalidMassError
 from selfplay.actor import ActorSettings, GameActor, GameBatch, GamePlayer, Weights
 from selfplay.inference import InferenceSettings, start_inference
+from selfplay.variations import Variations
 
 IN_FLIGHT: Final = 2
 """Calls an actor may have under way: one played, one waiting, so it never idles between them."""
@@ -42,6 +43,10 @@ class Pool(Protocol):
         """Use these weights from the next call on."""
         ...
 
+    def vary(self, variations: Variations) -> None:
+        """Start games by these from the next call on."""
+        ...
+
     def collect(self, *, wait: bool) -> list[GameBatch]:
         """What is ready; with `wait`, at least one batch.
 
@@ -67,6 +72,10 @@ class LocalPool:
     def publish(self, weights: Weights, version: int) -> None:
         """Use these weights from the next call on."""
         self._player.load(weights, version)
+
+    def vary(self, variations: Variations) -> None:
+        """Start games by these from the next call on."""
+        self._player.vary(variations)
 
     def collect(self, *, wait: bool) -> list[GameBatch]:
         """One batch when asked to wait, else nothing: playing is work, done only when games are needed."""
@@ -103,6 +112,7 @@ class RayPool:
         self._actor_class = ray.remote(num_cpus=settings.threads, num_gpus=gpus, max_restarts=0)(GameActor)
         self._weights: list[ray.ObjectRef[Weights]] = []
         self._version = -1
+        self._variations: Variations | None = None
         self._calls: dict[ray.ObjectRef[GameBatch], ray.actor.ActorHandle[GameActor]] = {}
         self._inference = None
         if inference is not None:
@@ -123,6 +133,10 @@ class RayPool:
         if first:
             for actor in self._actors:
                 self._call(actor)
+
+    def vary(self, variations: Variations) -> None:
+        """Start games by these; every call from now on carries them, an actor that was replaced gets them too."""
+        self._variations = variations
 
     def collect(self, *, wait: bool) -> list[GameBatch]:
         """What is ready; with `wait`, at least one batch. Dead actors are replaced on the way."""
@@ -152,7 +166,7 @@ class RayPool:
 
     def _call(self, actor: "ray.actor.ActorHandle[GameActor]") -> None:
         while sum(1 for other in self._calls.values() if other is actor) < IN_FLIGHT:
-            self._calls[actor.play.remote(self._weights, self._version)] = actor
+            self._calls[actor.play.remote(self._weights, self._version, self._variations)] = actor
 
     def _finish(self, call: "ray.ObjectRef[GameBatch]") -> GameBatch | None:
         actor = self._calls.pop(call, None)

@@ -61,7 +61,9 @@ class Display:
                 self._progress = None
 
     def tick(self, loop: "TrainingLoop") -> None:
-        """Show where the run is."""
+        """Show where the run is; what the guard says stands above the bar."""
+        for news in loop.remedies.untold():
+            self.say(f"guard, step {news.step:,}: {news.text}")
         if self._progress is not None:
             self._progress.update(self._progress.task_ids[0], completed=loop.progress, note=_note(loop))
         elif not self.console.is_terminal and time.monotonic() - self._last_line > PLAIN_SECONDS:

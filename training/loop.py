@@ -20,12 +20,15 @@ from agent.networks import AnyNetwork
 from selfplay.actor import GameBatch
 from selfplay.pool import Pool
 from training.checkpoint import Checkpoint, write_checkpoint
+from training.guard import Guard
 from training.learner import Learner
 from training.match import MatchResult
 from training.metrics import GameTally, Metrics, mass_row
-from training.replay import Replay
+from training.remedies import Remedies
+from training.replay import Batch, Replay
 from training.run_folder import RunFolder
 from training.settings import Settings
+from training.spread import POSITIONS, value_spread
 from training.targets import targets
 
 ENTRIES_PER_PLY: Final = 40
@@ -68,6 +71,8 @@ class TrainingLoop:
         self.learner = Learner(network, settings.learner, searched=searched)
         self.replay = make_replay(settings)
         self.counters = Counters()
+        self.guard = Guard(settings.guard)
+        self.remedies = Remedies(settings, folder.checkpoints)
         self.recent: dict[str, float] = {}
         """The last row written, for a display."""
         self.selfplay_launches: Counter[str] = Counter()
@@ -104,6 +109,7 @@ class TrainingLoop:
         self._tally = GameTally()
         seconds_before, started = self.counters.seconds, time.monotonic()
         self._last_checkpoint = started
+        pool.vary(self.remedies.variations)
         pool.publish(self.learner.published(), self.counters.version)
         while self.progress < 1.0 and not stop():
             for batch in pool.collect(wait=not self._may_train()):
@@ -146,6 +152,7 @@ class TrainingLoop:
             },
             "mass": {"largest": mass.largest, "total": mass.total, "distributions": mass.distributions},
             "replay": replay_values,
+            "guard": {"watches": self.guard.state(), "remedies": self.remedies.state()},
             "generator": self._generator.bit_generator.state,
             "torch_generator": torch.get_rng_state().numpy().tobytes().hex(),
         }
@@ -178,6 +185,9 @@ class TrainingLoop:
         self.learner.restore(checkpoint.optimizer)
         self.replay.restore(dict(checkpoint.replay), state["replay"])
         self.counters = Counters(**state["counters"], mass=MassReading(**state["mass"]))
+        if "guard" in state:  # checkpoints from before there was one have none
+            self.guard.restore(state["guard"]["watches"])
+            self.remedies.restore(state["guard"]["remedies"])
         self._generator.bit_generator.state = state["generator"]
         torch.set_rng_state(torch.frombuffer(bytearray.fromhex(state["torch_generator"]), dtype=torch.uint8))
 
@@ -202,6 +212,7 @@ class TrainingLoop:
             )
             if not self.replay.add(record, target):
                 continue
+            self.guard.game(record, self.learner.step)
             if self.counters.games % self.settings.log.pgn_every == 0:
                 self.folder.save_game(self.counters.games, record)
             self.counters.games += 1
@@ -213,18 +224,22 @@ class TrainingLoop:
         while self._may_train() and self.progress < 1.0:
             batch = self.replay.sample(settings.batch_size, self._generator)
             self.learner.train(batch, progress=self.progress)
+            self.guard.batch(batch)
             reading = self.learner.meter.take()
             self._mass.add(reading)
             self.counters.mass.add(reading)
             if self.learner.step % self.settings.log.steps == 0:
-                self._log(pool)
+                self._log(batch, pool)
             if self.learner.step % settings.publish_steps == 0:
                 self.counters.version += 1
                 pool.publish(self.learner.published(), self.counters.version)
                 break
 
-    def _log(self, pool: Pool) -> None:
+    def _log(self, batch: Batch, pool: Pool) -> None:
         means = self.learner.means.take()
+        spread = value_spread(self.learner.network, batch.positions[:POSITIONS], self.learner.device)
+        self.guard.learned(self.learner.step, means, spread)
+        judged, news = self.guard.judge(self.learner.step)
         row = {
             **means,
             **self._tally.row(),
@@ -236,10 +251,17 @@ class TrainingLoop:
             "learner/steps_per_second": self.settings.log.steps / self._tally.seconds,
             "system/workers_alive": float(pool.actors),
             "system/restarts": float(pool.restarts),
+            **judged,
         }
         self._metrics.write(self.learner.step, row)
         self.recent = row
         self._tally, self._mass = GameTally(), MassReading()
+        for text in news:
+            self.remedies.say(self.learner.step, text)
+        if self.remedies.treat(self.guard, self.learner, pool):
+            self.counters.version += 1
+            pool.publish(self.learner.published(), self.counters.version)
+            self.save()  # a resumed run goes on from these weights, not from those that were left
 
 
 def annealed(first: float, last: float | None, progress: float) -> float:

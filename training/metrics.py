@@ -13,6 +13,7 @@ from torch.utils.tensorboard import SummaryWriter
 from agent.meter import MassReading
 from agent.rules import Termination
 from selfplay.actor import GameBatch
+from training.guard import WATCHES
 from training.run_folder import RunFolder
 
 TAGS: Final[dict[str, str]] = {
@@ -49,6 +50,15 @@ TAGS: Final[dict[str, str]] = {
     "system/workers_alive": "actors",
     "system/restarts": "actors replaced since the start",
     "system/version_lag": "versions between the newest weights and those that played the plies that arrived",
+    "guard/decisive": "share of the latest games that were won",
+    "guard/capped": "share of the latest games that the ply cap ended",
+    "guard/mate_rate_ahead": "of games in which a side was a rook or more ahead to the end, the share it ended by mate",
+    "guard/value_gain": "share of what a constant value leaves open that the value explains; 0 a constant, 1 all",
+    "guard/value_spread": "mean standard deviation of the value over a position's legal successors, in expected score",
+    "guard/entropy": "policy/entropy over the latest rows, in nats",
+    "guard/unique_openings": "share of distinct positions after eight plies of play among the latest games",
+    "guard/alarm": "alarms that are on; docs/guard.md",
+    **{f"guard/alarm/{name}": "1 while this alarm is on" for name in WATCHES},
     "evaluation/score": "share of points against the opponent of the settings, draws count half",
 }
 """Every tag with its meaning; nothing else is logged."""

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Event
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 import ray
 import torch
@@ -68,6 +68,10 @@ class Summary:
     """How often the actors ran each kernel on each backend since the last start, such as `masked_sample.numba`."""
     learner_kernels: dict[str, int]
     """The same for the learner."""
+    alarms: list[str]
+    """Of the guard that were on at the end."""
+    guard: list[dict[str, Any]]
+    """What the guard said and did since the start of the run: `step`, `text`."""
 
     def to_json(self) -> str:
         """For `summary.json` in the run folder."""
@@ -158,6 +162,8 @@ def run_training(
         stopped=stopped.is_set(),
         selfplay_kernels=dict(loop.selfplay_launches),
         learner_kernels=learner_kernels,
+        alarms=sorted(loop.guard.alarms),
+        guard=[asdict(news) for news in loop.remedies.news],
     )
     write_atomic(folder.path / "summary.json", summary.to_json().encode())
     return summary

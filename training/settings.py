@@ -146,6 +146,37 @@ class LearnerSettings(_Section):
     )
 
 
+Remedy = Literal["none", "openings", "decisive", "rollback"]
+
+
+class GuardSettings(_Section):
+    """When the collapse guard raises an alarm, and what it then does. docs/guard.md tells more."""
+
+    games: int = Field(1000, ge=10, description="Finished games that are looked at, the latest ones.")
+    least_games: int = Field(500, ge=1, description="Games that a figure needs before it counts.")
+    rows: int = Field(30, ge=1, description="Rows of the log that are looked at for what is learned.")
+    least_rows: int = Field(20, ge=1, description="Rows that such a figure needs before it counts.")
+    grace_games: int = Field(3000, ge=0, description="No alarm before so many games: beginners cannot mate.")
+    margin: float = Field(0.2, ge=0, lt=1, description="An alarm ends when its figure is better by this share.")
+    cooldown_steps: int = Field(1000, ge=1, description="Learner steps before a remedy may be applied again.")
+    decisive: float = Field(0.03, ge=0, le=1, description="Alarm below this share of games that are won.")
+    decisive_remedy: Remedy = Field("decisive", description="none, openings, decisive or rollback.")
+    capped: float = Field(0.95, ge=0, le=1, description="Alarm above this share of games ended by the ply cap.")
+    capped_remedy: Remedy = Field("decisive", description="See decisive_remedy.")
+    mate_rate_ahead: float = Field(0.1, ge=0, le=1, description="Alarm below this mate rate a rook or more ahead.")
+    mate_rate_ahead_remedy: Remedy = Field("decisive", description="See decisive_remedy.")
+    value_gain: float = Field(0.02, ge=-1, le=1, description="Alarm below this gain over a constant predictor.")
+    value_gain_remedy: Remedy = Field("rollback", description="See decisive_remedy.")
+    value_spread: float = Field(0.005, ge=0, le=1, description="Alarm below this spread of values of successors.")
+    value_spread_remedy: Remedy = Field("rollback", description="See decisive_remedy.")
+    entropy: float = Field(0.1, ge=0, le=5, description="Alarm below this entropy of the trained policy, in nats.")
+    entropy_remedy: Remedy = Field("openings", description="See decisive_remedy.")
+    unique_openings: float = Field(0.2, ge=0, le=1, description="Alarm below this share of distinct openings.")
+    unique_openings_remedy: Remedy = Field("openings", description="See decisive_remedy.")
+    most_opening_plies: int = Field(32, ge=0, le=64, description="The remedy 'openings' doubles, up to this.")
+    most_decisive_share: float = Field(0.5, ge=0, le=1, description="The remedy 'decisive' adds 0.25, up to this.")
+
+
 class EvaluationSettings(_Section):
     """Matches before and after training."""
 
@@ -172,6 +203,7 @@ class Settings(_Section):
     inference: InferenceSection = InferenceSection()
     replay: ReplaySettings = ReplaySettings()
     learner: LearnerSettings = LearnerSettings()
+    guard: GuardSettings = GuardSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     log: LogSettings = LogSettings()
 

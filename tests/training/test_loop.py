@@ -12,6 +12,7 @@ from agent.network import Architecture, Network
 from agent.weights import load_weights
 from selfplay.actor import GameBatch, GamePlayer, Weights
 from selfplay.pool import LocalPool
+from selfplay.variations import Variations
 from training.checkpoint import newest_checkpoint
 from training.loop import TrainingLoop
 from training.metrics import TAGS
@@ -148,6 +149,8 @@ class _Counted:
     def publish(self, weights: Weights, version: int) -> None:
         self.versions.append(version)
         self.inner.publish(weights, version)
+
+    def vary(self, variations: Variations) -> None: ...
 
     def collect(self, *, wait: bool) -> list[GameBatch]:
         self.waits.append(wait)

@@ -1,0 +1,76 @@
+"""What may change about the games while a run goes on, and the decisive openings that are one of these changes."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from agent import rules
+from selfplay.openings import mix, random_opening
+
+LEAD: Final = 5
+"""Pawns' worth by which a side is ahead after a decisive opening: a rook."""
+LONGEST: Final = 60
+"""Plies after which a decisive opening is drawn again; half of them have at most 15."""
+
+
+@dataclass(frozen=True)
+class Variations:
+    """The part of a generator's settings that can change between two calls of an actor; sent with every call.
+
+    A worked example: after `Variations(opening_plies=16, decisive_share=0.25)` a game that starts draws 0..16 random
+    plies, or, once in four, an opening after which one side is a rook or more ahead. Games under way go on as they are.
+    """
+
+    opening_plies: int
+    """Most random plies before the policy takes over."""
+    decisive_share: float = 0.0
+    """Share of games that start from a position in which a side is far ahead."""
+
+    def opening(self, seed: int, draw: int) -> list[int]:
+        """The opening of one game, as vocabulary indices from the standard start.
+
+        Args:
+            seed: of the game; fixes the opening together with `draw`.
+            draw: any number from 0 on, which chooses the length of a random opening.
+        """
+        if self.decisive_share > 0:
+            # Scrambled once more: the seed itself goes on to draw the moves.
+            chance = int(mix(np.array([seed], np.int64)).view(np.uint64)[0] >> np.uint64(11)) * 2.0**-53
+            if chance < self.decisive_share:
+                return decisive_opening(seed)
+        return random_opening(seed, draw % (self.opening_plies + 1))
+
+
+def decisive_opening(seed: int, lead: int = LEAD) -> list[int]:
+    """Moves from the standard start after which the side to move is at least `lead` pawns' worth ahead.
+
+    One side, drawn by the seed, takes what gains most at once; the other moves at random and had the last word, so
+    the lead is not a capture that is about to be taken back by it. Legal moves all, so a record of the game needs
+    nothing new; like a random opening it never ends the game.
+
+    Args:
+        seed: any int64; the same seed gives the same opening.
+        lead: in pawns, 1 to 9.
+    """
+    generator = np.random.default_rng(abs(seed))
+    strong = int(generator.integers(2))
+    while True:
+        position = rules.start(1)
+        moves: list[int] = []
+        while len(moves) < LONGEST:
+            ours = len(moves) % 2 == strong
+            if rules.outcome(position, claim_draws=True)[0] != rules.Termination.NONE:
+                break
+            if ours and rules.material(position)[0] >= lead:
+                return moves
+            indices, counts = rules.legal_moves(position)
+            choices = indices[0, : counts[0]]
+            if ours:
+                after = np.repeat(position, len(choices), axis=0)
+                rules.play(after, choices)
+                # After the move the other side is to move: the least material of theirs is the most of ours.
+                balance = rules.material(after)
+                choices = choices[balance == balance.min()]
+            moves.append(int(choices[generator.integers(len(choices))]))
+            rules.play(position, np.array(moves[-1:], np.uint16))

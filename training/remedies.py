@@ -1,0 +1,136 @@
+"""What a run does about an alarm of the collapse guard: other openings, decisive starts, or older weights.
+
+Each alarm has a remedy in the settings (`guard.NAME_remedy`). A remedy is applied when its alarm is raised, and again
+after a cool-down as long as an alarm that asks for it is on. Everything done is said, and kept with the run.
+"""
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from agent.errors import InputError
+from agent.weights import load_weights
+from selfplay.pool import Pool
+from selfplay.variations import Variations
+from training.checkpoint import WEIGHTS, Checkpoint, list_checkpoints, read_checkpoint
+from training.guard import Alarm, Guard
+from training.learner import Learner
+from training.settings import Settings
+
+DECISIVE_STEP = 0.25
+"""By how much a remedy raises the share of decisive starts."""
+
+
+@dataclass(frozen=True)
+class News:
+    """Something that the guard said or did."""
+
+    step: int
+    """Learner step."""
+    text: str
+
+
+class Remedies:
+    """The guard's hand.
+
+    Args:
+        settings: of the run.
+        checkpoints: folder of its checkpoints.
+    """
+
+    def __init__(self, settings: Settings, checkpoints: Path) -> None:
+        self.variations = Variations(settings.selfplay.opening_plies)
+        """Of the games that start from now on."""
+        self.news: list[News] = []
+        """Since the start of the run, resumes included."""
+        self._settings = settings
+        self._checkpoints = checkpoints
+        self._applied: dict[str, int] = {}
+        self._told = 0
+
+    def say(self, step: int, text: str) -> None:
+        """Keep a sentence for the display and the summary."""
+        self.news.append(News(step, text))
+
+    def untold(self) -> list[News]:
+        """What was said since the last call."""
+        news, self._told = self.news[self._told :], len(self.news)
+        return news
+
+    def treat(self, guard: Guard, learner: Learner, pool: Pool) -> bool:
+        """Apply the remedies that are due.
+
+        Returns:
+            Whether the learner has other weights now, which are to be published.
+        """
+        rolled_back = False
+        for alarm in list(guard.alarms.values()):
+            remedy = str(getattr(self._settings.guard, f"{alarm.watch}_remedy"))
+            last = self._applied.get(remedy)
+            if remedy == "none" or (last is not None and learner.step - last < self._settings.guard.cooldown_steps):
+                continue
+            self._applied[remedy] = learner.step
+            if remedy == "rollback":
+                rolled_back |= self._roll_back(alarm, guard, learner)
+            else:
+                self._vary(remedy, alarm, learner.step, pool)
+        return rolled_back
+
+    def state(self) -> dict[str, Any]:
+        """What a resumed run needs; plain JSON."""
+        return {
+            "variations": asdict(self.variations),
+            "applied": self._applied,
+            "news": [asdict(news) for news in self.news],
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over what `state` gave."""
+        self.variations = Variations(**state["variations"])
+        self._applied = dict(state["applied"])
+        self.news = [News(**news) for news in state["news"]]
+        self._told = len(self.news)
+
+    def _vary(self, remedy: str, alarm: Alarm, step: int, pool: Pool) -> None:
+        limits, before = self._settings.guard, self.variations
+        if remedy == "openings":
+            # Half of the cap at most: the rest of a game is for the policy to play.
+            most = min(limits.most_opening_plies, self._settings.selfplay.ply_cap // 2)
+            wanted = max(before.opening_plies, min(max(2 * before.opening_plies, 4), most))
+            self.variations = replace(before, opening_plies=wanted)
+            text = f"openings of up to {wanted} random plies, {before.opening_plies} until now"
+        else:
+            share = max(before.decisive_share, min(before.decisive_share + DECISIVE_STEP, limits.most_decisive_share))
+            self.variations = replace(before, decisive_share=share)
+            text = f"{share:.0%} of the games start with a side far ahead, {before.decisive_share:.0%} until now"
+        if self.variations == before:
+            self.say(step, f"remedy for {alarm.watch}: none left, '{remedy}' is at its limit in the settings")
+            return
+        pool.vary(self.variations)
+        self.say(step, f"remedy for {alarm.watch}: {text}")
+
+    def _roll_back(self, alarm: Alarm, guard: Guard, learner: Learner) -> bool:
+        checkpoint = self._before(alarm.since)
+        if checkpoint is None or checkpoint.path is None:
+            where = f"step {alarm.since}" if alarm.since >= 0 else "the trouble, which was there from the start"
+            self.say(learner.step, f"remedy for {alarm.watch}: none, there is no checkpoint from before {where}")
+            return False
+        learner.network.load_state_dict(load_weights(checkpoint.path / WEIGHTS).network.state_dict())
+        learner.restore_optimizer(checkpoint.optimizer)
+        guard.forget()
+        self.say(
+            learner.step,
+            f"remedy for {alarm.watch}: back to the weights and optimiser of step {checkpoint.state['step']}",
+        )
+        return True
+
+    def _before(self, step: int) -> Checkpoint | None:
+        """The newest valid checkpoint of learner step `step` or earlier; damaged ones are named and skipped."""
+        for path in list_checkpoints(self._checkpoints):
+            if int(path.name.removeprefix("step-")) > step:
+                continue
+            try:
+                return read_checkpoint(path)
+            except InputError as error:
+                self.say(step, f"skipped: {error}")
+        return None
