@@ -8,6 +8,7 @@ from typing import Final
 
 from selfplay.actor import GameBatch, Weights
 from selfplay.pool import Pool
+from selfplay.variations import Variations
 from selfplay.record import GameRecord
 from training.settings import LearnerSettings
 from training.targets import Targets, targets
