@@ -8,8 +8,8 @@ from typing import Final
 
 from selfplay.actor import GameBatch, Weights
 from selfplay.pool import Pool
-from selfplay.variations import Variations
 from selfplay.record import GameRecord
+from selfplay.variations import Variations
 from training.settings import LearnerSettings
 from training.targets import Targets, targets
 
