@@ -1,0 +1,91 @@
+"""Learning from a fixed replay: bit for bit the same with one seed, and along the recorded curves of the golden set."""
+
+import json
+from functools import cache
+
+import chess
+import numpy as np
+import pytest
+
+from agent import rules, vocabulary
+from agent.rules import Termination
+from selfplay.record import GameRecord
+from tests.training.golden import DATA, EVERY, LOSSES, NETWORKS, PARTS, STEPS, learn, load
+from training.learner import Learner
+
+TOLERANCE = 5e-3
+"""Relative, of a mean loss over ten steps. A rounding error in every first weight moved none by more than 7e-4."""
+FALLS = {
+    ("residual", "actor_critic"): 0.05,
+    ("residual", "improved_policy"): 0.05,
+    ("sparse", "actor_critic"): 0.35,
+    ("sparse", "improved_policy"): 0.35,
+}
+"""Share by which the total loss falls, and at least half as much the value's, from the first point to the last."""
+EACH = pytest.mark.parametrize(("network", "loss"), [(network, loss) for network in NETWORKS for loss in LOSSES])
+
+
+@cache
+def games() -> tuple[GameRecord, ...]:
+    return tuple(load())
+
+
+@cache
+def learned(network: str, loss: str, life: int) -> tuple[Learner, dict[str, list[float]]]:
+    """Learning anew for every `life`."""
+    return learn(network, loss, list(games()))
+
+
+def test_the_golden_games_are_real_chess() -> None:
+    """Read back from the file: legal to the last move by python-chess, rightly ended, policies over the legal moves."""
+    ends = set()
+    for record in games():
+        board = chess.Board()
+        for move in record.opening.tolist():
+            board.push_uci(vocabulary.to_uci(move, black=board.turn == chess.BLACK))
+        for ply, move in enumerate(record.moves.tolist()):
+            assert rules.to_fen(record.positions[ply]) == board.fen()
+            entries = slice(*record.policies.offsets[ply : ply + 2])
+            legal = sorted(vocabulary.from_uci(m.uci(), black=board.turn == chess.BLACK) for m in board.legal_moves)
+            assert record.policies.indices[entries].tolist() == legal
+            assert float(record.policies.probabilities[entries].astype(np.float64).sum()) == pytest.approx(1, abs=0.01)
+            board.push_uci(vocabulary.to_uci(move, black=board.turn == chess.BLACK))
+        assert board.is_checkmate() == (record.termination == Termination.CHECKMATE) == (record.outcome != 0)
+        ends.add(record.outcome)
+    assert ends == {1, 0, -1}
+
+
+@EACH
+def test_one_seed_gives_weights_and_optimiser_bit_for_bit(network: str, loss: str) -> None:
+    (one, first), (two, second) = learned(network, loss, 0), learned(network, loss, 1)
+    assert first == second
+    for mine, theirs in ((one.published(), two.published()), (one.optimizer_arrays(), two.optimizer_arrays())):
+        assert mine.keys() == theirs.keys()
+        assert all(mine[name].tobytes() == theirs[name].tobytes() for name in mine)
+    assert one.step == STEPS
+
+
+@EACH
+def test_losses_follow_the_recorded_curves(network: str, loss: str) -> None:
+    recorded = json.loads((DATA / "curves.json").read_text())[f"{network} {loss}"]
+    _, curves = learned(network, loss, 0)
+    assert set(recorded) == set(PARTS)
+    for part in PARTS:
+        assert len(recorded[part]) == STEPS // EVERY
+        np.testing.assert_allclose(curves[part], recorded[part], rtol=TOLERANCE, err_msg=part)
+
+
+@EACH
+def test_losses_fall(network: str, loss: str) -> None:
+    _, curves = learned(network, loss, 0)
+    fall = FALLS[network, loss]
+    for part, least in (("loss/total", fall), ("loss/value", fall / 2)):
+        assert curves[part][-1] < (1 - least) * curves[part][0], part
+
+
+def test_another_order_of_games_gives_other_weights() -> None:
+    """What the comparison bit for bit would not see if it looked at the wrong thing."""
+    one, _ = learned("sparse", "improved_policy", 0)
+    other, _ = learn("sparse", "improved_policy", list(reversed(games())))
+    mine, theirs = one.published(), other.published()
+    assert any(not np.array_equal(mine[name], theirs[name]) for name in mine)
