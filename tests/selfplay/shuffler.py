@@ -1,0 +1,59 @@
+"""A stand-in mover that gets nowhere: it takes back its last move wherever it can, so that games end in repetition."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from agent import rules, vocabulary
+from agent.evaluator import Evaluator
+from agent.network import Architecture, Network
+from agent.rules import Games
+from selfplay.generator import Generator, GeneratorSettings
+from selfplay.mover import Moved
+from selfplay.record import GameRecord, RaggedPolicy
+from selfplay.variations import Variations
+
+
+class Shuffler:
+    """Moves a knight or a king out and back, or else whatever comes first; the same in every game."""
+
+    def __init__(self) -> None:
+        self._last: dict[tuple[int, bool], int] = {}
+
+    def move(self, games: Games, keys: NDArray[np.int64]) -> Moved:
+        indices, counts = rules.legal_moves(games.positions)
+        blacks = rules.is_black(games.positions)
+        moves = np.zeros(len(games), np.uint16)
+        for row, (count, black) in enumerate(zip(counts.tolist(), blacks.tolist(), strict=True)):
+            legal = indices[row, :count].tolist()
+            back = [move for move in legal if _reverses(move, self._last.get((row, black)))]
+            # b1-c3 is everybody's first move: two squares up, one aside.
+            moves[row] = self._last[row, black] = (back or legal)[0]
+        size = len(games)
+        probabilities = torch.zeros(size, vocabulary.SIZE)
+        probabilities[torch.arange(size), torch.from_numpy(moves.astype(np.int64))] = 1
+        zeros = np.zeros(size, np.float32)
+        return Moved(moves, zeros, zeros, probabilities, zeros, RaggedPolicy.empty(size))
+
+
+def _reverses(move: int, last: int | None) -> bool:
+    if last is None:
+        return False
+    return bool(vocabulary.FROM[move] == vocabulary.TO[last] and vocabulary.TO[move] == vocabulary.FROM[last])
+
+
+def shuffled_games(count: int, variations: Variations, *, ply_cap: int = 300) -> list[GameRecord]:
+    """Finished games of shufflers after openings by `variations`."""
+    settings = GeneratorSettings(16, variations.opening_plies, ply_cap, temperature=1.0, claim_draws=True)
+    generator = Generator(Evaluator(Network(Architecture(blocks=0, channels=8))), settings, seed=3, stream=0)
+    # The games that the constructor began have the settings' openings; those that follow have the variations'.
+    skipped = settings.games
+    generator.variations = variations
+    generator._mover = Shuffler()
+    records: list[GameRecord] = []
+    while len(records) < count:
+        for record in generator.step():
+            skipped -= 1
+            if skipped < 0:
+                records.append(record)
+    return records[:count]
