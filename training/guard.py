@@ -69,16 +69,16 @@ class Alarm:
 
 
 class GameFacts(NamedTuple):
-    """What one game says; None where it says nothing."""
+    """What one game says."""
 
     step: int
     """Learner step at which it arrived."""
     won: bool
     capped: bool
     mated_ahead: bool | None
-    """Whether the side that was far ahead to the end mated."""
-    key: int | None
-    """Of the position after `UNIQUE_PLIES` plies of play."""
+    """Whether the side that was far ahead to the end mated; None: neither was."""
+    key: int
+    """Of the position after `UNIQUE_PLIES` plies of play, or of the last one if the game was shorter."""
 
 
 class _Row(NamedTuple):
@@ -101,13 +101,13 @@ def game_facts(record: GameRecord, step: int) -> GameFacts:
     """What `record`, which arrived at learner step `step`, says."""
     ahead = side_ahead(record)
     mated = record.termination == Termination.CHECKMATE and record.outcome == ahead
-    played = record.positions[UNIQUE_PLIES : UNIQUE_PLIES + 1]
+    played = record.positions[: UNIQUE_PLIES + 1][-1:]
     return GameFacts(
         step,
         record.outcome != 0,
         record.termination == Termination.CAPPED,
         mated if ahead else None,
-        int(rules.keys(played)[0]) if len(played) else None,
+        int(rules.keys(played)[0]),
     )
 
 
@@ -166,15 +166,13 @@ class Guard:
         found: dict[str, float] = {}
         games, rows, settings = self._games, self._rows, self.settings
         ahead = [game.mated_ahead for game in games if game.mated_ahead is not None]
-        keys = [game.key for game in games if game.key is not None]
         if len(games) >= settings.least_games:
             found["decisive"] = sum(game.won for game in games) / len(games)
             found["capped"] = sum(game.capped for game in games) / len(games)
+            found["unique_openings"] = len({game.key for game in games}) / len(games)
         # Games with a lead are fewer, and a share of a tenth of the evidence is still sure to a few percent.
         if len(ahead) >= max(settings.least_games // 10, 1):
             found["mate_rate_ahead"] = sum(ahead) / len(ahead)
-        if len(keys) >= settings.least_games:
-            found["unique_openings"] = len(set(keys)) / len(keys)
         for name, values in (
             ("value_gain", [row.gain for row in rows if row.gain is not None]),
             ("value_spread", [row.spread for row in rows if row.spread is not None]),
