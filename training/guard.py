@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agent import rules
 from agent.rules import Termination
@@ -23,6 +24,8 @@ AHEAD: Final = 5
 """Pawns' worth (1, 3, 3, 5, 9) from which on a side is far ahead: a rook."""
 HELD: Final = 4
 """Last positions over which it must have been ahead: two moves of each side, so that a trade under way is no lead."""
+LEAST_OPEN: Final = 0.01
+"""Nats between a constant and a perfect value below which its gain says nothing."""
 UNIQUE_PLIES: Final = 8
 """Plies of play after which positions are compared."""
 
@@ -85,7 +88,12 @@ class _Row(NamedTuple):
     """What was learned between two rows of the log."""
 
     step: int
-    gain: float | None
+    loss: float
+    """Cross-entropy of the value with its targets, nats."""
+    targets: NDArray[np.float64]
+    """[3] mean target."""
+    target_entropy: float
+    """Mean entropy of the targets: what no value gets below."""
     entropy: float
     spread: float | None
 
@@ -150,15 +158,9 @@ class Guard:
             means: of the batches since the last row, by tag.
             spread: of values within a position, from `training.spread`; None if it was not taken.
         """
-        gain = None
-        if self._batches:
-            # A constant predictor does best with the mean target; what no predictor gets below is the targets' own
-            # entropy. Batches that are alike (all drawn) leave nothing to explain.
-            constant = float(_entropies(self._targets / self._batches))
-            least = self._target_entropy / self._batches
-            if constant - least > 1e-3:
-                gain = (constant - means["loss/value"]) / (constant - least)
-        self._rows.append(_Row(step, gain, means["policy/entropy"], spread))
+        size = max(self._batches, 1)
+        targets, least = self._targets / size, self._target_entropy / size
+        self._rows.append(_Row(step, means["loss/value"], targets, least, means["policy/entropy"], spread))
         self._targets, self._target_entropy, self._batches = np.zeros(3), 0.0, 0
 
     def figures(self) -> dict[str, float]:
@@ -173,13 +175,16 @@ class Guard:
         # Games with a lead are fewer, and a share of a tenth of the evidence is still sure to a few percent.
         if len(ahead) >= max(settings.least_games // 10, 1):
             found["mate_rate_ahead"] = sum(ahead) / len(ahead)
-        for name, values in (
-            ("value_gain", [row.gain for row in rows if row.gain is not None]),
-            ("value_spread", [row.spread for row in rows if row.spread is not None]),
-            ("entropy", [row.entropy for row in rows]),
-        ):
-            if len(values) >= settings.least_rows:
-                found[name] = float(np.mean(values))
+        spreads = [row.spread for row in rows if row.spread is not None]
+        if len(spreads) >= settings.least_rows:
+            found["value_spread"] = float(np.mean(spreads))
+        if len(rows) >= settings.least_rows:
+            found["entropy"] = float(np.mean([row.entropy for row in rows]))
+            # A constant does best with the mean target. Targets that are all alike leave nothing to explain.
+            constant = float(_entropies(np.mean([row.targets for row in rows], axis=0)))
+            open_to_it = constant - float(np.mean([row.target_entropy for row in rows]))
+            if open_to_it > LEAST_OPEN:
+                found["value_gain"] = (constant - float(np.mean([row.loss for row in rows]))) / open_to_it
         return found
 
     def judge(self, step: int) -> tuple[dict[str, float], list[str]]:
@@ -233,7 +238,7 @@ class Guard:
         return window[0].step
 
 
-def _entropies(probabilities: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _entropies(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
     """In nats, over the last axis."""
     logs = np.log(probabilities, out=np.zeros_like(probabilities), where=probabilities > 0)
     return -np.asarray((probabilities * logs).sum(-1))

@@ -104,7 +104,9 @@ class Remedies:
             self.variations = replace(before, decisive_share=share)
             text = f"{share:.0%} of the games start with a side far ahead, {before.decisive_share:.0%} until now"
         if self.variations == before:
-            self.say(step, f"remedy for {alarm.watch}: none left, '{remedy}' is at its limit in the settings")
+            text = f"remedy for {alarm.watch}: none left, '{remedy}' is at its limit in the settings"
+            if all(news.text != text for news in self.news):
+                self.say(step, text)
             return
         pool.vary(self.variations)
         self.say(step, f"remedy for {alarm.watch}: {text}")

@@ -165,7 +165,7 @@ class GuardSettings(_Section):
     capped_remedy: Remedy = Field("decisive", description="See decisive_remedy.")
     mate_rate_ahead: float = Field(0.02, ge=0, le=1, description="Alarm below this mate rate a rook or more ahead.")
     mate_rate_ahead_remedy: Remedy = Field("decisive", description="See decisive_remedy.")
-    value_gain: float = Field(0.02, ge=-1, le=1, description="Alarm below this gain over a constant predictor.")
+    value_gain: float = Field(0.02, ge=-100, le=1, description="Alarm below this gain over a constant predictor.")
     value_gain_remedy: Remedy = Field("rollback", description="See decisive_remedy.")
     value_spread: float = Field(0.01, ge=0, le=1, description="Alarm below this spread of values of successors.")
     value_spread_remedy: Remedy = Field("rollback", description="See decisive_remedy.")
