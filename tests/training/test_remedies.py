@@ -129,13 +129,13 @@ def test_a_collapse_into_draws_is_seen_everywhere_and_answered_by_decisive_start
     assert all(len(record.opening) > 0 for record in ahead)
 
 
-def test_one_opening_for_all_is_answered_by_longer_ones(tmp_path: Path) -> None:
+def test_one_opening_for_all_is_answered_by_longer_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     extra = ("guard.unique_openings=1", "guard.margin=0", "guard.least_games=4", "selfplay.opening_plies=0")
     settings = chosen(tmp_path, 60, *extra, "guard.unique_openings_remedy=openings", "guard.most_opening_plies=10")
     loop, pool = fresh(settings), RecordingPool(settings)
     # Networks that sample at random seldom repeat themselves; a record of one line does.
     real = loop.guard.game
-    loop.guard.game = lambda record, step: [real(record, step) for _ in range(2)] and None  # type: ignore[method-assign,assign]
+    monkeypatch.setattr(loop.guard, "game", lambda record, step: (real(record, step), real(record, step)))
     trained(loop, pool)
     assert [variations.opening_plies for variations in pool.varied][:4] == [0, 4, 8, 10]
     lengths = [len(record.opening) for batch in pool.batches for record in batch.records]
