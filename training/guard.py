@@ -8,7 +8,7 @@ Lifecycle: `game`, `batch`, `learned` and `spread` feed it, `judge` once a row; 
 """
 
 from collections import deque
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -211,10 +211,12 @@ class Guard:
         row["guard/alarm"] = float(len(self.alarms))
         return row, news
 
-    def forget(self) -> None:
-        """Empty the windows: what they hold was before a remedy that makes a new start."""
+    def start_anew(self, step: int) -> None:
+        """The weights of learner step `step` are older ones that were well: what came before says nothing of them."""
         self._games.clear()
         self._rows.clear()
+        self._well = dict.fromkeys(WATCHES, step)
+        self.alarms = {name: replace(alarm, since=step) for name, alarm in self.alarms.items()}
 
     def state(self) -> dict[str, Any]:
         """What a resumed run needs; plain JSON. The windows fill anew."""

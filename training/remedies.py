@@ -6,7 +6,7 @@ after a cool-down as long as an alarm that asks for it is on. Everything done is
 
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from agent.errors import InputError
 from agent.weights import load_weights
@@ -17,7 +17,7 @@ from training.guard import Alarm, Guard
 from training.learner import Learner
 from training.settings import Settings
 
-DECISIVE_STEP = 0.25
+DECISIVE_STEP: Final = 0.25
 """By how much a remedy raises the share of decisive starts."""
 
 
@@ -78,15 +78,17 @@ class Remedies:
 
     def state(self) -> dict[str, Any]:
         """What a resumed run needs; plain JSON."""
+        changed = self.variations != Variations(self._settings.selfplay.opening_plies)
         return {
-            "variations": asdict(self.variations),
+            "variations": asdict(self.variations) if changed else None,
             "applied": self._applied,
             "news": [asdict(news) for news in self.news],
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over what `state` gave."""
-        self.variations = Variations(**state["variations"])
+        if state["variations"] is not None:  # else the settings hold, with what a resume overrides in them
+            self.variations = Variations(**state["variations"])
         self._applied = dict(state["applied"])
         self.news = [News(**news) for news in state["news"]]
         self._told = len(self.news)
@@ -112,21 +114,21 @@ class Remedies:
         self.say(step, f"remedy for {alarm.watch}: {text}")
 
     def _roll_back(self, alarm: Alarm, guard: Guard, learner: Learner) -> bool:
-        checkpoint = self._before(alarm.since)
+        checkpoint = self._before(alarm.since, learner.step)
         if checkpoint is None or checkpoint.path is None:
             where = f"step {alarm.since}" if alarm.since >= 0 else "the trouble, which was there from the start"
             self.say(learner.step, f"remedy for {alarm.watch}: none, there is no checkpoint from before {where}")
             return False
         learner.network.load_state_dict(load_weights(checkpoint.path / WEIGHTS).network.state_dict())
         learner.restore_optimizer(checkpoint.optimizer)
-        guard.forget()
+        guard.start_anew(learner.step)
         self.say(
             learner.step,
             f"remedy for {alarm.watch}: back to the weights and optimiser of step {checkpoint.state['step']}",
         )
         return True
 
-    def _before(self, step: int) -> Checkpoint | None:
+    def _before(self, step: int, now: int) -> Checkpoint | None:
         """The newest valid checkpoint of learner step `step` or earlier; damaged ones are named and skipped."""
         for path in list_checkpoints(self._checkpoints):
             if int(path.name.removeprefix("step-")) > step:
@@ -134,5 +136,5 @@ class Remedies:
             try:
                 return read_checkpoint(path)
             except InputError as error:
-                self.say(step, f"skipped: {error}")
+                self.say(now, f"skipped: {error}")
         return None

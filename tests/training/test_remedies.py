@@ -217,6 +217,8 @@ def test_the_optimiser_is_rolled_back_with_the_weights(tmp_path: Path) -> None:
     assert before.keys() == after.keys()
     assert all(np.array_equal(before[name], after[name]) for name in before)
     assert loop.learner.step == 9  # goes on counting
+    # Its checkpoint holds the good weights again, and is what a second rollback would take.
+    assert {alarm.since for alarm in loop.guard.alarms.values()} == {9}
 
 
 def test_without_a_checkpoint_from_before_nothing_is_rolled_back(tmp_path: Path) -> None:
@@ -235,7 +237,7 @@ def test_a_damaged_checkpoint_is_named_and_an_older_one_taken(tmp_path: Path) ->
     trained(loop, pool, lambda loop: None if loop.learner.step != 4 else void(loop.save()))
     weights = loop.folder.checkpoints / "step-00000012" / "weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1])
-    found = loop.remedies._before(12)
+    found = loop.remedies._before(12, 12)
     assert found is not None
     assert found.state["step"] == 4
     assert "step-00000012' is damaged (weights.safetensors differs" in said(loop)[-1]
@@ -250,14 +252,15 @@ def test_a_resumed_run_keeps_its_alarms_variations_and_cool_down(tmp_path: Path,
     loop = fresh(settings)
     trained(loop, RecordingPool(settings))
     path, checkpoint, _ = newest_checkpoint(loop.folder.checkpoints)
-    longer = chosen(tmp_path, 16, "guard.decisive=1", f"guard.decisive_remedy={remedy}", "guard.cooldown_steps=100")
+    extra = ("guard.decisive=1", f"guard.decisive_remedy={remedy}", "guard.cooldown_steps=100")
+    longer = chosen(tmp_path, 16, *extra, "selfplay.opening_plies=5")
     resumed = TrainingLoop(longer, loop.folder, load_weights(path / "weights.safetensors").network, checkpoint)
     assert resumed.guard.alarms == loop.guard.alarms != {}
     assert resumed.remedies.untold() == []
     pool = RecordingPool(longer, resumed.counters.streams)
     trained(resumed, pool)
     share = 0.25 if remedy == "decisive" else 0.0
-    assert [variations.decisive_share for variations in pool.varied] == [share]
+    assert pool.varied == [Variations(3, share) if share else Variations(5)]
     assert said(resumed) == said(loop)
     assert len(said(loop)) == (2 if share else 1)
 
