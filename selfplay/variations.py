@@ -6,7 +6,8 @@ from typing import Final
 import numpy as np
 
 from agent import rules
-from selfplay.openings import mix, random_opening
+from selfplay.openings import mix
+from selfplay.starts import Start, StartSettings, draw_start
 
 LEAD: Final = 5
 """Pawns' worth by which a side is ahead after a decisive opening: a rook."""
@@ -18,28 +19,23 @@ LONGEST: Final = 60
 class Variations:
     """The part of a generator's settings that can change between two calls of an actor; sent with every call.
 
-    A worked example: after `Variations(opening_plies=16, decisive_share=0.25)` a game that starts draws 0..16 random
-    plies, or, once in four, an opening after which one side is a rook or more ahead. Games under way go on as they are.
+    A worked example: after `Variations(StartSettings(opening_plies=16), decisive_share=0.25)` a game that starts draws
+    0..16 random plies, or, once in four, an opening after which one side is a rook or more ahead.
     """
 
-    opening_plies: int
-    """Most random plies before the policy takes over."""
+    start: StartSettings
+    """How games begin."""
     decisive_share: float = 0.0
-    """Share of games that start from a position in which a side is far ahead."""
+    """Share of games that begin otherwise: from the standard start, until a side is far ahead."""
 
-    def opening(self, seed: int, draw: int) -> list[int]:
-        """The opening of one game, as vocabulary indices from the standard start.
-
-        Args:
-            seed: of the game; fixes the opening together with `draw`.
-            draw: any number from 0 on, which chooses the length of a random opening.
-        """
+    def draw_start(self, seed: int, draw: int) -> Start:
+        """The start that `seed` (int64 >= 0) and `draw` (64 random bits) fix; it always has a legal move."""
         if self.decisive_share > 0:
             # Scrambled once more: the seed itself goes on to draw the moves.
             chance = int(mix(np.array([seed], np.int64)).view(np.uint64)[0] >> np.uint64(11)) * 2.0**-53
             if chance < self.decisive_share:
-                return decisive_opening(seed)
-        return random_opening(seed, draw % (self.opening_plies + 1))
+                return Start(rules.start(1)[0], decisive_opening(seed))
+        return draw_start(self.start, seed, draw)
 
 
 def decisive_opening(seed: int, lead: int = LEAD) -> list[int]:

@@ -79,7 +79,7 @@ class GameFacts(NamedTuple):
     won: bool
     capped: bool
     mated_ahead: bool | None
-    """Whether the side that was far ahead to the end mated; None: neither was."""
+    """Whether the side that was far ahead to the end mated; None: neither was, or the other resigned."""
     key: int
     """Of the position after `UNIQUE_PLIES` plies of play, or of the last one if the game was shorter."""
 
@@ -109,12 +109,14 @@ def game_facts(record: GameRecord, step: int) -> GameFacts:
     """What `record`, which arrived at learner step `step`, says."""
     ahead = side_ahead(record)
     mated = record.termination == Termination.CHECKMATE and record.outcome == ahead
+    # A game that was given up tells nothing of mating.
+    told = ahead != 0 and record.termination != Termination.RESIGNED
     played = record.positions[: UNIQUE_PLIES + 1][-1:]
     return GameFacts(
         step,
         record.outcome != 0,
         record.termination == Termination.CAPPED,
-        mated if ahead else None,
+        mated if told else None,
         int(rules.keys(played)[0]),
     )
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 from agent.errors import InputError
 from agent.weights import load_weights
 from selfplay.pool import Pool
+from selfplay.starts import StartSettings
 from selfplay.variations import Variations
 from training.checkpoint import WEIGHTS, Checkpoint, list_checkpoints, read_checkpoint
 from training.guard import Alarm, Guard
@@ -39,7 +40,7 @@ class Remedies:
     """
 
     def __init__(self, settings: Settings, checkpoints: Path) -> None:
-        self.variations = Variations(settings.selfplay.opening_plies)
+        self.variations = _as_settings_say(settings)
         """Of the games that start from now on."""
         self.news: list[News] = []
         """Since the start of the run, resumes included."""
@@ -78,7 +79,7 @@ class Remedies:
 
     def state(self) -> dict[str, Any]:
         """What a resumed run needs; plain JSON."""
-        changed = self.variations != Variations(self._settings.selfplay.opening_plies)
+        changed = self.variations != _as_settings_say(self._settings)
         return {
             "variations": asdict(self.variations) if changed else None,
             "applied": self._applied,
@@ -88,7 +89,8 @@ class Remedies:
     def restore(self, state: dict[str, Any]) -> None:
         """Take over what `state` gave."""
         if state["variations"] is not None:  # else the settings hold, with what a resume overrides in them
-            self.variations = Variations(**state["variations"])
+            start, share = state["variations"]["start"], state["variations"]["decisive_share"]
+            self.variations = Variations(StartSettings(**start), share)
         self._applied = dict(state["applied"])
         self.news = [News(**news) for news in state["news"]]
         self._told = len(self.news)
@@ -98,9 +100,10 @@ class Remedies:
         if remedy == "openings":
             # Half of the cap at most: the rest of a game is for the policy to play.
             most = min(limits.most_opening_plies, self._settings.selfplay.ply_cap // 2)
-            wanted = max(before.opening_plies, min(max(2 * before.opening_plies, 4), most))
-            self.variations = replace(before, opening_plies=wanted)
-            text = f"openings of up to {wanted} random plies, {before.opening_plies} until now"
+            plies = before.start.opening_plies
+            wanted = max(plies, min(max(2 * plies, 4), most))
+            self.variations = replace(before, start=replace(before.start, opening_plies=wanted))
+            text = f"openings of up to {wanted} random plies, {plies} until now"
         else:
             share = max(before.decisive_share, min(before.decisive_share + DECISIVE_STEP, limits.most_decisive_share))
             self.variations = replace(before, decisive_share=share)
@@ -119,8 +122,11 @@ class Remedies:
             where = f"step {alarm.since}" if alarm.since >= 0 else "the trouble, which was there from the start"
             self.say(learner.step, f"remedy for {alarm.watch}: none, there is no checkpoint from before {where}")
             return False
-        learner.network.load_state_dict(load_weights(checkpoint.path / WEIGHTS).network.state_dict())
-        learner.restore_optimizer(checkpoint.optimizer)
+        playing = load_weights(checkpoint.path / WEIGHTS).network.state_dict()
+        # With averaged weights these are two networks; the one that learns then gets its own by `restore`.
+        learner.playing_network.load_state_dict(playing)
+        learner.network.load_state_dict(playing)
+        learner.restore(checkpoint.optimizer)
         guard.start_anew(learner.step)
         self.say(
             learner.step,
@@ -138,3 +144,8 @@ class Remedies:
             except InputError as error:
                 self.say(now, f"skipped: {error}")
         return None
+
+
+def _as_settings_say(settings: Settings) -> Variations:
+    selfplay = settings.selfplay
+    return Variations(StartSettings(selfplay.opening_plies, selfplay.book_share, selfplay.endgame_share))

@@ -33,7 +33,7 @@ class Shuffler:
         probabilities = torch.zeros(size, vocabulary.SIZE)
         probabilities[torch.arange(size), torch.from_numpy(moves.astype(np.int64))] = 1
         zeros = np.zeros(size, np.float32)
-        return Moved(moves, zeros, zeros, probabilities, zeros, RaggedPolicy.empty(size))
+        return Moved(moves, zeros, zeros, probabilities, zeros, zeros, RaggedPolicy.empty(size))
 
 
 def _reverses(move: int, last: int | None) -> bool:
@@ -44,7 +44,7 @@ def _reverses(move: int, last: int | None) -> bool:
 
 def shuffled_games(count: int, variations: Variations, *, ply_cap: int = 300) -> list[GameRecord]:
     """Finished games of shufflers after openings by `variations`."""
-    settings = GeneratorSettings(16, variations.opening_plies, ply_cap, temperature=1.0, claim_draws=True)
+    settings = GeneratorSettings(16, variations.start, ply_cap, temperature=1.0, claim_draws=True)
     generator = Generator(Evaluator(Network(Architecture(blocks=0, channels=8))), settings, seed=3, stream=0)
     # The games that the constructor began have the settings' openings; those that follow have the variations'.
     skipped = settings.games

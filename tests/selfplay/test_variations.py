@@ -1,18 +1,17 @@
 """Openings that change while a run goes on: decisive ones are real chess with a side far ahead, shares are kept."""
 
-from dataclasses import replace
-
 import chess
 import numpy as np
 import pytest
 import torch
 
-from agent import vocabulary
+from agent import rules, vocabulary
 from agent.evaluator import Evaluator
 from agent.network import Architecture, Network
 from selfplay.generator import Generator, GeneratorSettings
 from selfplay.openings import random_opening
 from selfplay.record import GameRecord
+from selfplay.starts import StartSettings
 from selfplay.variations import LEAD, LONGEST, Variations, decisive_opening
 
 WORTH = {chess.PAWN: 1, chess.KNIGHT: 3, chess.BISHOP: 3, chess.ROOK: 5, chess.QUEEN: 9, chess.KING: 0}
@@ -51,11 +50,13 @@ def test_a_decisive_opening_is_fixed_by_its_seed() -> None:
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
 def test_decisive_openings_come_as_often_as_asked_for_and_the_others_are_as_they_were(share: float) -> None:
-    variations = Variations(opening_plies=8, decisive_share=share)
+    variations = Variations(StartSettings(8), decisive_share=share)
     seeds = np.random.default_rng(1).integers(2**62, size=400).tolist()
     decisive = 0
     for seed in seeds:
-        opening = variations.opening(seed, seed // 3)
+        start = variations.draw_start(seed, seed // 3)
+        opening = start.moves
+        assert np.array_equal(start.position, rules.start(1)[0])
         if opening != random_opening(seed, seed // 3 % 9):
             assert opening == decisive_opening(seed)
             decisive += 1
@@ -63,7 +64,7 @@ def test_decisive_openings_come_as_often_as_asked_for_and_the_others_are_as_they
 
 
 def test_a_generator_follows_its_variations_from_the_next_game_on() -> None:
-    settings = GeneratorSettings(games=8, opening_plies=2, ply_cap=40, temperature=1.0, claim_draws=True)
+    settings = GeneratorSettings(games=8, start=StartSettings(2), ply_cap=40, temperature=1.0, claim_draws=True)
 
     def games(variations: Variations | None) -> list[GameRecord]:
         torch.manual_seed(0)
@@ -75,13 +76,13 @@ def test_a_generator_follows_its_variations_from_the_next_game_on() -> None:
             records += generator.step()
         return records
 
-    plain, same = games(None), games(Variations(2))
+    plain, same = games(None), games(Variations(StartSettings(2)))
     assert [record.game for record in plain] == [record.game for record in same]
     assert all(np.array_equal(one.moves, two.moves) for one, two in zip(plain, same, strict=True))
     assert max(len(record.opening) for record in plain) <= 2
-    longer = games(replace(Variations(2), opening_plies=20))
+    longer = games(Variations(StartSettings(20)))
     assert max(len(record.opening) for record in longer[settings.games :]) > 10
-    decisive = games(Variations(2, decisive_share=1.0))
+    decisive = games(Variations(StartSettings(2), decisive_share=1.0))
     later = [record for record in decisive if len(record.opening) > 2]
     assert len(later) >= 40 - settings.games
     assert all(lead(played(record.opening.tolist())) >= LEAD for record in later)

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from agent import rules
 from agent.evaluators import make_evaluator
 from agent.network import Architecture
 from agent.networks import AnyArchitecture, make_network
@@ -25,6 +26,7 @@ from agent.sparse_architecture import SparseArchitecture
 from agent.weights import load_weights
 from selfplay.generator import Generator, GeneratorSettings
 from selfplay.record import GameRecord, RaggedPolicy
+from selfplay.starts import StartSettings
 from training.learner import Learner
 from training.replay import Replay
 from training.settings import LearnerSettings
@@ -41,7 +43,7 @@ NETWORKS: Final[dict[str, AnyArchitecture]] = {
 }
 LOSSES: Final = ("actor_critic", "improved_policy")
 PARTS: Final = ("loss/total", "loss/policy", "loss/value")
-_COLUMNS: Final = ("positions", "moves", "log_probs", "values", "versions")
+_COLUMNS: Final = ("positions", "moves", "log_probs", "values", "surprises", "versions")
 _POLICIES: Final = ("indices", "probabilities")
 
 
@@ -49,7 +51,7 @@ def play() -> list[GameRecord]:
     """The first `GAMES` games of the weights that ship to end, played with a small search, by seed."""
     settings = GeneratorSettings(
         games=GAMES,
-        opening_plies=8,
+        start=StartSettings(8),
         ply_cap=100,
         temperature=1.0,
         claim_draws=True,
@@ -93,10 +95,12 @@ def load() -> list[GameRecord]:
                 game=name.tobytes().hex(),
                 seed=seed,
                 version=version,
+                start=rules.start(1)[0],
                 opening=arrays["opening"][opened : opened + opening],
                 policies=RaggedPolicy(offsets, *(arrays[column][entries] for column in _POLICIES)),
                 outcome=outcome,
                 termination=Termination(termination),
+                conceded=0,  # nobody may
                 balance=balance,
                 **{column: arrays[column][rows] for column in _COLUMNS},
             )

@@ -59,7 +59,7 @@ def test_the_golden_games_are_real_chess() -> None:
 def test_one_seed_gives_weights_and_optimiser_bit_for_bit(network: str, loss: str) -> None:
     (one, first), (two, second) = learned(network, loss, 0), learned(network, loss, 1)
     assert first == second
-    for mine, theirs in ((one.published(), two.published()), (one.optimizer_arrays(), two.optimizer_arrays())):
+    for mine, theirs in ((one.published(), two.published()), (one.state_arrays(), two.state_arrays())):
         assert mine.keys() == theirs.keys()
         assert all(mine[name].tobytes() == theirs[name].tobytes() for name in mine)
     assert one.step == STEPS

@@ -17,6 +17,7 @@ from agent.rules import Termination
 from agent.sparse_architecture import SparseArchitecture
 from agent.weights import load_weights
 from selfplay.record import GameRecord, RaggedPolicy
+from selfplay.starts import StartSettings
 from selfplay.variations import Variations
 from tests.selfplay.shuffler import shuffled_games
 from tests.training import golden
@@ -67,29 +68,32 @@ def test_real_games_of_a_player_raise_no_alarm() -> None:
 
 
 def test_games_that_shuffle_into_draws_raise_the_alarm() -> None:
-    games = shuffled_games(40, Variations(8))
+    games = shuffled_games(40, Variations(StartSettings(8)))
     assert {game.termination for game in games} >= {Termination.THREEFOLD_REPETITION}
     assert "decisive" in alarms(games)
 
 
 def test_a_side_far_ahead_that_never_mates_raises_the_alarm_and_one_that_mates_does_not() -> None:
-    plateau = shuffled_games(40, Variations(8, decisive_share=1.0), ply_cap=300)
+    plateau = shuffled_games(40, Variations(StartSettings(8), decisive_share=1.0), ply_cap=300)
     assert sum(side_ahead(game) != 0 for game in plateau) > 30
     assert "mate_rate_ahead" in alarms(plateau)
     mating = [replace(g, termination=Termination.CHECKMATE, outcome=side_ahead(g)) for g in plateau if side_ahead(g)]
     assert "mate_rate_ahead" not in alarms(mating)
     mated = [replace(game, outcome=-game.outcome) for game in mating]  # by the side behind: no conversion either
     assert "mate_rate_ahead" in alarms(mated)
+    resigned = replace(plateau[0], termination=Termination.RESIGNED, outcome=side_ahead(plateau[0]))
+    assert game_facts(resigned, 0).mated_ahead is None
+    assert game_facts(resigned, 0).won
 
 
 def test_capped_while_far_ahead_raises_both_alarms() -> None:
-    shuffled = shuffled_games(60, Variations(8, decisive_share=1.0))
+    shuffled = shuffled_games(60, Variations(StartSettings(8), decisive_share=1.0))
     games = [replace(game, termination=Termination.CAPPED) for game in shuffled]
     assert {"capped", "decisive", "mate_rate_ahead"} <= alarms(games)
 
 
 def test_a_repertoire_of_one_opening_raises_the_alarm_and_many_openings_do_not() -> None:
-    assert "unique_openings" in alarms(shuffled_games(40, Variations(0)))
+    assert "unique_openings" in alarms(shuffled_games(40, Variations(StartSettings(0))))
     assert "unique_openings" not in alarms([record(12, seed=seed) for seed in range(40)])
 
 
@@ -217,10 +221,10 @@ def test_an_alarm_does_not_flicker_about_its_threshold() -> None:
 
 
 def test_the_guard_is_silent_before_it_has_evidence() -> None:
-    few = shuffled_games(SETTINGS.least_games - 1, Variations(0))
+    few = shuffled_games(SETTINGS.least_games - 1, Variations(StartSettings(0)))
     assert alarms(few) == set()
     patient = SETTINGS.model_copy(update={"grace_games": 1000})
-    assert alarms(shuffled_games(40, Variations(0)), patient) == set()
+    assert alarms(shuffled_games(40, Variations(StartSettings(0))), patient) == set()
     guard = Guard(SETTINGS)
     assert entropies(guard, [0.0] * (SETTINGS.least_rows - 1)) == []
     assert len(entropies(guard, [0.0], start=SETTINGS.least_rows - 1)) == 1

@@ -17,6 +17,7 @@ from agent.network import Architecture, Network
 from agent.weights import load_weights
 from selfplay.actor import GameBatch, Weights
 from selfplay.pool import LocalPool
+from selfplay.starts import StartSettings
 from selfplay.variations import LEAD, Variations
 from training.checkpoint import newest_checkpoint
 from training.display import Display
@@ -137,7 +138,7 @@ def test_one_opening_for_all_is_answered_by_longer_ones(tmp_path: Path, monkeypa
     real = loop.guard.game
     monkeypatch.setattr(loop.guard, "game", lambda record, step: (real(record, step), real(record, step)))
     trained(loop, pool)
-    assert [variations.opening_plies for variations in pool.varied][:4] == [0, 4, 8, 10]
+    assert [variations.start.opening_plies for variations in pool.varied][:4] == [0, 4, 8, 10]
     lengths = [len(record.opening) for batch in pool.batches for record in batch.records]
     assert lengths[:8] == [0] * 8
     assert 4 < max(lengths) <= 10
@@ -203,17 +204,17 @@ def test_the_optimiser_is_rolled_back_with_the_weights(tmp_path: Path) -> None:
     loop, pool = fresh(settings), RecordingPool(settings)
     loop.guard._seen = -(10**6)  # no alarm yet
     trained(loop, pool)
-    before = loop.learner.optimizer_arrays()
+    before = loop.learner.state_arrays()
     batch = loop.replay.sample(16, np.random.default_rng(0))
     loop.learner.train(batch, progress=0.5)
-    assert any(not np.array_equal(before[name], array) for name, array in loop.learner.optimizer_arrays().items())
+    assert any(not np.array_equal(before[name], array) for name, array in loop.learner.state_arrays().items())
     loop.guard._seen, loop.guard._well["entropy"] = 10**6, 8
     loop.guard._rows.clear()
     for step in (9, 10):
         loop.guard.learned(step, {"loss/value": 1.0, "policy/entropy": 0.1}, 0.1)
     loop.guard.judge(10)
     assert loop.remedies.treat(loop.guard, loop.learner, pool)
-    after = loop.learner.optimizer_arrays()
+    after = loop.learner.state_arrays()
     assert before.keys() == after.keys()
     assert all(np.array_equal(before[name], after[name]) for name in before)
     assert loop.learner.step == 9  # goes on counting
@@ -260,7 +261,7 @@ def test_a_resumed_run_keeps_its_alarms_variations_and_cool_down(tmp_path: Path,
     pool = RecordingPool(longer, resumed.counters.streams)
     trained(resumed, pool)
     share = 0.25 if remedy == "decisive" else 0.0
-    assert pool.varied == [Variations(3, share) if share else Variations(5)]
+    assert pool.varied == [Variations(StartSettings(3), share) if share else Variations(StartSettings(5))]
     assert said(resumed) == said(loop)
     assert len(said(loop)) == (2 if share else 1)
 
