@@ -43,6 +43,7 @@ def batch(targets: list[list[float]]) -> Batch:
         log_probs=zeros,
         wins_draws_losses=np.array(targets, np.float32),
         advantages=zeros,
+        auxiliary=np.zeros((size, 2), np.float32),
         versions=np.zeros(size, np.int32),
         policies=RaggedPolicy.empty(size),
     )
