@@ -74,9 +74,12 @@ def uci() -> int:
 @app.command()
 def evaluate(
     opponent: Annotated[
-        str, typer.Option(help="random, greedy, alphabeta:DEPTH, stockfish:ELO, engine:COMMAND or a weights file.")
-    ] = "random",
-    games: Annotated[int, typer.Option(min=1, max=100_000, help="How many.")] = 100,
+        str | None,
+        typer.Option(
+            help="random (default), greedy, alphabeta:DEPTH, stockfish:ELO, engine:COMMAND or a weights file."
+        ),
+    ] = None,
+    games: Annotated[int, typer.Option(min=1, max=100_000, help="How many; with --sprt at most.")] = 100,
     weights: _Weights = None,
     run: _Run = None,
     seed: _Seed = 0,
@@ -89,15 +92,63 @@ def evaluate(
         int, typer.Option(min=1, max=256, help="Games thought about at once where time counts, one core each.")
     ] = 1,
     pgn: Annotated[Path | None, typer.Option(help="Write the games there, fit for zeromass replay.")] = None,
+    sprt: Annotated[
+        str | None, typer.Option(metavar="ELO0:ELO1", help="Stop once it is settled which of the two is nearer.")
+    ] = None,
+    conversion: Annotated[
+        bool, typer.Option("--conversion", help="No match: queen, rook, two bishops against a bare king.")
+    ] = False,
     as_json: _Json = False,
 ) -> int:
     """Play a match and print wins, draws, losses and the score with its 95 % interval."""
+    _exclusive(weights, run)
+    if conversion:
+        for name, given in (("--opponent", opponent), ("--sprt", sprt), ("--pgn", pgn)):
+            if given is not None:
+                raise InputError(f"--conversion plays no match, so {name} '{given}' has no use; leave one out")
+        from training.evaluation import conversion_command
+
+        return conversion_command(weights, run, games, seed, as_json, simulations, policy, seconds, side_by_side)
     from training.evaluation import evaluate_command
 
-    _exclusive(weights, run)
     return evaluate_command(
-        weights, run, opponent, games, seed, as_json, simulations, policy, seconds, pgn, side_by_side
+        weights, run, opponent or "random", games, seed, as_json, simulations, policy, seconds, pgn, side_by_side, sprt
     )
+
+
+@app.command()
+def ladder(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run folder, by name or path.")],
+    against: Annotated[
+        str, typer.Option(metavar="NAME,NAME...", help="Opponents by which to rate, as those of evaluate; '' for none.")
+    ] = "random,greedy,alphabeta:2,alphabeta:3",
+    snapshots: Annotated[int, typer.Option(min=1, max=1000, help="Most snapshots, evenly chosen over the run.")] = 8,
+    games: Annotated[int, typer.Option(min=2, max=10_000, help="Of each pair.")] = 40,
+    simulations: Annotated[int, typer.Option(min=0, max=100_000, help="Of the agent's search; 0: one ply.")] = 64,
+    seconds: Annotated[
+        float | None, typer.Option(min=0.01, max=3600, help="Each side's time a move, instead of simulations.")
+    ] = None,
+    side_by_side: Annotated[
+        int, typer.Option(min=1, max=256, help="Games thought about at once where time counts, one core each.")
+    ] = 1,
+    conversions: Annotated[int, typer.Option(min=0, max=10_000, help="Starts of each won ending; 0: none.")] = 20,
+    seed: _Seed = 0,
+    as_json: _Json = False,
+) -> int:
+    """Rate a run's snapshots on one Elo scale; Ctrl-C keeps what was played, and the same command goes on."""
+    from training.ladder.command import LadderOptions, ladder_command
+
+    options = LadderOptions(
+        against=tuple(name for name in against.split(",") if name),
+        snapshots=snapshots,
+        games=games,
+        simulations=simulations,
+        seconds=seconds,
+        side_by_side=side_by_side,
+        conversions=conversions,
+        seed=seed,
+    )
+    return ladder_command(run, options, as_json)
 
 
 @app.command()

@@ -1,10 +1,13 @@
-"""`zeromass evaluate`: a match of the agent against an opponent, for people and for scripts."""
+"""`zeromass evaluate`: a match of the agent against an opponent, or won endings, for people and for scripts."""
 
 import contextlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
+from rich.table import Table
 
 from agent.compilation import warm_up
 from agent.engine.thinker import Thinker
@@ -14,11 +17,15 @@ from agent.opponent import find_weights, identity
 from agent.play.provenance import GUMBEL, Source
 from agent.player import Player, PolicyPlayer, make_player
 from agent.weights import Weights, load_weights
+from training.conversion import Conversion, conversions
 from training.display import Display
 from training.learner import resolve_device
-from training.match import play_match
+from training.match import MatchResult, play_match
 from training.match_pgn import MatchRecorder
-from training.opponents import ENGINE_SECONDS, EnginePlayer, make_opponent
+from training.openings import PLIES
+from training.opponents import ENGINE_SECONDS, EnginePlayer, anchor_of, make_opponent
+from training.sequential import play_sequential_match
+from training.sprt import read_sprt
 
 
 def evaluate_command(
@@ -33,6 +40,7 @@ def evaluate_command(
     seconds: float | None = None,
     pgn: Path | None = None,
     side_by_side: int = 1,
+    sprt: str | None = None,
 ) -> int:
     """What `zeromass evaluate` does; the exit code.
 
@@ -40,7 +48,7 @@ def evaluate_command(
         weights: a weights file, or
         run: a run's newest checkpoint; neither: what `zeromass play` would use.
         opponent: see `training.opponents`.
-        games: how many.
+        games: how many; with `sprt` at most.
         seed: of openings and opponent.
         as_json: print one JSON object rather than a sentence.
         simulations: of the agent's search; 0: it looks one ply ahead.
@@ -48,46 +56,128 @@ def evaluate_command(
         seconds: each side's time a move, in place of simulations; None: an engine has 0.1.
         pgn: write the games there, with what `zeromass replay` needs.
         side_by_side: games thought about at once where time counts, each on one core.
+        sprt: `ELO0:ELO1` of a sequential test that ends the match.
 
     Raises:
-        InputError: an unknown opponent, a missing or damaged weights file.
+        InputError: an unknown opponent, a missing or damaged weights file, a test that is none.
     """
+    test = None if sprt is None else read_sprt(sprt)
     display = Display(Console(stderr=True, highlight=False, soft_wrap=True))
-    device = resolve_device("auto")
-
-    def player_of(loaded: Weights) -> Player:
-        if policy:
-            return PolicyPlayer(make_evaluator(loaded.network, device))
-        if seconds is None:
-            return make_player(make_evaluator(loaded.network, device), simulations)
-        evaluators = [make_evaluator(loaded.network, device) for _ in range(side_by_side)]
-        return TimedPlayer([Thinker(for_search(evaluator)) for evaluator in evaluators], seconds)
-
     with contextlib.ExitStack() as stack:
         other = make_opponent(
             opponent,
             seed,
             seconds=seconds or ENGINE_SECONDS,
             side_by_side=side_by_side,
-            of_weights=lambda path: player_of(load_weights(path)),
+            of_weights=lambda path: player_of(load_weights(path), simulations, policy, seconds, side_by_side),
         )
         if isinstance(other, EnginePlayer):
             stack.callback(other.close)
-        found = find_weights(weights, run)
-        for line in (*found.warnings, f"testing {found.origin}"):
-            display.say(line)
-        warm_up(display.say)
-        player = player_of(found.weights)
+        loaded = _find(weights, run, display)
+        player = player_of(loaded, simulations, policy, seconds, side_by_side)
         replayable = simulations and not policy and seconds is None
-        source = Source(identity(found.weights), GUMBEL, simulations) if replayable else None
-        recorder = None if pgn is None else MatchRecorder(games, player.name, opponent, source)
-        advance = stack.enter_context(display.counting(f"{games} games against {opponent}", games))
-        result = play_match(
-            player, other, games=games, seed=seed, opening_plies=None, progress=advance, record=recorder
-        )
+        source = Source(identity(loaded), GUMBEL, simulations) if replayable else None
+        recorder = None if pgn is None else MatchRecorder(games, player.name, opponent, source, PLIES)
+        most = games if test is None else games - games % 2
+        advance = stack.enter_context(display.counting(f"{most} games against {opponent}", most))
+        if test is None:
+            result = play_match(
+                player, other, games=games, seed=seed, opening_plies=None, progress=advance, record=recorder
+            )
+            told, row = [result.sentence()], result.to_json()
+        else:
+            sequential = play_sequential_match(
+                player,
+                other,
+                sprt=test,
+                games=games,
+                seed=seed,
+                side_by_side=side_by_side,
+                progress=advance,
+                record=recorder,
+            )
+            result, row = sequential.match, sequential.to_json()
+            told = [result.sentence(), test.sentence(sequential.pairs)]
     if pgn is not None and recorder is not None:
         recorder.write(pgn)
     if isinstance(player, TimedPlayer):
         display.say(f"{player.simulations / max(player.moves, 1):,.0f} simulations a move")
-    print(json.dumps(result.to_json()) if as_json else result.sentence())
+    anchor = anchor_of(opponent)
+    if anchor is not None:
+        row |= anchored(result, anchor)
+        told.append(anchored_sentence(result, anchor))
+    print(json.dumps(row) if as_json else "\n".join(told))
     return 0
+
+
+def conversion_command(
+    weights: Path | None,
+    run: str | None,
+    games: int,
+    seed: int,
+    as_json: bool,
+    simulations: int,
+    policy: bool,
+    seconds: float | None,
+    side_by_side: int,
+) -> int:
+    """What `zeromass evaluate --conversion` does; for arguments and errors see `evaluate_command`."""
+    display = Display(Console(stderr=True, highlight=False, soft_wrap=True))
+    player = player_of(_find(weights, run, display), simulations, policy, seconds, side_by_side)
+    found = conversions(player, games=games, seed=seed)
+    if as_json:
+        print(json.dumps({"conversion": [one.to_json() for one in found]}))
+    else:
+        Console().print(conversion_table(found))
+    return 0
+
+
+def conversion_table(found: Sequence[Conversion]) -> Table:
+    """One row an ending and defender."""
+    table = Table(
+        "ending", "defender", "mated", "moves", title="Won endings, mated within 50 moves", title_justify="left"
+    )
+    for one in found:
+        moves = "" if one.moves is None else f"{one.moves:.1f}"
+        table.add_row(one.ending.upper(), one.defender, f"{one.mated} of {one.games}", moves)
+    return table
+
+
+def player_of(
+    weights: Weights, simulations: int, policy: bool = False, seconds: float | None = None, side_by_side: int = 1
+) -> Player:
+    """The agent as a match needs it; for the arguments see `evaluate_command`."""
+    device = resolve_device("auto")
+    if policy:
+        return PolicyPlayer(make_evaluator(weights.network, device))
+    if seconds is None:
+        return make_player(make_evaluator(weights.network, device), simulations)
+    evaluators = [make_evaluator(weights.network, device) for _ in range(side_by_side)]
+    return TimedPlayer([Thinker(for_search(evaluator)) for evaluator in evaluators], seconds)
+
+
+def anchored(result: MatchResult, anchor: float) -> dict[str, Any]:
+    """The player's Elo on the scale on which the opponent has `anchor`; None where it is infinite."""
+    row = result.to_json()
+    on_scale = {
+        f"anchored_{key}": None if row[key] is None else anchor + row[key] for key in ("elo", "elo_low", "elo_high")
+    }
+    return {"anchor": anchor, **on_scale}
+
+
+def anchored_sentence(result: MatchResult, anchor: float) -> str:
+    """For people."""
+    row = anchored(result, anchor)
+    elo, low, high = (row[f"anchored_{key}"] for key in ("elo", "elo_low", "elo_high"))
+    if elo is not None:
+        return f"{elo:.0f} Elo on Stockfish's scale (95 % interval {low:.0f} to {high:.0f})"
+    bound = f"above {low:.0f}" if result.score > 0.5 else f"below {high:.0f}"
+    return f"{bound} Elo on Stockfish's scale (95 % interval); a match that is all won or all lost gives no more"
+
+
+def _find(weights: Path | None, run: str | None, display: Display) -> Weights:
+    found = find_weights(weights, run)
+    for line in (*found.warnings, f"testing {found.origin}"):
+        display.say(line)
+    warm_up(display.say)
+    return found.weights

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,6 +84,15 @@ def elo(score: float) -> float | None:
     return 400 * math.log10(score / (1 - score)) if 0 < score < 1 else None
 
 
+class Points(NamedTuple):
+    """Games one by one, from the first player's side."""
+
+    points: NDArray[np.int8]
+    """[games]: 1 won, 0 drawn, -1 lost; games 2 i and 2 i + 1 share an opening."""
+    illegal_moves: int
+    """Moves of the first player that were not legal; each loses its game on the spot."""
+
+
 def play_match(
     player: Player,
     opponent: Player,
@@ -95,20 +104,54 @@ def play_match(
     progress: Callable[[int], None] | None = None,
     record: Recorder | None = None,
 ) -> MatchResult:
-    """Play all games side by side; each opening is played twice, with colours exchanged.
+    """Play all games side by side; see `play_games`."""
+    played = play_games(
+        player,
+        opponent,
+        games=games,
+        seed=seed,
+        opening_plies=opening_plies,
+        ply_cap=ply_cap,
+        progress=progress,
+        record=record,
+    )
+    return result_of(opponent.name, played.points, played.illegal_moves)
+
+
+def result_of(opponent: str, points: NDArray[np.int8], illegal_moves: int) -> MatchResult:
+    """Sum up `points` [games] of 1, 0 and -1."""
+    wins, losses = int((points > 0).sum()), int((points < 0).sum())
+    return MatchResult(opponent, len(points), wins, len(points) - wins - losses, losses, illegal_moves)
+
+
+def play_games(
+    player: Player,
+    opponent: Player,
+    *,
+    games: int,
+    seed: int,
+    first: int = 0,
+    opening_plies: int | None = 4,
+    ply_cap: int = 300,
+    progress: Callable[[int], None] | None = None,
+    record: Recorder | None = None,
+) -> Points:
+    """Play games side by side; each opening is played twice, with colours exchanged.
 
     Args:
-        player: whose score is counted.
+        player: whose points are counted.
         opponent: the other.
         games: how many.
         seed: of the openings.
+        first: number of the first game, even: a match may be played in parts, each with openings of its own.
         opening_plies: random plies before the players take over; None: balanced openings from the book.
         ply_cap: a game this long is a draw.
         progress: called with the number of games that just ended.
-        record: called with the rows and the legal moves just played in them, those of the openings too.
+        record: called with the rows and the legal moves just played in them, those of the openings too; row 0 is
+            game `first`.
     """
-    points = np.zeros(games)
-    boards = _start(games, seed, opening_plies, record)
+    points = np.zeros(games, np.int8)
+    boards = _start(games, first, seed, opening_plies, record)
     illegal_moves = 0
     player_is_black = np.arange(games) % 2 == 1
     active = np.arange(games)
@@ -133,8 +176,7 @@ def play_match(
             points[rows[~legal]] = -1 if mover is player else 1
             illegal_moves += int((~legal).sum()) if mover is player else 0
             active = np.setdiff1d(active, rows[~legal])
-    wins, losses = int((points > 0).sum()), int((points < 0).sum())
-    return MatchResult(opponent.name, games, wins, games - wins - losses, losses, illegal_moves)
+    return Points(points, illegal_moves)
 
 
 def _is_legal(positions: NDArray[np.uint64], moves: NDArray[np.uint16]) -> NDArray[np.bool_]:
@@ -143,10 +185,10 @@ def _is_legal(positions: NDArray[np.uint64], moves: NDArray[np.uint16]) -> NDArr
     return known & rules.is_legal(positions, np.where(known, moves, 0))
 
 
-def _start(games: int, seed: int, opening_plies: int | None, record: Recorder | None) -> Games:
+def _start(games: int, first: int, seed: int, opening_plies: int | None, record: Recorder | None) -> Games:
     boards = Games(games)
     for row in range(games):
-        for move in _opening(row // 2, seed, opening_plies):
+        for move in _opening((first + row) // 2, seed, opening_plies):
             moves, rows = np.array([move], np.uint16), np.array([row])
             boards.play(moves, rows)
             if record is not None:

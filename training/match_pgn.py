@@ -35,9 +35,11 @@ class MatchRecorder:
             board.push(chess.Move.from_uci(vocabulary.to_uci(move, black=board.turn == chess.BLACK)))
 
     def to_pgn(self) -> str:
-        """All games; one that the cap on plies ended counts as a draw, as in the match."""
+        """All games that were begun; one that the cap on plies ended counts as a draw, as in the match."""
         games = []
         for row, board in enumerate(self._boards):
+            if not board.move_stack:
+                continue  # the match was decided before
             game = chess.pgn.Game.from_board(board)
             outcome = board.outcome(claim_draw=True)
             color = chess.WHITE if row % 2 == 0 else chess.BLACK

@@ -85,6 +85,12 @@ def make_opponent(
     )
 
 
+def anchor_of(name: str) -> float | None:
+    """The rating on Stockfish's scale that the opponent called `name` is held to; None: it has none."""
+    kind, _, elo = name.partition(":")
+    return float(elo) if kind == "stockfish" and elo.isdecimal() else None
+
+
 class EnginePlayer:
     """A UCI engine, on one core a game, a fixed time a move.
 

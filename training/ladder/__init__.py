@@ -1,0 +1,1 @@
+"""The ladder: a run's snapshots and known opponents on one Elo scale."""

@@ -1,0 +1,138 @@
+"""A sequential test of a match: whether the player is `elo0` or `elo1` better, settled with as few games as it takes.
+
+The generalised sequential probability ratio test (Li, Liu and Ying 2014, "Generalized sequential probability ratio test
+for separate families of hypotheses") as the testers of Stockfish use it (M. Van den Bergh, "A practical introduction to
+the GSPRT"): what is observed is the score of a pair of games on one opening with colours exchanged: 0, 1/4, 1/2, 3/4
+or 1. Games of a pair hang together; counting games one by one would take them for more than they tell.
+
+Both hypotheses fix only the expected score. Each is given the distribution with that expectation under which the pairs
+seen are most likely (the empirical likelihood of Owen 1988), and the logarithm of the two likelihoods' ratio moves
+between Wald's bounds until it leaves them.
+"""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.errors import InputError
+
+SCORES: Final = np.arange(5) / 4
+"""Score of a pair of games, from two losses to two wins."""
+_UNSEEN: Final = 1e-3
+"""Count of a score that was never seen, so that every expectation remains possible."""
+_HALVINGS: Final = 60
+
+Verdict = Literal["elo1", "elo0", "undecided"]
+
+
+@dataclass(frozen=True)
+class Sprt:
+    """What is tested: the player is `elo1` better rather than `elo0`.
+
+    Raises:
+        ValueError: elo0 is not below elo1, they lie beyond +-1000, or an error rate is not in 0..0.5.
+    """
+
+    elo0: float
+    elo1: float
+    alpha: float = 0.05
+    """Rate of saying elo1 where elo0 is true."""
+    beta: float = 0.05
+    """Rate of saying elo0 where elo1 is true."""
+
+    def __post_init__(self) -> None:
+        if not -1000 <= self.elo0 < self.elo1 <= 1000:
+            raise ValueError("the first Elo must be below the second, both within -1000..1000")
+        if not (0 < self.alpha < 0.5 and 0 < self.beta < 0.5):
+            raise ValueError("error rates must lie between 0 and 0.5")
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Wald's bounds (1945) of the log-likelihood ratio: below the first elo0, above the second elo1."""
+        return math.log(self.beta / (1 - self.alpha)), math.log((1 - self.beta) / self.alpha)
+
+    def ratio(self, pairs: NDArray[np.integer]) -> NDArray[np.float64]:
+        """Log-likelihood ratio of elo1 to elo0 after `pairs` [..., 5], counted by score; above 0 speaks for elo1."""
+        counts = np.where(pairs > 0, pairs, _UNSEEN).astype(np.float64)
+        one, other = (_most_likely(counts, _expected(elo)) for elo in (self.elo1, self.elo0))
+        ratio: NDArray[np.float64] = (counts * (np.log(one) - np.log(other))).sum(-1)
+        return ratio
+
+    def verdict(self, pairs: NDArray[np.integer]) -> Verdict:
+        """What `pairs` [5] settle."""
+        low, high = self.bounds
+        ratio = float(self.ratio(pairs))
+        if low < ratio < high:
+            return "undecided"
+        return "elo1" if ratio >= high else "elo0"
+
+    def to_json(self, pairs: NDArray[np.integer]) -> dict[str, Any]:
+        """The test, its state after `pairs` [5], and its verdict."""
+        low, high = self.bounds
+        return {
+            **asdict(self),
+            "ratio": float(self.ratio(pairs)),
+            "lower": low,
+            "upper": high,
+            "pairs": pairs.tolist(),
+            "verdict": self.verdict(pairs),
+        }
+
+    def sentence(self, pairs: NDArray[np.integer]) -> str:
+        """For people."""
+        low, high = self.bounds
+        state = f"log-likelihood ratio {float(self.ratio(pairs)):.2f} of {low:.2f} to {high:.2f}"
+        verdict, tested = self.verdict(pairs), f"{self.elo1:+g} Elo rather than {self.elo0:+g}"
+        if verdict == "undecided":
+            return f"not decided whether {tested}: too few games ({state})"
+        answer = "yes" if verdict == "elo1" else "no"
+        return f"decided after {2 * int(pairs.sum())} games: {answer} to {tested} ({state})"
+
+
+def read_sprt(words: str) -> Sprt:
+    """A test from `ELO0:ELO1`.
+
+    Raises:
+        InputError: it is not of that form, or the two make no test.
+    """
+    low, separator, high = words.partition(":")
+    try:
+        if not separator:
+            raise ValueError("there is no colon")
+        return Sprt(float(low), float(high))
+    except ValueError as error:
+        raise InputError(
+            f"--sprt '{words}' makes no test ({error}); write 0:50 to ask for +50 against 0 Elo"
+        ) from error
+
+
+def pairs_of(points: NDArray[np.int8]) -> NDArray[np.int64]:
+    """Pairs by their score, int64 [5], from `points` [games] of 1, 0 and -1, two games an opening."""
+    whole = points[: len(points) // 2 * 2].reshape(-1, 2).astype(np.int64)
+    return np.bincount(whole.sum(1) + 2, minlength=5)
+
+
+def _expected(elo: float) -> float:
+    """Expected score of a player who is `elo` better."""
+    return 1 / (1 + 10 ** (-elo / 400))
+
+
+def _most_likely(counts: NDArray[np.float64], mean: float) -> NDArray[np.float64]:
+    """The distribution over SCORES [..., 5] with expectation `mean` under which `counts` [..., 5] are most likely.
+
+    It is share / (1 + x (score - mean)), with the one x that gives the expectation (Owen 1988, section 2).
+    """
+    shares = counts / counts.sum(-1, keepdims=True)
+    away = SCORES - mean
+    # Between these every probability is positive, and the expectation falls as x grows.
+    low = np.full((*counts.shape[:-1], 1), -1 / away[-1])
+    high = np.full_like(low, -1 / away[0])
+    for _ in range(_HALVINGS):
+        x = (low + high) / 2
+        above = (shares * away / (1 + x * away)).sum(-1, keepdims=True) > 0
+        low, high = np.where(above, x, low), np.where(above, high, x)
+    found: NDArray[np.float64] = shares / (1 + (low + high) / 2 * away)
+    return found
