@@ -6,7 +6,7 @@ then waits for games; the actors have a bounded number of calls under way and th
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -23,11 +23,13 @@ from training.checkpoint import Checkpoint, write_checkpoint
 from training.guard import Guard
 from training.learner import Learner
 from training.match import MatchResult
-from training.metrics import GameTally, Metrics, mass_row
+from training.metrics import GameTally, Metrics, mass_row, match_row
 from training.remedies import Remedies
 from training.replay import Batch, Replay
 from training.run_folder import RunFolder
+from training.run_match import settings_conversion, settings_match
 from training.settings import Settings
+from training.snapshots import Every, Snapshots
 from training.spread import POSITIONS, value_spread
 from training.targets import targets
 
@@ -85,6 +87,9 @@ class TrainingLoop:
         self._mass = MassReading()
         self._last_checkpoint = time.monotonic()
         self._saved_step = -1 if checkpoint is None else self.learner.step
+        seconds = self.counters.seconds
+        self._snapshots = Snapshots(folder.path, settings.run.snapshot_minutes, seconds, self.learner.step)
+        self._match = Every(settings.evaluation.every_minutes, seconds)
 
     @property
     def progress(self) -> float:
@@ -111,6 +116,8 @@ class TrainingLoop:
         self._last_checkpoint = started
         pool.vary(self.remedies.variations)
         pool.publish(self.learner.published(), self.counters.version)
+        if self.learner.step == 0:
+            self._snapshots.take(self.learner, self.provenance())
         while self.progress < 1.0 and not stop():
             for batch in pool.collect(wait=not self._may_train()):
                 self._ingest(batch)
@@ -120,13 +127,25 @@ class TrainingLoop:
             self.counters.seconds = seconds_before + time.monotonic() - started
             if time.monotonic() - self._last_checkpoint > self.settings.run.checkpoint_seconds:
                 self.save()
+            self._on_the_way()
             tick(self)
         self.save()
+        self._snapshots.take(self.learner, self.provenance())
 
-    def note_match(self, result: MatchResult, when: str) -> None:
-        """Keep a match's result with the run and show it in TensorBoard."""
-        self.folder.append_match({"step": self.learner.step, "when": when, **result.to_json()})
-        self._metrics.write_scalars(self.learner.step, {"evaluation/score": result.score})
+    def note_match(
+        self, result: MatchResult, when: str, conversion: Mapping[str, float] | None = None, seconds: float = 0.0
+    ) -> None:
+        """Keep a match's result with the run and show it in TensorBoard.
+
+        Args:
+            result: of the match.
+            when: `before`, `during` or `after` training.
+            conversion: share of won endings that were won, by ending.
+            seconds: that it took.
+        """
+        more = {"minutes": self.counters.seconds / 60, "seconds": seconds, "conversion": conversion or {}}
+        self.folder.append_match({"step": self.learner.step, "when": when, **result.to_json(), **more})
+        self._metrics.write_scalars(self.learner.step, match_row(result, conversion or {}, seconds))
         self._metrics.flush()
 
     def close(self) -> None:
@@ -177,6 +196,7 @@ class TrainingLoop:
             "games": str(self.counters.games),
             "positions": str(self.counters.positions),
             "seed": str(self.settings.run.seed),
+            "seconds": f"{self.counters.seconds:.1f}",
         }
 
     def _restore(self, checkpoint: Checkpoint) -> None:
@@ -190,6 +210,21 @@ class TrainingLoop:
             self.remedies.restore(state["guard"]["remedies"])
         self._generator.bit_generator.state = state["generator"]
         torch.set_rng_state(torch.frombuffer(bytearray.fromhex(state["torch_generator"]), dtype=torch.uint8))
+
+    def _on_the_way(self) -> None:
+        """The snapshot and the match that are due; a checkpoint goes before, so that a resume repeats neither."""
+        if self.learner.step == 0:
+            return  # nothing was learned yet
+        snapshot, match = self._snapshots.due(self.counters.seconds), self._match.due(self.counters.seconds)
+        if snapshot or match:
+            self.save()
+        if snapshot:
+            self._snapshots.take(self.learner, self.provenance())
+        if match:
+            started = time.monotonic()
+            result = settings_match(self.learner, self.settings)
+            conversion = settings_conversion(self.learner, self.settings)
+            self.note_match(result, "during", conversion, time.monotonic() - started)
 
     def _may_train(self) -> bool:
         if len(self.replay) < min(self.settings.replay.warmup, self.replay.capacity):

@@ -5,6 +5,7 @@ and everything up to a checkpoint is flushed before the checkpoint is written, s
 """
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -13,7 +14,9 @@ from torch.utils.tensorboard import SummaryWriter
 from agent.meter import MassReading
 from agent.rules import Termination
 from selfplay.actor import GameBatch
+from training.conversion import ENDINGS
 from training.guard import WATCHES
+from training.match import MatchResult
 from training.run_folder import RunFolder
 
 TAGS: Final[dict[str, str]] = {
@@ -60,6 +63,14 @@ TAGS: Final[dict[str, str]] = {
     "guard/alarm": "alarms that are on; docs/guard.md",
     **{f"guard/alarm/{name}": "1 while this alarm is on" for name in WATCHES},
     "evaluation/score": "share of points against the opponent of the settings, draws count half",
+    "evaluation/elo": "difference to that opponent that makes the score the expectation; none at 0 and 1",
+    "evaluation/elo_low": "lower end of its 95 % interval",
+    "evaluation/elo_high": "upper end of its 95 % interval",
+    "evaluation/seconds": "that a match during training took; they count as training",
+    **{
+        f"evaluation/conversion/{ending}": "share of won endings mated within 50 moves against a king that defends"
+        for ending in ENDINGS
+    },
 }
 """Every tag with its meaning; nothing else is logged."""
 
@@ -176,3 +187,11 @@ def mass_row(reading: MassReading, total: MassReading) -> dict[str, float]:
         "policy/invalid_mass_mean": reading.mean,
         "policy/distributions_checked": float(total.distributions),
     }
+
+
+def match_row(result: MatchResult, conversion: Mapping[str, float], seconds: float) -> dict[str, float]:
+    """The evaluation tags of a match, as far as there are values: an infinite Elo is none, nor are 0 seconds."""
+    told = result.to_json()
+    row = {f"evaluation/{key}": told[key] for key in ("score", "elo", "elo_low", "elo_high") if told[key] is not None}
+    row |= {f"evaluation/conversion/{ending}": share for ending, share in conversion.items()}
+    return row | ({"evaluation/seconds": seconds} if seconds else {})

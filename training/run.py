@@ -19,12 +19,10 @@ import kernels
 from agent.compilation import warm_up
 from agent.errors import InputError
 from agent.evaluator_choice import check_runtime
-from agent.evaluators import make_evaluator
 from agent.files import write_atomic
 from agent.meter import InvalidMassError
 from agent.network import Architecture
 from agent.networks import AnyArchitecture, AnyNetwork, make_network
-from agent.player import make_player
 from agent.search import SearchSettings
 from agent.sparse_architecture import SparseArchitecture
 from agent.weights import load_weights
@@ -38,11 +36,11 @@ from selfplay.starts import StartSettings
 from training.checkpoint import WEIGHTS, Checkpoint, newest_checkpoint
 from training.display import Display
 from training.doctor import usable_cores
-from training.learner import LearningError, resolve_device
+from training.learner import LearningError
 from training.loop import TrainingLoop
-from training.match import MatchResult, play_match
-from training.opponents import make_opponent
+from training.match import MatchResult
 from training.run_folder import RunFolder
+from training.run_match import settings_match
 from training.settings import Settings, load_settings
 
 OBJECT_STORE_BYTES: Final = 512 * 2**20
@@ -188,22 +186,9 @@ def _match(loop: TrainingLoop, display: Display, when: str) -> MatchResult | Non
     settings = loop.settings.evaluation
     if settings.games == 0:
         return None
-    torch.set_num_threads(usable_cores())
-    network = loop.learner.playing_network
-    evaluator = make_evaluator(network, resolve_device(loop.settings.learner.device))
-    player = make_player(evaluator, settings.simulations)
     title = f"{settings.games} games against {settings.opponent} {when} training"
     with display.counting(title, settings.games) as advance:
-        result = play_match(
-            player,
-            make_opponent(settings.opponent, seed=loop.settings.run.seed + 1),
-            games=settings.games,
-            seed=loop.settings.run.seed,
-            opening_plies=settings.opening_plies,
-            ply_cap=settings.ply_cap,
-            progress=advance,
-        )
-    loop.learner.network.train()
+        result = settings_match(loop.learner, loop.settings, advance)
     loop.note_match(result, when)
     display.say(f"score {when} training: {result.sentence()}")
     return result

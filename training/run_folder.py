@@ -110,8 +110,14 @@ class RunFolder:
     def first_match(self) -> MatchResult | None:
         """The match before training, if there was one."""
         path = self.path / "matches.jsonl"
-        lines = path.read_text().splitlines() if path.exists() else []
-        return MatchResult.from_json(json.loads(lines[0])) if lines else None
+        for line in path.read_text().splitlines() if path.exists() else []:
+            try:
+                row = json.loads(line)
+            except ValueError:
+                continue  # torn by a crash
+            if row["when"] == "before":
+                return MatchResult.from_json(row)
+        return None
 
     def save_game(self, number: int, record: GameRecord) -> None:
         """Write one game as PGN, with where it came from in its tags."""

@@ -33,6 +33,7 @@ class RunSettings(_Section):
     steps: int | None = Field(None, gt=0, description="Training ends after this many learner steps.")
     checkpoint_seconds: float = Field(120, gt=0, description="Between checkpoints; one more at every end.")
     keep_checkpoints: int = Field(3, ge=1, description="Older ones are deleted.")
+    snapshot_minutes: float = Field(10, ge=0, description="Of training between weights kept for a ladder; 0: none.")
 
 
 class NetworkSettings(_Section):
@@ -178,13 +179,14 @@ class GuardSettings(_Section):
 
 
 class EvaluationSettings(_Section):
-    """Matches before and after training."""
+    """Matches before, after and during training."""
 
     opponent: str = Field("random", pattern=r"^(random|greedy|alphabeta:[1-8])$", description="Or greedy, alphabeta:N.")
     games: int = Field(0, ge=0, le=100_000, description="Games before and again after; 0: none.")
     opening_plies: int = Field(4, ge=0, le=64)
     ply_cap: int = Field(300, ge=2, le=4000)
     simulations: int = Field(0, ge=0, le=100_000, description="Of the agent; 0: it looks one ply ahead.")
+    every_minutes: float = Field(0, ge=0, description="Of training between matches on the way; 0: none.")
 
 
 class LogSettings(_Section):
@@ -247,6 +249,11 @@ def load_settings(config: str | Path | None, overrides: list[str] | None = None)
         raise InputError(_sentence(error)) from error
     if settings.run.minutes is None and settings.run.steps is None:
         raise InputError("settings run.minutes and run.steps are both unset, so training would never end; set one")
+    if settings.evaluation.every_minutes and not settings.evaluation.games:
+        raise InputError(
+            f"setting evaluation.every_minutes={settings.evaluation.every_minutes:g} needs games to play; "
+            "set evaluation.games"
+        )
     return settings
 
 
