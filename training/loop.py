@@ -220,7 +220,7 @@ class TrainingLoop:
             self.save()
         if snapshot:
             self._snapshots.take(self.learner, self.provenance())
-        if match:
+        if match and self.progress < 1.0:  # else the one after training says it
             started = time.monotonic()
             result = settings_match(self.learner, self.settings)
             conversion = settings_conversion(self.learner, self.settings)

@@ -186,6 +186,7 @@ def _match(loop: TrainingLoop, display: Display, when: str) -> MatchResult | Non
     settings = loop.settings.evaluation
     if settings.games == 0:
         return None
+    torch.set_num_threads(usable_cores())
     title = f"{settings.games} games against {settings.opponent} {when} training"
     with display.counting(title, settings.games) as advance:
         result = settings_match(loop.learner, loop.settings, advance)

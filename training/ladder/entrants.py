@@ -18,7 +18,7 @@ class Snapshot:
     """Weights of a run at one time."""
 
     name: str
-    """`step-00001200`."""
+    """`step 1200`."""
     key: str
     """Fingerprint of the weights: what results are kept by, for a name may come to mean others."""
     step: int
@@ -48,7 +48,7 @@ def find_snapshots(run: Path, most: int, say: Callable[[str], None]) -> list[Sna
         seconds = weights.provenance.get("seconds")
         key = identity(weights).split()[0]
         minutes = None if seconds is None else float(seconds) / 60
-        found.setdefault(key, Snapshot(f"step-{step:08d}", key, step, minutes, weights))
+        found.setdefault(key, Snapshot(f"step {step}", key, step, minutes, weights))
     if not found:
         raise InputError(
             f"run '{run}' has no snapshot to rate; let it train with run.snapshot_minutes above 0, or to a checkpoint"
