@@ -83,6 +83,11 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
         ("benchmark chess", "Invalid value for .*chess"),
         ("evaluate --games 0", "Invalid value for '--games'.*0"),
         ("evaluate --opponent nobody", "'nobody'"),
+        ("evaluate --sprt 50", "--sprt '50' makes no test .there is no colon.; write 0:50"),
+        ("evaluate --conversion --opponent greedy", "--conversion plays no match, so --opponent 'greedy' has no use"),
+        ("evaluate --conversion --sprt 0:50", "so --sprt '0:50' has no use"),
+        ("ladder", "Missing argument 'RUN'"),
+        ("ladder nobody", "run 'nobody' does not exist; none in runs/ yet"),
         ("evaluate --weights missing.safetensors", "weights file 'missing.safetensors' does not exist"),
         ("train learner.batchsize=3", "unknown setting 'learner.batchsize'; did you mean 'learner.batch_size'?"),
         ("train learner.batch_size=0", "setting learner.batch_size=0 is refused"),
@@ -124,7 +129,7 @@ def test_taken_port(capsys: pytest.CaptureFixture[str], taken_port: int) -> None
 def test_without_arguments_the_verbs_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert zeromass.main([]) == 0
     told = capsys.readouterr().out
-    for verb in ("train", "play", "uci", "evaluate", "monitor", "doctor", "benchmark"):
+    for verb in ("train", "play", "uci", "evaluate", "ladder", "monitor", "doctor", "benchmark"):
         assert re.search(rf"^  {verb} ", told, re.MULTILINE)
 
 
