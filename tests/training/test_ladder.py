@@ -16,6 +16,7 @@ from agent.networks import make_network
 from agent.player import Player
 from agent.sparse_architecture import SparseArchitecture
 from agent.weights import save_weights
+from training.conversion import Conversion, conversions
 from training.ladder import command
 from training.ladder.entrants import evenly, find_snapshots, schedule
 from training.ladder.plot import plot_of, ticks
@@ -150,11 +151,10 @@ def test_an_interrupted_ladder_goes_on_and_plays_no_game_twice(
 def test_endings_are_shown_once(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "play_games", Arena())
     shown: list[int] = []
-    real = command.conversions
 
-    def count(player: Player, *, games: int, seed: int) -> object:
+    def count(player: Player, *, games: int, seed: int) -> list[Conversion]:
         shown.append(games)
-        return real(player, games=games, seed=seed)
+        return conversions(player, games=games, seed=seed)
 
     monkeypatch.setattr(command, "conversions", count)
     words = ["ladder", "it", "--simulations", "2", "--games", "2", "--against", "", "--conversions"]
