@@ -17,12 +17,12 @@ from agent.opponent import find_weights, identity
 from agent.play.provenance import GUMBEL, Source
 from agent.player import Player, PolicyPlayer, make_player
 from agent.weights import Weights, load_weights
+from selfplay.book import PLIES
 from training.conversion import Conversion, conversions
 from training.display import Display
 from training.learner import resolve_device
 from training.match import MatchResult, play_match
 from training.match_pgn import MatchRecorder
-from training.openings import PLIES
 from training.opponents import ENGINE_SECONDS, EnginePlayer, anchor_of, make_opponent
 from training.sequential import play_sequential_match
 from training.sprt import read_sprt

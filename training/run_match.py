@@ -12,7 +12,6 @@ from training.learner import Learner, resolve_device
 from training.match import MatchResult, play_match
 from training.opponents import make_opponent
 from training.settings import Settings
-from training.snapshots import network_to_play
 
 CONVERSION_GAMES: Final = 10
 """Starts of each won ending in a match during training."""
@@ -22,7 +21,7 @@ def settings_match(learner: Learner, settings: Settings, progress: Callable[[int
     """Play `evaluation.games` games with the learner's weights as they are now; nothing of the learner changes."""
     evaluation = settings.evaluation
     return play_match(
-        _player(network_to_play(learner), settings),
+        _player(learner.playing_network, settings),
         make_opponent(evaluation.opponent, seed=settings.run.seed + 1),
         games=evaluation.games,
         seed=settings.run.seed,
@@ -34,7 +33,7 @@ def settings_match(learner: Learner, settings: Settings, progress: Callable[[int
 
 def settings_conversion(learner: Learner, settings: Settings) -> dict[str, float]:
     """Share of won endings that the learner's weights mate, by ending, against a king that defends."""
-    player = _player(network_to_play(learner), settings)
+    player = _player(learner.playing_network, settings)
     return shares(conversions(player, games=CONVERSION_GAMES, seed=settings.run.seed, defenders=("king",)))
 
 

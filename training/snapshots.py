@@ -7,7 +7,6 @@ end. A checkpoint goes before each, so whoever resumes goes on from there and ta
 from collections.abc import Mapping
 from pathlib import Path
 
-from agent.networks import AnyNetwork
 from agent.weights import save_weights
 from training.learner import Learner
 
@@ -58,18 +57,13 @@ class Snapshots:
         return self._every.due(seconds)
 
     def take(self, learner: Learner, provenance: Mapping[str, str]) -> Path | None:
-        """Write the present weights; None where the settings want no snapshots."""
+        """Write the weights that play now; None where the settings want no snapshots."""
         if not self._wanted:
             return None
         path = snapshot_path(self._run, learner.step)
         path.parent.mkdir(exist_ok=True)
-        save_weights(path, network_to_play(learner), provenance)
+        save_weights(path, learner.playing_network, provenance)
         return path
-
-
-def network_to_play(learner: Learner) -> AnyNetwork:
-    """The weights that play, as snapshots and matches use them: the one place that chooses."""
-    return learner.network
 
 
 def snapshot_path(run: Path, step: int) -> Path:

@@ -7,9 +7,9 @@ import chess.pgn
 import pytest
 
 import zeromass
+from selfplay.book import PLIES
 from training.evaluation import anchored, anchored_sentence
 from training.match import MatchResult
-from training.openings import PLIES
 from training.opponents import anchor_of
 
 
