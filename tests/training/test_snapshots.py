@@ -103,7 +103,7 @@ def test_every_snapshot_on_the_way_has_a_checkpoint_before_it(tmp_path: Path) ->
 
 
 def test_matches_on_the_way_are_kept_and_shown(tmp_path: Path) -> None:
-    train(tmp_path, 2, *MATCHES)
+    train(tmp_path, 4, *MATCHES)
     rows = [json.loads(line) for line in (tmp_path / "it" / "matches.jsonl").read_text().splitlines()]
     assert rows
     for row in rows:
