@@ -197,6 +197,7 @@ class TrainingLoop:
             "positions": str(self.counters.positions),
             "seed": str(self.settings.run.seed),
             "seconds": f"{self.counters.seconds:.1f}",
+            **({"began_with": Path(began).name} if (began := self.settings.network.weights) else {}),
         }
 
     def _restore(self, checkpoint: Checkpoint) -> None:

@@ -169,14 +169,17 @@ def run_training(
 
 def _network(settings: Settings, folder: RunFolder, checkpoint: Checkpoint | None) -> AnyNetwork:
     architecture = architecture_of(settings)
-    if checkpoint is None:
+    if checkpoint is None and settings.network.weights is None:
         return make_network(architecture)
-    assert checkpoint.path is not None  # it was read
-    network = load_weights(checkpoint.path / WEIGHTS).network
+    path = Path(settings.network.weights or "")
+    if checkpoint is not None:
+        assert checkpoint.path is not None  # it was read
+        path = checkpoint.path / WEIGHTS
+    network = load_weights(path).network
     if network.architecture != architecture:
         raise InputError(
-            f"checkpoint '{checkpoint.path}' holds {network.architecture}, the settings ask for {architecture}; "
-            "a resumed run keeps its network"
+            f"'{path}' holds {network.architecture}, the settings ask for {architecture}; "
+            "a run keeps the network that it begins or goes on with"
         )
     return network
 

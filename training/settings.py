@@ -40,6 +40,7 @@ class NetworkSettings(_Section):
     """Which network, and how large."""
 
     kind: Literal["residual", "sparse"] = Field("residual", description="residual for GPUs, sparse for CPUs.")
+    weights: str | None = Field(None, min_length=1, description="Begin with this file's weights; None: by chance.")
     blocks: int = Field(3, ge=0, le=80, description="Of the residual network.")
     channels: int = Field(32, ge=8, le=1024, description="Of the residual network.")
     width: int = Field(256, ge=64, le=4096, multiple_of=64, description="First layer of the sparse network.")

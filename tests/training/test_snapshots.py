@@ -134,8 +134,8 @@ def test_snapshots_and_matches_leave_no_trace_in_what_is_learned(tmp_path: Path)
         assert torch.equal(tensor, watched.learner.network.state_dict()[name]), name
     assert plain.learner.network.training
     assert watched.learner.network.training
-    for key, array in plain.learner.optimizer_arrays().items():
-        assert np.array_equal(array, watched.learner.optimizer_arrays()[key])
+    for key, array in plain.learner.state_arrays().items():
+        assert np.array_equal(array, watched.learner.state_arrays()[key])
 
 
 def test_matches_on_the_way_need_games() -> None:

@@ -1,0 +1,58 @@
+"""A run may begin with the weights of a file: they are what it starts from, and their name stays with what it makes."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+import zeromass
+from agent.sparse_architecture import SparseArchitecture
+from agent.sparse_network import SparseNetwork
+from agent.weights import load_weights, save_weights
+from training.checkpoint import newest_checkpoint
+
+TINY = [
+    "run.minutes=null",
+    "run.steps=1",
+    "run.name=it",
+    "network.kind=sparse",
+    "network.width=64",
+    "network.hidden=32",
+    "selfplay.actors=0",
+    "selfplay.games=8",
+    "selfplay.ply_cap=12",
+    "learner.batch_size=32",
+    "learner.learning_rate=1e-9",
+    "learner.final_learning_rate=0",
+    "replay.warmup=64",
+    "evaluation.games=0",
+]
+
+
+def train(*settings: str) -> int:
+    return zeromass.main(["train", *TINY, *settings])
+
+
+@pytest.fixture
+def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(99)
+    path = tmp_path / "before.safetensors"
+    save_weights(path, SparseNetwork(SparseArchitecture(width=64, hidden=32)), {})
+    return path
+
+
+def test_training_begins_with_the_file(weights: Path) -> None:
+    assert train(f"network.weights={weights}") == 0
+    path, _, _ = newest_checkpoint(Path("runs/it/checkpoints"))
+    after = load_weights(path / "weights.safetensors")
+    before = load_weights(weights).network.state_dict()
+    assert all(torch.allclose(before[name], tensor, atol=1e-6) for name, tensor in after.network.state_dict().items())
+    assert after.provenance["began_with"] == "before.safetensors"
+
+
+def test_a_file_of_another_network_is_refused(weights: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train(f"network.weights={weights}", "network.width=128") == 2
+    sentence = capsys.readouterr().err
+    assert f"'{weights}' holds" in sentence
+    assert "a run keeps the network that it begins or goes on with" in sentence
