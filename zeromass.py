@@ -208,6 +208,31 @@ def monitor(
 
 
 @app.command()
+def status(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Name or folder.")],
+    follow: Annotated[bool, typer.Option("--follow", help="Refresh until the run ends, or Ctrl-C.")] = False,
+    as_json: _Json = False,
+) -> int:
+    """Say whether a run is healthy, and if not, why and what to do (exit code 1)."""
+    if follow and as_json:
+        raise InputError("--follow and --json exclude each other; give one")
+    from training.watching.status import status_command
+
+    return status_command(run, follow, as_json)
+
+
+@app.command()
+def report(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Name or folder.")],
+    out: Annotated[Path | None, typer.Option(help="Write it there; default: report.html in the run folder.")] = None,
+) -> int:
+    """Write a run as one HTML page to send to a colleague: curves, ladder, games, settings."""
+    from training.watching.report import report_command
+
+    return report_command(run, out)
+
+
+@app.command()
 def doctor(as_json: _Json = False) -> int:
     """Say what this machine has, which path each part takes and why, and what would limit a run."""
     from training.doctor import doctor_command

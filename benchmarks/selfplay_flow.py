@@ -89,6 +89,11 @@ class WatchedPool:
         """See `Pool`."""
         return self._pool.actors
 
+    @property
+    def batch_fill(self) -> float | None:
+        """See `Pool`."""
+        return self._pool.batch_fill
+
     def publish(self, weights: Weights, version: int) -> None:
         """See `Pool`."""
         self._published[version] = started = perf_counter()

@@ -13,6 +13,7 @@ import kernels
 from agent.evaluator import Evaluator
 from agent.evaluator_choice import AUTO
 from agent.evaluators import make_evaluator
+from agent.memory import peak_memory
 from agent.networks import AnyArchitecture, make_network
 from selfplay.generator import Generator, GeneratorSettings, GeneratorStatistics
 from selfplay.inference import InferenceHandle, RemoteEvaluator
@@ -39,6 +40,10 @@ class GameBatch:
     """Seconds between the call before and this one: sending, loading weights, waiting; 0 in the first call."""
     loading: float = 0.0
     """Seconds of these that went into loading weights."""
+    memory: float = 0.0
+    """MiB that the process held at most so far."""
+    place: int = 0
+    """Of the actor in its pool; a replacement takes over the place."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +114,7 @@ class GamePlayer:
         launches = dict(Counter(kernels.launches()) - before)
         statistics = self._generator.take_statistics()
         self._ended = perf_counter()
-        return GameBatch(self._stream, self.version, records, statistics, launches, away, loading)
+        return GameBatch(self._stream, self.version, records, statistics, launches, away, loading, peak_memory())
 
 
 class GameActor:

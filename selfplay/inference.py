@@ -10,6 +10,7 @@ An answer may come from newer weights than were asked for, even within one searc
 oldest version that had a say in a ply.
 """
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -99,6 +100,34 @@ def start_inference(
         "max_task_retries": -1,
     }
     return cast(Any, ray.remote)(**options)(InferenceActor).remote(architecture, settings, reduced)
+
+
+class FillGauge:
+    """How full the inference actor's batches are, asked without waiting for the answer.
+
+    Args:
+        batch_size: a full batch.
+    """
+
+    def __init__(self, batch_size: int) -> None:
+        self._batch_size = batch_size
+        self._asked: ray.ObjectRef[tuple[int, int, int]] | None = None
+        self._batches, self._positions = 0, 0
+
+    def read(self, actor: InferenceHandle) -> float | None:
+        """Share of a full batch, between the last two answers; None before there are two, or without a batch since."""
+        fill = None
+        if self._asked is not None:
+            ready, _ = ray.wait([self._asked], timeout=0)
+            if not ready:
+                return None
+            with contextlib.suppress(ray.exceptions.RayError):  # it died: its replacement counts anew
+                _, batches, positions = ray.get(self._asked)
+                if batches > self._batches:
+                    fill = (positions - self._positions) / (batches - self._batches) / self._batch_size
+                self._batches, self._positions = batches, positions
+        self._asked = actor.statistics.remote()
+        return fill
 
 
 class RemoteEvaluator(Evaluator):

@@ -5,6 +5,7 @@ and waits, so a slow learner is never flooded; nothing polls.
 """
 
 import time
+from dataclasses import replace
 from typing import Final, Protocol, cast
 
 import ray
@@ -12,7 +13,7 @@ from ray.exceptions import RayActorError, RayTaskError
 
 from agent.meter import InvalidMassError
 from selfplay.actor import ActorSettings, GameActor, GameBatch, GamePlayer, Weights
-from selfplay.inference import InferenceSettings, start_inference
+from selfplay.inference import FillGauge, InferenceSettings, start_inference
 from selfplay.variations import Variations
 
 IN_FLIGHT: Final = 2
@@ -37,6 +38,11 @@ class Pool(Protocol):
     @property
     def actors(self) -> int:
         """Actors alive."""
+        ...
+
+    @property
+    def batch_fill(self) -> float | None:
+        """Positions a batch of the inference actor, as a share of its batch size; None where there is none (yet)."""
         ...
 
     def publish(self, weights: Weights, version: int) -> None:
@@ -67,6 +73,7 @@ class LocalPool:
         self.restarts = 0
         self.streams = first_stream + 1
         self.actors = 1
+        self.batch_fill = None
         self._player = GamePlayer(settings, first_stream)
 
     def publish(self, weights: Weights, version: int) -> None:
@@ -115,6 +122,7 @@ class RayPool:
         self._variations: Variations | None = None
         self._calls: dict[ray.ObjectRef[GameBatch], ray.actor.ActorHandle[GameActor]] = {}
         self._inference = None
+        self._fill = None if inference is None else FillGauge(inference.batch_size)
         if inference is not None:
             self._inference = start_inference(
                 settings.architecture, inference, callers=actors, reduced=settings.reduced
@@ -125,6 +133,11 @@ class RayPool:
     def actors(self) -> int:
         """Actors alive."""
         return len(self._actors)
+
+    @property
+    def batch_fill(self) -> float | None:
+        """See `Pool`; of the time since it was last asked for, a moment late, for nobody waits for the answer."""
+        return None if self._fill is None else self._fill.read(self._inference)
 
     def publish(self, weights: Weights, version: int) -> None:
         """Put the weights into the object store once; calls from now on name them."""
@@ -182,7 +195,7 @@ class RayPool:
             self._replace(actor)
             return None
         self._call(actor)
-        return batch
+        return replace(batch, place=self._actors.index(actor))
 
     def _replace(self, actor: "ray.actor.ActorHandle[GameActor]") -> None:
         self._calls = {call: other for call, other in self._calls.items() if other is not actor}

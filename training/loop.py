@@ -32,6 +32,7 @@ from training.settings import Settings
 from training.snapshots import Every, Snapshots
 from training.spread import POSITIONS, value_spread
 from training.targets import targets
+from training.watching.watch import Watch
 
 ENTRIES_PER_PLY: Final = 40
 """Policy entries that the replay has room for: positions of self-play have 30 to 35 legal moves on average."""
@@ -83,6 +84,7 @@ class TrainingLoop:
         if checkpoint is not None:
             self._restore(checkpoint)
         self._metrics = Metrics(folder, None if checkpoint is None else self.learner.step)
+        self.watch = Watch(settings, folder, self._metrics.events)
         self._tally = GameTally()
         self._mass = MassReading()
         self._last_checkpoint = time.monotonic()
@@ -115,20 +117,27 @@ class TrainingLoop:
         seconds_before, started = self.counters.seconds, time.monotonic()
         self._last_checkpoint = started
         pool.vary(self.remedies.variations)
+        self.watch.begin(self.learner.step)
+        spending = self.watch.stopwatch.spending
         pool.publish(self.learner.published(), self.counters.version)
         if self.learner.step == 0:
             self._snapshots.take(self.learner, self.provenance())
         while self.progress < 1.0 and not stop():
-            for batch in pool.collect(wait=not self._may_train()):
-                self._ingest(batch)
+            for batch in self.watch.collect(pool, wait=not self._may_train()):
+                with spending("ingesting"):
+                    self._ingest(batch)
             self.counters.streams = pool.streams
             if self._may_train():
                 self._train(pool)
             self.counters.seconds = seconds_before + time.monotonic() - started
             if time.monotonic() - self._last_checkpoint > self.settings.run.checkpoint_seconds:
-                self.save()
-            self._on_the_way()
+                with spending("saving"):
+                    self.save()
+            with spending("evaluating"):
+                self._on_the_way()
             tick(self)
+        self.watch.draw(self.learner, last=True)
+        self.watch.end()
         self.save()
         self._snapshots.take(self.learner, self.provenance())
 
@@ -236,6 +245,7 @@ class TrainingLoop:
     def _ingest(self, batch: GameBatch) -> None:
         learner = self.settings.learner
         self._tally.add(batch, self.counters.version)
+        self.watch.batch(batch, self.counters.version)
         self.selfplay_launches.update(batch.launches)
         self._mass.add(batch.statistics.mass)
         self.counters.mass.add(batch.statistics.mass)
@@ -249,6 +259,7 @@ class TrainingLoop:
             if not self.replay.add(record, target):
                 continue
             self.guard.game(record, self.learner.step)
+            self.watch.game(record)
             if self.counters.games % self.settings.log.pgn_every == 0:
                 self.folder.save_game(self.counters.games, record)
             self.counters.games += 1
@@ -256,10 +267,12 @@ class TrainingLoop:
 
     def _train(self, pool: Pool) -> None:
         """Steps until the next version is due or games are needed."""
-        settings = self.settings.learner
+        settings, spending = self.settings.learner, self.watch.stopwatch.spending
         while self._may_train() and self.progress < 1.0:
-            batch = self.replay.sample(settings.batch_size, self._generator)
-            self.learner.train(batch, progress=self.progress)
+            with spending("sampling"):
+                batch = self.replay.sample(settings.batch_size, self._generator)
+            with spending("learning"):
+                self.learner.train(batch, progress=self.progress)
             self.guard.batch(batch)
             reading = self.learner.meter.take()
             self._mass.add(reading)
@@ -268,7 +281,8 @@ class TrainingLoop:
                 self._log(batch, pool)
             if self.learner.step % settings.publish_steps == 0:
                 self.counters.version += 1
-                pool.publish(self.learner.published(), self.counters.version)
+                with spending("publishing"):
+                    pool.publish(self.learner.published(), self.counters.version)
                 break
 
     def _log(self, batch: Batch, pool: Pool) -> None:
@@ -284,12 +298,15 @@ class TrainingLoop:
             "replay/age": self.counters.version - self.replay.mean_version(),
             "replay/reuse": self.learner.step * self.settings.learner.batch_size / max(self.replay.added, 1),
             "learner/learning_rate": self.learner.learning_rate(self.progress),
-            "learner/steps_per_second": self.settings.log.steps / self._tally.seconds,
             "system/workers_alive": float(pool.actors),
             "system/restarts": float(pool.restarts),
             **judged,
+            **self.watch.row(pool, self.learner, batch.positions),
         }
-        self._metrics.write(self.learner.step, row)
+        with self.watch.stopwatch.spending("writing"):
+            self._metrics.write(self.learner.step, row)
+            self.watch.written(row)
+        self.watch.draw(self.learner)
         self.recent = row
         self._tally, self._mass = GameTally(), MassReading()
         for text in news:

@@ -35,7 +35,7 @@ class Loss(NamedTuple):
     total: Tensor
     """Scalar to differentiate."""
     parts: dict[str, Tensor]
-    """Detached scalars by tag, as in `training.metrics.TAGS`."""
+    """Detached scalars by tag, as in `training.watching.tags`."""
 
 
 def actor_critic_loss(

@@ -8,9 +8,13 @@ from pathlib import Path
 
 from agent.errors import InputError
 from agent.runs import RUNS, find_run
+from training.watching.health import judge
+from training.watching.rows import read_rows
 
 HOST = "127.0.0.1"
 DEFAULT_PORT = 6006
+SHOWN = 10
+"""Runs that are listed."""
 
 
 def monitor_command(run: str | None, port: int | None, runs: Path = RUNS) -> int:
@@ -23,10 +27,27 @@ def monitor_command(run: str | None, port: int | None, runs: Path = RUNS) -> int
     if run is None and not runs.is_dir():
         raise InputError(f"folder '{runs}' with runs does not exist; start one with zeromass train")
     address = start_tensorboard(folder, port, say=lambda line: print(line, flush=True))
-    print(f"TensorBoard shows {folder} at {address}\nPress Ctrl-C to stop it.", flush=True)
+    for line in runs_found(folder):
+        print(line, flush=True)
+    print(f"TensorBoard shows {folder} at {address}", flush=True)
+    print(f"The dashboard is {address}#custom_scalars\nPress Ctrl-C to stop it.", flush=True)
     with contextlib.suppress(KeyboardInterrupt):  # the way to end it, so no failure
         threading.Event().wait()
     return 0
+
+
+def runs_found(folder: Path) -> list[str]:
+    """A line about each of the newest runs in `folder`, or about the run that `folder` is."""
+    found = [path.parent for path in (folder / "settings.yaml", *folder.glob("*/settings.yaml")) if path.exists()]
+    newest = sorted(found, key=lambda run: run.stat().st_mtime, reverse=True)
+    lines = []
+    for run in newest[:SHOWN]:
+        rows = read_rows(run / "log.jsonl")
+        step = f"step {rows[-1]['step']:,}" if rows else "no rows yet"
+        lines.append(f"{run.name}: {step}; {judge(rows).verdict}")
+    if len(newest) > SHOWN:
+        lines.append(f"and {len(newest) - SHOWN} older ones")
+    return lines or [f"no runs in {folder} yet; they are shown as they come"]
 
 
 def start_tensorboard(folder: Path, port: int | None, say: Callable[[str], None]) -> str:

@@ -42,6 +42,7 @@ from training.match import MatchResult
 from training.run_folder import RunFolder
 from training.run_match import settings_match
 from training.settings import Settings, load_settings
+from training.watching.ray_gauges import RayGauges
 
 OBJECT_STORE_BYTES: Final = 512 * 2**20
 """Of a local Ray: games and weights in flight need a few MB; Ray's default would take 30 % of the memory."""
@@ -70,6 +71,10 @@ class Summary:
     """Of the guard that were on at the end."""
     guard: list[dict[str, Any]]
     """What the guard said and did since the start of the run: `step`, `text`."""
+    writing_seconds: float
+    """Spent on rows, pictures and text since the last start."""
+    writing_share: float
+    """That, of the time spent training since then."""
 
     def to_json(self) -> str:
         """For `summary.json` in the run folder."""
@@ -141,6 +146,8 @@ def run_training(
         torch.set_num_threads(settings.learner.threads)
         with _stop_on_signals() as stopped, _pool(settings, loop, cluster, display) as pool, display.training():
             kernels.reset_launches()
+            if cluster is not None:
+                loop.watch.gauges = RayGauges(folder.path.name)
             loop.run(pool, stop=stopped.is_set, tick=display.tick)
             learner_kernels = kernels.launches()
         after = None if stopped.is_set() else _match(loop, display, "after")
@@ -162,6 +169,8 @@ def run_training(
         learner_kernels=learner_kernels,
         alarms=sorted(loop.guard.alarms),
         guard=[asdict(news) for news in loop.remedies.news],
+        writing_seconds=loop.watch.seconds,
+        writing_share=loop.watch.share,
     )
     write_atomic(folder.path / "summary.json", summary.to_json().encode())
     return summary

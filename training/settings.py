@@ -194,6 +194,7 @@ class LogSettings(_Section):
     """What is written while training."""
 
     steps: int = Field(10, ge=1, description="Learner steps between rows of log.jsonl and TensorBoard.")
+    pictures_minutes: float = Field(5, ge=0, description="Between pictures, texts and histograms in TensorBoard.")
     pgn_every: int = Field(200, ge=1, description="Every so many games one is kept as PGN.")
 
 

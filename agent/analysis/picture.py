@@ -1,6 +1,5 @@
 """Analysis as a picture: the value over the game, and the board where most was given away. SVG, or PNG by resvg."""
 
-import re
 from pathlib import Path
 from typing import Final
 
@@ -8,11 +7,11 @@ import chess
 import chess.svg
 
 from agent.analysis.analyse import Judged
+from agent.drawing import board_at, document, text, to_png
 from agent.engine.report import Line
 from agent.errors import InputError
 from agent.files import write_atomic
 
-_STYLE: Final = 'font-family="Helvetica,Arial,DejaVu Sans,sans-serif"'
 _COLOURS: Final = {"blunder": "#d1242f", "mistake": "#bf3989", "inaccuracy": "#bf8700"}
 _BOARD, _WIDTH, _HEIGHT = 360, 980, 430
 _LEFT, _RIGHT, _TOP, _BOTTOM = 420, 960, 60, 380
@@ -43,9 +42,9 @@ def picture_of_position(board: chess.Board, lines: tuple[Line, ...], sans: list[
             width = max(1.0, 330 * share)
             rows.append(f'<rect x="{_LEFT + 70}" y="{y + low}" width="{width:.1f}" height="9" fill="{colour}"/>')
         value = f"mate {line.mate_in}" if line.mate_in is not None else f"{line.score:+.2f}"
-        rows.append(_text(_LEFT, y + 15, san, bold=place == 0))
-        rows.append(_text(_LEFT + 410, y + 15, value))
-    rows.append(_text(_LEFT, _BOTTOM + 20, "grey: prior, blue: after search, right: expected score", 12))
+        rows.append(text(_LEFT, y + 15, san, bold=place == 0))
+        rows.append(text(_LEFT + 410, y + 15, value))
+    rows.append(text(_LEFT, _BOTTOM + 20, "grey: prior, blue: after search, right: expected score", 12))
     return _document(_board(board, arrows, ""), "".join(rows), title)
 
 
@@ -59,9 +58,7 @@ def write_picture(path: Path, svg: str) -> None:
         raise InputError(f"picture '{path}' must end in .svg or .png")
     content = svg.encode()
     if path.suffix.lower() == ".png":
-        import resvg_py  # a compiled library; not before it is needed
-
-        content = bytes(resvg_py.svg_to_bytes(svg_string=svg, zoom=2))
+        content = to_png(svg, zoom=2)
     try:
         write_atomic(path, content)
     except OSError as error:
@@ -69,18 +66,12 @@ def write_picture(path: Path, svg: str) -> None:
 
 
 def _document(left: str, right: str, title: str) -> str:
-    head = _text(_LEFT, 32, title, 16, bold=True)
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
-        f'viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" height="{_HEIGHT}">'
-        f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="white"/>{left}{head}{right}</svg>\n'
-    )
+    return document(_WIDTH, _HEIGHT, left + text(_LEFT, 32, title, 16, bold=True) + right)
 
 
 def _board(board: chess.Board, arrows: list[chess.svg.Arrow], told: str) -> str:
-    drawn = chess.svg.board(board, arrows=arrows, size=_BOARD, flipped=board.turn == chess.BLACK)
-    placed = re.sub(r"<svg ", '<svg x="20" y="25" ', drawn, count=1)
-    return placed + _text(20, _BOARD + 50, told)
+    drawn = board_at(20, 25, _BOARD, board, arrows, flipped=board.turn == chess.BLACK)
+    return drawn + text(20, _BOARD + 50, told)
 
 
 def _curve(judged: list[Judged]) -> str:
@@ -99,7 +90,7 @@ def _curve(judged: list[Judged]) -> str:
         f'<line x1="{_LEFT}" y1="{middle}" x2="{_RIGHT}" y2="{middle}" stroke="#8c959f"/>',
         f'<polyline points="{points}" fill="none" stroke="#1f6feb" stroke-width="2"/>',
         *(
-            _text(_LEFT - 6, y + 4, words, 11, anchor="end")
+            text(_LEFT - 6, y + 4, words, 11, anchor="end")
             for y, words in ((_TOP, "+1"), (middle, "0"), (_BOTTOM, "-1"))
         ),
     ]
@@ -107,19 +98,11 @@ def _curve(judged: list[Judged]) -> str:
         if move.verdict:
             x, y = place(move)
             parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4.5" fill="{_COLOURS[move.verdict]}"/>')
-    parts.append(_text(_LEFT, _BOTTOM + 20, "expected score for White, ply by ply", 12))
+    parts.append(text(_LEFT, _BOTTOM + 20, "expected score for White, ply by ply", 12))
     x = _LEFT + 240
     for name, colour in _COLOURS.items():
         parts.append(
-            f'<circle cx="{x}" cy="{_BOTTOM + 16}" r="4.5" fill="{colour}"/>{_text(x + 9, _BOTTOM + 20, name, 12)}'
+            f'<circle cx="{x}" cy="{_BOTTOM + 16}" r="4.5" fill="{colour}"/>{text(x + 9, _BOTTOM + 20, name, 12)}'
         )
         x += 95
     return "".join(parts)
-
-
-def _text(x: float, y: float, words: str, size: int = 14, *, bold: bool = False, anchor: str = "start") -> str:
-    safe = words.replace("&", "&amp;").replace("<", "&lt;")
-    weight = ' font-weight="bold"' if bold else ""
-    return (
-        f'<text x="{x}" y="{y}" font-size="{size}" text-anchor="{anchor}"{weight} fill="#24292f" {_STYLE}>{safe}</text>'
-    )

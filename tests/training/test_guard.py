@@ -23,10 +23,10 @@ from tests.selfplay.shuffler import shuffled_games
 from tests.training import golden
 from tests.training.records import record
 from training.guard import AHEAD, HELD, WATCHES, Guard, game_facts, side_ahead
-from training.metrics import TAGS
 from training.replay import Batch
 from training.settings import GuardSettings
 from training.spread import value_spread
+from training.watching.tags import TAGS
 
 SETTINGS = GuardSettings(games=100, least_games=30, rows=10, least_rows=5, grace_games=0)
 HEALTHY = {"loss/value": 0.5, "policy/entropy": 2.0}
