@@ -9,12 +9,12 @@ _CHARTS: Final[dict[str, dict[str, list[str]]]] = {
     HEALTH: {
         "Strength: Elo against the opponent": ["evaluation/elo", "evaluation/elo_low", "evaluation/elo_high"],
         "Losses": ["loss/total", "loss/policy", "loss/value"],
-        "Mass on illegal moves: ours (0) and what wrong masks leak": [
+        "Mass on illegal moves: ours, and wrong masks": [
             "policy/invalid_mass_max",
             "leak/multiplied_mean",
             "leak/unmasked_mean",
         ],
-        "Decisive games": ["selfplay/decisive", "selfplay/unique_openings"],
+        "Decisive games": ["selfplay/decisive"],
         "Throughput: positions a second": ["selfplay/positions_per_second"],
     },
     "Where the time goes": {
@@ -35,6 +35,7 @@ _CHARTS: Final[dict[str, dict[str, list[str]]]] = {
     "Games": {
         "Results": ["selfplay/white_wins", "selfplay/draws", "selfplay/black_wins"],
         "Resigned wrongly": ["selfplay/resigned_wrongly"],
+        "Variety": ["selfplay/unique_openings"],
         "Why games end": ["selfplay/termination/.*"],
         "Length in plies": ["selfplay/length"],
         "Games a second": ["selfplay/games_per_second"],
