@@ -72,7 +72,7 @@ class Summary:
     guard: list[dict[str, Any]]
     """What the guard said and did since the start of the run: `step`, `text`."""
     writing_seconds: float
-    """Spent on rows, pictures and text since the last start."""
+    """Processor time spent on rows, pictures and text since the last start."""
     writing_share: float
     """That, of the time spent training since then."""
 

@@ -223,7 +223,7 @@ _SCALARS: Final = (
     Tag("time/saving", "share of the learner's time: checkpoints", "share"),
     Tag(
         "time/writing",
-        "share of the learner's time: all of what you see here, pictures included",
+        "share of the learner's time: all of what you see here, pictures included; in processor time",
         "share",
         high=0.01,
         sickness=OVERHEAD,

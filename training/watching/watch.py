@@ -163,7 +163,7 @@ class Watch:
 
     @property
     def seconds(self) -> float:
-        """Spent on rows, pictures and text since training began."""
+        """Processor time spent on rows, pictures and text since training began."""
         return self.stopwatch.total["writing"]
 
     @property
