@@ -33,7 +33,7 @@ def train(
     cluster: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Join this Ray cluster.")] = None,
 ) -> int:
     """Train by self-play; Ctrl-C ends in a checkpoint."""
-    from training.run import train_command
+    from training.train import train_command
 
     config, overrides = split_arguments(arguments or [])
     return train_command(config, overrides, resume, cluster)

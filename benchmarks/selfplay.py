@@ -31,9 +31,10 @@ from benchmarks.selfplay_flow import Flow, WatchedPool, targets_by
 from benchmarks.selfplay_plain import PlainProcesses, Played
 from selfplay.actor import Weights
 from selfplay.pool import RayPool
+from training.cluster import start_ray
 from training.loop import TrainingLoop, make_replay
 from training.replay import Replay
-from training.run import actor_settings_of, architecture_of, start_ray
+from training.run import actor_settings_of, architecture_of
 from training.run_folder import RunFolder
 from training.settings import Settings, load_settings
 

@@ -1,5 +1,6 @@
 """The Ray actor around a generator, and what it reports."""
 
+import socket
 import warnings
 from collections import Counter
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from agent.evaluators import make_evaluator
 from agent.memory import peak_memory
 from agent.networks import AnyArchitecture, make_network
 from selfplay.generator import Generator, GeneratorSettings, GeneratorStatistics
+from selfplay.identity import Identity, check_identity
 from selfplay.inference import InferenceHandle, RemoteEvaluator
 from selfplay.inference import Weights as Weights
 from selfplay.record import GameRecord
@@ -124,9 +126,17 @@ class GameActor:
         settings: of the player.
         stream: of its generator.
         inference: the inference actor to ask; None: it evaluates the network itself.
+        expected: of the process that started it; None: it is not checked.
     """
 
-    def __init__(self, settings: ActorSettings, stream: int, inference: InferenceHandle | None = None) -> None:
+    def __init__(
+        self,
+        settings: ActorSettings,
+        stream: int,
+        inference: InferenceHandle | None = None,
+        expected: Identity | None = None,
+    ) -> None:
+        self._expected = expected
         torch.set_num_threads(settings.threads)
         self._remote = None if inference is None else RemoteEvaluator(inference)
         self._player = GamePlayer(settings, stream, self._remote)
@@ -140,7 +150,13 @@ class GameActor:
             weights: a list with one reference, so that Ray does not fetch what is not needed.
             version: of these weights.
             variations: of the games that start from now on; None: as they are.
+
+        Raises:
+            InputError: this process runs other code than the one that started it. (Raised here, for Ray would show
+                what a constructor raises as a death.)
         """
+        if self._expected is not None:
+            check_identity(self._expected, f"the game actor on {socket.gethostname()}")
         if variations is not None:
             self._player.vary(variations)
         if self._remote is not None:

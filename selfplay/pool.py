@@ -5,14 +5,17 @@ and waits, so a slow learner is never flooded; nothing polls.
 """
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final, Protocol, cast
 
 import ray
 from ray.exceptions import RayActorError, RayTaskError
 
+from agent.errors import InputError
 from agent.meter import InvalidMassError
 from selfplay.actor import ActorSettings, GameActor, GameBatch, GamePlayer, Weights
+from selfplay.identity import identity
 from selfplay.inference import FillGauge, InferenceSettings, start_inference
 from selfplay.variations import Variations
 
@@ -99,7 +102,9 @@ class RayPool:
         settings: of every actor.
         actors: how many.
         first_stream: of the first actor; each actor, and each replacement, gets the next.
+        cpus: cores that each actor asks Ray for; None: as many as its threads.
         gpus: of each actor.
+        resources: custom Ray resources of each actor.
         inference: of an actor that evaluates the network for all of them; None: each does so itself.
     """
 
@@ -109,14 +114,21 @@ class RayPool:
         actors: int,
         *,
         first_stream: int = 0,
+        cpus: float | None = None,
         gpus: float = 0,
+        resources: Mapping[str, float] | None = None,
         inference: InferenceSettings | None = None,
     ) -> None:
         self.restarts = 0
         self.streams = first_stream
         self._settings = settings
         # Ray's own restarts would rerun the constructor with the same stream and play the same games again.
-        self._actor_class = ray.remote(num_cpus=settings.threads, num_gpus=gpus, max_restarts=0)(GameActor)
+        self._actor_class = ray.remote(
+            num_cpus=settings.threads if cpus is None else cpus,
+            num_gpus=gpus,
+            resources=dict(resources or {}),
+            max_restarts=0,
+        )(GameActor)
         self._weights: list[ray.ObjectRef[Weights]] = []
         self._version = -1
         self._variations: Variations | None = None
@@ -172,7 +184,8 @@ class RayPool:
 
     def _start(self) -> "ray.actor.ActorHandle[GameActor]":
         actor = cast(
-            "ray.actor.ActorHandle[GameActor]", self._actor_class.remote(self._settings, self.streams, self._inference)
+            "ray.actor.ActorHandle[GameActor]",
+            self._actor_class.remote(self._settings, self.streams, self._inference, identity()),
         )
         self.streams += 1
         return actor
@@ -190,6 +203,8 @@ class RayPool:
         except RayTaskError as error:
             if isinstance(error.cause, InvalidMassError):
                 raise InvalidMassError(str(error.cause)) from error
+            if isinstance(error.cause, InputError):  # other code there than here
+                raise error.cause from error
             raise  # also where the inference actor is gone for good: a new game actor would not help
         except RayActorError:
             self._replace(actor)

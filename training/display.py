@@ -10,8 +10,9 @@ from rich.panel import Panel
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from training.progress import Progress as RunProgress
+
 if TYPE_CHECKING:
-    from training.loop import TrainingLoop
     from training.run import Summary
 
 PLAIN_SECONDS: Final = 15.0
@@ -60,15 +61,13 @@ class Display:
             finally:
                 self._progress = None
 
-    def tick(self, loop: "TrainingLoop") -> None:
-        """Show where the run is; what the guard says stands above the bar."""
-        for news in loop.remedies.untold():
-            self.say(f"guard, step {news.step:,}: {news.text}")
+    def tick(self, progress: RunProgress) -> None:
+        """Show where the run is."""
         if self._progress is not None:
-            self._progress.update(self._progress.task_ids[0], completed=loop.progress, note=_note(loop))
+            self._progress.update(self._progress.task_ids[0], completed=progress.done, note=progress.note())
         elif not self.console.is_terminal and time.monotonic() - self._last_line > PLAIN_SECONDS:
             self._last_line = time.monotonic()
-            self.say(f"{100 * loop.progress:3.0f} %  {_note(loop)}")
+            self.say(f"{100 * progress.done:3.0f} %  {progress.note()}")
 
     def summary(self, summary: "Summary") -> None:
         """The result, where it is, and what to type next."""
@@ -102,13 +101,3 @@ class Display:
             TimeRemainingColumn(),
             console=self.console,
         )
-
-
-def _note(loop: "TrainingLoop") -> str:
-    counters, recent = loop.counters, loop.recent
-    parts = [f"{counters.games:,} games", f"{counters.positions:,} positions", f"step {loop.learner.step:,}"]
-    if "loss/value" in recent:
-        parts.append(f"value loss {recent['loss/value']:.3f}")
-        parts.append(f"{recent['selfplay/positions_per_second']:,.0f} positions/s")
-    parts.append(f"invalid mass {counters.mass.largest}")
-    return "  ".join(parts)

@@ -88,7 +88,8 @@ class TrainingLoop:
         self._tally = GameTally()
         self._mass = MassReading()
         self._last_checkpoint = time.monotonic()
-        self._saved_step = -1 if checkpoint is None else self.learner.step
+        self.saved_step = -1 if checkpoint is None else self.learner.step
+        """Of the newest checkpoint; -1: none yet."""
         seconds = self.counters.seconds
         self._snapshots = Snapshots(folder.path, settings.run.snapshot_minutes, seconds, self.learner.step)
         self._match = Every(settings.evaluation.every_minutes, seconds)
@@ -116,6 +117,8 @@ class TrainingLoop:
         self._tally = GameTally()
         seconds_before, started = self.counters.seconds, time.monotonic()
         self._last_checkpoint = started
+        if self.saved_step < 0:
+            self.save()  # from here on there is always something to go on from
         pool.vary(self.remedies.variations)
         self.watch.begin(self.learner.step)
         spending = self.watch.stopwatch.spending
@@ -164,7 +167,7 @@ class TrainingLoop:
     def save(self) -> Path | None:
         """Write a checkpoint, unless this step has one; everything logged so far is flushed first."""
         self._last_checkpoint = time.monotonic()
-        if self.learner.step == self._saved_step:
+        if self.learner.step == self.saved_step:
             return None
         self._metrics.flush()
         replay_arrays, replay_values = self.replay.state()
@@ -193,7 +196,7 @@ class TrainingLoop:
         path = write_checkpoint(
             self.folder.checkpoints, self.learner.step, checkpoint, keep=self.settings.run.keep_checkpoints
         )
-        self._saved_step = self.learner.step
+        self.saved_step = self.learner.step
         return path
 
     def provenance(self) -> dict[str, str]:

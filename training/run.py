@@ -1,18 +1,13 @@
-"""One command: a match before, training with actors, a match after, a summary with the next command to type."""
+"""One run in one process: a match before, training, a match after, and what it came to."""
 
 import json
-import logging
-import os
-import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from threading import Event
-from types import FrameType
-from typing import Any, Final
+from typing import Any, Literal
 
-import ray
 import torch
 
 import kernels
@@ -20,7 +15,6 @@ from agent.compilation import warm_up
 from agent.errors import InputError
 from agent.evaluator_choice import check_runtime
 from agent.files import write_atomic
-from agent.meter import InvalidMassError
 from agent.network import Architecture
 from agent.networks import AnyArchitecture, AnyNetwork, make_network
 from agent.search import SearchSettings
@@ -33,19 +27,18 @@ from selfplay.mover import PlayoutCap
 from selfplay.pool import LocalPool, Pool, RayPool
 from selfplay.resignation import Resignation
 from selfplay.starts import StartSettings
-from training.checkpoint import WEIGHTS, Checkpoint, newest_checkpoint
-from training.display import Display
+from training.checkpoint import WEIGHTS, Checkpoint, list_checkpoints, newest_checkpoint
+from training.cluster import game_actor_cpus, on_cluster
 from training.doctor import usable_cores
-from training.learner import LearningError
+from training.journal import Screen
 from training.loop import TrainingLoop
 from training.match import MatchResult
+from training.progress import Progress
 from training.run_folder import RunFolder
+from training.run_lock import run_locked
 from training.run_match import settings_match
-from training.settings import Settings, load_settings
+from training.settings import Settings
 from training.watching.ray_gauges import RayGauges
-
-OBJECT_STORE_BYTES: Final = 512 * 2**20
-"""Of a local Ray: games and weights in flight need a few MB; Ray's default would take 30 % of the memory."""
 
 
 @dataclass(frozen=True)
@@ -81,76 +74,63 @@ class Summary:
         return json.dumps(asdict(self), default=str, indent=1)
 
 
-def train_command(config: str | None, overrides: list[str], resume: str | None, cluster: str | None) -> int:
-    """What `zeromass train` does; the exit code: 0, or 1 when the run had to stop itself.
+Resume = Literal["no", "asked", "heal"]
+"""How a run begins: anew; from a checkpoint as someone asked; from the newest one, if there is any, after a fault."""
 
-    Raises:
-        InputError: bad settings, an unknown run, no valid checkpoint, an unreachable cluster.
-    """
-    display = Display()
-    checkpoint: Checkpoint | None = None
-    if resume is None:
-        settings = load_settings(config or "cpu", overrides)
-        folder = RunFolder.create(settings, config)
-    else:
-        if config is not None:
-            raise InputError(f"--resume takes the run's own settings, so the config '{config}' cannot be used with it")
-        folder = RunFolder.find(resume)
-        settings = folder.settings(overrides)
-        path, checkpoint, damaged = newest_checkpoint(folder.checkpoints)
-        for sentence in damaged:
-            display.say(f"skipped: {sentence}")
-        display.say(f"resuming {folder.path} from {path.name}")
-    try:
-        display.summary(run_training(settings, folder, checkpoint=checkpoint, cluster=cluster, display=display))
-    except (InvalidMassError, LearningError) as error:
-        display.say(f"zeromass: {error}", error=True)
-        return 1
-    except OSError as error:
-        raise InputError(
-            f"run '{folder.path}' cannot be written ({error.strerror or error}); "
-            f"make room or mend it, then go on with --resume {folder.path}"
-        ) from error
-    return 0
+
+class _StoppedError(Exception):
+    """A match was interrupted."""
 
 
 def run_training(
-    settings: Settings, folder: RunFolder, *, checkpoint: Checkpoint | None, cluster: str | None, display: Display
+    settings: Settings, folder: RunFolder, *, resume: Resume, display: Screen, stop: Callable[[], bool]
 ) -> Summary:
-    """Train as the settings say.
+    """Train as the settings say, in this process; game actors need an initialised Ray.
 
     Args:
         settings: of the run.
         folder: of the run; exists.
-        checkpoint: to go on from, or None.
-        cluster: address of a Ray cluster to join; None starts Ray on this machine.
+        resume: whether to go on from the newest valid checkpoint.
         display: progress for people.
+        stop: asked often; True ends the run in a checkpoint.
 
     Raises:
-        InputError: the checkpoint does not fit the settings, or the cluster cannot be reached.
+        InputError: no valid checkpoint, or it does not fit the settings, or another process trains this run.
         InvalidMassError: mass on an illegal move.
         LearningError: a loss that is not finite.
     """
+    with run_locked(folder.path):
+        return _train(settings, folder, resume, display, stop)
+
+
+def _train(settings: Settings, folder: RunFolder, resume: Resume, display: Screen, stop: Callable[[], bool]) -> Summary:
+    checkpoint = _checkpoint(folder, resume, display)
     warm_up(display.say)
     torch.manual_seed(settings.run.seed)
     network = _network(settings, folder, checkpoint)
     loop = TrainingLoop(settings, folder, network, checkpoint)
-    if checkpoint is not None and loop.progress >= 1.0:
+    if resume == "asked" and loop.progress >= 1.0:
         loop.close()
         raise InputError(
             f"run '{folder.path}' has already trained for its run.minutes={settings.run.minutes}, "
             f"run.steps={settings.run.steps}; give a larger one to go on"
         )
+    after, learner_kernels = None, {}
     try:
-        before = folder.first_match() if checkpoint else _match(loop, display, "before")
+        if checkpoint is None and folder.first_match() is None:
+            _match(loop, display, "before", stop)
         torch.set_num_threads(settings.learner.threads)
-        with _stop_on_signals() as stopped, _pool(settings, loop, cluster, display) as pool, display.training():
-            kernels.reset_launches()
-            if cluster is not None:
-                loop.watch.gauges = RayGauges(folder.path.name)
-            loop.run(pool, stop=stopped.is_set, tick=display.tick)
-            learner_kernels = kernels.launches()
-        after = None if stopped.is_set() else _match(loop, display, "after")
+        if loop.progress < 1.0 and not stop():
+            with _pool(settings, loop) as pool, display.training():
+                kernels.reset_launches()
+                if on_cluster():
+                    loop.watch.gauges = RayGauges(folder.path.name)
+                loop.run(pool, stop=stop, tick=partial(_tell, display))
+                learner_kernels = kernels.launches()
+        if not stop():
+            after = _match(loop, display, "after", stop)
+    except _StoppedError:
+        loop.save()
     finally:
         loop.close()
     mass = loop.counters.mass
@@ -162,9 +142,9 @@ def run_training(
         seconds=loop.counters.seconds,
         distributions=mass.distributions,
         largest_invalid_mass=mass.largest,
-        before=before,
+        before=folder.first_match(),
         after=after,
-        stopped=stopped.is_set(),
+        stopped=stop(),
         selfplay_kernels=dict(loop.selfplay_launches),
         learner_kernels=learner_kernels,
         alarms=sorted(loop.guard.alarms),
@@ -174,6 +154,24 @@ def run_training(
     )
     write_atomic(folder.path / "summary.json", summary.to_json().encode())
     return summary
+
+
+def _tell(display: Screen, loop: TrainingLoop) -> None:
+    """What the guard said since the last time, and where the run is."""
+    for news in loop.remedies.untold():
+        display.say(f"guard, step {news.step:,}: {news.text}")
+    display.tick(Progress.of(loop))
+
+
+def _checkpoint(folder: RunFolder, resume: Resume, display: Screen) -> Checkpoint | None:
+    """What to go on from, if anything; says which, and which ones are damaged."""
+    if resume == "no" or (resume == "heal" and not list_checkpoints(folder.checkpoints)):
+        return None
+    path, checkpoint, damaged = newest_checkpoint(folder.checkpoints)
+    for sentence in damaged:
+        display.say(f"skipped: {sentence}")
+    display.say(f"resuming {folder.path} from {path.name}")
+    return checkpoint
 
 
 def _network(settings: Settings, folder: RunFolder, checkpoint: Checkpoint | None) -> AnyNetwork:
@@ -193,15 +191,25 @@ def _network(settings: Settings, folder: RunFolder, checkpoint: Checkpoint | Non
     return network
 
 
-def _match(loop: TrainingLoop, display: Display, when: str) -> MatchResult | None:
-    """Play the settings' match, unless they ask for none, and keep its result with the run."""
+def _match(loop: TrainingLoop, display: Screen, when: str, stop: Callable[[], bool]) -> MatchResult | None:
+    """Play the settings' match, unless they ask for none, and keep its result with the run.
+
+    Raises:
+        _StoppedError: `stop` said so.
+    """
     settings = loop.settings.evaluation
     if settings.games == 0:
         return None
     torch.set_num_threads(usable_cores())
     title = f"{settings.games} games against {settings.opponent} {when} training"
     with display.counting(title, settings.games) as advance:
-        result = settings_match(loop.learner, loop.settings, advance)
+
+        def progress(done: int) -> None:
+            advance(done)
+            if stop():
+                raise _StoppedError
+
+        result = settings_match(loop.learner, loop.settings, progress)
     loop.note_match(result, when)
     display.say(f"score {when} training: {result.sentence()}")
     return result
@@ -281,7 +289,7 @@ def architecture_of(settings: Settings) -> AnyArchitecture:
 
 
 @contextmanager
-def _pool(settings: Settings, loop: TrainingLoop, cluster: str | None, display: Display) -> Iterator[Pool]:
+def _pool(settings: Settings, loop: TrainingLoop) -> Iterator[Pool]:
     selfplay = settings.selfplay
     actor_settings = actor_settings_of(settings)
     inference = inference_settings_of(settings)
@@ -291,60 +299,16 @@ def _pool(settings: Settings, loop: TrainingLoop, cluster: str | None, display: 
     if selfplay.actors == 0:
         yield LocalPool(actor_settings, first_stream)
         return
-    display.say(f"starting {selfplay.actors} self-play actors ...")
-    start_ray(settings, cluster)
-    try:
-        pool = RayPool(
-            actor_settings, selfplay.actors, first_stream=first_stream, gpus=selfplay.gpus, inference=inference
-        )
-        try:
-            yield pool
-        finally:
-            pool.close()
-    finally:
-        ray.shutdown()
-
-
-def start_ray(settings: Settings, cluster: str | None) -> None:
-    """Start Ray on this machine, for this process alone, or join the cluster at an address.
-
-    Raises:
-        InputError: the cluster cannot be joined.
-    """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    if cluster is not None:
-        try:
-            ray.init(address=cluster, log_to_driver=False, logging_level=logging.ERROR)
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            reason = " ".join(str(error).split())
-            raise InputError(f"Ray cluster '{cluster}' cannot be joined ({reason}); check the address") from error
-        return
-    selfplay, inference = settings.selfplay, settings.inference
-    ray.init(
-        address="local",
-        num_cpus=max(selfplay.actors * selfplay.threads + inference.actor * inference.threads, usable_cores()),
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-        object_store_memory=OBJECT_STORE_BYTES,
-        _node_ip_address="127.0.0.1",
+    pool = RayPool(
+        actor_settings,
+        selfplay.actors,
+        first_stream=first_stream,
+        cpus=game_actor_cpus(settings),
+        gpus=selfplay.gpus,
+        resources=selfplay.resources,
+        inference=inference,
     )
-
-
-@contextmanager
-def _stop_on_signals() -> Iterator[Event]:
-    """An event that the first Ctrl-C or SIGTERM sets; a second Ctrl-C interrupts at once."""
-    stopped = Event()
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        if stopped.is_set() and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        stopped.set()
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield stopped
+        yield pool
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        pool.close()

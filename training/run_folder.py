@@ -1,5 +1,6 @@
 """The run folder: `runs/NAME/` with settings, checkpoints, TensorBoard, games and the log."""
 
+import contextlib
 import json
 import time
 from dataclasses import dataclass
@@ -46,6 +47,11 @@ class RunFolder:
     def log(self) -> Path:
         """One JSON object a line, by learner step."""
         return self.path / "log.jsonl"
+
+    @property
+    def faults(self) -> Path:
+        """What went wrong and was mended, a line each."""
+        return self.path / "faults.log"
 
     @classmethod
     def create(cls, settings: Settings, config: str | None) -> "RunFolder":
@@ -101,6 +107,11 @@ class RunFolder:
             except (ValueError, KeyError, TypeError):
                 continue
         write_atomic(self.log, "".join(line + "\n" for line in kept).encode())
+
+    def note_fault(self, what: str) -> None:
+        """Add one line to the faults; a disk that cannot take it is no reason to stop."""
+        with contextlib.suppress(OSError), self.faults.open("a") as file:
+            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {what}\n")
 
     def append_match(self, row: dict[str, Any]) -> None:
         """Keep the result of a match."""

@@ -34,6 +34,7 @@ class RunSettings(_Section):
     checkpoint_seconds: float = Field(120, gt=0, description="Between checkpoints; one more at every end.")
     keep_checkpoints: int = Field(3, ge=1, description="Older ones are deleted.")
     snapshot_minutes: float = Field(10, ge=0, description="Of training between weights kept for a ladder; 0: none.")
+    heartbeat_seconds: float = Field(120, gt=0, description="A trainer silent for longer is killed and replaced.")
 
 
 class NetworkSettings(_Section):
@@ -77,6 +78,9 @@ class SelfplaySettings(_Section):
     gumbel_scale: float = Field(1.0, ge=0, le=10, description="Size of the root noise; 1 samples as the paper does.")
     claim_draws: bool = Field(True, description="Threefold repetition and 50 moves end a game.")
     gpus: float = Field(0, ge=0, description="GPUs of each actor; above 0 it evaluates on CUDA.")
+    cpus: float | None = Field(None, ge=0, description="Cores each actor asks Ray for; null: as many as its threads.")
+    resources: dict[str, float] = Field({}, description="Custom Ray resources of each actor: pins it to nodes.")
+    heartbeat_seconds: float = Field(300, gt=0, description="An actor whose call takes longer is replaced.")
 
     @model_validator(mode="after")
     def _shares_of_all_games(self) -> Self:
@@ -116,6 +120,11 @@ class LearnerSettings(_Section):
 
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: CUDA where there is one.")
     threads: int = Field(1, ge=1, description="torch threads of the learner on the CPU.")
+    gpus: float = Field(0, ge=0, description="GPUs the trainer asks Ray for; needed on clusters only.")
+    resources: dict[str, float] = Field({}, description="Custom Ray resources of the trainer: pins it to nodes.")
+    node: Literal["driver", "any"] = Field(
+        "driver", description="Where the trainer runs: beside the command, or anywhere if all nodes share run.folder."
+    )
     batch_size: int = Field(512, ge=1)
     learning_rate: float = Field(2e-3, gt=0, le=1, description="At the start; falls along a cosine.")
     final_learning_rate: float = Field(1e-4, ge=0, le=1, description="At the end of `run.minutes` or `run.steps`.")

@@ -114,7 +114,8 @@ def test_a_mask_broken_on_purpose_stops_the_run(
     monkeypatch.setattr(agent.policy, "masked_softmax", multiplied)
     assert zeromass.main(["train", "demo", *TINY, "selfplay.actors=0"]) == 1
     assert re.search(r"zeromass: invalid mass 0\.\d+ in position '.+': illegal move \w+ has", capsys.readouterr().err)
-    assert list_checkpoints(runs / "runs" / "it" / "checkpoints") == []
+    names = [path.name for path in list_checkpoints(runs / "runs" / "it" / "checkpoints")]
+    assert names == ["step-00000000"]  # of untrained weights: nothing was learned from the leak
 
 
 def test_a_full_disk_is_one_sentence_and_the_run_can_go_on(
@@ -182,6 +183,19 @@ def test_ctrl_c_ends_in_a_checkpoint_and_says_how_to_go_on(runs: Path) -> None:
     assert "go on with" in output
     assert "zeromass train --resume runs/it" in output
     assert "Traceback" not in output
+    path, _, _ = newest_checkpoint(run / "checkpoints")
+    assert int(path.name.removeprefix("step-")) > 0
+
+
+def test_sigterm_ends_in_a_checkpoint_within_the_time_that_preemptible_machines_give(runs: Path) -> None:
+    run = runs / "runs" / "it"
+    longer = [override for override in TINY if not override.startswith("run.steps")]
+    process = start(runs, "demo", *longer, "run.steps=100000", "run.checkpoint_seconds=1000")
+    wait_for(lambda: (run / "log.jsonl").exists() and (run / "log.jsonl").stat().st_size > 0, process)
+    process.terminate()
+    output = finish(process)
+    assert process.returncode == 0, output
+    assert "go on with" in output
     path, _, _ = newest_checkpoint(run / "checkpoints")
     assert int(path.name.removeprefix("step-")) > 0
 

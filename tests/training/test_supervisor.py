@@ -1,0 +1,88 @@
+"""The trainer dies, hangs, fails or is refused; the driver starts another one, or says why not."""
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from agent.errors import InputError
+from tests.training.test_run import TINY, finish, start, wait_for
+from training.checkpoint import list_checkpoints, newest_checkpoint
+from training.run_lock import run_locked
+
+LONG = [override for override in TINY if not override.startswith("run.steps")]
+
+
+def children_called(process: "subprocess.Popen[str]", name: str) -> list[int]:
+    """Processes of this run whose title has `name`; they are Ray's, so grandchildren of the driver."""
+    found = subprocess.run(["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
+    rows = [line.split(maxsplit=2) for line in found.splitlines()]
+    family = {process.pid}
+    for _ in range(4):
+        family |= {int(pid) for pid, parent, *_ in rows if int(parent) in family}
+    return [int(row[0]) for row in rows if int(row[0]) in family and len(row) > 2 and name in row[2]]
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_trainer_that_is_killed_or_hangs_is_replaced_and_goes_on(tmp_path: Path, how: signal.Signals) -> None:
+    run = tmp_path / "runs" / "it"
+    beats = ["run.checkpoint_seconds=0.5", "run.heartbeat_seconds=10"]
+    process = start(tmp_path, "demo", *LONG, "run.steps=2000000", *beats)
+    wait_for(lambda: len(list_checkpoints(run / "checkpoints")) >= 2, process)
+    (trainer,) = children_called(process, "ray::Trainer")
+    os.kill(trainer, how)
+    wait_for(lambda: (run / "faults.log").exists(), process)
+    before = newest_checkpoint(run / "checkpoints")[1].state
+    wait_for(lambda: newest_checkpoint(run / "checkpoints")[1].state["step"] > before["step"], process)
+    process.terminate()
+    output = finish(process)
+    assert process.returncode == 0, output
+    assert "starting another trainer from the newest checkpoint" in output
+    assert f"resuming {Path('runs') / 'it'} from step-" in output
+    after = newest_checkpoint(run / "checkpoints")[1].state
+    assert after["counters"]["streams"] == before["counters"]["streams"] + 2
+    steps = [json.loads(line)["step"] for line in (run / "log.jsonl").read_text().splitlines()]
+    assert steps == list(range(1, after["step"] + 1))
+
+
+def test_a_trainer_that_fails_again_and_again_is_given_up_with_a_sentence(tmp_path: Path) -> None:
+    """The replay is a file where a folder should be: nothing a restart could mend."""
+    code = (
+        "import sys, training.supervisor as s, zeromass\n"
+        "s.RESTART_DELAY = 0.0\n"
+        "s.FRUITLESS = 2\n"
+        "sys.exit(zeromass.main(sys.argv[1:]))\n"
+    )
+    (tmp_path / "wrong.py").write_text(code)
+    process = subprocess.Popen(
+        ["python", "wrong.py", "train", "demo", *TINY, "log.pgn_every=1"],
+        cwd=tmp_path,
+        executable=__import__("sys").executable,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    run = tmp_path / "runs" / "it"
+    wait_for(lambda: (run / "checkpoints").exists(), process)
+    (run / "matches.jsonl").write_text("[]\n")  # not what a match looks like
+    output = finish(process)
+    assert process.returncode == 1, output
+    assert "the trainer ended 2 times without a new checkpoint, last because the trainer failed (" in output
+    assert "go on with --resume runs/it" in output
+    assert "Traceback" not in output
+
+
+def test_two_processes_do_not_train_one_run(tmp_path: Path) -> None:
+    with (
+        run_locked(tmp_path),
+        pytest.raises(InputError, match=r"is being trained by another process; stop that one first"),
+        run_locked(tmp_path, patience=0.1),
+    ):
+        pass
+    with run_locked(tmp_path, patience=10):  # whoever let go can be followed
+        pass

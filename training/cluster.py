@@ -1,0 +1,117 @@
+"""Ray for a run: started on this machine and reachable from it alone, or a cluster that is joined.
+
+A joined cluster gets the code from here: the four packages are copied to a folder that Ray ships to every node.
+"""
+
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, cast
+
+import ray
+from ray._private import ray_constants
+
+from agent.errors import InputError
+from selfplay.identity import PACKAGES, ROOT
+from training.doctor import usable_cores
+from training.settings import Settings
+
+OBJECT_STORE_BYTES: Final = 512 * 2**20
+"""Of a local Ray: games and weights in flight need a few MB; Ray's default would take 30 % of the memory."""
+
+
+@contextmanager
+def ray_for(settings: Settings, cluster: str | None) -> Iterator[None]:
+    """Ray while a run lasts.
+
+    Raises:
+        InputError: the cluster cannot be joined.
+    """
+    start_ray(settings, cluster)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def start_ray(settings: Settings, cluster: str | None) -> None:
+    """Start Ray on this machine, for this process alone, or join the cluster at an address.
+
+    Raises:
+        InputError: the cluster cannot be joined.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    if cluster is not None:
+        _join(cluster)
+        return
+    with _loopback_only():
+        ray.init(
+            address="local",
+            num_cpus=max(cpus_needed(settings), usable_cores()),
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            object_store_memory=OBJECT_STORE_BYTES,
+        )
+
+
+def cpus_needed(settings: Settings) -> int:
+    """Cores that a run's actors ask Ray for: the trainer, its game actors and the inference actor."""
+    selfplay, inference = settings.selfplay, settings.inference
+    actors = selfplay.actors * game_actor_cpus(settings) + inference.actor * inference.threads
+    return int(-(-(actors + settings.learner.threads) // 1))
+
+
+def game_actor_cpus(settings: Settings) -> float:
+    """Cores that each game actor asks Ray for: as many as it has threads unless a setting says otherwise."""
+    selfplay = settings.selfplay
+    return float(selfplay.threads) if selfplay.cpus is None else selfplay.cpus
+
+
+def on_cluster() -> bool:
+    """Whether this process is part of a Ray that others can reach: local ones stay on loopback."""
+    return bool(ray.is_initialized()) and not str(cast(Any, ray.util).get_node_ip_address()).startswith("127.")
+
+
+@contextmanager
+def _loopback_only() -> Iterator[None]:
+    """Let Ray take 127.0.0.1 for this machine, as it does on macOS and Windows, where firewalls would ask.
+
+    Otherwise its servers listen on all interfaces, whatever address `ray.init` was given.
+    """
+    name: Final = ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR
+    before: Any = ray_constants.ENABLE_RAY_CLUSTER
+    os.environ[name], ray_constants.ENABLE_RAY_CLUSTER = "0", False
+    try:
+        yield  # Ray's processes inherit the variable
+    finally:
+        del os.environ[name]
+        ray_constants.ENABLE_RAY_CLUSTER = before
+
+
+def _join(cluster: str) -> None:
+    # Within `ray job submit`, which may bring a working folder of its own: ours wins.
+    os.environ["RAY_OVERRIDE_JOB_RUNTIME_ENV"] = "1"
+    with tempfile.TemporaryDirectory(prefix="zeromass-code-") as folder:
+        stage_code(Path(folder))
+        try:
+            ray.init(
+                address=cluster,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                runtime_env={"working_dir": folder},
+            )
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())
+            raise InputError(f"Ray cluster '{cluster}' cannot be joined ({reason}); check the address") from error
+
+
+def stage_code(folder: Path) -> None:
+    """Copy the four packages into `folder`: side by side, as the compile cache expects them."""
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))

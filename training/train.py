@@ -1,0 +1,75 @@
+"""`zeromass train`: settings and run folder, then the run, in an actor or in this process, and its summary."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event
+from types import FrameType
+
+from agent.errors import InputError
+from agent.meter import InvalidMassError
+from training.cluster import ray_for
+from training.display import Display
+from training.learner import LearningError
+from training.run import Resume, run_training
+from training.run_folder import RunFolder
+from training.settings import load_settings
+from training.supervisor import StoppedHardError, TrainerLostError, supervise
+
+
+def train_command(config: str | None, overrides: list[str], resume: str | None, cluster: str | None) -> int:
+    """What `zeromass train` does; the exit code: 0, or 1 when the run had to stop itself.
+
+    Raises:
+        InputError: bad settings, an unknown run, no valid checkpoint, an unreachable cluster.
+    """
+    display = Display()
+    how: Resume = "no"
+    if resume is None:
+        settings = load_settings(config or "cpu", overrides)
+        folder = RunFolder.create(settings, config)
+    else:
+        if config is not None:
+            raise InputError(f"--resume takes the run's own settings, so the config '{config}' cannot be used with it")
+        folder = RunFolder.find(resume)
+        settings = folder.settings(overrides)
+        how = "asked"
+    try:
+        if settings.selfplay.actors == 0:
+            with _stop_on_signals() as stopped:
+                summary = run_training(settings, folder, resume=how, display=display, stop=stopped.is_set)
+        else:
+            display.say(f"starting Ray and {settings.selfplay.actors} self-play actors ...")
+            if cluster is not None:  # actors there work in another folder
+                folder = RunFolder(folder.path.resolve())
+            # Signals after Ray, which would take SIGTERM for itself.
+            with ray_for(settings, cluster), _stop_on_signals() as stopped:
+                summary = supervise(settings, folder, resume=how, display=display, stop=stopped.is_set)
+        display.summary(summary)
+    except (InvalidMassError, LearningError, TrainerLostError, StoppedHardError) as error:
+        display.say(f"zeromass: {error}", error=True)
+        return 1
+    except OSError as error:
+        raise InputError(
+            f"run '{folder.path}' cannot be written ({error.strerror or error}); "
+            f"make room or mend it, then go on with --resume {folder.path}"
+        ) from error
+    return 0
+
+
+@contextmanager
+def _stop_on_signals() -> Iterator[Event]:
+    """An event that the first Ctrl-C or SIGTERM sets; a second Ctrl-C interrupts at once."""
+    stopped = Event()
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if stopped.is_set() and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        stopped.set()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopped
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
