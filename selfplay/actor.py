@@ -1,5 +1,6 @@
 """The Ray actor around a generator, and what it reports."""
 
+import os
 import socket
 import warnings
 from collections import Counter
@@ -20,6 +21,7 @@ from selfplay.generator import Generator, GeneratorSettings, GeneratorStatistics
 from selfplay.identity import Identity, check_identity
 from selfplay.inference import InferenceHandle, RemoteEvaluator
 from selfplay.inference import Weights as Weights
+from selfplay.memory import resident_bytes
 from selfplay.record import GameRecord
 from selfplay.variations import Variations
 
@@ -46,6 +48,10 @@ class GameBatch:
     """MiB that the process held at most so far."""
     place: int = 0
     """Of the actor in its pool; a replacement takes over the place."""
+    process: int = 0
+    """Of the player, on its node."""
+    resident: int = 0
+    """Bytes that this process occupies now, 0 where the system does not tell."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +122,18 @@ class GamePlayer:
         launches = dict(Counter(kernels.launches()) - before)
         statistics = self._generator.take_statistics()
         self._ended = perf_counter()
-        return GameBatch(self._stream, self.version, records, statistics, launches, away, loading, peak_memory())
+        return GameBatch(
+            self._stream,
+            self.version,
+            records,
+            statistics,
+            launches,
+            away,
+            loading,
+            memory=peak_memory(),
+            process=os.getpid(),
+            resident=resident_bytes(),
+        )
 
 
 class GameActor:

@@ -23,6 +23,10 @@ IN_FLIGHT: Final = 2
 """Calls an actor may have under way: one played, one waiting, so it never idles between them."""
 RESTART_DELAY: Final = 2.0
 """Seconds before a dead actor's place is taken, so that a crash at start-up does not spin."""
+PATIENCE: Final = 1.0
+"""Longest that `collect` waits: the caller may have been told to stop, and hung actors must be found."""
+HEARTBEAT: Final = 300.0
+"""Seconds that a call may take, unless a run's settings say otherwise."""
 
 
 class Pool(Protocol):
@@ -57,10 +61,11 @@ class Pool(Protocol):
         ...
 
     def collect(self, *, wait: bool) -> list[GameBatch]:
-        """What is ready; with `wait`, at least one batch.
+        """What is ready; with `wait`, what comes within a second or so, which may be nothing.
 
         Raises:
             InvalidMassError: a generator found mass on an illegal move.
+            InputError: an actor runs other code.
         """
         ...
 
@@ -96,7 +101,10 @@ class LocalPool:
 
 
 class RayPool:
-    """Ray actors, replaced when they die. Ray must be initialised.
+    """Ray actors, replaced when they die or hang. Ray must be initialised.
+
+    An actor hangs if it has answered before and then, with calls under way, answers none for `heartbeat` seconds. One
+    that never answered may be waiting for a node, as on a cluster that grows.
 
     Args:
         settings: of every actor.
@@ -105,6 +113,7 @@ class RayPool:
         cpus: cores that each actor asks Ray for; None: as many as its threads.
         gpus: of each actor.
         resources: custom Ray resources of each actor.
+        heartbeat: seconds that a call may take.
         inference: of an actor that evaluates the network for all of them; None: each does so itself.
     """
 
@@ -117,6 +126,7 @@ class RayPool:
         cpus: float | None = None,
         gpus: float = 0,
         resources: Mapping[str, float] | None = None,
+        heartbeat: float = HEARTBEAT,
         inference: InferenceSettings | None = None,
     ) -> None:
         self.restarts = 0
@@ -133,6 +143,9 @@ class RayPool:
         self._version = -1
         self._variations: Variations | None = None
         self._calls: dict[ray.ObjectRef[GameBatch], ray.actor.ActorHandle[GameActor]] = {}
+        self._heartbeat = heartbeat
+        self._heard: dict[ray.actor.ActorHandle[GameActor], float] = {}  # of actors that have answered: when last
+        self._missing: list[float] = []  # when the places of the dead are to be taken
         self._inference = None
         self._fill = None if inference is None else FillGauge(inference.batch_size)
         if inference is not None:
@@ -164,14 +177,21 @@ class RayPool:
         self._variations = variations
 
     def collect(self, *, wait: bool) -> list[GameBatch]:
-        """What is ready; with `wait`, at least one batch. Dead actors are replaced on the way."""
+        """What is ready; with `wait`, what comes within `PATIENCE`. Dead and hung actors are replaced on the way."""
+        until = time.monotonic() + (PATIENCE if wait else 0.0)
         while True:
+            self._take_places()
             calls = list(self._calls)
-            ready, _ = ray.wait(calls, num_returns=len(calls), timeout=0)
-            if not ready and wait:
-                ready, _ = ray.wait(calls, num_returns=1)
+            ready, _ = ray.wait(calls, num_returns=len(calls), timeout=0) if calls else ([], [])
+            left = until - time.monotonic()
+            if not ready and left > 0:
+                if calls:
+                    ready, _ = ray.wait(calls, num_returns=1, timeout=left)
+                else:
+                    time.sleep(min(left, 0.1))  # all are dead and wait for their successors
             batches = [batch for call in ready if (batch := self._finish(call)) is not None]
-            if batches or not wait:
+            self._replace_hung()
+            if batches or left <= 0:
                 return batches
 
     def close(self) -> None:
@@ -180,7 +200,7 @@ class RayPool:
             ray.kill(actor)
         if self._inference is not None:
             ray.kill(self._inference)
-        self._actors, self._calls = [], {}
+        self._actors, self._calls, self._missing = [], {}, []
 
     def _start(self) -> "ray.actor.ActorHandle[GameActor]":
         actor = cast(
@@ -207,14 +227,32 @@ class RayPool:
                 raise error.cause from error
             raise  # also where the inference actor is gone for good: a new game actor would not help
         except RayActorError:
-            self._replace(actor)
+            self._bury(actor)
             return None
+        self._heard[actor] = time.monotonic()
         self._call(actor)
         return replace(batch, place=self._actors.index(actor))
 
-    def _replace(self, actor: "ray.actor.ActorHandle[GameActor]") -> None:
+    def _replace_hung(self) -> None:
+        late = time.monotonic() - self._heartbeat
+        for actor in [actor for actor, heard in self._heard.items() if heard < late]:
+            # Answers that lie ready are its heartbeat: perhaps nobody collected them for long.
+            calls = [call for call, other in self._calls.items() if other is actor]
+            if not ray.wait(calls, num_returns=1, timeout=0)[0]:
+                ray.kill(actor)
+                self._bury(actor)
+
+    def _bury(self, actor: "ray.actor.ActorHandle[GameActor]") -> None:
+        """Forget an actor; another takes its place a little later."""
         self._calls = {call: other for call, other in self._calls.items() if other is not actor}
-        time.sleep(RESTART_DELAY)
-        self.restarts += 1
-        self._actors[self._actors.index(actor)] = fresh = self._start()
-        self._call(fresh)
+        self._heard.pop(actor, None)
+        self._actors.remove(actor)
+        self._missing.append(time.monotonic() + RESTART_DELAY)
+
+    def _take_places(self) -> None:
+        now = time.monotonic()
+        while self._missing and self._missing[0] <= now:
+            self._missing.pop(0)
+            self.restarts += 1
+            self._actors.append(self._start())
+            self._call(self._actors[-1])

@@ -3,17 +3,19 @@
 `checkpoints/step-00001200/` holds
 
 - `weights.safetensors`: a weights file like any other,
-- `optimizer.safetensors`, `replay.safetensors`: arrays,
+- `optimizer.safetensors`: arrays,
+- `player.safetensors`: unfinished games, where they are played in the learner's process,
 - `state.json`: counters and random states,
 - `manifest.json`: size and SHA-256 of each of these, written last.
 """
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,7 +27,7 @@ from agent.files import fsync_folder, write_durable
 
 MANIFEST: Final = "manifest.json"
 WEIGHTS: Final = "weights.safetensors"
-_FILES: Final = (WEIGHTS, "optimizer.safetensors", "replay.safetensors", "state.json")
+_FILES: Final = (WEIGHTS, "optimizer.safetensors", "player.safetensors", "state.json")
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -37,9 +39,10 @@ class Checkpoint:
     weights: bytes
     """A whole weights file."""
     optimizer: Arrays
-    replay: Arrays
     state: dict[str, Any]
     """Plain JSON: step, counters, random states."""
+    player: Arrays = field(default_factory=dict)
+    """Of the games that are played in the learner's process, see `selfplay.unfinished`; else empty."""
     path: Path | None = None
     """Where it was read from."""
 
@@ -60,7 +63,7 @@ def write_checkpoint(folder: Path, step: int, checkpoint: Checkpoint, *, keep: i
     contents = {
         WEIGHTS: checkpoint.weights,
         "optimizer.safetensors": safetensors.numpy.save(dict(checkpoint.optimizer)),
-        "replay.safetensors": safetensors.numpy.save(dict(checkpoint.replay)),
+        "player.safetensors": safetensors.numpy.save(dict(checkpoint.player)),
         "state.json": json.dumps(checkpoint.state).encode(),
     }
     try:
@@ -107,7 +110,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     return Checkpoint(
         weights=contents[WEIGHTS],
         optimizer=safetensors.numpy.load(contents["optimizer.safetensors"]),
-        replay=safetensors.numpy.load(contents["replay.safetensors"]),
+        player=safetensors.numpy.load(contents["player.safetensors"]),
         state=json.loads(contents["state.json"]),
         path=path,
     )
@@ -127,6 +130,15 @@ def newest_checkpoint(folder: Path) -> tuple[Path, Checkpoint, list[str]]:
             damaged.append(str(error))
     found = "; ".join(damaged) if damaged else "it is empty or missing"
     raise InputError(f"no valid checkpoint in '{folder}': {found}; start the training anew")
+
+
+def kept_states(folder: Path) -> list[dict[str, Any]]:
+    """The states of all checkpoints that are kept, as far as they can be read; not verified."""
+    states = []
+    for path in list_checkpoints(folder):
+        with contextlib.suppress(OSError, ValueError):
+            states.append(json.loads((path / "state.json").read_bytes()))
+    return states
 
 
 def _digest(data: bytes) -> str:

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +20,9 @@ from agent.meter import MassReading
 from agent.networks import AnyNetwork
 from selfplay.actor import GameBatch
 from selfplay.pool import Pool
-from training.checkpoint import Checkpoint, write_checkpoint
+from selfplay.record import GameRecord
+from training.checkpoint import Checkpoint, kept_states, write_checkpoint
+from training.disk import DiskPatience
 from training.guard import Guard
 from training.learner import Learner
 from training.match import MatchResult
@@ -33,7 +36,10 @@ from training.snapshots import Every, Snapshots
 from training.spread import POSITIONS, value_spread
 from training.targets import targets
 from training.watching.watch import Watch
+from training.window import SYNC_GAMES, Window, first_needed
 
+SYNC_SECONDS: Final = 1.0
+"""Longest time between a game's arrival and its acknowledgement, while the learner does not step."""
 ENTRIES_PER_PLY: Final = 40
 """Policy entries that the replay has room for: positions of self-play have 30 to 35 legal moves on average."""
 
@@ -63,16 +69,25 @@ class TrainingLoop:
         folder: of the run.
         network: trained in place.
         checkpoint: what to go on from; None for a new run.
+        say: gets a line for people when something is wrong that does not end the run.
     """
 
     def __init__(
-        self, settings: Settings, folder: RunFolder, network: AnyNetwork, checkpoint: Checkpoint | None = None
+        self,
+        settings: Settings,
+        folder: RunFolder,
+        network: AnyNetwork,
+        checkpoint: Checkpoint | None = None,
+        say: Callable[[str], None] = lambda line: None,
     ) -> None:
         self.settings = settings
         self.folder = folder
         searched = settings.selfplay.simulations > 0
         self.learner = Learner(network, settings.learner, searched=searched)
         self.replay = make_replay(settings)
+        self.window = Window(self.replay, folder.replay)
+        self.disk = DiskPatience(folder.path, reserve=int(settings.run.reserve_mb * 2**20), say=say)
+        self._say = say
         self.counters = Counters()
         self.guard = Guard(settings.guard)
         self.remedies = Remedies(settings, folder.checkpoints)
@@ -83,11 +98,12 @@ class TrainingLoop:
         self._generator = np.random.default_rng([settings.run.seed, 1])
         if checkpoint is not None:
             self._restore(checkpoint)
-        self._metrics = Metrics(folder, None if checkpoint is None else self.learner.step)
+        resumed_at = None if checkpoint is None else self.learner.step
+        self._metrics = self.disk.writing(lambda: Metrics(folder, resumed_at))
         self.watch = Watch(settings, folder, self._metrics.events)
         self._tally = GameTally()
         self._mass = MassReading()
-        self._last_checkpoint = time.monotonic()
+        self._last_checkpoint = self._last_sync = time.monotonic()
         self.saved_step = -1 if checkpoint is None else self.learner.step
         """Of the newest checkpoint; -1: none yet."""
         seconds = self.counters.seconds
@@ -117,6 +133,7 @@ class TrainingLoop:
         self._tally = GameTally()
         seconds_before, started = self.counters.seconds, time.monotonic()
         self._last_checkpoint = started
+        paused_before, self.disk.stop = self.disk.paused, stop
         if self.saved_step < 0:
             self.save()  # from here on there is always something to go on from
         pool.vary(self.remedies.variations)
@@ -130,9 +147,10 @@ class TrainingLoop:
                 with spending("ingesting"):
                     self._ingest(batch)
             self.counters.streams = pool.streams
+            self._acknowledge()
             if self._may_train():
                 self._train(pool)
-            self.counters.seconds = seconds_before + time.monotonic() - started
+            self.counters.seconds = seconds_before + time.monotonic() - started - self.disk.paused + paused_before
             if time.monotonic() - self._last_checkpoint > self.settings.run.checkpoint_seconds:
                 with spending("saving"):
                     self.save()
@@ -169,8 +187,9 @@ class TrainingLoop:
         self._last_checkpoint = time.monotonic()
         if self.learner.step == self.saved_step:
             return None
+        self.disk.room()
         self._metrics.flush()
-        replay_arrays, replay_values = self.replay.state()
+        self.disk.writing(self.window.sync)  # a checkpoint may only tell of games that are durable
         mass = self.counters.mass
         state: dict[str, Any] = {
             "step": self.learner.step,
@@ -182,7 +201,7 @@ class TrainingLoop:
                 "streams": self.counters.streams,
             },
             "mass": {"largest": mass.largest, "total": mass.total, "distributions": mass.distributions},
-            "replay": replay_values,
+            "replay": self.window.state(),
             "guard": {"watches": self.guard.state(), "remedies": self.remedies.state()},
             "generator": self._generator.bit_generator.state,
             "torch_generator": torch.get_rng_state().numpy().tobytes().hex(),
@@ -190,12 +209,11 @@ class TrainingLoop:
         checkpoint = Checkpoint(
             agent.weights.to_bytes(self.learner.playing_network, self.provenance()),
             self.learner.state_arrays(),
-            replay_arrays,
             state,
         )
-        path = write_checkpoint(
-            self.folder.checkpoints, self.learner.step, checkpoint, keep=self.settings.run.keep_checkpoints
-        )
+        folder, keep = self.folder.checkpoints, self.settings.run.keep_checkpoints
+        path = self.disk.writing(lambda: write_checkpoint(folder, self.learner.step, checkpoint, keep=keep))
+        self.window.prune(first_needed([kept["replay"] for kept in kept_states(folder)]))
         self.saved_step = self.learner.step
         return path
 
@@ -216,11 +234,16 @@ class TrainingLoop:
         state = checkpoint.state
         self.learner.step = int(state["step"])
         self.learner.restore(checkpoint.optimizer)
-        self.replay.restore(dict(checkpoint.replay), state["replay"])
         self.counters = Counters(**state["counters"], mass=MassReading(**state["mass"]))
         if "guard" in state:  # checkpoints from before there was one have none
             self.guard.restore(state["guard"]["watches"])
             self.remedies.restore(state["guard"]["remedies"])
+        if self.settings.selfplay.actors == 0:
+            self.disk.writing(partial(self.window.cut, state["replay"]))
+        for game in self.window.restore(state["replay"], self._say):
+            self.guard.game(game.record, self.learner.step)
+            self._count(game.record)
+            self.counters.streams = max(self.counters.streams, game.stream + 1)
         self._generator.bit_generator.state = state["generator"]
         torch.set_rng_state(torch.frombuffer(bytearray.fromhex(state["torch_generator"]), dtype=torch.uint8))
 
@@ -259,14 +282,26 @@ class TrainingLoop:
                 gae_lambda=learner.gae_lambda,
                 value_lambda=annealed(learner.value_lambda, learner.final_value_lambda, self.progress),
             )
-            if not self.replay.add(record, target):
+            if not self.window.add(record, target, batch.stream):
                 continue
             self.guard.game(record, self.learner.step)
             self.watch.game(record)
             if self.counters.games % self.settings.log.pgn_every == 0:
-                self.folder.save_game(self.counters.games, record)
-            self.counters.games += 1
-            self.counters.positions += record.plies
+                number = self.counters.games
+                self.disk.writing(partial(self.folder.save_game, number, record))
+            self._count(record)
+
+    def _count(self, record: GameRecord) -> None:
+        self.counters.games += 1
+        self.counters.positions += record.plies
+
+    def _acknowledge(self) -> None:
+        """Make the games that came in durable, many at a time: from then on no kill loses them."""
+        due = time.monotonic() - self._last_sync > SYNC_SECONDS or self.window.store.waiting >= SYNC_GAMES
+        if due and self.window.store.waiting:
+            self.disk.room()
+            self.disk.writing(self.window.sync)
+            self._last_sync = time.monotonic()
 
     def _train(self, pool: Pool) -> None:
         """Steps until the next version is due or games are needed."""
@@ -306,8 +341,9 @@ class TrainingLoop:
             **judged,
             **self.watch.row(pool, self.learner, batch.positions),
         }
+        self.disk.room()
         with self.watch.stopwatch.spending("writing"):
-            self._metrics.write(self.learner.step, row)
+            self.disk.writing(lambda: self._metrics.write(self.learner.step, row))
             self.watch.written(row)
         self.watch.draw(self.learner)
         self.recent = row

@@ -4,8 +4,9 @@ Two techniques of KataGo are settings. The window may start small and grow, more
 arXiv 1902.10565, appendix C). And plies whose policy search moved far may be stored more than once, others not at all
 ("policy surprise weighting", KataGoMethods.md): a game takes as many places as it has plies, on average.
 
-Lifecycle: `add` games as they come (a second copy of a game is dropped by its id), `sample` batches, `state`
-and `restore` for checkpoints. Capacity is counted in plies; the oldest plies go first. Not thread-safe.
+Lifecycle: `add` games as they come (a second copy of a game is dropped by its id), `sample` batches. It comes back
+after a restart by adding the same games again from the same place, see `training.window`. Capacity is counted in
+plies; the oldest plies go first. Not thread-safe.
 
 Shapes: T plies of a game, B sampled plies, S stored plies.
 """
@@ -110,12 +111,14 @@ class Replay:
         """Plies ever added."""
         self.games = 0
         """Games ever added."""
-        self._entries_added = 0
-        self._oldest = 0
+        self.entries_added = 0
+        """Policy entries ever added."""
+        self.oldest = 0
+        """The first ply in the window, counted over all ever added."""
         self._ids: dict[str, None] = {}
 
     def __len__(self) -> int:
-        return self.added - self._oldest
+        return self.added - self.oldest
 
     def add(self, record: GameRecord, target: Targets) -> bool:
         """Add a game's plies; False (and nothing added) if a game with this id is here already."""
@@ -137,7 +140,7 @@ class Replay:
             "advantages": target.advantages,
             "auxiliary": target.auxiliary,
             "versions": record.versions,
-            "starts": self._entries_added + record.policies.offsets[:-1],
+            "starts": self.entries_added + record.policies.offsets[:-1],
             "counts": counts,
         }
         for name, column in self._columns.items():
@@ -145,7 +148,7 @@ class Replay:
         self._add_entries(record.policies)
         self.added += len(chosen)
         self.games += 1
-        self._oldest = max(self._oldest, self.added - self.capacity)
+        self.oldest = max(self.oldest, self.added - self.capacity)
         self._forget_overwritten()
         return True
 
@@ -157,7 +160,7 @@ class Replay:
         """
         if len(self) == 0:
             raise ValueError("the replay is empty; add games before sampling")
-        oldest = max(self._oldest, self.added - window(self.added, self._initial, self.capacity))
+        oldest = max(self.oldest, self.added - window(self.added, self._initial, self.capacity))
         rows = generator.integers(oldest, self.added, size=batch_size) % self.capacity
         drawn = {name: column[rows] for name, column in self._columns.items()}
         starts, counts = drawn.pop("starts"), drawn.pop("counts")
@@ -173,37 +176,14 @@ class Replay:
         """Mean version of the stored plies; 0 when empty."""
         return float(self._columns["versions"][self._window()].mean()) if len(self) else 0.0
 
-    def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, int]]:
-        """Everything needed to go on: arrays (only what is in the window) and plain values."""
-        arrays = {name: column[self._window()] for name, column in self._columns.items()}
-        size = max(len(self._entries["indices"]), 1)
-        first = int(arrays["starts"][0]) if len(self) else self._entries_added
-        entries = np.arange(first, self._entries_added) % size
-        arrays.update({name: ring[entries] for name, ring in self._entries.items()})
-        arrays["ids"] = np.frombuffer(bytes.fromhex("".join(self._ids)), np.uint8).reshape(-1, 16)
-        return arrays, {"added": self.added, "games": self.games, "entries_added": self._entries_added}
-
-    def restore(self, arrays: dict[str, NDArray[Any]], values: dict[str, int]) -> None:
-        """Take over a saved state.
-
-        Raises:
-            ValueError: it was saved with more than this capacity holds.
-        """
-        stored, entries = len(arrays["moves"]), len(arrays["indices"])
-        if stored > self.capacity or entries > len(self._entries["indices"]):
-            raise ValueError(f"the saved replay of {stored} plies does not fit replay.capacity={self.capacity}")
-        self.added, self.games, self._entries_added = values["added"], values["games"], values["entries_added"]
-        self._oldest = self.added - stored
-        for name, column in self._columns.items():
-            column[self._window()] = arrays[name]
-        size = max(len(self._entries["indices"]), 1)
-        for name, ring in self._entries.items():
-            ring[np.arange(self._entries_added - entries, self._entries_added) % size] = arrays[name]
-        self._ids = dict.fromkeys(bytes(row).hex() for row in arrays["ids"])
+    def start_at(self, added: int, games: int, entries_added: int) -> None:
+        """Let an empty replay begin as if so many plies, games and policy entries had been added and forgotten."""
+        self.added, self.games, self.entries_added = added, games, entries_added
+        self.oldest = added
 
     def _window(self) -> NDArray[np.int64]:
         """Rows of the stored plies, oldest first."""
-        rows: NDArray[np.int64] = np.arange(self._oldest, self.added) % self.capacity
+        rows: NDArray[np.int64] = np.arange(self.oldest, self.added) % self.capacity
         return rows
 
     def _add_entries(self, policies: RaggedPolicy) -> None:
@@ -213,12 +193,12 @@ class Replay:
             raise ValueError("a game with improved policies needs a replay with entries_per_ply above 0")
         for name, ring in self._entries.items():
             if entries:
-                ring[(self._entries_added + np.arange(entries)) % len(ring)] = new[name]
-        self._entries_added += entries
+                ring[(self.entries_added + np.arange(entries)) % len(ring)] = new[name]
+        self.entries_added += entries
 
     def _forget_overwritten(self) -> None:
         """Drop plies whose policy entries have been overwritten; starts ascend with the plies."""
-        lost = self._entries_added - len(self._entries["indices"])
+        lost = self.entries_added - len(self._entries["indices"])
         if lost > 0 and len(self._entries["indices"]):
             starts = self._columns["starts"][self._window()]
-            self._oldest += int(np.searchsorted(starts, lost))
+            self.oldest += int(np.searchsorted(starts, lost))

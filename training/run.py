@@ -108,7 +108,7 @@ def _train(settings: Settings, folder: RunFolder, resume: Resume, display: Scree
     warm_up(display.say)
     torch.manual_seed(settings.run.seed)
     network = _network(settings, folder, checkpoint)
-    loop = TrainingLoop(settings, folder, network, checkpoint)
+    loop = TrainingLoop(settings, folder, network, checkpoint, display.say)
     if resume == "asked" and loop.progress >= 1.0:
         loop.close()
         raise InputError(
@@ -152,7 +152,7 @@ def _train(settings: Settings, folder: RunFolder, resume: Resume, display: Scree
         writing_seconds=loop.watch.seconds,
         writing_share=loop.watch.share,
     )
-    write_atomic(folder.path / "summary.json", summary.to_json().encode())
+    loop.disk.writing(lambda: write_atomic(folder.path / "summary.json", summary.to_json().encode()))
     return summary
 
 
@@ -306,6 +306,7 @@ def _pool(settings: Settings, loop: TrainingLoop) -> Iterator[Pool]:
         cpus=game_actor_cpus(settings),
         gpus=selfplay.gpus,
         resources=selfplay.resources,
+        heartbeat=selfplay.heartbeat_seconds,
         inference=inference,
     )
     try:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,11 @@ class RunFolder:
     def games(self) -> Path:
         """Sample games as PGN."""
         return self.path / "games"
+
+    @property
+    def replay(self) -> Path:
+        """Games of the learner's window, of `training.replay_store`."""
+        return self.path / "replay"
 
     @property
     def log(self) -> Path:
@@ -92,8 +98,7 @@ class RunFolder:
 
     def append_log(self, row: dict[str, Any]) -> None:
         """Add one line to the log."""
-        with self.log.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+        _append(self.log, row)
 
     def cut_log(self, step: int) -> None:
         """Drop lines after learner step `step`, and a line torn by a crash: a resumed run writes them anew."""
@@ -115,8 +120,7 @@ class RunFolder:
 
     def append_match(self, row: dict[str, Any]) -> None:
         """Keep the result of a match."""
-        with (self.path / "matches.jsonl").open("a") as file:
-            file.write(json.dumps(row) + "\n")
+        _append(self.path / "matches.jsonl", row)
 
     def first_match(self) -> MatchResult | None:
         """The match before training, if there was one."""
@@ -133,6 +137,18 @@ class RunFolder:
     def save_game(self, number: int, record: GameRecord) -> None:
         """Write one game as PGN, with where it came from in its tags."""
         write_atomic(self.games / f"game-{number:08d}.pgn", (str(to_pgn(record, self.path.name)) + "\n").encode())
+
+
+def _append(path: Path, row: dict[str, Any]) -> None:
+    """Add one line; where the disk is full, none rather than half of one."""
+    size = path.stat().st_size if path.exists() else 0
+    try:
+        with path.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+    except OSError:
+        if path.exists():
+            os.truncate(path, size)
+        raise
 
 
 def to_pgn(record: GameRecord, run: str) -> chess.pgn.Game:

@@ -34,6 +34,7 @@ class RunSettings(_Section):
     checkpoint_seconds: float = Field(120, gt=0, description="Between checkpoints; one more at every end.")
     keep_checkpoints: int = Field(3, ge=1, description="Older ones are deleted.")
     snapshot_minutes: float = Field(10, ge=0, description="Of training between weights kept for a ladder; 0: none.")
+    reserve_mb: float = Field(64, ge=0, description="Training pauses while the disk has less free space.")
     heartbeat_seconds: float = Field(120, gt=0, description="A trainer silent for longer is killed and replaced.")
 
 

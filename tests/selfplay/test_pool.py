@@ -1,5 +1,7 @@
 """The pool of Ray actors: bounded, fed with versions, healed, and loud when a mask leaks."""
 
+import os
+import signal
 import time
 from collections.abc import Iterator
 
@@ -126,6 +128,34 @@ def test_a_killed_actor_is_replaced_by_one_with_a_new_stream(pool: RayPool, monk
     assert pool.actors == 2
     names = [record.game for batch in before + after for record in batch.records]
     assert len(names) == len(set(names))
+
+
+def test_a_hung_actor_is_replaced_and_never_heard_of_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RESTART_DELAY", 0.0)
+    pool = RayPool(SETTINGS, actors=1, first_stream=20, heartbeat=5.0)
+    try:
+        pool.publish(weights(), 0)
+        before = gather(pool, 2)
+        pid = next(batch.process for batch in before)
+        os.kill(pid, signal.SIGSTOP)
+        after: list[GameBatch] = []
+        while 21 not in {batch.stream for batch in after}:  # the suite's own time limit ends this
+            after += pool.collect(wait=True)
+        assert (pool.restarts, pool.actors, pool.streams) == (1, 1, 22)
+        names = [record.game for batch in before + after for record in batch.records]
+        assert len(names) == len(set(names))
+    finally:
+        pool.close()
+
+
+def test_waiting_for_games_ends_soon_though_none_came(pool: RayPool, monkeypatch: pytest.MonkeyPatch) -> None:
+    gather(pool, 2)
+    monkeypatch.setattr(module, "RESTART_DELAY", 600.0)
+    for actor in list(pool._actors):
+        ray.kill(actor)
+    while pool.actors:  # what lay ready, then their deaths
+        pool.collect(wait=True)
+    assert pool.collect(wait=True) == []
 
 
 def test_invalid_mass_in_an_actor_is_raised_here_with_its_sentence(pool: RayPool) -> None:

@@ -15,7 +15,7 @@ def make(step: int) -> Checkpoint:
     return Checkpoint(
         weights=b"weights" * 100,
         optimizer={"a.exp_avg": np.arange(5, dtype=np.float32)},
-        replay={"moves": np.arange(step, dtype=np.uint16)},
+        player={"moves": np.arange(step, dtype=np.uint16)},
         state={"step": step},
     )
 
@@ -26,7 +26,7 @@ def test_round_trip(tmp_path: Path) -> None:
     loaded = read_checkpoint(path)
     assert loaded.weights == make(3).weights
     assert loaded.state == {"step": 3}
-    assert np.array_equal(loaded.replay["moves"], np.arange(3))
+    assert np.array_equal(loaded.player["moves"], np.arange(3))
     assert np.array_equal(loaded.optimizer["a.exp_avg"], np.arange(5, dtype=np.float32))
 
 
@@ -37,7 +37,7 @@ def test_only_the_newest_are_kept_and_a_step_can_be_written_again(tmp_path: Path
     assert sorted(file.name for file in tmp_path.iterdir()) == ["step-00000002", "step-00000010"]
 
 
-@pytest.mark.parametrize("name", ["weights.safetensors", "optimizer.safetensors", "replay.safetensors", "state.json"])
+@pytest.mark.parametrize("name", ["weights.safetensors", "optimizer.safetensors", "player.safetensors", "state.json"])
 @pytest.mark.parametrize("damage", ["flip", "truncate", "remove"])
 def test_a_damaged_one_is_named_and_skipped(tmp_path: Path, name: str, damage: str) -> None:
     write_checkpoint(tmp_path, 1, make(1), keep=5)

@@ -103,28 +103,6 @@ def test_a_game_longer_than_the_window_keeps_its_end() -> None:
     assert set(replay.sample(500, np.random.default_rng(0)).advantages.tolist()) == set(range(15, 25))
 
 
-def test_restored_replay_goes_on_as_if_nothing_had_happened() -> None:
-    replay, twin = Replay(60), Replay(60)
-    for seed in range(5):
-        added(replay, 15, seed=seed)
-    arrays, values = replay.state()
-    twin.restore({name: array.copy() for name, array in arrays.items()}, values)
-    for one in (replay, twin):
-        assert not added(one, 15, seed=4)
-        assert added(one, 15, seed=9)
-    draws = [one.sample(40, np.random.default_rng(1)) for one in (replay, twin)]
-    assert np.array_equal(draws[0].positions, draws[1].positions)
-    assert np.array_equal(draws[0].advantages, draws[1].advantages)
-    assert twin.mean_version() == replay.mean_version()
-
-
-def test_a_replay_too_large_for_its_window_is_refused() -> None:
-    replay = Replay(60)
-    added(replay, 50, seed=1)
-    with pytest.raises(ValueError, match=r"50 plies does not fit replay.capacity=20"):
-        Replay(20).restore(*replay.state())
-
-
 @pytest.mark.parametrize("entries_per_ply", [4, 30])
 def test_policies_come_back_with_their_plies(entries_per_ply: int) -> None:
     """Through many turns of both rings, whichever is the shorter one."""
@@ -147,22 +125,6 @@ def test_policies_come_back_with_their_plies(entries_per_ply: int) -> None:
             found = (batch.policies.indices[entries].tobytes(), batch.policies.probabilities[entries].tobytes())
             assert found == wanted[key]
     assert len(replay) == 60 if entries_per_ply == 30 else 3 < len(replay) < 60
-
-
-def test_a_searched_replay_restores_entries_too() -> None:
-    replay, twin = (Replay(60, entries_per_ply=20, searched_only=True) for _ in range(2))
-    for seed in range(9):
-        game = searched(13, seed=seed)
-        replay.add(game, targets(game, adjudication=0.0, gae_lambda=0.9))
-    twin.restore(*replay.state())
-    extra = searched(13, seed=50)
-    for one in (replay, twin):
-        one.add(extra, targets(extra, adjudication=0.0, gae_lambda=0.9))
-    draws = [one.sample(60, np.random.default_rng(1)) for one in (replay, twin)]
-    assert np.array_equal(draws[0].positions, draws[1].positions)
-    assert np.array_equal(draws[0].policies.offsets, draws[1].policies.offsets)
-    assert np.array_equal(draws[0].policies.indices, draws[1].policies.indices)
-    assert np.array_equal(draws[0].policies.probabilities, draws[1].policies.probabilities)
 
 
 def test_improved_policies_need_room() -> None:

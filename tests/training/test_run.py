@@ -17,6 +17,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import agent.policy
 import kernels
+import training.disk
 import zeromass
 from training.checkpoint import list_checkpoints, newest_checkpoint
 
@@ -118,25 +119,39 @@ def test_a_mask_broken_on_purpose_stops_the_run(
     assert names == ["step-00000000"]  # of untrained weights: nothing was learned from the leak
 
 
-def test_a_full_disk_is_one_sentence_and_the_run_can_go_on(
+def test_a_full_disk_pauses_the_run_and_a_broken_one_is_one_sentence(
     runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(runs)
+    monkeypatch.setattr(training.disk, "LOOK_SECONDS", 0.01)
     assert zeromass.main(["train", "demo", *TINY, "selfplay.actors=0"]) == 0
+    really, refused = os.fsync, [errno.ENOSPC] * 5
 
-    def full(descriptor: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+    def full_for_a_while(descriptor: int) -> None:
+        if refused:
+            raise OSError(refused.pop(), "No space left on device")
+        really(descriptor)
 
+    def broken(descriptor: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    capsys.readouterr()
     with monkeypatch.context() as patched:
-        patched.setattr(os, "fsync", full)
-        assert zeromass.main(["train", "--resume", "it", "run.steps=16"]) == 2
+        patched.setattr(os, "fsync", full_for_a_while)
+        assert zeromass.main(["train", "--resume", "it", "run.steps=16"]) == 0
+    said = capsys.readouterr().out
+    assert "warning: the disk of 'runs/it' is full (No space left on device); training pauses" in said
+    assert "there is room on the disk again" in said
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", broken)
+        assert zeromass.main(["train", "--resume", "it", "run.steps=20"]) == 2
     sentence = capsys.readouterr().err.strip().splitlines()[-1]
     assert sentence == (
-        "zeromass: run 'runs/it' cannot be written (No space left on device); "
+        "zeromass: run 'runs/it' cannot be written (Input/output error); "
         "make room or mend it, then go on with --resume runs/it"
     )
-    assert zeromass.main(["train", "--resume", "it", "run.steps=20"]) == 0
-    assert newest_checkpoint(runs / "runs" / "it" / "checkpoints")[1].state["step"] == 20
+    assert zeromass.main(["train", "--resume", "it", "run.steps=24"]) == 0
+    assert newest_checkpoint(runs / "runs" / "it" / "checkpoints")[1].state["step"] == 24
 
 
 def test_a_finished_run_says_so(

@@ -1,0 +1,73 @@
+"""A full disk is a reason to wait, not to die: training pauses, says so, and goes on when there is room."""
+
+import errno
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, TypeVar
+
+_T = TypeVar("_T")
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+LOOK_SECONDS: Final = 1.0
+"""Between two looks whether there is room again."""
+
+
+class DiskPatience:
+    """Waits while the disk is full.
+
+    Args:
+        folder: on the disk in question.
+        reserve: bytes that must stay free.
+        say: gets a warning when a pause begins, and a line when it is over.
+    """
+
+    def __init__(self, folder: Path, *, reserve: int, say: Callable[[str], None]) -> None:
+        self.stop: Callable[[], bool] = lambda: False
+        """Asked during a pause; True ends it with the error."""
+        self.paused = 0.0
+        """Seconds spent waiting so far."""
+        self._folder = folder
+        self._reserve = reserve
+        self._say = say
+
+    def room(self) -> None:
+        """Wait until there is room.
+
+        Raises:
+            OSError: `stop` said so first.
+        """
+        self.writing(self._check)
+
+    def writing(self, write: Callable[[], _T]) -> _T:
+        """What `write` returns, which is called again for as long as the disk is full.
+
+        Raises:
+            OSError: of another kind, or `stop` said so first.
+        """
+        started: float | None = None
+        while True:
+            try:
+                result = write()
+            except OSError as error:
+                if error.errno not in _FULL or self.stop():
+                    raise
+                if started is None:
+                    started = time.monotonic()
+                    self._say(
+                        f"warning: the disk of '{self._folder}' is full ({error.strerror}); training pauses "
+                        "and goes on when there is room"
+                    )
+                time.sleep(LOOK_SECONDS)
+                continue
+            if started is not None:
+                waited = time.monotonic() - started
+                self.paused += waited
+                self._say(f"there is room on the disk again; training goes on after {waited:.0f} s")
+            return result
+
+    def _check(self) -> None:
+        disk = os.statvfs(self._folder)
+        free = disk.f_bavail * disk.f_frsize
+        if free < self._reserve:
+            raise OSError(errno.ENOSPC, f"{free / 2**20:.1f} MB are free, {self._reserve / 2**20:.1f} are kept free")
