@@ -29,7 +29,16 @@ _HEADS: Final = "weights.auxiliary."
 
 
 class LearningError(RuntimeError):
-    """The loss or a gradient is not finite; the weights are left as they were."""
+    """The loss or a gradient is not finite; the weights are left as they were.
+
+    Args:
+        reason: what is not finite.
+        message: the whole sentence.
+    """
+
+    def __init__(self, reason: str, message: str = "") -> None:
+        super().__init__(message or reason)
+        self.reason = reason
 
 
 @dataclass
@@ -220,9 +229,11 @@ class Learner:
         clipped_norm = torch.nn.utils.clip_grad_norm_(parameters, self.settings.gradient_clip)
         total, norm = float(loss.total.detach()), float(clipped_norm)
         if not (math.isfinite(total) and math.isfinite(norm)):
+            reason = f"loss {total} or gradient norm {norm} is not finite"
             raise LearningError(
-                f"loss {total} or gradient norm {norm} is not finite at step {self.step + 1}; the weights were not "
-                "touched; resume from the last checkpoint with a lower learner.learning_rate"
+                reason,
+                f"{reason} at step {self.step + 1}; the weights were not "
+                "touched; resume from the last checkpoint with a lower learner.learning_rate",
             )
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate(progress)

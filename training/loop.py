@@ -24,8 +24,9 @@ from selfplay.record import GameRecord
 from training.checkpoint import Checkpoint, kept_states, write_checkpoint
 from training.disk import DiskPatience
 from training.guard import Guard
-from training.learner import Learner
+from training.learner import Learner, LearningError
 from training.match import MatchResult
+from training.memory_watch import MemoryWatch
 from training.metrics import GameTally, Metrics, mass_row, match_row
 from training.remedies import Remedies
 from training.replay import Batch, Replay
@@ -35,6 +36,7 @@ from training.settings import Settings
 from training.snapshots import Every, Snapshots
 from training.spread import POSITIONS, value_spread
 from training.targets import targets
+from training.watchdog import LearningWatchdog
 from training.watching.watch import Watch
 from training.window import SYNC_GAMES, Window, first_needed
 
@@ -87,6 +89,8 @@ class TrainingLoop:
         self.replay = make_replay(settings)
         self.window = Window(self.replay, folder.replay)
         self.disk = DiskPatience(folder.path, reserve=int(settings.run.reserve_mb * 2**20), say=say)
+        self.watchdog = LearningWatchdog(folder.checkpoints, folder.evidence, say)
+        self._memory = MemoryWatch(say)
         self._say = say
         self.counters = Counters()
         self.guard = Guard(settings.guard)
@@ -272,6 +276,7 @@ class TrainingLoop:
         learner = self.settings.learner
         self._tally.add(batch, self.counters.version)
         self.watch.batch(batch, self.counters.version)
+        self._memory.note(batch)
         self.selfplay_launches.update(batch.launches)
         self._mass.add(batch.statistics.mass)
         self.counters.mass.add(batch.statistics.mass)
@@ -309,8 +314,14 @@ class TrainingLoop:
         while self._may_train() and self.progress < 1.0:
             with spending("sampling"):
                 batch = self.replay.sample(settings.batch_size, self._generator)
-            with spending("learning"):
-                self.learner.train(batch, progress=self.progress)
+            try:
+                with spending("learning"):
+                    self.learner.train(batch, progress=self.progress)
+            except LearningError as error:
+                self.watchdog.rescue(self.learner, batch, error)
+                self.counters.version += 1
+                pool.publish(self.learner.published(), self.counters.version)
+                break
             self.guard.batch(batch)
             reading = self.learner.meter.take()
             self._mass.add(reading)
@@ -338,6 +349,8 @@ class TrainingLoop:
             "learner/learning_rate": self.learner.learning_rate(self.progress),
             "system/workers_alive": float(pool.actors),
             "system/restarts": float(pool.restarts),
+            "system/rescues": float(self.watchdog.rescues),
+            **self._memory.row(pool.actors),
             **judged,
             **self.watch.row(pool, self.learner, batch.positions),
         }

@@ -55,6 +55,11 @@ class RunFolder:
         return self.path / "log.jsonl"
 
     @property
+    def evidence(self) -> Path:
+        """Batches that broke the loss, of `training.watchdog`."""
+        return self.path / "evidence"
+
+    @property
     def faults(self) -> Path:
         """What went wrong and was mended, a line each."""
         return self.path / "faults.log"
