@@ -187,6 +187,8 @@ def _watch(compiled: Any, module: str, folder: Path) -> None:
     two processes that compiled different signatures could exchange their machine code.
     """
     cache = compiled._cache
+    # Numba would also compare the time of the source, which a checkout or a copy on another node changes.
+    cache._cache_file._source_stamp = folder.name
     load, save = cache.load_overload, cache.save_overload
 
     def watched_load(signature: Any, context: Any) -> Any:

@@ -77,9 +77,10 @@ class TimedLearner(Learner):
         self._count("loss")
         return loss
 
-    def _differentiate(self, loss: Loss) -> None:
-        super()._differentiate(loss)
+    def _differentiate(self, loss: Loss) -> Loss:
+        told = super()._differentiate(loss)
         self._count("backward")
+        return told
 
     def _update(self, loss: Loss, progress: float) -> float:
         norm = super()._update(loss, progress)

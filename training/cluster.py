@@ -4,6 +4,7 @@ A joined cluster gets the code from here: the four packages are copied to a fold
 """
 
 import logging
+import math
 import os
 import shutil
 import tempfile
@@ -61,10 +62,10 @@ def start_ray(settings: Settings, cluster: str | None) -> None:
 
 
 def cpus_needed(settings: Settings) -> int:
-    """Cores that a run's actors ask Ray for: the trainer, its game actors and the inference actor."""
+    """Cores that a run's actors ask Ray for: the learner's processes, game actors, inference actor."""
     selfplay, inference = settings.selfplay, settings.inference
     actors = selfplay.actors * game_actor_cpus(settings) + inference.actor * inference.threads
-    return int(-(-(actors + settings.learner.threads) // 1))
+    return math.ceil(actors + settings.learner.threads * settings.learner.workers)
 
 
 def game_actor_cpus(settings: Settings) -> float:

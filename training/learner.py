@@ -71,6 +71,11 @@ def _below(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, Tensor]
     return {name: torch.from_numpy(np.array(array)) for name, array in found.items()}
 
 
+def moments(advantages: Tensor) -> tuple[float, float]:
+    """Mean and standard deviation."""
+    return float(advantages.mean()), float(advantages.std(correction=0))
+
+
 def resolve_device(setting: str) -> torch.device:
     """`auto` is CUDA where there is one, else the CPU."""
     return torch.device("cuda" if setting != "cpu" and torch.cuda.is_available() else "cpu")
@@ -131,12 +136,18 @@ class Learner:
             LearningError: loss or gradient is not finite.
         """
         output = forward(self.network, batch.positions, self.device)
-        loss = self._with_auxiliary(self._loss(batch, output), batch, output)
-        self._differentiate(loss)
+        loss = self._differentiate(self._with_auxiliary(self._loss(batch, output), batch, output))
         norm = self._update(loss, progress)
         if self._average is not None:
             self._average.follow(self.network, self.step)
         self._note(batch, output, loss, norm)
+
+    def close(self) -> None:
+        """Nothing to end here."""
+
+    def weights(self) -> dict[str, NDArray[np.float32]]:
+        """The weights that learn as float32 arrays, copied."""
+        return _arrays(self.network)
 
     def published(self) -> dict[str, NDArray[np.float32]]:
         """The weights that play as float32 arrays, copied, ready for the object store."""
@@ -206,8 +217,7 @@ class Learner:
                 weights=self._weights,
             )
         advantages = self._tensor(batch.advantages)
-        # Policy gradients see only which moves did better than expected, not by how much the value erred.
-        advantages = (advantages - advantages.mean()) / (advantages.std(correction=0) + 1e-6)
+        advantages = self._normalise(advantages)
         return actor_critic_loss(
             output.logits,
             output.value_logits,
@@ -219,9 +229,16 @@ class Learner:
             weights=self._weights,
         )
 
-    def _differentiate(self, loss: Loss) -> None:
+    def _normalise(self, advantages: Tensor) -> Tensor:
+        """Policy gradients see only which moves did better than expected, not by how much the value erred."""
+        mean, deviation = moments(advantages)
+        return (advantages - mean) / (deviation + 1e-6)
+
+    def _differentiate(self, loss: Loss) -> Loss:
+        """Leave the gradient with the parameters; the loss as it is to be told."""
         self.optimizer.zero_grad(set_to_none=True)
         loss.total.backward()  # type: ignore[no-untyped-call]
+        return loss
 
     def _update(self, loss: Loss, progress: float) -> float:
         """Clip the gradient, look whether it is finite, step; the gradient's norm before it was clipped."""

@@ -24,10 +24,11 @@ from selfplay.record import GameRecord
 from training.checkpoint import Checkpoint, kept_states, write_checkpoint
 from training.disk import DiskPatience
 from training.guard import Guard
-from training.learner import Learner, LearningError
+from training.learner import LearningError
 from training.match import MatchResult
 from training.memory_watch import MemoryWatch
 from training.metrics import GameTally, Metrics, mass_row, match_row
+from training.parallel import make_learner
 from training.remedies import Remedies
 from training.replay import Batch, Replay
 from training.run_folder import RunFolder
@@ -85,7 +86,7 @@ class TrainingLoop:
         self.settings = settings
         self.folder = folder
         searched = settings.selfplay.simulations > 0
-        self.learner = Learner(network, settings.learner, searched=searched)
+        self.learner = make_learner(network, settings.learner, searched=searched)
         self.replay = make_replay(settings)
         self.window = Window(self.replay, folder.replay)
         self.disk = DiskPatience(folder.path, reserve=int(settings.run.reserve_mb * 2**20), say=say)
@@ -183,7 +184,8 @@ class TrainingLoop:
         self._metrics.flush()
 
     def close(self) -> None:
-        """Close the event file."""
+        """Close the event file, end the learner's other processes."""
+        self.learner.close()
         self._metrics.close()
 
     def save(self) -> Path | None:

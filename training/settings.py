@@ -121,7 +121,8 @@ class LearnerSettings(_Section):
 
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: CUDA where there is one.")
     threads: int = Field(1, ge=1, description="torch threads of the learner on the CPU.")
-    gpus: float = Field(0, ge=0, description="GPUs the trainer asks Ray for; needed on clusters only.")
+    workers: int = Field(1, ge=1, le=1024, description="Processes that share each batch, the trainer included.")
+    gpus: float = Field(0, ge=0, description="GPUs each of them asks Ray for; needed on clusters only.")
     resources: dict[str, float] = Field({}, description="Custom Ray resources of the trainer: pins it to nodes.")
     node: Literal["driver", "any"] = Field(
         "driver", description="Where the trainer runs: beside the command, or anywhere if all nodes share run.folder."

@@ -59,8 +59,10 @@ class LearningWatchdog:
         if found is None:
             raise LearningError(error.reason, f"{error} (evidence: {kept})") from error
         assert found.path is not None  # it was read
-        learner.network.load_state_dict(load_weights(found.path / WEIGHTS).network.state_dict())
-        learner.restore_optimizer(found.optimizer)
+        playing = load_weights(found.path / WEIGHTS).network.state_dict()
+        learner.network.load_state_dict(playing)
+        learner.playing_network.load_state_dict(playing)
+        learner.restore(found.optimizer)
         self.rescues += 1
         self._say(
             f"warning: {error.reason} at step {step + 1}; "

@@ -58,6 +58,9 @@ def test_an_edit_in_a_callee_never_runs_stale_code(project: Path) -> None:
     compiling = "['compiling agent.caller ...', 'compiling agent.callee ...']"
     assert finish(command(project)) == f"20 2 False {compiling}"
     assert finish(command(project)) == "20 0 True []"
+    for source in (project / "agent").glob("*.py"):  # as a checkout does, or a copy to another node
+        os.utime(source, (1, 1))
+    assert finish(command(project)) == "20 0 True []"
     (project / "agent" / "callee.py").write_text(CALLEE.format(number=2))
     assert finish(command(project)) == f"30 2 False {compiling}"
     (project / "agent" / "callee.py").write_text(CALLEE.format(number=1))

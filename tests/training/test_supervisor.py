@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,7 @@ def test_a_trainer_that_is_killed_or_hangs_is_replaced_and_goes_on(tmp_path: Pat
 
 
 def test_a_trainer_that_fails_again_and_again_is_given_up_with_a_sentence(tmp_path: Path) -> None:
-    """The replay is a file where a folder should be: nothing a restart could mend."""
+    """A file of the run holds what no program wrote there: nothing that a restart could mend."""
     code = (
         "import sys, training.supervisor as s, zeromass\n"
         "s.RESTART_DELAY = 0.0\n"
@@ -58,9 +59,8 @@ def test_a_trainer_that_fails_again_and_again_is_given_up_with_a_sentence(tmp_pa
     )
     (tmp_path / "wrong.py").write_text(code)
     process = subprocess.Popen(
-        ["python", "wrong.py", "train", "demo", *TINY, "log.pgn_every=1"],
+        [sys.executable, "wrong.py", "train", "demo", *TINY, "log.pgn_every=1"],
         cwd=tmp_path,
-        executable=__import__("sys").executable,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

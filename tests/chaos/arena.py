@@ -1,0 +1,157 @@
+"""A two-node Ray cluster on this machine, a run on it as its user would start it, and what can be seen of both."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.cluster_utils import Cluster
+
+from training.checkpoint import list_checkpoints, newest_checkpoint
+from training.game_file import StoredGame
+from training.replay_store import ReplayStore
+
+SETTINGS = [
+    "run.minutes=null",
+    "run.steps=10000000",
+    "run.name=chaos",
+    "run.checkpoint_seconds=2",
+    "run.heartbeat_seconds=20",
+    "run.reserve_mb=4",
+    "network.kind=residual",
+    "network.blocks=0",
+    "network.channels=8",
+    "selfplay.actors=3",
+    "selfplay.games=8",
+    "selfplay.ply_cap=24",
+    "selfplay.plies_per_call=4",
+    "selfplay.heartbeat_seconds=20",
+    "selfplay.resources={games: 1}",
+    "inference.actor=true",
+    "inference.runtime=eager",
+    "inference.batch_size=16",
+    "learner.batch_size=64",
+    "learner.publish_steps=4",
+    "replay.warmup=256",
+    "replay.capacity=1000000",
+    "log.steps=1",
+    "log.pgn_every=50",
+    "evaluation.games=0",
+]
+"""Of a run whose smallest part takes its turn every second or so. The window holds all games, so all can be counted."""
+
+
+def descendants(title: str) -> list[int]:
+    """Processes below this one whose command line has `title`."""
+    found = subprocess.run(["ps", "-eo", "pid=,ppid=,stat=,args="], capture_output=True, text=True, check=True).stdout
+    rows = [line.split(maxsplit=3) for line in found.splitlines()]
+    family, before = {os.getpid()}, 0
+    while len(family) > before:
+        before = len(family)
+        family |= {int(row[0]) for row in rows if int(row[1]) in family}
+    return [int(row[0]) for row in rows if int(row[0]) in family and row[2][0] not in "ZT" and title in row[3]]
+
+
+class Arena:
+    """The cluster and the run.
+
+    Args:
+        folder: where the run folder is made.
+        output: gets what the driver prints.
+    """
+
+    def __init__(self, folder: Path, output: Path) -> None:
+        self.run = folder / "chaos"
+        self._folder = folder
+        self._output = output
+        self._cluster = Cluster(
+            initialize_head=True,
+            head_node_args={"num_cpus": 4, "resources": {"games": 1}, "object_store_memory": 100 * 2**20},
+        )
+        self._node = self._add_node()
+        self._driver: subprocess.Popen[str] | None = None
+
+    @property
+    def driver(self) -> int | None:
+        """The driver's process, if it is alive."""
+        return self._driver.pid if self._driver is not None and self._driver.poll() is None else None
+
+    def start(self) -> None:
+        """Start the driver, or resume the run if there is one and no driver."""
+        if self.driver is not None:
+            return
+        begun = (self.run / "settings.yaml").exists()
+        arguments = ["--resume", str(self.run)] if begun else ["demo", *SETTINGS, f"run.folder={self._folder}"]
+        with self._output.open("a") as output:
+            self._driver = subprocess.Popen(
+                [sys.executable, "-m", "zeromass", "train", *arguments, "--cluster", self._cluster.address],
+                env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+            )
+
+    def lose_node(self) -> None:
+        """Kill the second node without notice."""
+        self._cluster.remove_node(self._node, allow_graceful=False)
+
+    def return_node(self) -> None:
+        """Let it come back."""
+        self._node = self._add_node()
+
+    def saved(self) -> str:
+        """The newest checkpoint: a new name each time that one is written (steps go back, times do not)."""
+        newest = list_checkpoints(self.run / "checkpoints")[:1]
+        try:
+            return f"{newest[0].name} {newest[0].stat().st_mtime_ns}" if newest else ""
+        except OSError:  # it was deleted this moment
+            return ""
+
+    def wait(self, condition: Callable[[], bool], seconds: float) -> bool:
+        """Wait for a condition, with a driver that runs; whether it came."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            if condition():
+                return True
+            self.start()
+            time.sleep(0.2)
+        return condition()
+
+    def acknowledged(self) -> list[StoredGame]:
+        """Every durable game."""
+        return [game for game in ReplayStore(self.run / "replay").read(0) if isinstance(game, StoredGame)]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Of the log."""
+        return [json.loads(line) for line in (self.run / "log.jsonl").read_text().splitlines()]
+
+    def state(self) -> dict[str, Any]:
+        """Of the newest valid checkpoint."""
+        return newest_checkpoint(self.run / "checkpoints")[1].state
+
+    def stop(self) -> None:
+        """End the run as a preempted machine would."""
+        if self._driver is not None and self.driver is not None:
+            self._driver.terminate()
+            try:
+                self._driver.wait(60)
+            except subprocess.TimeoutExpired:
+                os.killpg(self._driver.pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        """End everything."""
+        if self._driver is not None and self.driver is not None:
+            os.killpg(self._driver.pid, signal.SIGKILL)
+            self._driver.wait()
+        ray.shutdown()
+        self._cluster.shutdown()  # type: ignore[no-untyped-call]
+
+    def _add_node(self) -> Any:
+        return self._cluster.add_node(num_cpus=4, resources={"games": 2}, object_store_memory=100 * 2**20)

@@ -1,0 +1,128 @@
+"""What can go wrong, each as a function of the arena and a random generator; it says what it did, or None."""
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from tests.chaos.arena import Arena, descendants
+from training.checkpoint import list_checkpoints
+from training.game_file import Damage, read_entries
+
+Fault = Callable[[Arena, np.random.Generator], str | None]
+
+damaged_games: set[str] = set()
+"""Ids of games whose bytes a fault here destroyed: no program could bring them back."""
+
+
+def _signal(title: str, number: signal.Signals) -> Fault:
+    def fault(arena: Arena, generator: np.random.Generator) -> str | None:
+        found = descendants(title)
+        if not found:
+            return None
+        victim = int(generator.choice(found))
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(victim, number)
+        return f"{number.name} {title}"
+
+    return fault
+
+
+def kill_driver(arena: Arena, generator: np.random.Generator) -> str | None:
+    """The command itself."""
+    if arena.driver is None:
+        return None
+    os.kill(arena.driver, signal.SIGKILL)
+    return "SIGKILL driver"
+
+
+def terminate_driver(arena: Arena, generator: np.random.Generator) -> str | None:
+    """As a preempted machine does: it must end in a checkpoint within 30 s."""
+    if arena.driver is None:
+        return None
+    os.kill(arena.driver, signal.SIGTERM)
+    return "SIGTERM driver"
+
+
+def lose_node(arena: Arena, generator: np.random.Generator) -> str | None:
+    """For a moment."""
+    arena.lose_node()
+    time.sleep(float(generator.uniform(0.5, 3)))
+    arena.return_node()
+    return "node lost and back"
+
+
+def damage_checkpoint(arena: Arena, generator: np.random.Generator) -> str | None:
+    """Of the newest checkpoint, if there is another, one file; then the trainer dies, so that it is read."""
+    found = list_checkpoints(arena.run / "checkpoints")
+    if len(found) < 2:
+        return None
+    try:
+        how = _damage(Path(generator.choice([str(path) for path in sorted(found[0].iterdir())])), generator)
+    except OSError:
+        return None  # deleted meanwhile, as too old
+    _signal("ray::Trainer", signal.SIGKILL)(arena, generator)
+    return f"checkpoint {how}, SIGKILL ray::Trainer"
+
+
+def damage_replay(arena: Arena, generator: np.random.Generator) -> str | None:
+    """Of one segment; then the trainer dies, so that it is read."""
+    segments = sorted((arena.run / "replay").glob("segment-*.games"))
+    if not segments:
+        return None
+    segment = Path(generator.choice([str(path) for path in segments]))
+    before = _ids(segment)
+    how = _damage(segment, generator)
+    damaged_games.update(before - _ids(segment))
+    _signal("ray::Trainer", signal.SIGKILL)(arena, generator)
+    return f"segment {how}, SIGKILL ray::Trainer"
+
+
+def fill_disk(arena: Arena, generator: np.random.Generator) -> str | None:
+    """Until nothing fits, for a few seconds."""
+    ballast = arena.run.parent / "ballast"
+    with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(64 * 1024))
+    time.sleep(float(generator.uniform(2, 5)))
+    ballast.unlink()
+    return "disk full"
+
+
+FAULTS: dict[str, tuple[Fault, float]] = {
+    "kill a game actor": (_signal("ray::GameActor", signal.SIGKILL), 30),
+    "stop a game actor": (_signal("ray::GameActor", signal.SIGSTOP), 10),
+    "kill the inference actor": (_signal("ray::InferenceActor", signal.SIGKILL), 16),
+    "kill the trainer": (_signal("ray::Trainer", signal.SIGKILL), 10),
+    "stop the trainer": (_signal("ray::Trainer", signal.SIGSTOP), 3),
+    "kill the driver": (kill_driver, 6),
+    "terminate the driver": (terminate_driver, 3),
+    "lose a node": (lose_node, 6),
+    "damage a checkpoint": (damage_checkpoint, 6),
+    "damage the replay": (damage_replay, 5),
+    "fill the disk": (fill_disk, 5),
+}
+"""Every fault with its weight in the draw."""
+
+
+def _damage(path: Path, generator: np.random.Generator) -> str:
+    """Cut a file or flip one of its bits, in place."""
+    size = path.stat().st_size
+    if size == 0 or generator.random() < 0.5:
+        os.truncate(path, int(generator.integers(size + 1)))
+        return f"truncated ({path.name})"
+    with path.open("r+b") as file:
+        place = int(generator.integers(size))
+        file.seek(place)
+        byte = file.read(1)[0] ^ (1 << int(generator.integers(8)))
+        file.seek(place)
+        file.write(bytes([byte]))
+    return f"bit flipped ({path.name})"
+
+
+def _ids(segment: Path) -> set[str]:
+    return {found[1].record.game for found in read_entries(segment.read_bytes()) if not isinstance(found, Damage)}

@@ -1,0 +1,95 @@
+"""Everything is killed, stopped, damaged and filled at random, and the run goes on: nothing lost, nothing doubled.
+
+    pytest -m slow tests/chaos -s      # prints its figures
+
+ZEROMASS_CHAOS_FAULTS and ZEROMASS_CHAOS_SEED ask for more of it, or for another draw.
+"""
+
+import os
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.chaos import faults
+from tests.chaos.arena import Arena
+from tests.chaos.faults import FAULTS
+
+NUMBER = int(os.environ.get("ZEROMASS_CHAOS_FAULTS", "100"))
+SEED = int(os.environ.get("ZEROMASS_CHAOS_SEED", "0"))
+AT_ONCE = 5
+"""Faults of a round; after it the run must go on."""
+RECOVERY = 300.0
+"""Seconds until a new checkpoint is there at the latest, on a machine that does other things too."""
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of its own that can be filled; where we may not mount one, the folder itself, and no fault fills it."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=128m", "tmpfs", str(folder)], check=False, capture_output=True
+    )
+    yield folder
+    if mounted.returncode == 0:
+        subprocess.run(["umount", "-l", str(folder)], check=False)
+
+
+def loss(rows: list[dict[str, float]]) -> float:
+    return float(np.mean([row["loss/value"] for row in rows]))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(5400)
+def test_the_run_outlives_everything(small_disk: Path, tmp_path: Path) -> None:
+    generator = np.random.default_rng(SEED)
+    names = [name for name in FAULTS if name != "fill the disk" or os.path.ismount(small_disk)]
+    weights = np.array([FAULTS[name][1] for name in names])
+    done: Counter[str] = Counter()
+    ledger: set[str] = set()
+    faults.damaged_games.clear()
+    recoveries: list[float] = []
+    arena = Arena(small_disk, tmp_path / "driver.log")
+    try:
+        arena.start()
+        assert arena.wait(lambda: arena.saved() > "step-00000001", RECOVERY), (tmp_path / "driver.log").read_text()
+        while done.total() < NUMBER:
+            ledger |= {game.record.game for game in arena.acknowledged()}
+            for _ in range(AT_ONCE):
+                name = str(generator.choice(names, p=weights / weights.sum()))
+                time.sleep(float(generator.uniform(0, 1.5)))
+                if FAULTS[name][0](arena, generator):
+                    done[name] += 1
+            before, started = arena.saved(), time.monotonic()
+            went_on = arena.wait(lambda before=before: arena.saved() not in ("", before), RECOVERY)  # type: ignore[misc]
+            assert went_on, f"stuck after {done}:\n" + (tmp_path / "driver.log").read_text()[-3000:]
+            recoveries.append(time.monotonic() - started)
+        arena.stop()
+        games = arena.acknowledged()
+        ids = Counter(game.record.game for game in games)
+        rows, state = arena.rows(), arena.state()
+    finally:
+        arena.close()
+    ever = ledger | set(ids)
+    lost = ever - set(ids) - faults.damaged_games
+    doubled = [game for game, count in ids.items() if count > 1]
+    steps = [row["step"] for row in rows]
+    first, last = loss(rows[:10]), loss(rows[-30:])
+    print(f"\n{done.total()} faults in {len(recoveries)} rounds, seed {SEED}: {dict(done)}")
+    print(f"games acknowledged {len(ever)}, lost {len(lost)}, doubled {len(doubled)}", end=", ")
+    print(f"destroyed on purpose {len(faults.damaged_games)}; counted by the run {state['counters']['games']}")
+    print(f"steps {state['step']}, value loss {first:.3f} -> {last:.3f}", end=", ")
+    print(f"until the next checkpoint {np.median(recoveries):.0f} s (median), {max(recoveries):.0f} s (most)")
+    assert done.total() >= NUMBER
+    assert lost == set()
+    assert doubled == []
+    assert len(ids) <= state["counters"]["games"] <= len(ever)
+    assert len({game.number for game in games}) == len(games)
+    assert steps == list(range(1, len(steps) + 1))  # a curve without gap or overlap
+    assert steps[-1] == state["step"]
+    assert last < first - 0.1

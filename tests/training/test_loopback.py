@@ -1,0 +1,69 @@
+"""A local run listens on loopback alone, whatever part of it listens."""
+
+import os
+import socket
+import struct
+import subprocess
+from pathlib import Path
+
+from tests.training.test_run import TINY, finish, start, wait_for
+
+
+def family(root: int) -> set[int]:
+    """A process and all below it."""
+    found = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    rows = [tuple(map(int, line.split())) for line in found.splitlines()]
+    members, before = {root}, 0
+    while len(members) > before:
+        before = len(members)
+        members |= {pid for pid, parent in rows if parent in members}
+    return members
+
+
+def sockets(processes: set[int]) -> set[str]:
+    """Inodes of the sockets that the processes hold."""
+    held = set()
+    for process in processes:
+        folder = Path(f"/proc/{process}/fd")
+        try:
+            links = [str(entry.readlink()) for entry in folder.iterdir()]
+        except OSError:  # it ended meanwhile
+            continue
+        held |= {link[8:-1] for link in links if link.startswith("socket:[")}
+    return held
+
+
+def listening(processes: set[int]) -> list[str]:
+    """Addresses on which the processes listen: what `ss -ltn` shows of them."""
+    held, addresses = sockets(processes), []
+    for table, kind in (("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6)):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            _, local, _, state, *rest = line.split()
+            if state == "0A" and rest[5] in held:
+                words = bytes.fromhex(local.split(":")[0])
+                host = b"".join(struct.pack(">I", word) for (word,) in struct.iter_unpack("<I", words))
+                addresses.append(socket.inet_ntop(kind, host).removeprefix("::ffff:"))
+    return addresses
+
+
+def test_we_would_see_a_socket_that_listens_everywhere() -> None:
+    with socket.socket() as open_to_all, socket.socket() as own:
+        open_to_all.bind(("", 0))
+        open_to_all.listen()
+        own.bind(("127.0.0.1", 0))
+        own.listen()
+        assert {"0.0.0.0", "127.0.0.1"} <= set(listening({os.getpid()}))
+
+
+def test_a_local_run_listens_on_loopback_alone(tmp_path: Path) -> None:
+    """Ray, trainer, game actors, inference actor and a learner of two processes."""
+    log = tmp_path / "runs" / "it" / "log.jsonl"
+    more = ["run.steps=100000", "learner.workers=2", "inference.actor=true", "inference.runtime=eager"]
+    process = start(tmp_path, "demo", *TINY, *more)
+    wait_for(lambda: log.exists() and log.stat().st_size > 0, process, seconds=300)
+    found = listening(family(process.pid))
+    process.terminate()
+    output = finish(process)
+    assert process.returncode == 0, output
+    assert len(found) > 3
+    assert {address for address in found if not address.startswith("127.") and address != "::1"} == set(), found

@@ -1,0 +1,211 @@
+"""A learner spread over processes: each takes a share of the batch, gradients are averaged, all make the same step.
+
+Data-parallel with torch.distributed: NCCL where the learner has a GPU, gloo on CPUs. The first of the `learner.workers`
+processes is the trainer itself, which holds the replay and deals the batches out; the others are Ray actors. Weights
+and optimiser are sent once, after that only shares and gradients travel. A process that dies takes the trainer with it,
+which starts again from a checkpoint with all of them.
+
+Shares are equally large and advantages are normalised over the whole batch, so the averaged gradient is that of the
+whole batch, up to rounding.
+"""
+
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final, cast
+
+import numpy as np
+import ray
+import torch
+import torch.distributed as dist
+from numpy.typing import NDArray
+from torch import Tensor
+
+from agent.errors import InputError
+from agent.meter import MassReading
+from agent.networks import AnyArchitecture, AnyNetwork, make_network
+from selfplay.record import RaggedPolicy
+from training.learner import Learner, moments, resolve_device
+from training.losses import Loss
+from training.replay import Batch
+from training.settings import LearnerSettings
+
+TIMEOUT: Final = timedelta(minutes=5)
+"""Of one exchange of gradients: longer than any step."""
+Moments = tuple[float, float]
+
+
+def make_learner(network: AnyNetwork, settings: LearnerSettings, *, searched: bool) -> Learner:
+    """The learner that the settings ask for: in this process alone, or spread. A spread one needs an initialised Ray.
+
+    Raises:
+        InputError: the batch cannot be dealt out evenly, or there is no Ray to start the others with.
+    """
+    if settings.workers == 1:
+        return Learner(network, settings, searched=searched)
+    if settings.batch_size % settings.workers:
+        raise InputError(
+            f"setting learner.batch_size={settings.batch_size} cannot be dealt out evenly to "
+            f"learner.workers={settings.workers}; choose a multiple"
+        )
+    if not ray.is_initialized():
+        raise InputError(f"setting learner.workers={settings.workers} needs Ray; set selfplay.actors to 1 or more")
+    return ParallelLearner(network, settings, searched=searched)
+
+
+class _ShareLearner(Learner):
+    """Steps on a share, by gradients that are averaged over all shares."""
+
+    def __init__(self, network: AnyNetwork, settings: LearnerSettings, *, searched: bool) -> None:
+        super().__init__(network, settings, searched=searched)
+        self._moments: Moments = (0.0, 1.0)
+
+    def train_share(self, share: Batch, moments: Moments, progress: float) -> None:
+        """`Learner.train` on one share of a batch whose advantages have these moments."""
+        self._moments = moments
+        super().train(share, progress=progress)
+
+    def _normalise(self, advantages: Tensor) -> Tensor:
+        mean, deviation = self._moments
+        return (advantages - mean) / (deviation + 1e-6)
+
+    def _differentiate(self, loss: Loss) -> Loss:
+        super()._differentiate(loss)
+        gradients = [parameter.grad for parameter in self.network.parameters() if parameter.grad is not None]
+        told = [loss.total.detach(), *loss.parts.values()]
+        flat = torch.cat([part.reshape(-1).float() for part in (*gradients, *told)])
+        dist.all_reduce(flat)
+        flat /= dist.get_world_size()
+        place = 0
+        for gradient in gradients:
+            gradient.copy_(flat[place : place + gradient.numel()].view_as(gradient))
+            place += gradient.numel()
+        total, *parts = flat[place:]
+        return Loss(total, dict(zip(loss.parts, parts, strict=True)))
+
+
+class _Worker:
+    """Ray's coat around a share's learner; rank 1 and up."""
+
+    def __init__(self, architecture: AnyArchitecture, settings: LearnerSettings, searched: bool) -> None:
+        torch.set_num_threads(settings.threads)
+        alone = settings.model_copy(update={"averaging": 0.0})  # the first process averages for all
+        self._learner = _ShareLearner(make_network(architecture), alone, searched=searched)
+
+    def join(self, rendezvous: str, rank: int, loopback: bool) -> None:
+        """Meet the others."""
+        _join(rendezvous, rank, self._learner.settings, loopback)
+
+    def load(self, weights: dict[str, NDArray[np.float32]], state: dict[str, NDArray[Any]], step: int) -> None:
+        """Take over what the first process learns from."""
+        self._learner.network.load_state_dict({name: torch.from_numpy(a.copy()) for name, a in weights.items()})
+        self._learner.restore(state)
+        self._learner.step = step
+
+    def train(self, share: Batch, moments: Moments, progress: float) -> MassReading:
+        """One step."""
+        self._learner.train_share(share, moments, progress)
+        return self._learner.meter.take()
+
+
+class ParallelLearner(_ShareLearner):
+    """The first of the processes; for its owner a `Learner` like any other.
+
+    Args:
+        network: trained in place.
+        settings: of the update; `workers` processes, this one included.
+        searched: see `Learner`.
+    """
+
+    def __init__(self, network: AnyNetwork, settings: LearnerSettings, *, searched: bool) -> None:
+        super().__init__(network, settings, searched=searched)
+        options: dict[str, Any] = {
+            "num_cpus": settings.threads,
+            "num_gpus": settings.gpus,
+            "resources": dict(settings.resources),
+            "scheduling_strategy": "SPREAD",
+            "max_restarts": 0,
+        }
+        start = cast(Any, ray.remote)(**options)(_Worker)
+        self._workers = [start.remote(network.architecture, settings, searched) for _ in range(settings.workers - 1)]
+        here = cast(str, cast(Any, ray.util).get_node_ip_address())
+        self._folder = tempfile.TemporaryDirectory(prefix="zeromass-learner-")
+        loopback = here.startswith("127.")
+        # A file, where all are on this machine: torch's own store would listen on every interface.
+        rendezvous = Path(self._folder.name, "meet").as_uri() if loopback else f"tcp://{here}:{_free_port(here)}"
+        joining = [worker.join.remote(rendezvous, rank + 1, loopback) for rank, worker in enumerate(self._workers)]
+        _join(rendezvous, 0, settings, loopback)
+        ray.get(joining)
+        self._told = False
+
+    def train(self, batch: Batch, *, progress: float) -> None:
+        """See `Learner`; the meter reads what all processes trained on."""
+        if not self._told:
+            state = ray.put(self.state_arrays()), ray.put(self.weights())
+            ray.get([worker.load.remote(state[1], state[0], self.step) for worker in self._workers])
+            self._told = True
+        own, *others = shares(batch, self.settings.workers)
+        whole = moments(torch.from_numpy(batch.advantages))
+        steps = [
+            worker.train.remote(share, whole, progress) for worker, share in zip(self._workers, others, strict=True)
+        ]
+        try:
+            self.train_share(own, whole, progress)
+        except Exception:
+            self._told = False  # whoever mends this learner mends all
+            ray.wait(steps, num_returns=len(steps))
+            raise
+        for reading in ray.get(steps):
+            self.meter.reading.add(reading)
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """See `Learner`; the others hear of it, and of the weights, before the next step."""
+        super().restore(arrays)
+        self._told = False
+
+    def close(self) -> None:
+        """End the other processes."""
+        for worker in self._workers:
+            ray.kill(worker)
+        dist.destroy_process_group()
+        self._folder.cleanup()
+
+
+def shares(batch: Batch, number: int) -> list[Batch]:
+    """`number` equal parts of a batch, in order."""
+    size = len(batch.moves) // number
+    parts = []
+    for part in range(number):
+        rows = slice(part * size, (part + 1) * size)
+        offsets = batch.policies.offsets[part * size : (part + 1) * size + 1]
+        entries = slice(int(offsets[0]), int(offsets[-1]))
+        policies = RaggedPolicy(
+            offsets - offsets[0], batch.policies.indices[entries], batch.policies.probabilities[entries]
+        )
+        columns = {name: column[rows] for name, column in vars(batch).items() if isinstance(column, np.ndarray)}
+        parts.append(replace(batch, policies=policies, **columns))
+    return parts
+
+
+def _join(rendezvous: str, rank: int, settings: LearnerSettings, loopback: bool) -> None:
+    if loopback:
+        os.environ["GLOO_SOCKET_IFNAME"] = os.environ["NCCL_SOCKET_IFNAME"] = "lo"
+    cuda = resolve_device(settings.device).type == "cuda"
+    dist.init_process_group(
+        "nccl" if cuda else "gloo",
+        init_method=rendezvous,
+        rank=rank,
+        world_size=settings.workers,
+        timeout=TIMEOUT,
+    )
+
+
+def _free_port(host: str) -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
