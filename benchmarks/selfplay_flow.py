@@ -4,7 +4,9 @@ import pickle
 from collections import deque
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Final
+from typing import Any, Final
+
+from numpy.typing import NDArray
 
 from selfplay.actor import GameBatch, Weights
 from selfplay.pool import Pool
@@ -113,6 +115,10 @@ class WatchedPool:
         for batch in batches:
             self._add(batch, now)
         return batches
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """See `Pool`."""
+        return self._pool.state()
 
     def close(self) -> None:
         """See `Pool`."""

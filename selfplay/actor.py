@@ -7,9 +7,12 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import perf_counter
+from typing import Any, Final
 
+import numpy as np
 import ray
 import torch
+from numpy.typing import NDArray
 
 import kernels
 from agent.evaluator import Evaluator
@@ -23,7 +26,10 @@ from selfplay.inference import InferenceHandle, RemoteEvaluator
 from selfplay.inference import Weights as Weights
 from selfplay.memory import resident_bytes
 from selfplay.record import GameRecord
+from selfplay.unfinished import generator_state, restore_generator
 from selfplay.variations import Variations
+
+_WEIGHTS: Final = "weights."
 
 
 @dataclass(frozen=True)
@@ -87,10 +93,12 @@ class GamePlayer:
         self._settings = settings
         self._stream = stream
         if evaluator is None:
-            network, device = make_network(settings.architecture), "cuda" if settings.cuda else "cpu"
+            with torch.random.fork_rng(devices=[]):  # weights that nobody will play with
+                network, device = make_network(settings.architecture), "cuda" if settings.cuda else "cpu"
             evaluator = make_evaluator(network, device, runtime=settings.runtime, reduced=settings.reduced)
         self._generator = Generator(evaluator, settings.generator, seed=settings.seed, stream=stream)
         self._generator.version = -1
+        self._weights: Weights = {}
         self._ended: float | None = None
         self._loading = 0.0
 
@@ -99,8 +107,24 @@ class GamePlayer:
         """Of the weights in use; -1 before the first."""
         return self._generator.version
 
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Unfinished games, and the weights that play them."""
+        weights = {f"{_WEIGHTS}{name}": array for name, array in self._weights.items()}
+        return {**weights, **generator_state(self._generator), "stream": np.array([self._stream], np.int64)}
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from a saved state of a player with the same settings and stream.
+
+        Raises:
+            ValueError: it is of one with another number of games.
+        """
+        weights = {name.removeprefix(_WEIGHTS): a for name, a in state.items() if name.startswith(_WEIGHTS)}
+        restore_generator(self._generator, state)
+        self.load(weights, self._generator.version)
+
     def load(self, weights: Weights, version: int) -> None:
         """Use these weights from the next ply on."""
+        self._weights = weights
         started = perf_counter()
         with warnings.catch_warnings():
             # The object store's arrays are read-only, of which torch warns; the evaluator only copies from them.

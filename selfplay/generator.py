@@ -69,7 +69,7 @@ class GeneratorStatistics:
 
 
 @dataclass
-class _GameInProgress:
+class GameInProgress:
     """The rows of a record while its game is played."""
 
     number: int
@@ -107,11 +107,12 @@ class Generator:
         self._seed, self._stream = seed, stream
         sample_seed = int(np.random.SeedSequence([seed, stream]).generate_state(1, np.uint64)[0] >> np.uint64(1))
         self._mover = make_mover(evaluator, settings, sample_seed)
-        self._started = 0
+        self.started = 0
+        """Games of the stream begun so far."""
         self._games = Games(settings.games)
         self._meter = InvalidMassMeter()
         self._statistics = GeneratorStatistics()
-        self._progress = [self._start(row) for row in range(settings.games)]
+        self.progress = [self._start(row) for row in range(settings.games)]
 
     def step(self) -> list[GameRecord]:
         """Play one ply in every game; return the games that ended with it, in row order.
@@ -140,6 +141,16 @@ class Generator:
         self._statistics.seconds += perf_counter() - started
         return finished
 
+    def replay(self, row: int, start: Start, moves: list[int]) -> list[NDArray[np.uint64]]:
+        """Begin `row` anew from `start` and play `moves`; the positions before each of them."""
+        rows, positions = np.array([row]), []
+        self._games.reset(rows, start.position[None])
+        for number, move in enumerate([*start.moves, *moves]):
+            if number >= len(start.moves):
+                positions.append(self._games.positions[row].copy())
+            self._games.play(np.array([move], np.uint16), rows)
+        return positions
+
     def take_statistics(self) -> GeneratorStatistics:
         """Statistics since the last call."""
         statistics, self._statistics = self._statistics, GeneratorStatistics()
@@ -148,7 +159,7 @@ class Generator:
 
     def _row_keys(self) -> NDArray[np.int64]:
         """int64 [G], one key for each (game, ply)."""
-        numbers = np.array([game.number for game in self._progress], np.int64)
+        numbers = np.array([game.number for game in self.progress], np.int64)
         return mix(numbers * 4096 + self._games.ply)
 
     def _note(self, positions: NDArray[np.uint64], moved: Moved) -> None:
@@ -161,7 +172,7 @@ class Generator:
             rules.is_black(positions).tolist(),
             strict=True,
         )
-        for row, (game, column) in enumerate(zip(self._progress, columns, strict=True)):
+        for row, (game, column) in enumerate(zip(self.progress, columns, strict=True)):
             move, log_prob, value, surprise, black = column
             game.positions.append(positions[row])
             game.moves.append(move)
@@ -179,7 +190,7 @@ class Generator:
         """Records of the games that just ended, by `outcomes` [G]; their rows start new ones."""
         capped = (outcomes == Termination.NONE) & (self._games.ply >= self.settings.ply_cap)
         terminations = np.where(capped, Termination.CAPPED, outcomes)
-        resigned = [game.concession.resigned for game in self._progress]
+        resigned = [game.concession.resigned for game in self.progress]
         terminations[(terminations == Termination.NONE) & resigned] = Termination.RESIGNED
         rows = np.flatnonzero(terminations != Termination.NONE)
         if len(rows) == 0:
@@ -193,24 +204,21 @@ class Generator:
             # The side to move is the one that was mated; who resigned did so before its last move.
             outcome = -sign if termination == Termination.CHECKMATE else 0
             if termination == Termination.RESIGNED:
-                outcome = -self._progress[row].concession.side
-            finished.append(self._record(self._progress[row], outcome, termination, balance))
-            self._progress[row] = self._start(row)
+                outcome = -self.progress[row].concession.side
+            finished.append(self._record(self.progress[row], outcome, termination, balance))
+            self.progress[row] = self._start(row)
         return finished
 
-    def _start(self, row: int) -> _GameInProgress:
+    def _start(self, row: int) -> GameInProgress:
         """Begin the stream's next game in `row`: reset it and play its opening."""
-        number, self._started = self._started, self._started + 1
+        number, self.started = self.started, self.started + 1
         state = np.random.SeedSequence([self._seed, self._stream, number]).generate_state(2, np.uint64)
         seed = int(state[0] >> np.uint64(1))
         start = self.variations.draw_start(seed, int(state[1]))
-        rows = np.array([row])
-        self._games.reset(rows, start.position[None])
-        for move in start.moves:
-            self._games.play(np.array([move], np.uint16), rows)
-        return _GameInProgress(number, seed, start, Concession(self.settings.resignation, seed))
+        self.replay(row, start, [])
+        return GameInProgress(number, seed, start, Concession(self.settings.resignation, seed))
 
-    def _record(self, game: _GameInProgress, outcome: int, termination: Termination, balance: int) -> GameRecord:
+    def _record(self, game: GameInProgress, outcome: int, termination: Termination, balance: int) -> GameRecord:
         name = np.random.SeedSequence([self._seed, self._stream, game.number, 1]).generate_state(4, np.uint32)
         return GameRecord(
             game=name.tobytes().hex(),

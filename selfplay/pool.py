@@ -4,12 +4,14 @@ Back-pressure: each actor has at most `IN_FLIGHT` calls under way. While nobody 
 and waits, so a slow learner is never flooded; nothing polls.
 """
 
+import contextlib
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final, Protocol, cast
+from typing import Any, Final, Protocol, cast
 
 import ray
+from numpy.typing import NDArray
 from ray.exceptions import RayActorError, RayTaskError
 
 from agent.errors import InputError
@@ -69,24 +71,47 @@ class Pool(Protocol):
         """
         ...
 
+    def state(self) -> dict[str, NDArray[Any]]:
+        """What unfinished games need to go on as if nothing had happened; empty where they begin anew."""
+        ...
+
     def close(self) -> None:
         """Stop the actors; unfinished games are dropped."""
         ...
 
 
 class LocalPool:
-    """One generator in this process, without Ray: deterministic, for small machines and tests."""
+    """One generator in this process, without Ray: deterministic, for small machines and tests.
 
-    def __init__(self, settings: ActorSettings, first_stream: int = 0) -> None:
+    Args:
+        settings: of the player.
+        first_stream: of its generator, unless it goes on with an earlier one's games.
+        state: of an earlier pool with the same settings, whose games go on; empty or of other settings: new ones.
+    """
+
+    def __init__(
+        self, settings: ActorSettings, first_stream: int = 0, state: Mapping[str, NDArray[Any]] | None = None
+    ) -> None:
         self.restarts = 0
-        self.streams = first_stream + 1
         self.actors = 1
         self.batch_fill = None
+        if state:
+            self._player = GamePlayer(settings, int(state["stream"][0]))
+            with contextlib.suppress(ValueError):
+                self._player.restore(state)
+                self.streams = first_stream
+                return
         self._player = GamePlayer(settings, first_stream)
+        self.streams = first_stream + 1
 
     def publish(self, weights: Weights, version: int) -> None:
-        """Use these weights from the next call on."""
-        self._player.load(weights, version)
+        """Use these weights from the next call on; those of the version in use already are in use."""
+        if version != self._player.version:
+            self._player.load(weights, version)
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """See `Pool`."""
+        return self._player.state()
 
     def vary(self, variations: Variations) -> None:
         """Start games by these from the next call on."""
@@ -193,6 +218,10 @@ class RayPool:
             self._replace_hung()
             if batches or left <= 0:
                 return batches
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """See `Pool`: actors begin anew."""
+        return {}
 
     def close(self) -> None:
         """Kill the actors; unfinished games are dropped."""

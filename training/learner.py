@@ -216,8 +216,7 @@ class Learner:
                 wins_draws_losses=wins_draws_losses,
                 weights=self._weights,
             )
-        advantages = self._tensor(batch.advantages)
-        advantages = self._normalise(advantages)
+        advantages = self._normalise(self._tensor(batch.advantages))
         return actor_critic_loss(
             output.logits,
             output.value_logits,

@@ -21,10 +21,10 @@ from agent.networks import AnyNetwork
 from selfplay.actor import GameBatch
 from selfplay.pool import Pool
 from selfplay.record import GameRecord
-from training.checkpoint import Checkpoint, kept_states, write_checkpoint
+from training.checkpoint import Arrays, Checkpoint, kept_states, write_checkpoint
 from training.disk import DiskPatience
 from training.guard import Guard
-from training.learner import LearningError
+from training.learner import LearningError, StepMeans
 from training.match import MatchResult
 from training.memory_watch import MemoryWatch
 from training.metrics import GameTally, Metrics, mass_row, match_row
@@ -96,6 +96,9 @@ class TrainingLoop:
         self.counters = Counters()
         self.guard = Guard(settings.guard)
         self.remedies = Remedies(settings, folder.checkpoints)
+        self.player: Arrays = {} if checkpoint is None else checkpoint.player
+        """What the checkpoint tells of unfinished games, see `Pool.state`."""
+        self._pool: Pool | None = None
         self.recent: dict[str, float] = {}
         """The last row written, for a display."""
         self.selfplay_launches: Counter[str] = Counter()
@@ -138,6 +141,7 @@ class TrainingLoop:
         self._tally = GameTally()
         seconds_before, started = self.counters.seconds, time.monotonic()
         self._last_checkpoint = started
+        self._pool = pool
         paused_before, self.disk.stop = self.disk.paused, stop
         if self.saved_step < 0:
             self.save()  # from here on there is always something to go on from
@@ -207,6 +211,7 @@ class TrainingLoop:
                 "streams": self.counters.streams,
             },
             "mass": {"largest": mass.largest, "total": mass.total, "distributions": mass.distributions},
+            "means": {"steps": self.learner.means.steps, "sums": self.learner.means.sums},
             "replay": self.window.state(),
             "guard": {"watches": self.guard.state(), "remedies": self.remedies.state()},
             "generator": self._generator.bit_generator.state,
@@ -216,6 +221,7 @@ class TrainingLoop:
             agent.weights.to_bytes(self.learner.playing_network, self.provenance()),
             self.learner.state_arrays(),
             state,
+            self.player if self._pool is None else self._pool.state(),
         )
         folder, keep = self.folder.checkpoints, self.settings.run.keep_checkpoints
         path = self.disk.writing(lambda: write_checkpoint(folder, self.learner.step, checkpoint, keep=keep))
@@ -240,6 +246,7 @@ class TrainingLoop:
         state = checkpoint.state
         self.learner.step = int(state["step"])
         self.learner.restore(checkpoint.optimizer)
+        self.learner.means = StepMeans(**state["means"])
         self.counters = Counters(**state["counters"], mass=MassReading(**state["mass"]))
         if "guard" in state:  # checkpoints from before there was one have none
             self.guard.restore(state["guard"]["watches"])

@@ -74,7 +74,7 @@ class _ShareLearner(Learner):
 
     def _differentiate(self, loss: Loss) -> Loss:
         super()._differentiate(loss)
-        gradients = [parameter.grad for parameter in self.network.parameters() if parameter.grad is not None]
+        gradients = [parameter.grad for _, parameter in self._named_parameters() if parameter.grad is not None]
         told = [loss.total.detach(), *loss.parts.values()]
         flat = torch.cat([part.reshape(-1).float() for part in (*gradients, *told)])
         dist.all_reduce(flat)

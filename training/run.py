@@ -297,7 +297,7 @@ def _pool(settings: Settings, loop: TrainingLoop) -> Iterator[Pool]:
     check_runtime(settings.inference.runtime, torch.device("cuda" if gpus > 0 else "cpu"))
     first_stream = loop.counters.streams
     if selfplay.actors == 0:
-        yield LocalPool(actor_settings, first_stream)
+        yield LocalPool(actor_settings, first_stream, loop.player)
         return
     pool = RayPool(
         actor_settings,

@@ -2,10 +2,12 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from agent import rules
 from agent.network import Architecture, Network
@@ -156,6 +158,9 @@ class _Counted:
     def collect(self, *, wait: bool) -> list[GameBatch]:
         self.waits.append(wait)
         return self.inner.collect(wait=wait)
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        return self.inner.state()
 
     def close(self) -> None: ...
 
