@@ -96,6 +96,7 @@ def _loopback_only() -> Iterator[None]:
 
 
 def _join(cluster: str) -> None:
+    os.environ.setdefault("RAY_AUTH_MODE", "token")  # Ray's own default for clusters from 2.61 on
     # Within `ray job submit`, which may bring a working folder of its own: ours wins.
     os.environ["RAY_OVERRIDE_JOB_RUNTIME_ENV"] = "1"
     with tempfile.TemporaryDirectory(prefix="zeromass-code-") as folder:
@@ -109,7 +110,10 @@ def _join(cluster: str) -> None:
             )
         except (ConnectionError, ValueError, RuntimeError) as error:
             reason = " ".join(str(error).split())
-            raise InputError(f"Ray cluster '{cluster}' cannot be joined ({reason}); check the address") from error
+            raise InputError(
+                f"Ray cluster '{cluster}' cannot be joined ({reason}); "
+                "check the address and the token (docs/cluster.md)"
+            ) from error
 
 
 def stage_code(folder: Path) -> None:

@@ -57,7 +57,7 @@ def test_the_run_outlives_everything(small_disk: Path, tmp_path: Path) -> None:
     arena = Arena(small_disk, tmp_path / "driver.log")
     try:
         arena.start()
-        assert arena.wait(lambda: arena.saved() > "step-00000001", RECOVERY), (tmp_path / "driver.log").read_text()
+        assert arena.wait(lambda: arena.saved() > "step-00000001", 3 * RECOVERY), (tmp_path / "driver.log").read_text()
         while done.total() < NUMBER:
             ledger |= {game.record.game for game in arena.acknowledged()}
             for _ in range(AT_ONCE):

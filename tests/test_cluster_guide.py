@@ -1,0 +1,136 @@
+"""The cluster guide and the manifest: followed word for word on two nodes made here; read as Kubernetes would."""
+
+import json
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from training.settings import load_settings
+from zeromass import split_arguments
+
+ROOT = Path(__file__).resolve().parent.parent
+SMALL = (
+    "run.steps=12 run.minutes=null network.blocks=0 network.channels=8 selfplay.games=8 selfplay.ply_cap=24 "
+    "learner.batch_size=32 replay.warmup=64 evaluation.games=0 log.steps=1"
+)
+
+
+def block(name: str) -> str:
+    """The guide's commands under this name."""
+    found = re.findall(rf"^```sh {name}\n(.*?)^```", (ROOT / "docs" / "cluster.md").read_text(), re.M | re.S)
+    assert len(found) == 1, name
+    return str(found[0])
+
+
+@pytest.fixture
+def machines(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """An environment in which the guide's commands find what two machines would have; their daemons end with it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.1", 9))  # nothing is sent: which of our addresses others would see
+        address = probe.getsockname()[0]
+    with tempfile.TemporaryDirectory(prefix="zm-", dir="/tmp") as short:  # a socket's path may have 107 characters
+        yield {
+            **os.environ,
+            "HOME": str(tmp_path),
+            "HEAD": address,
+            "RAY_TMPDIR": short,
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT),
+            "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache"),
+        }
+        listed = subprocess.run(["ps", "-eo", "pid=,args="], capture_output=True, text=True, check=True).stdout
+        for line in listed.splitlines():
+            pid, command = line.split(maxsplit=1)
+            if short in command:
+                os.kill(int(pid), signal.SIGKILL)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
+def test_the_guide_works_word_for_word_on_two_nodes(machines: dict[str, str], tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        port = probe.getsockname()[1]
+
+    def follow(name: str, more: str = "") -> str:
+        """Run the commands as they stand there, but for the port, which may be taken here, and a small network."""
+        commands = block(name).rstrip().replace("6379", str(port)) + more
+        done = subprocess.run(
+            ["bash", "-e", "-c", commands], cwd=tmp_path, env=machines, capture_output=True, text=True, timeout=600
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    follow("token")
+    follow("head")
+    follow("node")
+    output = follow("train", f" {SMALL}")
+    assert "first: done" in output
+    rows = [json.loads(line) for line in (tmp_path / "runs" / "first" / "log.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == list(range(1, 13))
+    output = follow("resume", " run.steps=20")
+    assert "resuming" in output
+    assert "first: done" in output
+    stranger = {**machines, "RAY_AUTH_TOKEN": "0" * 64}
+    refused = subprocess.run(
+        ["bash", "-c", block("resume").replace("6379", str(port)) + " run.steps=30"],
+        cwd=tmp_path,
+        env=stranger,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert refused.returncode == 2, refused.stdout + refused.stderr
+    assert "cannot be joined" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def documents() -> list[dict[str, Any]]:
+    return list(yaml.safe_load_all((ROOT / "configs" / "kuberay.yaml").read_text()))
+
+
+def test_the_manifest_is_what_kuberay_reads() -> None:
+    claim, job = documents()
+    assert (claim["apiVersion"], claim["kind"]) == ("v1", "PersistentVolumeClaim")
+    assert (job["apiVersion"], job["kind"]) == ("ray.io/v1", "RayJob")
+    cluster = job["spec"]["rayClusterSpec"]
+    assert cluster["authOptions"] == {"mode": "token"}
+    assert f"ray=={cluster['rayVersion']}" in (ROOT / "constraints.txt").read_text()
+    groups = [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]
+    for group in groups:
+        assert all(isinstance(value, str) for value in group["rayStartParams"].values())
+        pod = group["template"]["spec"]
+        volumes = {volume["name"]: volume["persistentVolumeClaim"]["claimName"] for volume in pod.get("volumes", [])}
+        assert set(volumes.values()) <= {claim["metadata"]["name"]}
+        for container in pod["containers"]:
+            assert {mount["name"] for mount in container.get("volumeMounts", [])} <= set(volumes)
+            assert container["resources"]["requests"] == container["resources"]["limits"]
+    for group in cluster["workerGroupSpecs"]:
+        assert group["minReplicas"] <= group["replicas"] <= group["maxReplicas"]
+    assert json.loads(json.loads(groups[-1]["rayStartParams"]["resources"])) == {"games": 8}
+
+
+def test_the_manifest_asks_for_settings_that_there_are() -> None:
+    script = shlex.split(documents()[1]["spec"]["entrypoint"])
+    assert script[:2] == ["sh", "-c"]
+    assert subprocess.run(["sh", "-n", "-c", script[2]], check=False).returncode == 0
+    commands = [words.split() for words in re.findall(r"zeromass train ([^;]*);", script[2])]
+    assert commands[0] == ["--resume", "/runs/kube", "--cluster", "auto"]
+    words = shlex.split(" ".join(commands[1]))
+    place = words.index("--cluster")
+    config, overrides = split_arguments(words[:place] + words[place + 2 :])
+    settings = load_settings(config, overrides)
+    assert settings.selfplay.resources == {"games": 1.0}
+    assert settings.learner.node == "any"
+    assert Path(settings.run.folder, settings.run.name) == Path("/runs/kube")
