@@ -168,6 +168,7 @@ class GameActor:
         stream: of its generator.
         inference: the inference actor to ask; None: it evaluates the network itself.
         expected: of the process that started it; None: it is not checked.
+        niceness: added to that of its process, so that a learner on the same cores comes first.
     """
 
     def __init__(
@@ -176,7 +177,9 @@ class GameActor:
         stream: int,
         inference: InferenceHandle | None = None,
         expected: Identity | None = None,
+        niceness: int = 0,
     ) -> None:
+        os.nice(niceness)
         self._expected = expected
         torch.set_num_threads(settings.threads)
         self._remote = None if inference is None else RemoteEvaluator(inference)

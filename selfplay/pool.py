@@ -27,6 +27,8 @@ RESTART_DELAY: Final = 2.0
 """Seconds before a dead actor's place is taken, so that a crash at start-up does not spin."""
 PATIENCE: Final = 1.0
 """Longest that `collect` waits: the caller may have been told to stop, and hung actors must be found."""
+NICENESS: Final = 15
+"""Of game actors: as Ray would have them; where it has made them so already, this changes little."""
 HEARTBEAT: Final = 300.0
 """Seconds that a call may take, unless a run's settings say otherwise."""
 
@@ -234,7 +236,7 @@ class RayPool:
     def _start(self) -> "ray.actor.ActorHandle[GameActor]":
         actor = cast(
             "ray.actor.ActorHandle[GameActor]",
-            self._actor_class.remote(self._settings, self.streams, self._inference, identity()),
+            self._actor_class.remote(self._settings, self.streams, self._inference, identity(), NICENESS),
         )
         self.streams += 1
         return actor

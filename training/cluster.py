@@ -50,6 +50,8 @@ def start_ray(settings: Settings, cluster: str | None) -> None:
     if cluster is not None:
         _join(cluster)
         return
+    # Ray would make all of its processes as nice as can be, the trainer too; game actors are nice by themselves.
+    os.environ.setdefault("RAY_worker_niceness", "0")
     with _loopback_only():
         ray.init(
             address="local",
