@@ -145,7 +145,7 @@ def base_folder() -> Path:
 @functools.cache
 def cache_folder(module: Path) -> Path:
     """The folder of a module's machine code, named by a hash of every source it can inline."""
-    digest = hashlib.sha256(f"{sys.version} {numba.__version__} {llvmlite.__version__} {np.__version__}".encode())
+    digest = hashlib.sha256(f"1 {sys.version} {numba.__version__} {llvmlite.__version__} {np.__version__}".encode())
     for path in sorted(compiled_sources(module)):
         digest.update(path.read_bytes())
     return base_folder() / digest.hexdigest()[:16]

@@ -28,6 +28,7 @@ from agent.compilation import warm_up
 from agent.errors import InputError
 from agent.networks import make_network
 from benchmarks.selfplay_flow import Flow, WatchedPool, targets_by
+from benchmarks.selfplay_ingest import calls_per_second, ingest
 from benchmarks.selfplay_plain import PlainProcesses, Played
 from selfplay.actor import Weights
 from selfplay.pool import RayPool
@@ -101,11 +102,14 @@ def measure(mode: str, settings: Settings, *, rounds: int, seconds: float) -> di
             flows.append(drive(pool, replay, settings, weights, seconds))
         plain.play(min(seconds, 0.5))  # meanwhile the actors finish their calls
         learnt, steps = learn(pool, settings, seconds)
+        calls = calls_per_second(min(seconds, 2.0))
     finally:
         plain.close()
         inner.close()
     return {
-        "results": _results(mode, settings, alone, flows, weights) + _learnt(mode, settings, learnt, steps),
+        "results": _results(mode, settings, alone, flows, weights)
+        + _learnt(mode, settings, learnt, steps)
+        + _taken_in(mode, settings, flows, calls),
         "ratios": [
             _ratio(f"{mode}: Ray actors / plain processes", [f.plies / f.seconds for f in flows], alone),
             _ratio(
@@ -197,6 +201,17 @@ def _learnt(mode: str, settings: Settings, flow: Flow, steps: int) -> list[dict[
         ("beside the learner, Ray actors", speed, "positions/s"),
         ("beside the learner, trained", steps * settings.learner.batch_size / flow.seconds, "positions/s"),
         *((f"beside the learner, share, {stage}", share, "") for stage, share in flow.shares().items()),
+    ]
+    return [{"name": f"{mode}: {name}", "value": value, "unit": unit} for name, value, unit in rows]
+
+
+def _taken_in(mode: str, settings: Settings, flows: Sequence[Flow], calls: float) -> list[dict[str, Any]]:
+    """The constants of docs/scaling.md that are the trainer's."""
+    taken = ingest([record for flow in flows for batch in flow.sample for record in batch.records], settings)
+    rows = [
+        ("trainer, games taken in", taken.positions_per_second, "positions/s"),
+        ("a position on disk", taken.bytes_per_position, "bytes"),
+        ("trainer, empty calls", calls, "1/s"),
     ]
     return [{"name": f"{mode}: {name}", "value": value, "unit": unit} for name, value, unit in rows]
 

@@ -27,8 +27,8 @@ RESTART_DELAY: Final = 2.0
 """Seconds before a dead actor's place is taken, so that a crash at start-up does not spin."""
 PATIENCE: Final = 1.0
 """Longest that `collect` waits: the caller may have been told to stop, and hung actors must be found."""
-NICENESS: Final = 15
-"""Of game actors: as Ray would have them; where it has made them so already, this changes little."""
+NICENESS: Final = 5
+"""Of game actors: a third of a core that the trainer wants too; Ray alone would make them all as nice as can be."""
 HEARTBEAT: Final = 300.0
 """Seconds that a call may take, unless a run's settings say otherwise."""
 

@@ -51,7 +51,7 @@ def start_ray(settings: Settings, cluster: str | None) -> None:
         _join(cluster)
         return
     # Ray would make all of its processes as nice as can be, the trainer too; game actors are nice by themselves.
-    os.environ.setdefault("RAY_worker_niceness", "0")
+    os.environ.setdefault("RAY_worker_niceness", "0")  # spelt so
     with _loopback_only():
         ray.init(
             address="local",

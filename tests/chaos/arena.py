@@ -70,7 +70,8 @@ class Arena:
         self.run = folder / "chaos"
         self._folder = folder
         self._output = output
-        os.environ["RAY_worker_niceness"] = "0"  # else the run gets next to nothing of a machine that is busy
+        # Else the run gets next to nothing of a machine that is busy. (Ray spells it so.)
+        os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112
         self._cluster = Cluster(
             initialize_head=True,
             head_node_args={"num_cpus": 4, "resources": {"games": 1}, "object_store_memory": 100 * 2**20},
