@@ -187,8 +187,10 @@ def _watch(compiled: Any, module: str, folder: Path) -> None:
     two processes that compiled different signatures could exchange their machine code.
     """
     cache = compiled._cache
-    # Numba would also compare the time of the source, which a checkout or a copy on another node changes.
-    cache._cache_file._source_stamp = folder.name
+    # Numba would also tell sources apart by path and time, which every checkout and every copy on a node has its own of.
+    entries = cache._cache_file
+    entries._source_stamp, entries._cache_path = folder.name, str(folder)
+    entries._index_path = str(folder / entries._index_name)
     load, save = cache.load_overload, cache.save_overload
 
     def watched_load(signature: Any, context: Any) -> Any:

@@ -172,19 +172,19 @@ class RayPool:
         self._calls: dict[ray.ObjectRef[GameBatch], ray.actor.ActorHandle[GameActor]] = {}
         self._heartbeat = heartbeat
         self._heard: dict[ray.actor.ActorHandle[GameActor], float] = {}  # of actors that have answered: when last
-        self._missing: list[float] = []  # when the places of the dead are to be taken
+        self._missing: dict[int, float] = {}  # when the places of the dead are to be taken
         self._inference = None
         self._fill = None if inference is None else FillGauge(inference.batch_size)
         if inference is not None:
             self._inference = start_inference(
                 settings.architecture, inference, callers=actors, reduced=settings.reduced
             )
-        self._actors = [self._start() for _ in range(actors)]
+        self._actors: list[ray.actor.ActorHandle[GameActor] | None] = [self._start() for _ in range(actors)]
 
     @property
     def actors(self) -> int:
         """Actors alive."""
-        return len(self._actors)
+        return len(self._living())
 
     @property
     def batch_fill(self) -> float | None:
@@ -196,7 +196,7 @@ class RayPool:
         first = not self._weights
         self._weights, self._version = [ray.put(weights)], version
         if first:
-            for actor in self._actors:
+            for actor in self._living():
                 self._call(actor)
 
     def vary(self, variations: Variations) -> None:
@@ -227,11 +227,11 @@ class RayPool:
 
     def close(self) -> None:
         """Kill the actors; unfinished games are dropped."""
-        for actor in self._actors:
+        for actor in self._living():
             ray.kill(actor)
         if self._inference is not None:
             ray.kill(self._inference)
-        self._actors, self._calls, self._missing = [], {}, []
+        self._actors, self._calls, self._missing = [], {}, {}
 
     def _start(self) -> "ray.actor.ActorHandle[GameActor]":
         actor = cast(
@@ -277,13 +277,17 @@ class RayPool:
         """Forget an actor; another takes its place a little later."""
         self._calls = {call: other for call, other in self._calls.items() if other is not actor}
         self._heard.pop(actor, None)
-        self._actors.remove(actor)
-        self._missing.append(time.monotonic() + RESTART_DELAY)
+        place = self._actors.index(actor)
+        self._actors[place] = None
+        self._missing[place] = time.monotonic() + RESTART_DELAY
 
     def _take_places(self) -> None:
         now = time.monotonic()
-        while self._missing and self._missing[0] <= now:
-            self._missing.pop(0)
+        for place in [place for place, due in self._missing.items() if due <= now]:
+            del self._missing[place]
             self.restarts += 1
-            self._actors.append(self._start())
-            self._call(self._actors[-1])
+            self._actors[place] = fresh = self._start()
+            self._call(fresh)
+
+    def _living(self) -> list["ray.actor.ActorHandle[GameActor]"]:
+        return [actor for actor in self._actors if actor is not None]

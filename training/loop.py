@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 import agent.weights
+from agent.errors import InputError
 from agent.meter import MassReading
 from agent.networks import AnyNetwork
 from selfplay.actor import GameBatch
@@ -244,6 +245,11 @@ class TrainingLoop:
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         state = checkpoint.state
+        if "number" not in state["replay"]:
+            raise InputError(
+                f"checkpoint '{checkpoint.path}' is of an earlier version, which kept its games in checkpoints; "
+                "start a new run"
+            )
         self.learner.step = int(state["step"])
         self.learner.restore(checkpoint.optimizer)
         self.learner.means = StepMeans(**state["means"])

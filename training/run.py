@@ -125,7 +125,7 @@ def _train(settings: Settings, folder: RunFolder, resume: Resume, display: Scree
                 kernels.reset_launches()
                 if on_cluster():
                     loop.watch.gauges = RayGauges(folder.path.name)
-                loop.run(pool, stop=stop, tick=partial(_tell, display))
+                loop.run(pool, stop=stop, tick=partial(tell, display))
                 learner_kernels = kernels.launches()
         if not stop():
             after = _match(loop, display, "after", stop)
@@ -156,7 +156,7 @@ def _train(settings: Settings, folder: RunFolder, resume: Resume, display: Scree
     return summary
 
 
-def _tell(display: Screen, loop: TrainingLoop) -> None:
+def tell(display: Screen, loop: TrainingLoop) -> None:
     """What the guard said since the last time, and where the run is."""
     for news in loop.remedies.untold():
         display.say(f"guard, step {news.step:,}: {news.text}")

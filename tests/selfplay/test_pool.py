@@ -101,7 +101,7 @@ def test_variations_reach_every_actor_with_its_next_call_and_a_replaced_one_too(
     changed: set[int] = set()
     while not changed >= {10, 11}:  # the suite's own time limit ends this
         changed |= {b.stream for b in gather(pool, 1) for r in b.records if len(r.opening) > longest}
-    ray.kill(pool._actors[0])
+    ray.kill(pool._living()[0])
     while 12 not in changed:
         changed |= {b.stream for b in gather(pool, 1) for r in b.records if len(r.opening) > longest}
 
@@ -119,7 +119,7 @@ def test_an_uncollected_pool_stops_by_itself(pool: RayPool) -> None:
 def test_a_killed_actor_is_replaced_by_one_with_a_new_stream(pool: RayPool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "RESTART_DELAY", 0.0)
     before = gather(pool, 4)
-    ray.kill(pool._actors[0])
+    ray.kill(pool._living()[0])
     after: list[GameBatch] = []
     while 12 not in {batch.stream for batch in after}:  # the suite's own time limit ends this
         after += pool.collect(wait=True)
@@ -151,7 +151,7 @@ def test_a_hung_actor_is_replaced_and_never_heard_of_again(monkeypatch: pytest.M
 def test_waiting_for_games_ends_soon_though_none_came(pool: RayPool, monkeypatch: pytest.MonkeyPatch) -> None:
     gather(pool, 2)
     monkeypatch.setattr(module, "RESTART_DELAY", 600.0)
-    for actor in list(pool._actors):
+    for actor in pool._living():
         ray.kill(actor)
     while pool.actors:  # what lay ready, then their deaths
         pool.collect(wait=True)
@@ -164,7 +164,7 @@ def test_invalid_mass_in_an_actor_is_raised_here_with_its_sentence(pool: RayPool
 
     call = ray.remote(num_cpus=0)(leaking).remote()
     ray.wait([call])
-    pool._calls[call] = pool._actors[0]
+    pool._calls[call] = pool._living()[0]
     with pytest.raises(InvalidMassError, match=r"^invalid mass 0.5 in position 'X'$"):
         pool.collect(wait=True)
 

@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from selfplay.variations import LEAD, Variations
 from training.checkpoint import newest_checkpoint
 from training.display import Display
 from training.loop import TrainingLoop
-from training.run import actor_settings_of, run_training
+from training.run import actor_settings_of, run_training, tell
 from training.run_folder import RunFolder
 from training.settings import Settings, load_settings
 
@@ -108,7 +109,7 @@ def test_a_collapse_into_draws_is_seen_everywhere_and_answered_by_decisive_start
     settings = chosen(tmp_path, 40, "guard.decisive=0.2", "guard.decisive_remedy=decisive")
     loop, pool, text = fresh(settings), RecordingPool(settings), io.StringIO()
     display = Display(Console(file=text, width=200))
-    rows = trained(loop, pool, display.tick)
+    rows = trained(loop, pool, partial(tell, display))
     assert len(rows) == 40
     first = next(row for row in rows if row["guard/alarm"])
     assert first["guard/alarm/decisive"] == 1
@@ -270,7 +271,7 @@ def test_the_summary_of_a_run_tells_of_its_alarms(tmp_path: Path) -> None:
     settings = chosen(tmp_path, 10, "guard.decisive=1")
     folder = RunFolder.create(settings, None)
     display = Display(Console(file=io.StringIO()))
-    summary = run_training(settings, folder, checkpoint=None, cluster=None, display=display)
+    summary = run_training(settings, folder, resume="no", display=display, stop=lambda: False)
     assert summary.alarms == ["decisive"]
     stored = json.loads((folder.path / "summary.json").read_text())
     assert stored["alarms"] == ["decisive"]
