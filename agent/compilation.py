@@ -187,7 +187,7 @@ def _watch(compiled: Any, module: str, folder: Path) -> None:
     two processes that compiled different signatures could exchange their machine code.
     """
     cache = compiled._cache
-    # Numba would also tell sources apart by path and time, which every checkout and every copy on a node has its own of.
+    # Numba would also tell sources apart by path and time, of which every checkout and every node has its own.
     entries = cache._cache_file
     entries._source_stamp, entries._cache_path = folder.name, str(folder)
     entries._index_path = str(folder / entries._index_name)
