@@ -151,7 +151,7 @@ class TrainingLoop:
         spending = self.watch.stopwatch.spending
         pool.publish(self.learner.published(), self.counters.version)
         if self.learner.step == 0:
-            self._snapshots.take(self.learner, self.provenance())
+            self._snapshot()
         while self.progress < 1.0 and not stop():
             for batch in self.watch.collect(pool, wait=not self._may_train()):
                 with spending("ingesting"):
@@ -170,7 +170,10 @@ class TrainingLoop:
         self.watch.draw(self.learner, last=True)
         self.watch.end()
         self.save()
-        self._snapshots.take(self.learner, self.provenance())
+        self._snapshot()
+
+    def _snapshot(self) -> None:
+        self.disk.writing(lambda: self._snapshots.take(self.learner, self.provenance()))
 
     def note_match(
         self, result: MatchResult, when: str, conversion: Mapping[str, float] | None = None, seconds: float = 0.0
@@ -184,7 +187,8 @@ class TrainingLoop:
             seconds: that it took.
         """
         more = {"minutes": self.counters.seconds / 60, "seconds": seconds, "conversion": conversion or {}}
-        self.folder.append_match({"step": self.learner.step, "when": when, **result.to_json(), **more})
+        row = {"step": self.learner.step, "when": when, **result.to_json(), **more}
+        self.disk.writing(lambda: self.folder.append_match(row))
         self._metrics.write_scalars(self.learner.step, match_row(result, conversion or {}, seconds))
         self._metrics.flush()
 
@@ -274,7 +278,7 @@ class TrainingLoop:
         if snapshot or match:
             self.save()
         if snapshot:
-            self._snapshots.take(self.learner, self.provenance())
+            self._snapshot()
         if match and self.progress < 1.0:  # else the one after training says it
             started = time.monotonic()
             result = settings_match(self.learner, self.settings)
