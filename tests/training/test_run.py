@@ -53,7 +53,7 @@ def start(folder: Path, *arguments: str, **environment: str) -> "subprocess.Pope
     )
 
 
-def finish(process: "subprocess.Popen[str]", seconds: float = 240) -> str:
+def finish(process: "subprocess.Popen[str]", seconds: float = 500) -> str:
     try:
         output, _ = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
@@ -62,7 +62,7 @@ def finish(process: "subprocess.Popen[str]", seconds: float = 240) -> str:
     return output
 
 
-def wait_for(condition: Callable[[], bool], process: "subprocess.Popen[str]", seconds: float = 120) -> None:
+def wait_for(condition: Callable[[], bool], process: "subprocess.Popen[str]", seconds: float = 400) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert process.poll() is None, process.communicate()[0]
