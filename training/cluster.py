@@ -53,14 +53,18 @@ def start_ray(settings: Settings, cluster: str | None) -> None:
     # Ray would make all of its processes as nice as can be, the trainer too; game actors are nice by themselves.
     os.environ.setdefault("RAY_worker_niceness", "0")  # spelt so
     with _loopback_only():
-        ray.init(
-            address="local",
-            num_cpus=max(cpus_needed(settings), usable_cores()),
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            object_store_memory=OBJECT_STORE_BYTES,
-        )
+        try:
+            ray.init(
+                address="local",
+                num_cpus=max(cpus_needed(settings), usable_cores()),
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                object_store_memory=OBJECT_STORE_BYTES,
+            )
+        except Exception as error:  # Ray raises just that where a machine is too busy to start it in time
+            reason = " ".join(str(error).split())
+            raise InputError(f"Ray did not start on this machine ({reason}); try again when it is less busy") from error
 
 
 def cpus_needed(settings: Settings) -> int:
