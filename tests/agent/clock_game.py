@@ -1,6 +1,7 @@
 """Games on the clock between UCI engines, with python-chess as the program between them.
 
-`python -m tests.agent.clock_game NUMBER [BASE INCREMENT]` plays game NUMBER of the match and prints one line.
+`python -m tests.agent.clock_game LOG [GAMES]` plays those of the match's games (200) that LOG lacks, one after the
+other, and adds a line to it for each. It may be interrupted at any moment.
 """
 
 import contextlib
@@ -21,6 +22,10 @@ OURS = [sys.executable, "-m", "zeromass", "uci"]
 STOCKFISH = shutil.which("stockfish") or ("/usr/games/stockfish" if Path("/usr/games/stockfish").exists() else None)
 HANG = 30.0
 """Seconds past its clock after which an engine counts as hanging."""
+GAMES = 200
+BASE, INCREMENT = 10.0, 0.1
+NODES = 20_000
+"""Of the other engine's moves: its use of the clock is not what is tested."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,9 @@ class Ended:
     """The least that White and Black ever had left after a move, seconds."""
     ours: bool = True
     """Whether it was our engine's turn when it ended."""
+
+    least: float = 0.0
+    """The least that our engine, or either of them, ever had left after a move, seconds."""
 
     @property
     def fault(self) -> bool:
@@ -69,19 +77,26 @@ def play(number: int, base: float, increment: float, *, against_itself: bool, po
     if number % 2:
         sides.reverse()
     with engine_of(*sides[0]) as white, engine_of(*sides[1]) as black:
-        ended = _play(board, [black, white], base, increment, ponder)
-    white_to_move = ended.plies % 2 == 0
-    return replace(ended, ours=sides[0 if white_to_move else 1][0] is OURS)
+        nodes = [None if command is OURS else NODES for command, _ in sides[::-1]]
+        ended = _play(board, [black, white], nodes, base, increment, ponder)
+    mover = sides[ended.plies % 2][0]
+    least = min(left for left, (command, _) in zip(ended.slack, sides, strict=True) if command is OURS)
+    return replace(ended, ours=mover is OURS, least=least)
 
 
 def _play(
-    board: chess.Board, engines: list[chess.engine.SimpleEngine], base: float, increment: float, ponder: bool
+    board: chess.Board,
+    engines: list[chess.engine.SimpleEngine],
+    nodes: list[int | None],
+    base: float,
+    increment: float,
+    ponder: bool,
 ) -> Ended:
     clocks, slack = [base, base], [base, base]
     while not board.is_game_over(claim_draw=True) and board.ply() < 400:
         side = int(board.turn)
         limit = chess.engine.Limit(
-            white_clock=clocks[1], black_clock=clocks[0], white_inc=increment, black_inc=increment
+            white_clock=clocks[1], black_clock=clocks[0], white_inc=increment, black_inc=increment, nodes=nodes[side]
         )
         engines[side].timeout = HANG
         started = time.perf_counter()
@@ -104,16 +119,29 @@ def _play(
     return Ended("1/2-1/2" if outcome is None else outcome.result(), reason, board.ply(), (slack[1], slack[0]))
 
 
-def main() -> None:
-    """Play one game: two against itself, two against Stockfish, then four with pondering, and so on."""
-    number = int(sys.argv[1])
-    base, increment = (float(sys.argv[2]), float(sys.argv[3])) if len(sys.argv) > 3 else (10.0, 0.1)
-    itself, ponder = number // 2 % 2 == 0, number // 4 % 2 == 1
-    ended = play(number, base, increment, against_itself=itself, ponder=ponder)
-    other = "itself" if itself else "stockfish"
-    ending = f"{ended.result} {ended.reason} {ended.plies} ours={ended.ours} {min(ended.slack):.3f}"
-    print(f"{number} {other} ponder={ponder} {ending}", flush=True)
+def kind(number: int) -> tuple[bool, bool]:
+    """Whether game `number` is against itself and whether both ponder: every four games, every mixture twice."""
+    return number // 2 % 2 == 0, number // 4 % 2 == 1
+
+
+def match(log: Path, games: int = GAMES) -> list[str]:
+    """Play the games that `log` lacks; returns all its lines."""
+    lines = log.read_text().splitlines() if log.exists() else []
+    played = {int(line.split()[0]) for line in lines}
+    for number in range(games):
+        if number not in played:
+            itself, ponder = kind(number)
+            started = time.monotonic()
+            ended = play(number, BASE, INCREMENT, against_itself=itself, ponder=ponder)
+            lines.append(
+                f"{number} {'itself' if itself else 'other'} {'ponder' if ponder else 'plain'} {ended.result} "
+                f"{ended.reason} {'FAULT' if ended.fault else 'fine'} plies {ended.plies} least {ended.least:.3f} "
+                f"took {time.monotonic() - started:.0f}"
+            )
+            with log.open("a") as file:
+                file.write(f"{lines[-1]}\n")
+    return lines
 
 
 if __name__ == "__main__":
-    main()
+    match(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else GAMES)
