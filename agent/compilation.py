@@ -7,8 +7,9 @@ The cache of a module lives in a folder named by a hash of every source it can i
 itself and all modules of this repository that it imports, directly or not. Numba alone looks at the
 calling file only, so that an edit in a callee would silently run stale code.
 
-Processes may compile at once: each entry is written under a lock, and `warm_up` holds another, so
-that of several processes that start together one compiles and the others read what it wrote.
+Processes may compile at once: each entry is written under a lock, and `warm_up` takes another as soon
+as the cache lacks something, so that of several processes that start together one compiles and the
+others read what it wrote. A process that lacks nothing waits for nobody.
 
 The cache lies in NUMBA_CACHE_DIR if that is set, else in the user's cache folder, else (where that
 cannot be written) in the folder for temporary files. Old folders may be deleted at any time.
@@ -40,6 +41,8 @@ _ROOT: Final = Path(__file__).resolve().parent.parent
 _IMPORT: Final = re.compile(r"^[ \t]*(?:from[ ]+([\w.]+)[ ]+import[ ]+(\([^)]*\)|.*)|import[ ]+(.*))", re.MULTILINE)
 _exercises: Final[list[Callable[[], None]]] = []
 _report: Callable[[str], None] | None = None
+_compiling: contextlib.ExitStack | None = None
+"""During a warm-up: holds the lock, once something has to be compiled."""
 _compilations = 0
 
 
@@ -108,15 +111,15 @@ def warm_up(
     `progress` gets a line of text for each module that has to be compiled, none when all is cached.
     Several processes may call this at once: one compiles, the others wait and load.
     """
-    global _report
+    global _report, _compiling
     started, before = time.perf_counter(), _compilations
     _report = _once_each(progress) if progress is not None else None
     try:
-        with locked(base_folder() / "warm-up.lock"):
+        with contextlib.ExitStack() as _compiling:
             for exercise in _exercises if exercises is None else exercises:
                 exercise()
     finally:
-        _report = None
+        _report = _compiling = None
     compiled = _compilations - before
     return WarmUp(compiled == 0, compiled, time.perf_counter() - started)
 
@@ -194,8 +197,13 @@ def _watch(compiled: Any, module: str, folder: Path) -> None:
     load, save = cache.load_overload, cache.save_overload
 
     def watched_load(signature: Any, context: Any) -> Any:
-        global _compilations
+        global _compilations, _compiling
         loaded = load(signature, context)
+        if loaded is None and _compiling is not None:
+            # Whoever compiles the same sources has the lock, and may have written this by the time we get it.
+            _compiling.enter_context(locked(folder / "warm-up.lock", _report))
+            _compiling = None
+            loaded = load(signature, context)
         if loaded is None:
             _compilations += 1
             if _report is not None:
@@ -221,8 +229,11 @@ def _once_each(report: Callable[[str], None]) -> Callable[[str], None]:
 
 
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock between processes; the system releases it when a process dies."""
+def locked(path: Path, report: Callable[[str], None] | None = None) -> Iterator[None]:
+    """Hold an exclusive lock between processes; the system releases it when a process dies.
+
+    `report` hears it if another process has to be waited for.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as file:
         if sys.platform == "win32":
@@ -236,5 +247,10 @@ def locked(path: Path) -> Iterator[None]:
         else:
             import fcntl
 
-            fcntl.flock(file, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if report is not None:
+                    report("another process compiles the same; waiting for it ...")
+                fcntl.flock(file, fcntl.LOCK_EX)
             yield  # closing the file releases the lock

@@ -15,7 +15,7 @@ from agent.engine.thinker import MEGABYTES, Thinker, Watcher
 from agent.errors import InputError
 from agent.evaluators import for_search, make_evaluator
 from agent.runs import RUNS, checkpoint_weights, find_run
-from agent.search import CompiledEvaluator
+from agent.search import CompiledEvaluator, SearchSettings
 from agent.weights import Weights, load_weights
 
 SHIPPED: Final = Path(__file__).with_name("data") / "zeromass.safetensors"
@@ -51,6 +51,15 @@ class Thinking(Protocol):
         """See `Thinker.simulations_in`."""
         ...
 
+    @property
+    def settings(self) -> SearchSettings:
+        """See `Thinker.settings`."""
+        ...
+
+    def retune(self, settings: SearchSettings) -> None:
+        """See `Thinker.retune`."""
+        ...
+
 
 class Opponent:
     """The agent with the name and the story of its weights. For one thread at a time.
@@ -77,8 +86,15 @@ class Opponent:
         """See `Thinker.think`."""
         self.simulations_in = thinker.simulations_in
         """See `Thinker.simulations_in`."""
+        self.retune = thinker.retune
+        """See `Thinker.retune`."""
         self._thinker, self._one_thread = thinker, one_thread
         self._megabytes, self._threads = MEGABYTES, 1
+
+    @property
+    def settings(self) -> SearchSettings:
+        """See `Thinker.settings`."""
+        return self._thinker.settings
 
     def resize(self, megabytes: int, threads: int, tell: Callable[[str], None]) -> None:
         """Take a tree of `megabytes` and use `threads`, or `tell` why not."""

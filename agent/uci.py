@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 import chess
 
 from agent.engine.limits import Control
+from agent.engine.strength import slip
 from agent.errors import InputError
 from agent.notation import quote
 from agent.uci_options import Options
@@ -208,6 +209,7 @@ class Engine:
             for line in info_lines(report, show_wdl=show_wdl):
                 self._send(line)
 
+        seed = options.number("Seed") or self._seed
         report = self._ready().think(
             board,
             limits,
@@ -216,11 +218,12 @@ class Engine:
             lines=options.number("MultiPV"),
             temperature=0.0 if limits.infinite else strength.temperature,
             overhead=options.number("Move Overhead") / 1000,
-            seed=options.number("Seed") or self._seed,
+            seed=seed,
         )
         if told[-1:] != [report.simulations]:
             watch(report)
-        return bestmove(report)
+        slipped = None if limits.infinite or limits.moves else slip(board, strength.slips, seed)
+        return bestmove(report) if slipped is None else f"bestmove {slipped.uci()}"
 
     def _tell(self, sentence: str) -> None:
         self._send(f"info string {' '.join(sentence.split())}")

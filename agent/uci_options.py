@@ -118,10 +118,10 @@ class Options:
 
     @property
     def strength(self) -> Strength:
-        """The most simulations of a move (0: no such limit) and its temperature."""
+        """The most simulations of a move (0: no such limit), its temperature and slips."""
         simulations, temperature = self.number("Simulations"), self.number("Temperature") / 100
         if self.check("UCI_LimitStrength"):
             weak = strength_of(self.number("UCI_Elo"))
             simulations = min(simulations or weak.simulations, weak.simulations)
-            temperature = max(temperature, weak.temperature)
+            return Strength(simulations, max(temperature, weak.temperature), weak.slips)
         return Strength(simulations, temperature)

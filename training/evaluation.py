@@ -16,6 +16,7 @@ from agent.evaluators import for_search, make_evaluator
 from agent.opponent import find_weights, identity
 from agent.play.provenance import GUMBEL, Source
 from agent.player import Player, PolicyPlayer, make_player
+from agent.search import playing
 from agent.weights import Weights, load_weights
 from selfplay.book import PLIES
 from training.conversion import Conversion, conversions
@@ -76,7 +77,7 @@ def evaluate_command(
         loaded = _find(weights, run, display)
         player = player_of(loaded, simulations, policy, seconds, side_by_side)
         replayable = simulations and not policy and seconds is None
-        source = Source(identity(loaded), GUMBEL, simulations) if replayable else None
+        source = Source(identity(loaded), GUMBEL, simulations, settings=playing()) if replayable else None
         recorder = None if pgn is None else MatchRecorder(games, player.name, opponent, source, PLIES)
         most = games if test is None else games - games % 2
         advance = stack.enter_context(display.counting(f"{most} games against {opponent}", most))

@@ -1,10 +1,21 @@
-"""Playing weaker than one can: an Elo-like number to simulations and temperature. Light: no NumPy."""
+"""Playing weaker than one can: an Elo-like number to simulations, noise and slips. Light: no NumPy.
 
-from typing import Final, NamedTuple
+What a number means was measured, not guessed: `python -m benchmarks.levels` plays the rungs of a ladder against each
+other and against engines of known rating, and writes `agent/data/levels.json`, the only place that holds the figures.
+Between two rungs all is interpolated.
+"""
 
-WEAKEST: Final = 600
-STRONGEST: Final = 2400
-_FEWEST, _MOST = 4, 20_000
+import itertools
+import json
+import math
+import random
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import chess
+
+LEVELS: Final = Path(__file__).parent.parent / "data" / "levels.json"
+"""The ladder as measured: date, weights, rungs from the weakest to the strongest."""
 
 
 class Strength(NamedTuple):
@@ -12,17 +23,51 @@ class Strength(NamedTuple):
 
     simulations: int
     """The most for a move."""
-    temperature: float
+    temperature: float = 0.0
     """Gumbel noise at the root: 0 always plays what it finds best."""
+    slips: float = 0.0
+    """Share of moves that are any legal move, whatever the network says: what makes a beginner of any weights."""
 
 
-def strength_of(elo: int) -> Strength:
-    """What UCI_Elo `elo` (WEAKEST..STRONGEST, held to that) means: an approximation, not a calibration.
+class Rung(NamedTuple):
+    """A strength that was measured."""
 
-    Simulations grow by the same factor with every point, from 4 to 20,000, and the temperature falls from 2
-    at the weakest to 0 at the upper quarter. Real strength is that of the weights: an untrained network with
-    a UCI_Elo of 2400 has not become a master.
+    elo: float
+    strength: Strength
+
+
+def read_rungs(table: dict[str, Any]) -> list[Rung]:
+    """The rungs of a table as `benchmarks.levels` writes it, ratings rising."""
+    return [Rung(row["elo"], Strength(row["simulations"], row["temperature"], row["slips"])) for row in table["rungs"]]
+
+
+_TABLE: Final[dict[str, Any]] = json.loads(LEVELS.read_text())
+_RUNGS: Final = read_rungs(_TABLE)
+WEAKEST: Final = math.ceil(_RUNGS[0].elo / 50) * 50
+STRONGEST: Final = math.floor(_RUNGS[-1].elo / 50) * 50
+"""The least and the most that can be asked for: whole fifties within what was measured."""
+
+
+def strength_of(elo: int, rungs: list[Rung] = _RUNGS) -> Strength:
+    """What UCI_Elo `elo` means, held to the rungs: simulations by their logarithm, noise and slips by themselves.
+
+    A rating holds for the weights that were measured and against Stockfish's scale; see docs/play.md.
     """
-    share = (min(max(elo, WEAKEST), STRONGEST) - WEAKEST) / (STRONGEST - WEAKEST)
-    simulations = round(_FEWEST * (_MOST / _FEWEST) ** share)
-    return Strength(simulations, round(max(0.0, 2.0 * (1 - share / 0.75)), 3))
+    elo_held = min(max(float(elo), rungs[0].elo), rungs[-1].elo)
+    lower, upper = next(pair for pair in itertools.pairwise(rungs) if elo_held <= pair[1].elo)
+    share = (elo_held - lower.elo) / (upper.elo - lower.elo)
+    one, other = lower.strength, upper.strength
+    return Strength(
+        round(math.exp((1 - share) * math.log(one.simulations) + share * math.log(other.simulations))),
+        round((1 - share) * one.temperature + share * other.temperature, 3),
+        round((1 - share) * one.slips + share * other.slips, 3),
+    )
+
+
+def slip(board: chess.Board, slips: float, seed: int) -> chess.Move | None:
+    """The move that slips out instead of the best one, or None: chance, the same for the same position in a game."""
+    if slips <= 0:
+        return None
+    chance = random.Random(f"{seed} {board.ply()} {board.fen()}")
+    moves = sorted(board.legal_moves, key=chess.Move.uci)
+    return chance.choice(moves) if chance.random() < slips else None

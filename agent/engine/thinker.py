@@ -50,13 +50,25 @@ class Thinker:
     ) -> None:
         self._evaluator = evaluator
         self._settings = settings or playing()
-        self._search = SlicedSearch(evaluator, self._settings, megabytes)
+        self._search, self._megabytes = SlicedSearch(evaluator, self._settings, megabytes), megabytes
         self._least = 16 if isinstance(evaluator, CompiledEvaluator) else 1
         self._speed = 1000.0 * self._least  # simulations a second; measured soon
+
+    @property
+    def settings(self) -> SearchSettings:
+        """Of the search."""
+        return self._settings
+
+    def retune(self, settings: SearchSettings) -> None:
+        """Search with other settings from the next thought on."""
+        if settings != self._settings:
+            self._settings = settings
+            self._search = SlicedSearch(self._evaluator, settings, self._megabytes)
 
     def resize(self, megabytes: int) -> None:
         """Take another tree of this size."""
         self._search = SlicedSearch(self._evaluator, self._settings, megabytes)
+        self._megabytes = megabytes
 
     def simulations_in(self, seconds: float) -> int:
         """How many simulations the speed measured so far promises for `seconds`, at least 1."""

@@ -2,7 +2,7 @@
 
 import datetime
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import chess
@@ -11,7 +11,7 @@ import chess.pgn
 from agent.engine.limits import Clock
 from agent.errors import InputError
 from agent.files import write_atomic
-from agent.play.provenance import write_source
+from agent.play.provenance import Source, disown, read_source, write_source
 from agent.play.replay import read_games
 from agent.play.seats import Seat
 
@@ -86,6 +86,13 @@ class Game:
             return "threefold repetition"
         return "50 moves without capture or pawn move" if self.board.is_fifty_moves() else ""
 
+    def disown(self, color: chess.Color) -> None:
+        """Another agent plays `color` from now on: mark the moves that the one before has chosen."""
+        first = self.start.turn
+        for ply, comment in enumerate(self.notes):
+            if (first == color) == (ply % 2 == 0):
+                self.notes[ply] = disown(comment)
+
     def run_clock(self) -> None:
         """The mover's clock runs from now, if it does not already."""
         if self.minutes is not None and self._turn_began is None and not self.over:
@@ -155,16 +162,22 @@ class Game:
         return game
 
 
-def load_game(path: Path) -> Game:
-    """The first game of a PGN file, to be played on.
+def load_game(path: Path, sources: dict[chess.Color, Source | None]) -> Game:
+    """The first game of a PGN file, to be played on; moves are marked that other agents than `sources` have chosen.
 
     Raises:
         InputError: no such file, or no game in it.
     """
     saved = next(read_games(path))
-    game = Game(saved.board())
+    told = {color: read_source(saved, color) for color in chess.COLORS}
+    seed = next((source.seed for source in told.values() if source is not None), 0)
+    game = Game(saved.board(), seed)
     for node in saved.mainline():
         game.play(node.move, node.comment)
+    for color, before in told.items():
+        now = sources[color]
+        if before is not None and (now is None or before != replace(now, seed=before.seed)):
+            game.disown(color)
     return game
 
 

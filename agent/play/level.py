@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from agent.engine.strength import STRONGEST, WEAKEST, strength_of
+from agent.engine.strength import STRONGEST, WEAKEST, Strength, strength_of
 from agent.errors import InputError
 from agent.notation import quote
 
@@ -23,28 +23,23 @@ class Level:
     simulations: int | None = None
     seconds: float | None = None
     elo: int | None = None
-    """Approximate; see `engine.strength`."""
+    """As measured; see `engine.strength`."""
 
     def __str__(self) -> str:
         if self.elo is not None:
             return f"about {self.elo} Elo"
         return f"{self.seconds:g} s a move" if self.seconds is not None else f"{self.simulations} simulations"
 
-    @property
-    def temperature(self) -> float:
-        """Of the noise at the root."""
-        return strength_of(self.elo).temperature if self.elo is not None else 0.0
-
-    def budget(self, speed: float) -> int:
-        """Simulations of a move where the agent does `speed` a second.
+    def strength(self, speed: float) -> Strength:
+        """How to play where the agent does `speed` simulations a second.
 
         Seconds become simulations before the move is thought about, so that a saved game can be replayed.
         """
         if self.elo is not None:
-            return strength_of(self.elo).simulations
+            return strength_of(self.elo)
         if self.seconds is not None:
-            return min(max(round(speed * self.seconds), 1), MOST)
-        return self.simulations or USUAL
+            return Strength(min(max(round(speed * self.seconds), 1), MOST))
+        return Strength(self.simulations or USUAL)
 
 
 def read_level(text: str) -> Level:

@@ -8,9 +8,19 @@ import chess
 import chess.pgn
 
 from agent.engine.limits import Limits
+from agent.engine.strength import Strength, slip
 from agent.errors import InputError
 from agent.opponent import Opponent, load_opponent
-from agent.play.provenance import GUMBEL, OPENING, Source, read_source, simulations_of
+from agent.play.provenance import (
+    BEFORE_TOLD,
+    GUMBEL,
+    OPENING,
+    Source,
+    is_disowned,
+    read_source,
+    strength_of_note,
+)
+from agent.search.settings import SearchSettings
 
 
 @dataclass(frozen=True)
@@ -34,6 +44,8 @@ class Replayed:
     untold: int
     """Moves of the agent that do not tell their simulations."""
     differences: tuple[Difference, ...]
+    strange: int = 0
+    """Moves on the agent's side that other weights or settings chose, by their comments."""
 
 
 def read_games(path: Path) -> Iterator[chess.pgn.Game]:
@@ -61,7 +73,7 @@ def replay_game(game: chess.pgn.Game, opponent: Opponent) -> Replayed:
     """Let `opponent` choose each move of the agent again, in the positions that were played.
 
     Raises:
-        InputError: neither side was played by the agent, or other weights played.
+        InputError: neither side was played by the agent, other weights played, or the search settings are unknown.
     """
     sources = {color: source for color in chess.COLORS if (source := read_source(game, color)) is not None}
     if not sources:
@@ -74,7 +86,33 @@ def replay_game(game: chess.pgn.Game, opponent: Opponent) -> Replayed:
     if not mine:
         theirs = ", ".join(sorted({source.weights for source in sources.values()}))
         raise InputError(f"the game was played with {theirs}, not {ours}; name those weights by --weights or --run")
-    moves = untold = 0
+    settings = next(iter(mine.values())).settings
+    if settings is not None:
+        return _replay(game, opponent, mine, settings)
+    # Such files do not tell their settings; but only two ever played, and a wrong one is soon found out.
+    tried = [_replay(game, opponent, mine, before) for before in BEFORE_TOLD]
+    best = min(tried, key=lambda done: len(done.differences))
+    if best.differences:
+        raise InputError(
+            "this game is from before files told their search settings, and neither c_visit 10 nor 50 finds all of its "
+            f"moves again (the first that differs is {best.differences[0].played}), so it cannot be replayed"
+        )
+    return best
+
+
+def _replay(
+    game: chess.pgn.Game, opponent: Opponent, mine: dict[chess.Color, Source], settings: SearchSettings
+) -> Replayed:
+    usual = opponent.settings
+    opponent.retune(settings)
+    try:
+        return _replay_tuned(game, opponent, mine)
+    finally:
+        opponent.retune(usual)
+
+
+def _replay_tuned(game: chess.pgn.Game, opponent: Opponent, mine: dict[chess.Color, Source]) -> Replayed:
+    moves = untold = strange = 0
     differences = []
     board = game.board()
     opening = game.headers.get(OPENING, "0")
@@ -82,25 +120,29 @@ def replay_game(game: chess.pgn.Game, opponent: Opponent) -> Replayed:
     for ply, node in enumerate(game.mainline(), 1):
         source = mine.get(board.turn) if ply > chosen_from else None
         if source is not None:
-            simulations = source.simulations or simulations_of(node.comment)
-            if simulations is None:
+            strength = strength_of_note(node.comment, source.temperature)
+            if source.simulations is not None:
+                strength = Strength(source.simulations, source.temperature)
+            if strength is None:
                 untold += 1
+            elif is_disowned(node.comment):
+                strange += 1
             else:
                 moves += 1
-                found = _think(board, opponent, source, simulations)
+                found = slip(board, strength.slips, source.seed) or _think(board, opponent, source, strength)
                 if found != node.move:
                     dots = "." if board.turn == chess.WHITE else "..."
                     played = f"{board.fullmove_number}{dots} {board.san(node.move)}"
                     differences.append(Difference(ply, played, board.san(found)))
         board.push(node.move)
-    return Replayed(moves, untold, tuple(differences))
+    return Replayed(moves, untold, tuple(differences), strange)
 
 
-def _think(board: chess.Board, opponent: Opponent, source: Source, simulations: int) -> chess.Move:
+def _think(board: chess.Board, opponent: Opponent, source: Source, strength: Strength) -> chess.Move:
     return opponent.think(
         board,
-        Limits(simulations=simulations),
-        temperature=source.temperature,
+        Limits(simulations=strength.simulations),
+        temperature=strength.temperature,
         seed=source.seed,
         proofs=source.search != GUMBEL,
     ).best.move
@@ -125,6 +167,8 @@ def replay_command(path: Path, weights: Path | None, run: str | None) -> int:
         print(f"game {number}: {done.moves - len(done.differences)} of {done.moves} moves of the agent found again")
         if done.untold:
             print(f"  {done.untold} more do not tell their simulations")
+        if done.strange:
+            print(f"  {done.strange} more were chosen by other weights or settings")
         for difference in done.differences:
             print(f"  differs at {difference.played}: now {difference.now}")
     return 0 if same else 1

@@ -10,6 +10,7 @@ import chess.engine
 from agent.engine.external import close_engine, start_engine
 from agent.engine.limits import Clock, Control, Limits, allotted
 from agent.engine.report import Report
+from agent.engine.strength import slip
 from agent.engine.thinker import Watcher
 from agent.errors import InputError
 from agent.opponent import Opponent
@@ -65,8 +66,9 @@ class AgentSeat:
     def choose(
         self, board: chess.Board, seed: int, clock: Clock | None, control: Control, watch: Watcher | None
     ) -> Choice:
-        """The budget is fixed before the thought, so that it can be repeated: see `Level.budget`."""
-        budget = self.level.budget(self.opponent.simulations_in(1.0))
+        """The budget is fixed before the thought, so that it can be repeated: see `Level.strength`."""
+        strength = self.level.strength(self.opponent.simulations_in(1.0))
+        budget = strength.simulations
         if clock is not None:
             seconds = allotted(Limits(clock=clock), 0.05) or 0.0
             afford = min(max(self.opponent.simulations_in(seconds), 1), MOST)
@@ -78,14 +80,15 @@ class AgentSeat:
             watch=watch,
             lines=5,
             keep=2,
-            temperature=self.level.temperature,
+            temperature=strength.temperature,
             seed=seed,
         )
-        return Choice(report.best.move, note(report.best.score, budget), report)
+        told = note(report.best.score, strength._replace(simulations=budget))
+        return Choice(slip(board, strength.slips, seed) or report.best.move, told, report)
 
     def source(self, seed: int) -> Source | None:
-        """All that is needed to find the moves again."""
-        return Source(self.opponent.identity or "unknown", temperature=self.level.temperature, seed=seed)
+        """What is needed, beside the notes, to find the moves again."""
+        return Source(self.opponent.identity or "unknown", seed=seed, settings=self.opponent.settings)
 
     def close(self) -> None:
         """Nothing to do."""

@@ -188,7 +188,7 @@ class Session:
             return
         self.interrupt()
         thought = self.opponent.think(
-            self.board, Limits(simulations=self.level.budget(self.opponent.simulations_in(1.0)))
+            self.board, Limits(simulations=self.level.strength(self.opponent.simulations_in(1.0)).simulations)
         )
         self.say(f"Hint: {self.board.san(thought.best.move)}{_expected(thought.best.score, 'you')}")
 
@@ -239,7 +239,7 @@ class Session:
     def _load(self, rest: str) -> None:
         if not rest:
             raise InputError("load needs a file; type load game.pgn")
-        game = load_game(Path(rest))
+        game = load_game(Path(rest), {color: seat and seat.source(0) for color, seat in self.seats.items()})
         self.interrupt()
         self.game, self.start = game, game.start.copy()
         self.say(f"Loaded {rest}: {len(game.notes)} plies.")
@@ -323,6 +323,7 @@ class Session:
         for color, seat in list(self.seats.items()):
             if isinstance(seat, AgentSeat):
                 self.seats[color] = AgentSeat(opponent, self.level)
+                self.game.disown(color)
         self.say(f"Now playing with {opponent.origin}.")
 
     def _think(self, _rest: str) -> None:

@@ -8,6 +8,7 @@ import chess
 from agent.engine.limits import Control, Limits
 from agent.engine.report import Line, Report
 from agent.engine.thinker import Watcher
+from agent.search.settings import SearchSettings, playing
 
 PATIENCE = 60.0
 """Seconds until a missing answer fails a test; no test waits this long when all is well."""
@@ -27,6 +28,7 @@ class Scripted:
         self.value = value
         self.asked: list[tuple[str, Limits, dict[str, Any]]] = []
         self.sizes: list[int] = []
+        self.settings = playing()
 
     def think(
         self,
@@ -50,6 +52,9 @@ class Scripted:
 
     def resize(self, megabytes: int) -> None:
         self.sizes.append(megabytes)
+
+    def retune(self, settings: SearchSettings) -> None:
+        self.settings = settings
 
     def simulations_in(self, seconds: float) -> int:
         return max(1, round(1000 * seconds))

@@ -1,5 +1,6 @@
 """The compile cache: never stale, shared by processes that start at once, and found again."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -80,6 +81,23 @@ def test_processes_that_start_at_once_compile_once(project: Path) -> None:
     outputs = [finish(process) for process in [command(project) for _ in range(3)]]
     assert {output.split()[0] for output in outputs} == {"20"}
     assert sorted(output.split()[1] for output in outputs) == ["0", "0", "2"]
+
+
+def test_a_process_that_lacks_nothing_waits_for_nobody(project: Path) -> None:
+    """A chess program gives an engine seconds to be ready, whatever else is compiled on the machine."""
+    assert finish(command(project)).startswith("20 2 False")
+    with contextlib.ExitStack() as held:
+        for folder in (project / "cache" / "zeromass").iterdir():
+            held.enter_context(compilation.locked(folder / "warm-up.lock"))
+        assert finish(command(project)) == "20 0 True []"
+        (project / "agent" / "callee.py").write_text(CALLEE.format(number=3))
+        code = "from pathlib import Path; from agent import compilation; print(compilation.cache_folder({}))"
+        folder = Path(finish(command(project, code.format("Path('agent/caller.py').resolve()"))))
+        held.enter_context(compilation.locked(folder / "warm-up.lock"))
+        waiting = command(project, RUN.replace("lines.append", "lambda line: print(line, flush=True)"))
+        assert waiting.stdout is not None
+        assert waiting.stdout.readline() == "another process compiles the same; waiting for it ...\n"
+    assert finish(waiting).endswith("40 2 False []")
 
 
 def test_signatures_compiled_at_once_do_not_mix(project: Path) -> None:

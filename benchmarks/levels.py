@@ -1,0 +1,189 @@
+"""What the agent's weaker levels are worth, measured: writes the table that UCI_Elo and `strength elo N` read.
+
+    python -m benchmarks.levels [--minutes 12] [--weights FILE]
+
+A ladder of settings, from four simulations with mostly random moves up to thousands without any, plays balanced
+openings against its neighbours and against opponents near it: Stockfish held to a rating (these are the anchors: the
+scale is Stockfish's own), a material search, greedy and random play. Every round adds two games to each pairing whose
+outcome is open; ratings come from all games at once. Rungs that turn out no stronger than the one below are left out.
+One core; run it again whenever the shipped weights change.
+"""
+
+import argparse
+import datetime
+import itertools
+import json
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import chess
+import numpy as np
+
+from agent import rules, vocabulary
+from agent.engine.external import close_engine, start_engine
+from agent.engine.limits import Limits
+from agent.engine.strength import LEVELS, Strength, slip
+from agent.files import write_atomic
+from agent.opponent import Opponent, load_opponent
+from agent.player import Choice, Player
+from agent.rules import Games
+from training.match import play_match
+from training.opponents import make_opponent
+from training.ladder.rating import Pairing, Rating, ratings
+
+RUNGS: Final = (
+    Strength(4, 1.0, 0.8),
+    Strength(4, 1.0, 0.5),
+    Strength(4, 1.0, 0.3),
+    Strength(4, 1.0, 0.15),
+    Strength(8, 0.7, 0.07),
+    Strength(16, 0.4, 0.02),
+    Strength(40, 0.2),
+    Strength(120),
+    Strength(400),
+    Strength(1500),
+    Strength(6000),
+)
+ANCHORS: Final = {
+    "stockfish:1350": 1350.0,
+    "stockfish:1700": 1700.0,
+    "stockfish:2000": 2000.0,
+    "stockfish:2300": 2300.0,
+}
+FREE: Final = ("random", "greedy", "alphabeta:2")
+"""Opponents that need no weights, rated along: what a level is worth in terms that do not change."""
+SECONDS: Final = 0.05
+"""Stockfish's time a move."""
+OPEN: Final = 350.0
+"""Elo between two players beyond which their games would tell little."""
+
+
+class LevelPlayer:
+    """The agent at a strength, as `zeromass play` and `zeromass uci` play it."""
+
+    def __init__(self, opponent: Opponent, strength: Strength, seed: int) -> None:
+        self._opponent, self._strength, self._seed = opponent, strength, seed
+        self.name = label(strength)
+
+    def choose(self, games: Games) -> Choice:
+        """Choose a move in every game."""
+        moves = np.zeros(len(games.positions), np.uint16)
+        for row, position in enumerate(games.positions):
+            board = chess.Board(rules.to_fen(position))
+            seed = self._seed + row
+            move = slip(board, self._strength.slips, seed)
+            if move is None:
+                limits = Limits(simulations=self._strength.simulations)
+                report = self._opponent.think(
+                    board, limits, lines=5, keep=2, temperature=self._strength.temperature, seed=seed
+                )
+                move = report.best.move
+            moves[row] = vocabulary.from_uci(move.uci(), black=board.turn == chess.BLACK)
+        return Choice(moves, np.full(len(moves), np.nan, np.float32))
+
+
+def label(strength: Strength) -> str:
+    """A rung in words."""
+    return f"{strength.simulations} simulations, noise {strength.temperature:g}, slips {100 * strength.slips:g} %"
+
+
+def pairings_of(names: Sequence[str], guess: dict[str, float]) -> list[tuple[str, str]]:
+    """Who plays whom: neighbouring rungs, and each rung and the opponents near it. `guess` rates everybody."""
+    neighbours = list(itertools.pairwise(names))
+    others = [name for name in guess if name not in names]
+    near = [(rung, other) for rung in names for other in others if abs(guess[rung] - guess[other]) < OPEN]
+    for rung, other in ((names[0], "random"), (names[-1], max(ANCHORS, key=ANCHORS.__getitem__))):
+        if (rung, other) not in near:
+            near.append((rung, other))
+    return neighbours + near
+
+
+def measure(opponent: Opponent, minutes: float) -> tuple[list[Rating], list[str]]:
+    """Play rounds until the time is over, the first to its end; all ratings, and the rungs' names, weak to strong."""
+    names = [label(rung) for rung in RUNGS]
+    players: dict[str, Player] = {}
+    guess = dict(zip(names, np.linspace(300, 2300, len(names)).tolist(), strict=True))
+    guess |= {**ANCHORS, "random": 200.0, "greedy": 500.0, "alphabeta:2": 900.0}
+    results: dict[tuple[str, str], Counter[str]] = {}
+    ends, seed, guessed = time.monotonic() + 60 * minutes, 0, False
+    for number, strength in enumerate(RUNGS):
+        players[names[number]] = LevelPlayer(opponent, strength, 1000 * number)
+    for name in (*FREE, *ANCHORS):
+        players[name] = make_opponent(name, seed=1, seconds=SECONDS)
+    try:
+        while not guessed or time.monotonic() < ends:
+            for one, other in pairings_of(names, guess):
+                result = play_match(
+                    players[one], players[other], games=2, seed=(seed := seed + 1), opening_plies=None, ply_cap=240
+                )
+                tally = results.setdefault((one, other), Counter())
+                tally.update(wins=result.wins, draws=result.draws, losses=result.losses)
+                if guessed and time.monotonic() > ends:
+                    break
+            guess |= {rating.player: rating.elo for rating in fit(results)}
+            guessed = True
+            print(f"{sum(sum(tally.values()) for tally in results.values())} games", flush=True)
+    finally:
+        for player in players.values():
+            if hasattr(player, "close"):
+                player.close()
+    return fit(results), names
+
+
+def fit(results: dict[tuple[str, str], "Counter[str]"]) -> list[Rating]:
+    """Ratings of all players that are connected with an anchor."""
+    met = [
+        Pairing(one, other, tally["wins"], tally["draws"], tally["losses"]) for (one, other), tally in results.items()
+    ]
+    return ratings(met, ANCHORS)
+
+
+def table_of(found: Sequence[Rating], names: Sequence[str], weights: str) -> dict[str, Any]:
+    """What is written: rungs whose ratings rise, others beside them, and where all that comes from."""
+    rated = {rating.player: rating for rating in found}
+    rungs: list[dict[str, Any]] = []
+    for name, strength in zip(names, RUNGS, strict=True):
+        rating = rated[name]
+        if not rungs or rating.elo > rungs[-1]["elo"] + 10:
+            rungs.append({**strength._asdict(), **_figures(rating)})
+    return {
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "weights": weights,
+        "scale": f"{_stockfish()}, UCI_Elo at {SECONDS:g} s a move",
+        "games": sum(rating.games for rating in found) // 2,
+        "rungs": rungs,
+        "others": {name: _figures(rated[name]) for name in FREE if name in rated},
+    }
+
+
+def _figures(rating: Rating) -> dict[str, int]:
+    return {"elo": round(rating.elo), "low": round(rating.low), "high": round(rating.high), "games": rating.games}
+
+
+def _stockfish() -> str:
+    engine = start_engine(["stockfish"])
+    try:
+        return str(engine.id.get("name", "Stockfish"))
+    finally:
+        close_engine(engine)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=12.0)
+    parser.add_argument("--weights", type=Path)
+    parser.add_argument("--output", type=Path, default=LEVELS)
+    options = parser.parse_args()
+    opponent = load_opponent(options.weights)
+    found, names = measure(opponent, options.minutes)
+    table = table_of(found, names, opponent.identity.split()[0])
+    write_atomic(options.output, f"{json.dumps(table, indent=1)}\n".encode())
+    for rating in found:
+        print(f"{rating.elo:6.0f}  {rating.low:6.0f} to {rating.high:6.0f}  {rating.games:4} games  {rating.player}")
+
+
+if __name__ == "__main__":
+    main()
