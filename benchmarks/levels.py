@@ -4,7 +4,7 @@
 
 A ladder of settings, from four simulations with mostly random moves up to thousands without any, plays balanced
 openings against its neighbours and against opponents near it: Stockfish held to a rating (these are the anchors: the
-scale is Stockfish's own), a material search, greedy and random play. Every round adds two games to each pairing whose
+scale is Stockfish's own), a material search, greedy and random play. Every round adds games to each pairing whose
 outcome is open; ratings come from all games at once. Rungs that turn out no stronger than the one below are left out.
 One core; run it again whenever the shipped weights change.
 """
@@ -57,6 +57,8 @@ FREE: Final = ("random", "greedy", "alphabeta:2")
 """Opponents that need no weights, rated along: what a level is worth in terms that do not change."""
 SECONDS: Final = 0.05
 """Stockfish's time a move."""
+QUICK: Final = 8
+"""Games of a pairing in a round where neither side takes long; else two."""
 OPEN: Final = 350.0
 """Elo between two players beyond which their games would tell little."""
 
@@ -107,6 +109,7 @@ def measure(opponent: Opponent, minutes: float) -> tuple[list[Rating], list[str]
     players: dict[str, Player] = {}
     guess = dict(zip(names, np.linspace(300, 2300, len(names)).tolist(), strict=True))
     guess |= {**ANCHORS, "random": 200.0, "greedy": 500.0, "alphabeta:2": 900.0}
+    dear = {*ANCHORS, *(label(rung) for rung in RUNGS if rung.simulations > 50)}
     results: dict[tuple[str, str], Counter[str]] = {}
     ends, seed, guessed = time.monotonic() + 60 * minutes, 0, False
     for number, strength in enumerate(RUNGS):
@@ -116,8 +119,9 @@ def measure(opponent: Opponent, minutes: float) -> tuple[list[Rating], list[str]
     try:
         while not guessed or time.monotonic() < ends:
             for one, other in pairings_of(names, guess):
+                games = 2 if {one, other} & dear else QUICK
                 result = play_match(
-                    players[one], players[other], games=2, seed=(seed := seed + 1), opening_plies=None, ply_cap=240
+                    players[one], players[other], games=games, seed=(seed := seed + 1), opening_plies=None, ply_cap=240
                 )
                 tally = results.setdefault((one, other), Counter())
                 tally.update(wins=result.wins, draws=result.draws, losses=result.losses)

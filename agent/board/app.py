@@ -8,9 +8,10 @@ from textual import on
 from textual.app import App, ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.events import Resize
 from textual.screen import ModalScreen
 from textual.suggester import SuggestFromList
-from textual.widgets import Button, Footer, Input, Label, RichLog, Static
+from textual.widgets import Button, Footer, Input, Label, Static
 
 from agent.board.panels import move_list, player_line, score_bar, thought_table
 from agent.board.squares import PAINTED, Squares
@@ -68,6 +69,10 @@ class Promotion(ModalScreen[int | None]):
         self.dismiss(kind or None)
 
 
+_WIDE = 70
+"""Columns from which there is a right half."""
+
+
 class BoardApp(App[None]):
     """The game.
 
@@ -80,15 +85,23 @@ class BoardApp(App[None]):
 
     TITLE = "ZeroMass"
     CSS = """
-    #left { width: 54; height: 1fr; padding: 0 1; }
+    #left { height: 1fr; padding: 0 1; }
     #right { width: 1fr; height: 1fr; padding: 0 1; }
-    #moves-box { height: 1fr; border: round $primary; }
-    #log { height: 7; border: round $primary; }
-    #bar { height: 2; margin-top: 1; }
-    #thoughts { height: 8; }
-    #legal { height: 2; color: $text-muted; }
+    #moves-box { height: 1fr; min-height: 3; border: round $primary; }
+    #log { height: 1fr; border-top: solid $primary; }
+    #log, #moves-box { scrollbar-size-vertical: 1; scrollbar-background: $background; }
+    #line { background: $boost; }
+    #bar { height: 2; }
+    #thoughts { height: auto; max-height: 8; margin-bottom: 1; }
+    #legal { width: 1fr; height: 1; color: $text-muted; }
     .player { height: 1; }
+    Screen.-low #log, Screen.-lowest #log { border-top: none; }
+    Screen.-lowest #legal, Screen.-lowest .player, Screen.-lowest Footer { display: none; }
+    Screen.-narrow #right { display: none; }
     """
+    ENABLE_COMMAND_PALETTE = False
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-narrow"), (_WIDE, "-wide")]
+    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-lowest"), (14, "-low"), (30, "-high")]
     BINDINGS: ClassVar[list[BindingType]] = [
         ("f1", "say('help')", "help"),
         ("f2", "say('new')", "new"),
@@ -107,6 +120,7 @@ class BoardApp(App[None]):
         self.session.app = self
         self._control: Control | None = None
         self._thought: tuple[Report, chess.Board] | None = None
+        self._said: list[str] = []
 
     def compose(self) -> ComposeResult:
         """Board and input on the left, thoughts and moves on the right."""
@@ -115,15 +129,16 @@ class BoardApp(App[None]):
                 yield Static(id="above", classes="player")
                 yield Squares(self.session.board)
                 yield Static(id="below", classes="player")
-                yield Input(placeholder="a move (e4, Nf3, e7e8q) or help; Tab: to the board", id="line")
+                yield Input(placeholder="a move (e4, e7e8q) or help", id="line", compact=True)
                 yield Label(id="legal")
-                yield RichLog(id="log", wrap=True, markup=False, min_width=20)
+                with VerticalScroll(id="log"):
+                    yield Static(id="said")
             with Vertical(id="right"):
                 yield Static(id="bar")
                 yield Static(id="thoughts")
                 with VerticalScroll(id="moves-box"):
                     yield Static(id="moves")
-        yield Footer()
+        yield Footer(compact=True)
 
     def on_mount(self) -> None:
         """Begin."""
@@ -135,13 +150,24 @@ class BoardApp(App[None]):
         self.set_interval(0.25, self._tick)
         self._go_on()
 
+    def on_resize(self, event: Resize) -> None:
+        """Squares as large as the terminal allows."""
+        width, height = event.size
+        squares = self.query_one(Squares)
+        wide = width >= _WIDE
+        squares.fit(width - (46 if wide else 2), height - (7 if height >= 14 else 3))
+        self.query_one("#left").styles.width = max(squares.outer[0], 34) + 2 if wide else "1fr"
+        self.call_after_refresh(self.draw)
+
     def on_unmount(self) -> None:
         """Leave no thought and no engine behind."""
         self.session.close()
 
     def tell(self, text: str) -> None:
         """Add to the log."""
-        self.query_one("#log", RichLog).write(Text(text))
+        self._said = [*self._said, text][-100:]
+        self.query_one("#said", Static).update(Text("\n".join(self._said)))
+        self.query_one("#log").scroll_end(animate=False)
 
     def draw(self) -> None:
         """Everything anew."""
@@ -170,7 +196,8 @@ class BoardApp(App[None]):
 
     def _draw_thought(self) -> None:
         report, board = self._thought or (None, self.session.board)
-        self.query_one("#bar", Static).update(score_bar(report, board.turn))
+        bar = self.query_one("#bar", Static)
+        bar.update(score_bar(report, board.turn, bar.size.width))
         self.query_one("#thoughts", Static).update(thought_table(report, board))
 
     @on(Input.Changed)
@@ -182,8 +209,15 @@ class BoardApp(App[None]):
         board = self.session.board
         sans = [] if self.session.game.over else sorted(board.san(move) for move in board.legal_moves)
         fits = [san for san in sans if san.lower().startswith(typed.strip().lower())]
-        shown = " ".join(fits[:16]) + (f" and {len(fits) - 16} more" if fits[16:] else "")
-        self.query_one("#legal", Label).update(Text(shown))
+        label = self.query_one("#legal", Label)
+        room, shown = label.size.width, ""
+        for number, san in enumerate(fits):
+            more = f" and {len(fits) - number - 1} more" if number + 1 < len(fits) else ""
+            if len(f"{shown} {san}{more}") > room + 1:
+                shown += f" and {len(fits) - number} more"
+                break
+            shown += f" {san}"
+        label.update(Text(shown[1:]))
 
     @on(Input.Submitted)
     def _entered(self, event: Input.Submitted) -> None:

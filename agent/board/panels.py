@@ -9,7 +9,8 @@ from agent.console import FIGURINES
 from agent.engine.report import Report
 from agent.play.game import Game
 
-_BAR = 36
+_BAR = 40
+"""Cells of a bar where there is room."""
 
 
 def player_line(game: Game, color: chess.Color, name: str, *, figurines: bool) -> Text:
@@ -27,18 +28,19 @@ def player_line(game: Game, color: chess.Color, name: str, *, figurines: bool) -
     return text
 
 
-def score_bar(report: Report | None, mover: chess.Color) -> Text:
+def score_bar(report: Report | None, mover: chess.Color, width: int = _BAR) -> Text:
     """Win, draw and loss for White as a bar; by the expected score alone where the network tells no more."""
     if report is None:
         return Text("no thought yet", style="dim")
     line = report.best
     wdl = line.wdl or (round(500 * (1 + line.score)), 0, 1000 - round(500 * (1 + line.score)))
     win, draw, loss = wdl if mover == chess.WHITE else (wdl[2], wdl[1], wdl[0])
-    whites, draws = round(_BAR * win / 1000), round(_BAR * draw / 1000)
+    cells = min(width, _BAR)
+    whites, draws = round(cells * win / 1000), round(cells * draw / 1000)
     text = Text("█" * whites, style="#f0f0f0")
     text.append("▒" * draws, style="#909090")
-    text.append("░" * max(_BAR - whites - draws, 0), style="#505050")
-    text.append(f"\nWhite wins {win / 10:.0f} %, draw {draw / 10:.0f} %, Black wins {loss / 10:.0f} %")
+    text.append("░" * max(cells - whites - draws, 0), style="#505050")
+    text.append(f"\nWhite {win / 10:.0f} %, draw {draw / 10:.0f} %, Black {loss / 10:.0f} %")
     return text
 
 
@@ -46,8 +48,12 @@ def thought_table(report: Report | None, board: chess.Board) -> Table | Text:
     """The best moves with prior, visits, value and the line in SAN; `board` is what was thought about."""
     if report is None:
         return Text("")
-    title = f"{report.simulations:,} simulations, {report.speed:,.0f}/s, depth {report.depth:.0f} to {report.deepest}"
-    table = Table("move", "prior", "visits", "value", "line", title=title, title_justify="left", expand=True, box=None)
+    title = f"{report.simulations:,} at {report.speed:,.0f}/s, depth {report.depth:.0f} to {report.deepest}"
+    table = Table(title=title, title_justify="left", expand=True, box=None, padding=(0, 1, 0, 0))
+    table.add_column("move", no_wrap=True)
+    for name in ("prior", "visits", "value"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("line", ratio=1, no_wrap=True, overflow="ellipsis")
     for line in report.lines:
         after, words = board.copy(stack=False), []
         for move in line.moves[:7]:

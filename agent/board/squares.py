@@ -11,8 +11,10 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-WIDE, HIGH, MARGIN = 6, 2, 2
-"""Cells of a square, and of the rank numbers on the left."""
+SIZES: Final = ((6, 3), (4, 2), (3, 1))
+"""Cells of a square, wide and high: the largest that fits is taken. Cells are about twice as high as wide."""
+MARGIN: Final = 2
+"""Cells of the rank numbers on the left."""
 _FIGURINES: Final = dict(zip("KQRBNP", "♚♛♜♝♞♟", strict=True))
 
 
@@ -44,7 +46,6 @@ class Squares(Widget, can_focus=True):
     Attributes are set by the app, which calls `refresh`: board, flipped, theme_name, selected, targets.
     """
 
-    DEFAULT_CSS = f"Squares {{ width: {MARGIN + 8 * WIDE}; height: {8 * HIGH + 1}; }}"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "walk(0,1)", show=False),
         Binding("down", "walk(0,-1)", show=False),
@@ -68,16 +69,30 @@ class Squares(Widget, can_focus=True):
         self.selected: chess.Square | None = None
         self.targets: frozenset[chess.Square] = frozenset()
         self.cursor: chess.Square = chess.E2
+        self.wide, self.high = SIZES[0]
+
+    @property
+    def outer(self) -> tuple[int, int]:
+        """Cells of the whole board, wide and high."""
+        return MARGIN + 8 * self.wide, 8 * self.high + 1
+
+    def fit(self, width: int, height: int) -> None:
+        """Take the largest squares with which the board needs no more cells than these, else the smallest."""
+        for self.wide, self.high in SIZES:
+            if self.outer[0] <= width and self.outer[1] <= height:
+                break
+        self.styles.width, self.styles.height = self.outer
+        self.refresh(layout=True)
 
     def offset_of(self, square: chess.Square) -> tuple[int, int]:
         """The cell in the middle of a square, from the widget's corner."""
         file, rank = chess.square_file(square), chess.square_rank(square)
         column, row = (7 - file, rank) if self.flipped else (file, 7 - rank)
-        return MARGIN + column * WIDE + WIDE // 2, row * HIGH
+        return MARGIN + column * self.wide + self.wide // 2, row * self.high + self.high // 2
 
     def square_at(self, x: int, y: int) -> chess.Square | None:
         """The square of a cell; None: beside the board."""
-        column, row = (x - MARGIN) // WIDE, y // HIGH
+        column, row = (x - MARGIN) // self.wide, y // self.high
         if x < MARGIN or not (0 <= column < 8 and 0 <= row < 8):
             return None
         return chess.square(7 - column, row) if self.flipped else chess.square(column, 7 - row)
@@ -112,16 +127,17 @@ class Squares(Widget, can_focus=True):
     def render_line(self, y: int) -> Strip:
         """One row of cells."""
         files = range(7, -1, -1) if self.flipped else range(8)
-        if y >= 8 * HIGH:
-            letters = "".join("abcdefgh"[file].center(WIDE) for file in files)
-            return Strip([Segment(" " * MARGIN + letters, Style(dim=True))])
-        rank = y // HIGH if self.flipped else 7 - y // HIGH
-        number = f"{rank + 1} " if y % HIGH == 0 else "  "
-        cells = [Segment(number, Style(dim=True))]
-        cells += [self._cell(chess.square(file, rank), y % HIGH) for file in files]
+        beside = self.rich_style + Style(dim=True)
+        if y >= 8 * self.high:
+            letters = "".join("abcdefgh"[file].center(self.wide) for file in files)
+            return Strip([Segment(" " * MARGIN + letters, beside)])
+        rank = y // self.high if self.flipped else 7 - y // self.high
+        middle = y % self.high == self.high // 2
+        cells = [Segment(f"{rank + 1} " if middle else "  ", beside)]
+        cells += [self._cell(chess.square(file, rank), middle) for file in files]
         return Strip(cells)
 
-    def _cell(self, square: chess.Square, row: int) -> Segment:
+    def _cell(self, square: chess.Square, middle: bool) -> Segment:
         theme, piece = PAINTED[self.theme_name], self.board.piece_at(square)
         white = piece is not None and piece.color == chess.WHITE
         style = Style(color=theme.white if white else theme.black, bgcolor=self._ground(square), bold=True)
@@ -130,11 +146,11 @@ class Squares(Widget, can_focus=True):
             letter = _FIGURINES[piece.symbol().upper()] if theme.figurines else piece.symbol()
         elif square in self.targets:
             letter = "•" if theme.figurines else "."
-        words = letter.center(WIDE) if row == 0 else " " * WIDE
+        words = letter.center(self.wide) if middle else " " * self.wide
         if self.has_focus and square == self.cursor:
             words = f"[{words[1:-1]}]"
         elif piece is not None and square in self.targets:
-            words = f"‹{words[1:-1]}›" if row == 0 else words
+            words = f"‹{words[1:-1]}›" if middle else words
         return Segment(words, style)
 
     def _ground(self, square: chess.Square) -> str:

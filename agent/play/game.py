@@ -169,7 +169,7 @@ def load_game(path: Path, sources: dict[chess.Color, Source | None]) -> Game:
         InputError: no such file, or no game in it.
     """
     saved = next(read_games(path))
-    told = {color: read_source(saved, color) for color in chess.COLORS}
+    told = {color: _source_of(saved, color) for color in chess.COLORS}
     seed = next((source.seed for source in told.values() if source is not None), 0)
     game = Game(saved.board(), seed)
     for node in saved.mainline():
@@ -179,6 +179,13 @@ def load_game(path: Path, sources: dict[chess.Color, Source | None]) -> Game:
         if before is not None and (now is None or before != replace(now, seed=before.seed)):
             game.disown(color)
     return game
+
+
+def _source_of(saved: chess.pgn.Game, color: chess.Color) -> Source | None:
+    try:
+        return read_source(saved, color)
+    except InputError:  # of another version: no agent here, but a game to be played on
+        return Source("unknown")
 
 
 def save_game(path: Path, game: chess.pgn.Game) -> None:

@@ -73,9 +73,8 @@ def read_settings(text: str) -> SearchSettings:
         InputError: a setting is missing, unknown, or has a value that it cannot have.
     """
     found = dict(word.partition("=")[::2] for word in text.split())
-    kinds = {setting.name: type(setting.default) for setting in fields(SearchSettings)}
-    for name in _ELSEWHERE:
-        del kinds[name]
+    usual = vars(playing())
+    kinds: dict[str, type] = {name: type(usual[name]) for name in usual if name not in _ELSEWHERE}
     if unlike := sorted(found.keys() ^ kinds.keys()):
         raise InputError(
             f"search settings {quote(text)} are those of another version of ZeroMass ({', '.join(unlike)}); "
@@ -98,7 +97,8 @@ def read_source(game: chess.pgn.Game, color: chess.Color) -> Source | None:
     weights = headers.get(f"{side}Weights")
     if not weights:
         return None
-    settings = headers.get(f"{side}Settings")
+    told = headers.get(f"{side}Settings")
+    settings = None if told is None else read_settings(told)
     try:
         simulations = headers.get(f"{side}Simulations")
         return Source(
@@ -107,7 +107,7 @@ def read_source(game: chess.pgn.Game, color: chess.Color) -> Source | None:
             None if simulations is None else int(simulations),
             float(headers.get(f"{side}Temperature", "0")),
             int(headers.get(f"{side}Seed", "0")),
-            None if settings is None else read_settings(settings),
+            settings,
         )
     except ValueError:
         return None

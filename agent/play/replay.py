@@ -1,7 +1,7 @@
 """`zeromass replay`: plays a saved game again, move for move, and says where the agent now plays otherwise."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import chess
@@ -20,7 +20,6 @@ from agent.play.provenance import (
     read_source,
     strength_of_note,
 )
-from agent.search.settings import SearchSettings
 
 
 @dataclass(frozen=True)
@@ -86,11 +85,13 @@ def replay_game(game: chess.pgn.Game, opponent: Opponent) -> Replayed:
     if not mine:
         theirs = ", ".join(sorted({source.weights for source in sources.values()}))
         raise InputError(f"the game was played with {theirs}, not {ours}; name those weights by --weights or --run")
-    settings = next(iter(mine.values())).settings
-    if settings is not None:
-        return _replay(game, opponent, mine, settings)
+    if all(source.settings is not None for source in mine.values()):
+        return _replay(game, opponent, mine)
     # Such files do not tell their settings; but only two ever played, and a wrong one is soon found out.
-    tried = [_replay(game, opponent, mine, before) for before in BEFORE_TOLD]
+    tried = [
+        _replay(game, opponent, {color: replace(source, settings=before) for color, source in mine.items()})
+        for before in BEFORE_TOLD
+    ]
     best = min(tried, key=lambda done: len(done.differences))
     if best.differences:
         raise InputError(
@@ -100,18 +101,7 @@ def replay_game(game: chess.pgn.Game, opponent: Opponent) -> Replayed:
     return best
 
 
-def _replay(
-    game: chess.pgn.Game, opponent: Opponent, mine: dict[chess.Color, Source], settings: SearchSettings
-) -> Replayed:
-    usual = opponent.settings
-    opponent.retune(settings)
-    try:
-        return _replay_tuned(game, opponent, mine)
-    finally:
-        opponent.retune(usual)
-
-
-def _replay_tuned(game: chess.pgn.Game, opponent: Opponent, mine: dict[chess.Color, Source]) -> Replayed:
+def _replay(game: chess.pgn.Game, opponent: Opponent, mine: dict[chess.Color, Source]) -> Replayed:
     moves = untold = strange = 0
     differences = []
     board = game.board()
@@ -139,13 +129,18 @@ def _replay_tuned(game: chess.pgn.Game, opponent: Opponent, mine: dict[chess.Col
 
 
 def _think(board: chess.Board, opponent: Opponent, source: Source, strength: Strength) -> chess.Move:
-    return opponent.think(
-        board,
-        Limits(simulations=strength.simulations),
-        temperature=strength.temperature,
-        seed=source.seed,
-        proofs=source.search != GUMBEL,
-    ).best.move
+    usual = opponent.settings
+    opponent.retune(source.settings or usual)
+    try:
+        return opponent.think(
+            board,
+            Limits(simulations=strength.simulations),
+            temperature=strength.temperature,
+            seed=source.seed,
+            proofs=source.search != GUMBEL,
+        ).best.move
+    finally:
+        opponent.retune(usual)
 
 
 def replay_command(path: Path, weights: Path | None, run: str | None) -> int:

@@ -239,7 +239,8 @@ class Session:
     def _load(self, rest: str) -> None:
         if not rest:
             raise InputError("load needs a file; type load game.pgn")
-        game = load_game(Path(rest), {color: seat and seat.source(0) for color, seat in self.seats.items()})
+        sources = {color: None if seat is None else seat.source(0) for color, seat in self.seats.items()}
+        game = load_game(Path(rest), sources)
         self.interrupt()
         self.game, self.start = game, game.start.copy()
         self.say(f"Loaded {rest}: {len(game.notes)} plies.")

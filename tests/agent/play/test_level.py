@@ -2,6 +2,7 @@
 
 import pytest
 
+from agent.engine.strength import Strength, strength_of
 from agent.errors import InputError
 from agent.play.level import Level, read_level
 
@@ -32,8 +33,7 @@ def test_refused_with_a_sentence_that_quotes_it(text: str) -> None:
 
 
 def test_budget() -> None:
-    assert Level(simulations=7).budget(1000) == 7
-    assert Level(seconds=0.5).budget(1000) == 500
-    assert Level(seconds=0.001).budget(1) == 1
-    assert Level(elo=600).budget(10**9) == 4
-    assert Level(elo=600).temperature > Level(elo=1500).temperature > Level(simulations=5).temperature == 0
+    assert Level(simulations=7).strength(1000) == Strength(7)
+    assert Level(seconds=0.5).strength(1000) == Strength(500)
+    assert Level(seconds=0.001).strength(1) == Strength(1)
+    assert Level(elo=900).strength(10**9) == Level(elo=900).strength(1) == strength_of(900)

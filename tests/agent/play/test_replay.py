@@ -1,6 +1,7 @@
 """A saved game is played again, move for move; other weights and changed moves are told."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import chess
@@ -9,17 +10,20 @@ import numpy as np
 import pytest
 
 from agent.engine.limits import Limits
+from agent.engine.strength import Strength, slip
 from agent.engine.thinker import Thinker
 from agent.errors import InputError
 from agent.opponent import Opponent
-from agent.play.provenance import Source, note, read_source, simulations_of, write_source
+from agent.play.provenance import Source, disown, note, read_source, strength_of_note, write_settings, write_source
 from agent.play.replay import read_games, replay_game
 from agent.player import GreedyPlayer, SearchPlayer
-from agent.search import GumbelSearch, material_evaluator, playing
+from agent.search import GumbelSearch, SearchSettings, material_evaluator, playing
 from training.match import play_match
 from training.match_pgn import MatchRecorder
 
 ME = "sha256:0123 run x"
+USUAL = playing()
+SHARP = "r3k2r/p1ppqpb1/bn2pnp1/3PN3/1p2P3/2N2Q1p/PPPBBPPP/R3K2R w KQkq - 0 1"
 
 
 @pytest.fixture(scope="module")
@@ -27,24 +31,95 @@ def opponent() -> Opponent:
     return Opponent(Thinker(material_evaluator(), megabytes=16), "material", identity=ME)
 
 
-def saved_game(opponent: Opponent, temperature: float) -> chess.pgn.Game:
+def saved_game(
+    opponent: Opponent, temperature: float, settings: SearchSettings | None = USUAL, slips: float = 0.0
+) -> chess.pgn.Game:
+    """A game in which `opponent` plays both sides with `settings`; None: they are not told, and usual."""
     game = chess.pgn.Game()
-    board, node = chess.Board(), game
+    game.setup(SHARP)
+    board, node = chess.Board(SHARP), game
+    opponent.retune(settings or USUAL)
     for ply in range(24):
-        thought = opponent.think(board, Limits(simulations=20 + ply), temperature=temperature, seed=7)
-        node = node.add_variation(thought.best.move, comment=note(thought.best.score, 20 + ply))  # type: ignore[assignment]
-        board.push(thought.best.move)
+        strength = Strength(20 + ply, temperature, slips)
+        thought = opponent.think(
+            board, Limits(simulations=strength.simulations), temperature=strength.temperature, seed=7
+        )
+        move = slip(board, slips, 7) or thought.best.move
+        node = node.add_variation(move, comment=note(thought.best.score, strength))  # type: ignore[assignment]
+        board.push(move)
+    opponent.retune(USUAL)
     for color in chess.COLORS:
-        write_source(game, color, Source(ME, temperature=temperature, seed=7))
+        write_source(game, color, Source(ME, seed=7, settings=settings))
     read = chess.pgn.read_game(io.StringIO(str(game)))
     assert read is not None
     return read
 
 
-@pytest.mark.parametrize("temperature", [0.0, 1.5])
-def test_every_move_is_found_again_from_the_file_alone(opponent: Opponent, temperature: float) -> None:
-    done = replay_game(saved_game(opponent, temperature), opponent)
+@pytest.mark.parametrize(("temperature", "slips"), [(0.0, 0.0), (1.5, 0.0), (1.0, 0.4)])
+def test_every_move_is_found_again_from_the_file_alone(opponent: Opponent, temperature: float, slips: float) -> None:
+    done = replay_game(saved_game(opponent, temperature, slips=slips), opponent)
     assert (done.moves, done.untold, done.differences) == (24, 0, ())
+
+
+ODD = SearchSettings(considered=5, c_visit=200.0, c_scale=1.0, rescale=False, claim_draws=False, find_mates=False)
+
+
+def test_every_setting_of_the_search_is_told_and_obeyed(opponent: Opponent) -> None:
+    game = saved_game(opponent, 0.0, ODD)
+    source = read_source(game, chess.WHITE)
+    assert source is not None
+    assert source.settings == replace(ODD, simulations=USUAL.simulations, gumbel_scale=0.0)
+    assert replay_game(game, opponent).differences == ()
+    assert opponent.settings == USUAL
+    for color in ("White", "Black"):
+        game.headers[f"{color}Settings"] = write_settings(USUAL)
+    assert replay_game(game, opponent).differences != ()
+
+
+@pytest.mark.parametrize("c_visit", [10.0, 50.0])
+def test_files_that_do_not_tell_settings_are_replayed_with_those_that_were(opponent: Opponent, c_visit: float) -> None:
+    told = saved_game(opponent, 0.0, replace(USUAL, c_visit=c_visit))
+    for color in ("White", "Black"):
+        del told.headers[f"{color}Settings"]
+    done = replay_game(told, opponent)
+    assert (done.moves, done.differences) == (24, ())
+    for color in ("White", "Black"):
+        told.headers[f"{color}Settings"] = write_settings(replace(USUAL, c_visit=60.0 - c_visit))
+    assert replay_game(told, opponent).differences != ()
+
+
+def test_untold_settings_that_cannot_be_known_are_refused(opponent: Opponent) -> None:
+    game = saved_game(opponent, 0.0, ODD)
+    for color in ("White", "Black"):
+        del game.headers[f"{color}Settings"]
+    with pytest.raises(InputError, match="neither c_visit 10 nor 50 finds all of its moves again"):
+        replay_game(game, opponent)
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "why"),
+    [
+        ("c_scale=0.1", "c_scale=0.1 breadth=3", "another version of ZeroMass .breadth"),
+        ("c_scale=0.1", "", "another version of ZeroMass .c_scale"),
+        ("c_scale=0.1", "c_scale=x", "cannot be read"),
+        ("c_scale=0.1", "c_scale=-1", "cannot be read"),
+    ],
+)
+def test_settings_that_are_not_ours_are_refused(opponent: Opponent, was: str, now: str, why: str) -> None:
+    game = saved_game(opponent, 0.0)
+    game.headers["BlackSettings"] = game.headers["BlackSettings"].replace(was, now)
+    with pytest.raises(InputError, match=why):
+        replay_game(game, opponent)
+
+
+def test_moves_of_another_agent_are_not_replayed(opponent: Opponent) -> None:
+    game = saved_game(opponent, 0.0)
+    node = game.next()
+    assert node is not None
+    node.comment = disown(node.comment)
+    assert node.comment == disown(node.comment)
+    done = replay_game(game, opponent)
+    assert (done.moves, done.strange, done.differences) == (23, 1, ())
 
 
 def test_a_changed_move_is_named(opponent: Opponent) -> None:
@@ -77,7 +152,7 @@ def test_moves_that_tell_no_simulations_are_counted(opponent: Opponent) -> None:
 def test_match_games_are_replayed(opponent: Opponent, tmp_path: Path) -> None:
     player = SearchPlayer.__new__(SearchPlayer)
     player._search, player._seed = GumbelSearch(playing(30), material_evaluator()), 0
-    source = Source(ME, "gumbel", 30)
+    source = Source(ME, "gumbel", 30, settings=USUAL)
     recorder = MatchRecorder(4, "search:30", "greedy", source)
     result = play_match(player, GreedyPlayer(1), games=4, seed=0, ply_cap=60, record=recorder)
     recorder.write(tmp_path / "match.pgn")
@@ -105,6 +180,9 @@ def test_files_that_are_no_games(tmp_path: Path, text: str | None, why: str) -> 
 
 
 def test_notes_are_read_back() -> None:
-    assert simulations_of(note(0.25, 300)) == 300
-    assert simulations_of(note(None, 5)) == 5
-    assert simulations_of("nice") is None
+    for strength in (Strength(300), Strength(5, 1.5), Strength(4, 0.0, 0.25), Strength(4, 1.125, 0.8)):
+        for score in (0.25, None):
+            assert strength_of_note(note(score, strength)) == strength
+            assert strength_of_note(disown(note(score, strength))) == strength
+    assert strength_of_note("score +0.250, 300 simulations", 0.7) == Strength(300, 0.7)  # the noise in a header
+    assert strength_of_note("nice") is None

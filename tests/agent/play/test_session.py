@@ -8,6 +8,7 @@ import chess.pgn
 import pytest
 
 from agent.console import Streams
+from agent.engine.strength import strength_of
 from agent.opponent import Opponent
 from agent.play.level import Level
 from agent.play.seats import EngineSeat
@@ -60,7 +61,11 @@ def test_strength_reaches_the_agent() -> None:
     assert "The agent plays with 50 simulations." in said
     assert "The agent plays with about 600 Elo." in said
     thinker = dialogue.opponent.think.__self__  # type: ignore[attr-defined]
-    assert [(limits.simulations, rest["temperature"]) for _, limits, rest in thinker.asked] == [(2000, 0.0), (4, 2.0)]
+    weak = strength_of(600)
+    assert [(limits.simulations, rest["temperature"]) for _, limits, rest in thinker.asked] == [
+        (2000, 0.0),
+        (weak.simulations, weak.temperature),
+    ]
 
 
 def test_sides_both_and_black() -> None:
