@@ -1,4 +1,4 @@
-"""Draws the screenshots of the board: `python docs/screens.py [WEIGHTS]`. Textual's pilot plays, Textual draws SVG."""
+"""Draws the pictures of the board: `python -m docs.screens [WEIGHTS]`, as the tests do, but with the real agent."""
 
 import asyncio
 import sys
@@ -7,31 +7,22 @@ from pathlib import Path
 import chess
 
 from agent.board.app import BoardApp
-from agent.board.squares import Squares
 from agent.opponent import load_opponent
 from agent.play.level import Level
+from tests.agent.board.screens import Screen, picture
 
 IMAGES = Path(__file__).parent / "images"
-MOVES = ["e4", "Nf3", "Bc4", "d3", "O-O"]
+MOVES = ("e4", "Nf3", "Bc4", "d3", "O-O")
 
 
-async def draw() -> None:
-    """A few moves against the agent, in two themes."""
+def main() -> None:
+    """The same game in two themes, each with a piece taken up."""
     opponent = load_opponent(Path(sys.argv[1]) if len(sys.argv) > 1 else None)
-    app = BoardApp(opponent, chess.Board(), chess.WHITE, level=Level(simulations=4000), seed=1)
-    async with app.run_test(size=(126, 36)) as pilot:
-        for number, san in enumerate(MOVES, 1):
-            if san in {app.session.board.san(move) for move in app.session.board.legal_moves}:
-                app.action_say(san)
-                while len(app.session.game.notes) < 2 * number and not app.session.game.over:
-                    await pilot.pause(0.05)
-        squares = app.query_one(Squares)
-        for theme in ("figurines", "colour-blind"):
-            app.action_say(f"theme {theme}")
-            await pilot.click(squares, offset=squares.offset_of(chess.B1))
-            await pilot.pause(0.2)
-            (IMAGES / f"board-{theme}.svg").write_text(app.export_screenshot(title="zeromass play"))
+    for theme in ("figurines", "colour-blind"):
+        app = BoardApp(opponent, chess.Board(), chess.WHITE, level=Level(simulations=4000), seed=1)
+        screen = Screen(theme, (f"theme {theme}", *MOVES), [chess.B1])
+        (IMAGES / f"board-{theme}.svg").write_text(asyncio.run(picture(app, screen)))
 
 
 if __name__ == "__main__":
-    asyncio.run(draw())
+    main()

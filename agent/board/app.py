@@ -19,7 +19,7 @@ from agent.engine.limits import Control
 from agent.engine.report import Report
 from agent.errors import InputError
 from agent.opponent import Opponent
-from agent.play.seats import Choice, Seat
+from agent.play.seats import AgentSeat, Choice, Seat
 from agent.play.session import Session
 
 
@@ -167,7 +167,11 @@ class BoardApp(App[None]):
         """Add to the log."""
         self._said = [*self._said, text][-100:]
         self.query_one("#said", Static).update(Text("\n".join(self._said)))
-        self.query_one("#log").scroll_end(animate=False)
+        self._show_end("#log")
+
+    def _show_end(self, place: str) -> None:
+        """Scroll there once the new text has been laid out."""
+        self.call_after_refresh(self.query_one(place, VerticalScroll).scroll_end, animate=False)
 
     def draw(self) -> None:
         """Everything anew."""
@@ -178,7 +182,7 @@ class BoardApp(App[None]):
         squares.refresh()
         self._draw_players()
         self.query_one("#moves", Static).update(move_list(session.game))
-        self.query_one("#moves-box", VerticalScroll).scroll_end(animate=False)
+        self._show_end("#moves-box")
         self._draw_thought()
         sans = [] if session.game.over else sorted(session.board.san(move) for move in session.board.legal_moves)
         ucis = [move.uci() for move in session.board.legal_moves]
@@ -190,9 +194,9 @@ class BoardApp(App[None]):
         session, figurines = self.session, PAINTED[self.session.theme].figurines
         above = chess.WHITE if session.flipped else chess.BLACK
         for place, color in (("#above", above), ("#below", not above)):
-            self.query_one(place, Static).update(
-                player_line(session.game, color, session.names[color], figurines=figurines)
-            )
+            seat = session.seats[color]
+            name = f"ZeroMass, {seat.level}" if isinstance(seat, AgentSeat) else session.names[color]
+            self.query_one(place, Static).update(player_line(session.game, color, name, figurines=figurines))
 
     def _draw_thought(self) -> None:
         report, board = self._thought or (None, self.session.board)
