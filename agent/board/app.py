@@ -1,5 +1,7 @@
 """`zeromass play` in a terminal: a board to click or type on, and the agent's thoughts beside it."""
 
+import threading
+from collections.abc import Callable
 from typing import ClassVar
 
 import chess
@@ -18,6 +20,7 @@ from agent.board.squares import PAINTED, Squares
 from agent.engine.limits import Control
 from agent.engine.report import Report
 from agent.errors import InputError
+from agent.notation import quote
 from agent.opponent import Opponent
 from agent.play.seats import AgentSeat, Choice, Seat
 from agent.play.session import Session
@@ -30,15 +33,15 @@ class BoardSession(Session):
 
     def say(self, text: str) -> None:
         """Into the log."""
-        self.app.tell(text)
+        self.app.at_home(self.app.tell, text)
 
     def show(self) -> None:
         """Draw everything anew."""
-        self.app.draw()
+        self.app.at_home(self.app.draw)
 
     def interrupt(self) -> None:
         """Stop the thought and forget what it comes to."""
-        self.app.stop_thought()
+        self.app.at_home(self.app.stop_thought)
 
 
 class Promotion(ModalScreen[int | None]):
@@ -69,6 +72,8 @@ class Promotion(ModalScreen[int | None]):
         self.dismiss(kind or None)
 
 
+_SLOW = ("hint", "engine", "run")
+"""Commands that take a while: obeyed in a thread of their own, one at a time."""
 _WIDE = 70
 """Columns from which there is a right half."""
 
@@ -100,8 +105,8 @@ class BoardApp(App[None]):
     Screen.-narrow #right { display: none; }
     """
     ENABLE_COMMAND_PALETTE = False
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-narrow"), (_WIDE, "-wide")]
-    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-lowest"), (14, "-low"), (30, "-high")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (_WIDE, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-lowest"), (14, "-low"), (30, "-high")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         ("f1", "say('help')", "help"),
         ("f2", "say('new')", "new"),
@@ -120,7 +125,11 @@ class BoardApp(App[None]):
         self.session.app = self
         self._control: Control | None = None
         self._thought: tuple[Report, chess.Board] | None = None
-        self._said: list[str] = []
+        self.said: list[str] = []
+        """What stands in the log."""
+        self._room = 0  # columns of the left half
+        self._busy = ""  # with this command
+        self._home = threading.get_ident()
 
     def compose(self) -> ComposeResult:
         """Board and input on the left, thoughts and moves on the right."""
@@ -142,6 +151,7 @@ class BoardApp(App[None]):
 
     def on_mount(self) -> None:
         """Begin."""
+        self._home = threading.get_ident()
         self.query_one("#line", Input).focus()
         for warning in self.session.opponent.warnings:
             self.tell(f"{warning}.")
@@ -156,7 +166,8 @@ class BoardApp(App[None]):
         squares = self.query_one(Squares)
         wide = width >= _WIDE
         squares.fit(width - (46 if wide else 2), height - (7 if height >= 14 else 3))
-        self.query_one("#left").styles.width = max(squares.outer[0], 34) + 2 if wide else "1fr"
+        self._room = max(squares.outer[0], 34) if wide else width - 2
+        self.query_one("#left").styles.width = self._room + 2
         self.call_after_refresh(self.draw)
 
     def on_unmount(self) -> None:
@@ -165,8 +176,8 @@ class BoardApp(App[None]):
 
     def tell(self, text: str) -> None:
         """Add to the log."""
-        self._said = [*self._said, text][-100:]
-        self.query_one("#said", Static).update(Text("\n".join(self._said)))
+        self.said = [*self.said, text][-100:]
+        self.query_one("#said", Static).update(Text("\n".join(self.said)))
         self._show_end("#log")
 
     def _show_end(self, place: str) -> None:
@@ -213,15 +224,14 @@ class BoardApp(App[None]):
         board = self.session.board
         sans = [] if self.session.game.over else sorted(board.san(move) for move in board.legal_moves)
         fits = [san for san in sans if san.lower().startswith(typed.strip().lower())]
-        label = self.query_one("#legal", Label)
-        room, shown = label.size.width, ""
+        room, shown = self._room, ""
         for number, san in enumerate(fits):
             more = f" and {len(fits) - number - 1} more" if number + 1 < len(fits) else ""
             if len(f"{shown} {san}{more}") > room + 1:
                 shown += f" and {len(fits) - number} more"
                 break
             shown += f" {san}"
-        label.update(Text(shown[1:]))
+        self.query_one("#legal", Label).update(Text(shown[1:]))
 
     @on(Input.Submitted)
     def _entered(self, event: Input.Submitted) -> None:
@@ -232,16 +242,38 @@ class BoardApp(App[None]):
 
     def action_say(self, line: str) -> None:
         """Obey a command or play a move."""
-        if not self.session.obey(line):
+        word = line.split()[0].lower()
+        if self._busy and word not in ("quit", "exit", "q"):
+            self.tell(f"Still busy with {quote(self._busy)}; wait, or quit.")
+        elif word in _SLOW:
+            self._busy = line
+            self.run_worker(lambda: self._obey_slowly(line), thread=True, group="command", exit_on_error=True)
+        elif self.session.obey(line):
+            self._go_on()
+        else:
             self.exit()
-            return
+
+    def _obey_slowly(self, line: str) -> None:
+        """In a thread of its own."""
+        self.session.obey(line)
+        self.at_home(self._obeyed)
+
+    def _obeyed(self) -> None:
+        self._busy = ""
         self._go_on()
+
+    def at_home(self, task: Callable[..., None], *arguments: object) -> None:
+        """Call `task` in the app's own thread, from whatever thread this is; not at all once the app has ended."""
+        if threading.get_ident() == self._home:
+            task(*arguments)
+        elif self.is_running:
+            self.call_from_thread(task, *arguments)
 
     @on(Squares.Chosen)
     def _chosen(self, event: Squares.Chosen) -> None:
         """First the piece, then where it goes."""
         session, squares = self.session, self.query_one(Squares)
-        if session.game.over or session.mover is not None:
+        if session.game.over or session.mover is not None or self._busy:
             return
         board, origin = session.board, squares.selected
         moves = [move for move in board.legal_moves if move.from_square == origin and move.to_square == event.square]
@@ -297,14 +329,14 @@ class BoardApp(App[None]):
         board = self.session.board.copy()
 
         def watch(report: Report) -> None:
-            self.call_from_thread(self._look, control, report, board)
+            self.at_home(self._look, control, report, board)
 
         try:
             choice = self.session.choose(seat, control, watch)
         except InputError as error:
-            self.call_from_thread(self._give_up, control, str(error))
+            self.at_home(self._give_up, control, str(error))
             return
-        self.call_from_thread(self._apply, control, choice, board)
+        self.at_home(self._apply, control, choice, board)
 
     def _look(self, control: Control, report: Report, board: chess.Board) -> None:
         if self._control is control:

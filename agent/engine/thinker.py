@@ -9,6 +9,7 @@ How the simulations are shared out (see docs/search.md, "Thinking by the clock")
 """
 
 import math
+import threading
 import time
 from collections.abc import Callable
 from typing import Final
@@ -34,7 +35,7 @@ _LOOKS: Final = (0.05, 0.1, 0.2, 0.4, 0.8)  # seconds of the first reports; late
 
 
 class Thinker:
-    """Thinks about one position at a time; for one thread, while others may pull its `Control`.
+    """Thinks about one position at a time; who asks meanwhile, from another thread, waits. Any may pull its `Control`.
 
     Args:
         evaluator: the network.
@@ -51,6 +52,7 @@ class Thinker:
         self._evaluator = evaluator
         self._settings = settings or playing()
         self._search, self._megabytes = SlicedSearch(evaluator, self._settings, megabytes), megabytes
+        self._alone = threading.Lock()
         self._least = 16 if isinstance(evaluator, CompiledEvaluator) else 1
         self._speed = 1000.0 * self._least  # simulations a second; measured soon
 
@@ -107,7 +109,25 @@ class Thinker:
         Raises:
             ValueError: no legal move, or the network answers with what is no number.
         """
-        control = control or Control()
+        with self._alone:
+            return self._think(
+                board, limits, control or Control(), watch, lines, keep, temperature, overhead, key, seed, proofs
+            )
+
+    def _think(
+        self,
+        board: chess.Board,
+        limits: Limits,
+        control: Control,
+        watch: Watcher | None,
+        lines: int,
+        keep: int | None,
+        temperature: float,
+        overhead: float,
+        key: int,
+        seed: int,
+        proofs: bool,
+    ) -> Report:
         search, games = self._search, Games.from_boards([board])
         games.ply[:] = board.ply()  # the noise of a game differs from ply to ply
         black = board.turn == chess.BLACK

@@ -70,6 +70,8 @@ class Session:
     flipped: bool = field(init=False)
     last: Report | None = field(init=False, default=None)
     """The agent's last thought."""
+    advising: Control | None = field(init=False, default=None)
+    """Of the thought about a hint."""
 
     def __post_init__(self) -> None:
         self.game = Game(self.start.copy(), self.seed)
@@ -187,8 +189,11 @@ class Session:
             self.say("The game is over.")
             return
         self.interrupt()
+        self.advising = Control()
         thought = self.opponent.think(
-            self.board, Limits(simulations=self.level.strength(self.opponent.simulations_in(1.0)).simulations)
+            self.board,
+            Limits(simulations=self.level.strength(self.opponent.simulations_in(1.0)).simulations),
+            control=self.advising,
         )
         self.say(f"Hint: {self.board.san(thought.best.move)}{_expected(thought.best.score, 'you')}")
 
@@ -353,6 +358,8 @@ class Session:
     def close(self) -> None:
         """Send engines home."""
         self.interrupt()
+        if self.advising is not None:
+            self.advising.stop()
         for seat in self.seats.values():
             if seat is not None:
                 seat.close()

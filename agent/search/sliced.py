@@ -238,7 +238,7 @@ class SlicedSearch:
         return _from_root(int(self._proofs[0]), 0)
 
     def look(self, most: int = MAX_LEGAL) -> list[RootMove]:
-        """The root's moves, the one to be played first, then by how good they look; at most `most`.
+        """The root's moves, the one to be played first, then the most visited, of these the best; at most `most`.
 
         The move to be played is proven to mate the soonest; else, of those with most visits, the one with the
         best logit + noise + sigma(q) that is not proven lost. After the first round (see `new_round`), at
@@ -289,7 +289,9 @@ class SlicedSearch:
             playable = classes > 0
         key = np.lexsort((-scores, -classes))
         best = next(place for place in key.tolist() if playable[place])
-        return [best, *(place for place in key.tolist() if place != best)]
+        # The others by how long halving kept them: the value of a move that was hardly visited is a guess.
+        others = np.lexsort((-scores, -edges["visits"].astype(np.int64), -classes)).tolist()
+        return [best, *(place for place in others if place != best)]
 
     def _prove(self, cheap: int = _CHEAP) -> None:
         nodes = int(self._tree.state[NODES])

@@ -13,7 +13,7 @@ from agent.board.app import BoardApp, Promotion
 from agent.board.squares import PAINTED, Squares
 from agent.opponent import Opponent
 from agent.play.level import Level
-from tests.agent.standin import Scripted
+from tests.agent.standin import Gated, Scripted
 
 Hands = Callable[["Pilot[None]", chess.Move], Awaitable[None]]
 PROMOTIONS = "7k/P7/8/8/8/8/8/K7 w - - 0 1"
@@ -212,6 +212,47 @@ def test_agent_against_itself_and_interruption() -> None:
             await pilot.pause(0.1)
             assert len(app.session.game.notes) == plies
             assert app.session.mover is None
+
+    asyncio.run(run())
+
+
+def test_a_slow_command_leaves_the_board_alive() -> None:
+    """While a hint is thought about, everything else is answered, if only with a sentence."""
+
+    async def run() -> None:
+        gated = Gated()
+        app = BoardApp(Opponent(gated, "a script"), chess.Board(), chess.WHITE)
+        async with app.run_test(size=(130, 40)) as pilot:
+            app.action_say("hint")
+            await type_line(pilot, "e4")
+            assert "Still busy with 'hint'" in app.said[-1]
+            await by_mouse(pilot, chess.Move.from_uci("e2e4"))
+            assert app.session.game.notes == []
+            gated.go_on.set()
+            for _ in range(600):
+                await pilot.pause(0.02)
+                if app.said[-1].startswith("Hint: "):
+                    break
+            assert app.said[-1].startswith("Hint: ")
+            await type_line(pilot, "e4")
+            await settle(pilot, 2)
+
+    asyncio.run(run())
+
+
+def test_a_resized_terminal_keeps_the_whole_board_and_the_line() -> None:
+    async def run() -> None:
+        app = app_of("e7e5")
+        async with app.run_test(size=(130, 40)) as pilot:
+            for size in ((40, 12), (80, 24), (20, 5), (200, 60), (60, 30)):
+                await pilot.resize_terminal(*size)
+                await pilot.pause(0.1)
+                squares = app.query_one(Squares)
+                if size != (20, 5):
+                    assert squares.region.bottom <= app.query_one("#line").region.y < size[1]
+                    assert squares.region.right <= size[0]
+            await by_mouse(pilot, chess.Move.from_uci("e2e4"))
+            await settle(pilot, 2)
 
     asyncio.run(run())
 

@@ -51,6 +51,7 @@ def test_first_round_is_gumbel_search(fen: str, scale: float) -> None:
     assert [move.visits for move in found] == wanted.visits.tolist()
     np.testing.assert_allclose([move.policy for move in found], wanted.probabilities, atol=1e-6)
     assert looked[0].move == wanted.moves[0]
+    assert [move.visits for move in looked[1:]] == sorted((move.visits for move in looked[1:]), reverse=True)
 
 
 @pytest.mark.parametrize("fen", FENS[1:3])
