@@ -4,6 +4,7 @@ A line of input is a command or a move. What cannot be played is refused with a 
 """
 
 import contextlib
+import os
 import random
 import sys
 from dataclasses import dataclass
@@ -138,6 +139,7 @@ def play_command(
     if isinstance(sys.stdin, TextIOWrapper):
         sys.stdin.reconfigure(errors="replace")  # a stray byte is an unreadable move, not a crash
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    plain = plain or os.environ.get("TERM", "dumb") in ("dumb", "unknown")  # cannot move its cursor
     streams = Streams(sys.stdin, sys.stdout, terminal)
     color = random.Random(seed).random() < 0.5 if side == "random" else side == "white"
     opponent = load_opponent(weights, run, progress=streams.say)

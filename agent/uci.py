@@ -6,6 +6,7 @@ torch nor Numba: `uciok` comes at once, weights are loaded at the first `isready
 """
 
 import contextlib
+import gc
 import queue
 import secrets
 import sys
@@ -178,6 +179,7 @@ class Engine:
             for warning in self._opponent.warnings:
                 self._tell(warning)
             self._tell(f"playing with {self._opponent.origin}")
+            gc.freeze()  # a full collection over all that was loaded takes half a second, of somebody's clock
         return self._opponent
 
     def _go(self, search: Search) -> None:

@@ -71,7 +71,7 @@ DECLARED: Final[dict[str, Spin | Check | Text]] = {
     "Seed": Spin(0, 0, 2**31 - 1),
     "UCI_ShowWDL": Check(False),
     "UCI_LimitStrength": Check(False),
-    "UCI_Elo": Spin(1500, WEAKEST, STRONGEST),
+    "UCI_Elo": Spin(min(max(1500, WEAKEST), STRONGEST), WEAKEST, STRONGEST),
     "Move Overhead": Spin(30, 0, 5000),
     "Ponder": Check(False),
     "Threads": Spin(1, 1, 1024),

@@ -6,7 +6,7 @@ A ladder of settings, from four simulations with mostly random moves up to thous
 openings against its neighbours and against opponents near it: Stockfish held to a rating (these are the anchors: the
 scale is Stockfish's own), a material search, greedy and random play. Every round adds games to each pairing whose
 outcome is open; ratings come from all games at once. Rungs that turn out no stronger than the one below are left out.
-One core; run it again whenever the shipped weights change.
+One core. Games with the same weights are kept and added to; run it again whenever the shipped weights change.
 """
 
 import argparse
@@ -103,15 +103,20 @@ def pairings_of(names: Sequence[str], guess: dict[str, float]) -> list[tuple[str
     return neighbours + near
 
 
-def measure(opponent: Opponent, minutes: float) -> tuple[list[Rating], list[str]]:
-    """Play rounds until the time is over, the first to its end; all ratings, and the rungs' names, weak to strong."""
+Results = dict[tuple[str, str], "Counter[str]"]
+"""Wins, draws and losses of each pairing, from the first one's side."""
+
+
+def measure(opponent: Opponent, minutes: float, results: Results) -> None:
+    """Add rounds to `results` until the time is over, the first to its end."""
     names = [label(rung) for rung in RUNGS]
     players: dict[str, Player] = {}
     guess = dict(zip(names, np.linspace(300, 2300, len(names)).tolist(), strict=True))
     guess |= {**ANCHORS, "random": 200.0, "greedy": 500.0, "alphabeta:2": 900.0}
     dear = {*ANCHORS, *(label(rung) for rung in RUNGS if rung.simulations > 50)}
-    results: dict[tuple[str, str], Counter[str]] = {}
-    ends, seed, guessed = time.monotonic() + 60 * minutes, 0, False
+    seed = sum(tally.total() for tally in results.values())
+    guess |= {rating.player: rating.elo for rating in fit(results)} if results else {}
+    ends, guessed = time.monotonic() + 60 * minutes, bool(results)
     for number, strength in enumerate(RUNGS):
         players[names[number]] = LevelPlayer(opponent, strength, 1000 * number)
     for name in (*FREE, *ANCHORS):
@@ -129,15 +134,14 @@ def measure(opponent: Opponent, minutes: float) -> tuple[list[Rating], list[str]
                     break
             guess |= {rating.player: rating.elo for rating in fit(results)}
             guessed = True
-            print(f"{sum(sum(tally.values()) for tally in results.values())} games", flush=True)
+            print(f"{sum(tally.total() for tally in results.values())} games", flush=True)
     finally:
         for player in players.values():
             if hasattr(player, "close"):
                 player.close()
-    return fit(results), names
 
 
-def fit(results: dict[tuple[str, str], "Counter[str]"]) -> list[Rating]:
+def fit(results: Results) -> list[Rating]:
     """Ratings of all players that are connected with an anchor."""
     met = [
         Pairing(one, other, tally["wins"], tally["draws"], tally["losses"]) for (one, other), tally in results.items()
@@ -145,21 +149,30 @@ def fit(results: dict[tuple[str, str], "Counter[str]"]) -> list[Rating]:
     return ratings(met, ANCHORS)
 
 
-def table_of(found: Sequence[Rating], names: Sequence[str], weights: str) -> dict[str, Any]:
+def kept(path: Path, weights: str) -> Results:
+    """The games of an earlier run with these weights; none if others played."""
+    table = json.loads(path.read_text()) if path.exists() else {}
+    if table.get("weights") != weights:
+        return {}
+    return {(one, other): Counter(wins=w, draws=d, losses=lost) for one, other, w, d, lost in table["results"]}
+
+
+def table_of(results: Results, weights: str) -> dict[str, Any]:
     """What is written: rungs whose ratings rise, others beside them, and where all that comes from."""
-    rated = {rating.player: rating for rating in found}
+    rated = {rating.player: rating for rating in fit(results)}
     rungs: list[dict[str, Any]] = []
-    for name, strength in zip(names, RUNGS, strict=True):
-        rating = rated[name]
+    for strength in RUNGS:
+        rating = rated[label(strength)]
         if not rungs or rating.elo > rungs[-1]["elo"] + 10:
             rungs.append({**strength._asdict(), **_figures(rating)})
     return {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "weights": weights,
         "scale": f"{_stockfish()}, UCI_Elo at {SECONDS:g} s a move",
-        "games": sum(rating.games for rating in found) // 2,
+        "games": sum(tally.total() for tally in results.values()),
         "rungs": rungs,
         "others": {name: _figures(rated[name]) for name in FREE if name in rated},
+        "results": [[*pair, tally["wins"], tally["draws"], tally["losses"]] for pair, tally in results.items()],
     }
 
 
@@ -182,10 +195,12 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=LEVELS)
     options = parser.parse_args()
     opponent = load_opponent(options.weights)
-    found, names = measure(opponent, options.minutes)
-    table = table_of(found, names, opponent.identity.split()[0])
-    write_atomic(options.output, f"{json.dumps(table, indent=1)}\n".encode())
-    for rating in found:
+    weights = opponent.identity.split()[0]
+    results = kept(options.output, weights)
+    measure(opponent, options.minutes, results)
+    rows = json.dumps(table_of(results, weights), indent=1)
+    write_atomic(options.output, f"{rows}\n".encode())
+    for rating in fit(results):
         print(f"{rating.elo:6.0f}  {rating.low:6.0f} to {rating.high:6.0f}  {rating.games:4} games  {rating.player}")
 
 

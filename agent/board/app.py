@@ -168,7 +168,13 @@ class BoardApp(App[None]):
         squares.fit(width - (46 if wide else 2), height - (7 if height >= 14 else 3))
         self._room = max(squares.outer[0], 34) if wide else width - 2
         self.query_one("#left").styles.width = self._room + 2
-        self.call_after_refresh(self.draw)
+        self.call_after_refresh(self._draw_sized)
+
+    def _draw_sized(self) -> None:
+        """What depends on the room there is; a piece taken up stays so."""
+        self._draw_thought()
+        self._draw_legal(self.query_one("#line", Input).value)
+        self._show_end("#log")
 
     def on_unmount(self) -> None:
         """Leave no thought and no engine behind."""

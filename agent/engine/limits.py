@@ -7,7 +7,7 @@ from typing import Final
 
 MOVES_AHEAD: Final = 28
 """Moves that a clock without a time control must still last for."""
-RESERVE: Final = 1.0
+RESERVE: Final = 2.0
 """Seconds on the clock below which moves get less than their share."""
 SLICE: Final = 0.004
 """Seconds between two looks at the clock."""
@@ -83,7 +83,7 @@ def allotted(limits: Limits, overhead: float) -> float | None:
     """Seconds that this move may take, from the moment its clock runs; None: as many as it likes.
 
     A clock is shared out evenly over the moves ahead, and of increments three quarters as they come: the last
-    quarter is what keeps a second on the clock of a long fast game, for moments when the machine is slow. Never
+    quarter is what keeps time on the clock of a long fast game, for moments when the machine is slow. Never
     more than 30 % of what is left but for the last move of a time control; nothing where only the overhead is
     left. What the program and the line take (`overhead`, seconds) comes off first, as does one look at the clock.
     """
@@ -97,5 +97,5 @@ def allotted(limits: Limits, overhead: float) -> float | None:
     ahead = min(clock.moves_to_go or MOVES_AHEAD, MOVES_AHEAD)
     # Every move ahead pays the overhead again, out of its own share.
     share = max(left - (ahead - 1) * overhead, 0.0) / ahead + max(clock.increment - overhead, 0.0) * 0.75
-    # In the last second nothing is spent that is not there: a busy machine may be late at every move.
+    # In the last seconds nothing is spent that is not there: a busy machine may be late at every move, or stand still.
     return min(share * min(1.0, left / RESERVE), left * (0.8 if ahead == 1 else 0.3))

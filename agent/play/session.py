@@ -261,7 +261,11 @@ class Session:
             self.start.copy(), random.Random(self.game.seed + 1).getrandbits(31), self.game.minutes, self.game.increment
         )
         self.last = None
-        self.show()
+        self.game.settle()  # a position that was set up may have no moves
+        if self.game.over:
+            self.announce()
+        else:
+            self.show()
 
     def _side(self, rest: str) -> None:
         people = {"white": {chess.WHITE}, "black": {chess.BLACK}, "both": set(chess.COLORS), "none": set()}.get(rest)

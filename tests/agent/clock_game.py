@@ -40,6 +40,8 @@ class Ended:
     ours: bool = True
     """Whether it was our engine's turn when it ended."""
 
+    longest: str = ""
+    """The move of ours that took the largest share of its clock: how long, of how much, what the host stole meanwhile."""
     least: float = 0.0
     """The least that our engine, or either of them, ever had left after a move, seconds."""
 
@@ -93,12 +95,14 @@ def _play(
     ponder: bool,
 ) -> Ended:
     clocks, slack = [base, base], [base, base]
+    share, longest = 0.0, ""
     while not board.is_game_over(claim_draw=True) and board.ply() < 400:
         side = int(board.turn)
         limit = chess.engine.Limit(
             white_clock=clocks[1], black_clock=clocks[0], white_inc=increment, black_inc=increment, nodes=nodes[side]
         )
         engines[side].timeout = HANG
+        before, stolen = clocks[side], _stolen()
         started = time.perf_counter()
         try:
             played = engines[side].play(board, limit, ponder=ponder)
@@ -107,16 +111,28 @@ def _play(
         except chess.engine.EngineError:
             return Ended("*", "illegal", board.ply(), (slack[1], slack[0]))
         clocks[side] -= time.perf_counter() - started
+        took = before - clocks[side]
+        if nodes[side] is None and took / before > share:
+            share = took / before
+            longest = f"longest {took:.3f} of {before:.3f} at ply {board.ply()}, stolen {_stolen() - stolen:.2f}"
         slack[side] = min(slack[side], clocks[side])
         if clocks[side] < 0:
-            return Ended("*", "time", board.ply(), (slack[1], slack[0]))
+            return Ended("*", "time", board.ply(), (slack[1], slack[0]), longest=longest)
         clocks[side] += increment
         if played.move is None or not board.is_legal(played.move):
             return Ended("*", "illegal", board.ply(), (slack[1], slack[0]))
         board.push(played.move)
     outcome = board.outcome(claim_draw=True)
     reason = "cap" if outcome is None else outcome.termination.name.lower()
-    return Ended("1/2-1/2" if outcome is None else outcome.result(), reason, board.ply(), (slack[1], slack[0]))
+    result = "1/2-1/2" if outcome is None else outcome.result()
+    return Ended(result, reason, board.ply(), (slack[1], slack[0]), longest=longest)
+
+
+def _stolen() -> float:
+    """Seconds of processor time that the host of a virtual machine gave to others, all processors together."""
+    with contextlib.suppress(OSError, IndexError):
+        return int(Path("/proc/stat").read_text().split("\n", 1)[0].split()[8]) / 100
+    return 0.0
 
 
 def kind(number: int) -> tuple[bool, bool]:
@@ -136,7 +152,7 @@ def match(log: Path, games: int = GAMES) -> list[str]:
             lines.append(
                 f"{number} {'itself' if itself else 'other'} {'ponder' if ponder else 'plain'} {ended.result} "
                 f"{ended.reason} {'FAULT' if ended.fault else 'fine'} plies {ended.plies} least {ended.least:.3f} "
-                f"took {time.monotonic() - started:.0f}"
+                f"{ended.longest} took {time.monotonic() - started:.0f}"
             )
             with log.open("a") as file:
                 file.write(f"{lines[-1]}\n")

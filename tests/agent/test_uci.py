@@ -6,9 +6,11 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import chess
 import pytest
 
 from agent.engine.limits import Clock, Limits
+from agent.engine.strength import STRONGEST, WEAKEST, strength_of
 from agent.errors import InputError
 from agent.opponent import Opponent
 from agent.uci import USUAL, Engine
@@ -69,6 +71,7 @@ class Loader:
 
 
 READY = ("info string compiling rules ...", "info string skipped: an old one", "info string playing with weights None")
+MIDDLE = (WEAKEST + STRONGEST) // 2
 INFO = r"info depth 1 seldepth 1 multipv 1 score cp 139 nodes 20 nps 2000 hashfull 1 time 10 pv \w{4,5}"
 
 
@@ -99,7 +102,7 @@ def test_handshake_before_anything_is_loaded(loader: Loader) -> None:
         r"option name Seed type spin default 0 min 0 max 2147483647",
         r"option name UCI_ShowWDL type check default false",
         r"option name UCI_LimitStrength type check default false",
-        r"option name UCI_Elo type spin default 1500 min 600 max 2400",
+        rf"option name UCI_Elo type spin default \d+ min {WEAKEST} max {STRONGEST}",
         r"option name Move Overhead type spin default 30 min 0 max 5000",
         r"option name Ponder type check default false",
         r"option name Threads type spin default 1 min 1 max 1024",
@@ -158,13 +161,29 @@ def test_options_reach_the_search(loader: Loader, program: Program) -> None:
 
 def test_limited_strength_means_fewer_simulations_and_noise(loader: Loader, program: Program) -> None:
     program.send("setoption name UCI_LimitStrength value true")
-    for elo in (600, 1500, 2400):
+    for elo in (WEAKEST, MIDDLE, STRONGEST):
         program.send(f"setoption name UCI_Elo value {elo}", "go wtime 60000 btime 60000")
         program.expect(INFO, r"bestmove \w+")
-    weak, middle, strong = [(limits.simulations, rest["temperature"]) for _, limits, rest in loader.thinker.asked]
-    assert weak == (4, 2.0)
-    assert middle == (283, pytest.approx(0.667, abs=0.001))
-    assert strong == (20_000, 0.0)
+    asked = [(limits.simulations, rest["temperature"]) for _, limits, rest in loader.thinker.asked]
+    assert asked == [strength_of(elo)[:2] for elo in (WEAKEST, MIDDLE, STRONGEST)]
+    program.end()
+
+
+def test_a_beginner_slips_the_best_player_does_not(loader: Loader, program: Program) -> None:
+    """The script always finds the same move; at the weakest level most moves are others, but legal, and by chance."""
+    program.send("setoption name UCI_LimitStrength value true", "setoption name Seed value 5")
+    for elo in (WEAKEST, STRONGEST):
+        program.send(f"setoption name UCI_Elo value {elo}")
+        played = []
+        for opening in [move.uci() for move in chess.Board().legal_moves]:
+            program.send(f"position startpos moves {opening}", "go nodes 20")
+            program.expect(INFO)
+            played.append(program.answers.get(timeout=PATIENCE).split()[1])
+            board = chess.Board()
+            board.push_uci(opening)
+            assert chess.Move.from_uci(played[-1]) in board.legal_moves
+        best = sum(move == "a7a5" for move in played)
+        assert best < 12 if elo == WEAKEST else best == 20
     program.end()
 
 

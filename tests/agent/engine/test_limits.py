@@ -1,6 +1,5 @@
 """Sharing out the clock: whatever the control, whoever keeps to the shares never oversteps."""
 
-import itertools
 import threading
 
 import pytest
@@ -8,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.engine.limits import SLICE, Clock, Control, Limits, allotted
-from agent.engine.strength import STRONGEST, WEAKEST, strength_of
 
 seconds = st.floats(0.0, 10_000.0)
 
@@ -63,11 +61,3 @@ def test_control_wakes_who_waits() -> None:
         pull(control)
         waiting.join(60)
         assert not waiting.is_alive()
-
-
-def test_strength_grows_with_the_number() -> None:
-    levels = [strength_of(elo) for elo in range(WEAKEST, STRONGEST + 1, 50)]
-    assert all(one.simulations < other.simulations for one, other in itertools.pairwise(levels))
-    assert all(one.temperature >= other.temperature for one, other in itertools.pairwise(levels))
-    assert strength_of(0) == levels[0]
-    assert strength_of(9999) == levels[-1]

@@ -1,0 +1,62 @@
+"""What an Elo-like number means: the measured rungs, and what lies between them."""
+
+import itertools
+import json
+import math
+
+import chess
+import pytest
+
+from agent.engine.strength import LEVELS, STRONGEST, WEAKEST, Rung, Strength, read_rungs, slip, strength_of
+
+RUNGS = [Rung(400.0, Strength(4, 1.0, 0.8)), Rung(1000.0, Strength(16, 0.4)), Rung(1800.0, Strength(1600))]
+
+
+def test_a_rung_is_played_as_it_was_measured() -> None:
+    for rung in RUNGS:
+        assert strength_of(round(rung.elo), RUNGS) == rung.strength
+
+
+def test_between_rungs_all_is_interpolated() -> None:
+    assert strength_of(700, RUNGS) == Strength(8, 0.7, 0.4)
+    assert strength_of(1400, RUNGS) == Strength(160, 0.2, 0.0)
+
+
+def test_beyond_the_ladder_its_ends_hold() -> None:
+    assert strength_of(-500, RUNGS) == RUNGS[0].strength
+    assert strength_of(9999, RUNGS) == RUNGS[-1].strength
+
+
+def test_the_measured_ladder_rises_and_the_range_is_within_it() -> None:
+    table = json.loads(LEVELS.read_text())
+    rungs = read_rungs(table)
+    assert all(one.elo < other.elo for one, other in itertools.pairwise(rungs))
+    assert rungs[0].elo <= WEAKEST < STRONGEST <= rungs[-1].elo
+    levels = [strength_of(elo) for elo in range(WEAKEST, STRONGEST + 1, 50)]
+    for one, other in itertools.pairwise(levels):
+        assert one.simulations <= other.simulations
+        assert one.temperature >= other.temperature
+        assert one.slips >= other.slips
+    assert levels[0].slips > 0.3  # a beginner, whatever the network knows
+    assert {"date", "weights", "scale", "games", "others", "results"} <= table.keys()
+
+
+@pytest.mark.parametrize("slips", [0.0, 0.1, 0.5, 1.0])
+def test_slips_come_as_often_as_told(slips: float) -> None:
+    """200 positions by two seeds: within five standard deviations, and the same each time."""
+    boards = []
+    for first in chess.Board().legal_moves:
+        board = chess.Board()
+        board.push(first)
+        for answer in list(board.legal_moves)[:10]:
+            boards.append(board.copy())
+            boards[-1].push(answer)
+    found = [slip(board, slips, seed) for board in boards for seed in (1, 2)]
+    slipped = [move for move in found if move is not None]
+    expected, spread = slips * len(found), math.sqrt(len(found) * slips * (1 - slips))
+    assert abs(len(slipped) - expected) <= 5 * spread
+    assert found == [slip(board, slips, seed) for board in boards for seed in (1, 2)]
+    for board, move in zip([board for board in boards for _ in (1, 2)], found, strict=True):
+        assert move is None or board.is_legal(move)
+    if slips == 1.0:
+        assert len({move for move in slipped if move}) > 15  # not always the first of the list
