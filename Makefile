@@ -33,4 +33,6 @@ $(STAMP): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || { rm -rf $(VENV); $(PYTHON) -m venv $(VENV); }
 	@echo "Installing into $(VENV) (a minute or two, once) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@echo "Compiling what plays (half a minute, once) ..."
+	@printf 'isready\nquit\n' | $(BIN)/zeromass uci > /dev/null
 	@touch $@

@@ -142,6 +142,8 @@ def play_command(
     plain = plain or os.environ.get("TERM", "dumb") in ("dumb", "unknown")  # cannot move its cursor
     streams = Streams(sys.stdin, sys.stdout, terminal)
     color = random.Random(seed).random() < 0.5 if side == "random" else side == "white"
+    if terminal:
+        streams.say("Loading the agent ...")
     opponent = load_opponent(weights, run, progress=streams.say)
     rest = {"seed": random.Random(seed).getrandbits(31), "load": lambda name: load_opponent(run=name)}
     if level is not None:

@@ -30,9 +30,9 @@ from agent.files import write_atomic
 from agent.opponent import Opponent, load_opponent
 from agent.player import Choice, Player
 from agent.rules import Games
-from training.match import play_match
-from training.opponents import make_opponent
 from training.ladder.rating import Pairing, Rating, ratings
+from training.match import play_match
+from training.opponents import EnginePlayer, make_opponent
 
 RUNGS: Final = (
     Strength(4, 1.0, 0.8),
@@ -55,8 +55,8 @@ ANCHORS: Final = {
 }
 FREE: Final = ("random", "greedy", "alphabeta:2")
 """Opponents that need no weights, rated along: what a level is worth in terms that do not change."""
-SECONDS: Final = 0.05
-"""Stockfish's time a move."""
+NODES: Final = 30_000
+"""Stockfish's nodes a move: enough for the depths at which it limits itself, on any machine, however busy."""
 QUICK: Final = 8
 """Games of a pairing in a round where neither side takes long; else two."""
 OPEN: Final = 350.0
@@ -119,8 +119,11 @@ def measure(opponent: Opponent, minutes: float, results: Results) -> None:
     ends, guessed = time.monotonic() + 60 * minutes, bool(results)
     for number, strength in enumerate(RUNGS):
         players[names[number]] = LevelPlayer(opponent, strength, 1000 * number)
-    for name in (*FREE, *ANCHORS):
-        players[name] = make_opponent(name, seed=1, seconds=SECONDS)
+    for name in FREE:
+        players[name] = make_opponent(name, seed=1)
+    for name, elo in ANCHORS.items():
+        options = {"UCI_LimitStrength": True, "UCI_Elo": round(elo)}
+        players[name] = EnginePlayer(name, ["stockfish"], options, nodes=NODES)
     try:
         while not guessed or time.monotonic() < ends:
             for one, other in pairings_of(names, guess):
@@ -168,7 +171,7 @@ def table_of(results: Results, weights: str) -> dict[str, Any]:
     return {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "weights": weights,
-        "scale": f"{_stockfish()}, UCI_Elo at {SECONDS:g} s a move",
+        "scale": f"{_stockfish()}, UCI_Elo at {NODES:,} nodes a move",
         "games": sum(tally.total() for tally in results.values()),
         "rungs": rungs,
         "others": {name: _figures(rated[name]) for name in FREE if name in rated},

@@ -102,6 +102,7 @@ class EnginePlayer:
         options: by UCI name; Threads is 1 unless given.
         seconds: a move.
         engines: processes, and games thought about at once.
+        nodes: a move, instead of seconds: the same on every machine, however busy.
 
     Raises:
         InputError: the engine does not start, does not speak UCI, or refuses an option.
@@ -115,9 +116,10 @@ class EnginePlayer:
         *,
         seconds: float = ENGINE_SECONDS,
         engines: int = 1,
+        nodes: int | None = None,
     ) -> None:
         self.name = name
-        self._limit = chess.engine.Limit(time=seconds)
+        self._limit = chess.engine.Limit(time=seconds) if nodes is None else chess.engine.Limit(nodes=nodes)
         self._engines: list[chess.engine.SimpleEngine] = []
         try:
             for _ in range(engines):

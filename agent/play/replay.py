@@ -59,13 +59,24 @@ def read_games(path: Path) -> Iterator[chess.pgn.Game]:
         raise InputError(f"'{path}' cannot be read ({error.strerror}); name a PGN file") from error
     with file:
         number = 0
-        while (game := chess.pgn.read_game(file)) is not None:
+        while (game := chess.pgn.read_game(file, Visitor=_Quiet)) is not None:
             number += 1
             if game.errors:
                 raise InputError(f"game {number} of '{path}' cannot be read ({game.errors[0]}); correct it")
             yield game
     if number == 0:
         raise InputError(f"'{path}' holds no game; name a PGN file")
+
+
+class _Quiet(chess.pgn.GameBuilder[chess.pgn.Game]):
+    """Notes errors for us to tell, and logs none on people's screens."""
+
+    def __init__(self) -> None:
+        super().__init__(Game=chess.pgn.Game)
+
+    def handle_error(self, error: Exception) -> None:
+        """Note it."""
+        self.game.errors.append(error)
 
 
 def replay_game(game: chess.pgn.Game, opponent: Opponent) -> Replayed:

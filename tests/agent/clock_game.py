@@ -41,7 +41,7 @@ class Ended:
     """Whether it was our engine's turn when it ended."""
 
     longest: str = ""
-    """The move of ours that took the largest share of its clock: how long, of how much, what the host stole meanwhile."""
+    """Our move that took the largest share of its clock: how long, of how much, what the host stole meanwhile."""
     least: float = 0.0
     """The least that our engine, or either of them, ever had left after a move, seconds."""
 

@@ -89,6 +89,40 @@ def test_position_set_up_and_thought_told() -> None:
     assert "e8e7  prior  50.0 %  visits     20  value +0.25" in said
 
 
+@pytest.mark.parametrize(
+    ("fen", "result"),
+    [
+        ("7k/5Q2/8/8/8/8/8/K7 b - - 0 1", "draw by stalemate"),
+        ("4k3/8/8/8/8/8/8/4K3 w KQkq - 0 1", "draw by insufficient material"),
+        ("R5k1/5ppp/8/8/8/8/8/K7 b - - 0 1", "White wins by checkmate"),
+    ],
+)
+def test_position_set_up_that_is_over(fen: str, result: str) -> None:
+    """With the agent to move or not: nobody is asked for a move that does not exist."""
+    said, dialogue = talk(f"fen {fen}; quit")
+    assert dialogue.game.over
+    assert f"({result}, 0 moves)." in said
+
+
+@pytest.mark.parametrize(("identity", "marked"), [("sha256:0", False), ("sha256:1", True)])
+def test_moves_of_the_agent_before_are_marked(tmp_path: Path, identity: str, marked: bool) -> None:
+    """A game goes on with other weights: what the first ones chose is not laid at the door of the second."""
+    path = tmp_path / "g.pgn"
+    talk(f"e4; d4; save {path}", "e7e5 d7d5")
+    opponent = Opponent(Scripted("a7a6"), "a script", identity=identity)
+    lines = io.StringIO(f"load {path}\nNf3\nsave {path}\n")
+    dialogue = Dialogue(opponent, Streams(lines, io.StringIO()), chess.Board(), chess.WHITE, seed=9)
+    dialogue.run()
+    saved = chess.pgn.read_game(io.StringIO(path.read_text()))
+    assert saved is not None
+    assert saved.headers["BlackSeed"] == "0"  # the game's, not this session's
+    comments = [node.comment for node in saved.mainline() if node.turn() == chess.WHITE]
+    assert [comment.endswith(", by another agent") for comment in comments] == [marked, marked, False]
+    dialogue.load = lambda name: Opponent(Scripted(), name, identity="sha256:2")
+    dialogue.obey("run x")
+    assert all(comment.endswith(", by another agent") for comment in dialogue.game.notes[1::2])
+
+
 @pytest.mark.parametrize(("value", "moves", "accepted"), [(-0.1, 10, True), (0.1, 10, False), (-0.1, 3, False)])
 def test_draw_offer(value: float, moves: int, accepted: bool) -> None:
     """The agent takes a draw where it expects no more, but not in the opening."""
