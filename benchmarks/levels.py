@@ -1,4 +1,6 @@
-"""What the agent's weaker levels are worth, measured: writes the table that UCI_Elo and `strength elo N` read.
+"""What the agent's weaker levels are worth, measured.
+
+Writes the table that UCI_Elo and `strength elo N` read, and that docs/play.md shows.
 
     python -m benchmarks.levels [--minutes 12] [--weights FILE]
 
@@ -57,6 +59,8 @@ FREE: Final = ("random", "greedy", "alphabeta:2")
 """Opponents that need no weights, rated along: what a level is worth in terms that do not change."""
 NODES: Final = 30_000
 """Stockfish's nodes a move: enough for the depths at which it limits itself, on any machine, however busy."""
+GUIDE: Final = Path(__file__).parent.parent / "docs" / "play.md"
+MARKS: Final = ("<!-- written by benchmarks.levels -->", "<!-- up to here -->")
 QUICK: Final = 8
 """Games of a pairing in a round where neither side takes long; else two."""
 OPEN: Final = 350.0
@@ -160,7 +164,7 @@ def kept(path: Path, weights: str) -> Results:
     return {(one, other): Counter(wins=w, draws=d, losses=lost) for one, other, w, d, lost in table["results"]}
 
 
-def table_of(results: Results, weights: str) -> dict[str, Any]:
+def table_of(results: Results, weights: str, engine: str) -> dict[str, Any]:
     """What is written: rungs whose ratings rise, others beside them, and where all that comes from."""
     rated = {rating.player: rating for rating in fit(results)}
     rungs: list[dict[str, Any]] = []
@@ -171,12 +175,35 @@ def table_of(results: Results, weights: str) -> dict[str, Any]:
     return {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "weights": weights,
-        "scale": f"{_stockfish()}, UCI_Elo at {NODES:,} nodes a move",
+        "scale": f"{engine}, UCI_Elo at {NODES:,} nodes a move",
         "games": sum(tally.total() for tally in results.values()),
         "rungs": rungs,
         "others": {name: _figures(rated[name]) for name in FREE if name in rated},
         "results": [[*pair, tally["wins"], tally["draws"], tally["losses"]] for pair, tally in results.items()],
     }
+
+
+def told(table: dict[str, Any]) -> str:
+    """The table in Markdown, as docs/play.md has it."""
+    rows = [
+        (f"{row['simulations']:,}", f"{row['temperature']:g}", f"{100 * row['slips']:g} %", row)
+        for row in table["rungs"]
+    ]
+    rows += [(name, "", "", row) for name, row in table["others"].items()]
+    lines = ["| simulations | noise | slips | Elo | interval | games |", "|---|---|---|---|---|---|"]
+    lines += [
+        f"| {' | '.join(words)} | {row['elo']} | {row['low']} to {row['high']} | {row['games']} |"
+        for *words, row in sorted(rows, key=lambda row: float(row[-1]["elo"]))
+    ]
+    where = f"{table['games']} games of {table['date']} with weights {table['weights']}, against {table['scale']}."
+    return "\n".join([*lines, "", where])
+
+
+def write_guide(table: dict[str, Any], guide: Path = GUIDE) -> None:
+    """Put the table into docs/play.md, between its marks."""
+    before, _, rest = guide.read_text().partition(MARKS[0])
+    _, _, after = rest.partition(MARKS[1])
+    write_atomic(guide, f"{before}{MARKS[0]}\n{told(table)}\n{MARKS[1]}{after}".encode())
 
 
 def _figures(rating: Rating) -> dict[str, int]:
@@ -201,8 +228,10 @@ def main() -> None:
     weights = opponent.identity.split()[0]
     results = kept(options.output, weights)
     measure(opponent, options.minutes, results)
-    rows = json.dumps(table_of(results, weights), indent=1)
-    write_atomic(options.output, f"{rows}\n".encode())
+    table = table_of(results, weights, _stockfish())
+    write_atomic(options.output, f"{json.dumps(table, indent=1)}\n".encode())
+    if options.output == LEVELS:
+        write_guide(table)
     for rating in fit(results):
         print(f"{rating.elo:6.0f}  {rating.low:6.0f} to {rating.high:6.0f}  {rating.games:4} games  {rating.player}")
 

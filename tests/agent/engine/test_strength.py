@@ -3,11 +3,18 @@
 import itertools
 import json
 import math
+from collections import Counter
+from pathlib import Path
 
 import chess
 import pytest
 
 from agent.engine.strength import LEVELS, STRONGEST, WEAKEST, Rung, Strength, read_rungs, slip, strength_of
+from agent.opponent import Opponent
+from agent.rules import Games
+from agent.vocabulary import to_uci
+from benchmarks import levels
+from tests.agent.standin import Scripted
 
 RUNGS = [Rung(400.0, Strength(4, 1.0, 0.8)), Rung(1000.0, Strength(16, 0.4)), Rung(1800.0, Strength(1600))]
 
@@ -39,6 +46,43 @@ def test_the_measured_ladder_rises_and_the_range_is_within_it() -> None:
         assert one.slips >= other.slips
     assert levels[0].slips > 0.3  # a beginner, whatever the network knows
     assert {"date", "weights", "scale", "games", "others", "results"} <= table.keys()
+
+
+def test_the_guide_shows_what_was_measured() -> None:
+    table = json.loads(LEVELS.read_text())
+    shown = levels.GUIDE.read_text().split(levels.MARKS[0])[1].split(levels.MARKS[1])[0]
+    assert shown.strip() == levels.told(table)
+
+
+def test_a_level_plays_as_it_was_measured() -> None:
+    """`benchmarks.levels` plays legal moves, and at a level without slips those of the search."""
+    opponent = Opponent(Scripted("e2e4 d2d4", 0.0), "a script")
+    games = Games(2)
+    assert [
+        to_uci(int(move), black=False) for move in levels.LevelPlayer(opponent, Strength(8), 0).choose(games).moves
+    ] == [
+        "e2e4",
+        "d2d4",
+    ]
+    moves = levels.LevelPlayer(opponent, Strength(8, 0.0, 1.0), 0).choose(Games(40)).moves
+    assert len(set(moves.tolist())) > 8
+    assert {to_uci(int(move), black=False) for move in moves} <= {move.uci() for move in chess.Board().legal_moves}
+
+
+def test_games_with_the_same_weights_are_kept_others_dropped(tmp_path: Path) -> None:
+    results = {
+        (levels.label(one), "stockfish:1350"): Counter(wins=3, draws=2, losses=place)
+        for place, one in enumerate(levels.RUNGS)
+    }
+    table = levels.table_of(results, "sha256:1", "an engine")
+    path = tmp_path / "levels.json"
+    path.write_text(json.dumps(table))
+    assert levels.kept(path, "sha256:1") == results
+    assert levels.kept(path, "sha256:2") == {}
+    assert levels.kept(tmp_path / "none.json", "sha256:1") == {}
+    assert table["games"] == sum(tally.total() for tally in results.values())
+    rungs = read_rungs(table)
+    assert rungs == [Rung(rungs[0].elo, levels.RUNGS[0])]  # each one weaker than the one before: left out
 
 
 @pytest.mark.parametrize("slips", [0.0, 0.1, 0.5, 1.0])
