@@ -16,6 +16,7 @@ import datetime
 import itertools
 import json
 import time
+import zlib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,6 +44,7 @@ RUNGS: Final = (
     Strength(4, 1.0, 0.15),
     Strength(8, 0.7, 0.07),
     Strength(16, 0.4, 0.02),
+    Strength(26, 0.3, 0.01),
     Strength(40, 0.2),
     Strength(120),
     Strength(400),
@@ -63,7 +65,7 @@ GUIDE: Final = Path(__file__).parent.parent / "docs" / "play.md"
 MARKS: Final = ("<!-- written by benchmarks.levels -->", "<!-- up to here -->")
 QUICK: Final = 8
 """Games of a pairing in a round where neither side takes long; else two."""
-OPEN: Final = 350.0
+OPEN: Final = 450.0
 """Elo between two players beyond which their games would tell little."""
 
 
@@ -79,7 +81,7 @@ class LevelPlayer:
         moves = np.zeros(len(games.positions), np.uint16)
         for row, position in enumerate(games.positions):
             board = chess.Board(rules.to_fen(position))
-            seed = self._seed + row
+            seed = self._seed ^ zlib.crc32(board.fen().encode())  # as in a game of its own
             move = slip(board, self._strength.slips, seed)
             if move is None:
                 limits = Limits(simulations=self._strength.simulations)

@@ -32,8 +32,8 @@ class BoardSession(Session):
     app: "BoardApp"
 
     def say(self, text: str) -> None:
-        """Into the log."""
-        self.app.at_home(self.app.tell, text)
+        """Into the log, or on a page of its own."""
+        self.app.at_home(self.app.open if text.count("\n") >= _LONG else self.app.tell, text)
 
     def show(self) -> None:
         """Draw everything anew."""
@@ -42,6 +42,31 @@ class BoardSession(Session):
     def interrupt(self) -> None:
         """Stop the thought and forget what it comes to."""
         self.app.at_home(self.app.stop_thought)
+
+
+class Page(ModalScreen[None]):
+    """A text too long for the log, such as the help; the arrow keys scroll."""
+
+    CSS = """
+    Page { align: center middle; }
+    #page { width: 90%; max-width: 90; height: auto; max-height: 90%; padding: 0 1; background: $panel;
+            border: round $primary; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [("escape,enter,space,q,f1", "dismiss", "back")]
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self._text = text
+
+    def compose(self) -> ComposeResult:
+        """The text, which takes the keys."""
+        with VerticalScroll(id="page") as page:
+            page.border_subtitle = "Esc: back"
+            yield Static(Text(self._text))
+
+    def on_mount(self) -> None:
+        """Let the keys scroll."""
+        self.query_one("#page").focus()
 
 
 class Promotion(ModalScreen[int | None]):
@@ -74,6 +99,8 @@ class Promotion(ModalScreen[int | None]):
 
 _SLOW = ("hint", "engine", "run")
 """Commands that take a while: obeyed in a thread of their own, one at a time."""
+_LONG = 8
+"""Line ends that make a text a page."""
 _WIDE = 70
 """Columns from which there is a right half."""
 
@@ -185,6 +212,10 @@ class BoardApp(App[None]):
         self.said = [*self.said, text][-100:]
         self.query_one("#said", Static).update(Text("\n".join(self.said)))
         self._show_end("#log")
+
+    def open(self, text: str) -> None:
+        """Show a page."""
+        self.push_screen(Page(text))
 
     def _show_end(self, place: str) -> None:
         """Scroll there once the new text has been laid out."""

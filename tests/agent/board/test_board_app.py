@@ -9,7 +9,7 @@ import chess.pgn
 import pytest
 from textual.pilot import Pilot
 
-from agent.board.app import BoardApp, Promotion
+from agent.board.app import BoardApp, Page, Promotion
 from agent.board.squares import PAINTED, Squares
 from agent.opponent import Opponent
 from agent.play.level import Level
@@ -236,6 +236,23 @@ def test_a_slow_command_leaves_the_board_alive() -> None:
             assert app.said[-1].startswith("Hint: ")
             await type_line(pilot, "e4")
             await settle(pilot, 2)
+
+    asyncio.run(run())
+
+
+def test_a_long_text_has_a_page_of_its_own() -> None:
+    async def run() -> None:
+        app = app_of("")
+        async with app.run_test(size=(80, 24)) as pilot:
+            for key in ("escape", "enter", "f1"):
+                await pilot.press("f1")
+                await pilot.pause()
+                assert isinstance(app.screen, Page)
+                await pilot.press("down", key)
+                await pilot.pause()
+                assert not isinstance(app.screen, Page)
+            await type_line(pilot, "fen")
+            assert app.said[-1] == chess.STARTING_FEN
 
     asyncio.run(run())
 
