@@ -11,10 +11,10 @@ from textual.app import App, ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.events import Resize
-from textual.screen import ModalScreen
 from textual.suggester import SuggestFromList
-from textual.widgets import Button, Footer, Input, Label, Static
+from textual.widgets import Footer, Input, Label, Static
 
+from agent.board.dialogs import Page, Promotion
 from agent.board.panels import move_list, player_line, score_bar, thought_table
 from agent.board.squares import PAINTED, Squares
 from agent.engine.limits import Control
@@ -42,59 +42,6 @@ class BoardSession(Session):
     def interrupt(self) -> None:
         """Stop the thought and forget what it comes to."""
         self.app.at_home(self.app.stop_thought)
-
-
-class Page(ModalScreen[None]):
-    """A text too long for the log, such as the help; the arrow keys scroll."""
-
-    CSS = """
-    Page { align: center middle; }
-    #page { width: 90%; max-width: 90; height: auto; max-height: 90%; padding: 0 1; background: $panel;
-            border: round $primary; }
-    """
-    BINDINGS: ClassVar[list[BindingType]] = [("escape,enter,space,q,f1", "dismiss", "back")]
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self._text = text
-
-    def compose(self) -> ComposeResult:
-        """The text, which takes the keys."""
-        with VerticalScroll(id="page") as page:
-            page.border_subtitle = "Esc: back"
-            yield Static(Text(self._text))
-
-    def on_mount(self) -> None:
-        """Let the keys scroll."""
-        self.query_one("#page").focus()
-
-
-class Promotion(ModalScreen[int | None]):
-    """Which piece a pawn becomes."""
-
-    CSS = "Promotion { align: center middle; } #pieces { width: auto; height: auto; padding: 1; background: $panel; }"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        ("q", "become(5)", "queen"),
-        ("r", "become(4)", "rook"),
-        ("b", "become(3)", "bishop"),
-        ("n", "become(2)", "knight"),
-        ("escape", "become(0)", "back"),
-    ]
-
-    def compose(self) -> ComposeResult:
-        """Four buttons."""
-        with Horizontal(id="pieces"):
-            for kind in (chess.QUEEN, chess.ROOK, chess.BISHOP, chess.KNIGHT):
-                yield Button(chess.piece_name(kind), id=chess.piece_name(kind))
-
-    @on(Button.Pressed)
-    def pressed(self, event: Button.Pressed) -> None:
-        """A click."""
-        self.dismiss(chess.PIECE_NAMES.index(event.button.id or "queen"))
-
-    def action_become(self, kind: int) -> None:
-        """A key."""
-        self.dismiss(kind or None)
 
 
 _SLOW = ("hint", "engine", "run")

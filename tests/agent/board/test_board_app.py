@@ -9,7 +9,8 @@ import chess.pgn
 import pytest
 from textual.pilot import Pilot
 
-from agent.board.app import BoardApp, Page, Promotion
+from agent.board.app import BoardApp
+from agent.board.dialogs import Page, Promotion
 from agent.board.squares import PAINTED, Squares
 from agent.opponent import Opponent
 from agent.play.level import Level

@@ -1,0 +1,65 @@
+"""What opens above the board: a page of text, and the choice of a piece."""
+
+from typing import ClassVar
+
+import chess
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Button, Static
+
+
+class Page(ModalScreen[None]):
+    """A text too long for the log, such as the help; the arrow keys scroll."""
+
+    CSS = """
+    Page { align: center middle; }
+    #page { width: 90%; max-width: 90; height: auto; max-height: 90%; padding: 0 1; background: $panel;
+            border: round $primary; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [("escape,enter,space,q,f1", "dismiss", "back")]
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self._text = text
+
+    def compose(self) -> ComposeResult:
+        """The text, which takes the keys."""
+        with VerticalScroll(id="page") as page:
+            page.border_subtitle = "Esc: back"
+            yield Static(Text(self._text))
+
+    def on_mount(self) -> None:
+        """Let the keys scroll."""
+        self.query_one("#page").focus()
+
+
+class Promotion(ModalScreen[int | None]):
+    """Which piece a pawn becomes."""
+
+    CSS = "Promotion { align: center middle; } #pieces { width: auto; height: auto; padding: 1; background: $panel; }"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        ("q", "become(5)", "queen"),
+        ("r", "become(4)", "rook"),
+        ("b", "become(3)", "bishop"),
+        ("n", "become(2)", "knight"),
+        ("escape", "become(0)", "back"),
+    ]
+
+    def compose(self) -> ComposeResult:
+        """Four buttons."""
+        with Horizontal(id="pieces"):
+            for kind in (chess.QUEEN, chess.ROOK, chess.BISHOP, chess.KNIGHT):
+                yield Button(chess.piece_name(kind), id=chess.piece_name(kind))
+
+    @on(Button.Pressed)
+    def pressed(self, event: Button.Pressed) -> None:
+        """A click."""
+        self.dismiss(chess.PIECE_NAMES.index(event.button.id or "queen"))
+
+    def action_become(self, kind: int) -> None:
+        """A key."""
+        self.dismiss(kind or None)
