@@ -18,13 +18,12 @@ import kernels
 from agent.evaluator import Evaluator
 from agent.evaluator_choice import AUTO
 from agent.evaluators import make_evaluator
-from agent.memory import peak_memory
+from agent.memory import peak_memory, resident_bytes
 from agent.networks import AnyArchitecture, make_network
 from selfplay.generator import Generator, GeneratorSettings, GeneratorStatistics
 from selfplay.identity import Identity, check_identity
 from selfplay.inference import InferenceHandle, RemoteEvaluator
 from selfplay.inference import Weights as Weights
-from selfplay.memory import resident_bytes
 from selfplay.record import GameRecord
 from selfplay.unfinished import generator_state, restore_generator
 from selfplay.variations import Variations

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Final
 
+from agent.memory import resident_bytes
 from selfplay.actor import GameBatch
-from selfplay.memory import resident_bytes
 
 SETTLED: Final = 30
 """Readings of a process before its memory counts as settled."""

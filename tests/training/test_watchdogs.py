@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from selfplay import memory
+from agent import memory
 from selfplay.actor import GameBatch
 from selfplay.pool import LocalPool
 from tests.training.test_loop import network, settings
