@@ -43,7 +43,8 @@ def settings_text(settings: Settings) -> str:
 def flat_settings(settings: Settings) -> dict[str, bool | str | float | int]:
     """Settings as `section.key`; those that are unset are left out."""
     flat = {f"{name}.{key}": value for name, section in settings for key, value in section}
-    return {name: value for name, value in flat.items() if value is not None}
+    # TensorBoard takes no tables, such as the resources of an actor.
+    return {name: str(value) if isinstance(value, dict) else value for name, value in flat.items() if value is not None}
 
 
 def versions() -> dict[str, str]:
