@@ -16,7 +16,6 @@ import datetime
 import itertools
 import json
 import time
-import zlib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -81,7 +80,8 @@ class LevelPlayer:
         moves = np.zeros(len(games.positions), np.uint16)
         for row, position in enumerate(games.positions):
             board = chess.Board(rules.to_fen(position))
-            seed = self._seed ^ zlib.crc32(board.fen().encode())  # as in a game of its own
+            self._seed += 1  # another chance in every game and round
+            seed = self._seed
             move = slip(board, self._strength.slips, seed)
             if move is None:
                 limits = Limits(simulations=self._strength.simulations)
@@ -124,7 +124,7 @@ def measure(opponent: Opponent, minutes: float, results: Results) -> None:
     guess |= {rating.player: rating.elo for rating in fit(results)} if results else {}
     ends, guessed = time.monotonic() + 60 * minutes, bool(results)
     for number, strength in enumerate(RUNGS):
-        players[names[number]] = LevelPlayer(opponent, strength, 1000 * number)
+        players[names[number]] = LevelPlayer(opponent, strength, 10**6 * (number + len(results)))
     for name in FREE:
         players[name] = make_opponent(name, seed=1)
     for name, elo in ANCHORS.items():
