@@ -124,7 +124,7 @@ def measure(opponent: Opponent, minutes: float, results: Results) -> None:
     guess |= {rating.player: rating.elo for rating in fit(results)} if results else {}
     ends, guessed = time.monotonic() + 60 * minutes, bool(results)
     for number, strength in enumerate(RUNGS):
-        players[names[number]] = LevelPlayer(opponent, strength, 10**6 * (number + len(results)))
+        players[names[number]] = LevelPlayer(opponent, strength, 10**8 * number + 100 * seed)
     for name in FREE:
         players[name] = make_opponent(name, seed=1)
     for name, elo in ANCHORS.items():
