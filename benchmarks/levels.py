@@ -192,7 +192,7 @@ def told(table: dict[str, Any]) -> str:
         for row in table["rungs"]
     ]
     rows += [(name, "", "", row) for name, row in table["others"].items()]
-    lines = ["| simulations | noise | slips | Elo | interval | games |", "|---|---|---|---|---|---|"]
+    lines = ["| simulations, or opponent | noise | slips | Elo | interval | games |", "|---|---|---|---|---|---|"]
     lines += [
         f"| {' | '.join(words)} | {row['elo']} | {row['low']} to {row['high']} | {row['games']} |"
         for *words, row in sorted(rows, key=lambda row: float(row[-1]["elo"]))

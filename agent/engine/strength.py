@@ -43,9 +43,9 @@ def read_rungs(table: dict[str, Any]) -> list[Rung]:
 
 _TABLE: Final[dict[str, Any]] = json.loads(LEVELS.read_text())
 _RUNGS: Final = read_rungs(_TABLE)
-WEAKEST: Final = math.ceil(_RUNGS[0].elo / 50) * 50
+WEAKEST: Final = max(math.ceil(_RUNGS[0].elo / 50) * 50, 100)
 STRONGEST: Final = math.floor(_RUNGS[-1].elo / 50) * 50
-"""The least and the most that can be asked for: whole fifties within what was measured."""
+"""The least and the most that can be asked for: whole fifties within what was measured, and not below 100."""
 
 
 def strength_of(elo: int, rungs: list[Rung] = _RUNGS) -> Strength:
