@@ -72,7 +72,9 @@ def names(batches: list[GameBatch]) -> list[str]:
     "pool", [(SETTINGS, INFERENCE), (replace(SETTINGS, generator=POLICY), INFERENCE)], indirect=True
 )
 def test_the_games_are_those_played_without_it(pool: RayPool) -> None:
-    """To the bit, searched or sampled: who evaluates, and in whose company, makes no difference."""
+    """Who evaluates, and in whose company, makes no difference: to the bit where games are searched. Where they are
+    sampled the same moves are played, and numbers may round otherwise in batches of another size."""
+    searched = pool._settings.generator.search is not None
     pool.publish(weights(), 0)
     local = LocalPool(pool._settings, first_stream=10)
     local.publish(weights(), 0)
@@ -83,7 +85,7 @@ def test_the_games_are_those_played_without_it(pool: RayPool) -> None:
     for one, two in zip(mine, theirs, strict=False):
         assert one.game == two.game
         np.testing.assert_array_equal(one.moves, two.moves)
-        np.testing.assert_array_equal(one.values, two.values)
+        np.testing.assert_allclose(one.values, two.values, rtol=0, atol=0 if searched else 1e-6)
         np.testing.assert_allclose(one.log_probs, two.log_probs, atol=1e-6)
         np.testing.assert_array_equal(one.policies.probabilities, two.policies.probabilities)
     requests, joint, _ = ray.get(pool._inference.statistics.remote())  # type: ignore[union-attr]
