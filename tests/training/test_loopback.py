@@ -1,5 +1,6 @@
 """A local run listens on loopback alone, whatever part of it listens."""
 
+import contextlib
 import os
 import socket
 import struct
@@ -24,12 +25,11 @@ def sockets(processes: set[int]) -> set[str]:
     """Inodes of the sockets that the processes hold."""
     held = set()
     for process in processes:
-        folder = Path(f"/proc/{process}/fd")
-        try:
-            links = [str(entry.readlink()) for entry in folder.iterdir()]
-        except OSError:  # it ended meanwhile
-            continue
-        held |= {link[8:-1] for link in links if link.startswith("socket:[")}
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            for entry in Path(f"/proc/{process}/fd").iterdir():
+                with contextlib.suppress(OSError):  # closed meanwhile, as the one that lists the folder
+                    link = str(entry.readlink())
+                    held |= {link[8:-1]} if link.startswith("socket:[") else set()
     return held
 
 
