@@ -4,21 +4,9 @@ import contextlib
 import os
 import socket
 import struct
-import subprocess
 from pathlib import Path
 
-from tests.training.test_run import TINY, finish, start, wait_for
-
-
-def family(root: int) -> set[int]:
-    """A process and all below it."""
-    found = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
-    rows = [tuple(map(int, line.split())) for line in found.splitlines()]
-    members, before = {root}, 0
-    while len(members) > before:
-        before = len(members)
-        members |= {pid for pid, parent in rows if parent in members}
-    return members
+from tests.training.test_run import TINY, family, finish, start, wait_for
 
 
 def sockets(processes: set[int]) -> set[str]:

@@ -70,6 +70,17 @@ def wait_for(condition: Callable[[], bool], process: "subprocess.Popen[str]", se
         time.sleep(0.1)
 
 
+def family(root: int) -> set[int]:
+    """A process and all below it."""
+    found = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    rows = [tuple(map(int, line.split())) for line in found.splitlines()]
+    members, before = {root}, 0
+    while len(members) > before:
+        before = len(members)
+        members |= {pid for pid, parent in rows if parent in members}
+    return members
+
+
 def steps_in_tensorboard(folder: Path, tag: str) -> list[int]:
     accumulator = EventAccumulator(str(folder / "tensorboard"))
     accumulator.Reload()
@@ -223,8 +234,9 @@ def test_a_dead_actor_is_replaced_and_the_run_goes_on(runs: Path) -> None:
     victims = subprocess.run(
         ["pgrep", "-f", "ray::GameActor"], capture_output=True, text=True, check=False
     ).stdout.split()
-    assert victims
-    os.kill(int(victims[0]), signal.SIGKILL)
+    ours = sorted(family(process.pid) & set(map(int, victims)))
+    assert ours
+    os.kill(ours[0], signal.SIGKILL)
     output = finish(process)
     assert process.returncode == 0, output
     last = json.loads((run / "log.jsonl").read_text().splitlines()[-1])
