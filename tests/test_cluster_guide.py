@@ -84,7 +84,7 @@ def test_the_guide_works_word_for_word_on_two_nodes(machines: dict[str, str], tm
     assert "first: done" in output
     stranger = {**machines, "RAY_AUTH_TOKEN": "0" * 64}
     refused = subprocess.run(
-        ["bash", "-c", block("resume").replace("6379", str(port)) + " run.steps=30"],
+        ["bash", "-c", block("resume").rstrip().replace("6379", str(port)) + " run.steps=30"],
         cwd=tmp_path,
         env=stranger,
         capture_output=True,
