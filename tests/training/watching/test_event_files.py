@@ -19,6 +19,7 @@ ELSEWHERE = {
     "selfplay/resigned_wrongly": "nobody resigns",
     "system/batch_fill": "no inference actor",
     "time/waiting": "plays its own games, and never waits",
+    "system/memory_growth": "a process is judged after thirty readings",
 }
 """Documented tags that these runs cannot have."""
 LEARNED = {"policy/clipped": "without search", "policy/target_entropy": "with search"}
