@@ -64,6 +64,9 @@ _CHARTS: Final[dict[str, dict[str, list[str]]]] = {
         "Versions behind": ["system/actor/.*/version_lag"],
         "Alive and replaced": ["system/workers_alive", "system/restarts", "system/actor/.*/restarts"],
         "Memory": ["system/memory", "system/actor/.*/memory"],
+        "Memory now": ["system/memory_trainer", "system/memory_actor"],
+        "Memory by what it was once settled": ["system/memory_growth"],
+        "Times the weights went back": ["system/rescues"],
     },
 }
 
