@@ -17,17 +17,12 @@ class Stopwatch:
 
     @contextmanager
     def spending(self, part: str) -> Iterator[None]:
-        """Count a block's time as spent on `part`.
-
-        Writing is counted in processor time of this thread: it waits for nobody, and on a machine shared with others
-        the clock would count their work too.
-        """
-        clock = time.thread_time if part == "writing" else time.perf_counter
-        started = clock()
+        """Count a block's time as spent on `part`."""
+        started = time.perf_counter()
         try:
             yield
         finally:
-            seconds = clock() - started
+            seconds = time.perf_counter() - started
             self.total[part] += seconds  # type: ignore[assignment]
             self._recent[part] += seconds  # type: ignore[assignment]
 

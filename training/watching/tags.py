@@ -200,7 +200,6 @@ _SCALARS: Final = (
         sickness=EMPTY,
         advice="a smaller inference.batch_size, a longer inference.max_wait_ms, or more games",
     ),
-    Tag("system/memory", "most memory that the learner's process held so far", "MiB"),
     Tag("system/rescues", "times a loss was not finite and the weights went back, since the last start"),
     Tag("system/memory_trainer", "what the trainer's process occupies now", "MiB"),
     Tag("system/memory_actor", "what the largest game actor occupies now", "MiB"),
@@ -227,7 +226,7 @@ _SCALARS: Final = (
     Tag("time/saving", "share of the learner's time: checkpoints", "share"),
     Tag(
         "time/writing",
-        "share of the learner's time: all of what you see here, pictures included; in processor time",
+        "share of the learner's time: all of what you see here, pictures included; by the clock",
         "share",
         high=0.01,
         sickness=OVERHEAD,

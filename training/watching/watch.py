@@ -10,7 +10,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.memory import peak_memory
 from selfplay.actor import GameBatch
 from selfplay.pool import Pool
 from selfplay.record import GameRecord
@@ -163,7 +162,7 @@ class Watch:
 
     @property
     def seconds(self) -> float:
-        """Processor time spent on rows, pictures and text since training began."""
+        """Time spent on rows, pictures and text since training began."""
         return self.stopwatch.total["writing"]
 
     @property
@@ -179,7 +178,6 @@ class Watch:
             **leak_row(learner.network, positions[:SAMPLE], learner.device),
             **self.actors.row(max(seconds, 1e-9)),
             **self.stopwatch.row(self._parts),
-            "system/memory": peak_memory(),
         }
         if (fill := pool.batch_fill) is not None:
             row["system/batch_fill"] = fill
