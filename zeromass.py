@@ -106,14 +106,13 @@ def evaluate(
         for name, given in (("--opponent", opponent), ("--sprt", sprt), ("--pgn", pgn)):
             if given is not None:
                 raise InputError(f"--conversion plays no match, so {name} '{given}' has no use; leave one out")
-        from training.evaluation import conversion_command
+    from training.evaluation import conversion_command, evaluate_command
+    from training.play_options import PlayOptions
 
-        return conversion_command(weights, run, games, seed, as_json, simulations, policy, seconds, side_by_side)
-    from training.evaluation import evaluate_command
-
-    return evaluate_command(
-        weights, run, opponent or "random", games, seed, as_json, simulations, policy, seconds, pgn, side_by_side, sprt
-    )
+    options = PlayOptions(simulations, policy, seconds, side_by_side)
+    if conversion:
+        return conversion_command(weights, run, games, seed, options, as_json)
+    return evaluate_command(weights, run, opponent or "random", games, seed, options, as_json, pgn, sprt)
 
 
 @app.command()
@@ -137,14 +136,13 @@ def ladder(
 ) -> int:
     """Rate a run's snapshots on one Elo scale; Ctrl-C keeps what was played, and the same command goes on."""
     from training.ladder.command import LadderOptions, ladder_command
+    from training.play_options import PlayOptions
 
     options = LadderOptions(
         against=tuple(name for name in against.split(",") if name),
         snapshots=snapshots,
         games=games,
-        simulations=simulations,
-        seconds=seconds,
-        side_by_side=side_by_side,
+        play=PlayOptions(simulations, seconds=seconds, side_by_side=side_by_side),
         conversions=conversions,
         seed=seed,
     )

@@ -10,21 +10,18 @@ from rich.console import Console
 from rich.table import Table
 
 from agent.compilation import warm_up
-from agent.engine.thinker import Thinker
 from agent.engine.timed import TimedPlayer
-from agent.evaluators import for_search, make_evaluator
 from agent.opponent import find_weights, identity
 from agent.play.provenance import GUMBEL, Source
-from agent.player import Player, PolicyPlayer, make_player
 from agent.search import playing
-from agent.weights import Weights, load_weights
+from agent.weights import Weights
 from selfplay.book import PLIES
 from training.conversion import Conversion, conversions
 from training.display import Display
-from training.learner import resolve_device
 from training.match import MatchResult, play_match
 from training.match_pgn import MatchRecorder
-from training.opponents import ENGINE_SECONDS, EnginePlayer, anchor_of, make_opponent
+from training.opponents import EnginePlayer, anchor_of
+from training.play_options import PlayOptions
 from training.sequential import play_sequential_match
 from training.sprt import read_sprt
 
@@ -35,12 +32,9 @@ def evaluate_command(
     opponent: str,
     games: int,
     seed: int,
+    options: PlayOptions,
     as_json: bool,
-    simulations: int,
-    policy: bool,
-    seconds: float | None = None,
     pgn: Path | None = None,
-    side_by_side: int = 1,
     sprt: str | None = None,
 ) -> int:
     """What `zeromass evaluate` does; the exit code.
@@ -51,12 +45,9 @@ def evaluate_command(
         opponent: see `training.opponents`.
         games: how many; with `sprt` at most.
         seed: of openings and opponent.
+        options: how both sides choose moves.
         as_json: print one JSON object rather than a sentence.
-        simulations: of the agent's search; 0: it looks one ply ahead.
-        policy: play the most probable move of the policy alone.
-        seconds: each side's time a move, in place of simulations; None: an engine has 0.1.
         pgn: write the games there, with what `zeromass replay` needs.
-        side_by_side: games thought about at once where time counts, each on one core.
         sprt: `ELO0:ELO1` of a sequential test that ends the match.
 
     Raises:
@@ -65,19 +56,13 @@ def evaluate_command(
     test = None if sprt is None else read_sprt(sprt)
     display = Display(Console(stderr=True, highlight=False, soft_wrap=True))
     with contextlib.ExitStack() as stack:
-        other = make_opponent(
-            opponent,
-            seed,
-            seconds=seconds or ENGINE_SECONDS,
-            side_by_side=side_by_side,
-            of_weights=lambda path: player_of(load_weights(path), simulations, policy, seconds, side_by_side),
-        )
+        other = options.opponent(opponent, seed)
         if isinstance(other, EnginePlayer):
             stack.callback(other.close)
         loaded = _find(weights, run, display)
-        player = player_of(loaded, simulations, policy, seconds, side_by_side)
-        replayable = simulations and not policy and seconds is None
-        source = Source(identity(loaded), GUMBEL, simulations, settings=playing()) if replayable else None
+        player = options.player(loaded)
+        replayable = options.simulations and not options.policy and options.seconds is None
+        source = Source(identity(loaded), GUMBEL, options.simulations, settings=playing()) if replayable else None
         recorder = None if pgn is None else MatchRecorder(games, player.name, opponent, source, PLIES)
         most = games if test is None else games - games % 2
         advance = stack.enter_context(display.counting(f"{most} games against {opponent}", most))
@@ -93,7 +78,7 @@ def evaluate_command(
                 sprt=test,
                 games=games,
                 seed=seed,
-                side_by_side=side_by_side,
+                side_by_side=options.side_by_side,
                 progress=advance,
                 record=recorder,
             )
@@ -112,19 +97,11 @@ def evaluate_command(
 
 
 def conversion_command(
-    weights: Path | None,
-    run: str | None,
-    games: int,
-    seed: int,
-    as_json: bool,
-    simulations: int,
-    policy: bool,
-    seconds: float | None,
-    side_by_side: int,
+    weights: Path | None, run: str | None, games: int, seed: int, options: PlayOptions, as_json: bool
 ) -> int:
     """What `zeromass evaluate --conversion` does; for arguments and errors see `evaluate_command`."""
     display = Display(Console(stderr=True, highlight=False, soft_wrap=True))
-    player = player_of(_find(weights, run, display), simulations, policy, seconds, side_by_side)
+    player = options.player(_find(weights, run, display))
     found = conversions(player, games=games, seed=seed)
     if as_json:
         print(json.dumps({"conversion": [one.to_json() for one in found]}))
@@ -142,19 +119,6 @@ def conversion_table(found: Sequence[Conversion]) -> Table:
         moves = "" if one.moves is None else f"{one.moves:.1f}"
         table.add_row(one.ending.upper(), one.defender, f"{one.mated} of {one.games}", moves)
     return table
-
-
-def player_of(
-    weights: Weights, simulations: int, policy: bool = False, seconds: float | None = None, side_by_side: int = 1
-) -> Player:
-    """The agent as a match needs it; for the arguments see `evaluate_command`."""
-    device = resolve_device("auto")
-    if policy:
-        return PolicyPlayer(make_evaluator(weights.network, device))
-    if seconds is None:
-        return make_player(make_evaluator(weights.network, device), simulations)
-    evaluators = [make_evaluator(weights.network, device) for _ in range(side_by_side)]
-    return TimedPlayer([Thinker(for_search(evaluator)) for evaluator in evaluators], seconds)
 
 
 def anchored(result: MatchResult, anchor: float) -> dict[str, Any]:

@@ -7,7 +7,6 @@ then waits for games; the actors have a bounded number of calls under way and th
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +22,7 @@ from selfplay.actor import GameBatch
 from selfplay.pool import Pool
 from selfplay.record import GameRecord
 from training.checkpoint import Arrays, Checkpoint, kept_states, write_checkpoint
+from training.counters import Counters
 from training.disk import DiskPatience
 from training.guard import Guard
 from training.learner import LearningError, StepMeans
@@ -33,7 +33,7 @@ from training.parallel import make_learner
 from training.remedies import Remedies
 from training.replay import Batch, Replay
 from training.run_folder import RunFolder
-from training.run_match import settings_conversion, settings_match
+from training.run_match import StoppedError, settings_conversion, settings_match
 from training.settings import Settings
 from training.snapshots import Every, Snapshots
 from training.spread import POSITIONS, value_spread
@@ -46,23 +46,6 @@ SYNC_SECONDS: Final = 1.0
 """Longest time between a game's arrival and its acknowledgement, while the learner does not step."""
 ENTRIES_PER_PLY: Final = 40
 """Policy entries that the replay has room for: positions of self-play have 30 to 35 legal moves on average."""
-
-
-@dataclass
-class Counters:
-    """Totals of the run, resumes included."""
-
-    games: int = 0
-    positions: int = 0
-    """Plies of finished games."""
-    seconds: float = 0.0
-    """Spent training."""
-    version: int = 0
-    """Times the weights were published."""
-    streams: int = 0
-    """Generator streams handed out: no stream is ever used twice."""
-    mass: MassReading = field(default_factory=MassReading)
-    """Every distribution sampled or trained."""
 
 
 class TrainingLoop:
@@ -165,7 +148,7 @@ class TrainingLoop:
                 with spending("saving"):
                     self.save()
             with spending("evaluating"):
-                self._on_the_way()
+                self._on_the_way(stop)
             tick(self)
         self.watch.draw(self.learner, last=True)
         self.watch.end()
@@ -205,17 +188,9 @@ class TrainingLoop:
         self.disk.room()
         self._metrics.flush()
         self.disk.writing(self.window.sync)  # a checkpoint may only tell of games that are durable
-        mass = self.counters.mass
         state: dict[str, Any] = {
             "step": self.learner.step,
-            "counters": {
-                "games": self.counters.games,
-                "positions": self.counters.positions,
-                "seconds": self.counters.seconds,
-                "version": self.counters.version,
-                "streams": self.counters.streams,
-            },
-            "mass": {"largest": mass.largest, "total": mass.total, "distributions": mass.distributions},
+            **self.counters.state(),
             "means": {"steps": self.learner.means.steps, "sums": self.learner.means.sums},
             "replay": self.window.state(),
             "guard": {"watches": self.guard.state(), "remedies": self.remedies.state()},
@@ -257,7 +232,7 @@ class TrainingLoop:
         self.learner.step = int(state["step"])
         self.learner.restore(checkpoint.optimizer)
         self.learner.means = StepMeans(**state["means"])
-        self.counters = Counters(**state["counters"], mass=MassReading(**state["mass"]))
+        self.counters = Counters.restored(state)
         if "guard" in state:  # checkpoints from before there was one have none
             self.guard.restore(state["guard"]["watches"])
             self.remedies.restore(state["guard"]["remedies"])
@@ -270,7 +245,7 @@ class TrainingLoop:
         self._generator.bit_generator.state = state["generator"]
         torch.set_rng_state(torch.frombuffer(bytearray.fromhex(state["torch_generator"]), dtype=torch.uint8))
 
-    def _on_the_way(self) -> None:
+    def _on_the_way(self, stop: Callable[[], bool]) -> None:
         """The snapshot and the match that are due; a checkpoint goes before, so that a resume repeats neither."""
         if self.learner.step == 0:
             return  # nothing was learned yet
@@ -281,8 +256,11 @@ class TrainingLoop:
             self._snapshot()
         if match and self.progress < 1.0:  # else the one after training says it
             started = time.monotonic()
-            result = settings_match(self.learner, self.settings)
-            conversion = settings_conversion(self.learner, self.settings)
+            try:
+                result = settings_match(self.learner, self.settings, stop=stop)
+                conversion = settings_conversion(self.learner, self.settings, stop=stop)
+            except StoppedError:
+                return
             self.note_match(result, "during", conversion, time.monotonic() - started)
 
     def _may_train(self) -> bool:

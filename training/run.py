@@ -36,7 +36,7 @@ from training.match import MatchResult
 from training.progress import Progress
 from training.run_folder import RunFolder
 from training.run_lock import run_locked
-from training.run_match import settings_match
+from training.run_match import StoppedError, settings_match
 from training.settings import Settings
 from training.watching.ray_gauges import RayGauges
 
@@ -65,7 +65,7 @@ class Summary:
     guard: list[dict[str, Any]]
     """What the guard said and did since the start of the run: `step`, `text`."""
     writing_seconds: float
-    """Processor time spent on rows, pictures and text since the last start."""
+    """Spent on rows, pictures and text since the last start."""
     writing_share: float
     """That, of the time spent training since then."""
 
@@ -76,10 +76,6 @@ class Summary:
 
 Resume = Literal["no", "asked", "heal"]
 """How a run begins: anew; from a checkpoint as someone asked; from the newest one, if there is any, after a fault."""
-
-
-class _StoppedError(Exception):
-    """A match was interrupted."""
 
 
 def run_training(
@@ -129,7 +125,7 @@ def _train(settings: Settings, folder: RunFolder, resume: Resume, display: Scree
                 learner_kernels = kernels.launches()
         if not stop():
             after = _match(loop, display, "after", stop)
-    except _StoppedError:
+    except StoppedError:
         loop.save()
     finally:
         loop.close()
@@ -195,7 +191,7 @@ def _match(loop: TrainingLoop, display: Screen, when: str, stop: Callable[[], bo
     """Play the settings' match, unless they ask for none, and keep its result with the run.
 
     Raises:
-        _StoppedError: `stop` said so.
+        StoppedError: `stop` said so.
     """
     settings = loop.settings.evaluation
     if settings.games == 0:
@@ -203,13 +199,7 @@ def _match(loop: TrainingLoop, display: Screen, when: str, stop: Callable[[], bo
     torch.set_num_threads(usable_cores())
     title = f"{settings.games} games against {settings.opponent} {when} training"
     with display.counting(title, settings.games) as advance:
-
-        def progress(done: int) -> None:
-            advance(done)
-            if stop():
-                raise _StoppedError
-
-        result = settings_match(loop.learner, loop.settings, progress)
+        result = settings_match(loop.learner, loop.settings, stop=stop, progress=advance)
     loop.note_match(result, when)
     display.say(f"score {when} training: {result.sentence()}")
     return result

@@ -2,11 +2,13 @@
 
 import copy
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from agent.evaluators import make_evaluator
 from agent.networks import AnyNetwork
-from agent.player import Player, make_player
+from agent.player import Choice, Player, make_player
+from agent.rules import Games
 from training.conversion import conversions, shares
 from training.learner import Learner, resolve_device
 from training.match import MatchResult, play_match
@@ -17,11 +19,38 @@ CONVERSION_GAMES: Final = 10
 """Starts of each won ending in a match during training."""
 
 
-def settings_match(learner: Learner, settings: Settings, progress: Callable[[int], None] | None = None) -> MatchResult:
-    """Play `evaluation.games` games with the learner's weights as they are now; nothing of the learner changes."""
+class StoppedError(Exception):
+    """A match was interrupted."""
+
+
+@dataclass(frozen=True)
+class _Stoppable:
+    """A player that asks before each ply whether the match is to end."""
+
+    player: Player
+    stop: Callable[[], bool]
+
+    @property
+    def name(self) -> str:
+        return self.player.name
+
+    def choose(self, games: Games) -> Choice:
+        if self.stop():
+            raise StoppedError
+        return self.player.choose(games)
+
+
+def settings_match(
+    learner: Learner, settings: Settings, *, stop: Callable[[], bool], progress: Callable[[int], None] | None = None
+) -> MatchResult:
+    """Play `evaluation.games` games with the learner's weights as they are now; nothing of the learner changes.
+
+    Raises:
+        StoppedError: `stop` said so, which is asked before each ply of the agent.
+    """
     evaluation = settings.evaluation
     return play_match(
-        _player(learner.playing_network, settings),
+        _player(learner.playing_network, settings, stop),
         make_opponent(evaluation.opponent, seed=settings.run.seed + 1),
         games=evaluation.games,
         seed=settings.run.seed,
@@ -31,13 +60,17 @@ def settings_match(learner: Learner, settings: Settings, progress: Callable[[int
     )
 
 
-def settings_conversion(learner: Learner, settings: Settings) -> dict[str, float]:
-    """Share of won endings that the learner's weights mate, by ending, against a king that defends."""
-    player = _player(learner.playing_network, settings)
+def settings_conversion(learner: Learner, settings: Settings, *, stop: Callable[[], bool]) -> dict[str, float]:
+    """Share of won endings that the learner's weights mate, by ending, against a king that defends.
+
+    Raises:
+        StoppedError: as in `settings_match`.
+    """
+    player = _player(learner.playing_network, settings, stop)
     return shares(conversions(player, games=CONVERSION_GAMES, seed=settings.run.seed, defenders=("king",)))
 
 
-def _player(network: AnyNetwork, settings: Settings) -> Player:
+def _player(network: AnyNetwork, settings: Settings, stop: Callable[[], bool]) -> Player:
     # A copy: evaluators switch their network out of training.
     evaluator = make_evaluator(copy.deepcopy(network), resolve_device(settings.learner.device))
-    return make_player(evaluator, settings.evaluation.simulations)
+    return _Stoppable(make_player(evaluator, settings.evaluation.simulations), stop)

@@ -47,15 +47,20 @@ SETTINGS = [
 """Of a run whose smallest part takes its turn every second or so. The window holds all games, so all can be counted."""
 
 
-def descendants(title: str) -> list[int]:
-    """Processes below this one whose command line has `title`."""
+def family() -> dict[int, str]:
+    """Command lines of the processes below this one that run, this one included, by process number."""
     found = subprocess.run(["ps", "-eo", "pid=,ppid=,stat=,args="], capture_output=True, text=True, check=True).stdout
     rows = [line.split(maxsplit=3) for line in found.splitlines()]
-    family, before = {os.getpid()}, 0
-    while len(family) > before:
-        before = len(family)
-        family |= {int(row[0]) for row in rows if int(row[1]) in family}
-    return [int(row[0]) for row in rows if int(row[0]) in family and row[2][0] not in "ZT" and title in row[3]]
+    members, before = {os.getpid()}, 0
+    while len(members) > before:
+        before = len(members)
+        members |= {int(row[0]) for row in rows if int(row[1]) in members}
+    return {int(row[0]): row[3] for row in rows if int(row[0]) in members and row[2][0] not in "ZT"}
+
+
+def descendants(title: str) -> list[int]:
+    """Those of them whose command line has `title`."""
+    return [pid for pid, line in family().items() if title in line]
 
 
 class Arena:

@@ -15,16 +15,15 @@ from agent.errors import InputError
 from agent.files import write_atomic
 from agent.player import Player
 from agent.runs import find_run
-from agent.weights import load_weights
 from training.conversion import conversions
 from training.display import Display
-from training.evaluation import player_of
 from training.ladder.entrants import Snapshot, find_snapshots, schedule
 from training.ladder.plot import plot_of
 from training.ladder.results import Results
 from training.ladder.standings import standings_of, table_of
 from training.match import play_games, result_of
-from training.opponents import ENGINE_SECONDS, EnginePlayer, make_opponent
+from training.opponents import EnginePlayer
+from training.play_options import PlayOptions
 
 PART: Final = 20
 """Games of a pair before the next pair has its turn, unless more are thought about side by side."""
@@ -41,24 +40,11 @@ class LadderOptions:
     """Most that are chosen."""
     games: int
     """Of each pair; an odd one is left out."""
-    simulations: int
-    """Of the agent; also where it shows its endings."""
-    seconds: float | None
-    """A move, in place of simulations; an engine has 0.1 where this is None."""
-    side_by_side: int
+    play: PlayOptions
+    """How everybody chooses moves; endings are shown with its simulations."""
     conversions: int
     """Starts of each ending; 0: none."""
     seed: int
-
-    @property
-    def by_simulations(self) -> str:
-        """The agent's way of choosing moves where no time is given, in words."""
-        return f"{self.simulations} simulations"
-
-    @property
-    def how(self) -> str:
-        """The agent's way of choosing moves, in words: results of one way make one scale."""
-        return self.by_simulations if self.seconds is None else f"{self.seconds:g} s a move"
 
 
 def ladder_command(run: str, options: LadderOptions, as_json: bool) -> int:
@@ -101,7 +87,7 @@ def _anchors(
             except InputError as error:
                 say(f"left out {name}: {error}")
                 continue
-        made = _opponent(name, options.seed, options)
+        made = options.play.opponent(name, options.seed)
         if isinstance(made, EnginePlayer):
             stack.callback(made.close)
             makers[name] = _always(made)
@@ -110,35 +96,23 @@ def _anchors(
     return makers
 
 
-def _opponent(name: str, seed: int, options: LadderOptions) -> Player:
-    return make_opponent(
-        name,
-        seed,
-        seconds=options.seconds or ENGINE_SECONDS,
-        side_by_side=options.side_by_side,
-        of_weights=lambda path: player_of(
-            load_weights(path), options.simulations, seconds=options.seconds, side_by_side=options.side_by_side
-        ),
-    )
-
-
 def _always(player: Player) -> Callable[[int], Player]:
     return lambda first: player
 
 
 def _anew(name: str, options: LadderOptions) -> Callable[[int], Player]:
     # A seed for each part: a ladder that goes on must not see the same luck again.
-    return lambda first: _opponent(name, options.seed + first, options)
+    return lambda first: options.play.opponent(name, options.seed + first)
 
 
 def _show_endings(snapshots: Sequence[Snapshot], results: Results, options: LadderOptions, display: Display) -> None:
-    how = options.by_simulations
+    how = options.play.by_simulations
     wanted = [one for one in snapshots if not results.converted(how, options.seed, one.key, options.conversions)]
     if not options.conversions or not wanted:
         return
     with display.counting("won endings", len(wanted)) as advance:
         for snapshot in wanted:
-            player = player_of(snapshot.weights, options.simulations)
+            player = PlayOptions(options.play.simulations).player(snapshot.weights)
             found = conversions(player, games=options.conversions, seed=options.seed)
             results.keep_conversions(how, options.seed, snapshot.key, found)
             results.write()
@@ -158,12 +132,10 @@ def _play(
     def make(name: str, first: int) -> Player:
         if name in anchors:
             return anchors[name](first)
-        return player_of(
-            by_key[name].weights, options.simulations, seconds=options.seconds, side_by_side=options.side_by_side
-        )
+        return options.play.player(by_key[name].weights)
 
     pairs = [
-        results.pair(options.how, options.seed, first, second)
+        results.pair(options.play.how, options.seed, first, second)
         for first, second in schedule(list(by_key), list(anchors))
     ]
     games = options.games - options.games % 2
@@ -178,7 +150,7 @@ def _play(
                 played = play_games(
                     make(pair.first, pair.games),
                     make(pair.second, pair.games),
-                    games=min(max(PART, 2 * options.side_by_side), games - pair.games),
+                    games=min(max(PART, 2 * options.play.side_by_side), games - pair.games),
                     seed=options.seed,
                     first=pair.games,
                     opening_plies=None,
@@ -193,7 +165,7 @@ def _play(
 
 
 def _report(folder: Path, results: Results, options: LadderOptions, as_json: bool, display: Display) -> None:
-    standings = standings_of(results, options.how, options.by_simulations)
+    standings = standings_of(results, options.play.how, options.play.by_simulations)
     told = {} if standings is None else standings.to_json()
     results.write(told)
     if as_json:

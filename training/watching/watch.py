@@ -5,6 +5,7 @@ gets one set, though, be it ever so short.
 """
 
 import time
+from collections import deque
 from typing import Final
 
 import numpy as np
@@ -24,7 +25,7 @@ from training.watching.layout import layout
 from training.watching.leak import SAMPLE, leak_row
 from training.watching.rates import Rates
 from training.watching.ray_gauges import RayGauges
-from training.watching.recent_games import RecentGames
+from training.watching.recent_games import REMEMBERED, RecentGames
 from training.watching.stopwatch import Stopwatch
 
 BUDGET: Final = 0.005
@@ -75,7 +76,7 @@ class Watch:
             "saving",
             "writing",
         )
-        self._new: list[GameRecord] = []
+        self._new: deque[GameRecord] = deque(maxlen=REMEMBERED)
         self._looks = self._found = self._step = 0
         self._drawn_at: tuple[int, float] | None = None
         self._started = time.monotonic()
@@ -186,7 +187,7 @@ class Watch:
     def _remember(self) -> None:
         for record in self._new:
             self.games.add(record)
-        self._new = []
+        self._new.clear()
 
     def _due(self, last: bool) -> bool:
         now = time.monotonic()

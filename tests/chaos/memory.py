@@ -1,0 +1,70 @@
+"""What the processes below this one occupy, over time."""
+
+import contextlib
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from tests.chaos.arena import family
+
+_ROLES = {
+    "ray::Trainer": "trainer",
+    "ray::GameActor": "game actor",
+    "zeromass train": "driver",
+    "gcs_server": "Ray's gcs_server",
+    "raylet/raylet": "Ray's raylet",
+}
+"""By a part of the command line; the first that is in it counts."""
+
+
+@dataclass
+class Life:
+    """One process."""
+
+    pid: int
+    role: str
+    seconds: list[float] = field(default_factory=list)
+    occupied: list[float] = field(default_factory=list)
+    """MiB that are its own, neither files nor shared, at those seconds."""
+
+    def mean(self, start: float, end: float) -> float:
+        """MiB between two times."""
+        inside = [mib for at, mib in zip(self.seconds, self.occupied, strict=True) if start <= at <= end]
+        return float(np.mean(inside))
+
+
+class Lives:
+    """Reads the memory of every process again and again."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._lives: dict[tuple[int, str], Life] = {}
+
+    @property
+    def now(self) -> float:
+        """Seconds since this began."""
+        return time.monotonic() - self._began
+
+    def read(self) -> None:
+        """One reading of each."""
+        for pid, line in family().items():
+            role = next((role for part, role in _ROLES.items() if part in line), None)
+            if role is None:
+                continue
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError, StopIteration):
+                status = Path(f"/proc/{pid}/status").read_text().splitlines()
+                kib = next(int(row.split()[1]) for row in status if row.startswith("RssAnon"))
+                life = self._lives.setdefault((pid, role), Life(pid, role))
+                life.seconds.append(self.now)
+                life.occupied.append(kib / 1024)
+
+    def of(self, role: str) -> list[Life]:
+        """Every process that had a role, oldest first."""
+        return sorted((life for life in self._lives.values() if life.role == role), key=lambda life: life.seconds[0])
+
+    def through(self, start: float, end: float) -> list[Life]:
+        """Processes that lived from `start` to `end`, give or take a reading."""
+        lives = self._lives.values()
+        return [life for life in lives if life.seconds[0] <= start + 5 and life.seconds[-1] >= end - 5]
