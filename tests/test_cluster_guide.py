@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
+from training.checkpoint import list_checkpoints, newest_checkpoint
 from training.settings import load_settings
 from zeromass import split_arguments
 
@@ -31,6 +33,21 @@ def block(name: str) -> str:
     found = re.findall(rf"^```sh {name}\n(.*?)^```", (ROOT / "docs" / "cluster.md").read_text(), re.M | re.S)
     assert len(found) == 1, name
     return str(found[0])
+
+
+def free_ports(count: int) -> list[int]:
+    probes = [socket.socket() for _ in range(count)]
+    for probe in probes:
+        probe.bind(("", 0))
+    found = [probe.getsockname()[1] for probe in probes]
+    for probe in probes:
+        probe.close()
+    return found
+
+
+def with_ports(commands: str, ports: list[int]) -> str:
+    """The guide's commands with other ports than Ray's own."""
+    return commands.replace("6379", str(ports[0])).replace("8265", str(ports[1]))
 
 
 @pytest.fixture
@@ -59,13 +76,11 @@ def machines(tmp_path: Path) -> Iterator[dict[str, str]]:
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
 def test_the_guide_works_word_for_word_on_two_nodes(machines: dict[str, str], tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("", 0))
-        port = probe.getsockname()[1]
+    ports = free_ports(2)
 
     def follow(name: str, more: str = "") -> str:
-        """Run the commands as they stand there, but for the port, which may be taken here, and a small network."""
-        commands = block(name).rstrip().replace("6379", str(port)) + more
+        """Run the commands as they stand there, but for the ports, which may be taken here, and a small network."""
+        commands = with_ports(block(name).rstrip(), ports) + more
         done = subprocess.run(
             ["bash", "-e", "-c", commands], cwd=tmp_path, env=machines, capture_output=True, text=True, timeout=600
         )
@@ -82,9 +97,19 @@ def test_the_guide_works_word_for_word_on_two_nodes(machines: dict[str, str], tm
     output = follow("resume", " run.steps=20")
     assert "resuming" in output
     assert "first: done" in output
+    follow("submit", f" {SMALL.replace('run.steps=12', 'run.steps=1000000')} run.checkpoint_seconds=1")
+    run = tmp_path / "runs" / "long"
+    until = time.monotonic() + 300
+    while not any(path.name > "step-00000005" for path in list_checkpoints(run / "checkpoints")):
+        assert time.monotonic() < until, follow("logs")
+        time.sleep(0.5)
+    follow("stop")
+    assert "long: stopped" in follow("logs")
+    logged = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    assert newest_checkpoint(run / "checkpoints")[1].state["step"] == logged[-1]["step"]
     stranger = {**machines, "RAY_AUTH_TOKEN": "0" * 64}
     refused = subprocess.run(
-        ["bash", "-c", block("resume").rstrip().replace("6379", str(port)) + " run.steps=30"],
+        ["bash", "-c", with_ports(block("resume").rstrip(), ports) + " run.steps=30"],
         cwd=tmp_path,
         env=stranger,
         capture_output=True,

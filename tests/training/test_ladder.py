@@ -1,6 +1,7 @@
 """The ladder: who plays whom, nothing played twice, one scale, a table and a picture that tell it."""
 
 import json
+import re
 import shutil
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
@@ -19,11 +20,12 @@ from agent.weights import save_weights
 from training.conversion import Conversion, conversions
 from training.ladder import command
 from training.ladder.entrants import evenly, find_snapshots, schedule
-from training.ladder.plot import plot_of, ticks
 from training.ladder.results import PairResult, Results
 from training.ladder.standings import Standings, standings_of
 from training.match import Points
 from training.snapshots import snapshot_path
+from training.watching.ladder_picture import picture_of_ladder, ticks
+from training.watching.ladder_table import read_ladder
 
 Play = Callable[..., Points]
 
@@ -209,17 +211,17 @@ def test_only_games_of_one_way_make_a_scale_and_strangers_are_left_out() -> None
     assert standings_of(results, "2 simulations", "2 simulations") is None
 
 
-def picture(standings: Standings | None) -> ET.Element:
+def picture(standings: Standings | None, folder: Path) -> ET.Element:
     assert standings is not None
-    svg = plot_of(standings, "a < b & c")
-    assert svg is not None
-    assert "http" not in svg.replace("http://www.w3.org/2000/svg", "")
+    (folder / "ladder.json").write_text(json.dumps(standings.to_json()))
+    svg = picture_of_ladder(read_ladder(folder), "a < b & c")
+    assert "http" not in re.sub(r"http://www.w3.org/(2000/svg|1999/xlink)", "", svg)
     return ET.fromstring(svg)
 
 
-def test_the_picture_shows_time_to_the_right_and_elo_upwards() -> None:
+def test_the_picture_shows_time_to_the_right_and_elo_upwards(tmp_path: Path) -> None:
     elos = {"sha256:0": 200.0, "sha256:1": 500.0, "sha256:2": 900.0, "random": 0.0}
-    root = picture(standings_of(results_of(elos, 60, 2), "64 simulations", "64 simulations"))
+    root = picture(standings_of(results_of(elos, 60, 2), "64 simulations", "64 simulations"), tmp_path)
     space = "{http://www.w3.org/2000/svg}"
     dots = root.findall(f"{space}circle")
     across = [float(dot.attrib["cx"]) for dot in dots]
@@ -230,7 +232,6 @@ def test_the_picture_shows_time_to_the_right_and_elo_upwards() -> None:
     words = [text.text or "" for text in root.findall(f"{space}text")]
     assert "a < b & c" in words
     assert "random 0" in words
-    assert plot_of(Standings("", "", [], []), "") is None
 
 
 @pytest.mark.parametrize(("low", "high"), [(-20, 1300), (0, 1.7), (-1500, -1400), (0, 480)])

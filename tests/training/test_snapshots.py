@@ -8,7 +8,10 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from agent import rules
 from agent.errors import InputError
+from agent.player import Choice
+from agent.rules import Games
 from agent.weights import load_weights
 from selfplay.pool import LocalPool
 from tests.training.test_loop import network, settings
@@ -125,6 +128,26 @@ def test_matches_on_the_way_are_kept_and_shown(tmp_path: Path) -> None:
     with (tmp_path / "it" / "matches.jsonl").open("a") as file:
         file.write('{"step": 9, "wh')  # torn by a crash
     assert folder.first_match() == MatchResult("random", 2, 1, 0, 1, 0)
+
+
+def test_a_stop_ends_a_match_on_the_way_within_a_ply(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is told to end has seconds for its checkpoint, and a match may take minutes."""
+    asked = {"stop": False, "after": 0}
+
+    def choose(player: object, games: Games) -> Choice:
+        asked["after"] += asked["stop"]
+        asked["stop"] = True
+        return Choice(rules.legal_moves(games.positions)[0][:, 0], np.zeros(len(games.positions), np.float32))
+
+    monkeypatch.setattr("agent.player.LookaheadPlayer.choose", choose)
+    chosen = settings(1000, tmp_path, *MATCHES)
+    run = RunFolder.create(chosen, None)
+    loop = TrainingLoop(chosen, run, network(chosen))
+    loop.run(LocalPool(actor_settings_of(chosen), first_stream=0), stop=lambda: asked["stop"], tick=lambda loop: None)
+    loop.close()
+    assert asked == {"stop": True, "after": 0}
+    assert not (tmp_path / "it" / "matches.jsonl").exists()
+    assert newest_checkpoint(run.checkpoints)[1].state["step"] == loop.learner.step < 1000
 
 
 def test_snapshots_and_matches_leave_no_trace_in_what_is_learned(tmp_path: Path) -> None:

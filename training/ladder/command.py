@@ -18,12 +18,13 @@ from agent.runs import find_run
 from training.conversion import conversions
 from training.display import Display
 from training.ladder.entrants import Snapshot, find_snapshots, schedule
-from training.ladder.plot import plot_of
 from training.ladder.results import Results
 from training.ladder.standings import standings_of, table_of
 from training.match import play_games, result_of
 from training.opponents import EnginePlayer
 from training.play_options import PlayOptions
+from training.watching.ladder_picture import picture_of_ladder
+from training.watching.ladder_table import read_ladder
 
 PART: Final = 20
 """Games of a pair before the next pair has its turn, unless more are thought about side by side."""
@@ -178,7 +179,6 @@ def _report(folder: Path, results: Results, options: LadderOptions, as_json: boo
     display.say(f"{standings.scale}.")
     for name in standings.left_out:
         display.say(f"left out {name}: no game connects it with the scale")
-    picture = plot_of(standings, f"Ladder of {folder.name}")
-    if picture is not None:
-        write_atomic(folder / PLOT, picture.encode())
-    display.say(f"kept in {results.path}" + (f", drawn in {folder / PLOT}" if picture is not None else ""))
+    picture = picture_of_ladder(read_ladder(folder), f"Ladder of {folder.name}", f"{standings.how}; {standings.scale}")
+    write_atomic(folder / PLOT, picture.encode())
+    display.say(f"kept in {results.path}, drawn in {folder / PLOT}")

@@ -17,6 +17,7 @@ from training.watching import (
     calibration_picture,
     game_picture,
     heat_picture,
+    ladder_picture,
     ladder_table,
     opening_picture,
     prior_picture,
@@ -78,7 +79,7 @@ class Album:
             yield "games/prior", prior_picture.picture_of_priors(priors, chosen, self._searched), prior_picture.SIZE
         rungs = ladder_table.read_ladder(self._folder)
         if rungs:
-            yield "evaluation/ladder", ladder_table.picture_of_ladder(rungs), ladder_table.SIZE
+            yield "evaluation/ladder", ladder_picture.picture_of_ladder(rungs), ladder_picture.SIZE
 
 
 def _priors(record: GameRecord, policy: game_picture.Policy) -> NDArray[np.float32]:

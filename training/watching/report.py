@@ -15,7 +15,8 @@ from training.settings import Settings
 from training.watching.curves import chart
 from training.watching.game_board import game_board, piece_symbols
 from training.watching.health import judge
-from training.watching.ladder_table import Rung, picture_of_ladder, read_ladder
+from training.watching.ladder_picture import picture_of_ladder
+from training.watching.ladder_table import Rung, read_ladder
 from training.watching.layout import charts
 from training.watching.page import page
 from training.watching.rows import match_rows, read_rows, series

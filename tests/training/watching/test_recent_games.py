@@ -21,7 +21,8 @@ from training.watching.calibration import calibration, calibration_error
 from training.watching.calibration_picture import picture_of_calibration
 from training.watching.game_picture import key_plies, likeliest, picture_of_record, white_values
 from training.watching.heat_picture import picture_of_heat, squares_of_moves
-from training.watching.ladder_table import Rung, picture_of_ladder, read_ladder
+from training.watching.ladder_picture import picture_of_ladder
+from training.watching.ladder_table import Rung, read_ladder
 from training.watching.opening_picture import Node, colour, opening_tree, picture_of_openings
 from training.watching.prior_picture import picture_of_priors
 from training.watching.recent_games import OPENING, REMEMBERED, RecentGames

@@ -1,0 +1,97 @@
+"""What a setting, a name or a file can make us run: nothing."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from training.settings import load_settings
+from zeromass import main
+
+ROOT = Path(__file__).resolve().parent.parent
+OURS = sorted(path for name in ("agent", "kernels", "selfplay", "training") for path in (ROOT / name).rglob("*.py"))
+MODULES = {"subprocess", "pty", "commands", "pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
+"""That start programs, or make objects of bytes."""
+CALLS = {
+    "eval",
+    "exec",
+    "os.system",
+    "os.popen",
+    "os.startfile",
+    "torch.load",
+    "yaml.load",
+    "yaml.unsafe_load",
+    "numpy.load",
+    "np.load",
+    "asyncio.create_subprocess_shell",
+}
+NASTY = "$(touch {0})", "`touch {0}`", "; touch {0}", "| touch {0}", "a\ntouch {0}", "'; touch {0}; '"
+
+
+def dangers(source: str) -> set[str]:
+    """What of the above a module uses."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names if alias.name.split(".")[0] in MODULES}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in MODULES:
+            found.add(str(node.module))
+        elif isinstance(node, ast.Call):
+            name = ast.unparse(node.func)
+            if name in CALLS or name.startswith(("os.exec", "os.spawn", "os.posix_spawn")):
+                found.add(name)
+            if any(keyword.arg == "shell" for keyword in node.keywords):
+                found.add(f"{name}(shell=)")
+    return found
+
+
+@pytest.mark.parametrize("path", [*OURS, ROOT / "zeromass.py"], ids=lambda path: str(path.relative_to(ROOT)))
+def test_nothing_reaches_a_shell_and_no_bytes_become_objects(path: Path) -> None:
+    assert dangers(path.read_text()) == set()
+
+
+def test_the_search_for_dangers_finds_them() -> None:
+    source = (
+        "import subprocess\nfrom pickle import loads\nos.system('x')\nrun(x, shell=True)\ntorch.load(x)\nos.execv(x)"
+    )
+    assert dangers(source) == {"subprocess", "pickle", "os.system", "run(shell=)", "torch.load", "os.execv"}
+
+
+@pytest.mark.parametrize("nasty", NASTY)
+def test_words_of_a_shell_are_only_words(
+    nasty: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    victim = tmp_path / "victim"
+    word = nasty.format(victim)
+    for arguments in (
+        ["train", "demo", f"run.name={word}"],
+        ["train", "demo", f"evaluation.opponent={word}"],
+        ["train", word],
+        ["evaluate", "--opponent", f"engine:{word}"],
+        ["evaluate", "--opponent", f"engine:/does/not/exist {word}"],
+        ["evaluate", "--weights", word],
+        ["monitor", word],
+        ["status", word],
+        ["report", word],
+        ["replay", word],
+        ["analyse", word],
+        ["ladder", word],
+    ):
+        assert main(arguments) == 2, arguments
+        assert "Traceback" not in capsys.readouterr().err
+    assert not victim.exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_settings_that_are_text_stay_text() -> None:
+    """Interpolations are not resolved from the environment, nor tags of YAML."""
+    assert load_settings("demo", ["run.folder=$HOME"]).run.folder == "$HOME"
+
+
+def test_a_settings_file_cannot_make_objects(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "nasty.yaml"
+    config.write_text(f'run:\n  name: !!python/object/apply:os.system ["touch {tmp_path}/victim"]\n')
+    assert main(["train", str(config)]) == 2
+    assert "cannot be read as YAML" in capsys.readouterr().err
+    assert not (tmp_path / "victim").exists()
