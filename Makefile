@@ -10,7 +10,7 @@ demo: $(STAMP)  ## train for a few minutes on this machine and show that the age
 	$(BIN)/zeromass train demo
 
 test: $(STAMP)  ## the test suite, without the slow ones
-	$(BIN)/pytest -m "not slow and not hours"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not slow and not hours" -n 2 --dist worksteal
 
 test-slow: $(STAMP)  ## only the slow tests
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m slow -n 2 --dist worksteal

@@ -28,6 +28,8 @@ class Life:
     seconds: list[float] = field(default_factory=list)
     occupied: list[float] = field(default_factory=list)
     """MiB that are its own, neither files nor shared, at those seconds."""
+    shared: list[float] = field(default_factory=list)
+    """MiB of shared memory that it has touched: of Ray's object store."""
 
     def mean(self, start: float, end: float) -> float:
         """MiB between two times."""
@@ -53,12 +55,16 @@ class Lives:
             role = next((role for part, role in _ROLES.items() if part in line), None)
             if role is None:
                 continue
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError, StopIteration):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError, StopIteration, RuntimeError):
                 status = Path(f"/proc/{pid}/status").read_text().splitlines()
-                kib = next(int(row.split()[1]) for row in status if row.startswith("RssAnon"))
+                own, shared = (
+                    next(int(row.split()[1]) / 1024 for row in status if row.startswith(name))
+                    for name in ("RssAnon", "RssShmem")
+                )
                 life = self._lives.setdefault((pid, role), Life(pid, role))
                 life.seconds.append(self.now)
-                life.occupied.append(kib / 1024)
+                life.occupied.append(own)
+                life.shared.append(shared)
 
     def of(self, role: str) -> list[Life]:
         """Every process that had a role, oldest first."""

@@ -17,6 +17,7 @@ import pytest
 
 from tests.chaos.memory import Lives
 from training.checkpoint import newest_checkpoint
+from training.cluster import OBJECT_STORE_BYTES
 
 MINUTES = float(os.environ.get("ZEROMASS_SOAK_MINUTES", "15"))
 KILL_SECONDS = 8.0
@@ -91,6 +92,8 @@ def test_memory_stays_flat_through_versions_checkpoints_and_restarts(tmp_path: P
         early, late = life.mean(start, start + span), life.mean(end - span, end)
         grown[life.role] = late / early
         print(f"{life.role}: {early:.1f} MiB after warm-up, {late:.1f} at the end ({late / early - 1:+.1%})")
+    store = max(max(life.shared) for life in lives.of("Ray's raylet"))
+    print(f"object store: {store:.0f} MiB at most, of {OBJECT_STORE_BYTES / 2**20:.0f} allowed")
     died = [life for life in lives.of("game actor") if life.seconds[-1] < end - 5 and len(life.seconds) > 2]
     third = len(died) // 3
     early, late = (max(max(life.occupied) for life in some) for some in (died[:third], died[-third:]))
@@ -100,3 +103,4 @@ def test_memory_stays_flat_through_versions_checkpoints_and_restarts(tmp_path: P
     assert {"trainer", "game actor", "driver", "Ray's gcs_server", "Ray's raylet"} <= set(grown)
     assert max(grown.values()) <= FLAT, grown
     assert late <= FLAT * early
+    assert store <= OBJECT_STORE_BYTES / 2**20

@@ -200,12 +200,14 @@ def test_a_value_gone_blind_is_rolled_back_to_before_the_trouble(tmp_path: Path)
     assert (loop.folder.checkpoints / f"step-{at.step:08d}").is_dir()
 
 
-def test_the_optimiser_is_rolled_back_with_the_weights(tmp_path: Path) -> None:
-    settings = chosen(tmp_path, 8, "guard.entropy=5", "guard.entropy_remedy=rollback")
+@pytest.mark.parametrize("extra", [(), ("learner.averaging=0.9", "learner.auxiliary_weight=0.1")], ids=str)
+def test_everything_that_learns_is_rolled_back(extra: tuple[str, ...], tmp_path: Path) -> None:
+    """Optimiser, weights that learn, weights that play, auxiliary heads."""
+    settings = chosen(tmp_path, 8, "guard.entropy=5", "guard.entropy_remedy=rollback", *extra)
     loop, pool = fresh(settings), RecordingPool(settings)
     loop.guard._seen = -(10**6)  # no alarm yet
     trained(loop, pool)
-    before = loop.learner.state_arrays()
+    before, played = loop.learner.state_arrays(), loop.learner.published()
     batch = loop.replay.sample(16, np.random.default_rng(0))
     loop.learner.train(batch, progress=0.5)
     assert any(not np.array_equal(before[name], array) for name, array in loop.learner.state_arrays().items())
@@ -218,6 +220,9 @@ def test_the_optimiser_is_rolled_back_with_the_weights(tmp_path: Path) -> None:
     after = loop.learner.state_arrays()
     assert before.keys() == after.keys()
     assert all(np.array_equal(before[name], after[name]) for name in before)
+    assert all(np.array_equal(array, played[name]) for name, array in loop.learner.published().items())
+    assert bool(extra) == any(name.startswith("learning.") for name in before)
+    assert bool(extra) == any(name.startswith("weights.auxiliary.") for name in before)
     assert loop.learner.step == 9  # goes on counting
     # Its checkpoint holds the good weights again, and is what a second rollback would take.
     assert {alarm.since for alarm in loop.guard.alarms.values()} == {9}

@@ -132,20 +132,22 @@ def test_matches_on_the_way_are_kept_and_shown(tmp_path: Path) -> None:
 
 def test_a_stop_ends_a_match_on_the_way_within_a_ply(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever is told to end has seconds for its checkpoint, and a match may take minutes."""
-    asked = {"stop": False, "after": 0}
+    asked = {"stop": 0, "after": 0}
 
     def choose(player: object, games: Games) -> Choice:
         asked["after"] += asked["stop"]
-        asked["stop"] = True
+        asked["stop"] = 1
         return Choice(rules.legal_moves(games.positions)[0][:, 0], np.zeros(len(games.positions), np.float32))
 
     monkeypatch.setattr("agent.player.LookaheadPlayer.choose", choose)
     chosen = settings(1000, tmp_path, *MATCHES)
     run = RunFolder.create(chosen, None)
     loop = TrainingLoop(chosen, run, network(chosen))
-    loop.run(LocalPool(actor_settings_of(chosen), first_stream=0), stop=lambda: asked["stop"], tick=lambda loop: None)
+    loop.run(
+        LocalPool(actor_settings_of(chosen), first_stream=0), stop=lambda: bool(asked["stop"]), tick=lambda loop: None
+    )
     loop.close()
-    assert asked == {"stop": True, "after": 0}
+    assert asked == {"stop": 1, "after": 0}
     assert not (tmp_path / "it" / "matches.jsonl").exists()
     assert newest_checkpoint(run.checkpoints)[1].state["step"] == loop.learner.step < 1000
 

@@ -35,23 +35,25 @@ def poison(monkeypatch: pytest.MonkeyPatch, failing: list[int]) -> None:
     monkeypatch.setattr(Learner, "train", train_or_break)
 
 
-def start(tmp_path: Path, steps: int, said: list[str]) -> tuple[TrainingLoop, LocalPool]:
-    chosen = settings(steps, tmp_path, "run.checkpoint_seconds=0.001")
+def start(tmp_path: Path, steps: int, said: list[str], *extra: str) -> tuple[TrainingLoop, LocalPool]:
+    chosen = settings(steps, tmp_path, "run.checkpoint_seconds=0.001", *extra)
     loop = TrainingLoop(chosen, RunFolder.create(chosen, None), network(chosen), say=said.append)
     return loop, LocalPool(actor_settings_of(chosen))
 
 
+@pytest.mark.parametrize("extra", [(), ("learner.averaging=0.9", "learner.auxiliary_weight=0.1")], ids=str)
 def test_a_broken_loss_goes_back_to_a_checkpoint_and_training_goes_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    extra: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
     poison(monkeypatch, [9])
-    loop, pool = start(tmp_path, 20, said)
+    loop, pool = start(tmp_path, 20, said, *extra)
     loop.run(pool, stop=lambda: False, tick=lambda loop: None)
     loop.close()
     assert loop.learner.step == 20
     assert loop.watchdog.rescues == 1
-    assert all(bool(torch.isfinite(tensor).all()) for tensor in loop.learner.network.parameters())
+    for learned in (loop.learner.published(), loop.learner.state_arrays()):
+        assert all(bool(np.isfinite(array).all()) for array in learned.values())
     assert len(said) == 1
     assert "is not finite at step 9; weights go back to step-0000000" in said[0]
     (evidence,) = loop.folder.evidence.glob("*.npz")
