@@ -16,6 +16,7 @@ from selfplay import pool as module
 from selfplay.actor import ActorSettings, GameBatch, Weights
 from selfplay.generator import GeneratorSettings
 from selfplay.pool import IN_FLIGHT, LocalPool, RayPool
+from selfplay.record import GameRecord
 from selfplay.starts import StartSettings
 from selfplay.variations import Variations
 
@@ -72,12 +73,13 @@ def test_actors_play_what_plain_python_plays(pool: RayPool) -> None:
     local = LocalPool(SETTINGS, first_stream=10)
     local.publish(weights(), 0)
     mine = [record for _ in range(4) for batch in local.collect(wait=True) for record in batch.records]
-    theirs = [r for b in gather(pool, 12) if b.stream == 10 for r in b.records]
+    theirs: list[GameRecord] = []
+    while len(theirs) < len(mine):  # the other actor may start first; the suite's own time limit ends this
+        theirs += [record for batch in gather(pool, 1) if batch.stream == 10 for record in batch.records]
     for one, two in zip(mine, theirs, strict=False):
         assert one.game == two.game
         assert np.array_equal(one.moves, two.moves)
     assert mine
-    assert theirs
 
 
 def test_a_new_version_reaches_every_actor(pool: RayPool) -> None:
