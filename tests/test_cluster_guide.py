@@ -1,5 +1,6 @@
 """The cluster guide and the manifest: followed word for word on two nodes made here; read as Kubernetes would."""
 
+import contextlib
 import json
 import os
 import re
@@ -66,11 +67,12 @@ def machines(tmp_path: Path) -> Iterator[dict[str, str]]:
             "PYTHONPATH": str(ROOT),
             "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache"),
         }
-        listed = subprocess.run(["ps", "-eo", "pid=,args="], capture_output=True, text=True, check=True).stdout
+        listed = subprocess.run(["ps", "-ww", "-eo", "pid=,args="], capture_output=True, text=True, check=True).stdout
         for line in listed.splitlines():
             pid, command = line.split(maxsplit=1)
             if short in command:
-                os.kill(int(pid), signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
 
 
 @pytest.mark.slow

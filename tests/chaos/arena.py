@@ -49,7 +49,9 @@ SETTINGS = [
 
 def family() -> dict[int, str]:
     """Command lines of the processes below this one that run, this one included, by process number."""
-    found = subprocess.run(["ps", "-eo", "pid=,ppid=,stat=,args="], capture_output=True, text=True, check=True).stdout
+    found = subprocess.run(
+        ["ps", "-ww", "-eo", "pid=,ppid=,stat=,args="], capture_output=True, text=True, check=True
+    ).stdout
     rows = [line.split(maxsplit=3) for line in found.splitlines()]
     members, before = {os.getpid()}, 0
     while len(members) > before:
