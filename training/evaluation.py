@@ -15,10 +15,9 @@ from agent.opponent import find_weights, identity
 from agent.play.provenance import GUMBEL, Source
 from agent.search import playing
 from agent.weights import Weights
-from selfplay.book import PLIES
 from training.conversion import Conversion, conversions
 from training.display import Display
-from training.match import MatchResult, play_match
+from training.match import MatchResult, book_plies, play_match
 from training.match_pgn import MatchRecorder
 from training.opponents import EnginePlayer, anchor_of
 from training.play_options import PlayOptions
@@ -63,7 +62,7 @@ def evaluate_command(
         player = options.player(loaded)
         replayable = options.simulations and not options.policy and options.seconds is None
         source = Source(identity(loaded), GUMBEL, options.simulations, settings=playing()) if replayable else None
-        recorder = None if pgn is None else MatchRecorder(games, player.name, opponent, source, PLIES)
+        recorder = None if pgn is None else MatchRecorder(games, player.name, opponent, source, book_plies)
         most = games if test is None else games - games % 2
         advance = stack.enter_context(display.counting(f"{most} games against {opponent}", most))
         if test is None:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +11,12 @@ from numpy.typing import NDArray
 from agent import rules, vocabulary
 from agent.player import Player
 from agent.rules import Games, Termination
-from selfplay.book import book
+from selfplay.book import PLIES, book
 from selfplay.openings import mix, random_opening
 
+BEHIND_THE_BOOK: Final = 2
+"""Random plies behind a line that both colours had: two agents without chance would play the same games again, and a
+match would seem longer than it is."""
 Recorder = Callable[[NDArray[np.int64], NDArray[np.uint16]], None]
 """Hears of every move: rows [R] and vocabulary indices [R]."""
 
@@ -144,7 +147,7 @@ def play_games(
         games: how many.
         seed: of the openings.
         first: number of the first game, even: a match may be played in parts, each with openings of its own.
-        opening_plies: random plies before the players take over; None: balanced openings from the book.
+        opening_plies: random plies before the players take over; None: from the book, see `book_plies`.
         ply_cap: a game this long is a draw.
         progress: called with the number of games that just ended.
         record: called with the rows and the legal moves just played in them, those of the openings too; row 0 is
@@ -196,11 +199,17 @@ def _start(games: int, first: int, seed: int, opening_plies: int | None, record:
     return boards
 
 
+def book_plies(game: int) -> int:
+    """Plies of the opening of a match's game from the book: once all lines were played, they come back longer."""
+    return PLIES if game // 2 < len(book()) else PLIES + BEHIND_THE_BOOK
+
+
 def _opening(number: int, seed: int, plies: int | None) -> Sequence[int]:
     """Moves of a match's opening `number`: from the book in an order that `seed` fixes, or random."""
-    if plies is None:
-        lines = book()
-        order = np.random.default_rng([seed, number // len(lines)]).permutation(len(lines))
-        return lines[order[number % len(lines)]]
-    seeds = mix(np.array([number + 1_000_003 * seed], np.int64))
-    return random_opening(int(seeds[0]), plies)
+    chance = int(mix(np.array([number + 1_000_003 * seed], np.int64))[0])
+    if plies is not None:
+        return random_opening(chance, plies)
+    lines = book()
+    order = np.random.default_rng([seed, number // len(lines)]).permutation(len(lines))
+    line = lines[order[number % len(lines)]]
+    return random_opening(chance, book_plies(2 * number) - len(line), after=line)

@@ -1,5 +1,6 @@
 """Games of a match as PGN, with what is needed to replay the agent's moves."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import chess
@@ -20,10 +21,12 @@ class MatchRecorder:
         player: the first player's name; it has White in games 0, 2, 4 ...
         opponent: the other's.
         source: of the first player's moves; None: they cannot be replayed.
-        opening_plies: moves of each game that nobody chose.
+        opening_plies: moves of a game, by its number, that nobody chose.
     """
 
-    def __init__(self, games: int, player: str, opponent: str, source: Source | None, opening_plies: int = 4) -> None:
+    def __init__(
+        self, games: int, player: str, opponent: str, source: Source | None, opening_plies: Callable[[int], int]
+    ) -> None:
         self._boards = [chess.Board() for _ in range(games)]
         self._opening_plies = opening_plies
         self._player, self._opponent, self._source = player, opponent, source
@@ -50,7 +53,7 @@ class MatchRecorder:
             game.headers["Result"] = "1/2-1/2" if outcome is None else outcome.result()
             reason = "cap" if outcome is None else outcome.termination.name.lower().replace("_", " ")
             game.headers["Termination"] = reason
-            game.headers[OPENING] = str(self._opening_plies)
+            game.headers[OPENING] = str(self._opening_plies(row))
             if self._source is not None:
                 write_source(game, color, self._source)
             games.append(str(game))

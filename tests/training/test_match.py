@@ -1,11 +1,18 @@
 """Matches: counted rightly, fair in colours, and intervals that agree with published figures."""
 
+from pathlib import Path
+
+import chess.pgn
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from agent.play.provenance import OPENING
 from agent.player import Choice, GreedyPlayer, RandomPlayer
 from agent.rules import Games
-from training.match import MatchResult, elo, play_match, wilson_interval
+from selfplay.book import book
+from training.match import MatchResult, book_plies, elo, play_match, wilson_interval
+from training.match_pgn import MatchRecorder
 
 
 def test_wilson_interval_equals_newcombes_table() -> None:
@@ -103,3 +110,31 @@ def test_the_book_gives_both_colours_the_same_openings_and_none_twice_too_soon()
     assert len(set(first)) == len(first) == 20
     assert start(40, seed=1) == first
     assert start(40, seed=2) != first
+
+
+def test_once_the_book_is_played_its_lines_come_back_longer_and_none_is_played_again() -> None:
+    lines = len(book())
+    games = 6 * lines
+    moves: list[list[int]] = [[] for _ in range(games)]
+
+    def record(rows: NDArray[np.int64], played: NDArray[np.uint16]) -> None:
+        for row, move in zip(rows.tolist(), played.tolist(), strict=True):
+            moves[row].append(move)
+
+    play_match(RandomPlayer(0), RandomPlayer(1), games=games, seed=3, opening_plies=None, ply_cap=11, record=record)
+    assert [book_plies(game) for game in (0, 2 * lines - 1, 2 * lines, games)] == [8, 8, 10, 10]
+    openings = [tuple(line[: book_plies(game)]) for game, line in enumerate(moves)]
+    assert openings[::2] == openings[1::2]
+    assert len(set(openings)) == games // 2
+    for first in range(0, games, 2 * lines):
+        assert {opening[:8] for opening in openings[first : first + 2 * lines]} == {tuple(line) for line in book()}
+
+
+def test_games_with_openings_behind_the_book_are_recorded_with_their_length(tmp_path: Path) -> None:
+    games = 2 * len(book()) + 2
+    recorder = MatchRecorder(games, "one", "other", None, book_plies)
+    play_match(RandomPlayer(0), RandomPlayer(1), games=games, seed=1, opening_plies=None, ply_cap=11, record=recorder)
+    recorder.write(tmp_path / "games.pgn")
+    with (tmp_path / "games.pgn").open() as file:
+        given = [headers[OPENING] for headers in iter(lambda: chess.pgn.read_headers(file), None)]
+    assert given == ["8"] * (games - 2) + ["10"] * 2

@@ -153,7 +153,7 @@ def test_match_games_are_replayed(opponent: Opponent, tmp_path: Path) -> None:
     player = SearchPlayer.__new__(SearchPlayer)
     player._search, player._seed = GumbelSearch(playing(30), material_evaluator()), 0
     source = Source(ME, "gumbel", 30, settings=USUAL)
-    recorder = MatchRecorder(4, "search:30", "greedy", source)
+    recorder = MatchRecorder(4, "search:30", "greedy", source, lambda game: 4)
     result = play_match(player, GreedyPlayer(1), games=4, seed=0, ply_cap=60, record=recorder)
     recorder.write(tmp_path / "match.pgn")
     games = list(read_games(tmp_path / "match.pgn"))
