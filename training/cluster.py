@@ -50,8 +50,10 @@ def start_ray(settings: Settings, cluster: str | None) -> None:
     if cluster is not None:
         _join(cluster)
         return
+    # Ray's history of tasks is for its dashboard, which is off here; it grew by 65 MB in tests/chaos/test_soak.py.
+    os.environ.setdefault("RAY_task_events_report_interval_ms", "0")  # spelt so
     # Ray would make all of its processes as nice as can be, the trainer too; game actors are nice by themselves.
-    os.environ.setdefault("RAY_worker_niceness", "0")  # spelt so
+    os.environ.setdefault("RAY_worker_niceness", "0")
     with _loopback_only():
         try:
             ray.init(
