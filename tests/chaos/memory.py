@@ -19,6 +19,10 @@ _ROLES = {
 """By a part of the command line; the first that is in it counts."""
 
 
+GONE = 5.0
+"""Seconds without a reading after which a process number means another process."""
+
+
 @dataclass
 class Life:
     """One process."""
@@ -42,7 +46,8 @@ class Lives:
 
     def __init__(self) -> None:
         self._began = time.monotonic()
-        self._lives: dict[tuple[int, str], Life] = {}
+        self._lives: list[Life] = []
+        self._now: dict[tuple[int, str], Life] = {}
 
     @property
     def now(self) -> float:
@@ -61,16 +66,18 @@ class Lives:
                     next(int(row.split()[1]) / 1024 for row in status if row.startswith(name))
                     for name in ("RssAnon", "RssShmem")
                 )
-                life = self._lives.setdefault((pid, role), Life(pid, role))
+                life = self._now.get((pid, role))
+                if life is None or life.seconds[-1] < self.now - GONE:
+                    life = self._now[pid, role] = Life(pid, role)
+                    self._lives.append(life)
                 life.seconds.append(self.now)
                 life.occupied.append(own)
                 life.shared.append(shared)
 
     def of(self, role: str) -> list[Life]:
         """Every process that had a role, oldest first."""
-        return sorted((life for life in self._lives.values() if life.role == role), key=lambda life: life.seconds[0])
+        return sorted((life for life in self._lives if life.role == role), key=lambda life: life.seconds[0])
 
     def through(self, start: float, end: float) -> list[Life]:
         """Processes that lived from `start` to `end`, give or take a reading."""
-        lives = self._lives.values()
-        return [life for life in lives if life.seconds[0] <= start + 5 and life.seconds[-1] >= end - 5]
+        return [life for life in self._lives if life.seconds[0] <= start + 5 and life.seconds[-1] >= end - 5]
