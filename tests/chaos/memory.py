@@ -19,7 +19,7 @@ _ROLES = {
 """By a part of the command line; the first that is in it counts."""
 
 
-GONE = 5.0
+GONE = 15.0
 """Seconds without a reading after which a process number means another process."""
 
 
