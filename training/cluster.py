@@ -52,9 +52,6 @@ def start_ray(settings: Settings, cluster: str | None) -> None:
         return
     # Ray's history of tasks is for its dashboard, which is off here; it grew by 65 MB in tests/chaos/test_soak.py.
     os.environ.setdefault("RAY_task_events_report_interval_ms", "0")  # spelt so
-    # Nor does anybody ask for what became of dead actors and workers: 100,000 of them are remembered otherwise.
-    os.environ.setdefault("RAY_maximum_gcs_destroyed_actor_cached_count", "16")
-    os.environ.setdefault("RAY_maximum_gcs_dead_worker_cached_count", "16")
     # Ray would make all of its processes as nice as can be, the trainer too; game actors are nice by themselves.
     os.environ.setdefault("RAY_worker_niceness", "0")
     with _loopback_only():
