@@ -65,22 +65,6 @@ def descendants(title: str) -> list[int]:
     return [pid for pid, line in family().items() if title in line]
 
 
-def undisturbed_rows(folder: Path, steps: int, seconds: float) -> list[dict[str, Any]]:
-    """The first `steps` rows of the same run on a Ray of its own, with nobody harming it."""
-    log = folder / "undisturbed" / "log.jsonl"
-    mine = ["run.name=undisturbed", f"run.folder={folder}", "selfplay.resources={}"]
-    command = [sys.executable, "-m", "zeromass", "train", "demo", *SETTINGS, *mine]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
-    until = time.monotonic() + seconds
-    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT) as run:
-        while run.poll() is None and time.monotonic() < until:
-            if log.exists() and len(log.read_text().splitlines()) >= steps:
-                break
-            time.sleep(1)
-        run.terminate()
-    return [json.loads(line) for line in log.read_text().splitlines()][:steps]
-
-
 class Arena:
     """The cluster and the run.
 
