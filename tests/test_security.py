@@ -36,6 +36,8 @@ def dangers(source: str) -> set[str]:
             found |= {alias.name for alias in node.names if alias.name.split(".")[0] in MODULES}
         elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in MODULES:
             found.add(str(node.module))
+        elif isinstance(node, ast.ImportFrom):
+            found |= {name for alias in node.names if (name := f"{node.module}.{alias.name}") in CALLS}
         elif isinstance(node, ast.Call):
             name = ast.unparse(node.func)
             if name in CALLS or name.startswith(("os.exec", "os.spawn", "os.posix_spawn")):
@@ -52,9 +54,10 @@ def test_nothing_reaches_a_shell_and_no_bytes_become_objects(path: Path) -> None
 
 def test_the_search_for_dangers_finds_them() -> None:
     source = (
-        "import subprocess\nfrom pickle import loads\nos.system('x')\nrun(x, shell=True)\ntorch.load(x)\nos.execv(x)"
+        "import subprocess\nfrom pickle import loads\nos.system('x')\nrun(x, shell=True)\ntorch.load(x)\nos.execv(x)\n"
+        "from os import popen"
     )
-    assert dangers(source) == {"subprocess", "pickle", "os.system", "run(shell=)", "torch.load", "os.execv"}
+    assert dangers(source) == {"subprocess", "pickle", "os.system", "run(shell=)", "torch.load", "os.execv", "os.popen"}
 
 
 @pytest.mark.parametrize("nasty", NASTY)
@@ -85,8 +88,9 @@ def test_words_of_a_shell_are_only_words(
 
 
 def test_settings_that_are_text_stay_text() -> None:
-    """Interpolations are not resolved from the environment, nor tags of YAML."""
-    assert load_settings("demo", ["run.folder=$HOME"]).run.folder == "$HOME"
+    """Neither the shell's way of asking for the environment nor OmegaConf's is followed."""
+    for word in ("$HOME", "${oc.env:HOME}"):
+        assert load_settings("demo", [f"run.folder={word}"]).run.folder == word
 
 
 def test_a_settings_file_cannot_make_objects(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

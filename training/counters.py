@@ -1,6 +1,6 @@
 """What a run has done so far, in numbers."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from agent.meter import MassReading
@@ -24,17 +24,8 @@ class Counters:
 
     def state(self) -> dict[str, Any]:
         """For a checkpoint; `restored` reads it back."""
-        mass = self.mass
-        return {
-            "counters": {
-                "games": self.games,
-                "positions": self.positions,
-                "seconds": self.seconds,
-                "version": self.version,
-                "streams": self.streams,
-            },
-            "mass": {"largest": mass.largest, "total": mass.total, "distributions": mass.distributions},
-        }
+        counters = asdict(self)
+        return {"mass": counters.pop("mass"), "counters": counters}
 
     @classmethod
     def restored(cls, state: dict[str, Any]) -> Self:

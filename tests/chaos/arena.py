@@ -47,24 +47,6 @@ SETTINGS = [
 """Of a run whose smallest part takes its turn every second or so. The window holds all games, so all can be counted."""
 
 
-def family() -> dict[int, str]:
-    """Command lines of the processes below this one that run, this one included, by process number."""
-    found = subprocess.run(
-        ["ps", "-ww", "-eo", "pid=,ppid=,stat=,args="], capture_output=True, text=True, check=True
-    ).stdout
-    rows = [line.split(maxsplit=3) for line in found.splitlines()]
-    members, before = {os.getpid()}, 0
-    while len(members) > before:
-        before = len(members)
-        members |= {int(row[0]) for row in rows if int(row[1]) in members}
-    return {int(row[0]): row[3] for row in rows if int(row[0]) in members and row[2][0] not in "ZT"}
-
-
-def descendants(title: str) -> list[int]:
-    """Those of them whose command line has `title`."""
-    return [pid for pid, line in family().items() if title in line]
-
-
 class Arena:
     """The cluster and the run.
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.chaos.arena import Arena, descendants
+from tests.chaos.arena import Arena
+from tests.processes import descendants
 from training.checkpoint import list_checkpoints
 from training.game_file import Damage, read_entries
 

@@ -1,13 +1,12 @@
 """What the processes below this one occupy, over time."""
 
-import contextlib
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from tests.chaos.arena import family
+from tests.processes import family
 
 _ROLES = {
     "ray::Trainer": "trainer",
@@ -17,8 +16,6 @@ _ROLES = {
     "raylet/raylet": "Ray's raylet",
 }
 """By a part of the command line; the first that is in it counts."""
-
-
 GONE = 15.0
 """Seconds without a reading after which a process number means another process."""
 
@@ -38,6 +35,7 @@ class Life:
     def mean(self, start: float, end: float) -> float:
         """MiB between two times."""
         inside = [mib for at, mib in zip(self.seconds, self.occupied, strict=True) if start <= at <= end]
+        assert inside, f"{self.role} {self.pid} was not read from {start:.0f} to {end:.0f} s"
         return float(np.mean(inside))
 
 
@@ -60,19 +58,24 @@ class Lives:
             role = next((role for part, role in _ROLES.items() if part in line), None)
             if role is None:
                 continue
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError, StopIteration, RuntimeError):
+            try:
                 status = Path(f"/proc/{pid}/status").read_text().splitlines()
-                own, shared = (
-                    next(int(row.split()[1]) / 1024 for row in status if row.startswith(name))
-                    for name in ("RssAnon", "RssShmem")
-                )
-                life = self._now.get((pid, role))
-                if life is None or life.seconds[-1] < self.now - GONE:
-                    life = self._now[pid, role] = Life(pid, role)
-                    self._lives.append(life)
-                life.seconds.append(self.now)
-                life.occupied.append(own)
-                life.shared.append(shared)
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # it ended this moment
+            mib = {
+                name: int(rest.split()[0]) / 1024
+                for name, _, rest in (row.partition(":") for row in status)
+                if name in ("RssAnon", "RssShmem")
+            }
+            if len(mib) < 2:
+                continue  # it is ending
+            life = self._now.get((pid, role))
+            if life is None or life.seconds[-1] < self.now - GONE:
+                life = self._now[pid, role] = Life(pid, role)
+                self._lives.append(life)
+            life.seconds.append(self.now)
+            life.occupied.append(mib["RssAnon"])
+            life.shared.append(mib["RssShmem"])
 
     def of(self, role: str) -> list[Life]:
         """Every process that had a role, oldest first."""

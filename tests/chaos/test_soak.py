@@ -87,10 +87,10 @@ def test_memory_stays_flat_through_versions_checkpoints_and_restarts(tmp_path: P
     start, end = WARMED_UP * 60 * MINUTES, 60 * MINUTES
     span = (end - start) / 4
     print(f"\n{MINUTES:g} minutes: {version} versions, {summary['games']} games, {killed} actors killed")
-    grown = {}
+    grown: list[tuple[str, float]] = []
     for life in lives.through(start, end):
         early, late = life.mean(start, start + span), life.mean(end - span, end)
-        grown[life.role] = late / early
+        grown.append((life.role, late / early))
         print(f"{life.role}: {early:.1f} MiB after warm-up, {late:.1f} at the end ({late / early - 1:+.1%})")
     store = max(max(life.shared) for life in lives.of("Ray's raylet"))
     print(f"object store: {store:.0f} MiB at most, of {OBJECT_STORE_BYTES / 2**20:.0f} allowed")
@@ -100,7 +100,7 @@ def test_memory_stays_flat_through_versions_checkpoints_and_restarts(tmp_path: P
     print(f"actors that were killed: {early:.1f} MiB at most in the first third of them, {late:.1f} in the last")
     assert killed >= 2 * MINUTES
     assert rows[-1]["system/restarts"] >= killed - 1
-    assert {"trainer", "game actor", "driver", "Ray's gcs_server", "Ray's raylet"} <= set(grown)
-    assert max(grown.values()) <= FLAT, grown
+    assert {"trainer", "game actor", "driver", "Ray's gcs_server", "Ray's raylet"} <= {role for role, _ in grown}
+    assert max(growth for _, growth in grown) <= FLAT, grown
     assert late <= FLAT * early
     assert store <= OBJECT_STORE_BYTES / 2**20

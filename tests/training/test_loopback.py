@@ -6,7 +6,8 @@ import socket
 import struct
 from pathlib import Path
 
-from tests.training.test_run import TINY, family, finish, start, wait_for
+from tests.processes import family
+from tests.training.test_run import TINY, finish, start, wait_for
 
 
 def sockets(processes: set[int]) -> set[str]:
@@ -49,7 +50,7 @@ def test_a_local_run_listens_on_loopback_alone(tmp_path: Path) -> None:
     more = ["run.steps=100000", "learner.workers=2", "inference.actor=true", "inference.runtime=eager"]
     process = start(tmp_path, "demo", *TINY, *more)
     wait_for(lambda: log.exists() and log.stat().st_size > 0, process, seconds=300)
-    found = listening(family(process.pid))
+    found = listening(set(family(process.pid)))
     process.terminate()
     output = finish(process)
     assert process.returncode == 0, output

@@ -19,6 +19,7 @@ import agent.policy
 import kernels
 import training.disk
 import zeromass
+from tests.processes import descendants
 from training.checkpoint import list_checkpoints, newest_checkpoint
 
 TINY = [
@@ -68,17 +69,6 @@ def wait_for(condition: Callable[[], bool], process: "subprocess.Popen[str]", se
         assert process.poll() is None, process.communicate()[0]
         assert time.monotonic() < deadline, "timed out"
         time.sleep(0.1)
-
-
-def family(root: int) -> set[int]:
-    """A process and all below it."""
-    found = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
-    rows = [tuple(map(int, line.split())) for line in found.splitlines()]
-    members, before = {root}, 0
-    while len(members) > before:
-        before = len(members)
-        members |= {pid for pid, parent in rows if parent in members}
-    return members
 
 
 def steps_in_tensorboard(folder: Path, tag: str) -> list[int]:
@@ -231,12 +221,9 @@ def test_a_dead_actor_is_replaced_and_the_run_goes_on(runs: Path) -> None:
     longer = [override for override in TINY if not override.startswith("run.steps")]
     process = start(runs, "demo", *longer, "run.steps=400", "run.checkpoint_seconds=1000")
     wait_for(lambda: (run / "log.jsonl").exists() and (run / "log.jsonl").stat().st_size > 0, process)
-    victims = subprocess.run(
-        ["pgrep", "-f", "ray::GameActor"], capture_output=True, text=True, check=False
-    ).stdout.split()
-    ours = sorted(family(process.pid) & set(map(int, victims)))
-    assert ours
-    os.kill(ours[0], signal.SIGKILL)
+    victims = descendants("ray::GameActor", process.pid)
+    assert victims
+    os.kill(victims[0], signal.SIGKILL)
     output = finish(process)
     assert process.returncode == 0, output
     last = json.loads((run / "log.jsonl").read_text().splitlines()[-1])

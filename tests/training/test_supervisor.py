@@ -10,21 +10,12 @@ from pathlib import Path
 import pytest
 
 from agent.errors import InputError
+from tests.processes import descendants
 from tests.training.test_run import TINY, finish, start, wait_for
 from training.checkpoint import list_checkpoints, newest_checkpoint
 from training.run_lock import run_locked
 
 LONG = [override for override in TINY if not override.startswith("run.steps")]
-
-
-def children_called(process: "subprocess.Popen[str]", name: str) -> list[int]:
-    """Processes of this run whose title has `name`; they are Ray's, so grandchildren of the driver."""
-    found = subprocess.run(["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
-    rows = [line.split(maxsplit=2) for line in found.splitlines()]
-    family = {process.pid}
-    for _ in range(4):
-        family |= {int(pid) for pid, parent, *_ in rows if int(parent) in family}
-    return [int(row[0]) for row in rows if int(row[0]) in family and len(row) > 2 and name in row[2]]
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
@@ -33,7 +24,7 @@ def test_a_trainer_that_is_killed_or_hangs_is_replaced_and_goes_on(tmp_path: Pat
     beats = ["run.checkpoint_seconds=0.5", "run.heartbeat_seconds=10"]
     process = start(tmp_path, "demo", *LONG, "run.steps=2000000", *beats)
     wait_for(lambda: len(list_checkpoints(run / "checkpoints")) >= 2, process)
-    (trainer,) = children_called(process, "ray::Trainer")
+    (trainer,) = descendants("ray::Trainer", process.pid)
     os.kill(trainer, how)
     wait_for(lambda: (run / "faults.log").exists(), process)
     before = newest_checkpoint(run / "checkpoints")[1].state

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from agent import memory
+from agent.weights import load_weights
 from selfplay.actor import GameBatch
 from selfplay.pool import LocalPool
 from tests.training.test_loop import network, settings
@@ -18,7 +19,7 @@ from training.memory_watch import MemoryWatch
 from training.replay import Batch
 from training.run import actor_settings_of
 from training.run_folder import RunFolder
-from training.watchdog import MOST_TRIES
+from training.watchdog import MOST_TRIES, LearningWatchdog
 
 
 def poison(monkeypatch: pytest.MonkeyPatch, failing: list[int]) -> None:
@@ -67,6 +68,26 @@ def test_a_broken_loss_goes_back_to_a_checkpoint_and_training_goes_on(
     rows = [json.loads(line) for line in loop.folder.log.read_text().splitlines()]
     assert [row["step"] for row in rows] == list(range(2, 21, 2))
     assert rows[-1]["system/rescues"] == 1
+
+
+def test_the_weights_that_play_go_back_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Averaged weights are not those that broke, and still belong to a stretch that is given up."""
+    poison(monkeypatch, [9])
+    loop, pool = start(tmp_path, 12, [], "run.checkpoint_seconds=1000", "learner.averaging=0.9")
+    rescue, played = LearningWatchdog.rescue, []
+
+    def rescue_and_look(self: LearningWatchdog, learner: Learner, batch: Batch, error: LearningError) -> None:
+        played.append(learner.published())
+        rescue(self, learner, batch, error)
+        played.append(learner.published())
+
+    monkeypatch.setattr(LearningWatchdog, "rescue", rescue_and_look)
+    loop.run(pool, stop=lambda: False, tick=lambda loop: None)
+    loop.close()
+    before, after = played
+    old = load_weights(loop.folder.checkpoints / "step-00000000" / "weights.safetensors").network.state_dict()
+    assert all(np.array_equal(after[name], tensor.numpy()) for name, tensor in old.items())
+    assert any(not np.array_equal(before[name], after[name]) for name in old)
 
 
 def test_a_loss_that_breaks_again_and_again_ends_the_run_with_its_evidence(
