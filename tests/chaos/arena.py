@@ -17,10 +17,11 @@ from training.checkpoint import list_checkpoints, newest_checkpoint
 from training.game_file import StoredGame
 from training.replay_store import ReplayStore
 
+REPOSITORY = str(Path(__file__).resolve().parents[2])
+
 SETTINGS = [
     "run.minutes=null",
     "run.steps=10000000",
-    "run.name=chaos",
     "run.checkpoint_seconds=2",
     "run.heartbeat_seconds=20",
     "run.reserve_mb=4",
@@ -32,7 +33,6 @@ SETTINGS = [
     "selfplay.ply_cap=24",
     "selfplay.plies_per_call=4",
     "selfplay.heartbeat_seconds=20",
-    "selfplay.resources={games: 1}",
     "inference.actor=true",
     "inference.runtime=eager",
     "inference.batch_size=16",
@@ -45,6 +45,27 @@ SETTINGS = [
     "evaluation.games=0",
 ]
 """Of a run whose smallest part takes its turn every second or so. The window holds all games, so all can be counted."""
+ON_NODES_THAT_PLAY = "selfplay.resources={games: 1}"
+"""So that a game actor stands on either node."""
+
+
+def undisturbed_rows(folder: Path, steps: int, seconds: float) -> list[dict[str, Any]]:
+    """The first `steps` rows of the same run on a Ray of its own, with nobody harming it."""
+    log = folder / "undisturbed" / "log.jsonl"
+    command = [sys.executable, "-m", "zeromass", "train", "demo", *SETTINGS]
+    with subprocess.Popen(
+        [*command, "run.name=undisturbed", f"run.folder={folder}"],
+        env={**os.environ, "PYTHONPATH": REPOSITORY},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.STDOUT,
+    ) as run:
+        until = time.monotonic() + seconds
+        while run.poll() is None and time.monotonic() < until:
+            if log.exists() and len(log.read_text().splitlines()) >= steps:
+                break
+            time.sleep(1)
+        run.terminate()
+    return [json.loads(line) for line in log.read_text().splitlines()][:steps]
 
 
 class Arena:
@@ -78,12 +99,13 @@ class Arena:
         if self.driver is not None:
             return
         begun = (self.run / "settings.yaml").exists()
-        arguments = ["--resume", str(self.run)] if begun else ["demo", *SETTINGS, f"run.folder={self._folder}"]
+        new = ["demo", *SETTINGS, "run.name=chaos", ON_NODES_THAT_PLAY, f"run.folder={self._folder}"]
+        arguments = ["--resume", str(self.run)] if begun else new
         with self._output.open("a") as output:
             self._driver = subprocess.Popen(
                 [sys.executable, "-m", "zeromass", "train", *arguments, "--cluster", self._cluster.address],
                 # The cluster utility makes clusters without a token; the test of the guide has one.
-                env={**os.environ, "RAY_AUTH_MODE": "disabled", "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
+                env={**os.environ, "RAY_AUTH_MODE": "disabled", "PYTHONPATH": REPOSITORY},
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 text=True,

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from tests.chaos import faults
-from tests.chaos.arena import Arena
+from tests.chaos.arena import Arena, undisturbed_rows
 from tests.chaos.faults import FAULTS
 
 SEED = int(os.environ.get("ZEROMASS_CHAOS_SEED", "0"))
@@ -25,6 +25,8 @@ AT_ONCE = 5
 """Faults of a round; after it the run must go on."""
 RECOVERY = 600.0
 """Seconds until a new checkpoint is there at the latest, on a machine that does other things too."""
+AS_WELL = 0.1
+"""Nats between the value losses of a run that was harmed and one that was not, after as many steps."""
 
 
 @pytest.fixture
@@ -82,10 +84,12 @@ def test_the_run_outlives_everything(number: int, small_disk: Path, tmp_path: Pa
     doubled = [game for game, count in ids.items() if count > 1]
     steps = [row["step"] for row in rows]
     first, last = loss(rows[:10]), loss(rows[-30:])
+    undisturbed = undisturbed_rows(tmp_path, len(steps), RECOVERY)
     print(f"\n{done.total()} faults in {len(recoveries)} rounds, seed {SEED}: {dict(done)}")
     print(f"games acknowledged {len(ever)}, lost {len(lost)}, doubled {len(doubled)}", end=", ")
     print(f"destroyed on purpose {len(faults.damaged_games)}; counted by the run {state['counters']['games']}")
     print(f"steps {state['step']}, value loss {first:.3f} -> {last:.3f}", end=", ")
+    print(f"undisturbed {loss(undisturbed[:10]):.3f} -> {loss(undisturbed[-30:]):.3f}", end=", ")
     print(f"until the next checkpoint {np.median(recoveries):.0f} s (median), {max(recoveries):.0f} s (most)")
     assert done.total() >= number
     assert lost == set()
@@ -95,3 +99,5 @@ def test_the_run_outlives_everything(number: int, small_disk: Path, tmp_path: Pa
     assert steps == list(range(1, len(steps) + 1))  # a curve without gap or overlap
     assert steps[-1] == state["step"]
     assert last < first - 0.1
+    assert len(undisturbed) == len(steps)
+    assert abs(last - loss(undisturbed[-30:])) < AS_WELL
