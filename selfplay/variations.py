@@ -10,9 +10,11 @@ from selfplay.openings import mix
 from selfplay.starts import Start, StartSettings, draw_start
 
 LEAD: Final = 5
-"""Pawns' worth by which a side is ahead after a decisive opening: a rook."""
-LONGEST: Final = 60
-"""Plies after which a decisive opening is drawn again; half of them have at most 15."""
+"""Least pawns' worth by which a side is ahead after a decisive opening: a rook."""
+MOST: Final = 20
+"""Most that is asked for: little is left of the other side, as in games against somebody who moves at random."""
+LONGEST: Final = 100
+"""Plies after which a decisive opening is drawn again; for `MOST` half of them have at most 33."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Variations:
     start: StartSettings
     """How games begin."""
     decisive_share: float = 0.0
-    """Share of games that begin otherwise: from the standard start, until a side is far ahead."""
+    """Share of games that begin otherwise: from the standard start, until a side is far ahead, by `LEAD` to `MOST`."""
 
     def draw_start(self, seed: int, draw: int) -> Start:
         """The start that `seed` (int64 >= 0) and `draw` (64 random bits) fix; it always has a legal move."""
@@ -34,7 +36,7 @@ class Variations:
             # Scrambled once more: the seed itself goes on to draw the moves.
             chance = int(mix(np.array([seed], np.int64)).view(np.uint64)[0] >> np.uint64(11)) * 2.0**-53
             if chance < self.decisive_share:
-                return Start(rules.start(1)[0], decisive_opening(seed))
+                return Start(rules.start(1)[0], decisive_opening(seed, LEAD + draw % (MOST - LEAD + 1)))
         return draw_start(self.start, seed, draw)
 
 
@@ -47,7 +49,7 @@ def decisive_opening(seed: int, lead: int = LEAD) -> list[int]:
 
     Args:
         seed: any int64; the same seed gives the same opening.
-        lead: in pawns, 1 to 9.
+        lead: in pawns, 1 to 20.
     """
     generator = np.random.default_rng(abs(seed))
     strong = int(generator.integers(2))

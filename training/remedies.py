@@ -148,4 +148,5 @@ class Remedies:
 
 def _as_settings_say(settings: Settings) -> Variations:
     selfplay = settings.selfplay
-    return Variations(StartSettings(selfplay.opening_plies, selfplay.book_share, selfplay.endgame_share))
+    start = StartSettings(selfplay.opening_plies, selfplay.book_share, selfplay.endgame_share)
+    return Variations(start, selfplay.decisive_share)

@@ -64,6 +64,7 @@ class SelfplaySettings(_Section):
     opening_plies: int = Field(8, ge=0, le=64, description="Most random plies before the policy takes over.")
     book_share: float = Field(0, ge=0, le=1, description="Share of games that begin in the book of balanced openings.")
     endgame_share: float = Field(0, ge=0, le=1, description="Share of games that begin in a random endgame.")
+    decisive_share: float = Field(0, ge=0, le=1, description="Share that begins with a side far ahead; drawn first.")
     ply_cap: int = Field(300, ge=2, le=4000, description="A game this long is ended (reason CAPPED).")
     resign_below: float = Field(
         1, gt=0, le=1, description="A side whose searched value stays at or below minus this gives up; 1: never."

@@ -12,7 +12,7 @@ from selfplay.generator import Generator, GeneratorSettings
 from selfplay.openings import random_opening
 from selfplay.record import GameRecord
 from selfplay.starts import StartSettings
-from selfplay.variations import LEAD, LONGEST, Variations, decisive_opening
+from selfplay.variations import LEAD, LONGEST, MOST, Variations, decisive_opening
 
 WORTH = {chess.PAWN: 1, chess.KNIGHT: 3, chess.BISHOP: 3, chess.ROOK: 5, chess.QUEEN: 9, chess.KING: 0}
 
@@ -32,10 +32,11 @@ def lead(board: chess.Board) -> int:
     return sum(WORTH[p.piece_type] * (1 if p.color == board.turn else -1) for p in board.piece_map().values())
 
 
-def test_after_a_decisive_opening_the_side_to_move_is_a_rook_ahead_and_the_game_goes_on() -> None:
-    boards = [played(decisive_opening(seed)) for seed in range(150)]
+@pytest.mark.parametrize("least", [LEAD, 12, MOST])
+def test_after_a_decisive_opening_the_side_to_move_is_as_far_ahead_as_asked_and_the_game_goes_on(least: int) -> None:
+    boards = [played(decisive_opening(seed, least)) for seed in range(150)]
     for board in boards:
-        assert lead(board) >= LEAD
+        assert lead(board) >= least
         assert board.outcome(claim_draw=True) is None
         assert board.ply() < LONGEST
     # Either colour gets its lead.
@@ -53,14 +54,18 @@ def test_decisive_openings_come_as_often_as_asked_for_and_the_others_are_as_they
     variations = Variations(StartSettings(8), decisive_share=share)
     seeds = np.random.default_rng(1).integers(2**62, size=400).tolist()
     decisive = 0
+    leads = set()
     for seed in seeds:
         start = variations.draw_start(seed, seed // 3)
         opening = start.moves
         assert np.array_equal(start.position, rules.start(1)[0])
         if opening != random_opening(seed, seed // 3 % 9):
-            assert opening == decisive_opening(seed)
+            asked = LEAD + seed // 3 % (MOST - LEAD + 1)
+            assert opening == decisive_opening(seed, asked)
+            leads.add(asked)
             decisive += 1
     assert decisive / len(seeds) == pytest.approx(share, abs=0.07 if 0 < share < 1 else 0)
+    assert len(leads) == (MOST - LEAD + 1 if share else 0)
 
 
 def test_a_generator_follows_its_variations_from_the_next_game_on() -> None:

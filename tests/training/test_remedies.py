@@ -260,14 +260,14 @@ def test_a_resumed_run_keeps_its_alarms_variations_and_cool_down(tmp_path: Path,
     trained(loop, RecordingPool(settings))
     path, checkpoint, _ = newest_checkpoint(loop.folder.checkpoints)
     extra = ("guard.decisive=1", f"guard.decisive_remedy={remedy}", "guard.cooldown_steps=100")
-    longer = chosen(tmp_path, 16, *extra, "selfplay.opening_plies=5")
+    longer = chosen(tmp_path, 16, *extra, "selfplay.opening_plies=5", "selfplay.decisive_share=0.1")
     resumed = TrainingLoop(longer, loop.folder, load_weights(path / "weights.safetensors").network, checkpoint)
     assert resumed.guard.alarms == loop.guard.alarms != {}
     assert resumed.remedies.untold() == []
     pool = RecordingPool(longer, resumed.counters.streams)
     trained(resumed, pool)
     share = 0.25 if remedy == "decisive" else 0.0
-    assert pool.varied == [Variations(StartSettings(3), share) if share else Variations(StartSettings(5))]
+    assert pool.varied == [Variations(StartSettings(3), share) if share else Variations(StartSettings(5), 0.1)]
     assert said(resumed) == said(loop)
     assert len(said(loop)) == (2 if share else 1)
 
