@@ -81,6 +81,7 @@ class Thinker:
         board: chess.Board,
         limits: Limits,
         *,
+        games: Games | None = None,
         control: Control | None = None,
         watch: Watcher | None = None,
         lines: int = 1,
@@ -96,6 +97,7 @@ class Thinker:
         Args:
             board: has a legal move; its move stack counts for repetition.
             limits: when to stop.
+            games: the same as one game, with the history that counts for repetition; None: `board` has it.
             control: to stop it from another thread, and where its clock started.
             watch: gets a report now and then, in this thread.
             lines: how many moves to report on, the best first.
@@ -111,12 +113,13 @@ class Thinker:
         """
         with self._alone:
             return self._think(
-                board, limits, control or Control(), watch, lines, keep, temperature, overhead, key, seed, proofs
+                board, games, limits, control or Control(), watch, lines, keep, temperature, overhead, key, seed, proofs
             )
 
     def _think(
         self,
         board: chess.Board,
+        games: Games | None,
         limits: Limits,
         control: Control,
         watch: Watcher | None,
@@ -128,7 +131,8 @@ class Thinker:
         seed: int,
         proofs: bool,
     ) -> Report:
-        search, games = self._search, Games.from_boards([board])
+        search = self._search
+        games = Games.from_boards([board]) if games is None else games.copy()
         games.ply[:] = board.ply()  # the noise of a game differs from ply to ply
         black = board.turn == chess.BLACK
         chosen = [move for move in limits.moves if chess.Move.from_uci(move) in board.legal_moves]

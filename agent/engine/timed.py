@@ -12,12 +12,9 @@ from agent.engine.thinker import Thinker
 from agent.player import Choice
 from agent.rules import Games
 
-MEGABYTES = 128
-"""Memory for the tree of each game that is thought about at once."""
-
 
 class TimedPlayer:
-    """Thinks `seconds` about every move, on one core a game. It knows positions, not the moves that led there.
+    """Thinks `seconds` about every move, on one core a game.
 
     Args:
         thinkers: as many games are thought about at once; they must not share scratch memory.
@@ -42,7 +39,7 @@ class TimedPlayer:
         def think(thinker: Thinker, rows: range) -> int:
             simulations = 0
             for row in rows:
-                report = thinker.think(boards[row], self._limits)
+                report = thinker.think(boards[row], self._limits, games=games.take([row]))
                 best = report.lines[0]
                 moves[row] = vocabulary.from_uci(best.move.uci(), black=boards[row].turn == chess.BLACK)
                 values[row] = best.score

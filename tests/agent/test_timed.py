@@ -27,3 +27,16 @@ def test_games_of_both_colours_are_shared_among_the_thinkers() -> None:
     assert np.allclose(choice.values[:2], 1)
     assert player.moves == 3
     assert player.simulations > 0
+
+
+def test_a_draw_by_repetition_is_seen_though_it_stands_in_the_history_alone() -> None:
+    board = chess.Board("k7/8/8/8/8/q7/7K/8 w - - 0 1")
+    for san in "Kg1 Kb8 Kh1 Ka8 Kg1 Kb8 Kh1 Ka8".split():
+        board.push_san(san)
+    games = Games.from_boards([board])
+    player = TimedPlayer([Thinker(material_evaluator(), megabytes=16)], 0.05)
+    choice = player.choose(games)
+    assert vocabulary.to_uci(int(choice.moves[0]), black=False) == "h1g1"  # for the third time: the queen wins nothing
+    assert abs(float(choice.values[0])) < 0.01
+    games.reset(positions=games.positions)
+    assert float(player.choose(games).values[0]) < -0.1
