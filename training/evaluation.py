@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.table import Table
 
 from agent.compilation import warm_up
-from agent.engine.timed import TimedPlayer
 from agent.opponent import find_weights, identity
 from agent.play.provenance import GUMBEL, Source
 from agent.search import playing
@@ -19,10 +18,11 @@ from training.conversion import Conversion, conversions
 from training.display import Display
 from training.match import MatchResult, book_plies, play_match
 from training.match_pgn import MatchRecorder
-from training.opponents import EnginePlayer, anchor_of
+from training.opponents import anchor_of
 from training.play_options import PlayOptions
 from training.sequential import play_sequential_match
 from training.sprt import read_sprt
+from training.tables import Seats
 
 
 def evaluate_command(
@@ -56,7 +56,7 @@ def evaluate_command(
     display = Display(Console(stderr=True, highlight=False, soft_wrap=True))
     with contextlib.ExitStack() as stack:
         other = options.opponent(opponent, seed)
-        if isinstance(other, EnginePlayer):
+        if isinstance(other, Seats):
             stack.callback(other.close)
         loaded = _find(weights, run, display)
         player = options.player(loaded)
@@ -85,8 +85,8 @@ def evaluate_command(
             told = [result.sentence(), test.sentence(sequential.pairs)]
     if pgn is not None and recorder is not None:
         recorder.write(pgn)
-    if isinstance(player, TimedPlayer):
-        display.say(f"{player.simulations / max(player.moves, 1):,.0f} simulations a move")
+    if isinstance(player, Seats):
+        display.say(f"{player.total('simulations') / max(player.total('moves'), 1):,.0f} simulations a move")
     anchor = anchor_of(opponent)
     if anchor is not None:
         row |= anchored(result, anchor)

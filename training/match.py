@@ -13,12 +13,11 @@ from agent.player import Player
 from agent.rules import Games, Termination
 from selfplay.book import PLIES, book
 from selfplay.openings import mix, random_opening
+from training.tables import Recorder, play_at_tables, tables_of
 
 BEHIND_THE_BOOK: Final = 2
 """Random plies behind a line that both colours had: two agents without chance would play the same games again, and a
 match would seem longer than it is."""
-Recorder = Callable[[NDArray[np.int64], NDArray[np.uint16]], None]
-"""Hears of every move: rows [R] and vocabulary indices [R]."""
 
 
 @dataclass(frozen=True)
@@ -139,24 +138,40 @@ def play_games(
     progress: Callable[[int], None] | None = None,
     record: Recorder | None = None,
 ) -> Points:
-    """Play games side by side; each opening is played twice, with colours exchanged.
+    """Play games in step, or by `Seats` at tables; each opening is played twice, with colours exchanged.
 
     Args:
         player: whose points are counted.
         opponent: the other.
         games: how many.
         seed: of the openings.
-        first: number of the first game, even: a match may be played in parts, each with openings of its own.
+        first: number of the first game: a match may be played in parts, each with openings of its own.
         opening_plies: random plies before the players take over; None: from the book, see `book_plies`.
         ply_cap: a game this long is a draw.
         progress: called with the number of games that just ended.
         record: called with the rows and the legal moves just played in them, those of the openings too; row 0 is
             game `first`.
     """
+    if tables := tables_of(player, opponent):
+
+        def play_one(one: Player, other: Player, game: int, hear: Recorder) -> tuple[int, int]:
+            played = play_games(
+                one,
+                other,
+                games=1,
+                seed=seed,
+                first=first + game,
+                opening_plies=opening_plies,
+                ply_cap=ply_cap,
+                record=hear,
+            )
+            return int(played.points[0]), played.illegal_moves
+
+        return Points(*play_at_tables(tables, play_one, games=games, progress=progress, record=record))
     points = np.zeros(games, np.int8)
     boards = _start(games, first, seed, opening_plies, record)
     illegal_moves = 0
-    player_is_black = np.arange(games) % 2 == 1
+    player_is_black = (first + np.arange(games)) % 2 == 1
     active = np.arange(games)
     reported = 0
     while len(active):

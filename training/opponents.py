@@ -11,7 +11,6 @@
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -22,9 +21,11 @@ import numpy as np
 from agent import rules, vocabulary
 from agent.alphabeta import AlphaBetaPlayer
 from agent.engine.external import close_engine, start_engine
+from agent.engine.follow import Follower
 from agent.errors import InputError
 from agent.player import Choice, GreedyPlayer, Player, RandomPlayer
 from agent.rules import Games
+from training.tables import Seats
 
 ENGINE_SECONDS: Final = 0.1
 """A UCI engine's time a move unless somebody says otherwise."""
@@ -47,7 +48,7 @@ def make_opponent(
         side_by_side: how many games an engine plays at once, each on one core.
         of_weights: makes a player of a weights file; None: weights files are no opponents here.
 
-    An engine must be closed by the caller, or the interpreter never ends.
+    `Seats` must be closed by the caller: an engine's thread keeps the interpreter from ending.
 
     Raises:
         InputError: there is no such opponent, or its engine is missing or refuses its options.
@@ -68,7 +69,7 @@ def make_opponent(
         if detail and not detail.isdecimal():
             raise InputError(f"opponent {name!r} has no Elo that could be read; write stockfish:1350, say")
         options = {"UCI_LimitStrength": True, "UCI_Elo": int(detail)} if detail else {}
-        return EnginePlayer(name, ["stockfish"], options, seconds=seconds, engines=side_by_side)
+        return seat_engines(name, ["stockfish"], options, seconds, side_by_side)
     if kind == "engine":
         try:
             command = shlex.split(detail)
@@ -76,7 +77,7 @@ def make_opponent(
             raise InputError(f"opponent {name!r} cannot be read ({error}); close its quotes") from error
         if not command:
             raise InputError(f"opponent {name!r} names no command; write engine:/path/to/engine")
-        return EnginePlayer(name, command, {}, seconds=seconds, engines=side_by_side)
+        return seat_engines(name, command, {}, seconds, side_by_side)
     if of_weights is not None and (Path(name).suffix or Path(name).exists()):
         return of_weights(Path(name))
     raise InputError(
@@ -92,16 +93,16 @@ def anchor_of(name: str) -> float | None:
 
 
 class EnginePlayer:
-    """A UCI engine, on one core a game, a fixed time a move.
+    """A UCI engine, on one core, a fixed time a move, one game after the other.
 
-    It sees positions with their clocks, not the moves that led there, so it does not know what was repeated.
+    It is told a game's moves from the opening on, and remembers what it found until the game ends. Where games
+    come in turns it forgets with each, and sees positions alone.
 
     Args:
         name: for tables.
         command: of the engine, with arguments.
         options: by UCI name; Threads is 1 unless given.
         seconds: a move.
-        engines: processes, and games thought about at once.
         nodes: a move, instead of seconds: the same on every machine, however busy.
 
     Raises:
@@ -115,19 +116,12 @@ class EnginePlayer:
         options: Mapping[str, bool | int | str],
         *,
         seconds: float = ENGINE_SECONDS,
-        engines: int = 1,
         nodes: int | None = None,
     ) -> None:
         self.name = name
         self._limit = chess.engine.Limit(time=seconds) if nodes is None else chess.engine.Limit(nodes=nodes)
-        self._engines: list[chess.engine.SimpleEngine] = []
-        try:
-            for _ in range(engines):
-                self._engines.append(start_engine(command, options))
-        except InputError:
-            self.close()
-            raise
-        self._pool = ThreadPoolExecutor(engines)
+        self._engine = start_engine(command, options)
+        self._follower = Follower()
 
     def choose(self, games: Games) -> Choice:
         """Choose a move in every game.
@@ -135,25 +129,36 @@ class EnginePlayer:
         Raises:
             InputError: the engine died or gave no move.
         """
-        boards = [chess.Board(rules.to_fen(position)) for position in games.positions]
-        shares = [range(first, len(boards), len(self._engines)) for first in range(len(self._engines))]
-        moves = np.zeros(len(boards), np.uint16)
-
-        def think(engine: chess.engine.SimpleEngine, rows: range) -> None:
-            for row in rows:
-                # A new game each time: what the engine remembers must not pass from one to another.
-                move = engine.play(boards[row], self._limit, game=object()).move
+        moves = np.zeros(len(games), np.uint16)
+        for row, position in enumerate(games.positions):
+            board = self._follower.follow(chess.Board(rules.to_fen(position)))
+            try:
+                move = self._engine.play(board, self._limit, game=self._follower.game).move
                 if move is None:
                     raise chess.engine.EngineError("no move")
-                moves[row] = vocabulary.from_uci(move.uci(), black=boards[row].turn == chess.BLACK)
-
-        try:
-            list(self._pool.map(think, self._engines, shares))
-        except chess.engine.EngineError as error:
-            raise InputError(f"engine '{self.name}' failed in the middle of a match ({error}); try another") from error
-        return Choice(moves, np.full(len(boards), np.nan, np.float32))
+            except chess.engine.EngineError as error:
+                raise InputError(
+                    f"engine '{self.name}' failed in the middle of a match ({error}); try another"
+                ) from error
+            moves[row] = vocabulary.from_uci(move.uci(), black=board.turn == chess.BLACK)
+            self._follower.play(move)
+        return Choice(moves, np.full(len(games), np.nan, np.float32))
 
     def close(self) -> None:
-        """Stop the engines."""
-        for engine in self._engines:
-            close_engine(engine)
+        """Stop the engine."""
+        close_engine(self._engine)
+
+
+def seat_engines(
+    name: str, command: Sequence[str], options: Mapping[str, bool | int | str], seconds: float, seats: int
+) -> Seats:
+    """As many of an engine as there are tables; for errors see `EnginePlayer`."""
+    engines: list[EnginePlayer] = []
+    try:
+        for _ in range(seats):
+            engines.append(EnginePlayer(name, command, options, seconds=seconds))
+    except InputError:
+        for engine in engines:
+            engine.close()
+        raise
+    return Seats(engines)

@@ -9,6 +9,7 @@ from agent.player import Player, PolicyPlayer, make_player
 from agent.weights import Weights, load_weights
 from training.learner import resolve_device
 from training.opponents import ENGINE_SECONDS, make_opponent
+from training.tables import Seats
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class PlayOptions:
         if self.seconds is None:
             return make_player(make_evaluator(weights.network, device), self.simulations)
         evaluators = [make_evaluator(weights.network, device) for _ in range(self.side_by_side)]
-        return TimedPlayer([Thinker(for_search(evaluator)) for evaluator in evaluators], self.seconds)
+        return Seats([TimedPlayer(Thinker(for_search(evaluator)), self.seconds) for evaluator in evaluators])
 
     def opponent(self, name: str, seed: int) -> Player:
         """Whoever `name` means, see `make_opponent`.

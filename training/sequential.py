@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.player import Player
-from training.match import MatchResult, Recorder, play_games, result_of
+from training.match import MatchResult, play_games, result_of
 from training.sprt import Sprt, pairs_of
+from training.tables import Recorder
 
 PART: Final = 8
 """Games between two looks at the test, unless more are thought about side by side."""

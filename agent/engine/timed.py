@@ -1,8 +1,5 @@
 """A player that thinks a fixed time a move, as in matches against engines."""
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-
 import chess
 import numpy as np
 
@@ -14,17 +11,16 @@ from agent.rules import Games
 
 
 class TimedPlayer:
-    """Thinks `seconds` about every move, on one core a game.
+    """Thinks `seconds` about every move, on one core, about one game after the other.
 
     Args:
-        thinkers: as many games are thought about at once; they must not share scratch memory.
+        thinker: nobody else thinks with it meanwhile.
         seconds: a move.
     """
 
-    def __init__(self, thinkers: Sequence[Thinker], seconds: float) -> None:
-        self._thinkers = list(thinkers)
+    def __init__(self, thinker: Thinker, seconds: float) -> None:
+        self._thinker = thinker
         self._limits = Limits(seconds=seconds)
-        self._pool = ThreadPoolExecutor(len(self._thinkers))
         self.name = f"search:{seconds:g}s"
         self.simulations = 0
         """All simulations so far."""
@@ -33,20 +29,13 @@ class TimedPlayer:
 
     def choose(self, games: Games) -> Choice:
         """Choose a move in every game."""
-        boards = [chess.Board(rules.to_fen(position)) for position in games.positions]
-        moves, values = np.zeros(len(boards), np.uint16), np.zeros(len(boards), np.float32)
-
-        def think(thinker: Thinker, rows: range) -> int:
-            simulations = 0
-            for row in rows:
-                report = thinker.think(boards[row], self._limits, games=games.take([row]))
-                best = report.lines[0]
-                moves[row] = vocabulary.from_uci(best.move.uci(), black=boards[row].turn == chess.BLACK)
-                values[row] = best.score
-                simulations += report.simulations
-            return simulations
-
-        shares = [range(first, len(boards), len(self._thinkers)) for first in range(len(self._thinkers))]
-        self.simulations += sum(self._pool.map(think, self._thinkers, shares))
-        self.moves += len(boards)
+        moves, values = np.zeros(len(games), np.uint16), np.zeros(len(games), np.float32)
+        for row, position in enumerate(games.positions):
+            board = chess.Board(rules.to_fen(position))
+            report = self._thinker.think(board, self._limits, games=games.take([row]))
+            best = report.lines[0]
+            moves[row] = vocabulary.from_uci(best.move.uci(), black=board.turn == chess.BLACK)
+            values[row] = best.score
+            self.simulations += report.simulations
+        self.moves += len(games)
         return Choice(moves, values)

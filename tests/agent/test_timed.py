@@ -10,13 +10,13 @@ from agent.rules import Games
 from agent.search.material import material_evaluator
 
 
-def test_games_of_both_colours_are_shared_among_the_thinkers() -> None:
+def test_every_game_is_thought_about_for_both_colours() -> None:
     boards = [
         chess.Board("6k1/5ppp/8/8/8/8/8/R6K w - - 0 1"),
         chess.Board("r6k/8/8/8/8/8/5PPP/6K1 b - - 0 1"),
         chess.Board(),
     ]
-    player = TimedPlayer([Thinker(material_evaluator(), megabytes=16) for _ in range(2)], 0.02)
+    player = TimedPlayer(Thinker(material_evaluator(), megabytes=16), 0.02)
     choice = player.choose(Games.from_boards(boards))
     ucis = [
         vocabulary.to_uci(int(move), black=board.turn == chess.BLACK)
@@ -31,10 +31,10 @@ def test_games_of_both_colours_are_shared_among_the_thinkers() -> None:
 
 def test_a_draw_by_repetition_is_seen_though_it_stands_in_the_history_alone() -> None:
     board = chess.Board("k7/8/8/8/8/q7/7K/8 w - - 0 1")
-    for san in "Kg1 Kb8 Kh1 Ka8 Kg1 Kb8 Kh1 Ka8".split():
+    for san in ("Kg1", "Kb8", "Kh1", "Ka8", "Kg1", "Kb8", "Kh1", "Ka8"):
         board.push_san(san)
     games = Games.from_boards([board])
-    player = TimedPlayer([Thinker(material_evaluator(), megabytes=16)], 0.05)
+    player = TimedPlayer(Thinker(material_evaluator(), megabytes=16), 0.05)
     choice = player.choose(games)
     assert vocabulary.to_uci(int(choice.moves[0]), black=False) == "h1g1"  # for the third time: the queen wins nothing
     assert abs(float(choice.values[0])) < 0.01

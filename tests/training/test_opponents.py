@@ -14,7 +14,8 @@ from agent.errors import InputError
 from agent.player import RandomPlayer
 from agent.rules import Games
 from training.match import play_match
-from training.opponents import EnginePlayer, make_opponent
+from training.opponents import make_opponent
+from training.tables import Seats
 
 ROOT = Path(__file__).resolve().parents[2]
 ENGINE = """
@@ -31,7 +32,10 @@ for line in sys.stdin:
         print("readyok")
     elif words[:1] == ["setoption"]:
         print(line.strip(), file=open(sys.argv[1], "a"))
+    elif words[:1] == ["ucinewgame"]:
+        print("new game", file=open(sys.argv[1], "a"))
     elif words[:1] == ["position"]:
+        print(line.strip(), file=open(sys.argv[1], "a"))
         board = chess.Board(" ".join(words[2:8]) if words[1] == "fen" else chess.STARTING_FEN)
         for move in words[words.index("moves") + 1:] if "moves" in words else []:
             board.push_uci(move)
@@ -54,7 +58,8 @@ def engine(tmp_path: Path) -> str:
 
 def test_an_engine_plays_its_own_moves_for_both_colours(engine: str) -> None:
     player = make_opponent(engine, 0, side_by_side=2)
-    assert isinstance(player, EnginePlayer)
+    assert isinstance(player, Seats)
+    assert len(player.players) == 2
     boards = [chess.Board(), chess.Board("rnbqkbnr/pppppppp/8/8/4P3/8/PPPP1PPP/RNBQKBNR b KQkq - 0 1")]
     games = Games.from_boards(boards)
     games.play(player.choose(games).moves)
@@ -67,11 +72,24 @@ def test_an_engine_plays_its_own_moves_for_both_colours(engine: str) -> None:
 
 def test_a_match_against_an_engine_counts_every_game(engine: str) -> None:
     player = make_opponent(engine, 0)
-    assert isinstance(player, EnginePlayer)
+    assert isinstance(player, Seats)
     result = play_match(RandomPlayer(1), player, games=4, seed=1, ply_cap=20)
     player.close()
     assert result.games == result.wins + result.draws + result.losses == 4
     assert result.illegal_moves == 0
+
+
+def test_an_engine_is_told_the_moves_of_its_game_and_of_a_new_one(engine: str, tmp_path: Path) -> None:
+    player = make_opponent(engine, 0)
+    assert isinstance(player, Seats)
+    play_match(RandomPlayer(1), player, games=3, seed=1, ply_cap=20)
+    player.close()
+    lines = (tmp_path / "options").read_text().splitlines()
+    assert lines.count("new game") == 3
+    positions = [line.split() for line in lines if line.startswith("position")]
+    told = [len(words) - words.index("moves") - 1 if "moves" in words else 0 for words in positions]
+    # Eight moves of each game, the engine's and the answers between them; openings come as positions.
+    assert told == [0, 2, 4, 6, 8, 10, 12, 14] * 3
 
 
 def test_stockfish_is_given_its_elo_and_one_thread(
@@ -82,7 +100,7 @@ def test_stockfish_is_given_its_elo_and_one_thread(
     script.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     player = make_opponent("stockfish:1400", 0)
-    assert isinstance(player, EnginePlayer)
+    assert isinstance(player, Seats)
     player.choose(Games(1))
     player.close()
     options = (tmp_path / "options").read_text()
@@ -101,7 +119,7 @@ def test_a_missing_stockfish_is_said_with_advice(monkeypatch: pytest.MonkeyPatch
 
 def test_an_engine_that_dies_is_named(engine: str) -> None:
     player = make_opponent(engine + " die", 0)
-    assert isinstance(player, EnginePlayer)
+    assert isinstance(player, Seats)
     with pytest.raises(InputError, match="failed in the middle of a match"):
         player.choose(Games(1))
     player.close()

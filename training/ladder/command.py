@@ -21,8 +21,8 @@ from training.ladder.entrants import Snapshot, find_snapshots, schedule
 from training.ladder.results import Results
 from training.ladder.standings import standings_of, table_of
 from training.match import play_games, result_of
-from training.opponents import EnginePlayer
 from training.play_options import PlayOptions
+from training.tables import Seats
 from training.watching.ladder_picture import picture_of_ladder
 from training.watching.ladder_table import read_ladder
 
@@ -89,7 +89,7 @@ def _anchors(
                 say(f"left out {name}: {error}")
                 continue
         made = options.play.opponent(name, options.seed)
-        if isinstance(made, EnginePlayer):
+        if isinstance(made, Seats):
             stack.callback(made.close)
             makers[name] = _always(made)
         else:
