@@ -43,7 +43,8 @@ OWN_KING_AT: Final = 5
 OTHER_KING_AT: Final = 6
 CONTROL_AT: Final = 7
 PHASES: Final = 8
-LAYOUT: Final = 9
+USES_REPLIES: Final = 9
+LAYOUT: Final = 10
 
 _KING_BITS: Final = {0: 0, 4: 1, 16: 2, 64: 3}
 NAME: Final = "sparse"
@@ -71,6 +72,8 @@ class SparseArchitecture:
     """Whether a move's logit also depends on what moves, what it takes, who guards and whether it checks."""
     phases: int = 1
     """How many tables the value has, 1..16; the number of pieces on the board chooses one."""
+    replies: bool = False
+    """Whether moves that leave a king that is alone without a reply are kinds of their own; nothing without `moves`."""
 
     def __post_init__(self) -> None:
         if self.width < 64 or self.width % 64:
@@ -99,7 +102,8 @@ class SparseArchitecture:
         other_king = own_king + 768 * self.king_buckets
         switches = [int(self.threats), int(self.control), int(self.moves), _KING_BITS[self.king_buckets]]
         control = other_king + 768 * self.king_buckets
-        return np.array([*switches, state, own_king, other_king, control, self.phases], np.int64)
+        replies = int(self.moves and self.replies)
+        return np.array([*switches, state, own_king, other_king, control, self.phases, replies], np.int64)
 
     def metadata(self) -> dict[str, str]:
         """As strings, for a weights file."""
@@ -115,12 +119,15 @@ class SparseArchitecture:
         """
         truth = {"True": True, "False": False}
         numbers = {name: int(metadata[name]) for name in ("width", "hidden", "king_buckets", "phases")}
-        for name in ("threats", "control", "moves"):
-            if metadata[name] not in truth:
-                raise ValueError(f"{name} is {metadata[name]!r}, not True or False")
+        told = {name: metadata[name] for name in ("threats", "control", "moves")}
+        told["replies"] = metadata.get("replies", "False")  # files from before it do not tell
+        for name, value in told.items():
+            if value not in truth:
+                raise ValueError(f"{name} is {value!r}, not True or False")
         return cls(
             **numbers,
-            threats=truth[metadata["threats"]],
-            control=truth[metadata["control"]],
-            moves=truth[metadata["moves"]],
+            threats=truth[told["threats"]],
+            control=truth[told["control"]],
+            moves=truth[told["moves"]],
+            replies=truth[told["replies"]],
         )

@@ -17,7 +17,7 @@ from agent.rules.boundary import checked, checked_counts
 from agent.sparse_architecture import MAX_FEATURES, SHARED, STATE_AT, USES_MOVES, SparseArchitecture
 from agent.sparse_borrowing import borrowed
 from agent.sparse_features import MAPS, active_features, phase_of
-from agent.sparse_moves import move_kinds
+from agent.sparse_moves import MOVE_ROOM, move_kinds
 from agent.vocabulary import MAX_LEGAL, SIZE
 
 
@@ -86,7 +86,7 @@ def _moves(
     kinds: NDArray[np.int32],
 ) -> None:
     positions, layout, indices, kinds = borrowed(positions), borrowed(layout), borrowed(indices), borrowed(kinds)
-    maps, checks = np.zeros(MAPS, np.uint64), np.zeros(6, np.uint64)
+    maps, room = np.zeros(MAPS, np.uint64), np.zeros(MOVE_ROOM, np.uint64)
     rows = np.zeros(MAX_FEATURES, np.int32)
     for i in range(positions.shape[0]):
         start, end = offsets[i], offsets[i + 1]
@@ -95,7 +95,7 @@ def _moves(
             kinds[start + j] = 0
         if layout[USES_MOVES] != 0:
             active_features(positions[i], layout, maps, rows)
-            move_kinds(positions[i], indices[i], end - start, maps, checks, kinds[start:end])
+            move_kinds(positions[i], indices[i], end - start, layout, maps, room, kinds[start:end])
 
 
 def sparse_batch(

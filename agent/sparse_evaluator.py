@@ -28,7 +28,7 @@ from agent.sparse_architecture import (
 )
 from agent.sparse_borrowing import borrowed
 from agent.sparse_features import MAPS, active_features, phase_of
-from agent.sparse_moves import move_kinds
+from agent.sparse_moves import MOVE_ROOM, move_kinds
 from agent.sparse_vectors import Floats, Rows, aligned, dense, dot_row, dot_rows, sum_rows
 from agent.vocabulary import MAX_LEGAL, SIZE
 
@@ -67,8 +67,8 @@ class SparseScratch(NamedTuple):
     """int32: features, later the inputs of the second layer that are not zero."""
     maps: Words
     """uint64 [MAPS] attackers."""
-    checks: Words
-    """uint64 [6]."""
+    room: Words
+    """uint64 [MOVE_ROOM]."""
     kinds: Rows
     """int32 [218] kinds of the moves."""
     accumulator: Floats
@@ -130,7 +130,7 @@ def make_scratch(architecture: SparseArchitecture) -> SparseScratch:
     return SparseScratch(
         rows=np.zeros(max(MAX_FEATURES, architecture.width + 1), np.int32),
         maps=np.zeros(MAPS, np.uint64),
-        checks=np.zeros(6, np.uint64),
+        room=np.zeros(MOVE_ROOM, np.uint64),
         kinds=np.zeros(MAX_LEGAL, np.int32),
         accumulator=aligned(architecture.width),
         hidden=aligned(architecture.hidden),
@@ -196,7 +196,7 @@ def evaluate(
     hidden, policy, bias = scratch.hidden, parameters.policy, parameters.policy_bias
     if parameters.layout[USES_MOVES] != 0:
         kinds, rows, kinds_bias = scratch.kinds, parameters.kinds, parameters.kinds_bias
-        move_kinds(position, moves, count, scratch.maps, scratch.checks, kinds)
+        move_kinds(position, moves, count, parameters.layout, scratch.maps, scratch.room, kinds)
         for i in range(count):
             move, kind = np.int64(moves[i]), np.int64(kinds[i])
             logits[i] = dot_rows(hidden, policy, move, rows, kind) + (bias[move] + kinds_bias[kind])

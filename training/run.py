@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -179,12 +179,21 @@ def _network(settings: Settings, folder: RunFolder, checkpoint: Checkpoint | Non
         assert checkpoint.path is not None  # it was read
         path = checkpoint.path / WEIGHTS
     network = load_weights(path).network
+    if checkpoint is None and _same_but_for_replies(network.architecture, architecture):
+        found, network = network, make_network(architecture)
+        network.load_state_dict(found.state_dict())  # of the same shapes: two kinds of moves begin to occur
     if network.architecture != architecture:
         raise InputError(
             f"'{path}' holds {network.architecture}, the settings ask for {architecture}; "
             "a run keeps the network that it begins or goes on with"
         )
     return network
+
+
+def _same_but_for_replies(one: AnyArchitecture, other: AnyArchitecture) -> bool:
+    if not (isinstance(one, SparseArchitecture) and isinstance(other, SparseArchitecture)):
+        return False
+    return replace(one, replies=False) == replace(other, replies=False)
 
 
 def _match(loop: TrainingLoop, display: Screen, when: str, stop: Callable[[], bool]) -> MatchResult | None:
@@ -275,6 +284,7 @@ def architecture_of(settings: Settings) -> AnyArchitecture:
         king_buckets=network.king_buckets,
         moves=network.moves,
         phases=network.phases,
+        replies=network.replies,
     )
 
 

@@ -51,6 +51,7 @@ class NetworkSettings(_Section):
     control: bool = Field(False, description="Sparse: empty squares tell who attacks them.")
     king_buckets: Literal[0, 4, 16, 64] = Field(0, description="Sparse: further rows by either king's region.")
     moves: bool = Field(True, description="Sparse: a move's logit also depends on its kind.")
+    replies: bool = Field(False, description="Sparse: moves that leave a lone king no reply are kinds of their own.")
     phases: int = Field(1, ge=1, le=16, description="Sparse: value tables, chosen by the number of pieces.")
 
 

@@ -26,7 +26,7 @@ ARCHITECTURES = [
     SparseArchitecture(),
     SparseArchitecture(moves=False),
     SparseArchitecture(threats=False, control=True, moves=False),
-    SparseArchitecture(threats=False, king_buckets=4),
+    SparseArchitecture(threats=False, king_buckets=4, replies=True),
     SparseArchitecture(width=64, hidden=32, king_buckets=64, moves=False),
     SparseArchitecture(width=320, hidden=96, control=True, king_buckets=16, phases=8),
 ]

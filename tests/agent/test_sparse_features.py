@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import chess
 import numpy as np
@@ -12,6 +13,7 @@ from agent import rules, vocabulary
 from agent.rules.record import STATE
 from agent.sparse_architecture import MAX_FEATURES, MOVE_KINDS, STATE_ROWS, SparseArchitecture
 from agent.sparse_batch import sparse_batch
+from agent.sparse_replies import MATE, STALEMATE
 from tests.agent.positions import PERFT, TRICKY
 from tests.agent.test_rules_games import random_positions
 
@@ -158,6 +160,66 @@ def test_kinds_of_moves_are_as_documented() -> None:
     assert max(seen) < MOVE_KINDS
 
 
+def lone_kings(number: int, seed: int) -> list[chess.Board]:
+    """Boards of a black king, often in a corner, with pawns at most, and White to move with a few pieces."""
+    rng = np.random.default_rng(seed)
+    boards: list[chess.Board] = []
+    while len(boards) < number:
+        board = chess.Board(None)
+        corner = int(rng.choice([0, 1, 6, 7, 8, 15, 48, 55, 56, 57, 62, 63]))
+        board.set_piece_at(corner if rng.random() < 0.8 else int(rng.integers(64)), chess.Piece.from_symbol("k"))
+        for symbol in ["K", *rng.choice(list("QQRRBNP"), int(rng.integers(1, 6))), *"p" * int(rng.integers(3))]:
+            square = int(rng.choice([place for place in chess.SQUARES if not board.piece_at(place)]))
+            if symbol not in "Pp" or 0 < chess.square_rank(square) < 7:
+                board.set_piece_at(square, chess.Piece.from_symbol(str(symbol)))
+        if board.is_valid() and not board.is_game_over():
+            boards.append(board)
+    return boards
+
+
+@pytest.mark.parametrize("number", [pytest.param(600), pytest.param(20_000, marks=pytest.mark.slow)])
+def test_moves_that_leave_a_lone_king_no_reply_have_kinds_of_their_own(number: int) -> None:
+    special = [
+        "8/8/8/8/8/8/8/k1K4R w - - 0 1",
+        "4k3/P7/3PKP2/8/8/8/8/8 w - - 0 1",  # promotions: a mate, and none by a knight
+        "6rk/6pp/8/8/8/8/8/R3K2R w KQ - 0 1",  # not alone
+        "8/8/8/8/8/6K1/5Q2/7k w - - 0 1",
+        "8/8/8/8/8/p7/P7/k1K5 w - - 0 1",
+        "8/8/8/8/8/7p/7P/R3K2k w Q - 0 1",  # castling
+        "7k/8/6KP/8/8/8/8/8 w - - 0 1",
+        "1B6/8/8/4pP2/4R3/5K1k/8/4R3 w - e6 0 1",  # en passant opens a line
+        "8/1R6/k7/2Pp4/K2R4/5Q2/6Q1/2N5 w - d6 0 1",
+        "5k2/8/8/4R1R1/8/8/8/4K2R w K - 0 1",  # castling mates
+        "k7/8/1KN5/8/8/8/8/7B w - - 0 1",  # a line that opens
+    ]
+    boards = [*map(chess.Board, special), *lone_kings(number, 1)]
+    boards += [board.mirror() for board in boards[:100]]
+    positions = np.stack([rules.from_board(board) for board in boards])
+    usual = sparse_batch(positions, SparseArchitecture())
+    told = sparse_batch(positions, SparseArchitecture(replies=True))
+    found = {MATE: 0, STALEMATE: 0}
+    for row, position in enumerate(positions):
+        board = seen_by_mover(rules.to_fen(position))
+        pawns, others = board.pieces(chess.PAWN, chess.BLACK), board.occupied_co[chess.BLACK]
+        alone = others == board.kings & others | int(pawns) and all(board.piece_at(pawn - 8) for pawn in pawns)
+        for entry in range(int(told.move_offsets[row]), int(told.move_offsets[row + 1])):
+            move = chess.Move.from_uci(vocabulary.to_uci(int(told.moves[entry]), black=False))
+            board.push(move)
+            expected = int(usual.kinds[entry])
+            if alone and not any(board.legal_moves):
+                expected = MATE if board.is_check() else STALEMATE
+                found[expected] += 1
+            board.pop()
+            assert int(told.kinds[entry]) == expected, (board.fen(), move.uci())
+    assert min(found.values()) > number / 20
+
+
+def test_no_other_move_has_the_kinds_of_those_without_a_reply() -> None:
+    positions = np.concatenate([random_positions(300), np.stack([rules.from_board(b) for b in lone_kings(300, 2)])])
+    kinds = sparse_batch(positions, SparseArchitecture()).kinds
+    assert not ((kinds == MATE) | (kinds == STALEMATE)).any()
+
+
 def test_no_record_at_all_has_too_many_features() -> None:
     """Compiled code checks no bounds: words that are no position must not write outside either."""
     rng = np.random.default_rng(0)
@@ -186,10 +248,12 @@ def test_architectures_that_cannot_be_built_are_refused(wrong: dict[str, int]) -
         SparseArchitecture(**wrong)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("architecture", [PLAIN, EVERYTHING, SparseArchitecture(phases=4)])
+@pytest.mark.parametrize("architecture", [PLAIN, EVERYTHING, SparseArchitecture(phases=4, replies=True)])
 def test_metadata_describes_the_architecture(architecture: SparseArchitecture) -> None:
     metadata = architecture.metadata()
     assert metadata["architecture"] == "sparse"
     assert SparseArchitecture.from_metadata(metadata) == architecture
+    before = {key: value for key, value in metadata.items() if key != "replies"}  # files from before there was one
+    assert SparseArchitecture.from_metadata(before) == replace(architecture, replies=False)
     with pytest.raises(ValueError, match="threats"):
         SparseArchitecture.from_metadata({**metadata, "threats": "maybe"})

@@ -51,6 +51,15 @@ def test_training_begins_with_the_file(weights: Path) -> None:
     assert after.provenance["began_with"] == "before.safetensors"
 
 
+def test_a_run_may_begin_to_see_replies(weights: Path) -> None:
+    assert train(f"network.weights={weights}", "network.replies=true") == 0
+    path, _, _ = newest_checkpoint(Path("runs/it/checkpoints"))
+    after = load_weights(path / "weights.safetensors").network
+    assert after.architecture == SparseArchitecture(width=64, hidden=32, replies=True)
+    before = load_weights(weights).network.state_dict()
+    assert all(torch.allclose(before[name], tensor, atol=1e-6) for name, tensor in after.state_dict().items())
+
+
 def test_a_file_of_another_network_is_refused(weights: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert train(f"network.weights={weights}", "network.width=128") == 2
     sentence = capsys.readouterr().err
