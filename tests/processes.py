@@ -2,6 +2,8 @@
 
 import os
 import subprocess
+import time
+from collections.abc import Iterable
 
 
 def family(root: int | None = None) -> dict[int, str]:
@@ -20,3 +22,12 @@ def family(root: int | None = None) -> dict[int, str]:
 def descendants(title: str, root: int | None = None) -> list[int]:
     """Those of them whose command line has `title`."""
     return [pid for pid, line in family(root).items() if title in line]
+
+
+def wait_until_gone(processes: Iterable[int], seconds: float = 120) -> None:
+    """Until none of these processes runs any more."""
+    left, deadline = set(processes), time.monotonic() + seconds
+    while left:
+        assert time.monotonic() < deadline, f"{sorted(left)} live on"
+        left &= family(1).keys()
+        time.sleep(0.1)

@@ -19,7 +19,7 @@ import agent.policy
 import kernels
 import training.disk
 import zeromass
-from tests.processes import descendants
+from tests.processes import descendants, wait_until_gone
 from training.checkpoint import list_checkpoints, newest_checkpoint
 
 TINY = [
@@ -170,8 +170,10 @@ def test_killed_and_resumed_the_curve_has_no_gap_and_no_overlap(runs: Path) -> N
     process = start(runs, "demo", *longer, "run.steps=100000", "run.checkpoint_seconds=0.5")
     # Beyond a checkpoint, so that rows must be cut on resume.
     wait_for(lambda: len(list_checkpoints(run / "checkpoints")) >= 2, process)
+    trainers = descendants("ray::Trainer", process.pid)
     process.kill()
     process.communicate()
+    wait_until_gone(trainers)  # dies with its driver, and on a busy machine writes another checkpoint before
     _, before, _ = newest_checkpoint(run / "checkpoints")
     step = before.state["step"]
     resumed = start(runs, "--resume", "it", f"run.steps={step + 20}", "run.checkpoint_seconds=1000")
