@@ -179,7 +179,7 @@ def _network(settings: Settings, folder: RunFolder, checkpoint: Checkpoint | Non
         assert checkpoint.path is not None  # it was read
         path = checkpoint.path / WEIGHTS
     network = load_weights(path).network
-    if checkpoint is None and _same_but_for_replies(network.architecture, architecture):
+    if checkpoint is None and _begins_to_see_replies(network.architecture, architecture):
         found, network = network, make_network(architecture)
         network.load_state_dict(found.state_dict())  # of the same shapes: two kinds of moves begin to occur
     if network.architecture != architecture:
@@ -190,10 +190,10 @@ def _network(settings: Settings, folder: RunFolder, checkpoint: Checkpoint | Non
     return network
 
 
-def _same_but_for_replies(one: AnyArchitecture, other: AnyArchitecture) -> bool:
-    if not (isinstance(one, SparseArchitecture) and isinstance(other, SparseArchitecture)):
+def _begins_to_see_replies(before: AnyArchitecture, after: AnyArchitecture) -> bool:
+    if not (isinstance(before, SparseArchitecture) and isinstance(after, SparseArchitecture)):
         return False
-    return replace(one, replies=False) == replace(other, replies=False)
+    return not before.replies and after.replies and replace(before, replies=True) == after
 
 
 def _match(loop: TrainingLoop, display: Screen, when: str, stop: Callable[[], bool]) -> MatchResult | None:

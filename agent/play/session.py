@@ -18,6 +18,7 @@ from agent.opponent import Opponent
 from agent.play.game import Game, load_game, save_game, side_name
 from agent.play.level import USUAL, Level, read_level
 from agent.play.seats import AgentSeat, Choice, EngineSeat, Seat
+from agent.play.thought import expected, thought_lines
 
 HELP: Final = """\
 A move: e4, Nf3, exd5, O-O, e8=Q, or by squares: e2e4, g1f3, e7e8q.
@@ -112,7 +113,7 @@ class Session:
             return
         number = f"{self.board.fullmove_number}{'.' if self.board.turn == chess.WHITE else '...'}"
         who = "Agent" if isinstance(self.seats[self.board.turn], AgentSeat) else "Engine"
-        score = "" if choice.report is None else _expected(choice.report.best.score)
+        score = "" if choice.report is None else expected(choice.report.best.score)
         self.say(f"{who}: {number} {self.board.san(choice.move)}{score}")
         self.game.play(choice.move, choice.note)
         if not self.game.over:
@@ -195,7 +196,7 @@ class Session:
             Limits(simulations=self.level.strength(self.opponent.simulations_in(1.0)).simulations),
             control=self.advising,
         )
-        self.say(f"Hint: {self.board.san(thought.best.move)}{_expected(thought.best.score, 'you')}")
+        self.say(f"Hint: {self.board.san(thought.best.move)}{expected(thought.best.score, 'you')}")
 
     def _resign(self, _rest: str) -> None:
         if self.game.over:
@@ -389,19 +390,3 @@ class Session:
         "think": _think,
         "theme": _theme,
     }
-
-
-def thought_lines(report: Report) -> str:
-    """A thought as plain text: one move a line with prior, visits, value; the lines as squares."""
-    rows = [
-        f"{line.move.uci():5} prior {100 * line.prior:5.1f} %  visits {line.visits:6}  value {line.score:+.2f}  "
-        f"{' '.join(move.uci() for move in line.moves[1:6])}".rstrip()
-        for line in report.lines
-    ]
-    wdl = report.best.wdl
-    told = "" if wdl is None else f"win {wdl[0] / 10:.1f} %, draw {wdl[1] / 10:.1f} %, loss {wdl[2] / 10:.1f} %; "
-    return "\n".join([f"{told}{report.simulations} simulations, {report.speed:,.0f} a second", *rows])
-
-
-def _expected(score: float, whom: str = "the agent") -> str:
-    return f" (expected score {round(score, 2) + 0.0:+.2f} for {whom})"

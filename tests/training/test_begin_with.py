@@ -60,6 +60,12 @@ def test_a_run_may_begin_to_see_replies(weights: Path) -> None:
     assert all(torch.allclose(before[name], tensor, atol=1e-6) for name, tensor in after.state_dict().items())
 
 
+def test_a_network_that_sees_replies_goes_on_seeing_them(weights: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save_weights(weights, SparseNetwork(SparseArchitecture(width=64, hidden=32, replies=True)), {})
+    assert train(f"network.weights={weights}") == 2
+    assert "replies=True" in capsys.readouterr().err
+
+
 def test_a_file_of_another_network_is_refused(weights: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert train(f"network.weights={weights}", "network.width=128") == 2
     sentence = capsys.readouterr().err
