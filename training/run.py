@@ -224,6 +224,7 @@ def actor_settings_of(settings: Settings) -> ActorSettings:
             considered=selfplay.considered,
             c_visit=selfplay.c_visit,
             c_scale=selfplay.c_scale,
+            c_puct=selfplay.c_puct,
             gumbel_scale=selfplay.gumbel_scale,
             claim_draws=selfplay.claim_draws,
         )

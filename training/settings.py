@@ -78,6 +78,7 @@ class SelfplaySettings(_Section):
     considered: int = Field(16, ge=1, le=218, description="Moves considered at the root.")
     c_visit: float = Field(50, ge=0, le=10_000, description="Visits added to the highest count where values weigh in.")
     c_scale: float = Field(0.1, ge=0, le=100, description="Weight of values against logits in the search.")
+    c_puct: float = Field(0, ge=0, le=100, description="Exploration below the root by PUCT; 0: improved policy.")
     gumbel_scale: float = Field(1.0, ge=0, le=10, description="Size of the root noise; 1 samples as the paper does.")
     claim_draws: bool = Field(True, description="Threefold repetition and 50 moves end a game.")
     gpus: float = Field(0, ge=0, description="GPUs of each actor; above 0 it evaluates on CUDA.")

@@ -18,8 +18,10 @@ GUMBEL: Final = "gumbel"
 """Search as matches do it: `GumbelSearch`, all simulations."""
 OPENING: Final = "OpeningPlies"
 """Header: how many moves from the start nobody chose."""
-BEFORE_TOLD: Final = (playing(), replace(playing(), c_visit=50.0))
+BEFORE_TOLD: Final = tuple(replace(playing(), c_puct=0.0, policy_temperature=1.0, c_visit=c) for c in (10.0, 50.0))
 """The settings that ever played before files told them, the newest first."""
+_BEFORE: Final = {"c_puct": "0", "policy_temperature": "1"}
+"""Settings that came later than the first files that tell settings, as everybody played before."""
 _STRANGER: Final = ", by another agent"
 _NUMBER: Final = r"([0-9]{1,9}(?:\.[0-9]{1,6})?)"
 _NOTE: Final = re.compile(rf"\b([0-9]{{1,9}}) simulations\b(?:, noise {_NUMBER})?(?:, slips {_NUMBER})?({_STRANGER})?")
@@ -72,7 +74,7 @@ def read_settings(text: str) -> SearchSettings:
     Raises:
         InputError: a setting is missing, unknown, or has a value that it cannot have.
     """
-    found = dict(word.partition("=")[::2] for word in text.split())
+    found = _BEFORE | dict(word.partition("=")[::2] for word in text.split())
     usual = vars(playing())
     kinds: dict[str, type] = {name: type(usual[name]) for name in usual if name not in _ELSEWHERE}
     if unlike := sorted(found.keys() ^ kinds.keys()):

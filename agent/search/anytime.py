@@ -22,17 +22,15 @@ from agent.search.compiled import bound, unbound
 from agent.search.leaf import MATES_NEXT, make_leaf
 from agent.search.mates import mating_move
 from agent.search.noise import gumbel_noise
+from agent.search.selection import Scaling, interior_edge, transform
 from agent.search.tree import (
     EDGE,
     NODE,
     Edges,
     Nodes,
-    Scaling,
-    _interior_edge,
     back_up,
     clear_node,
     expand,
-    transform,
 )
 from agent.search.walk import DEPTH, EDGES, NODES, SIMULATIONS, Knobs, Room, Tree
 from agent.vocabulary import MAX_LEGAL
@@ -116,7 +114,9 @@ def take_root(
         mate = mating_move(tree.positions[0], room.moves, count, np.int64(0), room.position, room.targets)
         if mate >= 0:
             room.noise[mate] += _FIRST
-    if not expand(tree.nodes, tree.edges, 0, tree.state[EDGES], room.moves, logits, count, value, room.noise[:count]):
+    if not expand(
+        tree.nodes, tree.edges, 0, tree.state[EDGES], room.moves, logits, count, value, room.noise[:count], 1.0
+    ):
         return False
     tree.state[EDGES] += count
     return True
@@ -164,7 +164,7 @@ def walk_kept(
     node, depth = np.int64(edges[edge].child), np.int64(1)
     while node >= 0 and not nodes[node].exact:
         path[depth, 0] = node
-        path[depth, 1] = edge = _interior_edge(nodes, edges, node, knobs.scaling)
+        path[depth, 1] = edge = interior_edge(nodes, edges, node, knobs.scaling)
         node = np.int64(edges[edge].child)
         depth += 1
     path[depth, 0] = node
@@ -195,12 +195,22 @@ def end_at_exact(tree: Tree, root: Root) -> None:
 
 @njit
 def end_at_leaf(
-    tree: Tree, root: Root, logits: NDArray[np.float32], count: np.int64, value: float, draw: float, room: Room
+    tree: Tree,
+    knobs: Knobs,
+    root: Root,
+    logits: NDArray[np.float32],
+    count: np.int64,
+    value: float,
+    draw: float,
+    room: Room,
 ) -> bool:
     """Expand the leaf that waits and back it up; False for what no network may say."""
     depth = tree.state[DEPTH]
     node = np.int64(tree.path[depth, 0])
-    if not expand(tree.nodes, tree.edges, node, tree.state[EDGES], room.moves, logits, count, value, room.noise[:0]):
+    first, noise = tree.state[EDGES], room.noise[:0]
+    if not expand(
+        tree.nodes, tree.edges, node, first, room.moves, logits, count, value, noise, knobs.policy_temperature
+    ):
         return False
     tree.state[EDGES] += count
     back_up(tree.edges, tree.path, depth, value)
@@ -267,7 +277,7 @@ def _search_slice(
             tree.positions[tree.path[tree.state[DEPTH], 0]], room.moves, count, parameters, scratch, room.logits
         )
         draw = np.float64(win_draw_loss[1])
-        if not end_at_leaf(tree, root, room.logits, count, np.float64(value), draw, room):
+        if not end_at_leaf(tree, knobs, root, room.logits, count, np.float64(value), draw, room):
             return -1
     return wanted.size
 

@@ -11,7 +11,7 @@ from agent.compilation import njit
 from agent.rules.batch import NO_MOVE
 from agent.rules.movegen import find_targets, write_moves
 from agent.search.mates import mating_move
-from agent.search.tree import best_root_edge, transform
+from agent.search.selection import best_root_edge, transform
 from agent.search.walk import Knobs, Room, Tree
 from agent.vocabulary import MAX_LEGAL, SIZE
 

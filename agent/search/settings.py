@@ -30,6 +30,11 @@ class SearchSettings:
     """Weight of the values against the logits (section 4)."""
     rescale: bool = True
     """Whether the values of a node's moves are stretched to 0..1 before they are weighed, as mctx does."""
+    c_puct: float = 0.0
+    """0: below the root visits follow the improved policy (section 5). Above: PUCT's constant of exploration there,
+    which large trees need (Silver et al. 2017)."""
+    policy_temperature: float = 1.0
+    """Of the network's policy below the root: above 1 unlikely replies are looked at sooner."""
     gumbel_scale: float = 1.0
     """Size of the root noise, a temperature: 0 plays the best move, 1 samples as the paper does."""
     claim_draws: bool = True
@@ -42,17 +47,21 @@ class SearchSettings:
             raise ValueError(f"simulations must lie in 0..{MOST_SIMULATIONS}, not {self.simulations}")
         if self.considered < 1:
             raise ValueError(f"considered must be at least 1, not {self.considered}")
-        for name in ("c_visit", "c_scale", "gumbel_scale"):
+        for name in ("c_visit", "c_scale", "c_puct", "gumbel_scale"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must be finite and at least 0, not {getattr(self, name)}")
+        if not 0.01 <= self.policy_temperature <= 100:
+            raise ValueError(f"policy_temperature must lie in 0.01..100, not {self.policy_temperature}")
 
 
 def playing(simulations: int = 16) -> SearchSettings:
-    """How the agent plays for points: without noise, and values weigh less against the prior until visits back them.
+    """How the agent plays for points: without noise, values weigh less against the prior until visits back them, and
+    large trees go on exploring.
 
-    `c_visit` 10 won two thirds of the points against the paper's 50 at 1,000 simulations (docs/log.md).
+    `c_visit` 10 won two thirds of the points against the paper's 50 at 1,000 simulations, PUCT below the root three
+    quarters against the paper's rule at 10,000 (docs/log.md).
     """
-    return SearchSettings(simulations=simulations, c_visit=10.0, gumbel_scale=0.0)
+    return SearchSettings(simulations=simulations, c_visit=10.0, c_puct=1.2, policy_temperature=1.4, gumbel_scale=0.0)
 
 
 @functools.lru_cache(maxsize=64)

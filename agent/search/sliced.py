@@ -27,8 +27,8 @@ from agent.search.batched import LeafEvaluator
 from agent.search.compiled import CompiledEvaluator
 from agent.search.noise import noise_stream
 from agent.search.result import LINE
+from agent.search.selection import transform
 from agent.search.settings import SearchSettings
-from agent.search.tree import transform
 from agent.search.walk import DEPTH, EDGES, NODES, SIMULATIONS, make_knobs, make_room
 from agent.vocabulary import MAX_LEGAL
 
@@ -338,7 +338,7 @@ class SlicedSearch:
                 continue
             leaf = int(tree.path[tree.state[DEPTH], 0])
             logits, value = self._ask(network, leaf, int(count))
-            if not end_at_leaf(tree, self._root, logits, count, value, math.nan, room):
+            if not end_at_leaf(tree, self._knobs, self._root, logits, count, value, math.nan, room):
                 return -1
         return len(wanted)
 

@@ -15,7 +15,7 @@ takes it. The sides alternate, so a value changes its sign at every ply.
 """
 
 import math
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,17 +56,6 @@ Path = NDArray[np.int32]
 """[N + 1, 2]: node and edge by depth."""
 
 
-class Scaling(NamedTuple):
-    """How values weigh against logits; see `SearchSettings`."""
-
-    c_visit: float
-    c_scale: float
-    rescale: bool
-
-
-_SMALLEST: Final = 1.1754944e-38  # as a prior in a sum, lest 0 / 0 when only impossible moves were visited
-
-
 @njit
 def clear_node(nodes: Nodes, node: Index, key: np.uint64) -> None:
     """Make `node` a fresh one, not expanded."""
@@ -101,11 +90,13 @@ def expand(
     count: Index,
     value: float,
     noise: NDArray[np.float32],
+    temperature: float,
 ) -> bool:
     """Give `node` its value and, from edge `first` on, an edge for each of `count` actions.
 
     `logits` [count] need not be normalised; -inf is an action that is never taken before the others.
     `noise` is empty, but at the root [count]: what to add to the logits to get the order of visits.
+    The priors are the softmax of the logits by `temperature`.
     Returns False, and changes nothing, for what no network may say: NaN, +inf, only -inf, or a value that
     is not finite. Compiled code would follow it out of an array.
     """
@@ -119,7 +110,7 @@ def expand(
     total = np.float32(0)
     for i in range(count):
         edge = edges[first + i]
-        weight = np.float32(math.exp(np.float32(logits[i] - peak)))
+        weight = np.float32(math.exp(np.float32((logits[i] - peak) / temperature)))
         edge.prior = weight
         total += weight
         edge.action = np.int32(actions[i])
@@ -180,118 +171,3 @@ def back_up(edges: Edges, path: Path, depth: Index, value: float) -> None:
         edge = edges[path[level, 1]]
         edge.visits += np.int32(1)
         edge.value += np.float32((value - edge.value) / edge.visits)
-
-
-@njit
-def transform(nodes: Nodes, edges: Edges, node: Index, scaling: Scaling) -> tuple[float, float, float, np.int64]:
-    """How values at `node` weigh against logits: sigma(q) = slope * (q - low) (section 4, equation 8).
-
-    With `rescale`, completed values are stretched to 0..1 between the lowest and the highest. Actions
-    without a visit are completed by the mixed value (appendix D, equation 33): the network's value, and
-    the mean of the visited weighted by their priors as often as there were visits.
-
-    Returns:
-        slope, low, mixed value, visits in all.
-    """
-    record = nodes[node]
-    visits, most = np.int64(0), np.int64(0)
-    weight, weighted = 0.0, 0.0
-    low, high = np.inf, -np.inf
-    for i in range(record.first, record.first + record.visited):
-        edge = edges[i]
-        prior, value = max(np.float64(edge.prior), _SMALLEST), np.float64(edge.value)
-        weight += prior
-        weighted += prior * value
-        low, high = min(low, value), max(high, value)
-        visits += np.int64(edge.visits)
-        most = max(most, np.int64(edge.visits))
-    mixed = np.float64(record.value)
-    if visits:
-        mixed = (mixed + visits * (weighted / weight)) / (visits + 1)
-    if record.visited < record.count:
-        low, high = min(low, mixed), max(high, mixed)
-    slope = (scaling.c_visit + most) * scaling.c_scale
-    return slope / max(high - low, 1e-8) if scaling.rescale else slope, low, mixed, visits
-
-
-@njit
-def _interior_edge(nodes: Nodes, edges: Edges, node: Index, scaling: Scaling) -> np.int64:
-    """The edge that brings visit counts closest to the improved policy (section 5, equation 14)."""
-    record = nodes[node]
-    first, visited = np.int64(record.first), np.int64(record.visited)
-    if visited == 0:
-        return first
-    slope, low, mixed, visits = transform(nodes, edges, node, scaling)
-    # Probabilities of the improved policy, up to a common factor; the peak keeps exp from overflowing.
-    peak = slope * (mixed - low) if visited < record.count else 0.0
-    for i in range(first, first + visited):
-        peak = max(peak, slope * (edges[i].value - low))
-    share = math.exp(slope * (mixed - low) - peak) if visited < record.count else 0.0
-    total = max(record.unseen * share, _SMALLEST)
-    for i in range(first, first + visited):
-        edge = edges[i]
-        total += edge.prior * math.exp(slope * (edge.value - low) - peak)
-    best, highest = first, -np.inf
-    for i in range(first, first + visited):
-        edge = edges[i]
-        score = edge.prior * math.exp(slope * (edge.value - low) - peak) / total - edge.visits / (1.0 + visits)
-        if score > highest:
-            best, highest = np.int64(i), score
-    if visited < record.count and edges[first + visited].prior * share / total > highest:
-        best = first + visited
-    return best
-
-
-@njit
-def _root_edge(
-    nodes: Nodes, edges: Edges, scaling: Scaling, schedule: NDArray[np.int32], simulation: Index
-) -> np.int64:
-    """The root's next edge by sequential halving: of those with the scheduled visits, the best so far."""
-    record = nodes[0]
-    wanted = schedule[min(schedule.shape[0] - 1, np.int64(record.count)), simulation]
-    if wanted == 0:
-        return np.int64(record.first + record.visited)
-    return best_root_edge(nodes, edges, scaling, np.int64(wanted))
-
-
-@njit
-def best_root_edge(nodes: Nodes, edges: Edges, scaling: Scaling, wanted: Index) -> np.int64:
-    """Of the root's edges with `wanted` visits, the one with the largest logit + noise + sigma(value)."""
-    record = nodes[0]
-    slope, low, _, _ = transform(nodes, edges, np.int64(0), scaling)
-    best, highest = np.int64(-1), -np.inf
-    for i in range(record.first, record.first + max(record.visited, 1)):
-        edge = edges[i]
-        score = edge.order + slope * (edge.value - low) if edge.visits else np.float64(edge.order)
-        if edge.visits == wanted and (best < 0 or score > highest):
-            best, highest = np.int64(i), score
-    return max(best, np.int64(record.first))
-
-
-@njit
-def descend(
-    nodes: Nodes,
-    edges: Edges,
-    path: Path,
-    scaling: Scaling,
-    schedule: NDArray[np.int32],
-    simulation: Index,
-) -> np.int64:
-    """Walk down from the expanded root, filling `path`, to where simulation number `simulation` ends.
-
-    Returns:
-        depth. `path[depth, 0]` is an exact node, to be backed up as it is, or -1: then the edge
-        `path[depth - 1, 1]` has no child yet.
-    """
-    node, depth = np.int64(0), np.int64(0)
-    while True:
-        path[depth, 0] = node
-        if node < 0 or nodes[node].exact:
-            return depth
-        if depth:
-            edge = _interior_edge(nodes, edges, node, scaling)
-        else:
-            edge = _root_edge(nodes, edges, scaling, schedule, simulation)
-        path[depth, 1] = edge
-        depth += 1
-        node = np.int64(edges[edge].child)

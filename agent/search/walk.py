@@ -17,8 +17,9 @@ from agent.rules.repetition import repetition_key
 from agent.search.leaf import MATES_NEXT, make_leaf
 from agent.search.mates import mating_move
 from agent.search.noise import gumbel_noise
+from agent.search.selection import Scaling, descend
 from agent.search.settings import SearchSettings, visit_schedule
-from agent.search.tree import EDGE, NODE, Edges, Nodes, Path, Scaling, back_up, clear_node, descend, expand, settle
+from agent.search.tree import EDGE, NODE, Edges, Nodes, Path, back_up, clear_node, expand, settle
 from agent.vocabulary import MAX_LEGAL
 
 DEPTH: Final = 0
@@ -51,6 +52,7 @@ class Knobs(NamedTuple):
 
     schedule: NDArray[np.int32]
     scaling: Scaling
+    policy_temperature: float
     gumbel_scale: float
     claim_draws: bool
     find_mates: bool
@@ -99,7 +101,8 @@ def make_knobs(settings: SearchSettings) -> Knobs:
     schedule = np.array(visit_schedule(min(settings.considered, MAX_LEGAL), settings.simulations))
     return Knobs(
         schedule,
-        Scaling(float(settings.c_visit), float(settings.c_scale), bool(settings.rescale)),
+        Scaling(float(settings.c_visit), float(settings.c_scale), bool(settings.rescale), float(settings.c_puct)),
+        float(settings.policy_temperature),
         float(settings.gumbel_scale),
         bool(settings.claim_draws),
         bool(settings.find_mates),
@@ -150,13 +153,13 @@ def take_in(
     `stream` is where the root's noise comes from. Returns False for what no network may say, see `expand`.
     """
     depth = tree.state[DEPTH]
-    noise = room.noise[:0]
+    noise, temperature = room.noise[:0], knobs.policy_temperature
     if depth == 0:
         for i in range(count):
             room.noise[i] = np.float32(knobs.gumbel_scale * gumbel_noise(stream, np.int64(moves[i])))
-        noise = room.noise[:count]
+        noise, temperature = room.noise[:count], 1.0
     node = np.int64(tree.path[depth, 0])
-    if not expand(tree.nodes, tree.edges, node, tree.state[EDGES], moves, logits, count, value, noise):
+    if not expand(tree.nodes, tree.edges, node, tree.state[EDGES], moves, logits, count, value, noise, temperature):
         return False
     tree.state[EDGES] += count
     if depth:

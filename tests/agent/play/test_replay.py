@@ -40,6 +40,8 @@ def saved_game(
     board, node = chess.Board(SHARP), game
     opponent.retune(settings or USUAL)
     for ply in range(24):
+        if board.is_game_over():
+            break
         strength = Strength(20 + ply, temperature, slips)
         thought = opponent.think(
             board, Limits(simulations=strength.simulations), temperature=strength.temperature, seed=7
@@ -61,7 +63,16 @@ def test_every_move_is_found_again_from_the_file_alone(opponent: Opponent, tempe
     assert (done.moves, done.untold, done.differences) == (24, 0, ())
 
 
-ODD = SearchSettings(considered=5, c_visit=200.0, c_scale=1.0, rescale=False, claim_draws=False, find_mates=False)
+ODD = SearchSettings(
+    considered=5,
+    c_visit=200.0,
+    c_scale=1.0,
+    c_puct=0.5,
+    policy_temperature=2.0,
+    rescale=False,
+    claim_draws=False,
+    find_mates=False,
+)
 
 
 def test_every_setting_of_the_search_is_told_and_obeyed(opponent: Opponent) -> None:
@@ -78,14 +89,22 @@ def test_every_setting_of_the_search_is_told_and_obeyed(opponent: Opponent) -> N
 
 @pytest.mark.parametrize("c_visit", [10.0, 50.0])
 def test_files_that_do_not_tell_settings_are_replayed_with_those_that_were(opponent: Opponent, c_visit: float) -> None:
-    told = saved_game(opponent, 0.0, replace(USUAL, c_visit=c_visit))
+    told = saved_game(opponent, 0.0, replace(USUAL, c_visit=c_visit, c_puct=0.0))
     for color in ("White", "Black"):
         del told.headers[f"{color}Settings"]
     done = replay_game(told, opponent)
     assert (done.moves, done.differences) == (24, ())
     for color in ("White", "Black"):
-        told.headers[f"{color}Settings"] = write_settings(replace(USUAL, c_visit=60.0 - c_visit))
+        told.headers[f"{color}Settings"] = write_settings(replace(USUAL, c_visit=60.0 - c_visit, c_puct=0.0))
     assert replay_game(told, opponent).differences != ()
+
+
+def test_files_from_before_puct_are_replayed_without_it(opponent: Opponent) -> None:
+    game = saved_game(opponent, 0.0, replace(USUAL, c_puct=0.0))
+    for color in ("White", "Black"):
+        assert " c_puct=0 " in game.headers[f"{color}Settings"]
+        game.headers[f"{color}Settings"] = game.headers[f"{color}Settings"].replace(" c_puct=0 ", " ")
+    assert replay_game(game, opponent).differences == ()
 
 
 def test_untold_settings_that_cannot_be_known_are_refused(opponent: Opponent) -> None:

@@ -5,19 +5,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.search.selection import Scaling, best_root_edge, descend, transform
 from agent.search.settings import visit_schedule
 from agent.search.tree import (
     EDGE,
     NODE,
-    Scaling,
     attach,
     back_up,
-    best_root_edge,
     clear_node,
-    descend,
     expand,
     settle,
-    transform,
 )
 
 MCTX = Scaling(50.0, 0.1, True)
@@ -50,9 +47,32 @@ class Found(NamedTuple):
     """Over the root's network value and all simulations."""
 
 
+class Grown(NamedTuple):
+    """A tree after its simulations."""
+
+    nodes: NDArray[np.void]
+    edges: NDArray[np.void]
+    states: list[int]
+    """Of each node."""
+
+
 def search(
     game: Game, root: int, simulations: int, considered: int, noise: NDArray[np.float32], scaling: Scaling = MCTX
 ) -> Found:
+    grown = grow(game, root, simulations, considered, noise, scaling)
+    return _found(game, root, grown.nodes, grown.edges, scaling)
+
+
+def grow(
+    game: Game,
+    root: int,
+    simulations: int,
+    considered: int,
+    noise: NDArray[np.float32],
+    scaling: Scaling,
+    temperature: float = 1.0,
+) -> Grown:
+    """`temperature` is that of the priors below the root."""
     nodes = np.empty(simulations + 1, NODE)
     edges = np.empty((simulations + 1) * game.logits.shape[1], EDGE)
     path = np.empty((simulations + 2, 2), np.int32)
@@ -64,7 +84,8 @@ def search(
         state = states[node]
         count = int(game.legal[state])
         actions, logits = np.arange(count, dtype=np.uint16), game.logits[state].copy()
-        assert expand(nodes, edges, node, used, actions, logits, count, float(game.values[state]), noise)
+        warmth = temperature if node else 1.0
+        assert expand(nodes, edges, node, used, actions, logits, count, float(game.values[state]), noise, warmth)
         return count
 
     clear_node(nodes, 0, np.uint64(0))
@@ -84,7 +105,7 @@ def search(
             else:
                 used += add(node, nothing)
         back_up(edges, path, depth, float(nodes[node]["value"]))
-    return _found(game, root, nodes, edges, scaling)
+    return Grown(nodes, edges, states)
 
 
 def _found(game: Game, root: int, nodes: NDArray[np.void], edges: NDArray[np.void], scaling: Scaling) -> Found:

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from agent.search.selection import Scaling
 from agent.search.settings import visit_schedule
-from agent.search.tree import Scaling
 from tests.agent.search.abstract import Game, search
 
 GOLDEN = np.load(Path(__file__).parents[2] / "data" / "search" / "golden.npz", allow_pickle=False)

@@ -1,0 +1,136 @@
+"""PUCT below the root: against the formula in float64 and plain Python, and on trees whose values are known."""
+
+import math
+from dataclasses import dataclass, field
+
+import chess
+import numpy as np
+import pytest
+
+from agent.rules import Games
+from agent.search import GumbelSearch, SearchSettings, material_evaluator, playing
+from agent.search.selection import Scaling
+from tests.agent.search.abstract import Game, grow, search
+from tests.agent.search.test_golden import take_away
+
+PUCT = Scaling(10.0, 0.1, True, 1.5)
+
+
+@dataclass
+class Place:
+    """A node of the reference."""
+
+    state: int
+    value: float
+    priors: list[float]
+    exact: bool
+    visits: list[int] = field(default_factory=list)
+    totals: list[float] = field(default_factory=list)
+    children: dict[int, "Place"] = field(default_factory=dict)
+
+
+def place(game: Game, state: int, temperature: float) -> Place:
+    count = int(game.legal[state])
+    weights = np.exp(game.logits[state, :count].astype(np.float64) / temperature)
+    priors = (weights / weights.sum()).tolist()
+    return Place(state, float(game.values[state]), priors, bool(game.terminal[state]), [0] * count, [0.0] * count)
+
+
+def choose(node: Place, c_puct: float) -> int:
+    """The formula, over all moves at once."""
+    total = sum(node.visits)
+    mean = (node.value + sum(node.totals)) / (1 + total)
+    weight = c_puct * math.sqrt(total)
+    scores = [
+        (all_ / n if n else mean) + weight * prior / (1 + n)
+        for prior, n, all_ in zip(node.priors, node.visits, node.totals, strict=True)
+    ]
+    if total == 0:
+        scores = node.priors
+    return int(np.argmax(scores))
+
+
+def simulate(game: Game, node: Place, c_puct: float, temperature: float, only: int | None = None) -> float:
+    """One simulation below `node`; its value for the side to move there."""
+    if node.exact:
+        return node.value
+    move = choose(node, c_puct) if only is None else only
+    if move in node.children:
+        value = -simulate(game, node.children[move], c_puct, temperature)
+    else:
+        node.children[move] = place(game, int(game.next[node.state, move]), temperature)
+        value = -node.children[move].value
+    node.visits[move] += 1
+    node.totals[move] += value
+    return value
+
+
+def random_game(rng: np.random.Generator, states: int = 400, actions: int = 6) -> Game:
+    """States that lead to later ones, the last tenth of them terminal."""
+    nexts = np.minimum(np.arange(states)[:, None] + rng.integers(1, 40, (states, actions)), states - 1)
+    terminal = np.arange(states) >= states * 9 // 10
+    values = np.where(terminal, rng.choice([-1.0, 0.0, 1.0], states), rng.uniform(-0.5, 0.5, states))
+    logits = rng.normal(0, 1.5, (states, actions)).astype(np.float32)
+    return Game(nexts, logits, values.astype(np.float32), terminal, rng.integers(2, actions + 1, states))
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("temperature", [1.0, 1.4])
+def test_visits_are_those_of_the_formula(seed: int, temperature: float) -> None:
+    game = random_game(np.random.default_rng(seed))
+    # One move considered: all below it is PUCT's.
+    grown = grow(game, 0, 600, 1, np.zeros(6, np.float32), PUCT, temperature)
+    root = place(game, 0, 1.0)
+    first = int(np.argmax(root.priors))
+    for _ in range(600):
+        simulate(game, root, PUCT.c_puct, temperature, only=first)
+
+    def same(number: int, node: Place) -> int:
+        record = grown.nodes[number]
+        assert grown.states[number] == node.state
+        edges = grown.edges[int(record["first"]) : int(record["first"]) + int(record["count"])]
+        order = np.argsort(edges["action"])
+        assert edges["visits"][order].tolist() == ([] if node.exact else node.visits)
+        return 1 + sum(same(int(edge["child"]), node.children[int(edge["action"])]) for edge in edges if edge["visits"])
+
+    assert same(0, root) == len(grown.states) > 400
+
+
+@pytest.mark.parametrize("sticks", range(1, 12))
+def test_take_away_is_solved(sticks: int) -> None:
+    found = search(take_away(sticks), sticks, 3000, 16, np.zeros(3, np.float32), PUCT)
+    if sticks % 4:
+        assert found.action == sticks % 4 - 1
+        assert found.value > 0.4
+    else:
+        assert found.value < -0.5
+
+
+def test_an_answer_that_first_looked_bad_is_found() -> None:
+    """The reply's first value misleads: what it leads to is lost. Only who goes on exploring sees it."""
+    # 0 -> 1 -> {2: looks good for who moves at 1, 3: looks bad, but leads to 4, which is lost for who moves there}
+    game = Game(
+        next=np.array([[1, 1], [2, 3], [5, 5], [4, 4], [4, 4], [5, 5]]),
+        logits=np.array([[0, 0], [1, -1], [0, 0], [0, 0], [0, 0], [0, 0]], np.float32),
+        values=np.array([0, 0, -0.1, 0.9, 1.0, 0.1], np.float32),
+        terminal=np.array([False, False, False, False, True, True]),
+        legal=np.array([1, 2, 1, 1, 0, 0]),
+    )
+    values = {
+        scaling: search(game, 0, 20_000, 16, np.zeros(1, np.float32), scaling).value
+        for scaling in (PUCT, Scaling(10.0, 0.1, True))
+    }
+    assert values[PUCT] < -0.8
+    assert values[Scaling(10.0, 0.1, True)] > -0.2
+
+
+def test_the_agent_plays_with_it_and_self_play_does_not() -> None:
+    assert playing().c_puct > 0
+    assert SearchSettings().c_puct == 0
+    games = Games.from_boards([chess.Board()])
+    with_it, without = (
+        GumbelSearch(SearchSettings(simulations=500, gumbel_scale=0.0, c_puct=c_puct), material_evaluator()).run(games)
+        for c_puct in (1.5, 0.0)
+    )
+    assert with_it.visits.sum() == without.visits.sum() == 500
+    assert (with_it.values != without.values).all()
