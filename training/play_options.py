@@ -6,6 +6,7 @@ from agent.engine.thinker import Thinker
 from agent.engine.timed import TimedPlayer
 from agent.evaluators import for_search, make_evaluator
 from agent.player import Player, PolicyPlayer, make_player
+from agent.search import playing
 from agent.weights import Weights, load_weights
 from training.learner import resolve_device
 from training.opponents import ENGINE_SECONDS, make_opponent
@@ -28,12 +29,12 @@ class PlayOptions:
     @property
     def by_simulations(self) -> str:
         """The agent's way of choosing moves where no time is given, in words."""
-        return f"{self.simulations} simulations"
+        return f"{self.simulations} simulations{_search()}"
 
     @property
     def how(self) -> str:
         """The agent's way of choosing moves, in words: results of one way make one scale."""
-        return self.by_simulations if self.seconds is None else f"{self.seconds:g} s a move"
+        return self.by_simulations if self.seconds is None else f"{self.seconds:g} s a move{_search()}"
 
     def player(self, weights: Weights) -> Player:
         """The agent with these weights."""
@@ -58,3 +59,8 @@ class PlayOptions:
             side_by_side=self.side_by_side,
             of_weights=lambda path: self.player(load_weights(path)),
         )
+
+
+def _search() -> str:
+    """Tells results of this search from those of an earlier one."""
+    return f", c_puct {playing().c_puct:g}"

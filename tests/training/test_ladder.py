@@ -15,6 +15,7 @@ import zeromass
 from agent.errors import InputError
 from agent.networks import make_network
 from agent.player import Player
+from agent.search import SearchSettings, playing
 from agent.sparse_architecture import SparseArchitecture
 from agent.weights import save_weights
 from training.conversion import Conversion, conversions
@@ -23,6 +24,7 @@ from training.ladder.entrants import evenly, find_snapshots, schedule
 from training.ladder.results import PairResult, Results
 from training.ladder.standings import Standings, standings_of
 from training.match import Points
+from training.play_options import PlayOptions
 from training.snapshots import snapshot_path
 from training.watching.ladder_picture import picture_of_ladder, ticks
 from training.watching.ladder_table import read_ladder
@@ -286,3 +288,14 @@ def test_mistakes_are_one_sentence(run: Path, capsys: pytest.CaptureFixture[str]
     (run / "ladder.json").write_text(json.dumps({"pairs": [wrong], "snapshots": {}, "conversions": []}))
     with pytest.raises(InputError, match="games that do not add up"):
         Results.read(run)
+
+
+def test_another_search_makes_another_scale(monkeypatch: pytest.MonkeyPatch) -> None:
+    options = PlayOptions(64), PlayOptions(64, seconds=0.1)
+    now = [(one.how, one.by_simulations) for one in options]
+    assert now[0][0] == now[0][1] == now[1][1] == f"64 simulations, c_puct {playing().c_puct:g}"
+    assert now[1][0] == f"0.1 s a move, c_puct {playing().c_puct:g}"
+    monkeypatch.setattr("training.play_options.playing", lambda: SearchSettings(c_puct=0.0))
+    assert not {words for both in now for words in both} & {
+        words for one in options for words in (one.how, one.by_simulations)
+    }
