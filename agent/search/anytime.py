@@ -23,15 +23,7 @@ from agent.search.leaf import MATES_NEXT, make_leaf
 from agent.search.mates import mating_move
 from agent.search.noise import gumbel_noise
 from agent.search.selection import Scaling, interior_edge, transform
-from agent.search.tree import (
-    EDGE,
-    NODE,
-    Edges,
-    Nodes,
-    back_up,
-    clear_node,
-    expand,
-)
+from agent.search.tree import EDGE, NODE, Edges, Nodes, back_up, clear_node, expand
 from agent.search.walk import DEPTH, EDGES, NODES, SIMULATIONS, Knobs, Room, Tree
 from agent.vocabulary import MAX_LEGAL
 

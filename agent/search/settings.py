@@ -58,8 +58,8 @@ def playing(simulations: int = 16) -> SearchSettings:
     """How the agent plays for points: without noise, values weigh less against the prior until visits back them, and
     large trees go on exploring.
 
-    `c_visit` 10 won two thirds of the points against the paper's 50 at 1,000 simulations, PUCT below the root three
-    quarters against the paper's rule at 10,000 (docs/log.md).
+    `c_visit` 10 won two thirds of the points against the paper's 50 at 1,000 simulations, PUCT below the root nine
+    tenths against the paper's rule at 10,000 (docs/log.md).
     """
     return SearchSettings(simulations=simulations, c_visit=10.0, c_puct=1.2, policy_temperature=1.4, gumbel_scale=0.0)
 

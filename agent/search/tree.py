@@ -1,4 +1,4 @@
-"""A search tree as flat arrays: expanding nodes, walking down, backing values up. No chess in here.
+"""A search tree as flat arrays: expanding nodes, backing values up. No chess in here.
 
 A tree is three arrays, N nodes and E edges at most, with node 0 the root:
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from agent.errors import InputError
+from training.run import actor_settings_of
 from training.settings import CONFIGS, Settings, known_keys, load_settings
 
 
@@ -64,3 +65,12 @@ def test_missing_and_broken_files(tmp_path: Path) -> None:
     path.write_text("- 1\n- 2\n")
     with pytest.raises(InputError):
         load_settings(path)
+
+
+def test_actors_search_as_the_settings_say() -> None:
+    names = ("simulations", "considered", "c_visit", "c_scale", "c_puct", "gumbel_scale")
+    told = dict(zip(names, (7, 5, 20.0, 0.3, 2.5, 0.75), strict=True))
+    settings = load_settings("cpu", [f"selfplay.{name}={value}" for name, value in told.items()])
+    search = actor_settings_of(settings).generator.search
+    assert search is not None
+    assert {name: getattr(search, name) for name in names} == told

@@ -6,11 +6,14 @@ from dataclasses import dataclass, field
 import chess
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from agent.rules import Games
-from agent.search import GumbelSearch, SearchSettings, material_evaluator, playing
+from agent.search import GumbelSearch, LeafValues, SearchSettings, material_evaluator, playing
 from agent.search.selection import Scaling
+from agent.search.sliced import Halving, SlicedSearch
 from tests.agent.search.abstract import Game, grow, search
+from tests.agent.search.evaluators import MaterialLeaves
 from tests.agent.search.test_golden import take_away
 
 PUCT = Scaling(10.0, 0.1, True, 1.5)
@@ -134,3 +137,40 @@ def test_the_agent_plays_with_it_and_self_play_does_not() -> None:
     )
     assert with_it.visits.sum() == without.visits.sum() == 500
     assert (with_it.values != without.values).all()
+
+
+class Opinionated(MaterialLeaves):
+    """Prefers moves of high number; after the first answer, the root's, at `temperature`."""
+
+    def __init__(self, temperature: float = 1.0) -> None:
+        super().__init__()
+        self.temperature = temperature
+
+    def evaluate_leaves(
+        self, positions: NDArray[np.uint64], moves: NDArray[np.uint16], counts: NDArray[np.int32]
+    ) -> LeafValues:
+        found = super().evaluate_leaves(positions, moves, counts)
+        warmth = self.temperature if len(self.batches) > 1 else 1.0
+        logits = moves[:, : found.log_probs.shape[1]].astype(np.float32) / np.float32(200 * warmth)
+        return LeafValues(logits, found.values)
+
+
+@pytest.mark.parametrize("c_puct", [0.0, 1.2])
+def test_the_temperature_is_that_of_every_policy_below_the_root(c_puct: float) -> None:
+    """Told to the search, or to a network that answers so: the same, in one piece and in slices."""
+    games = Games.from_boards([chess.Board("r1bqkbnr/pppp1ppp/2n5/4p3/2B1P3/5N2/PPPP1PPP/RNBQK2R b KQkq - 3 3")])
+    plain = SearchSettings(simulations=200, gumbel_scale=0.0, c_puct=c_puct)
+    warm = SearchSettings(simulations=200, gumbel_scale=0.0, c_puct=c_puct, policy_temperature=2.0)
+    told = GumbelSearch(warm, Opinionated()).run(games)
+    answered = GumbelSearch(plain, Opinionated(2.0)).run(games)
+    neither = GumbelSearch(plain, Opinionated()).run(games)
+    assert told.visits.tolist() == answered.visits.tolist()
+    np.testing.assert_allclose(told.values, answered.values, atol=1e-6)
+    assert abs(told.values[0] - neither.values[0]) > 1e-4
+    sliced = SlicedSearch(Opinionated(), warm, megabytes=8)
+    sliced.begin(games)
+    halving = Halving(min(16, sliced.moves), 200)
+    while sliced.simulations < 200:
+        sliced.run(halving.take(200 - sliced.simulations))
+    looked = sorted(sliced.look())
+    assert [move.visits for move in looked] == told.visits.tolist()

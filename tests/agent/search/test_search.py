@@ -211,6 +211,9 @@ def test_what_callers_may_not_ask() -> None:
         {"simulations": 10**7},
         {"considered": 0},
         {"c_scale": np.nan},
+        {"c_puct": -1.0},
+        {"policy_temperature": 0.0},
+        {"policy_temperature": np.nan},
         {"gumbel_scale": -1.0},
     ):
         with pytest.raises(ValueError, match=next(iter(settings))):

@@ -38,8 +38,9 @@ def test_halving_in_slices_is_the_table(considered: int, simulations: int) -> No
 
 @pytest.mark.parametrize("fen", FENS)
 @pytest.mark.parametrize("scale", [0.0, 1.0])
-def test_first_round_is_gumbel_search(fen: str, scale: float) -> None:
-    settings = SearchSettings(simulations=200, gumbel_scale=scale)
+@pytest.mark.parametrize("c_puct", [0.0, 1.2])
+def test_first_round_is_gumbel_search(fen: str, scale: float, c_puct: float) -> None:
+    settings = SearchSettings(simulations=200, gumbel_scale=scale, c_puct=c_puct)
     games = Games.from_boards([chess.Board(fen)])
     wanted = GumbelSearch(settings, material_evaluator()).run(games, [5], seed=3)
     search = SlicedSearch(material_evaluator(), settings, megabytes=8)
