@@ -174,3 +174,4 @@ def test_the_temperature_is_that_of_every_policy_below_the_root(c_puct: float) -
         sliced.run(halving.take(200 - sliced.simulations))
     looked = sorted(sliced.look())
     assert [move.visits for move in looked] == told.visits.tolist()
+    assert sum(move.policy * move.value for move in looked) == pytest.approx(told.values[0], abs=1e-6)
