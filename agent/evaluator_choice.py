@@ -5,7 +5,7 @@
 | `eager` | torch as it comes; bfloat16 autocast on CUDA | everywhere |
 | `channels_last` | the same with a square's channels together in memory | CPU |
 | `packed` | oneDNN on packed weights, compiled loops between, float32 | CPU with oneDNN |
-| `bfloat16` | the same in bfloat16 | CPU with oneDNN; fast with AMX or AVX-512 BF16 |
+| `bfloat16` | the same in bfloat16 | CPU with oneDNN and AVX-512; fast with AMX or AVX-512 BF16 |
 | `graphs` | bfloat16 in CUDA graphs with pinned staging | CUDA |
 
 A position's result must not depend on the positions beside it, or one seed would not play the same games
@@ -38,7 +38,7 @@ from agent.compilation import base_folder, cache_folder, locked
 from agent.errors import InputError
 from agent.evaluator import ChannelsLastEvaluator, Evaluator
 from agent.evaluator_cuda import GraphEvaluator
-from agent.evaluator_packed import PackedEvaluator, packed_available
+from agent.evaluator_packed import PackedEvaluator, packed_dtypes
 from agent.files import write_atomic
 from agent.network import Network
 
@@ -126,8 +126,10 @@ def _makers(device: torch.device) -> dict[str, Callable[[Network], Evaluator]]:
         "eager": lambda net: Evaluator(net, device),
         "channels_last": ChannelsLastEvaluator,
     }
-    if device.type == "cpu" and packed_available():
+    dtypes = packed_dtypes()
+    if torch.float32 in dtypes:
         makers["packed"] = PackedEvaluator
+    if torch.bfloat16 in dtypes:
         makers["bfloat16"] = lambda net: PackedEvaluator(net, dtype=torch.bfloat16)
     return makers
 

@@ -28,9 +28,12 @@ from agent.sparse_vectors import PRODUCT_LANES, aligned
 from agent.vocabulary import SIZE
 
 
-def packed_available() -> bool:
-    """Whether this torch has oneDNN's convolutions on packed weights."""
-    return torch._C._has_mkldnn and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
+def packed_dtypes() -> tuple[torch.dtype, ...]:
+    """What oneDNN can convolve with packed weights here: nothing, float32, or bfloat16 too (on x86 from AVX-512 on)."""
+    if not (torch._C._has_mkldnn and hasattr(torch.ops.mkldnn, "_convolution_pointwise")):
+        return ()
+    bfloat16 = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return (torch.float32, torch.bfloat16) if bfloat16 else (torch.float32,)
 
 
 class _Convolution:
@@ -69,12 +72,12 @@ class PackedEvaluator(Evaluator):
         batch_size: the most positions given to the network at once.
 
     Raises:
-        RuntimeError: this torch has no oneDNN; see `packed_available`.
+        RuntimeError: this torch or processor cannot; see `packed_dtypes`.
     """
 
     def __init__(self, network: Network, *, dtype: torch.dtype = torch.float32, batch_size: int = 256) -> None:
-        if not packed_available():
-            raise RuntimeError("packed convolutions need a torch with oneDNN; use another inference.runtime")
+        if dtype not in packed_dtypes():
+            raise RuntimeError(f"no packed convolutions in {dtype} here; use another inference.runtime")
         super().__init__(network, "cpu", batch_size)
         self.reads_planes = False
         self.least_batch = 1
@@ -182,12 +185,12 @@ def _copied(tensor: Tensor) -> NDArray[np.float32]:
 
 @on_warm_up
 def _exercise() -> None:
-    if packed_available():
+    if dtypes := packed_dtypes():
         positions = start(1)
         moves, counts = legal_moves(positions)
         with torch.random.fork_rng(devices=[]):  # whoever seeded the generator shall not notice
             network = Network(Architecture(1, 8))
-        for dtype in (torch.float32, torch.bfloat16):
+        for dtype in dtypes:
             evaluator = PackedEvaluator(network, dtype=dtype, batch_size=1)
             evaluator.evaluate(positions)
             evaluator.evaluate_legal(positions, moves, counts)

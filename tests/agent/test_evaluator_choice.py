@@ -4,6 +4,7 @@ import copy
 import json
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -11,18 +12,19 @@ import torch
 from numpy.typing import NDArray
 
 from agent import evaluator_choice as choice
-from agent import rules
+from agent import evaluator_packed, rules
 from agent.errors import InputError
 from agent.evaluator import ChannelsLastEvaluator, Evaluator, LegalEvaluation
 from agent.evaluator_choice import Figures, choose, make_runtime, measured
-from agent.evaluator_packed import PackedEvaluator, packed_available
+from agent.evaluator_packed import PackedEvaluator, packed_dtypes
 from agent.evaluators import make_evaluator
 from agent.network import Architecture, Network
 from agent.rules import Games
 from agent.search import GumbelSearch, SearchSettings
 
 CPU = torch.device("cpu")
-HERE = ["eager", "channels_last", *(["packed", "bfloat16"] if packed_available() else [])]
+PACKED = {torch.float32: "packed", torch.bfloat16: "bfloat16"}
+HERE = ["eager", "channels_last", *(PACKED[dtype] for dtype in packed_dtypes())]
 
 
 @pytest.fixture(autouse=True)
@@ -125,11 +127,26 @@ def test_a_cache_that_cannot_be_written_is_no_obstacle(monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("reduced", [False, True])
 def test_auto_takes_what_was_fastest(reduced: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = figures(eager=1.0, channels_last=3.0, bfloat16=4.0 if packed_available() else 2.0)
+    found = figures(eager=1.0, channels_last=3.0, bfloat16=4.0 if "bfloat16" in HERE else 2.0)
     monkeypatch.setattr(choice, "_measure", lambda *_: found)
     evaluator = make_evaluator(network(), reduced=reduced)
-    wanted = PackedEvaluator if reduced and packed_available() else ChannelsLastEvaluator
+    wanted = PackedEvaluator if reduced and "bfloat16" in HERE else ChannelsLastEvaluator
     assert type(evaluator) is wanted
+
+
+@pytest.mark.parametrize("dtypes", [(), (torch.float32,), (torch.float32, torch.bfloat16)], ids=len)
+def test_runtimes_are_those_of_the_processor(dtypes: tuple[torch.dtype, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before AVX-512 torch refuses bfloat16 with an error: nothing may ask it to."""
+    recorded = Mock()
+    monkeypatch.setattr(evaluator_packed, "PackedEvaluator", recorded)
+    for module in (choice, evaluator_packed):
+        monkeypatch.setattr(module, "packed_dtypes", lambda: dtypes)
+    evaluator_packed._exercise()
+    assert [call.kwargs["dtype"] for call in recorded.call_args_list] == list(dtypes)
+    assert list(choice._makers(CPU)) == ["eager", "channels_last", *(PACKED[dtype] for dtype in dtypes)]
+    for dtype in PACKED.keys() - dtypes:
+        with pytest.raises(RuntimeError, match=f"no packed convolutions in {dtype} here"):
+            PackedEvaluator(network(), dtype=dtype)
 
 
 def test_names_that_do_not_exist_or_run_here_are_refused() -> None:
