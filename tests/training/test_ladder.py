@@ -27,7 +27,7 @@ from training.match import Points
 from training.play_options import PlayOptions
 from training.snapshots import snapshot_path
 from training.watching.ladder_picture import picture_of_ladder, ticks
-from training.watching.ladder_table import read_ladder
+from training.watching.ladder_table import Rung, read_ladder
 
 Play = Callable[..., Points]
 
@@ -216,7 +216,7 @@ def test_only_games_of_one_way_make_a_scale_and_strangers_are_left_out() -> None
 def picture(standings: Standings | None, folder: Path) -> ET.Element:
     assert standings is not None
     (folder / "ladder.json").write_text(json.dumps(standings.to_json()))
-    svg = picture_of_ladder(read_ladder(folder), "a < b & c")
+    svg = picture_of_ladder({"run": read_ladder(folder)}, "a < b & c")
     assert "http" not in re.sub(r"http://www.w3.org/(2000/svg|1999/xlink)", "", svg)
     return ET.fromstring(svg)
 
@@ -234,6 +234,21 @@ def test_the_picture_shows_time_to_the_right_and_elo_upwards(tmp_path: Path) -> 
     words = [text.text or "" for text in root.findall(f"{space}text")]
     assert "a < b & c" in words
     assert "random 0" in words
+
+
+def test_several_ladders_share_a_picture_and_each_has_its_colour() -> None:
+    given = Rung("stockfish:1350", 1350, 1350, 1350, 40, None)
+    runs = {"one": [Rung("a", 900, 800, 1000, 40, 1.0), given], "two": [Rung("b", 1000, 900, 1100, 40, 2.0), given]}
+    root = ET.fromstring(picture_of_ladder(runs))
+    space = "{http://www.w3.org/2000/svg}"
+    first, second = root.findall(f"{space}circle")
+    assert float(first.attrib["cx"]) < float(second.attrib["cx"])
+    names = {text.text: text.attrib["fill"] for text in root.findall(f"{space}text")}
+    assert (names["one"], names["two"]) == (first.attrib["fill"], second.attrib["fill"])
+    assert names["one"] != names["two"]
+    assert len(root.findall(f"{space}line[@stroke-dasharray]")) == 1
+    alone = ET.fromstring(picture_of_ladder({"one": runs["one"]}))
+    assert "one" not in [text.text for text in alone.findall(f"{space}text")]
 
 
 @pytest.mark.parametrize(("low", "high"), [(-20, 1300), (0, 1.7), (-1500, -1400), (0, 480)])

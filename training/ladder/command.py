@@ -179,6 +179,7 @@ def _report(folder: Path, results: Results, options: LadderOptions, as_json: boo
     display.say(f"{standings.scale}.")
     for name in standings.left_out:
         display.say(f"left out {name}: no game connects it with the scale")
-    picture = picture_of_ladder(read_ladder(folder), f"Ladder of {folder.name}", f"{standings.how}; {standings.scale}")
+    rungs = {folder.name: read_ladder(folder)}
+    picture = picture_of_ladder(rungs, f"Ladder of {folder.name}", f"{standings.how}; {standings.scale}")
     write_atomic(folder / PLOT, picture.encode())
     display.say(f"kept in {results.path}, drawn in {folder / PLOT}")

@@ -79,7 +79,7 @@ class Album:
             yield "games/prior", prior_picture.picture_of_priors(priors, chosen, self._searched), prior_picture.SIZE
         rungs = ladder_table.read_ladder(self._folder)
         if rungs:
-            yield "evaluation/ladder", ladder_picture.picture_of_ladder(rungs), ladder_picture.SIZE
+            yield "evaluation/ladder", ladder_picture.picture_of_ladder({"": rungs}), ladder_picture.SIZE
 
 
 def _priors(record: GameRecord, policy: game_picture.Policy) -> NDArray[np.float32]:

@@ -111,7 +111,7 @@ def _ladder(rungs: list[Rung]) -> str:
     )
     head = "<tr><th>player</th><th>Elo</th><th>95 % interval</th><th>games</th><th>minutes trained</th></tr>"
     return (
-        f'<h2>Ladder</h2><figure class="paper">{picture_of_ladder(rungs)}</figure>'
+        f'<h2>Ladder</h2><figure class="paper">{picture_of_ladder({"": rungs})}</figure>'
         f'<div class="wide"><table>{head}{rows}</table></div>'
     )
 

@@ -189,10 +189,12 @@ def test_every_picture_is_valid_svg_that_renders() -> None:
         picture_of_heat(games.glimpses),
         picture_of_calibration(values, scores, 26),
         picture_of_priors(np.array([0.5, 1.0]), np.array([0.0, 0.3]), searched=True),
-        picture_of_ladder(rungs),
-        picture_of_ladder(rungs[1:2]),
-        picture_of_ladder(rungs[:1]),
-        picture_of_ladder([Rung("all won", 800, 300, math.inf, 10, 1.0), Rung("all lost", 0, -math.inf, 90, 10, None)]),
+        picture_of_ladder({"": rungs}),
+        picture_of_ladder({"": rungs[1:2]}),
+        picture_of_ladder({"": rungs[:1]}),
+        picture_of_ladder(
+            {"": [Rung("all won", 800, 300, math.inf, 10, 1.0), Rung("all lost", 0, -math.inf, 90, 10, None)]}
+        ),
     ]
     for svg in pictures:
         assert "nan" not in re.sub(r">[^<]*<", "><", svg), svg[:300]

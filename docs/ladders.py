@@ -1,0 +1,67 @@
+"""Elo over minutes of several runs, for docs/learning.md: `python docs/ladders.py OUT.svg NAME=FOLDER...`.
+
+FOLDER holds the `ladder.json` that `zeromass ladder` wrote there. All games make one scale. Draws OUT.svg, prints
+a table in Markdown.
+"""
+
+import sys
+from pathlib import Path
+
+from training.ladder.results import Results
+from training.ladder.standings import Standing, standings_of
+from training.watching.ladder_picture import picture_of_ladder
+from training.watching.ladder_table import Rung
+
+
+def merged(folders: dict[str, Path]) -> Results:
+    """The games of all ladders; snapshots are called by their run too."""
+    joined = Results(Path())
+    for name, folder in folders.items():
+        found = Results.read(folder)
+        joined.pairs += found.pairs
+        joined.conversions += found.conversions
+        joined.snapshots |= {key: {**row, "name": f"{name}, {row['name']}"} for key, row in found.snapshots.items()}
+    return joined
+
+
+def rung(row: Standing) -> Rung:
+    """For the picture."""
+    return Rung(row.player, row.elo, row.elo_low, row.elo_high, row.games, row.minutes)
+
+
+def main(out: Path, folders: dict[str, Path]) -> None:
+    """Draw and print.
+
+    Raises:
+        SystemExit: nothing was played, or not all in one way.
+    """
+    joined = merged(folders)
+    ways = {pair.how for pair in joined.pairs if pair.games}
+    if len(ways) != 1:
+        raise SystemExit(f"the ladders have games played in {len(ways)} ways {sorted(ways)}: choose ladders of one way")
+    how = ways.pop()
+    shown = {row["how"] for row in joined.conversions}
+    standings = standings_of(joined, how, shown.pop() if len(shown) == 1 else "")
+    assert standings is not None  # there are games
+    rows = {name: [row for row in standings.rows if row.player.startswith(f"{name}, ")] for name in folders}
+    others = [row for row in standings.rows if row.minutes is None]
+    title = f"{how}; {standings.scale}"
+    ladders = {name: [rung(row) for row in (*of_run, *others)] for name, of_run in rows.items()}
+    out.write_text(picture_of_ladder(ladders, "Elo over minutes of training", title))
+    print(f"{title}.\n\n| run | minutes | Elo (95 %) | score | KQ, KR, KBB mated |\n|---|---|---|---|---|")
+    for name, of_run in rows.items():
+        for row in sorted(of_run, key=lambda row: row.minutes or 0.0):
+            ends = ", ".join(f"{100 * share:.0f} %" for share in row.conversion.get("king", {}).values())
+            print(f"| {name} | {row.minutes or 0:.0f} | {cells(row)} | {ends} |")
+    for row in others:
+        print(f"| {row.player} | | {cells(row)} | |")
+
+
+def cells(row: Standing) -> str:
+    """Elo with its interval, and the share of all points."""
+    interval = "given" if row.given else f"{row.elo_low:.0f} to {row.elo_high:.0f}"
+    return f"{row.elo:.0f} ({interval}) | {100 * row.score:.1f} % of {row.games}"
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), {name: Path(folder) for name, _, folder in (one.partition("=") for one in sys.argv[2:])})
