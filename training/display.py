@@ -41,7 +41,15 @@ class Display:
         """A bar over `total` things; the function given adds to it."""
         if not self.console.is_terminal:
             self.say(f"{title} ...")
-            yield lambda done: None
+            self._last_line, ended = time.monotonic(), 0
+
+            def advance(more: int) -> None:
+                nonlocal ended
+                ended += more
+                if self._line_is_due():
+                    self.say(f"{ended}/{total}")
+
+            yield advance
             return
         with self._bar("{task.completed}/{task.total}") as bar:
             task = bar.add_task(title, total=total, note="")
@@ -65,8 +73,7 @@ class Display:
         """Show where the run is."""
         if self._progress is not None:
             self._progress.update(self._progress.task_ids[0], completed=progress.done, note=progress.note())
-        elif not self.console.is_terminal and time.monotonic() - self._last_line > PLAIN_SECONDS:
-            self._last_line = time.monotonic()
+        elif not self.console.is_terminal and self._line_is_due():
             self.say(f"{100 * progress.done:3.0f} %  {progress.note()}")
 
     def summary(self, summary: "Summary") -> None:
@@ -90,6 +97,13 @@ class Display:
         table.add_row("play against it", f"zeromass play --run {summary.folder}")
         title = f"{name}: stopped, checkpoint saved" if summary.stopped else f"{name}: done"
         self.console.print(Panel(table, title=title, expand=False))
+
+    def _line_is_due(self) -> bool:
+        now = time.monotonic()
+        if now - self._last_line <= PLAIN_SECONDS:
+            return False
+        self._last_line = now
+        return True
 
     def _bar(self, note: str) -> Progress:
         return Progress(

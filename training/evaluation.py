@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,13 @@ from agent.search import playing
 from agent.weights import Weights
 from training.conversion import Conversion, conversions
 from training.display import Display
-from training.match import MatchResult, book_plies, play_match
+from training.match import MatchResult, book_plies, play_match, result_of
 from training.match_pgn import MatchRecorder
 from training.opponents import anchor_of
 from training.play_options import PlayOptions
 from training.sequential import play_sequential_match
 from training.sprt import read_sprt
-from training.tables import Seats
+from training.tables import MatchInterrupt, Seats
 
 
 def evaluate_command(
@@ -36,7 +36,7 @@ def evaluate_command(
     pgn: Path | None = None,
     sprt: str | None = None,
 ) -> int:
-    """What `zeromass evaluate` does; the exit code.
+    """What `zeromass evaluate` does; the exit code: 0, or 130 when Ctrl-C ended a match at tables early.
 
     Args:
         weights: a weights file, or
@@ -65,26 +65,35 @@ def evaluate_command(
         recorder = None if pgn is None else MatchRecorder(games, player.name, opponent, source, book_plies)
         most = games if test is None else games - games % 2
         advance = stack.enter_context(display.counting(f"{most} games against {opponent}", most))
-        if test is None:
-            result = play_match(
-                player, other, games=games, seed=seed, opening_plies=None, progress=advance, record=recorder
-            )
-            told, row = [result.sentence()], result.to_json()
-        else:
-            sequential = play_sequential_match(
-                player,
-                other,
-                sprt=test,
-                games=games,
-                seed=seed,
-                side_by_side=options.side_by_side,
-                progress=advance,
-                record=recorder,
-            )
-            result, row = sequential.match, sequential.to_json()
-            told = [result.sentence(), test.sentence(sequential.pairs)]
+        finished: Container[int] | None = None
+        try:
+            if test is None:
+                result = play_match(
+                    player, other, games=games, seed=seed, opening_plies=None, progress=advance, record=recorder
+                )
+                told, row = [result.sentence()], result.to_json()
+            else:
+                sequential = play_sequential_match(
+                    player,
+                    other,
+                    sprt=test,
+                    games=games,
+                    seed=seed,
+                    side_by_side=options.side_by_side,
+                    progress=advance,
+                    record=recorder,
+                )
+                result, row = sequential.match, sequential.to_json()
+                told = [result.sentence(), test.sentence(sequential.pairs)]
+        except MatchInterrupt as stopped:
+            if not len(stopped.games):
+                raise
+            finished = set(stopped.games.tolist())
+            result = result_of(other.name, stopped.points, stopped.illegal_moves)
+            told = [f"stopped after {result.games} of {most} games", result.sentence()]
+            row = {**result.to_json(), "stopped": True}
     if pgn is not None and recorder is not None:
-        recorder.write(pgn)
+        recorder.write(pgn, finished)
     if isinstance(player, Seats):
         display.say(f"{player.total('simulations') / max(player.total('moves'), 1):,.0f} simulations a move")
     anchor = anchor_of(opponent)
@@ -92,7 +101,7 @@ def evaluate_command(
         row |= anchored(result, anchor)
         told.append(anchored_sentence(result, anchor))
     print(json.dumps(row) if as_json else "\n".join(told))
-    return 0
+    return 0 if finished is None else 130
 
 
 def conversion_command(

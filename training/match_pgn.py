@@ -1,6 +1,6 @@
 """Games of a match as PGN, with what is needed to replay the agent's moves."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from pathlib import Path
 
 import chess
@@ -37,12 +37,12 @@ class MatchRecorder:
             board = self._boards[row]
             board.push(chess.Move.from_uci(vocabulary.to_uci(move, black=board.turn == chess.BLACK)))
 
-    def to_pgn(self) -> str:
-        """All games that were begun; one that the cap on plies ended counts as a draw, as in the match."""
+    def to_pgn(self, only: Container[int] | None = None) -> str:
+        """All games begun, or `only` these; one that the cap on plies ended counts as a draw, as in the match."""
         games = []
         for row, board in enumerate(self._boards):
-            if not board.move_stack:
-                continue  # the match was decided before
+            if not board.move_stack or (only is not None and row not in only):
+                continue  # the match ended before
             game = chess.pgn.Game.from_board(board)
             outcome = board.outcome(claim_draw=True)
             color = chess.WHITE if row % 2 == 0 else chess.BLACK
@@ -59,6 +59,6 @@ class MatchRecorder:
             games.append(str(game))
         return "\n\n".join(games) + "\n"
 
-    def write(self, path: Path) -> None:
-        """Write the games to `path`."""
-        write_atomic(path, self.to_pgn().encode())
+    def write(self, path: Path, only: Container[int] | None = None) -> None:
+        """Write the games to `path`, see `to_pgn`."""
+        write_atomic(path, self.to_pgn(only).encode())

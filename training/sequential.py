@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from agent.player import Player
 from training.match import MatchResult, play_games, result_of
 from training.sprt import Sprt, pairs_of
-from training.tables import Recorder
+from training.tables import MatchInterrupt, Recorder
 
 PART: Final = 8
 """Games between two looks at the test, unless more are thought about side by side."""
@@ -56,22 +56,30 @@ def play_sequential_match(
         ply_cap: a game this long is a draw.
         progress: called with the number of games that just ended.
         record: called with the moves; row 0 is the match's first game.
+
+    Raises:
+        MatchInterrupt: Ctrl-C, where games are played at tables; holds those of earlier parts too.
     """
     points, illegal_moves = np.zeros(0, np.int8), 0
     games -= games % 2
     while len(points) < games and sprt.verdict(pairs_of(points)) == "undecided":
         first = len(points)
-        part = play_games(
-            player,
-            opponent,
-            games=min(max(PART, 2 * side_by_side), games - first),
-            seed=seed,
-            first=first,
-            opening_plies=opening_plies,
-            ply_cap=ply_cap,
-            progress=progress,
-            record=None if record is None else _after(record, first),
-        )
+        try:
+            part = play_games(
+                player,
+                opponent,
+                games=min(max(PART, 2 * side_by_side), games - first),
+                seed=seed,
+                first=first,
+                opening_plies=opening_plies,
+                ply_cap=ply_cap,
+                progress=progress,
+                record=None if record is None else _after(record, first),
+            )
+        except MatchInterrupt as last:
+            numbers = np.concatenate([np.arange(first), first + last.games])
+            both = np.concatenate([points, last.points])
+            raise MatchInterrupt(numbers, both, illegal_moves + last.illegal_moves) from last
         points = np.concatenate([points, part.points])
         illegal_moves += part.illegal_moves
     return SequentialResult(result_of(opponent.name, points, illegal_moves), sprt, pairs_of(points))

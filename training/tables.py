@@ -5,7 +5,7 @@ move, and thinks on a core of its own: it has a seat at each table, and games ar
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from queue import SimpleQueue
 from typing import Any
@@ -61,6 +61,14 @@ class _InTurn:
             return self._player.choose(games)
 
 
+class MatchInterrupt(KeyboardInterrupt):
+    """Ctrl-C during a match at tables; holds the games that had ended."""
+
+    def __init__(self, games: NDArray[np.int64], points: NDArray[np.int8], illegal_moves: int) -> None:
+        super().__init__(f"after {len(games)} games")
+        self.games, self.points, self.illegal_moves = games, points, illegal_moves
+
+
 class _EndedError(Exception):
     """The match is over."""
 
@@ -89,6 +97,9 @@ def play_at_tables(
 
     Returns:
         points [games] of 1, 0 and -1, and the first players' illegal moves.
+
+    Raises:
+        MatchInterrupt: Ctrl-C.
     """
     free: SimpleQueue[tuple[Player, Player]] = SimpleQueue()
     for table in tables:
@@ -109,17 +120,24 @@ def play_at_tables(
         finally:
             free.put(table)
 
-    points, illegal = np.zeros(games, np.int8), 0
+    finished: dict[int, tuple[int, int]] = {}
     with ThreadPoolExecutor(len(tables)) as threads:
         waiting: dict[Future[tuple[int, int]], int] = {threads.submit(sit_down, game): game for game in range(games)}
         try:
             for done in as_completed(waiting):
-                points[waiting[done]], cheated = done.result()
-                illegal += cheated
+                finished[waiting[done]] = done.result()
                 if progress is not None:
                     progress(1)
-        except BaseException:
+        except BaseException as error:
             ended.set()
             threads.shutdown(wait=False, cancel_futures=True)
+            if isinstance(error, KeyboardInterrupt):
+                raise MatchInterrupt(np.array(sorted(finished), np.int64), *_summed(finished)) from error
             raise
-    return points, illegal
+    return _summed(finished)
+
+
+def _summed(finished: Mapping[int, tuple[int, int]]) -> tuple[NDArray[np.int8], int]:
+    """Points in the order of the games, and all illegal moves."""
+    ordered = [finished[game] for game in sorted(finished)]
+    return np.array([points for points, _ in ordered], np.int8), sum(illegal for _, illegal in ordered)

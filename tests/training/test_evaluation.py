@@ -1,13 +1,19 @@
 """`zeromass evaluate` beyond the plain match: a test that ends it, Stockfish's scale, won endings, games saved."""
 
+import io
 import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import chess.pgn
 import pytest
+from rich.console import Console
 
 import zeromass
 from selfplay.book import PLIES
+from training.display import Display
 from training.evaluation import anchored, anchored_sentence
 from training.match import MatchResult
 from training.opponents import anchor_of
@@ -75,3 +81,40 @@ def test_won_endings(capsys: pytest.CaptureFixture[str]) -> None:
     told = evaluate(capsys, "--conversion", "--games", "4")
     assert f"{found[0]['mated']} of 4" in told
     assert "Won endings, mated within 50 moves" in told
+
+
+@pytest.mark.parametrize("sprt", [[], ["--sprt", "0:5"]], ids=["match", "sprt"])
+def test_ctrl_c_tells_the_games_that_had_ended_and_saves_them(
+    sprt: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def impatient(_display: Display, _title: str, _total: int) -> Iterator[Callable[[int], None]]:
+        ended: list[int] = []
+
+        def advance(games: int) -> None:
+            ended.append(games)
+            if sum(ended) == 3:
+                raise KeyboardInterrupt
+
+        yield advance
+
+    monkeypatch.setattr(Display, "counting", impatient)
+    words = ["evaluate", "--seconds", "0.01", "--games", "50", "--pgn", "out.pgn", "--json", *sprt]
+    assert zeromass.main(words) == 130
+    row = json.loads(capsys.readouterr().out)
+    assert row["stopped"] is True
+    assert row["games"] == row["wins"] + row["draws"] + row["losses"] == 3
+    with Path("out.pgn").open() as file:
+        results = [headers["Result"] for headers in iter(lambda: chess.pgn.read_headers(file), None)]
+    assert len(results) == 3
+    assert results.count("1/2-1/2") == row["draws"]
+
+
+def test_a_long_match_without_a_terminal_says_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, said = [0.0], io.StringIO()
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    with Display(Console(file=said)).counting("100 games", 100) as advance:
+        for second in (1, 20, 35, 40, 90):
+            clock[0] = second
+            advance(10)
+    assert said.getvalue().splitlines() == ["100 games ...", "20/100", "40/100", "50/100"]

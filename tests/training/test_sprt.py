@@ -12,6 +12,7 @@ from agent.rules import Games
 from training.match import play_games
 from training.sequential import PART, play_sequential_match
 from training.sprt import SCORES, Sprt, pairs_of, read_sprt
+from training.tables import MatchInterrupt, Seats
 
 
 def score_of(elo: float) -> float:
@@ -119,6 +120,21 @@ def test_a_match_too_short_to_be_decided_says_so() -> None:
     assert found.match.games == 10
     assert found.to_json()["sprt"]["verdict"] == "undecided"
     assert "not decided whether +5 Elo rather than -5: too few games" in found.sprt.sentence(found.pairs)
+
+
+def test_ctrl_c_keeps_the_games_of_earlier_parts() -> None:
+    left = [PART + 3]
+
+    def interrupt(games: int) -> None:
+        left[0] -= games
+        if not left[0]:
+            raise KeyboardInterrupt
+
+    seats, test = Seats([GreedyPlayer(1)]), Sprt(0, 1)
+    with pytest.raises(MatchInterrupt) as stopped:
+        play_sequential_match(seats, RandomPlayer(2), sprt=test, games=400, seed=1, progress=interrupt)
+    assert stopped.value.games.tolist() == list(range(PART + 3))
+    assert stopped.value.points.mean() > 0.3
 
 
 class _Starts(RandomPlayer):

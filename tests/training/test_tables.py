@@ -13,7 +13,7 @@ from agent.engine.follow import Follower
 from agent.player import Choice
 from agent.rules import Games
 from training.match import play_games
-from training.tables import Seats, tables_of
+from training.tables import MatchInterrupt, Seats, tables_of
 
 
 class Arithmetic:
@@ -133,6 +133,25 @@ def test_ctrl_c_ends_all_tables_within_a_ply() -> None:
     after = sum(seat.calls for seat in seats)
     assert after - then[0] <= 2 * len(seats)  # a game has some thirty calls
     assert not [thread for thread in threading.enumerate() if "ThreadPool" in thread.name]
+
+
+def test_ctrl_c_keeps_the_games_that_had_ended() -> None:
+    left = [5]
+
+    def interrupt(games: int) -> None:
+        left[0] -= games
+        if not left[0]:
+            raise KeyboardInterrupt
+
+    whole = play_games(Arithmetic(7), Arithmetic(5), games=30, seed=0, ply_cap=60)
+    with pytest.raises(MatchInterrupt) as stopped:
+        play_games(
+            Seats([Arithmetic(7), Arithmetic(7)]), Arithmetic(5), games=30, seed=0, ply_cap=60, progress=interrupt
+        )
+    found = stopped.value
+    assert len(found.games) == len(set(found.games.tolist())) == 5
+    assert found.points.tolist() == whole.points[found.games].tolist()
+    assert found.illegal_moves == 0
 
 
 def test_an_error_at_one_table_ends_the_match_with_it() -> None:
