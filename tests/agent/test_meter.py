@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
+from agent import meter as meter_module
 from agent import rules, vocabulary
-from agent.meter import InvalidMassError, InvalidMassMeter, MassReading
+from agent.meter import InvalidMassError, InvalidMassMeter, MassReading, legal_by_python_chess
 from agent.policy import MaskedPolicy
 
 POSITIONS = np.stack(
@@ -62,3 +64,22 @@ def test_python_chess_catches_what_broken_rules_hide(monkeypatch: pytest.MonkeyP
     uniform = torch.full((2, 1880), 1 / 1880)
     with pytest.raises(InvalidMassError):
         InvalidMassMeter(oracle_rows=1).check(uniform, POSITIONS)
+
+
+def test_python_chess_looks_at_the_first_batch_and_then_at_one_in_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[bytes] = []
+
+    def look(position: NDArray[np.uint64]) -> torch.Tensor:
+        looked.append(position.tobytes())
+        return legal_by_python_chess(position)
+
+    monkeypatch.setattr(meter_module, "legal_by_python_chess", look)
+    meter = InvalidMassMeter(oracle_apart=5)
+    legal = torch.from_numpy(rules.legal_bits(POSITIONS))
+    told = []
+    for _ in range(9):
+        meter.check(MaskedPolicy(logits(), legal).probabilities, POSITIONS)
+        told.append(len(looked))
+    assert told == [1, 1, 1, 2, 2, 2, 3, 3, 3]
+    assert len(set(looked)) == len(POSITIONS)  # it is not always the same row
+    assert meter.take().distributions == 18
