@@ -164,6 +164,7 @@ def test_a_finished_run_says_so(
     assert "has already trained for its run.minutes=None, run.steps=12; give a larger" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_the_curve_has_no_gap_and_no_overlap(runs: Path) -> None:
     run = runs / "runs" / "it"
     longer = [override for override in TINY if not override.startswith("run.steps")]
@@ -218,6 +219,7 @@ def test_sigterm_ends_in_a_checkpoint_within_the_time_that_preemptible_machines_
     assert int(path.name.removeprefix("step-")) > 0
 
 
+@pytest.mark.slow
 def test_a_dead_actor_is_replaced_and_the_run_goes_on(runs: Path) -> None:
     run = runs / "runs" / "it"
     longer = [override for override in TINY if not override.startswith("run.steps")]

@@ -18,6 +18,7 @@ from training.run_lock import run_locked
 LONG = [override for override in TINY if not override.startswith("run.steps")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_trainer_that_is_killed_or_hangs_is_replaced_and_goes_on(tmp_path: Path, how: signal.Signals) -> None:
     run = tmp_path / "runs" / "it"
@@ -40,6 +41,7 @@ def test_a_trainer_that_is_killed_or_hangs_is_replaced_and_goes_on(tmp_path: Pat
     assert steps == list(range(1, after["step"] + 1))
 
 
+@pytest.mark.slow
 def test_a_trainer_that_fails_again_and_again_is_given_up_with_a_sentence(tmp_path: Path) -> None:
     """A file of the run holds what no program wrote there: nothing that a restart could mend."""
     code = (
