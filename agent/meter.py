@@ -46,7 +46,7 @@ class InvalidMassMeter:
 
     Args:
         oracle_rows: rows of a batch on which python-chess derives legality too,
-        oracle_apart: once so many distributions have come since the last such batch: it takes a thousand times longer.
+        oracle_apart: once so many distributions have come since the last such batch: it is slow.
     """
 
     oracle_rows: int = 1
