@@ -5,6 +5,7 @@ a table in Markdown.
 """
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from training.ladder.results import Results
@@ -14,13 +15,19 @@ from training.watching.ladder_table import Rung
 
 
 def merged(folders: dict[str, Path]) -> Results:
-    """The games of all ladders; snapshots are called by their run too."""
+    """The games of all ladders; snapshots are told apart by their run too, for two of one seed begin with the same."""
     joined = Results(Path())
     for name, folder in folders.items():
         found = Results.read(folder)
-        joined.pairs += found.pairs
-        joined.conversions += found.conversions
-        joined.snapshots |= {key: {**row, "name": f"{name}, {row['name']}"} for key, row in found.snapshots.items()}
+        keys = {key: f"{name}, {key}" for key in found.snapshots}
+        joined.snapshots |= {
+            keys[key]: {**row, "name": f"{name}, {row['name']}"} for key, row in found.snapshots.items()
+        }
+        joined.pairs += [
+            replace(pair, first=keys.get(pair.first, pair.first), second=keys.get(pair.second, pair.second))
+            for pair in found.pairs
+        ]
+        joined.conversions += [{**row, "player": keys[row["player"]]} for row in found.conversions]
     return joined
 
 
