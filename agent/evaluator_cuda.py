@@ -1,6 +1,6 @@
 """The residual network on CUDA: bfloat16, one CUDA graph a batch size, pinned memory on the way in.
 
-Untested on a GPU so far: written where there was none.
+Not run on a GPU so far: written where there was none; `tests/agent/test_evaluator_cuda.py` runs where there is one.
 
 A graph replays its kernels without Python between them, which is what limits small networks on a large GPU.
 It reads and writes fixed memory: positions are staged in pinned memory, copied to the device without waiting,

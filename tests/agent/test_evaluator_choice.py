@@ -57,6 +57,11 @@ def test_a_runtime_whose_rows_depend_on_the_batch_is_not_taken() -> None:
     assert found.fastest(reduced=True) == "eager"
 
 
+def test_graphs_need_not_be_steadier_than_eager_torch_on_cuda() -> None:
+    assert figures(("eager", "graphs"), eager=1.0, graphs=2.0).fastest(reduced=False) == "graphs"
+    assert figures(("eager", "graphs"), eager=2.0, graphs=1.0).fastest(reduced=False) == "eager"
+
+
 def test_rows_that_depend_on_their_batch_are_noticed() -> None:
     class Drifting(Evaluator):
         def evaluate_legal(self, positions: Any, moves: Any, counts: Any) -> LegalEvaluation:
