@@ -24,8 +24,8 @@ from zeromass import split_arguments
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = (
-    "run.steps=12 run.minutes=null network.blocks=0 network.channels=8 selfplay.games=8 selfplay.ply_cap=24 "
-    "learner.batch_size=32 replay.warmup=64 evaluation.games=0 log.steps=1"
+    "run.steps=12 run.minutes=null network.width=64 network.hidden=32 selfplay.simulations=8 selfplay.games=8 "
+    "selfplay.ply_cap=24 learner.batch_size=32 replay.warmup=64 evaluation.games=0 log.steps=1"
 )
 
 
