@@ -50,7 +50,7 @@ BATCH: Final = 64
 _SECONDS: Final = 0.15  # for each runtime
 _FOLDER: Final = "runtimes"
 _ANYWAY: Final = ("eager", "graphs")
-"""May be taken when unsteady: where eager torch is, on CUDA, nothing else is steadier."""
+"""May be taken when unsteady: something must be, and on CUDA no runtime is asked to be steady."""
 
 
 @dataclass(frozen=True)
