@@ -58,7 +58,7 @@ def play(
     _exclusive(weights, run)
     start = read_fen(fen) if fen is not None else None  # before torch loads: a mistake is told at once
     level = read_level(strength) if strength is not None else None
-    from agent.terminal import play_command
+    from agent.terminal.plain import play_command
 
     return play_command(start, side, weights, run, seed, level, plain)
 
@@ -66,7 +66,7 @@ def play(
 @app.command()
 def uci() -> int:
     """Be a UCI engine on standard input and output, for chess programs."""
-    from agent.uci import main as uci_main
+    from agent.uci.engine import main as uci_main
 
     return uci_main()
 
@@ -106,8 +106,8 @@ def evaluate(
         for name, given in (("--opponent", opponent), ("--sprt", sprt), ("--pgn", pgn)):
             if given is not None:
                 raise InputError(f"--conversion plays no match, so {name} '{given}' has no use; leave one out")
-    from training.evaluation import conversion_command, evaluate_command
-    from training.play_options import PlayOptions
+    from training.evaluation.command import conversion_command, evaluate_command
+    from training.evaluation.play_options import PlayOptions
 
     options = PlayOptions(simulations, policy, seconds, side_by_side)
     if conversion:
@@ -135,8 +135,8 @@ def ladder(
     as_json: _Json = False,
 ) -> int:
     """Rate a run's snapshots on one Elo scale; Ctrl-C keeps what was played, and the same command goes on."""
-    from training.ladder.command import LadderOptions, ladder_command
-    from training.play_options import PlayOptions
+    from training.evaluation.ladder.command import LadderOptions, ladder_command
+    from training.evaluation.play_options import PlayOptions
 
     options = LadderOptions(
         against=tuple(name for name in against.split(",") if name),
@@ -188,7 +188,7 @@ def audit(
     as_json: _Json = False,
 ) -> int:
     """Show how much probability illegal moves get from each way of masking, on the same positions."""
-    from training.audit import audit_command
+    from training.evaluation.audit import audit_command
 
     _exclusive(weights, run)
     return audit_command(weights, run, pgn, positions, as_json)
@@ -200,7 +200,7 @@ def monitor(
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Exactly this port.")] = None,
 ) -> int:
     """Show the curves of all runs, or of RUN, in the browser (TensorBoard on this machine only)."""
-    from training.monitor import monitor_command
+    from training.monitoring.tensorboard import monitor_command
 
     return monitor_command(run, port)
 
@@ -214,7 +214,7 @@ def status(
     """Say whether a run is healthy, and if not, why and what to do (exit code 1)."""
     if follow and as_json:
         raise InputError("--follow and --json exclude each other; give one")
-    from training.watching.status import status_command
+    from training.monitoring.status import status_command
 
     return status_command(run, follow, as_json)
 
@@ -225,7 +225,7 @@ def report(
     out: Annotated[Path | None, typer.Option(help="Write it there; default: report.html in the run folder.")] = None,
 ) -> int:
     """Write a run as one HTML page to send to a colleague: curves, ladder, games, settings."""
-    from training.watching.report import report_command
+    from training.monitoring.report.report import report_command
 
     return report_command(run, out)
 

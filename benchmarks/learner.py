@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from agent.compilation import warm_up
-from agent.networks import AnyNetwork, make_network
+from agent.networks.registry import AnyNetwork, make_network
 from benchmarks.learner_plain import PlainLearner
 from benchmarks.selfplay_flow import targets_by
 from selfplay.pool import LocalPool

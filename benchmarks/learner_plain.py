@@ -12,10 +12,10 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, embedding_bag, linear, log_softmax
 
 from agent import rules, vocabulary
-from agent.networks import AnyNetwork
-from agent.planes import planes
-from agent.sparse_batch import sparse_batch
-from agent.sparse_network import SparseNetwork
+from agent.networks.registry import AnyNetwork
+from agent.networks.residual.planes import planes
+from agent.networks.sparse.batch import sparse_batch
+from agent.networks.sparse.network import SparseNetwork
 from training.replay import Batch
 from training.settings import LearnerSettings
 
@@ -79,7 +79,7 @@ class PlainLearner:
         settings = self._settings
         # 0 * -inf is NaN: illegal entries leave the sum before they are multiplied.
         entropy = -(log_probs.exp() * log_probs.masked_fill(~legal, 0.0)).sum(1).mean()
-        value = cross_entropy(value_logits, self._tensor(batch.wins_draws_losses))
+        value = cross_entropy(value_logits, self._tensor(batch.wdl))
         if self._searched:
             policy = -(_dense_targets(batch, self._device) * log_probs.masked_fill(~legal, 0.0)).sum(1).mean()
         else:

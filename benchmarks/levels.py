@@ -25,16 +25,16 @@ import chess
 import numpy as np
 
 from agent import rules, vocabulary
-from agent.engine.external import close_engine, start_engine
+from agent.engine.agent import Opponent, load_opponent
 from agent.engine.limits import Limits
 from agent.engine.strength import LEVELS, Strength, slip
 from agent.files import write_atomic
-from agent.opponent import Opponent, load_opponent
-from agent.player import Choice, Player
+from agent.players.external import close_engine, start_engine
+from agent.players.player import Choice, Player
 from agent.rules import Games
-from training.ladder.rating import Pairing, Rating, ratings
-from training.match import play_match
-from training.opponents import EnginePlayer, make_opponent
+from training.evaluation.ladder.rating import Pairing, Rating, ratings
+from training.evaluation.match import play_match
+from training.evaluation.opponents import EnginePlayer, make_opponent
 
 RUNGS: Final = (
     Strength(4, 1.0, 0.8),

@@ -23,9 +23,10 @@ import chess
 import numpy as np
 from numpy.typing import NDArray
 
-from agent import compilation, planes, rules
+from agent import compilation, rules
 from agent.compilation import njit
-from agent.plane_buffer import PlaneBuffer
+from agent.networks.residual import planes
+from agent.networks.residual.plane_buffer import PlaneBuffer
 
 _ROOT: Final = Path(__file__).resolve().parent.parent
 Inputs = Literal["packed", "dense", "anew"]

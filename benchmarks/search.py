@@ -29,13 +29,13 @@ from numpy.typing import NDArray
 
 from agent import rules
 from agent.compilation import warm_up
-from agent.evaluator import Evaluator
-from agent.evaluator_choice import choose, make_runtime
-from agent.evaluators import make_evaluator
-from agent.network import Architecture, Network
+from agent.networks.evaluator import Evaluator
+from agent.networks.evaluators import make_evaluator
+from agent.networks.residual.network import Architecture, Network
+from agent.networks.residual.runtimes import choose, make_runtime
+from agent.networks.sparse.architecture import SparseArchitecture
+from agent.networks.sparse.evaluator import empty_parameters, evaluate, evaluate_batch, make_scratch
 from agent.search import CompiledEvaluator, GumbelSearch, LeafValues, NetworkLeaves, SearchSettings, material_evaluator
-from agent.sparse_architecture import SparseArchitecture
-from agent.sparse_evaluator import empty_parameters, evaluate, evaluate_batch, make_scratch
 
 _ROOT: Final = Path(__file__).resolve().parent.parent
 NETWORKS: Final = ((3, 32), (4, 64))

@@ -26,17 +26,17 @@ import torch
 
 from agent.compilation import warm_up
 from agent.errors import InputError
-from agent.networks import make_network
+from agent.networks.registry import make_network
 from benchmarks.selfplay_flow import Flow, WatchedPool, targets_by
 from benchmarks.selfplay_ingest import calls_per_second, ingest
 from benchmarks.selfplay_plain import PlainProcesses, Played
 from selfplay.actor import Weights
 from selfplay.pool import RayPool
 from training.cluster import start_ray
+from training.durability.run_folder import RunFolder
 from training.loop import TrainingLoop, make_replay
 from training.replay import Replay
 from training.run import actor_settings_of, architecture_of
-from training.run_folder import RunFolder
 from training.settings import Settings, load_settings
 
 MODES: Final = {"policy": "demo", "search": "cpu"}

@@ -10,9 +10,9 @@ import ray
 
 from benchmarks.selfplay_flow import targets_by
 from selfplay.record import GameRecord
+from training.durability.window import SYNC_GAMES, Window
 from training.loop import make_replay
 from training.settings import Settings
-from training.window import SYNC_GAMES, Window
 
 
 class Ingest(NamedTuple):

@@ -20,12 +20,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from agent import planes, rules
-from agent.network import Architecture, Network
-from agent.sparse_architecture import SparseArchitecture
-from agent.sparse_batch import sparse_batch
-from agent.sparse_evaluator import empty_parameters, evaluate_batch, load_parameters, make_scratch
-from agent.sparse_network import SparseNetwork
+from agent import rules
+from agent.networks.residual import planes
+from agent.networks.residual.network import Architecture, Network
+from agent.networks.sparse.architecture import SparseArchitecture
+from agent.networks.sparse.batch import sparse_batch
+from agent.networks.sparse.evaluator import empty_parameters, evaluate_batch, load_parameters, make_scratch
+from agent.networks.sparse.network import SparseNetwork
 from kernels import masked_cross_entropy
 
 VARIANTS: Final = {

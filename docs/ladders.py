@@ -8,10 +8,10 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from training.ladder.results import Results
-from training.ladder.standings import Standing, standings_of
-from training.watching.ladder_picture import picture_of_ladder
-from training.watching.ladder_table import Rung
+from training.evaluation.ladder.results import Results
+from training.evaluation.ladder.standings import Standing, standings_of
+from training.monitoring.report.ladder_plot import picture_of_ladder
+from training.monitoring.report.ladder_table import Rung
 
 
 def merged(folders: dict[str, Path]) -> Results:

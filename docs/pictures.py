@@ -13,11 +13,11 @@ import chess.svg
 import torch
 
 from agent import rules, vocabulary
-from agent.evaluator import Evaluator
-from agent.evaluators import make_evaluator
-from agent.opponent import find_weights
-from agent.policy import MaskedPolicy
-from training.audit import OURS, TITLES, Audit, positions_of_selfplay, run_audit
+from agent.engine.agent import find_weights
+from agent.networks.evaluator import Evaluator
+from agent.networks.evaluators import make_evaluator
+from agent.networks.policy import MaskedPolicy
+from training.evaluation.audit import OURS, TITLES, Audit, positions_of_selfplay, run_audit
 
 IMAGES = Path(__file__).parent / "images"
 FEN = "r1bqkbnr/pppp1ppp/2n5/4p2Q/2B1P3/8/PPPP1PPP/RNB1K1NR b KQkq - 3 3"

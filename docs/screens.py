@@ -6,10 +6,10 @@ from pathlib import Path
 
 import chess
 
-from agent.board.app import BoardApp
-from agent.opponent import load_opponent
+from agent.engine.agent import load_opponent
 from agent.play.level import Level
-from tests.agent.board.screens import Screen, picture
+from agent.terminal.app import BoardApp
+from tests.agent.terminal.screens import Screen, picture
 
 IMAGES = Path(__file__).parent / "images"
 MOVES = ("e4", "Nf3", "Bc4", "d3", "O-O")

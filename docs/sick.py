@@ -11,10 +11,10 @@ from typing import Final
 
 import zeromass
 from agent import drawing
-from training.watching.curves import buckets
-from training.watching.health import judge
-from training.watching.rows import read_rows, series
-from training.watching.tags import COLLAPSE, STALE, STARVED, find_tag
+from training.monitoring.health import judge
+from training.monitoring.report.curves import buckets
+from training.monitoring.rows import read_rows, series
+from training.monitoring.tags.tags import COLLAPSE, STALE, STARVED, find_tag
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 ROWS: Final = ROOT / "tests" / "data" / "sick"

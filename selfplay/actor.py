@@ -15,11 +15,11 @@ import torch
 from numpy.typing import NDArray
 
 import kernels
-from agent.evaluator import Evaluator
-from agent.evaluator_choice import AUTO
-from agent.evaluators import make_evaluator
 from agent.memory import peak_memory, resident_bytes
-from agent.networks import AnyArchitecture, make_network
+from agent.networks.evaluator import Evaluator
+from agent.networks.evaluators import make_evaluator
+from agent.networks.registry import AnyArchitecture, make_network
+from agent.networks.residual.runtimes import AUTO
 from selfplay.generator import Generator, GeneratorSettings, GeneratorStatistics
 from selfplay.identity import Identity, check_identity
 from selfplay.inference import InferenceHandle, RemoteEvaluator
@@ -70,7 +70,7 @@ class ActorSettings:
     threads: int
     cuda: bool
     runtime: str = AUTO
-    """Of a residual network, see `agent.evaluator_choice`."""
+    """Of a residual network, see `agent.networks.residual.runtimes`."""
 
     @property
     def reduced(self) -> bool:

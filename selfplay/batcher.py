@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agent.evaluator import Evaluator
+from agent.networks.evaluator import Evaluator
 
 
 class Answer(NamedTuple):

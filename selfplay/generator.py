@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent import rules
-from agent.evaluator import Evaluator
-from agent.meter import InvalidMassMeter, MassReading
+from agent.networks.evaluator import Evaluator
+from agent.networks.meter import InvalidMassMeter, MassReading
 from agent.rules import Games, Termination
 from agent.search import SearchSettings
 from selfplay.mover import Moved, Mover, PlayoutCap, PolicyMover, SearchMover, ragged

@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from agent import rules
-from agent.evaluator import Evaluation, Evaluator, LegalEvaluation
-from agent.evaluator_choice import AUTO
-from agent.evaluators import make_evaluator
-from agent.networks import AnyArchitecture, make_network
-from agent.plane_buffer import PlaneBuffer
+from agent.networks.evaluator import Evaluation, Evaluator, LegalEvaluation
+from agent.networks.evaluators import make_evaluator
+from agent.networks.registry import AnyArchitecture, make_network
+from agent.networks.residual.plane_buffer import PlaneBuffer
+from agent.networks.residual.runtimes import AUTO
 from agent.vocabulary import SIZE
 from selfplay.batcher import Answer, Batcher
 
@@ -47,7 +47,7 @@ class InferenceSettings:
     threads: int = 1
     """torch threads of the actor on the CPU."""
     runtime: str = AUTO
-    """See `agent.evaluator_choice`."""
+    """See `agent.networks.residual.runtimes`."""
 
 
 class InferenceActor:

@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 
 from agent import rules, vocabulary
-from agent.evaluator import Evaluator
-from agent.evaluators import for_search
-from agent.plane_buffer import PlaneBuffer
-from agent.policy import MaskedPolicy
+from agent.networks.evaluator import Evaluator
+from agent.networks.evaluators import for_search
+from agent.networks.policy import MaskedPolicy
+from agent.networks.residual.plane_buffer import PlaneBuffer
 from agent.rules import Games
 from agent.search import GumbelSearch, SearchSettings
 from selfplay.openings import mix

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ray.exceptions import RayActorError, RayTaskError
 
 from agent.errors import InputError
-from agent.meter import InvalidMassError
+from agent.networks.meter import InvalidMassError
 from selfplay.actor import ActorSettings, GameActor, GameBatch, GamePlayer, Weights
 from selfplay.identity import identity
 from selfplay.inference import FillGauge, InferenceSettings, start_inference

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import yaml
 
-from training.checkpoint import list_checkpoints, newest_checkpoint
+from training.durability.checkpoint import list_checkpoints, newest_checkpoint
 from training.settings import load_settings
 from zeromass import split_arguments
 

@@ -17,10 +17,10 @@ import pytest
 import torch
 
 import zeromass
-from agent.network import Architecture, Network
-from agent.weights import save_weights
+from agent.networks.residual.network import Architecture, Network
+from agent.networks.weights import save_weights
 from training.doctor import examine, usable_cores
-from training.monitor import choose_port, start_tensorboard
+from training.monitoring.tensorboard import choose_port, start_tensorboard
 
 ROOT = Path(__file__).resolve().parent.parent
 FEN = "7k/6Q1/5K2/8/8/8/8/8 b - - 0 1"
@@ -303,7 +303,7 @@ def test_evaluate_prints_one_json_object(capsys: pytest.CaptureFixture[str], wei
 
 def test_choose_port(taken_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
-    monkeypatch.setattr("training.monitor.DEFAULT_PORT", taken_port)
+    monkeypatch.setattr("training.monitoring.tensorboard.DEFAULT_PORT", taken_port)
     other = choose_port(None, said.append)
     assert other != taken_port
     assert said == [f"Port {taken_port} is taken, so port {other} is used."]

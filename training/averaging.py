@@ -8,7 +8,7 @@ import copy
 
 import torch
 
-from agent.networks import AnyNetwork
+from agent.networks.registry import AnyNetwork
 
 
 class AveragedNetwork:

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
-from agent.meter import MassReading
+from agent.networks.meter import MassReading
 
 
 @dataclass

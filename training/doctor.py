@@ -14,8 +14,8 @@ import torch
 
 from agent.compilation import base_folder, cache_folder
 from agent.errors import InputError
-from agent.evaluator_choice import Figures, measured
-from agent.network import Architecture, Network
+from agent.networks.residual.network import Architecture, Network
+from agent.networks.residual.runtimes import Figures, measured
 from kernels import resolve_backend
 
 _PACKAGES = ("torch", "triton", "numba", "ray", "numpy", "chess", "tensorboard", "safetensors")
@@ -45,7 +45,7 @@ class Report:
     residual_runtimes: dict[str, float]
     """Positions a second of a residual network of 3 x 32 by runtime, one thread or the GPU, batches of 64."""
     residual_runtime: str
-    """The one that self-play with search takes; see `agent.evaluator_choice`."""
+    """The one that self-play with search takes; see `agent.networks.residual.runtimes`."""
     cores: int
     """Cores that this process may use: affinity and container limit considered."""
     memory_gib: float

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from agent import rules, vocabulary
-from agent.networks import AnyNetwork
-from agent.planes import planes
-from agent.sparse_batch import sparse_batch
-from agent.sparse_network import SparseNetwork
+from agent.networks.registry import AnyNetwork
+from agent.networks.residual.planes import planes
+from agent.networks.sparse.batch import sparse_batch
+from agent.networks.sparse.network import SparseNetwork
 from kernels import RaggedTargets
 from selfplay.record import RaggedPolicy
 

@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agent.meter import InvalidMassMeter
-from agent.networks import AnyNetwork
-from agent.policy import MaskedPolicy
-from agent.sparse_architecture import SparseArchitecture
+from agent.networks.meter import InvalidMassMeter
+from agent.networks.policy import MaskedPolicy
+from agent.networks.registry import AnyNetwork
+from agent.networks.sparse.architecture import SparseArchitecture
 from training.auxiliary import AuxiliaryHeads
 from training.averaging import AveragedNetwork
 from training.forward import Forward, forward
@@ -206,14 +206,14 @@ class Learner:
         return Loss(total, {**loss.parts, "loss/auxiliary": auxiliary.detach(), "loss/total": total.detach()})
 
     def _loss(self, batch: Batch, output: Forward) -> Loss:
-        wins_draws_losses = self._tensor(batch.wins_draws_losses)
+        wdl = self._tensor(batch.wdl)
         if self._searched:
             return improved_policy_loss(
                 output.logits,
                 output.value_logits,
                 legal=output.legal,
                 policies=output.policies(batch.policies),
-                wins_draws_losses=wins_draws_losses,
+                wdl=wdl,
                 weights=self._weights,
             )
         advantages = self._normalise(self._tensor(batch.advantages))
@@ -224,7 +224,7 @@ class Learner:
             moves=output.lanes(self._tensor(batch.moves)),
             log_probs=self._tensor(batch.log_probs),
             advantages=advantages,
-            wins_draws_losses=wins_draws_losses,
+            wdl=wdl,
             weights=self._weights,
         )
 

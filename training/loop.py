@@ -14,33 +14,33 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-import agent.weights
+import agent.networks.weights
 from agent.errors import InputError
-from agent.meter import MassReading
-from agent.networks import AnyNetwork
+from agent.networks.meter import MassReading
+from agent.networks.registry import AnyNetwork
 from selfplay.actor import GameBatch
 from selfplay.pool import Pool
 from selfplay.record import GameRecord
-from training.checkpoint import Arrays, Checkpoint, kept_states, write_checkpoint
 from training.counters import Counters
-from training.disk import DiskPatience
-from training.guard import Guard
+from training.durability.checkpoint import Arrays, Checkpoint, kept_states, write_checkpoint
+from training.durability.disk import DiskPatience
+from training.durability.run_folder import RunFolder
+from training.durability.snapshots import Every, Snapshots
+from training.durability.watchdog import LearningWatchdog
+from training.durability.window import SYNC_GAMES, Window, first_needed
+from training.evaluation.match import MatchResult
+from training.evaluation.run_match import StoppedError, settings_conversion, settings_match
 from training.learner import LearningError, StepMeans
-from training.match import MatchResult
-from training.memory_watch import MemoryWatch
-from training.metrics import GameTally, Metrics, mass_row, match_row
+from training.monitoring.guard import Guard
+from training.monitoring.memory_watch import MemoryWatch
+from training.monitoring.metrics import GameTally, Metrics, mass_row, match_row
+from training.monitoring.remedies import Remedies
+from training.monitoring.spread import POSITIONS, value_spread
+from training.monitoring.watch import Watch
 from training.parallel import make_learner
-from training.remedies import Remedies
 from training.replay import Batch, Replay
-from training.run_folder import RunFolder
-from training.run_match import StoppedError, settings_conversion, settings_match
 from training.settings import Settings
-from training.snapshots import Every, Snapshots
-from training.spread import POSITIONS, value_spread
 from training.targets import targets
-from training.watchdog import LearningWatchdog
-from training.watching.watch import Watch
-from training.window import SYNC_GAMES, Window, first_needed
 
 SYNC_SECONDS: Final = 1.0
 """Longest time between a game's arrival and its acknowledgement, while the learner does not step."""
@@ -198,7 +198,7 @@ class TrainingLoop:
             "torch_generator": torch.get_rng_state().numpy().tobytes().hex(),
         }
         checkpoint = Checkpoint(
-            agent.weights.to_bytes(self.learner.playing_network, self.provenance()),
+            agent.networks.weights.to_bytes(self.learner.playing_network, self.provenance()),
             self.learner.state_arrays(),
             state,
             self.player if self._pool is None else self._pool.state(),

@@ -35,7 +35,7 @@ class Loss(NamedTuple):
     total: Tensor
     """Scalar to differentiate."""
     parts: dict[str, Tensor]
-    """Detached scalars by tag, as in `training.watching.tags`."""
+    """Detached scalars by tag, as in `training.monitoring.tags.tags`."""
 
 
 def actor_critic_loss(
@@ -46,7 +46,7 @@ def actor_critic_loss(
     moves: Tensor,
     log_probs: Tensor,
     advantages: Tensor,
-    wins_draws_losses: Tensor,
+    wdl: Tensor,
     weights: LossWeights,
 ) -> Loss:
     """Loss of B plies whose moves were sampled from an older policy.
@@ -58,7 +58,7 @@ def actor_critic_loss(
         moves: int64 [B], the moves sampled.
         log_probs: float32 [B] of them, under the policy that sampled them.
         advantages: float32 [B], used as they are (normalise before).
-        wins_draws_losses: float32 [B, 3], target probabilities.
+        wdl: float32 [B, 3], target probabilities.
         weights: of the terms.
     """
     terms = masked_policy_terms(logits, moves, legal=legal)
@@ -67,7 +67,7 @@ def actor_critic_loss(
     limited = ratio.clamp(1 - weights.clip, 1 + weights.clip)
     policy = -torch.minimum(ratio * advantages, limited * advantages).mean()
     entropy = terms.entropy.mean()
-    value = _value_loss(value_logits, wins_draws_losses)
+    value = _value_loss(value_logits, wdl)
     total = weights.policy_weight * policy + weights.value_weight * value - weights.entropy_bonus * entropy
     parts = {
         "loss/policy": policy,
@@ -86,7 +86,7 @@ def improved_policy_loss(
     *,
     legal: Tensor,
     policies: RaggedTargets,
-    wins_draws_losses: Tensor,
+    wdl: Tensor,
     weights: LossWeights,
 ) -> Loss:
     """Loss of B plies that were searched.
@@ -96,12 +96,12 @@ def improved_policy_loss(
         value_logits: float [B, 3] of win, draw, loss.
         legal: packed int32 [B, 59].
         policies: the improved policies, over legal moves only.
-        wins_draws_losses: float32 [B, 3], target probabilities.
+        wdl: float32 [B, 3], target probabilities.
         weights: of the terms; the clip plays no part.
     """
     policy = masked_cross_entropy(logits, policies, legal=legal).mean()
     entropy = masked_entropy(logits, legal=legal).mean()
-    value = _value_loss(value_logits, wins_draws_losses)
+    value = _value_loss(value_logits, wdl)
     total = weights.policy_weight * policy + weights.value_weight * value - weights.entropy_bonus * entropy
     targets = policies.probabilities.float()
     target_entropy = -torch.special.xlogy(targets, targets).sum() / max(len(logits), 1)
@@ -115,8 +115,8 @@ def improved_policy_loss(
     return Loss(total, _detached(total, parts))
 
 
-def _value_loss(value_logits: Tensor, wins_draws_losses: Tensor) -> Tensor:
-    return torch.nn.functional.cross_entropy(value_logits.float(), wins_draws_losses)
+def _value_loss(value_logits: Tensor, wdl: Tensor) -> Tensor:
+    return torch.nn.functional.cross_entropy(value_logits.float(), wdl)
 
 
 def _detached(total: Tensor, parts: dict[str, Tensor]) -> dict[str, Tensor]:

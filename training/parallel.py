@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from agent.errors import InputError
-from agent.meter import MassReading
-from agent.networks import AnyArchitecture, AnyNetwork, make_network
+from agent.networks.meter import MassReading
+from agent.networks.registry import AnyArchitecture, AnyNetwork, make_network
 from selfplay.record import RaggedPolicy
 from training.learner import Learner, moments, resolve_device
 from training.losses import Loss

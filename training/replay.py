@@ -5,7 +5,7 @@ arXiv 1902.10565, appendix C). And plies whose policy search moved far may be st
 ("policy surprise weighting", KataGoMethods.md): a game takes as many places as it has plies, on average.
 
 Lifecycle: `add` games as they come (a second copy of a game is dropped by its id), `sample` batches. It comes back
-after a restart by adding the same games again from the same place, see `training.window`. Capacity is counted in
+after a restart by adding the same games again from the same place, see `durability.window`. Capacity is counted in
 plies; the oldest plies go first. Not thread-safe.
 
 Shapes: T plies of a game, B sampled plies, S stored plies.
@@ -34,7 +34,7 @@ class Batch:
     """[B]"""
     log_probs: NDArray[np.float32]
     """[B] under the policy that sampled the moves."""
-    wins_draws_losses: NDArray[np.float32]
+    wdl: NDArray[np.float32]
     """[B, 3]"""
     advantages: NDArray[np.float32]
     """[B]"""
@@ -93,7 +93,7 @@ class Replay:
             "positions": np.zeros((capacity, rules.WORDS), np.uint64),
             "moves": np.zeros(capacity, np.uint16),
             "log_probs": np.zeros(capacity, np.float32),
-            "wins_draws_losses": np.zeros((capacity, 3), np.float32),
+            "wdl": np.zeros((capacity, 3), np.float32),
             "advantages": np.zeros(capacity, np.float32),
             "auxiliary": np.zeros((capacity, TARGETS), np.float32),
             "versions": np.zeros(capacity, np.int32),
@@ -136,7 +136,7 @@ class Replay:
             "positions": record.positions,
             "moves": record.moves,
             "log_probs": record.log_probs,
-            "wins_draws_losses": target.wins_draws_losses,
+            "wdl": target.wdl,
             "advantages": target.advantages,
             "auxiliary": target.auxiliary,
             "versions": record.versions,

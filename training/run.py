@@ -13,13 +13,13 @@ import torch
 import kernels
 from agent.compilation import warm_up
 from agent.errors import InputError
-from agent.evaluator_choice import check_runtime
 from agent.files import write_atomic
-from agent.network import Architecture
-from agent.networks import AnyArchitecture, AnyNetwork, make_network
+from agent.networks.registry import AnyArchitecture, AnyNetwork, make_network
+from agent.networks.residual.network import Architecture
+from agent.networks.residual.runtimes import check_runtime
+from agent.networks.sparse.architecture import SparseArchitecture
+from agent.networks.weights import load_weights
 from agent.search import SearchSettings
-from agent.sparse_architecture import SparseArchitecture
-from agent.weights import load_weights
 from selfplay.actor import ActorSettings
 from selfplay.generator import GeneratorSettings
 from selfplay.inference import InferenceSettings
@@ -27,18 +27,18 @@ from selfplay.mover import PlayoutCap
 from selfplay.pool import LocalPool, Pool, RayPool
 from selfplay.resignation import Resignation
 from selfplay.starts import StartSettings
-from training.checkpoint import WEIGHTS, Checkpoint, list_checkpoints, newest_checkpoint
 from training.cluster import game_actor_cpus, on_cluster
 from training.doctor import usable_cores
-from training.journal import Screen
+from training.durability.checkpoint import WEIGHTS, Checkpoint, list_checkpoints, newest_checkpoint
+from training.durability.progress_relay import Screen
+from training.durability.run_folder import RunFolder
+from training.durability.run_lock import run_locked
+from training.evaluation.match import MatchResult
+from training.evaluation.run_match import StoppedError, settings_match
 from training.loop import TrainingLoop
-from training.match import MatchResult
-from training.progress import Progress
-from training.run_folder import RunFolder
-from training.run_lock import run_locked
-from training.run_match import StoppedError, settings_match
+from training.monitoring.progress import Progress
+from training.monitoring.ray_gauges import RayGauges
 from training.settings import Settings
-from training.watching.ray_gauges import RayGauges
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from training.auxiliary import auxiliary_targets
 class Targets:
     """What a game teaches about each of its T plies, seen from the side to move."""
 
-    wins_draws_losses: NDArray[np.float32]
+    wdl: NDArray[np.float32]
     """[T, 3] the result as probabilities of win, draw, loss."""
     advantages: NDArray[np.float32]
     """[T] how much better the game went after the move than expected before it, in expected score."""
@@ -55,14 +55,14 @@ def targets(record: GameRecord, *, adjudication: float, gae_lambda: float, value
     white = np.where(rules.is_black(record.positions), -1.0, 1.0)
     score = white_score(record, adjudication)
     results = score * white
-    wins_draws_losses = _as_outcomes(results)
+    wdl = _as_outcomes(results)
     values = record.values.astype(np.float64)
     if value_lambda < 1:
         thoughts = _as_outcomes(np.clip(values, -1, 1))
-        target = wins_draws_losses[-1]
+        target = wdl[-1]
         for ply in range(plies - 1, -1, -1):
             target = (1 - value_lambda) * thoughts[ply] + value_lambda * target
-            wins_draws_losses[ply] = target
+            wdl[ply] = target
             target = target[::-1]  # for the other side
     deltas = np.append(-values[1:], results[-1]) - values
     advantages = np.empty(plies)
@@ -70,7 +70,7 @@ def targets(record: GameRecord, *, adjudication: float, gae_lambda: float, value
     for ply in range(plies - 1, -1, -1):
         following = deltas[ply] - gae_lambda * following
         advantages[ply] = following
-    return Targets(wins_draws_losses.astype(np.float32), advantages.astype(np.float32), auxiliary_targets(record))
+    return Targets(wdl.astype(np.float32), advantages.astype(np.float32), auxiliary_targets(record))
 
 
 def _as_outcomes(scores: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -7,14 +7,14 @@ from threading import Event
 from types import FrameType
 
 from agent.errors import InputError
-from agent.meter import InvalidMassError
+from agent.networks.meter import InvalidMassError
 from training.cluster import ray_for
-from training.display import Display
+from training.durability.run_folder import RunFolder
+from training.durability.supervisor import StoppedHardError, TrainerLostError, supervise
 from training.learner import LearningError
+from training.monitoring.display import Display
 from training.run import Resume, run_training
-from training.run_folder import RunFolder
 from training.settings import load_settings
-from training.supervisor import StoppedHardError, TrainerLostError, supervise
 
 
 def train_command(config: str | None, overrides: list[str], resume: str | None, cluster: str | None) -> int:

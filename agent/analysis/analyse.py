@@ -7,9 +7,9 @@ from typing import Final
 import chess
 import chess.pgn
 
+from agent.engine.agent import Opponent
 from agent.engine.limits import Limits
 from agent.engine.report import Line, Report
-from agent.opponent import Opponent
 from agent.vocabulary import MAX_LEGAL
 
 VERDICTS: Final = ((0.3, "blunder"), (0.2, "mistake"), (0.1, "inaccuracy"))

@@ -10,11 +10,11 @@ from agent.analysis.analyse import judge_game
 from agent.analysis.annotate import annotate
 from agent.analysis.picture import picture_of_game, picture_of_position, write_picture
 from agent.analysis.tables import game_table, position_table, summary
+from agent.engine.agent import Opponent, load_opponent
 from agent.engine.limits import Limits
 from agent.errors import InputError
 from agent.files import write_atomic
 from agent.notation import quote, read_fen
-from agent.opponent import Opponent, load_opponent
 from agent.play.replay import read_games
 from agent.vocabulary import MAX_LEGAL
 

@@ -6,7 +6,7 @@ import numpy as np
 from agent import rules, vocabulary
 from agent.engine.limits import Limits
 from agent.engine.thinker import Thinker
-from agent.player import Choice
+from agent.players.player import Choice
 from agent.rules import Games
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import chess
 import chess.pgn
 
+from agent.engine.agent import Opponent, load_opponent
 from agent.engine.limits import Limits
 from agent.engine.strength import Strength, slip
 from agent.errors import InputError
-from agent.opponent import Opponent, load_opponent
 from agent.play.provenance import (
     BEFORE_TOLD,
     GUMBEL,

@@ -7,15 +7,15 @@ from typing import NamedTuple, Protocol
 import chess
 import chess.engine
 
-from agent.engine.external import close_engine, start_engine
+from agent.engine.agent import Opponent
 from agent.engine.limits import Clock, Control, Limits, allotted
 from agent.engine.report import Report
 from agent.engine.strength import slip
 from agent.engine.thinker import Watcher
 from agent.errors import InputError
-from agent.opponent import Opponent
 from agent.play.level import MOST, Level
 from agent.play.provenance import Source, note
+from agent.players.external import close_engine, start_engine
 
 
 class Choice(NamedTuple):

@@ -9,12 +9,12 @@ from typing import ClassVar, Final
 
 import chess
 
+from agent.engine.agent import Opponent
 from agent.engine.limits import Control, Limits
 from agent.engine.report import Report
 from agent.engine.thinker import Watcher
 from agent.errors import InputError
 from agent.notation import MoveError, quote, read_fen, read_move
-from agent.opponent import Opponent
 from agent.play.game import Game, load_game, save_game, side_name
 from agent.play.level import USUAL, Level, read_level
 from agent.play.seats import AgentSeat, Choice, EngineSeat, Seat

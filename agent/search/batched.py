@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.compilation import njit
-from agent.evaluator import Evaluator
+from agent.networks.evaluator import Evaluator
 from agent.rules.bits import Words
 from agent.rules.movegen import ROW
 from agent.rules.record import WORDS

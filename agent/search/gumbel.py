@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from agent import rules
 from agent.compilation import on_warm_up
-from agent.evaluator import Evaluator
+from agent.networks.evaluator import Evaluator
 from agent.rules import Games
 from agent.search.batched import (
     LeafEvaluator,

@@ -1,4 +1,4 @@
-"""Reading moves and FENs; the sentences of refusal are tested in the dialogue, tests/agent/test_terminal.py."""
+"""Reading moves and FENs; the sentences of refusal are tested in the dialogue, tests/agent/terminal/test_plain.py."""
 
 import re
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from agent.uci_options import DECLARED
+from agent.uci.options import DECLARED
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 

@@ -13,9 +13,9 @@ from typing import Any
 import ray
 from ray.cluster_utils import Cluster
 
-from training.checkpoint import list_checkpoints, newest_checkpoint
-from training.game_file import StoredGame
-from training.replay_store import ReplayStore
+from training.durability.checkpoint import list_checkpoints, newest_checkpoint
+from training.durability.game_file import StoredGame
+from training.durability.replay_store import ReplayStore
 
 REPOSITORY = str(Path(__file__).resolve().parents[2])
 

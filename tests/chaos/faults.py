@@ -11,8 +11,8 @@ import numpy as np
 
 from tests.chaos.arena import Arena
 from tests.processes import descendants
-from training.checkpoint import list_checkpoints
-from training.game_file import Damage, read_entries
+from training.durability.checkpoint import list_checkpoints
+from training.durability.game_file import Damage, read_entries
 
 Fault = Callable[[Arena, np.random.Generator], str | None]
 

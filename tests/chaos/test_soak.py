@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.memory import Lives
-from training.checkpoint import newest_checkpoint
 from training.cluster import OBJECT_STORE_BYTES
+from training.durability.checkpoint import newest_checkpoint
 
 MINUTES = float(os.environ.get("ZEROMASS_SOAK_MINUTES", "15"))
 KILL_SECONDS = 8.0

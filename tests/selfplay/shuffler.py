@@ -5,8 +5,8 @@ import torch
 from numpy.typing import NDArray
 
 from agent import rules, vocabulary
-from agent.evaluator import Evaluator
-from agent.network import Architecture, Network
+from agent.networks.evaluator import Evaluator
+from agent.networks.residual.network import Architecture, Network
 from agent.rules import Games
 from selfplay.generator import Generator, GeneratorSettings
 from selfplay.mover import Moved

@@ -10,7 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from agent.evaluator import Evaluator, LegalEvaluation
+from agent.networks.evaluator import Evaluator, LegalEvaluation
 from agent.rules import WORDS
 from selfplay.batcher import Answer, Batcher
 

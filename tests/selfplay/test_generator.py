@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from agent import policy, rules, vocabulary
-from agent.evaluator import Evaluator
-from agent.meter import InvalidMassError
-from agent.network import Architecture, Network
+from agent import rules, vocabulary
+from agent.networks import policy
+from agent.networks.evaluator import Evaluator
+from agent.networks.meter import InvalidMassError
+from agent.networks.residual.network import Architecture, Network
 from agent.rules import Termination
 from agent.search import SearchSettings
 from kernels import unpack_legal

@@ -11,8 +11,8 @@ import pytest
 import ray
 import torch
 
-from agent.evaluators import make_evaluator
-from agent.network import Architecture, Network
+from agent.networks.evaluators import make_evaluator
+from agent.networks.residual.network import Architecture, Network
 from agent.rules import Games
 from agent.search import GumbelSearch, SearchSettings
 from selfplay import pool as module

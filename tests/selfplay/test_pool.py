@@ -10,8 +10,8 @@ import pytest
 import ray
 import torch
 
-from agent.meter import InvalidMassError
-from agent.network import Architecture, Network
+from agent.networks.meter import InvalidMassError
+from agent.networks.residual.network import Architecture, Network
 from selfplay import pool as module
 from selfplay.actor import ActorSettings, GameBatch, Weights
 from selfplay.generator import GeneratorSettings

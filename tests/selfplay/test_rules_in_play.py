@@ -5,14 +5,14 @@ import pytest
 import torch
 
 from agent import vocabulary
-from agent.evaluators import make_evaluator
-from agent.networks import make_network
+from agent.networks.evaluators import make_evaluator
+from agent.networks.registry import make_network
+from agent.networks.sparse.architecture import SparseArchitecture
 from agent.search import SearchSettings
-from agent.sparse_architecture import SparseArchitecture
 from selfplay.generator import Generator, GeneratorSettings
 from selfplay.record import GameRecord
 from selfplay.starts import StartSettings
-from tests.agent.oracle import differences
+from tests.agent.rules.oracle import differences
 
 
 def played(games: int, search: SearchSettings | None, seed: int) -> list[GameRecord]:

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from agent import rules, vocabulary
-from agent.evaluator import Evaluator
-from agent.network import Architecture, Network
+from agent.networks.evaluator import Evaluator
+from agent.networks.residual.network import Architecture, Network
 from selfplay.generator import Generator, GeneratorSettings
 from selfplay.openings import random_opening
 from selfplay.record import GameRecord

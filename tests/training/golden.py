@@ -16,14 +16,14 @@ import torch
 from numpy.typing import NDArray
 
 from agent import rules
-from agent.evaluators import make_evaluator
-from agent.network import Architecture
-from agent.networks import AnyArchitecture, make_network
-from agent.opponent import SHIPPED
+from agent.engine.agent import BUNDLED
+from agent.networks.evaluators import make_evaluator
+from agent.networks.registry import AnyArchitecture, make_network
+from agent.networks.residual.network import Architecture
+from agent.networks.sparse.architecture import SparseArchitecture
+from agent.networks.weights import load_weights
 from agent.rules import Termination
 from agent.search import SearchSettings
-from agent.sparse_architecture import SparseArchitecture
-from agent.weights import load_weights
 from selfplay.generator import Generator, GeneratorSettings
 from selfplay.record import GameRecord, RaggedPolicy
 from selfplay.starts import StartSettings
@@ -57,7 +57,7 @@ def play() -> list[GameRecord]:
         claim_draws=True,
         search=SearchSettings(simulations=16, considered=8),
     )
-    generator = Generator(make_evaluator(load_weights(SHIPPED).network), settings, seed=11, stream=0)
+    generator = Generator(make_evaluator(load_weights(BUNDLED).network), settings, seed=11, stream=0)
     records: list[GameRecord] = []
     while len(records) < GAMES:
         records += generator.step()

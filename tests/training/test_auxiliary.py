@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from agent import rules
-from agent.network import Architecture, Network
-from agent.networks import AnyNetwork
-from agent.sparse_architecture import SparseArchitecture
-from agent.sparse_network import SparseNetwork
+from agent.networks.registry import AnyNetwork
+from agent.networks.residual.network import Architecture, Network
+from agent.networks.sparse.architecture import SparseArchitecture
+from agent.networks.sparse.network import SparseNetwork
 from tests.training.records import searched
 from training.auxiliary import AHEAD, auxiliary_targets
 from training.learner import Learner

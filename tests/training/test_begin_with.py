@@ -6,10 +6,10 @@ import pytest
 import torch
 
 import zeromass
-from agent.sparse_architecture import SparseArchitecture
-from agent.sparse_network import SparseNetwork
-from agent.weights import load_weights, save_weights
-from training.checkpoint import newest_checkpoint
+from agent.networks.sparse.architecture import SparseArchitecture
+from agent.networks.sparse.network import SparseNetwork
+from agent.networks.weights import load_weights, save_weights
+from training.durability.checkpoint import newest_checkpoint
 
 TINY = [
     "run.minutes=null",

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import zeromass
-from agent.networks import make_network
+from agent.networks.registry import make_network
 from benchmarks import learner as learner_benchmark
 from benchmarks import selfplay as selfplay_benchmark
 from benchmarks.learner_plain import PlainLearner

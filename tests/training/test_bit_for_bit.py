@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from agent.networks import AnyNetwork, make_network
-from agent.weights import load_weights
+from agent.networks.registry import AnyNetwork, make_network
+from agent.networks.weights import load_weights
 from selfplay.pool import LocalPool
 from tests.training.test_loop import OVERRIDES
-from training.checkpoint import newest_checkpoint
-from training.game_file import StoredGame
+from training.durability.checkpoint import newest_checkpoint
+from training.durability.game_file import StoredGame
+from training.durability.run_folder import RunFolder
 from training.loop import TrainingLoop
 from training.run import actor_settings_of, architecture_of
-from training.run_folder import RunFolder
 from training.settings import Settings, load_settings
 
 MODES = {

@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from agent import rules, vocabulary
-from agent.meter import InvalidMassError, InvalidMassMeter
-from agent.networks import make_network
-from agent.policy import MaskedPolicy
-from agent.sparse_architecture import SparseArchitecture
-from agent.sparse_network import SparseNetwork
+from agent.networks.meter import InvalidMassError, InvalidMassMeter
+from agent.networks.policy import MaskedPolicy
+from agent.networks.registry import make_network
+from agent.networks.sparse.architecture import SparseArchitecture
+from agent.networks.sparse.network import SparseNetwork
 from kernels import RaggedTargets, masked_cross_entropy, masked_policy_terms
 from selfplay.record import RaggedPolicy
 from tests.training.records import searched

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from agent import policy, rules, vocabulary
-from agent.meter import InvalidMassError
-from agent.network import Architecture, Network
+from agent import rules, vocabulary
+from agent.networks import policy
+from agent.networks.meter import InvalidMassError
+from agent.networks.residual.network import Architecture, Network
 from agent.rules import Termination
 from kernels import unpack_legal
 from selfplay.record import RaggedPolicy
@@ -49,7 +50,7 @@ def test_a_move_that_did_well_becomes_more_probable_and_a_bad_one_less() -> None
     legal = torch.from_numpy(rules.legal_bits(position))
 
     def log_probs() -> torch.Tensor:
-        from agent.evaluator import Evaluator
+        from agent.networks.evaluator import Evaluator
 
         evaluation = Evaluator(one.network).evaluate(position)
         one.network.train()
@@ -60,7 +61,7 @@ def test_a_move_that_did_well_becomes_more_probable_and_a_bad_one_less() -> None
         positions=position,
         moves=np.array([good, bad]),
         log_probs=before.numpy(),
-        wins_draws_losses=np.full((2, 3), 1 / 3, np.float32),
+        wdl=np.full((2, 3), 1 / 3, np.float32),
         advantages=np.array([1.0, -1.0], np.float32),
         auxiliary=np.zeros((2, 2), np.float32),
         versions=np.zeros(2, np.int32),
@@ -171,7 +172,7 @@ def test_a_loss_that_is_not_finite_leaves_the_weights_alone() -> None:
     one = learner()
     before = one.published()
     batch = filled().sample(64, np.random.default_rng(0))
-    batch.wins_draws_losses[0, 0] = np.nan
+    batch.wdl[0, 0] = np.nan
     with pytest.raises(LearningError, match="is not finite at step 1; the weights were not touched"):
         one.train(batch, progress=0.0)
     after = one.published()

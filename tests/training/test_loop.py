@@ -10,17 +10,17 @@ import torch
 from numpy.typing import NDArray
 
 from agent import rules
-from agent.network import Architecture, Network
-from agent.weights import load_weights
+from agent.networks.residual.network import Architecture, Network
+from agent.networks.weights import load_weights
 from selfplay.actor import GameBatch, GamePlayer, Weights
 from selfplay.pool import LocalPool
 from selfplay.variations import Variations
-from training.checkpoint import newest_checkpoint
+from training.durability.checkpoint import newest_checkpoint
+from training.durability.run_folder import RunFolder
 from training.loop import TrainingLoop
+from training.monitoring.tags.tags import find_tag
 from training.run import actor_settings_of
-from training.run_folder import RunFolder
 from training.settings import Settings, load_settings
-from training.watching.tags import find_tag
 
 OVERRIDES = [
     "network.blocks=1",

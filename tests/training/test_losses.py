@@ -26,7 +26,7 @@ def example(rows: int = 6) -> dict[str, Tensor]:
         "moves": moves,
         "log_probs": now + 0.3 * torch.randn(rows, generator=generator),
         "advantages": torch.randn(rows, generator=generator),
-        "wins_draws_losses": torch.softmax(torch.randn(rows, 3, generator=generator), 1),
+        "wdl": torch.softmax(torch.randn(rows, 3, generator=generator), 1),
     }
 
 
@@ -44,7 +44,7 @@ def reference(data: dict[str, Tensor]) -> tuple[float, float, float, float]:
         policy -= min(ratio * advantage, min(max(ratio, 0.8), 1.2) * advantage) / rows
         entropy -= float((p * p.log()).sum()) / rows
         q = torch.softmax(data["value_logits"][row].double(), 0)
-        value -= float((data["wins_draws_losses"][row].double() * q.log()).sum()) / rows
+        value -= float((data["wdl"][row].double() * q.log()).sum()) / rows
     return policy, value, entropy, policy + 0.7 * value - 0.05 * entropy
 
 
@@ -111,7 +111,7 @@ def test_improved_policy_loss_is_cross_entropy_over_legal_moves_alone() -> None:
         data["value_logits"],
         legal=pack_legal(data["legal"]),
         policies=policies,
-        wins_draws_losses=data["wins_draws_losses"],
+        wdl=data["wdl"],
         weights=WEIGHTS,
     )
     expected = kl = 0.0

@@ -9,9 +9,9 @@ import ray
 import torch
 
 from agent.errors import InputError
-from agent.network import Architecture
-from agent.networks import AnyNetwork, make_network
-from agent.sparse_architecture import SparseArchitecture
+from agent.networks.registry import AnyNetwork, make_network
+from agent.networks.residual.network import Architecture
+from agent.networks.sparse.architecture import SparseArchitecture
 from tests.training.records import record, searched
 from training.learner import Learner, LearningError
 from training.parallel import ParallelLearner, make_learner, shares
@@ -102,7 +102,7 @@ def test_shares_are_the_batch_in_order() -> None:
     (batch,) = batches(1, with_search=True)
     parts = shares(batch, 4)
     assert [len(part.moves) for part in parts] == [8] * 4
-    for name in ("positions", "moves", "log_probs", "wins_draws_losses", "advantages", "versions"):
+    for name in ("positions", "moves", "log_probs", "wdl", "advantages", "versions"):
         assert np.array_equal(np.concatenate([getattr(part, name) for part in parts]), getattr(batch, name))
     counts = np.concatenate([np.diff(part.policies.offsets) for part in parts])
     assert np.array_equal(counts, np.diff(batch.policies.offsets))

@@ -38,7 +38,7 @@ def test_with_lambda_one_an_advantage_is_result_minus_value() -> None:
 
 def test_results_are_seen_from_the_side_to_move() -> None:
     game = record(4, outcome=-1, termination=Termination.CHECKMATE)
-    rows = targets(game, adjudication=0.0, gae_lambda=0.9).wins_draws_losses
+    rows = targets(game, adjudication=0.0, gae_lambda=0.9).wdl
     assert rows.tolist() == [[0, 0, 1], [1, 0, 0], [0, 0, 1], [1, 0, 0]]
 
 
@@ -46,7 +46,7 @@ def test_capped_games_are_weakly_adjudicated() -> None:
     game = record(2, balance=9)
     assert white_score(game, 0.25) == pytest.approx(0.25 * np.tanh(1.5))
     assert white_score(game, 0.0) == 0.0
-    rows = targets(game, adjudication=0.25, gae_lambda=0.9).wins_draws_losses
+    rows = targets(game, adjudication=0.25, gae_lambda=0.9).wdl
     assert np.allclose(rows.sum(1), 1)
     assert rows[0, 0] == pytest.approx(rows[1, 2]) == pytest.approx(0.25 * np.tanh(1.5))
     drawn = record(2, balance=9, termination=Termination.STALEMATE)
@@ -57,8 +57,8 @@ def test_capped_games_are_weakly_adjudicated() -> None:
 def test_value_targets_are_the_weighted_sum_of_what_comes(value_lambda: float) -> None:
     """The closed form: thought k plies on weighs (1 - lambda) lambda^k, the result what is left."""
     game = record(7, outcome=1, termination=Termination.CHECKMATE)
-    rows = targets(game, adjudication=0.0, gae_lambda=0.9, value_lambda=value_lambda).wins_draws_losses
-    results = targets(game, adjudication=0.0, gae_lambda=0.9).wins_draws_losses
+    rows = targets(game, adjudication=0.0, gae_lambda=0.9, value_lambda=value_lambda).wdl
+    results = targets(game, adjudication=0.0, gae_lambda=0.9).wdl
     for ply in range(7):
         score = value_lambda ** (7 - ply) * (results[ply, 0] - results[ply, 2])
         for later in range(ply, 7):

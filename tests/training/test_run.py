@@ -15,12 +15,12 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-import agent.policy
+import agent.networks.policy
 import kernels
-import training.disk
+import training.durability.disk
 import zeromass
 from tests.processes import descendants, wait_until_gone
-from training.checkpoint import list_checkpoints, newest_checkpoint
+from training.durability.checkpoint import list_checkpoints, newest_checkpoint
 
 TINY = [
     "run.minutes=null",
@@ -113,7 +113,7 @@ def test_a_mask_broken_on_purpose_stops_the_run(
         return torch.softmax(logits * kernels.unpack_legal(legal, size=1880), dim=-1)
 
     monkeypatch.chdir(runs)
-    monkeypatch.setattr(agent.policy, "masked_softmax", multiplied)
+    monkeypatch.setattr(agent.networks.policy, "masked_softmax", multiplied)
     assert zeromass.main(["train", "demo", *TINY, "selfplay.actors=0"]) == 1
     assert re.search(r"zeromass: invalid mass 0\.\d+ in position '.+': illegal move \w+ has", capsys.readouterr().err)
     names = [path.name for path in list_checkpoints(runs / "runs" / "it" / "checkpoints")]
@@ -124,7 +124,7 @@ def test_a_full_disk_pauses_the_run_and_a_broken_one_is_one_sentence(
     runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(runs)
-    monkeypatch.setattr(training.disk, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(training.durability.disk, "LOOK_SECONDS", 0.01)
     assert zeromass.main(["train", "demo", *TINY, "selfplay.actors=0"]) == 0
     really, refused = os.fsync, [errno.ENOSPC] * 5
 

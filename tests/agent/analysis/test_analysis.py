@@ -14,9 +14,9 @@ from agent.analysis.analyse import Judged, judge_game
 from agent.analysis.annotate import annotate
 from agent.analysis.picture import picture_of_game, write_picture
 from agent.analysis.tables import game_table, summary
+from agent.engine.agent import Opponent
 from agent.engine.thinker import Thinker
 from agent.errors import InputError
-from agent.opponent import Opponent
 from agent.search import material_evaluator
 
 QUEEN_LOST = "1. e4 e5 2. Qh5 Nc6 3. Qxh7 Rxh7 4. Nf3 Nf6 *"

@@ -9,8 +9,8 @@ from pathlib import Path
 import chess
 import pytest
 
+from agent.engine.agent import Opponent
 from agent.engine.strength import LEVELS, STRONGEST, WEAKEST, Rung, Strength, read_rungs, slip, strength_of
-from agent.opponent import Opponent
 from agent.rules import Games
 from agent.vocabulary import to_uci
 from benchmarks import levels

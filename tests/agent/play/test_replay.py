@@ -9,17 +9,17 @@ import chess.pgn
 import numpy as np
 import pytest
 
+from agent.engine.agent import Opponent
 from agent.engine.limits import Limits
 from agent.engine.strength import Strength, slip
 from agent.engine.thinker import Thinker
 from agent.errors import InputError
-from agent.opponent import Opponent
 from agent.play.provenance import Source, disown, note, read_source, strength_of_note, write_settings, write_source
 from agent.play.replay import read_games, replay_game
-from agent.player import GreedyPlayer, SearchPlayer
+from agent.players.player import GreedyPlayer, SearchPlayer
 from agent.search import GumbelSearch, SearchSettings, material_evaluator, playing
-from training.match import play_match
-from training.match_pgn import MatchRecorder
+from training.evaluation.match import play_match
+from training.evaluation.match_pgn import MatchRecorder
 
 ME = "sha256:0123 run x"
 USUAL = playing()

@@ -7,14 +7,14 @@ import chess
 import chess.pgn
 import pytest
 
-from agent.console import Streams
+from agent.engine.agent import Opponent
 from agent.engine.strength import strength_of
-from agent.opponent import Opponent
 from agent.play.level import Level
 from agent.play.seats import EngineSeat
-from agent.terminal import Dialogue
-from tests.agent.clock_game import STOCKFISH
+from agent.terminal.console import Streams
+from agent.terminal.plain import Dialogue
 from tests.agent.standin import Scripted
+from tests.agent.uci.clock_game import STOCKFISH
 
 
 def talk(lines: str, agent: str = "", *, value: float = 0.25, fen: str = chess.STARTING_FEN) -> tuple[str, Dialogue]:

@@ -7,8 +7,8 @@ import torch
 from numpy.typing import NDArray
 
 from agent.compilation import njit
-from agent.evaluator import Evaluator
-from agent.network import Architecture, Network
+from agent.networks.evaluator import Evaluator
+from agent.networks.residual.network import Architecture, Network
 from agent.search import LeafValues
 from agent.search.material import evaluate_material
 

@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from agent import rules, vocabulary
-from agent.evaluator import Evaluation, Evaluator
-from agent.plane_buffer import PlaneBuffer
+from agent.networks.evaluator import Evaluation, Evaluator
+from agent.networks.residual.plane_buffer import PlaneBuffer
 from agent.rules import Games
 from agent.search import CompiledEvaluator, GumbelSearch, LeafValues, SearchResult, SearchSettings, material_evaluator
 from tests.agent.positions import harvest

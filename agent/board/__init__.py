@@ -1,1 +1,0 @@
-"""The board in the terminal, for mouse and keyboard, by Textual."""

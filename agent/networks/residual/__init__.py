@@ -1,0 +1,1 @@
+"""The residual network: convolutions over input planes, for GPUs."""

@@ -1,0 +1,1 @@
+"""The sparse network: piece-square features summed into a small network, for CPUs."""

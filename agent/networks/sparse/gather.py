@@ -1,0 +1,192 @@
+"""Two differentiable operators on ragged rows: sums of rows, and products with rows.
+
+On the CPU compiled loops do both directions, so that only rows that are present cost anything; elsewhere
+torch's own operators do. Sums run in a fixed order: the same batch gives the same gradients, bit for bit.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from agent.compilation import njit, on_warm_up
+from agent.networks.sparse.borrowing import borrowed
+from agent.networks.sparse.vectors import Floats, Rows, dot_row, sum_rows
+from agent.vocabulary import MAX_LEGAL
+
+
+@njit
+def _sum(table: Floats, rows: Rows, offsets: NDArray[np.int64], bias: Floats, out: Floats) -> None:
+    table, rows, offsets, out = borrowed(table), borrowed(rows), borrowed(offsets), borrowed(out)
+    for i in range(out.shape[0]):
+        sum_rows(table, rows[offsets[i] : offsets[i + 1]], offsets[i + 1] - offsets[i], bias, out[i])
+
+
+@njit
+def _scatter(gradient: Floats, rows: Rows, offsets: NDArray[np.int64], table: Floats) -> None:
+    gradient, rows, table = borrowed(gradient), borrowed(rows), borrowed(table)
+    for i in range(gradient.shape[0]):
+        given = gradient[i]
+        for e in range(offsets[i], offsets[i + 1]):
+            row = table[rows[e]]
+            for j in range(row.size):
+                row[j] += given[j]
+
+
+@njit
+def _products(vectors: Floats, table: Floats, rows: Rows, offsets: NDArray[np.int64], out: Floats) -> None:
+    vectors, table = borrowed(vectors), borrowed(table)
+    for i in range(vectors.shape[0]):
+        for e in range(offsets[i], offsets[i + 1]):
+            out[e] = dot_row(vectors[i], table, np.int64(rows[e]))
+
+
+@njit
+def _products_backward(
+    gradient: Floats,
+    vectors: Floats,
+    table: Floats,
+    rows: Rows,
+    offsets: NDArray[np.int64],
+    vectors_out: Floats,
+    table_out: Floats,
+) -> None:
+    vectors, table, vectors_out, table_out = (
+        borrowed(vectors),
+        borrowed(table),
+        borrowed(vectors_out),
+        borrowed(table_out),
+    )
+    for i in range(vectors.shape[0]):
+        vector, towards = vectors[i], vectors_out[i]
+        for e in range(offsets[i], offsets[i + 1]):
+            given, row, row_out = gradient[e], table[rows[e]], table_out[rows[e]]
+            for j in range(vector.size):
+                towards[j] += given * row[j]
+            for j in range(vector.size):
+                row_out[j] += given * vector[j]
+
+
+@njit
+def _add_at(values: Floats, rows: Rows, out: Floats) -> None:
+    for e in range(values.size):
+        out[rows[e]] += values[e]
+
+
+@njit
+def _spread(values: Floats, offsets: NDArray[np.int64], out: Floats) -> None:
+    for i in range(out.shape[0]):
+        for e in range(offsets[i], offsets[i + 1]):
+            out[i, e - offsets[i]] = values[e]
+
+
+@njit
+def _collect(values: Floats, offsets: NDArray[np.int64], out: Floats) -> None:
+    for i in range(values.shape[0]):
+        for e in range(offsets[i], offsets[i + 1]):
+            out[e] = values[i, e - offsets[i]]
+
+
+def _array(tensor: Tensor) -> Any:
+    return tensor.detach().contiguous().numpy()
+
+
+class _SumRows(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, table: Tensor, bias: Tensor, rows: Tensor, offsets: Tensor) -> Tensor:
+        ctx.save_for_backward(rows, offsets)
+        ctx.shape = table.shape
+        out = torch.empty(len(offsets) - 1, table.shape[1])
+        _sum(_array(table), _array(rows), _array(offsets), _array(bias), out.numpy())
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        rows, offsets = ctx.saved_tensors
+        table = torch.zeros(ctx.shape)
+        _scatter(_array(gradients[0]), _array(rows), _array(offsets), table.numpy())
+        return table, gradients[0].sum(0), None, None
+
+
+class _Products(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, vectors: Tensor, table: Tensor, bias: Tensor, rows: Tensor, offsets: Tensor) -> Tensor:
+        ctx.save_for_backward(vectors, table, rows, offsets)
+        ragged = torch.empty(len(rows))
+        _products(_array(vectors), _array(table), _array(rows), _array(offsets), ragged.numpy())
+        ragged += bias.detach()[rows]
+        out = torch.zeros(len(vectors), MAX_LEGAL)
+        _spread(ragged.numpy(), _array(offsets), out.numpy())
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        vectors, table, rows, offsets = ctx.saved_tensors
+        ragged = torch.empty(len(rows))
+        _collect(_array(gradients[0]), _array(offsets), ragged.numpy())
+        vectors_out, table_out = torch.zeros_like(vectors), torch.zeros_like(table)
+        bias_out = torch.zeros(len(table))
+        given, index, cuts = _array(ragged), _array(rows), _array(offsets)
+        _products_backward(given, _array(vectors), _array(table), index, cuts, vectors_out.numpy(), table_out.numpy())
+        _add_at(given, index, bias_out.numpy())
+        return vectors_out, table_out, bias_out, None, None
+
+
+def sum_of_rows(table: Tensor, bias: Tensor, rows: Tensor, offsets: Tensor) -> Tensor:
+    """Row b of the result is bias + the sum of table[rows[offsets[b]:offsets[b + 1]]].
+
+    Args:
+        table: float32 [F, W], W a multiple of 64.
+        bias: float32 [W].
+        rows: int32 [E], each below F.
+        offsets: int64 [B + 1], from 0 to E.
+
+    Returns:
+        float32 [B, W].
+    """
+    if table.is_cpu:
+        out: Tensor = _SumRows.apply(table, bias, rows, offsets)  # type: ignore[no-untyped-call]
+        return out
+    return sum_of_rows_torch(table, bias, rows, offsets)
+
+
+def sum_of_rows_torch(table: Tensor, bias: Tensor, rows: Tensor, offsets: Tensor) -> Tensor:
+    """`sum_of_rows` by torch's operators, for any device."""
+    return nn.functional.embedding_bag(rows.long(), table, offsets, mode="sum", include_last_offset=True) + bias
+
+
+def products_with_rows(vectors: Tensor, table: Tensor, bias: Tensor, rows: Tensor, offsets: Tensor) -> Tensor:
+    """Entry k of row b of the result is vectors[b] . table[r] + bias[r] with r = rows[offsets[b] + k].
+
+    Args:
+        vectors: float32 [B, H], H a multiple of 32.
+        table: float32 [A, H].
+        bias: float32 [A].
+        rows: int32 [M], each below A.
+        offsets: int64 [B + 1], from 0 to M, at most 218 apart.
+
+    Returns:
+        float32 [B, 218], 0 past the rows of b.
+    """
+    if vectors.is_cpu:
+        out: Tensor = _Products.apply(vectors, table, bias, rows, offsets)  # type: ignore[no-untyped-call]
+        return out
+    return products_with_rows_torch(vectors, table, bias, rows, offsets)
+
+
+def products_with_rows_torch(vectors: Tensor, table: Tensor, bias: Tensor, rows: Tensor, offsets: Tensor) -> Tensor:
+    """`products_with_rows` by torch's operators, for any device."""
+    index, owner = rows.long(), torch.repeat_interleave(offsets[1:] - offsets[:-1])
+    ragged = (vectors[owner] * table[index]).sum(1) + bias[index]
+    lanes = torch.arange(len(rows), device=rows.device) - offsets[owner]
+    return vectors.new_zeros(len(vectors), MAX_LEGAL).index_put((owner, lanes), ragged)
+
+
+@on_warm_up
+def _exercise() -> None:
+    rows, offsets = torch.zeros(1, dtype=torch.int32), torch.tensor([0, 1])
+    table, bias = torch.zeros(1, 64, requires_grad=True), torch.zeros(64, requires_grad=True)
+    hidden = sum_of_rows(table, bias, rows, offsets)
+    products_with_rows(hidden, table, bias[:1], rows, offsets).sum().backward()  # type: ignore[no-untyped-call]

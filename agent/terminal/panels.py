@@ -1,0 +1,78 @@
+"""What stands beside the board: who plays, what the agent thinks, the moves."""
+
+import chess
+from rich.table import Table
+from rich.text import Text
+
+from agent.analysis.tables import value_of
+from agent.engine.report import Report
+from agent.play.game import Game
+from agent.terminal.console import FIGURINES
+
+_BAR = 40
+"""Cells of a bar where there is room."""
+
+
+def player_line(game: Game, color: chess.Color, name: str, *, figurines: bool) -> Text:
+    """A player: to move or not, name, clock, what it has captured and by how many pawns it leads."""
+    turn = "▶ " if game.board.turn == color and not game.over else "  "
+    captured = game.captured(not color)
+    shown = "".join(FIGURINES[symbol] for symbol in captured) if figurines else captured
+    lead = game.balance() if color == chess.WHITE else -game.balance()
+    left = game.seconds_left(color)
+    clock = "" if left is None else f"  {int(max(left, 0)) // 60}:{max(left, 0) % 60:04.1f}"
+    text = Text(turn, style="bold")
+    text.append(name[:34])
+    text.append(clock, style="bold cyan")
+    text.append(f"  {shown}{f' +{lead}' if lead > 0 else ''}", style="dim")
+    return text
+
+
+def score_bar(report: Report | None, mover: chess.Color, width: int = _BAR) -> Text:
+    """Win, draw and loss for White as a bar; by the expected score alone where the network tells no more."""
+    if report is None:
+        return Text("no thought yet", style="dim")
+    line = report.best
+    wdl = line.wdl or (round(500 * (1 + line.score)), 0, 1000 - round(500 * (1 + line.score)))
+    win, draw, loss = wdl if mover == chess.WHITE else (wdl[2], wdl[1], wdl[0])
+    cells = min(width, _BAR)
+    whites, draws = round(cells * win / 1000), round(cells * draw / 1000)
+    text = Text("█" * whites, style="#f0f0f0")
+    text.append("▒" * draws, style="#909090")
+    text.append("░" * max(cells - whites - draws, 0), style="#505050")
+    text.append(f"\nWhite {win / 10:.0f} %, draw {draw / 10:.0f} %, Black {loss / 10:.0f} %")
+    return text
+
+
+def thought_table(report: Report | None, board: chess.Board) -> Table | Text:
+    """The best moves with prior, visits, value and the line in SAN; `board` is what was thought about."""
+    if report is None:
+        return Text("")
+    title = f"{report.simulations:,} at {report.speed:,.0f}/s, depth {report.depth:.0f} to {report.deepest}"
+    table = Table(title=title, title_justify="left", expand=True, box=None, padding=(0, 1, 0, 0))
+    table.add_column("move", no_wrap=True)
+    for name in ("prior", "visits", "value"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("line", ratio=1, no_wrap=True, overflow="ellipsis")
+    for line in report.lines:
+        after, words = board.copy(stack=False), []
+        for move in line.moves[:7]:
+            words.append(after.san(move))
+            after.push(move)
+        table.add_row(words[0], f"{100 * line.prior:.0f} %", str(line.visits), value_of(line), " ".join(words[1:]))
+    return table
+
+
+def move_list(game: Game) -> Text:
+    """The moves in two columns, the newest last."""
+    board, text = game.start.copy(), Text()
+    for move in game.board.move_stack[len(game.board.move_stack) - len(game.notes) :]:
+        if board.turn == chess.WHITE:
+            text.append(f"{board.fullmove_number:>3}. {board.san(move):<8}")
+        else:
+            text.append(f"{board.fullmove_number:>3}. {'...':<8}" if not text.plain else "")
+            text.append(f"{board.san(move):<8}\n")
+        board.push(move)
+    if game.over:
+        text.append(f"\n{game.result}  {game.reason}", style="bold")
+    return text

@@ -1,0 +1,164 @@
+"""A game against the agent in plain text: over a pipe, to a screen reader, or in any terminal.
+
+A line of input is a command or a move. What cannot be played is refused with a sentence and asked for again.
+"""
+
+import contextlib
+import os
+import random
+import sys
+from dataclasses import dataclass
+from io import TextIOWrapper
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import chess
+
+from agent.engine.agent import load_opponent
+from agent.engine.limits import Control
+from agent.errors import InputError
+from agent.play.level import Level
+from agent.play.session import Session
+from agent.terminal.console import Streams, draw_board
+
+if TYPE_CHECKING:
+    from agent.engine.agent import Opponent
+
+
+@dataclass(init=False)
+class Dialogue(Session):
+    """One person against the agent, line by line.
+
+    Args:
+        opponent: the agent.
+        streams: to the person.
+        start: the position that games start from, `new` ones too.
+        person: the colour that the person plays.
+        rest: see `Session`.
+    """
+
+    def __init__(
+        self, opponent: "Opponent", streams: Streams, start: chess.Board, person: chess.Color, **rest: object
+    ) -> None:
+        self.streams = streams
+        super().__init__(opponent, start, person, **rest)  # type: ignore[arg-type]
+
+    def say(self, text: str) -> None:
+        """One or more lines."""
+        self.streams.say(text)
+
+    def show(self) -> None:
+        """The board in ten lines, with the clocks where there are any."""
+        figurines = self.theme != "ascii" and self.streams.figurines
+        self.say(draw_board(self.board, flipped=self.flipped, figurines=figurines))
+        if self.game.minutes is not None:
+            left = [f"{name} {self.game.seconds_left(color) or 0:.1f} s" for color, name in _CLOCKS]
+            self.say(", ".join(left))
+
+    def run(self) -> None:
+        """Play until the game is over (a person may go on with another), `quit`, or the end of input."""
+        for warning in self.opponent.warnings:
+            self.say(f"{warning}.")
+        self.say(
+            f"You are {chess.COLOR_NAMES[self.person].capitalize()} against {self.opponent.origin}. "
+            "Type a move, or help."
+        )
+        self.show()
+        self.game.settle()
+        self.announce()
+        while True:
+            if self.game.over and not self._go_on_after_game():
+                return
+            self.game.run_clock()
+            seat = self.mover
+            if seat is not None:
+                self._let_choose()
+                continue
+            line = self.streams.ask(self._prompt())
+            if line is None:
+                self.say("End of input; the game is left here." if not self.game.over else "")
+                return
+            if self.game.flag():
+                self.announce()
+            elif line.strip() and not self.obey(line.strip()):
+                return
+
+    def _let_choose(self) -> None:
+        seat = self.mover
+        assert seat is not None
+        try:
+            choice = self.choose(seat, Control())
+        except InputError as error:
+            self.say(f"{error}.")
+            self.obey("engine off")
+            return
+        if self.game.flag():
+            self.announce()
+        else:
+            self.apply(choice)
+
+    def _prompt(self) -> str:
+        if self.game.over:
+            return "new, undo, pgn or quit:"
+        check = ", you are in check" if self.board.is_check() else ""
+        dots = "." if self.board.turn == chess.WHITE else "..."
+        return f"{self.board.fullmove_number}{dots} your move{check}:"
+
+    def _go_on_after_game(self) -> bool:
+        if not self.streams.person:
+            self.say("Play again: zeromass play --plain")
+        return self.streams.person
+
+
+_CLOCKS = ((chess.WHITE, "White"), (chess.BLACK, "Black"))
+
+
+def play_command(
+    start: chess.Board | None,
+    side: str,
+    weights: Path | None,
+    run: str | None,
+    seed: int | None,
+    level: Level | None = None,
+    plain: bool = True,
+) -> int:
+    """`zeromass play`; returns the exit code.
+
+    Args:
+        start: None is the standard start.
+        side: `white`, `black` or `random`.
+        weights: a weights file, if named.
+        run: a run, if named.
+        seed: fixes a random side and noise; None: they differ from call to call.
+        level: the agent's strength.
+        plain: line by line on standard input and output; else, and in a terminal, the board.
+
+    Raises:
+        InputError: the weights or the run cannot be used.
+    """
+    if isinstance(sys.stdin, TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")  # a stray byte is an unreadable move, not a crash
+    terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    plain = plain or os.environ.get("TERM", "dumb") in ("dumb", "unknown")  # cannot move its cursor
+    streams = Streams(sys.stdin, sys.stdout, terminal)
+    color = random.Random(seed).random() < 0.5 if side == "random" else side == "white"
+    if terminal:
+        streams.say("Loading the agent ...")
+    opponent = load_opponent(weights, run, progress=streams.say)
+    rest = {"seed": random.Random(seed).getrandbits(31), "load": lambda name: load_opponent(run=name)}
+    if level is not None:
+        rest["level"] = level
+    if terminal and not plain:
+        from agent.terminal.app import BoardApp
+
+        BoardApp(opponent, start or chess.Board(), color, **rest).run()
+        return 0
+    if terminal:
+        with contextlib.suppress(ImportError):  # not everywhere
+            import readline  # noqa: F401  (gives `input` its line editing)
+    dialogue = Dialogue(opponent, streams, start or chess.Board(), color, **rest)
+    try:
+        dialogue.run()
+    finally:
+        dialogue.close()
+    return 0

@@ -1,0 +1,1 @@
+"""The agent as a UCI engine. Light: importing this package loads nothing."""

@@ -1,0 +1,34 @@
+"""The weights that ship: whole, small, and strong enough to be worth shipping."""
+
+import pytest
+
+from agent.engine.agent import BUNDLED, find_weights
+from agent.networks.evaluators import make_evaluator
+from agent.players.alphabeta import AlphaBetaPlayer
+from agent.players.player import GreedyPlayer, Player, PolicyPlayer, RandomPlayer, make_player
+from training.evaluation.match import play_match
+
+
+def test_they_are_found_without_a_name_and_tell_where_they_come_from() -> None:
+    found = find_weights()
+    assert found.origin == "the weights that ship with ZeroMass"
+    assert found.warnings == ()
+    assert int(found.weights.provenance["games"]) > 0
+    assert BUNDLED.stat().st_size < 8 * 2**20
+
+
+@pytest.mark.parametrize(
+    ("simulations", "opponent", "least"),
+    [
+        (0, RandomPlayer(1), 0.9),
+        (0, GreedyPlayer(1), 0.85),
+        (256, AlphaBetaPlayer(3, 1), 0.9),
+    ],
+    ids=["policy alone, random", "policy alone, greedy", "256 simulations, alphabeta:3"],
+)
+def test_they_win(simulations: int, opponent: Player, least: float) -> None:
+    evaluator = make_evaluator(find_weights().weights.network)
+    player = make_player(evaluator, simulations) if simulations else PolicyPlayer(evaluator)
+    result = play_match(player, opponent, games=100, seed=1, opening_plies=None)
+    assert result.score >= least, result.sentence()
+    assert result.illegal_moves == 0

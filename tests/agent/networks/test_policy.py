@@ -1,0 +1,98 @@
+"""The policy against torch's own Categorical over only the legal moves, and its exact zeros."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.distributions import Categorical
+
+from agent import rules
+from agent.networks.policy import MaskedPolicy
+
+FENS = (
+    "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1",
+    "r3k2r/p1ppqpb1/bn2pnp1/3PN3/1p2P3/2N2Q1p/PPPBBPPP/R3K2R w KQkq - 0 1",
+    "8/8/8/8/8/5k2/6q1/7K w - - 0 1",  # checkmate: nothing is legal
+    "7k/8/8/8/8/8/5q2/7K w - - 0 1",  # stalemate: nothing is legal
+    "8/8/8/8/8/6k1/4q3/7K w - - 0 1",  # one legal move
+)
+
+
+def batch() -> tuple[Tensor, Tensor, Tensor]:
+    """(logits with poison at illegal moves, packed legal, legal as bool)."""
+    positions = np.stack([rules.from_fen(fen) for fen in FENS])
+    packed = torch.from_numpy(rules.legal_bits(positions))
+    legal = torch.zeros(len(FENS), 1880, dtype=torch.bool)
+    indices, counts = rules.legal_moves(positions)
+    for row, count in enumerate(counts):
+        legal[row, indices[row, :count].astype(np.int64)] = True
+    logits = torch.randn(len(FENS), 1880, generator=torch.Generator().manual_seed(1)) * 3
+    poison = torch.tensor([float("nan"), float("inf"), float("-inf"), 1e38])[torch.arange(1880) % 4]
+    return torch.where(legal, logits, poison), packed, legal
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
+def test_equals_categorical_over_the_legal_moves_alone(temperature: float) -> None:
+    logits, packed, legal = batch()
+    policy = MaskedPolicy(logits, packed, temperature=temperature)
+    for row in (0, 1, 4):
+        moves = legal[row].nonzero()[:, 0]
+        oracle = Categorical(logits=logits[row, moves].double() / temperature)
+        assert torch.allclose(policy.probabilities[row, moves].double(), oracle.probs, atol=1e-6)
+        assert float(policy.entropy()[row]) == pytest.approx(float(oracle.entropy()), abs=1e-5)  # type: ignore[no-untyped-call]
+        assert int(policy.mode[row]) == int(moves[oracle.probs.argmax()])
+        taken = moves[: len(FENS)].repeat(len(FENS))[: len(FENS)]
+        expected = oracle.log_prob((moves == taken[row]).nonzero()[0, 0])  # type: ignore[no-untyped-call]
+        assert float(policy.log_prob(taken)[row]) == pytest.approx(float(expected), abs=1e-5)
+
+
+def test_illegal_moves_have_probability_exactly_zero() -> None:
+    logits, packed, legal = batch()
+    probabilities = MaskedPolicy(logits, packed).probabilities
+    assert torch.equal(probabilities[~legal], torch.zeros(int((~legal).sum())))
+    assert torch.allclose(probabilities.sum(1), legal.any(1).float())
+
+
+def test_nothing_legal_gives_minus_one() -> None:
+    logits, packed, _ = batch()
+    policy = MaskedPolicy(logits, packed)
+    moves, _, _ = policy.sample_keyed(0, torch.arange(len(FENS)))
+    assert moves[2:4].tolist() == [-1, -1]
+    assert policy.mode[2:4].tolist() == [-1, -1]
+
+
+def test_samples_are_legal_and_follow_the_probabilities() -> None:
+    logits, packed, legal = batch()
+    rows = torch.zeros(20_000, dtype=torch.long)
+    policy = MaskedPolicy(logits[rows], packed[rows])
+    moves, log_probs, _ = policy.sample_keyed(5, torch.arange(20_000))
+    assert bool(legal[0][moves].all())
+    expected = MaskedPolicy(logits[:1], packed[:1]).probabilities[0]
+    counts = torch.bincount(moves, minlength=1880) / 20_000
+    assert float((counts - expected).abs().max()) < 0.02
+    assert torch.allclose(log_probs, expected[moves].log(), atol=1e-5)
+
+
+def test_a_sample_depends_on_its_key_not_on_its_batch() -> None:
+    logits, packed, _ = batch()
+    keys = torch.tensor([11, 12, 13, 14, 15])
+    whole, _, _ = MaskedPolicy(logits, packed).sample_keyed(3, keys)
+    alone, _, _ = MaskedPolicy(logits[1:2], packed[1:2]).sample_keyed(3, keys[1:2])
+    assert int(whole[1]) == int(alone[0])
+
+
+def test_torch_style_sampling_is_seeded_by_torch() -> None:
+    logits, packed, legal = batch()
+    policy = MaskedPolicy(logits[:2], packed[:2])
+    torch.manual_seed(7)
+    first = policy.sample((3,))
+    torch.manual_seed(7)
+    assert torch.equal(first, policy.sample((3,)))
+    assert first.shape == (3, 2)
+    assert bool(legal[0][first[:, 0]].all())
+
+
+def test_temperature_must_be_above_zero() -> None:
+    logits, packed, _ = batch()
+    with pytest.raises(ValueError, match=r"temperature 0.0"):
+        MaskedPolicy(logits, packed, temperature=0.0)

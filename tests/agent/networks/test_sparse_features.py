@@ -1,0 +1,259 @@
+"""Features and kinds of moves, found again by python-chess square by square."""
+
+import itertools
+import math
+from dataclasses import replace
+
+import chess
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from agent import rules, vocabulary
+from agent.networks.sparse.architecture import MAX_FEATURES, MOVE_KINDS, STATE_ROWS, SparseArchitecture
+from agent.networks.sparse.batch import sparse_batch
+from agent.networks.sparse.replies import MATE, STALEMATE
+from agent.rules.record import STATE
+from tests.agent.positions import PERFT, TRICKY
+from tests.agent.rules.test_games import random_positions
+
+RANK = {chess.PAWN: 1, chess.KNIGHT: 2, chess.BISHOP: 2, chess.ROOK: 3, chess.QUEEN: 4, chess.KING: 5}
+FENS = [*PERFT, *TRICKY]
+EVERYTHING = SparseArchitecture(threats=True, control=True, king_buckets=16, moves=True)
+PLAIN = SparseArchitecture(threats=False, moves=False)
+
+
+def least_attacker(board: chess.Board, colour: chess.Color, square: int) -> int:
+    kinds = [board.piece_type_at(origin) for origin in board.attackers(colour, square)]
+    return min([RANK[kind] for kind in kinds if kind], default=0)
+
+
+def threat(board: chess.Board, square: int) -> int:
+    piece = board.piece_at(square)
+    assert piece is not None
+    rank = RANK[piece.piece_type]
+    attacker = least_attacker(board, not piece.color, square)
+    defended = least_attacker(board, piece.color, square) > 0
+    if not attacker:
+        return 1 if defended else 0
+    if attacker < rank:
+        return 3 if defended else 2
+    if not defended:
+        return 4
+    return 5 if attacker == rank else 6
+
+
+def seen_by_mover(fen: str) -> chess.Board:
+    board = chess.Board(fen)
+    return board if board.turn else board.mirror()
+
+
+def expected_features(board: chess.Board, architecture: SparseArchitecture) -> set[int]:
+    """Of a board with White to move."""
+    found = set()
+    state = 768 * (7 if architecture.threats else 1)
+    own_king = state + STATE_ROWS
+    other_king = own_king + 768 * architecture.king_buckets
+    control = other_king + 768 * architecture.king_buckets
+    side = math.isqrt(architecture.king_buckets)
+
+    def bucket(colour: chess.Color) -> int:
+        square = board.king(colour)
+        assert square is not None
+        return (square // 8 * side // 8) * side + square % 8 * side // 8
+
+    for square, piece in board.piece_map().items():
+        number = 64 * (piece.piece_type - 1 + (0 if piece.color else 6)) + square
+        found.add((768 * threat(board, square) if architecture.threats else 0) + number)
+        if architecture.king_buckets:
+            found.add(own_king + 768 * bucket(chess.WHITE) + number)
+            found.add(other_king + 768 * bucket(chess.BLACK) + number)
+    for right, rook in enumerate((chess.BB_H1, chess.BB_A1, chess.BB_H8, chess.BB_A8)):
+        if board.castling_rights & rook:
+            found.add(state + right)
+    if board.ep_square is not None and board.has_legal_en_passant():
+        found.add(state + 4 + chess.square_file(board.ep_square))
+    found.add(state + 14 + min(board.halfmove_clock * 8 // 100, 7))
+    if architecture.threats and board.is_check():
+        found.add(state + 22)
+    if architecture.control:
+        for square in set(chess.SQUARES) - board.piece_map().keys():
+            own, other = (least_attacker(board, colour, square) for colour in (chess.WHITE, chess.BLACK))
+            if own or other:
+                found.add(control + 64 * (6 * own + other) + square)
+    return found
+
+
+def expected_kind(board: chess.Board, move: chess.Move) -> int:
+    """Of a board with White to move."""
+    moved = board.piece_type_at(move.from_square)
+    assert moved is not None
+    captured = chess.PAWN if board.is_en_passant(move) else board.piece_type_at(move.to_square) or 0
+    guard = least_attacker(board, chess.BLACK, move.to_square)
+    attacked = board.is_attacked_by(chess.BLACK, move.from_square)
+    king = board.king(chess.BLACK)
+    assert king is not None
+    # A piece of Black's on the king's square attacks what a White piece would have to stand on.
+    shown, alone = move.promotion or moved, board.copy(stack=False)
+    alone.set_piece_at(king, chess.Piece(shown, chess.BLACK))
+    check = shown != chess.KING and move.to_square in alone.attacks(king)
+    return (((6 * (moved - 1) + captured) * 6 + guard) * 2 + int(attacked)) * 2 + int(check)
+
+
+def features_of(positions: NDArray[np.uint64], architecture: SparseArchitecture) -> list[list[int]]:
+    batch = sparse_batch(positions, architecture)
+    cuts = batch.offsets.tolist()
+    return [batch.features[low:high].tolist() for low, high in itertools.pairwise(cuts)]
+
+
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        PLAIN,
+        EVERYTHING,
+        SparseArchitecture(threats=False, control=True, moves=False, king_buckets=4),
+        SparseArchitecture(threats=True, moves=False, king_buckets=64),
+    ],
+    ids=str,
+)
+def test_features_are_as_documented(architecture: SparseArchitecture) -> None:
+    positions = np.concatenate([np.stack([rules.from_fen(fen) for fen in FENS]), random_positions(200)])
+    for position, rows in zip(positions, features_of(positions, architecture), strict=True):
+        found = [row for row in rows if row < architecture.features]
+        fen = rules.to_fen(position)
+        assert len(found) == len(set(found)), fen
+        repeated = {row for row in found if row - 768 * (7 if architecture.threats else 1) in (12, 13)}
+        assert set(found) - repeated == expected_features(seen_by_mover(fen), architecture), fen
+        pieces = sorted(row % 768 for row in found if row < 768 * 7) if architecture.threats else []
+        assert sorted(row - architecture.features for row in rows if row not in found) == pieces, fen
+
+
+@pytest.mark.parametrize("phases", [1, 3, 16])
+def test_the_number_of_pieces_chooses_the_phase(phases: int) -> None:
+    fens = [chess.STARTING_FEN, "8/8/4k3/8/8/8/8/4K3 w - - 0 1", *FENS]
+    batch = sparse_batch(np.stack([rules.from_fen(fen) for fen in fens]), SparseArchitecture(phases=phases))
+    expected = [(len(chess.Board(fen).piece_map()) - 1) * phases // 32 for fen in fens]
+    assert batch.phases.tolist() == expected
+    assert expected[:2] == [phases - 1, 0]
+
+
+@pytest.mark.parametrize(("occurred", "rows"), [(0, []), (1, [12]), (2, [13]), (4, [13])])
+def test_repetitions(occurred: int, rows: list[int]) -> None:
+    position = rules.start(1)
+    position[0, STATE] |= np.uint64(occurred << 16)
+    found = features_of(position, PLAIN)[0]
+    assert [row - 768 for row in found if 768 + 12 <= row < 768 + 14] == rows
+
+
+def test_kinds_of_moves_are_as_documented() -> None:
+    positions = np.concatenate([np.stack([rules.from_fen(fen) for fen in FENS]), random_positions(200)])
+    batch = sparse_batch(positions, EVERYTHING)
+    seen = set()
+    for row, position in enumerate(positions):
+        board = seen_by_mover(rules.to_fen(position))
+        for entry in range(int(batch.move_offsets[row]), int(batch.move_offsets[row + 1])):
+            move = chess.Move.from_uci(vocabulary.to_uci(int(batch.moves[entry]), black=False))
+            kind = int(batch.kinds[entry])
+            assert kind == expected_kind(board, move), (board.fen(), move.uci())
+            seen.add(kind)
+    assert len(seen) > 250
+    assert max(seen) < MOVE_KINDS
+
+
+def lone_kings(number: int, seed: int) -> list[chess.Board]:
+    """Boards of a black king, often in a corner, with pawns at most, and White to move with a few pieces."""
+    rng = np.random.default_rng(seed)
+    boards: list[chess.Board] = []
+    while len(boards) < number:
+        board = chess.Board(None)
+        corner = int(rng.choice([0, 1, 6, 7, 8, 15, 48, 55, 56, 57, 62, 63]))
+        board.set_piece_at(corner if rng.random() < 0.8 else int(rng.integers(64)), chess.Piece.from_symbol("k"))
+        for symbol in ["K", *rng.choice(list("QQRRBNP"), int(rng.integers(1, 6))), *"p" * int(rng.integers(3))]:
+            square = int(rng.choice([place for place in chess.SQUARES if not board.piece_at(place)]))
+            if symbol not in "Pp" or 0 < chess.square_rank(square) < 7:
+                board.set_piece_at(square, chess.Piece.from_symbol(str(symbol)))
+        if board.is_valid() and not board.is_game_over():
+            boards.append(board)
+    return boards
+
+
+@pytest.mark.parametrize("number", [pytest.param(600), pytest.param(20_000, marks=pytest.mark.slow)])
+def test_moves_that_leave_a_lone_king_no_reply_have_kinds_of_their_own(number: int) -> None:
+    special = [
+        "8/8/8/8/8/8/8/k1K4R w - - 0 1",
+        "4k3/P7/3PKP2/8/8/8/8/8 w - - 0 1",  # promotions: a mate, and none by a knight
+        "6rk/6pp/8/8/8/8/8/R3K2R w KQ - 0 1",  # not alone
+        "8/8/8/8/8/6K1/5Q2/7k w - - 0 1",
+        "8/8/8/8/8/p7/P7/k1K5 w - - 0 1",
+        "8/8/8/8/8/7p/7P/R3K2k w Q - 0 1",  # castling
+        "7k/8/6KP/8/8/8/8/8 w - - 0 1",
+        "1B6/8/8/4pP2/4R3/5K1k/8/4R3 w - e6 0 1",  # en passant opens a line
+        "8/1R6/k7/2Pp4/K2R4/5Q2/6Q1/2N5 w - d6 0 1",
+        "5k2/8/8/4R1R1/8/8/8/4K2R w K - 0 1",  # castling mates
+        "k7/8/1KN5/8/8/8/8/7B w - - 0 1",  # a line that opens
+    ]
+    boards = [*map(chess.Board, special), *lone_kings(number, 1)]
+    boards += [board.mirror() for board in boards[:100]]
+    positions = np.stack([rules.from_board(board) for board in boards])
+    usual = sparse_batch(positions, SparseArchitecture())
+    told = sparse_batch(positions, SparseArchitecture(replies=True))
+    found = {MATE: 0, STALEMATE: 0}
+    for row, position in enumerate(positions):
+        board = seen_by_mover(rules.to_fen(position))
+        pawns, others = board.pieces(chess.PAWN, chess.BLACK), board.occupied_co[chess.BLACK]
+        alone = others == board.kings & others | int(pawns) and all(board.piece_at(pawn - 8) for pawn in pawns)
+        for entry in range(int(told.move_offsets[row]), int(told.move_offsets[row + 1])):
+            move = chess.Move.from_uci(vocabulary.to_uci(int(told.moves[entry]), black=False))
+            board.push(move)
+            expected = int(usual.kinds[entry])
+            if alone and not any(board.legal_moves):
+                expected = MATE if board.is_check() else STALEMATE
+                found[expected] += 1
+            board.pop()
+            assert int(told.kinds[entry]) == expected, (board.fen(), move.uci())
+    assert min(found.values()) > number / 20
+
+
+def test_no_other_move_has_the_kinds_of_those_without_a_reply() -> None:
+    positions = np.concatenate([random_positions(300), np.stack([rules.from_board(b) for b in lone_kings(300, 2)])])
+    kinds = sparse_batch(positions, SparseArchitecture()).kinds
+    assert not ((kinds == MATE) | (kinds == STALEMATE)).any()
+
+
+def test_no_record_at_all_has_too_many_features() -> None:
+    """Compiled code checks no bounds: words that are no position must not write outside either."""
+    rng = np.random.default_rng(0)
+    wild = rng.integers(0, 2**64, (200, rules.WORDS), np.uint64)
+    for kind in range(1, 6):  # boards of kinds are disjoint in every record
+        wild[:, kind] &= ~np.bitwise_or.reduce(wild[:, :kind], axis=1)
+    legal = np.zeros((200, 1), np.uint16), np.zeros(200, np.int32)
+    offsets = sparse_batch(wild, EVERYTHING, legal).offsets
+    assert int((offsets[1:] - offsets[:-1]).max()) <= MAX_FEATURES
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    with pytest.raises(ValueError, match="uint64"):
+        sparse_batch(np.zeros((1, rules.WORDS)), PLAIN)  # type: ignore[arg-type]
+    indices, counts = rules.legal_moves(rules.start(2))
+    with pytest.raises(ValueError, match="counts"):
+        sparse_batch(rules.start(2), PLAIN, (indices, counts * 20))
+    with pytest.raises(ValueError, match="no move"):
+        sparse_batch(rules.start(2), PLAIN, (indices, counts + 1))
+    assert sparse_batch(rules.start(0), PLAIN).offsets.tolist() == [0]
+
+
+@pytest.mark.parametrize("wrong", [{"width": 100}, {"hidden": 48}, {"king_buckets": 5}, {"phases": 0}])
+def test_architectures_that_cannot_be_built_are_refused(wrong: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        SparseArchitecture(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("architecture", [PLAIN, EVERYTHING, SparseArchitecture(phases=4, replies=True)])
+def test_metadata_describes_the_architecture(architecture: SparseArchitecture) -> None:
+    metadata = architecture.metadata()
+    assert metadata["architecture"] == "sparse"
+    assert SparseArchitecture.from_metadata(metadata) == architecture
+    before = {key: value for key, value in metadata.items() if key != "replies"}  # files from before there was one
+    assert SparseArchitecture.from_metadata(before) == replace(architecture, replies=False)
+    with pytest.raises(ValueError, match="threats"):
+        SparseArchitecture.from_metadata({**metadata, "threats": "maybe"})

@@ -1,0 +1,172 @@
+"""The sparse network in torch: its operators beside torch's own, its two forms of logits, and that it learns."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from agent import rules, vocabulary
+from agent.networks.residual.network import expected_score
+from agent.networks.sparse.architecture import SparseArchitecture
+from agent.networks.sparse.batch import SparseBatch, sparse_batch
+from agent.networks.sparse.gather import products_with_rows, products_with_rows_torch, sum_of_rows, sum_of_rows_torch
+from agent.networks.sparse.network import SparseNetwork
+from kernels import legal_log_probs, masked_cross_entropy, masked_softmax
+from tests.agent.networks.test_sparse_evaluator import ARCHITECTURES, trained
+from tests.agent.rules.test_games import random_positions
+
+
+def ragged(rows: int, batch: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    counts = torch.randint(0, 40, (batch,), generator=generator)
+    counts[0] = 0
+    offsets = torch.cat([torch.zeros(1, dtype=torch.int64), counts.cumsum(0)])
+    return torch.randint(rows, (int(offsets[-1]),), generator=generator, dtype=torch.int32), offsets
+
+
+def owners(offsets: torch.Tensor) -> torch.Tensor:
+    """Row that each entry belongs to, by search rather than repetition."""
+    return torch.searchsorted(offsets, torch.arange(int(offsets[-1])), right=True) - 1
+
+
+def test_sums_of_rows_and_their_gradients_are_a_matrix_product() -> None:
+    rows, offsets = ragged(50, 20, seed=0)
+    table, bias, given = torch.randn(50, 128), torch.randn(128), torch.randn(20, 128)
+    present = torch.zeros(20, 50).index_put((owners(offsets), rows.long()), torch.ones(len(rows)), accumulate=True)
+    results = []
+    forms: list[Callable[..., torch.Tensor]] = [
+        lambda table, bias: present @ table + bias,
+        lambda table, bias: sum_of_rows(table, bias, rows, offsets),
+        lambda table, bias: sum_of_rows_torch(table, bias, rows, offsets),
+    ]
+    for form in forms:
+        leaves = [tensor.clone().requires_grad_() for tensor in (table, bias)]
+        out = form(*leaves)
+        results.append((out.detach(), *torch.autograd.grad(out, leaves, given)))
+    for ours in results[1:]:
+        torch.testing.assert_close(ours, results[0], rtol=1e-5, atol=1e-4)
+
+
+def test_products_with_rows_and_their_gradients_are_a_matrix_product() -> None:
+    rows, offsets = ragged(70, 20, seed=1)
+    vectors, table, bias, given = torch.randn(20, 96), torch.randn(70, 96), torch.randn(70), torch.randn(20, 218)
+    owner = owners(offsets)
+    lanes = torch.cat([torch.arange(int(count)) for count in offsets.diff()])
+    results = []
+    forms: list[Callable[..., torch.Tensor]] = [
+        lambda vectors, table, bias: torch.zeros(20, 218).index_put(
+            (owner, lanes), (vectors @ table.t() + bias)[owner, rows.long()]
+        ),
+        lambda vectors, table, bias: products_with_rows(vectors, table, bias, rows, offsets),
+        lambda vectors, table, bias: products_with_rows_torch(vectors, table, bias, rows, offsets),
+    ]
+    for form in forms:
+        leaves = [tensor.clone().requires_grad_() for tensor in (vectors, table, bias)]
+        out = form(*leaves)
+        results.append((out.detach(), *torch.autograd.grad(out, leaves, given)))
+    for ours in results[1:]:
+        torch.testing.assert_close(ours, results[0], rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES, ids=str)
+def test_compact_and_dense_logits_are_the_same_policy(architecture: SparseArchitecture) -> None:
+    network = trained(architecture)
+    positions = random_positions(100)
+    batch = sparse_batch(positions, architecture)
+    output = network(batch)
+    dense, value = network.dense(positions, rules.legal_moves(positions))
+    assert dense.shape == (100, vocabulary.SIZE)
+    torch.testing.assert_close(value, output.value_logits)
+    every = legal_log_probs(dense, legal=torch.from_numpy(rules.legal_bits(positions)), width=218)
+    compact = legal_log_probs(output.logits, legal=batch.legal, width=218)
+    torch.testing.assert_close(every.log_probs, compact.log_probs, rtol=1e-5, atol=1e-5)
+    assert (every.counts == compact.counts).all()
+    assert (every.indices[batch.legal] == batch.moves).all()
+    assert (masked_softmax(output.logits, legal=batch.legal)[~batch.legal] == 0).all()
+
+
+def test_a_fresh_network_is_nearly_indifferent() -> None:
+    torch.manual_seed(0)
+    output = SparseNetwork()(sparse_batch(random_positions(100), SparseArchitecture()))
+    assert output.logits.std() < 0.2
+    assert expected_score(output.value_logits).abs().max() < 0.1
+
+
+def test_every_parameter_gets_a_gradient_from_either_form() -> None:
+    architecture = SparseArchitecture(control=True, king_buckets=4, phases=2)
+    positions = random_positions(50)
+    gradients = []
+    for dense in (False, True):
+        network = trained(architecture)
+        batch = sparse_batch(positions, architecture)
+        logits, value = network.dense(positions) if dense else network(batch)[:2]
+        legal = torch.from_numpy(rules.legal_bits(positions)) if dense else batch.legal
+        first = batch.moves[batch.move_offsets[:-1].clamp(max=len(batch.moves) - 1)].long()
+        target = first if dense else torch.zeros(50, dtype=torch.int64)
+        with_moves = batch.legal[:, 0]
+        loss = masked_cross_entropy(logits, target, legal=legal)[with_moves].sum() + value.square().sum()
+        loss.backward()  # type: ignore[no-untyped-call]
+        gradients.append({name: parameter.grad for name, parameter in network.named_parameters()})
+    for name, gradient in gradients[0].items():
+        assert gradient is not None, name
+        assert gradient.abs().sum() > 0, name
+        torch.testing.assert_close(gradient, gradients[1][name], rtol=1e-4, atol=1e-4)
+
+
+def test_learning_steps_repeat_bit_for_bit() -> None:
+    positions = random_positions(64)
+    states = []
+    for _ in range(2):
+        torch.manual_seed(3)
+        network = SparseNetwork(SparseArchitecture(width=64, hidden=32))
+        optimizer = torch.optim.AdamW(network.parameters(), lr=1e-2)
+        batch = sparse_batch(positions, network.architecture)
+        for _ in range(3):
+            optimizer.zero_grad()
+            output = network(batch)
+            (output.logits.square().sum() + output.value_logits.square().sum()).backward()
+            optimizer.step()
+        states.append(network.state_dict())
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+def _captures(batch: SparseBatch) -> torch.Tensor:
+    """int64 [B]: lane of the move that takes the most, the first of equals."""
+    worth = (batch.kinds // 24 % 6).float()
+    lanes = torch.zeros(batch.legal.shape).masked_scatter(batch.legal, worth)
+    return lanes.argmax(1)
+
+
+@pytest.mark.parametrize("architecture", [SparseArchitecture(), SparseArchitecture(threats=False, moves=False)])
+def test_it_learns_material_and_captures(architecture: SparseArchitecture) -> None:
+    """Value: who has more. Policy: take the most valuable piece. Judged on positions it has not seen."""
+    torch.manual_seed(0)
+    positions = np.concatenate([random_positions(2000, seed=seed) for seed in range(8)])
+    positions = positions[rules.count_moves(positions) > 0]
+    labels = torch.from_numpy(1 - np.sign(rules.material(positions))).long()
+    best = _captures(sparse_batch(positions, SparseArchitecture()))
+    network = SparseNetwork(architecture)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3)
+
+    def losses(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        batch = sparse_batch(positions[rows.numpy()], architecture)
+        output = network(batch)
+        policy = masked_cross_entropy(output.logits, best[rows], legal=batch.legal).mean()
+        return policy, nn.functional.cross_entropy(output.value_logits, labels[rows])
+
+    held_out = torch.arange(len(positions) - 1000, len(positions))
+    for _ in range(3):
+        for rows in torch.split(torch.randperm(len(positions) - 1000), 250):
+            optimizer.zero_grad()
+            policy, value = losses(rows)
+            (policy + value).backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+    with torch.no_grad():
+        policy, value = losses(held_out)
+    shares = labels[held_out].bincount(minlength=3) / len(held_out)
+    constant = float(-(shares * shares.log()).sum())
+    uniform = float(torch.from_numpy(rules.count_moves(positions[held_out.numpy()])).float().log().mean())
+    assert value < 0.75 * constant
+    assert policy < (0.2 if architecture.moves else 0.9) * uniform

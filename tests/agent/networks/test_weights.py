@@ -1,0 +1,80 @@
+"""Weights files: whole round trips, and a sentence for every way in which a file can be wrong."""
+
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+
+from agent.errors import InputError
+from agent.networks.residual.network import Architecture, Network
+from agent.networks.weights import load_weights, save_weights, to_bytes
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    torch.manual_seed(3)
+    path = tmp_path / "weights.safetensors"
+    save_weights(path, Network(Architecture(blocks=1, channels=8)), {"run": "test", "step": "7"})
+    return path
+
+
+def test_round_trip(path: Path) -> None:
+    torch.manual_seed(3)
+    expected = Network(Architecture(blocks=1, channels=8))
+    loaded = load_weights(path)
+    assert loaded.network.architecture == Architecture(blocks=1, channels=8)
+    assert loaded.provenance == {"run": "test", "step": "7"}
+    assert not loaded.network.training
+    for name, tensor in expected.state_dict().items():
+        assert torch.equal(tensor, loaded.network.state_dict()[name])
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_half_precision_is_half_as_large_and_loads_as_float32(path: Path, tmp_path: Path) -> None:
+    network = load_weights(path).network
+    half = tmp_path / "half.safetensors"
+    half.write_bytes(to_bytes(network, {"run": "test"}, torch.float16))
+    assert half.stat().st_size < 0.6 * path.stat().st_size
+    for name, tensor in load_weights(half).network.state_dict().items():
+        assert tensor.dtype == torch.float32
+        torch.testing.assert_close(tensor, network.state_dict()[name], rtol=2**-11, atol=2**-24)
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nowhere.safetensors' does not exist"):
+        load_weights(tmp_path / "nowhere.safetensors")
+
+
+@pytest.mark.parametrize("keep", [0, 5, 100, 0.5, 0.99])
+def test_truncated_file(path: Path, keep: float) -> None:
+    data = path.read_bytes()
+    path.write_bytes(data[: int(keep * len(data)) if keep < 1 else int(keep)])
+    with pytest.raises(InputError, match="is damaged"):
+        load_weights(path)
+
+
+def test_a_pickle_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "weights.pt"
+    torch.save({"x": torch.zeros(1)}, path)
+    with pytest.raises(InputError, match="is damaged"):
+        load_weights(path)
+
+
+def test_other_safetensors_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "other.safetensors"
+    safetensors.torch.save_file({"x": torch.zeros(1)}, path)
+    with pytest.raises(InputError, match="holds architecture None"):
+        load_weights(path)
+
+
+def test_other_planes_are_refused(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b'"planes":"', b'"planes":"9', 1)[:-1])
+    with pytest.raises(InputError):
+        load_weights(path)
+
+
+def test_a_lying_description_is_refused(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b'"channels":"8"', b'"channels":"9"'))
+    with pytest.raises(InputError, match="does not fit its own description"):
+        load_weights(path)

@@ -1,0 +1,85 @@
+"""alphabeta:N against a plain minimax over python-chess, which shares no code with it."""
+
+import chess
+import numpy as np
+import pytest
+
+from agent import vocabulary
+from agent.players.alphabeta import AlphaBetaPlayer
+from agent.rules import Games
+from tests.agent.positions import TRICKY
+
+WORTH = {chess.PAWN: 1, chess.KNIGHT: 3, chess.BISHOP: 3, chess.ROOK: 5, chess.QUEEN: 9, chess.KING: 0}
+MATE = 10_000
+
+
+def minimax(board: chess.Board, depth: int) -> int:
+    """Material for the side to move, `depth` plies deep; who is mated after more plies has lost less."""
+    if not any(board.legal_moves):
+        return -MATE - depth if board.is_check() else 0
+    if board.is_insufficient_material():
+        return 0
+    if depth == 0:
+        signs = ((WORTH[piece.piece_type], piece.color == board.turn) for piece in board.piece_map().values())
+        return sum(worth if own else -worth for worth, own in signs)
+    return max(values(board, depth).values())
+
+
+def values(board: chess.Board, depth: int) -> dict[chess.Move, int]:
+    """Of every legal move, `depth` plies deep."""
+    found = {}
+    for move in list(board.legal_moves):
+        board.push(move)
+        found[move] = -minimax(board, depth - 1)
+        board.pop()
+    return found
+
+
+def positions() -> list[chess.Board]:
+    rng, boards = np.random.default_rng(5), [chess.Board(fen) for fen in TRICKY[::3]]
+    for _ in range(12):
+        board = chess.Board()
+        for _ in range(int(rng.integers(4, 70))):
+            if board.is_game_over():
+                break
+            board.push(list(board.legal_moves)[rng.integers(board.legal_moves.count())])
+        boards.append(chess.Board(board.fen()))
+    return [board for board in boards if any(board.legal_moves)]
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_move_is_one_of_the_best_by_minimax(depth: int, seed: int) -> None:
+    boards = positions()
+    moves = AlphaBetaPlayer(depth, seed).choose(Games.from_boards(boards)).moves
+    for board, index in zip(boards, moves, strict=True):
+        found = values(board, depth)
+        move = chess.Move.from_uci(vocabulary.to_uci(int(index), black=board.turn == chess.BLACK))
+        assert found[move] == max(found.values()), (board.fen(), move)
+
+
+def test_three_plies_see_through_an_exchange() -> None:
+    board = chess.Board("3r2k1/5ppp/8/3p4/8/8/3R1PPP/3Q2K1 w - - 0 1")
+    found = values(board, 3)
+    choice = AlphaBetaPlayer(3, 0).choose(Games.from_boards([board]))
+    move = chess.Move.from_uci(vocabulary.to_uci(int(choice.moves[0]), black=False))
+    assert found[move] == max(found.values())
+    assert choice.values[0] == pytest.approx(np.tanh(max(found.values()) / 6))
+
+
+def test_equal_moves_are_chosen_among_by_chance() -> None:
+    games = Games.from_boards([chess.Board()] * 200)
+    moves = AlphaBetaPlayer(1, 3).choose(games).moves
+    assert len(np.unique(moves)) == 20, "from the start every move leaves the balance as it is"
+
+
+def test_it_prefers_the_faster_mate() -> None:
+    board = chess.Board("7k/8/6K1/8/8/8/8/R7 w - - 0 1")
+    choice = AlphaBetaPlayer(3, 0).choose(Games.from_boards([board]))
+    assert vocabulary.to_uci(int(choice.moves[0]), black=False) == "a1a8"
+
+
+@pytest.mark.parametrize("depth", [0, 9])
+def test_a_depth_out_of_range_is_refused(depth: int) -> None:
+    with pytest.raises(ValueError, match=f"1..8, not {depth}"):
+        AlphaBetaPlayer(depth, 0)

@@ -1,0 +1,140 @@
+"""Players: legal always; the greedy one takes and mates; the look-ahead sees mates and draws by rule exactly."""
+
+import chess
+import numpy as np
+import pytest
+import torch
+
+from agent import rules, vocabulary
+from agent.networks.evaluator import Evaluator
+from agent.networks.residual.network import Architecture, Network
+from agent.players.player import (
+    GreedyPlayer,
+    LookaheadPlayer,
+    Player,
+    PolicyPlayer,
+    RandomPlayer,
+    SearchPlayer,
+    best_in_segments,
+)
+from agent.rules import Games
+from agent.search import SearchSettings
+
+MATES_IN_ONE = (
+    "6k1/5ppp/8/8/8/8/8/R6K w - - 0 1",
+    "r1bqkb1r/pppp1ppp/2n2n2/4p2Q/2B1P3/8/PPPP1PPP/RNB1K1NR w KQkq - 4 4",
+    "6k1/8/6K1/8/8/8/8/Q7 w - - 0 1",
+    "7k/P6p/7K/8/8/8/8/6R1 w - - 0 1",
+)
+
+
+def evaluator(seed: int = 0) -> Evaluator:
+    torch.manual_seed(seed)
+    return Evaluator(Network(Architecture(blocks=1, channels=8)))
+
+
+def players() -> list[Player]:
+    return [
+        RandomPlayer(1),
+        GreedyPlayer(1),
+        PolicyPlayer(evaluator()),
+        PolicyPlayer(evaluator(), temperature=1.0),
+        LookaheadPlayer(evaluator()),
+        SearchPlayer(evaluator(), SearchSettings(simulations=8, gumbel_scale=0)),
+    ]
+
+
+def play_one(player: Player, fen: str) -> str:
+    board = chess.Board(fen)
+    move = player.choose(Games.from_boards([board])).moves[0]
+    return vocabulary.to_uci(int(move), black=board.turn == chess.BLACK)
+
+
+@pytest.mark.parametrize("player", players(), ids=lambda player: f"{player.name}")
+def test_every_move_is_legal_by_python_chess(player: Player) -> None:
+    boards = [chess.Board() for _ in range(4)] + [chess.Board(fen) for fen in MATES_IN_ONE]
+    for _ in range(40):
+        boards = [board for board in boards if not board.is_game_over()]
+        if not boards:
+            break
+        choice = player.choose(Games.from_boards(boards))
+        assert choice.values.shape == (len(boards),)
+        for board, move in zip(boards, choice.moves.tolist(), strict=True):
+            uci = chess.Move.from_uci(vocabulary.to_uci(move, black=board.turn == chess.BLACK))
+            assert uci in board.legal_moves
+            board.push(uci)
+
+
+@pytest.mark.parametrize("fen", MATES_IN_ONE)
+@pytest.mark.parametrize(
+    "player",
+    [
+        GreedyPlayer(2),
+        LookaheadPlayer(evaluator()),
+        SearchPlayer(evaluator(), SearchSettings(simulations=16, gumbel_scale=0)),
+    ],
+    ids=lambda player: f"{player.name}",
+)
+def test_mates_in_one_are_played(player: Player, fen: str) -> None:
+    for board in (chess.Board(fen), chess.Board(fen).mirror()):
+        move = play_one(player, board.fen())
+        board.push_uci(move)
+        assert board.is_checkmate()
+
+
+@pytest.mark.parametrize(
+    ("fen", "best"),
+    [
+        ("k7/8/8/3q1r2/4P3/8/8/K7 w - - 0 1", "e4d5"),  # queen rather than rook
+        ("k7/6P1/8/8/8/8/8/K7 w - - 0 1", "g7g8q"),  # promotion counts
+        ("k7/8/8/8/3Pp3/8/8/K7 b - d3 0 1", "e4d3"),  # en passant counts
+    ],
+)
+def test_greedy_takes_the_most_it_can(fen: str, best: str) -> None:
+    assert {play_one(GreedyPlayer(seed), fen) for seed in range(5)} == {best}
+
+
+def test_lookahead_values_are_those_of_the_successors() -> None:
+    """Against python-chess and the bare network, move by move."""
+    board = chess.Board("r3k2r/p1ppqpb1/bn2pnp1/3PN3/1p2P3/2N2Q1p/PPPBBPPP/R3K2R w KQkq - 0 1")
+    player = LookaheadPlayer(evaluator(), prior_weight=0.0)
+    choice = player.choose(Games.from_boards([board]))
+    values = {}
+    for move in board.legal_moves:
+        board.push(move)
+        values[move.uci()] = -float(evaluator().values(rules.from_board(board)[None])[0])
+        board.pop()
+    assert float(choice.values[0]) == pytest.approx(max(values.values()), abs=1e-6)
+    assert values[vocabulary.to_uci(int(choice.moves[0]), black=False)] == pytest.approx(max(values.values()), abs=1e-6)
+
+
+def test_lookahead_scores_a_repetition_as_a_draw(monkeypatch: pytest.MonkeyPatch) -> None:
+    """White is far ahead by the value head; the third repetition would throw it away."""
+    board = chess.Board("7k/8/8/8/8/8/8/KR6 w - - 0 1")
+    for uci in ("a1a2", "h8h7", "a2a1", "h7h8", "a1a2", "h8h7", "a2a1", "h7h8", "b1b2", "h8g8", "b2b1", "g8h8"):
+        board.push_uci(uci)
+    # The position after a1a2 has stood twice already.
+    player = LookaheadPlayer(evaluator(), prior_weight=0.0)
+    repeated = vocabulary.from_uci("a1a2", black=False)
+
+    def winning(positions: np.ndarray) -> np.ndarray:
+        """Every position is lost for the side to move by 0.5; after a1a2 by 0.9: the bait."""
+        baits = np.array([rules.to_board(position).piece_at(chess.A2) is not None for position in positions])
+        return np.where(baits, -0.9, -0.5).astype(np.float32)
+
+    monkeypatch.setattr(player._evaluator, "values", winning)
+    assert int(player.choose(Games.from_boards([board])).moves[0]) != repeated
+    fresh = chess.Board(board.fen())
+    assert int(player.choose(Games.from_boards([fresh])).moves[0]) == repeated
+
+
+def test_sampling_policy_player_follows_its_seed() -> None:
+    boards = Games.from_boards([chess.Board()] * 8)
+    same = [PolicyPlayer(evaluator(), temperature=1.0, seed=4).choose(boards).moves.tolist() for _ in range(2)]
+    other = PolicyPlayer(evaluator(), temperature=1.0, seed=5).choose(boards).moves.tolist()
+    assert same[0] == same[1] != other
+
+
+def test_best_in_segments() -> None:
+    scores = np.array([1.0, 3.0, 2.0, -5.0, -1.0, -2.0])
+    assert best_in_segments(scores, np.array([0, 3, 4, 6])).tolist() == [1, 3, 4]

@@ -1,0 +1,259 @@
+"""Batches and games: playing, resetting, successors, history, threads, and what is refused."""
+
+from collections.abc import Callable
+
+import chess
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from agent import rules, vocabulary
+from agent.rules import Games, Termination
+from agent.rules.record import STATE
+from tests.agent.positions import TRICKY
+from tests.agent.rules.oracle import choose
+
+
+def move(uci: str, black: bool = False) -> int:
+    return vocabulary.from_uci(uci, black=black)
+
+
+def play_line(games: Games, line: str) -> None:
+    for uci in line.split():
+        games.play([move(uci, bool(rules.is_black(games.positions)[0]))])
+
+
+def random_positions(number: int, seed: int = 0) -> NDArray[np.uint64]:
+    rng = np.random.default_rng(seed)
+    games = Games(number)
+    for _ in range(60):
+        indices, counts = rules.legal_moves(games.positions)
+        over = np.flatnonzero(games.outcome(counts=counts))
+        games.reset(over)
+        indices[over], counts[over] = (array[0] for array in rules.legal_moves(rules.start(1)))
+        games.play(indices[np.arange(number), (rng.random(number) * counts).astype(np.int64)])
+    return games.positions
+
+
+def test_repetitions_and_claims() -> None:
+    games = Games(1)
+    for expected in (0, 1, 2, 3, 4, 4):
+        assert games.positions[0, STATE] >> np.uint64(16) & np.uint64(0xFF) == expected
+        claimed = Termination(int(games.outcome(True)[0]))
+        automatic = Termination(int(games.outcome(False)[0]))
+        assert automatic == (Termination.FIVEFOLD_REPETITION if expected >= 4 else Termination.NONE)
+        assert claimed == (Termination.THREEFOLD_REPETITION if expected in (2, 3) else automatic)
+        play_line(games, "g1f3 g8f6 f3g1 f6g8")
+    assert games.ply[0] == 24
+
+
+def test_history_holds_the_keys_since_the_last_zeroing_move() -> None:
+    games, seen = Games(2), []
+    for line in ("e2e4", "e7e5", "g1f3", "b8c6", "f1c4"):
+        games.play([move(line, bool(rules.is_black(games.positions)[0]))] * 2)
+        seen.append(rules.keys(games.positions)[0])
+    keys, lengths = games.history
+    assert lengths.tolist() == [3, 3]
+    assert keys[0, :3].tolist() == seen[1:4]
+    games.play([move("d7d5", black=True)], rows=[1])
+    assert games.history[1].tolist() == [3, 0]
+
+
+def test_history_outlives_the_75_move_rule() -> None:
+    board = chess.Board("4k2r/8/8/8/8/8/8/R3K3 w - - 0 1")
+    games, rng = Games.from_boards([board]), np.random.default_rng(3)
+    for _ in range(400):
+        chosen = choose(board, "shuffles", rng)
+        if board.is_zeroing(chosen):
+            chosen = next(other for other in board.legal_moves if not board.is_zeroing(other))
+        games.play([move(chosen.uci(), not board.turn)])
+        board.push(chosen)
+        assert games.positions[0].tolist() == rules.from_board(board).tolist()
+    assert board.halfmove_clock > 160
+
+
+def test_from_boards_goes_on_with_the_history() -> None:
+    board = chess.Board()
+    for uci in ["e2e4", "g8f6", "g1f3", "f6g8", "f3g1", "g8f6", "g1f3", "f6g8"]:
+        board.push_uci(uci)
+    games = Games.from_boards([board, chess.Board()])
+    games.play([move("f3g1"), move("e2e4")])
+    board.push_uci("f3g1")
+    assert games.positions[0].tolist() == rules.from_board(board).tolist()
+    assert Termination(int(games.outcome()[0])) == Termination.THREEFOLD_REPETITION
+    assert games.ply.tolist() == [1, 1]
+
+
+def test_stateless_play_forgets_repetitions() -> None:
+    games = Games(1)
+    play_line(games, "g1f3 g8f6 f3g1")
+    positions = games.positions.copy()
+    rules.play(positions, [move("f6g8", black=True)])
+    play_line(games, "f6g8")
+    assert games.positions[0, STATE] >> np.uint64(16) & np.uint64(0xFF) == 1
+    assert positions[0, STATE] >> np.uint64(16) & np.uint64(0xFF) == 0
+    assert rules.keys(positions).tolist() == rules.keys(games.positions).tolist()
+
+
+def test_successors_are_what_playing_gives() -> None:
+    games = Games.from_boards([chess.Board(), *map(chess.Board, TRICKY)])
+    twin = games.copy()
+    for row, line in ((0, "g1f3 g8f6 f3g1"), (1, "a1b1 h8g8 b1a1")):
+        for uci in line.split():
+            twin.play([move(uci, bool(rules.is_black(twin.positions[row : row + 1])[0]))], rows=[row])
+    before = twin.positions.copy()
+    positions, moves, offsets = twin.successors()
+    assert (twin.positions == before).all()
+    assert offsets[-1] == len(moves) == len(positions)
+    for row in range(len(twin)):
+        legal, counts = rules.legal_moves(twin.positions[row : row + 1])
+        assert moves[offsets[row] : offsets[row + 1]].tolist() == legal[0, : counts[0]].tolist()
+        for child in range(offsets[row], offsets[row + 1]):
+            trial = twin.copy()
+            trial.play([moves[child]], rows=[row])
+            assert trial.positions[row].tolist() == positions[child].tolist()
+    occurred = positions[:, STATE] >> np.uint64(16) & np.uint64(0xFF)
+    assert (occurred[: offsets[1]] == (moves[: offsets[1]] == move("f6g8", black=True))).all()
+    some, _, cuts = twin.successors(rows=[3, 0])
+    assert some.tolist() == positions[[*range(offsets[3], offsets[4]), *range(offsets[0], offsets[1])]].tolist()
+    assert cuts.tolist() == [0, offsets[4] - offsets[3], offsets[4] - offsets[3] + offsets[1]]
+
+
+def test_rows_play_and_reset_alone() -> None:
+    games = Games(3)
+    games.play([move("e2e4")], rows=[1])
+    games.play([move("d2d4"), move("c7c5", black=True)], rows=[2, 1])
+    assert games.ply.tolist() == [0, 2, 1]
+    games.reset(np.array([False, True, False]))
+    assert games.ply.tolist() == [0, 0, 1]
+    assert games.positions[1].tolist() == rules.start(1)[0].tolist()
+    fen = "8/8/4k3/8/8/3NK3/8/8 w - - 12 60"
+    repeated = rules.from_fen(fen)
+    repeated[STATE] |= np.uint64(2 << 16)
+    games.reset([0], repeated[None])
+    assert rules.to_fen(games.positions[0]) == fen
+    assert games.positions[0].tolist() == rules.from_fen(fen).tolist()
+    games.reset([])
+    games.play([], rows=[])
+    assert games.ply.tolist() == [0, 0, 1]
+
+
+def test_a_copy_is_independent() -> None:
+    games = Games(2)
+    games.play([move("g1f3")] * 2)
+    twin = games.copy()
+    twin.play([move("g8f6", black=True)] * 2)
+    assert games.ply.tolist() == [1, 1]
+    assert rules.is_black(games.positions).all()
+    assert not rules.is_black(twin.positions).any()
+
+
+@pytest.mark.parametrize("bad", [-1, 1880, 65535, 0])
+def test_an_illegal_move_changes_nothing(bad: int) -> None:
+    games, positions = Games(2), rules.start(2)
+    for play in (games.play, lambda moves: rules.play(positions, moves)):
+        with pytest.raises(ValueError, match=f"move {bad} of row 1 is not legal in rnbqkbnr/"):
+            play([move("e2e4"), bad])
+    assert games.positions.tolist() == positions.tolist() == rules.start(2).tolist()
+    assert games.ply.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("call", "reason"),
+    [
+        (lambda games: games.play([1]), r"shape \[2\]"),
+        (lambda games: games.play([0.5, 0.5]), "integers"),
+        (lambda games: games.play([1, 1], rows=[0, 0]), "differ, not"),
+        (lambda games: games.play([1], rows=[2]), r"0\.\.1"),
+        (lambda games: games.play([1], rows=[-1]), r"0\.\.1"),
+        (lambda games: games.reset([0.5]), "integers"),
+        (lambda games: games.reset([0], rules.start(2)), "2 positions for 1 games"),
+        (lambda games: rules.legal_bits(games.positions, out=np.zeros((2, 58), np.int32)), "out must be"),
+        (lambda games: games.outcome(counts=np.ones(3, np.int32)), r"counts must be int32 \[2\]"),
+        (lambda games: rules.pack_moves(np.zeros((2, 9), np.int64), np.ones(2, np.int32)), "indices must be uint16"),
+        (lambda games: rules.play(games.positions[:, ::-1], [1, 1]), "C-contiguous"),
+    ],
+)
+def test_misuse_is_refused(call: Callable[[Games], object], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        call(Games(2))
+
+
+def test_rows_of_moves_are_ascending_and_filled() -> None:
+    indices, counts = rules.legal_moves(random_positions(300))
+    for row, count in zip(indices, counts, strict=True):
+        assert (np.diff(row[:count].astype(np.int64)) > 0).all()
+        assert (row[count:] == rules.NO_MOVE).all()
+    assert rules.count_moves(random_positions(300)).tolist() == counts.tolist()
+
+
+def test_observing_is_moves_and_outcome_in_one() -> None:
+    games = Games.from_boards([chess.Board(fen) for fen in TRICKY])
+    for claim in (False, True):
+        for threads in (1, 3):
+            indices, counts, codes = rules.observe(games.positions, claim_draws=claim, threads=threads)
+            legal, numbers = rules.legal_moves(games.positions)
+            assert indices.tolist() == legal.tolist()
+            assert counts.tolist() == numbers.tolist()
+            assert codes.tolist() == games.outcome(claim).tolist()
+    out = games.observe()
+    again = games.observe(False, out=out)
+    assert all(ours is theirs for ours, theirs in zip(out, again, strict=True))
+
+
+def test_unchecked_play_still_refuses_what_is_no_index() -> None:
+    games = Games(2)
+    with pytest.raises(ValueError, match="1880"):
+        games.play([move("e2e4"), 1880], check=False)
+    games.play([move("e2e4")] * 2, check=False)
+    assert rules.to_fen(games.positions[1]).startswith("rnbqkbnr/pppppppp/8/8/4P3/")
+
+
+def test_taken_games_go_on_with_their_history() -> None:
+    games = Games(3)
+    for uci in ("g1f3", "g8f6", "f3g1"):
+        games.play([move(uci, bool(rules.is_black(games.positions)[0]))] * 3)
+    taken = games.take([2, 0])
+    taken.play([move("f6g8", black=True)] * 2)
+    assert (taken.positions[:, STATE] >> np.uint64(16) & np.uint64(0xFF)).tolist() == [1, 1]
+    assert games.ply.tolist() == [3, 3, 3]
+
+
+def test_bits_say_what_indices_say() -> None:
+    positions = random_positions(300)
+    indices, counts = rules.legal_moves(positions)
+    bits = rules.legal_bits(positions)
+    unpacked = (bits.view(np.uint32)[:, :, None] >> np.arange(32, dtype=np.uint32) & 1).reshape(300, -1)
+    assert unpacked.shape[1] == 59 * 32
+    for row in range(300):
+        assert np.flatnonzero(unpacked[row]).tolist() == indices[row, : counts[row]].tolist()
+
+
+def test_attacks_are_what_python_chess_says() -> None:
+    positions = random_positions(100)
+    own, opponent = rules.attacks(positions)
+    for row, position in enumerate(positions):
+        board = rules.to_board(position)
+        for mine, ours in ((board.turn, own[row]), (not board.turn, opponent[row])):
+            theirs = sum(chess.BB_SQUARES[square] for square in chess.SQUARES if board.is_attacked_by(mine, square))
+            assert int(ours) == (theirs if board.turn else chess.flip_vertical(theirs))
+
+
+@pytest.mark.parametrize("threads", [2, 3, 16])
+def test_threads_change_nothing(threads: int) -> None:
+    positions = random_positions(50)
+    alone, spread = rules.legal_moves(positions), rules.legal_moves(positions, threads=threads)
+    assert alone[0].tolist() == spread[0].tolist()
+    assert alone[1].tolist() == spread[1].tolist()
+    assert (rules.legal_bits(positions) == rules.legal_bits(positions, threads=threads)).all()
+
+
+def test_read_only_and_empty_batches() -> None:
+    positions = rules.start(3)
+    positions.setflags(write=False)
+    assert rules.legal_moves(positions)[1].tolist() == [20, 20, 20]
+    assert rules.legal_moves(positions[::2])[1].tolist() == [20, 20]
+    nothing = rules.start(0)
+    assert rules.legal_moves(nothing)[0].shape == (0, 218)
+    assert rules.outcome(nothing, claim_draws=True).shape == (0,)
+    assert len(Games(0).successors()[1]) == 0

@@ -1,0 +1,129 @@
+"""The rules agree with python-chess: on games, on trees below tricky positions, and not once a rule is broken."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import chess
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agent import rules, vocabulary
+from agent.rules import Games, Termination
+from tests.agent.positions import PERFT, START, TRICKY, harvest
+from tests.agent.rules.oracle import STYLES, differences, game_differences, tree_differences
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_games(style: str) -> None:
+    compared, seen, found = game_differences(4_000, style, seed=1)
+    assert not found
+    assert compared >= 4_000
+    if style == "shuffles":
+        assert {Termination.FIVEFOLD_REPETITION, Termination.THREEFOLD_REPETITION} <= seen
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("style", STYLES)
+def test_many_games(style: str) -> None:
+    compared, seen, found = game_differences(70_000, style, seed=2)
+    assert not found
+    assert compared >= 70_000
+    wanted = {Termination.NONE, Termination.CHECKMATE, Termination.STALEMATE, Termination.INSUFFICIENT_MATERIAL}
+    if style == "shuffles":
+        wanted = {Termination.NONE, Termination.FIVEFOLD_REPETITION, Termination.THREEFOLD_REPETITION}
+    assert wanted <= seen
+
+
+@pytest.mark.parametrize("fen", TRICKY)
+def test_tricky_trees(fen: str) -> None:
+    assert tree_differences(fen, 1)[1] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(5))
+def test_five_hundred_tricky_trees_to_depth_3(part: int) -> None:
+    compared = 0
+    for fen in harvest(100, seed=part):
+        positions, found = tree_differences(fen, 3)
+        assert found == []
+        compared += positions
+    assert compared > 100_000
+
+
+@pytest.mark.slow
+def test_tricky_trees_to_depth_2() -> None:
+    for fen in TRICKY[:-2]:
+        assert tree_differences(fen, 2)[1] == []
+
+
+@pytest.mark.parametrize("fen", TRICKY)
+def test_every_from_to_pair_is_judged_alike(fen: str) -> None:
+    # is_legal shares no pins and no answers to checks with the generator.
+    position = rules.from_fen(fen)[None]
+    indices, counts = rules.legal_moves(position)
+    legal = rules.is_legal(np.repeat(position, vocabulary.SIZE, axis=0), np.arange(vocabulary.SIZE))
+    assert np.flatnonzero(legal).tolist() == indices[0, : counts[0]].tolist()
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from([START, *list(PERFT)[1:], *TRICKY]), st.lists(st.integers(0, 217), max_size=80))
+def test_any_line_of_play(fen: str, choices: list[int]) -> None:
+    # Only the last position is compared, so that a failure shrinks to one position and the line to it.
+    board, games = chess.Board(fen), Games.from_boards([chess.Board(fen)])
+    for choice in choices:
+        moves = list(board.legal_moves)
+        if not moves:
+            break
+        move = moves[choice % len(moves)]
+        games.play([vocabulary.from_uci(move.uci(), black=not board.turn)])
+        board.push(move)
+    assert differences([board], games.positions) == []
+    assert rules.from_board(board).tolist() == games.positions[0].tolist()
+
+
+MUTANTS = {
+    "castles through check": ("movegen", "attacked & u64(0x70)", "attacked & u64(0x50)"),
+    "castles long over b1": ("movegen", "everyone & u64(0x0E)", "everyone & u64(0x0C)"),
+    "keeps rights for a lost rook": ("step", "(63, 4), ", ""),
+    "pins nothing": ("movegen", "targets[square] &= LINE[king, square]", "pass"),
+    "pins pieces to the spot": ("movegen", "targets[square] &= LINE[king, square]", "targets[square] = u64(0)"),
+    "king hides behind itself": ("movegen", "everyone & ~(position[KINGS] & own)", "everyone"),
+    "ignores pins in en passant": ("movegen", "if attackers & theirs == NOTHING:", "if True:"),
+    "leaves the pawn taken en passant": ("step", "pawns &= ~(end_bit >> u64(8))", "pass"),
+    "keeps en passant for all to see": (
+        "step",
+        "if en_passant_captors(child, double, king_square(child)):",
+        "if True:",
+    ),
+    "answers double checks": ("movegen", "if checkers & (checkers - ONE):", "if False:"),
+    "forgets rights in repetition": ("record", "u64(0xFF1F)", "u64(0xFF10)"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_a_broken_rule_is_noticed(mutant: str, tmp_path: Path) -> None:
+    module, original, broken = MUTANTS[mutant]
+    for folder in ("agent", "tests"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    path = tmp_path / "agent" / "rules" / f"{module}.py"
+    source = path.read_text()
+    assert source.count(original) == 1
+    path.write_text(source.replace(original, broken))
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.agent.rules.oracle"],
+        cwd=tmp_path,
+        env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 1, run.stderr
+    assert "python-chess" in run.stdout or "ValueError" in run.stderr

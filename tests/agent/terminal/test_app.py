@@ -1,0 +1,285 @@
+"""Textual's pilot at the board: whole games by mouse and by keyboard, promotions and en passant among them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import chess
+import chess.pgn
+import pytest
+from textual.pilot import Pilot
+
+from agent.engine.agent import Opponent
+from agent.play.level import Level
+from agent.terminal.app import BoardApp
+from agent.terminal.dialogs import Page, Promotion
+from agent.terminal.squares import PAINTED, Squares
+from tests.agent.standin import Gated, Scripted
+
+Hands = Callable[["Pilot[None]", chess.Move], Awaitable[None]]
+PROMOTIONS = "7k/P7/8/8/8/8/8/K7 w - - 0 1"
+
+
+def app_of(agent: str, fen: str = chess.STARTING_FEN, person: chess.Color = chess.WHITE) -> BoardApp:
+    opponent = Opponent(Scripted(agent, -0.1), "a script", identity="sha256:0")
+    return BoardApp(opponent, chess.Board(fen), person, level=Level(simulations=8))
+
+
+async def settle(pilot: "Pilot[None]", plies: int) -> None:
+    """Until the agent has answered."""
+    app = pilot.app
+    assert isinstance(app, BoardApp)
+    for _ in range(600):
+        await pilot.pause(0.02)
+        if len(app.session.game.notes) >= plies or app.session.game.over:
+            return
+    raise AssertionError(f"{len(app.session.game.notes)} plies, not {plies}")
+
+
+async def by_mouse(pilot: "Pilot[None]", move: chess.Move) -> None:
+    squares = pilot.app.query_one(Squares)
+    for square in (move.from_square, move.to_square):
+        assert await pilot.click(squares, offset=squares.offset_of(square))
+        await pilot.pause()
+    if move.promotion:
+        await pilot.click(f"#{chess.piece_name(move.promotion)}")
+        await pilot.pause()
+
+
+async def by_arrows(pilot: "Pilot[None]", move: chess.Move) -> None:
+    squares = pilot.app.query_one(Squares)
+    squares.focus()
+    turn = -1 if squares.flipped else 1
+    for square in (move.from_square, move.to_square):
+        files = turn * (chess.square_file(square) - chess.square_file(squares.cursor))
+        ranks = turn * (chess.square_rank(square) - chess.square_rank(squares.cursor))
+        keys = ["right" if files > 0 else "left"] * abs(files) + ["up" if ranks > 0 else "down"] * abs(ranks)
+        await pilot.press(*keys, "enter")
+        await pilot.pause()
+    if move.promotion:
+        await pilot.press(chess.piece_symbol(move.promotion))
+        await pilot.pause()
+
+
+async def by_typing(pilot: "Pilot[None]", move: chess.Move) -> None:
+    app = pilot.app
+    assert isinstance(app, BoardApp)
+    await type_line(pilot, app.session.board.san(move))
+
+
+async def type_line(pilot: "Pilot[None]", line: str) -> None:
+    pilot.app.query_one("#line").focus()
+    keys = {
+        " ": "space",
+        "+": "plus",
+        "#": "number_sign",
+        "=": "equals_sign",
+        "-": "minus",
+        "/": "slash",
+        ".": "full_stop",
+    }
+    await pilot.press(*(keys.get(letter, letter) for letter in line), "enter")
+    await pilot.pause()
+
+
+@pytest.mark.parametrize("hands", [by_mouse, by_arrows, by_typing])
+def test_a_whole_game_with_en_passant_to_mate(hands: Hands) -> None:
+    """1. e4 a6 2. e5 f5 3. exf6 and so on to 7. Bxg6 mate."""
+    person = ["e2e4", "e4e5", "e5f6", "f1d3", "d1h5", "h5g6", "d3g6"]
+    agent = "a7a6 f7f5 a6a5 a5a4 g7g6 h7g6"
+
+    async def run() -> None:
+        app = app_of(agent)
+        async with app.run_test(size=(130, 40)) as pilot:
+            for ply, uci in enumerate(person):
+                board = app.session.board
+                move = chess.Move.from_uci(uci)
+                assert board.is_en_passant(move) == (uci == "e5f6")
+                await hands(pilot, move)
+                await settle(pilot, 2 * ply + 2)
+            assert app.session.game.result == "1-0"
+            assert app.session.board.is_checkmate()
+            assert "White wins by checkmate" in str(app.session.game.reason)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("hands", [by_mouse, by_arrows, by_typing])
+@pytest.mark.parametrize("piece", "qrbn")
+def test_promotion_to_each_piece(hands: Hands, piece: str) -> None:
+    async def run() -> None:
+        app = app_of("h8h7", PROMOTIONS)
+        async with app.run_test(size=(130, 40)) as pilot:
+            await hands(pilot, chess.Move.from_uci(f"a7a8{piece}"))
+            await settle(pilot, 1)
+            promoted = app.session.board.piece_at(chess.A8)
+            assert promoted is not None
+            assert promoted.symbol() == piece.upper()
+
+    asyncio.run(run())
+
+
+def test_a_whole_game_as_black_on_a_turned_board() -> None:
+    async def run() -> None:
+        app = app_of("f2f3 g2g4", person=chess.BLACK)
+        async with app.run_test(size=(130, 40)) as pilot:
+            await settle(pilot, 1)
+            assert app.query_one(Squares).flipped
+            await by_mouse(pilot, chess.Move.from_uci("e7e5"))
+            await settle(pilot, 3)
+            await by_mouse(pilot, chess.Move.from_uci("d8h4"))
+            assert app.session.game.result == "0-1"
+
+    asyncio.run(run())
+
+
+def test_clicks_that_are_no_move_do_nothing() -> None:
+    async def run() -> None:
+        app = app_of("")
+        async with app.run_test(size=(130, 40)) as pilot:
+            squares = app.query_one(Squares)
+            for square in (chess.E7, chess.E4, chess.G1, chess.G1, chess.G1, chess.G5, chess.E2, chess.D2):
+                await pilot.click(squares, offset=squares.offset_of(square))
+                await pilot.pause()
+            assert app.session.game.notes == []
+            assert squares.selected == chess.D2
+            assert squares.targets == {chess.D3, chess.D4}
+            await pilot.click(squares, offset=(0, 0))  # the margin
+            assert squares.square_at(0, 0) is None
+
+    asyncio.run(run())
+
+
+def test_promotion_can_be_taken_back() -> None:
+    async def run() -> None:
+        app = app_of("", PROMOTIONS)
+        async with app.run_test(size=(130, 40)) as pilot:
+            squares = app.query_one(Squares)
+            for square in (chess.A7, chess.A8):
+                await pilot.click(squares, offset=squares.offset_of(square))
+                await pilot.pause()
+            assert isinstance(app.screen, Promotion)
+            await pilot.press("escape")
+            await pilot.pause()
+            assert app.session.game.notes == []
+
+    asyncio.run(run())
+
+
+def test_commands_by_keys_and_by_typing(tmp_path: Path) -> None:
+    async def run() -> None:
+        app = app_of("e7e5 h8g7")
+        async with app.run_test(size=(130, 40)) as pilot:
+            await type_line(pilot, "e4")
+            await settle(pilot, 2)
+            await pilot.press("f5")
+            await pilot.pause()
+            assert app.query_one(Squares).flipped
+            for theme in ("ascii", "colour-blind", "figurines"):
+                await pilot.press("f6")
+                await pilot.pause()
+                assert app.query_one(Squares).theme_name == theme
+            app.action_say(f"save {tmp_path / 'a.pgn'}")
+            await pilot.press("f4")
+            await pilot.pause()
+            assert app.session.game.notes == []
+            app.action_say(f"load {tmp_path / 'a.pgn'}")
+            assert len(app.session.game.notes) == 2
+            await type_line(pilot, "strength elo 900")
+            assert app.session.level == Level(elo=900)
+            await pilot.press("f8")
+            await pilot.pause()
+            assert app.session.game.reason == "White resigns"
+            await pilot.press("f2")
+            await pilot.pause()
+            assert not app.session.game.over
+            app.action_say(f"fen {PROMOTIONS}")
+            await type_line(pilot, "a8=Q")
+            await settle(pilot, 1)
+            await type_line(pilot, "quit")
+        assert app.return_code == 0
+
+    asyncio.run(run())
+
+
+def test_agent_against_itself_and_interruption() -> None:
+    async def run() -> None:
+        app = app_of("")
+        async with app.run_test(size=(130, 40)) as pilot:
+            app.action_say("side none")
+            await settle(pilot, 6)
+            app.action_say("side both")
+            plies = len(app.session.game.notes)
+            await pilot.pause(0.1)
+            assert len(app.session.game.notes) == plies
+            assert app.session.mover is None
+
+    asyncio.run(run())
+
+
+def test_a_slow_command_leaves_the_board_alive() -> None:
+    """While a hint is thought about, everything else is answered, if only with a sentence."""
+
+    async def run() -> None:
+        gated = Gated()
+        app = BoardApp(Opponent(gated, "a script"), chess.Board(), chess.WHITE)
+        async with app.run_test(size=(130, 40)) as pilot:
+            app.action_say("hint")
+            await type_line(pilot, "e4")
+            assert "Still busy with 'hint'" in app.said[-1]
+            await by_mouse(pilot, chess.Move.from_uci("e2e4"))
+            assert app.session.game.notes == []
+            gated.go_on.set()
+            for _ in range(600):
+                await pilot.pause(0.02)
+                if app.said[-1].startswith("Hint: "):
+                    break
+            assert app.said[-1].startswith("Hint: ")
+            await type_line(pilot, "e4")
+            await settle(pilot, 2)
+
+    asyncio.run(run())
+
+
+def test_a_long_text_has_a_page_of_its_own() -> None:
+    async def run() -> None:
+        app = app_of("")
+        async with app.run_test(size=(80, 24)) as pilot:
+            for key in ("escape", "enter", "f1"):
+                await pilot.press("f1")
+                await pilot.pause()
+                assert isinstance(app.screen, Page)
+                await pilot.press("down", key)
+                await pilot.pause()
+                assert not isinstance(app.screen, Page)
+            await type_line(pilot, "fen")
+            assert app.said[-1] == chess.STARTING_FEN
+
+    asyncio.run(run())
+
+
+def test_a_resized_terminal_keeps_the_whole_board_and_the_line() -> None:
+    async def run() -> None:
+        app = app_of("e7e5")
+        async with app.run_test(size=(130, 40)) as pilot:
+            for size in ((40, 12), (80, 24), (20, 5), (200, 60), (60, 30)):
+                await pilot.resize_terminal(*size)
+                await pilot.pause(0.1)
+                squares = app.query_one(Squares)
+                if size != (20, 5):
+                    assert squares.region.bottom <= app.query_one("#line").region.y < size[1]
+                    assert squares.region.right <= size[0]
+            await by_mouse(pilot, chess.Move.from_uci("e2e4"))
+            await settle(pilot, 2)
+
+    asyncio.run(run())
+
+
+def test_every_theme_draws_every_square() -> None:
+    squares = Squares(chess.Board("4k3/8/8/8/8/8/4q3/4K2R w K - 0 1"))
+    for theme in PAINTED:
+        for flipped in (False, True):
+            squares.theme_name, squares.flipped = theme, flipped
+            for square in chess.SQUARES:
+                x, y = squares.offset_of(square)
+                assert squares.square_at(x, y) == square

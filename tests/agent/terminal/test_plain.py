@@ -1,0 +1,295 @@
+"""The plain game: exact dialogues with a scripted agent, and a whole game with the real one over a pipe."""
+
+import io
+import os
+import random
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import chess
+import chess.pgn
+import pytest
+
+from agent.engine.agent import Opponent
+from agent.terminal.console import Streams, draw_board
+from agent.terminal.plain import Dialogue
+from tests.agent.standin import Scripted
+
+ROOT = Path(__file__).resolve().parents[3]
+PROMOTION = "4k3/P6P/8/8/8/8/8/4K3 w - - 0 1"
+
+
+def talk(
+    lines: str,
+    agent: str = "",
+    *,
+    fen: str = chess.STARTING_FEN,
+    person: chess.Color = chess.WHITE,
+    value: float = 0.25,
+) -> tuple[str, Dialogue]:
+    """Type `lines` (separated by ;) against an agent with scripted moves; what was said, and the dialogue."""
+    output = io.StringIO()
+    streams = Streams(io.StringIO("".join(f"{line.strip()}\n" for line in lines.split(";"))), output)
+    dialogue = Dialogue(Opponent(Scripted(agent, value), "a script"), streams, chess.Board(fen), person)
+    dialogue.run()
+    return output.getvalue(), dialogue
+
+
+def test_fools_mate_ends_with_result_reason_and_next_command() -> None:
+    said, dialogue = talk("f3; g2g4; never read", "e7e5 d8h4")
+    assert "Agent: 1... e5 (expected score +0.25 for the agent)" in said
+    assert "Agent: 2... Qh4#" in said
+    assert said.splitlines()[-2:] == [
+        "Result: 0-1 (Black wins by checkmate, 2 moves).",
+        "Play again: zeromass play --plain",
+    ]
+    assert dialogue.board.is_checkmate()
+
+
+def test_person_mates_as_black_and_sees_the_board_from_there() -> None:
+    said, _ = talk("e5; Qh4", "f2f3 g2g4", person=chess.BLACK)
+    assert "Result: 0-1 (Black wins by checkmate, 2 moves)." in said
+    assert said.index("1 ♖") < said.index("8 ♜")
+
+
+@pytest.mark.parametrize(
+    ("fen", "line", "result"),
+    [
+        ("7k/8/5KQ1/8/8/8/8/8 w - - 0 1", "Qf7", "1/2-1/2 (draw by stalemate, 1 move)"),
+        ("7k/8/5K2/6q1/8/8/8/8 w - - 0 1", "Kxg5", "1/2-1/2 (draw by insufficient material, 1 move)"),
+        ("7k/8/5KQ1/8/8/8/8/8 w - - 0 1", "Qg7#", "1-0 (White wins by checkmate, 1 move)"),
+        ("7k/8/5K2/8/8/8/7R/8 w - - 149 90", "Kf5", "1/2-1/2 (draw by seventyfive moves, 1 move)"),
+    ],
+)
+def test_ends_by_the_rules_of_chess(fen: str, line: str, result: str) -> None:
+    assert f"Result: {result}." in talk(line, fen=fen)[0]
+
+
+def test_position_that_is_over_at_once() -> None:
+    said, _ = talk("e4", fen="7k/6Q1/5K2/8/8/8/8/8 b - - 0 1", person=chess.BLACK)
+    assert "Result: 1-0 (White wins by checkmate, 0 moves)." in said
+
+
+@pytest.mark.parametrize(
+    ("fen", "typed", "sentence"),
+    [
+        (chess.STARTING_FEN, "e5", "'e5' is illegal here; legal moves like it: e3, e4."),
+        (chess.STARTING_FEN, "e2e5", "'e2e5' is illegal here; legal moves like it: e3, e4."),
+        (chess.STARTING_FEN, "Nd2", "'Nd2' is illegal here; legal moves like it: Na3, Nc3, Nf3, Nh3."),
+        (chess.STARTING_FEN, "O-O", "'O-O' is illegal here; legal moves: Na3"),
+        (chess.STARTING_FEN, "xyz", "'xyz' cannot be read as a move or a command; type a move such as Na3, or help."),
+        (chess.STARTING_FEN, "e9", "'e9' cannot be read as a move or a command"),
+        (chess.STARTING_FEN, "resing", "'resing' cannot be read as a move or a command; did you mean resign?"),
+        (chess.STARTING_FEN, "0000", "'0000' cannot be read"),
+        (chess.STARTING_FEN, "--", "'--' cannot be read"),
+        (chess.STARTING_FEN, "\x1b[A", "'\\x1b[A' cannot be read"),
+        (chess.STARTING_FEN, "z" * 500, f"'{'z' * 37}...' cannot be read"),
+        ("4k3/8/8/8/8/2N5/8/2N1K1N1 w - - 0 1", "Ne2", "'Ne2' is ambiguous: type N3e2, Nc1e2 or Nge2."),
+        ("4k3/8/8/8/8/2N5/8/2N1K1N1 w - - 0 1", "N1e2", "'N1e2' is ambiguous: type Nc1e2 or Nge2."),
+        (PROMOTION, "a7a8", "'a7a8' is ambiguous: type a7a8q, a7a8r, a7a8b or a7a8n."),
+        (PROMOTION, "a8", "'a8' is ambiguous: type a8=B, a8=N, a8=Q+ or a8=R+."),
+        (PROMOTION, "a8=K", "'a8=K' is illegal here; legal moves like it: a8=B, a8=N, a8=Q+, a8=R+."),
+        (PROMOTION, "a7a8k", "'a7a8k' is illegal here; legal moves like it: a7a8q, a7a8r, a7a8b, a7a8n."),
+        (
+            "4k3/8/8/8/8/8/4q3/4K2R w K - 0 1",
+            "Rh8",
+            "'Rh8' is illegal here, where you are in check; legal moves: Kxe2.",
+        ),
+    ],
+)
+def test_refused_with_one_sentence_and_asked_again(fen: str, typed: str, sentence: str) -> None:
+    said, dialogue = talk(typed, fen=fen)
+    assert sentence in said
+    assert said.count("your move") == 2
+    assert dialogue.board.fen() == fen
+    assert len([line for line in said.splitlines() if "is illegal" in line or "cannot be read" in line]) <= 1
+
+
+def test_commands_that_tell() -> None:
+    said, _ = talk("help; ?; moves; fen; FEN; hint; pgn", "g1f3")
+    assert said.count("take back your move") == 2
+    assert "Na3 Nc3 Nf3 Nh3 a3 a4 b3 b4 c3 c4 d3 d4 e3 e4 f3 f4 g3 g4 h3 h4\n" in said
+    assert said.count(chess.STARTING_FEN) == 2
+    assert "Hint: Nf3 (expected score +0.25 for you)" in said
+    assert '[White "You"]' in said
+    assert '[Black "ZeroMass (a script)"]' in said
+
+
+def test_end_of_input_leaves_politely() -> None:
+    said, dialogue = talk("e4", "e7e5")
+    assert said.endswith("End of input; the game is left here.\n")
+    assert dialogue.game.result == "*"
+
+
+@pytest.mark.parametrize("word", ["quit", "exit", "q", "QUIT"])
+def test_quit_leaves_at_once(word: str) -> None:
+    assert talk(f"{word}; e4")[1].board.move_stack == []
+
+
+def test_undo_takes_back_both_moves() -> None:
+    said, dialogue = talk("undo; e4; d4; undo; Nf3", "e7e5 d7d5 b8c6")
+    assert "There is no move of yours to take back." in said
+    assert [move.uci() for move in dialogue.board.move_stack] == ["e2e4", "e7e5", "g1f3", "b8c6"]
+
+
+def test_undo_as_black_keeps_the_agents_first_move() -> None:
+    said, dialogue = talk("undo; e5; undo; c5", "e2e4 d2d4 g1f3", person=chess.BLACK)
+    assert "There is no move of yours to take back." in said
+    assert [move.uci() for move in dialogue.board.move_stack] == ["e2e4", "c7c5", "g1f3"]
+
+
+def test_resign() -> None:
+    assert "Result: 0-1 (White resigns, 0 moves)." in talk("resign")[0]
+    assert "Result: 1-0 (Black resigns, 1 move)." in talk("resign", "e2e4", person=chess.BLACK)[0]
+
+
+def test_draw_is_claimed_only_where_it_can_be() -> None:
+    said, _ = talk("draw; Nf3; Ng1; draw; Nf3; Ng1; draw", "g8f6 f6g8 g8f6 f6g8")
+    assert said.count("No draw can be claimed here") == 2
+    assert "Result: 1/2-1/2 (draw by threefold repetition, 4 moves)." in said
+    said, _ = talk("draw", fen="7k/8/5K2/8/8/8/7R/8 w - - 100 90")
+    assert "Result: 1/2-1/2 (draw by 50 moves without capture or pawn move, 0 moves)." in said
+
+
+@pytest.mark.parametrize(("value", "claimed"), [(-0.5, True), (0.5, False)])
+def test_agent_claims_a_draw_when_it_stands_worse(value: float, claimed: bool) -> None:
+    # After 4... Ng8 and 5. Nf3, Black is to move in that position for the third time.
+    said, _ = talk("Nf3; Ng1; Nf3; Ng1; Nf3", "g8f6 f6g8 g8f6 f6g8 g8f6", value=value)
+    assert ("Result: 1/2-1/2 (the agent claims threefold repetition" in said) == claimed
+
+
+def test_flip_and_new() -> None:
+    said, dialogue = talk("flip; e4; new; d4", "e7e5 d7d5")
+    assert "h g f e d c b a" in said
+    assert [move.uci() for move in dialogue.board.move_stack] == ["d2d4", "d7d5"]
+
+
+def test_a_person_goes_on_after_the_game(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = iter(["resign", "e4", "resign", "draw", "hint", "pgn", "undo", "e4", "resign", "new", "d4"])
+    prompts = []
+
+    def answer(prompt: str) -> str:
+        prompts.append(prompt)
+        try:
+            return next(lines)
+        except StopIteration:
+            raise EOFError from None
+
+    monkeypatch.setattr("builtins.input", answer)
+    output = io.StringIO()
+    opponent = Opponent(Scripted("e7e5 d7d5"), "a script")
+    dialogue = Dialogue(opponent, Streams(io.StringIO(), output, person=True), chess.Board(), chess.WHITE)
+    dialogue.run()
+    assert prompts[1] == "new, undo, pgn or quit: "
+    assert "The game is over, so 'e4' cannot be played; type new, undo, pgn or quit." in output.getvalue()
+    assert output.getvalue().count("The game is over.") == 3
+    assert '[Termination "White resigns"]' in output.getvalue()
+    assert "Result: 0-1 (White resigns, 1 move)." in output.getvalue()
+    assert [move.uci() for move in dialogue.board.move_stack] == ["d2d4", "d7d5"]
+
+
+def test_pgn_reads_back() -> None:
+    said, dialogue = talk("e4; pgn; resign", "e7e5", fen="rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1")
+    game = chess.pgn.read_game(io.StringIO(said[said.index("[Event") :]))
+    assert game is not None
+    assert [move.uci() for move in game.mainline_moves()] == ["e2e4", "e7e5"]
+    assert '[Result "0-1"]' in dialogue.pgn()
+
+
+def test_board_in_letters_where_the_stream_has_no_figurines() -> None:
+    raw = io.BytesIO()
+    output = io.TextIOWrapper(raw, encoding="ascii")
+    opponent = Opponent(Scripted(""), "run café")
+    Dialogue(opponent, Streams(io.StringIO(""), output), chess.Board(), chess.WHITE).run()
+    said = raw.getvalue().decode("ascii")
+    assert "8 r n b q k b n r\n7 p p p p p p p p\n6 . . . . . . . .\n" in said
+    assert "run caf?" in said
+
+
+def test_draw_board_flipped() -> None:
+    board = draw_board(chess.Board("4k3/8/8/8/8/8/8/R3K3 w Q - 0 1"), flipped=True)
+    assert board.splitlines()[1] == "1 · · · ♔ · · · ♖"
+    assert board.splitlines()[-1] == "  h g f e d c b a"
+
+
+def test_guide_and_help_name_every_command() -> None:
+    commands = {*Dialogue.commands, "quit"}
+    guide = (ROOT / "docs/play.md").read_text()
+    rows = re.findall(r"^\| ((?:`[a-z]+`(?:, )?)+) \|", guide, re.MULTILINE)
+    assert {word for row in rows for word in re.findall(r"[a-z]+", row)} == commands
+    said, _ = talk("help")
+    assert all(re.search(rf"^(.*  )?{command}  ", said, re.MULTILINE) for command in commands)
+
+
+class Pipe:
+    """`zeromass play --plain` as a child, spoken to over a pipe."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "zeromass", "play", "--plain", *arguments],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+        )
+
+    def send(self, line: str) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
+    def lines(self) -> Iterator[str]:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            yield line.rstrip("\n")
+
+
+def test_whole_game_over_a_pipe(tmp_path: Path) -> None:
+    """To the end by the rules, with refused lines on the way; the agent's moves are followed by python-chess."""
+    pipe, board, chance = Pipe(tmp_path), chess.Board(), random.Random(5)
+    refused = asked = 0
+    result = ""
+    for line in pipe.lines():
+        if match := re.match(r"Agent: \d+\.\.\. (\S+) \(expected score [+-][01]\.\d\d for the agent\)", line):
+            board.push_san(match[1])
+        elif "is illegal here" in line or "cannot be read" in line:
+            refused += 1
+        elif line.startswith("Result: "):
+            result = line
+        elif "your move" in line:
+            asked += 1
+            if asked in (3, 6):
+                pipe.send("e2e9" if asked == 3 else "Kh8h1")
+                continue
+            if asked == 4:
+                pipe.send("a8a1" if not board.is_legal(chess.Move.from_uci("a8a1")) else "h8a1")
+                continue
+            move = mate_or_capture(board, chance)
+            pipe.send(board.san(move) if asked % 2 else move.uci())
+            board.push(move)
+    assert pipe.process.wait() == 0
+    assert pipe.process.stderr is not None
+    assert pipe.process.stderr.read() == ""
+    assert refused == 3
+    # A draw that the agent claimed is over before python-chess says so.
+    outcome = board.outcome(claim_draw="the agent claims" in result)
+    assert outcome is not None
+    assert f"Result: {outcome.result()} (" in result
+
+
+def mate_or_capture(board: chess.Board, chance: random.Random) -> chess.Move:
+    """Mate, else a capture, else anything: games that end soon."""
+    moves = list(board.legal_moves)
+    chance.shuffle(moves)
+    for move in moves:
+        board.push(move)
+        mates = board.is_checkmate()
+        board.pop()
+        if mates:
+            return move
+    return max(moves, key=board.is_capture)

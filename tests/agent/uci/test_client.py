@@ -1,0 +1,109 @@
+"""`zeromass uci` with python-chess's engine client as the program: play, analysis, pondering, several lines."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import chess
+import chess.engine
+import pytest
+
+from tests.agent.uci.clock_game import GAMES, OURS, STOCKFISH, engine_of, match, play
+
+QUIET = chess.Board("r1bqkbnr/pppp1ppp/2n5/4p3/2B1P3/5N2/PPPP1PPP/RNBQK2R b KQkq - 3 3")
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[chess.engine.SimpleEngine]:
+    with engine_of(OURS, {}) as engine:
+        yield engine
+
+
+def test_whole_games_by_nodes_time_and_clock(engine: chess.engine.SimpleEngine) -> None:
+    """python-chess raises on an illegal answer."""
+    limits = [
+        chess.engine.Limit(nodes=50),
+        chess.engine.Limit(time=0.01),
+        chess.engine.Limit(white_clock=1.0, black_clock=1.0, white_inc=0.01, black_inc=0.01),
+        chess.engine.Limit(depth=2),
+    ]
+    for game, pair in enumerate(itertools.pairwise(limits)):
+        board = chess.Board()
+        while not board.is_game_over(claim_draw=True):
+            played = engine.play(board, pair[board.turn], game=game, info=chess.engine.INFO_ALL)
+            assert played.move is not None
+            assert {"score", "nodes", "nps", "depth", "seldepth", "time", "pv", "hashfull"} <= set(played.info)
+            board.push(played.move)
+
+
+def test_analysis_of_several_lines(engine: chess.engine.SimpleEngine) -> None:
+    infos = engine.analyse(QUIET, chess.engine.Limit(nodes=2000), multipv=3)
+    assert [info["multipv"] for info in infos] == [1, 2, 3]
+    assert len({info["pv"][0] for info in infos}) == 3
+    for info in infos:
+        board = QUIET.copy()
+        for move in info["pv"]:
+            assert board.is_legal(move)
+            board.push(move)
+
+
+def test_wdl_is_shown_when_asked_for(engine: chess.engine.SimpleEngine) -> None:
+    engine.configure({"UCI_ShowWDL": True})
+    assert engine.analyse(QUIET, chess.engine.Limit(nodes=100))["wdl"].relative.total() == 1000
+    engine.configure({"UCI_ShowWDL": False})
+    assert "wdl" not in engine.analyse(QUIET, chess.engine.Limit(nodes=100))
+
+
+def test_infinite_analysis_until_stopped(engine: chess.engine.SimpleEngine) -> None:
+    with engine.analysis(QUIET) as analysis:
+        nodes = [info["nodes"] for info in itertools.islice((info for info in analysis if "nodes" in info), 3)]
+    assert nodes == sorted(nodes)
+    move = analysis.wait().move
+    assert move is not None
+    assert QUIET.is_legal(move)
+
+
+def test_root_moves_and_mate(engine: chess.engine.SimpleEngine) -> None:
+    only = [chess.Move.from_uci("a7a5"), chess.Move.from_uci("h7h5")]
+    assert engine.play(QUIET, chess.engine.Limit(nodes=200), root_moves=only).move in only
+    board = chess.Board("7k/8/5K2/8/8/8/8/Q7 w - - 0 1")
+    info = engine.analyse(board, chess.engine.Limit(mate=2))
+    assert info["score"] == chess.engine.PovScore(chess.engine.Mate(2), chess.WHITE)
+
+
+def test_pondering_hits_and_misses(engine: chess.engine.SimpleEngine) -> None:
+    board = chess.Board()
+    for ply in range(12):
+        played = engine.play(board, chess.engine.Limit(time=0.02), ponder=True)
+        assert played.move is not None
+        board.push(played.move)
+        # Every other time the move that is pondered on is played.
+        answer = played.ponder if played.ponder and ply % 2 else next(iter(board.legal_moves), None)
+        if answer is not None:
+            board.push(answer)
+        if board.is_game_over():  # whoever answers so is soon mated
+            board = chess.Board()
+
+
+def test_weak_and_strong_options_are_taken(engine: chess.engine.SimpleEngine) -> None:
+    engine.configure({"UCI_LimitStrength": True, "UCI_Elo": 600, "Threads": 1, "Hash": 64, "Move Overhead": 10})
+    played = engine.play(chess.Board(), chess.engine.Limit(time=5.0), info=chess.engine.INFO_ALL)
+    assert played.info["nodes"] == 4
+    engine.configure({"UCI_LimitStrength": False, "Hash": 512, "Move Overhead": 30})
+
+
+@pytest.mark.parametrize("ponder", [False, True])
+def test_a_fast_game_on_the_clock_against_itself(ponder: bool) -> None:
+    """How fast this machine is today is the slow test's affair: here an overstepped clock is forgiven."""
+    ended = play(4, 0.6, 0.05, against_itself=True, ponder=ponder)
+    assert ended.reason not in ("illegal", "hang"), ended
+
+
+@pytest.mark.hours
+@pytest.mark.timeout(4 * 3600)
+@pytest.mark.skipif(STOCKFISH is None, reason="no stockfish on this machine")
+def test_two_hundred_games_without_a_fault(tmp_path: Path) -> None:
+    """10 + 0.1 s against itself and against Stockfish, with pondering and without, one at a time."""
+    lines = match(tmp_path / "games.txt")
+    assert len(lines) == GAMES
+    assert not [line for line in lines if "FAULT" in line]

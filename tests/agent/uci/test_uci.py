@@ -1,0 +1,364 @@
+"""The UCI dialogue, line by line against a scripted program."""
+
+import queue
+import re
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import chess
+import pytest
+
+from agent.engine.agent import Opponent
+from agent.engine.limits import Clock, Limits
+from agent.engine.strength import STRONGEST, WEAKEST, strength_of
+from agent.errors import InputError
+from agent.uci.engine import USUAL, Engine
+from tests.agent.standin import PATIENCE, Gated, Scripted
+
+
+class Program:
+    """The other end: sends lines, expects answers."""
+
+    def __init__(self, load: Callable[[Path | None, Callable[[str], None]], Opponent]) -> None:
+        self._lines: queue.Queue[str | None] = queue.Queue()
+        self.answers: queue.Queue[str] = queue.Queue()
+        self._thread = threading.Thread(target=Engine(self.answers.put, load).run, args=(self._typed(),), daemon=True)
+        self._thread.start()
+
+    def _typed(self) -> Iterator[str]:
+        while (line := self._lines.get()) is not None:
+            yield f"{line}\n"
+
+    def send(self, *lines: str) -> None:
+        for line in lines:
+            self._lines.put(line)
+
+    def expect(self, *patterns: str) -> str:
+        """The next answers match `patterns` in order; returns the last."""
+        answer = ""
+        for pattern in patterns:
+            answer = self.answers.get(timeout=PATIENCE)
+            assert re.fullmatch(pattern, answer), f"{answer!r} is not {pattern!r}"
+        return answer
+
+    def silent(self) -> None:
+        """Nothing but `readyok` answers what was sent so far."""
+        self.send("isready")
+        self.expect("readyok")
+
+    def end(self, line: str | None = "quit") -> None:
+        """Leave, by `quit` or (None) by closing the input; nothing more is said."""
+        self._lines.put(line)
+        self._thread.join(PATIENCE)
+        assert not self._thread.is_alive()
+        assert self.answers.empty()
+
+
+class Loader:
+    """Loads a scripted thinker for any file but those that begin with `bad`; notes what was asked for."""
+
+    def __init__(self) -> None:
+        self.thinker = Scripted()
+        self.asked: list[str | None] = []
+
+    def __call__(self, weights: Path | None, progress: Callable[[str], None]) -> Opponent:
+        self.asked.append(None if weights is None else str(weights))
+        if weights is not None and weights.name.startswith("bad"):
+            raise InputError(f"weights file '{weights}' is damaged;\nuse another")
+        progress("compiling rules ...")
+        return Opponent(self.thinker, f"weights {weights}", ("skipped: an old one",))
+
+
+READY = ("info string compiling rules ...", "info string skipped: an old one", "info string playing with weights None")
+MIDDLE = (WEAKEST + STRONGEST) // 2
+INFO = r"info depth 1 seldepth 1 multipv 1 score cp 139 nodes 20 nps 2000 hashfull 1 time 10 pv \w{4,5}"
+
+
+@pytest.fixture
+def loader() -> Loader:
+    return Loader()
+
+
+@pytest.fixture
+def program(loader: Loader) -> Program:
+    """Past `isready`."""
+    program = Program(loader)
+    program.send("isready")
+    program.expect(*READY, "readyok")
+    return program
+
+
+def test_handshake_before_anything_is_loaded(loader: Loader) -> None:
+    program = Program(loader)
+    program.send("uci")
+    program.expect(
+        r"id name ZeroMass .+",
+        r"id author .+",
+        r"option name WeightsFile type string default <empty>",
+        r"option name Simulations type spin default 0 min 0 max 5000000",
+        r"option name MultiPV type spin default 1 min 1 max 218",
+        r"option name Temperature type spin default 0 min 0 max 1000",
+        r"option name Seed type spin default 0 min 0 max 2147483647",
+        r"option name UCI_ShowWDL type check default false",
+        r"option name UCI_LimitStrength type check default false",
+        rf"option name UCI_Elo type spin default \d+ min {WEAKEST} max {STRONGEST}",
+        r"option name Move Overhead type spin default 30 min 0 max 5000",
+        r"option name Ponder type check default false",
+        r"option name Threads type spin default 1 min 1 max 1024",
+        r"option name Hash type spin default 512 min 16 max 65536",
+        "uciok",
+    )
+    assert loader.asked == []
+    program.send("isready", "isready")
+    program.expect(*READY, "readyok", "readyok")
+    assert loader.asked == [None]
+    program.end()
+
+
+@pytest.mark.parametrize(
+    ("go", "limits"),
+    [
+        ("", Limits(simulations=USUAL)),
+        ("whatever x", Limits(simulations=USUAL)),
+        ("movetime 100", Limits(seconds=0.1)),
+        ("movetime x", Limits(simulations=USUAL)),
+        ("wtime 9 btime 1000 winc 1 binc 10 movestogo 3", Limits(clock=Clock(1.0, 0.01, 3))),
+        ("wtime 9 btime -5", Limits(clock=Clock(0.0))),
+        ("wtime 9", Limits(simulations=USUAL)),  # no clock of ours
+        ("depth 5", Limits(depth=5)),
+        ("nodes 9", Limits(simulations=9)),
+        ("nodes 0", Limits(simulations=1)),
+        ("nodes 99999999999999999999999", Limits(simulations=USUAL)),
+        ("mate 2", Limits(mate=2)),
+        ("searchmoves e7e5 xyz 0000 b8c6 nodes 7", Limits(simulations=7, moves=("e7e5", "b8c6"))),
+    ],
+)
+def test_go_is_read_for_the_side_to_move(loader: Loader, program: Program, go: str, limits: Limits) -> None:
+    program.send("position startpos moves e2e4", f"go {go}")
+    program.expect(INFO, "bestmove a7a5")
+    (fen, asked, rest), *_ = loader.thinker.asked
+    assert fen.split()[1] == "b"
+    assert asked == limits
+    assert (rest["lines"], rest["temperature"], rest["overhead"]) == (1, 0.0, 0.03)
+    program.end()
+
+
+def test_options_reach_the_search(loader: Loader, program: Program) -> None:
+    program.send("setoption name multipv value 3", "setoption name Move Overhead value 100")
+    program.send("setoption name Temperature value 50", "setoption name Seed value 9", "setoption name Hash value 64")
+    program.send("setoption name UCI_ShowWDL value true", "setoption name Simulations value 300", "go movetime 1000")
+    program.expect(r"info .* score cp 139 wdl 500 250 250 nodes .*", "bestmove a2a3")
+    _, asked, rest = loader.thinker.asked[-1]
+    assert asked == Limits(simulations=300, seconds=1.0)
+    assert {"lines": 3, "temperature": 0.5, "overhead": 0.1, "seed": 9}.items() <= rest.items()
+    assert loader.thinker.sizes == [64]
+    program.send("go nodes 20", "go nodes 400", "go infinite", "stop")
+    program.expect(*(r"info .*", r"bestmove \w+") * 3)
+    assert [limits.simulations for _, limits, _ in loader.thinker.asked[-3:]] == [20, 300, None]
+    program.end()
+
+
+def test_limited_strength_means_fewer_simulations_and_noise(loader: Loader, program: Program) -> None:
+    program.send("setoption name UCI_LimitStrength value true")
+    for elo in (WEAKEST, MIDDLE, STRONGEST):
+        program.send(f"setoption name UCI_Elo value {elo}", "go wtime 60000 btime 60000")
+        program.expect(INFO, r"bestmove \w+")
+    asked = [(limits.simulations, rest["temperature"]) for _, limits, rest in loader.thinker.asked]
+    assert asked == [strength_of(elo)[:2] for elo in (WEAKEST, MIDDLE, STRONGEST)]
+    program.end()
+
+
+def test_a_beginner_slips_the_best_player_does_not(loader: Loader, program: Program) -> None:
+    """The script always finds the same move; at the weakest level most moves are others, but legal, and by chance."""
+    program.send("setoption name UCI_LimitStrength value true", "setoption name Seed value 5")
+    for elo in (WEAKEST, STRONGEST):
+        program.send(f"setoption name UCI_Elo value {elo}")
+        played = []
+        for opening in [move.uci() for move in chess.Board().legal_moves]:
+            program.send(f"position startpos moves {opening}", "go nodes 20")
+            program.expect(INFO)
+            played.append(program.answers.get(timeout=PATIENCE).split()[1])
+            board = chess.Board()
+            board.push_uci(opening)
+            assert chess.Move.from_uci(played[-1]) in board.legal_moves
+        best = sum(move == "a7a5" for move in played)
+        assert best < 12 if elo == WEAKEST else best == 20
+    program.end()
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("MultiPV value 0", r"option MultiPV must be a whole number in 1\.\.218, not '0'; the old value is kept"),
+        ("MultiPV value many", r"option MultiPV must be .*, not 'many'; .*"),
+        ("MultiPV value --5", r"option MultiPV must be .*"),
+        (f"Hash value {'9' * 6000}", r"option Hash must be .*"),
+        ("MultiPV", r"option MultiPV must be .*, not ''; .*"),
+        ("Ponder value maybe", r"option Ponder must be true or false, not 'maybe'; .*"),
+    ],
+)
+def test_a_value_that_an_option_cannot_have_is_told(program: Program, line: str, sentence: str) -> None:
+    program.send(f"setoption name {line}")
+    program.expect(f"info string {sentence}")
+    program.silent()
+    program.end()
+
+
+def test_threads_are_accepted_honestly(program: Program) -> None:
+    program.send("setoption name Threads value 4")
+    program.expect("info string Threads 4 accepted, but the search with this network runs in one thread")
+    program.send("setoption name Threads value 1", "setoption name Threads value 1")
+    program.silent()
+    program.end()
+
+
+def test_go_before_isready_loads(loader: Loader) -> None:
+    program = Program(loader)
+    program.send("go")
+    program.expect(*READY, INFO, "bestmove a2a3")
+    program.end()
+
+
+@pytest.mark.parametrize(
+    ("go", "release"), [("infinite", "stop"), ("ponder wtime 9 btime 9", "ponderhit"), ("ponder", "stop")]
+)
+def test_infinite_and_ponder_wait_for_the_program(program: Program, go: str, release: str) -> None:
+    program.send(f"go {go}")
+    program.expect(INFO)
+    program.silent()  # isready is answered while it thinks; no bestmove yet
+    program.send(release)
+    program.expect(r"bestmove \w+")
+    program.send("stop", "ponderhit")  # too late: ignored
+    program.silent()
+    program.end()
+
+
+def test_isready_is_answered_while_the_engine_thinks(loader: Loader) -> None:
+    gated = loader.thinker = Gated()
+    program = Program(loader)
+    program.send("isready")
+    program.expect(*READY, "readyok")
+    program.send("go", "isready")
+    program.expect("readyok")
+    gated.go_on.set()
+    program.expect(INFO, r"bestmove \w+")
+    program.end()
+
+
+def test_stop_right_behind_go_is_not_lost(program: Program) -> None:
+    for _ in range(50):
+        program.send("go infinite", "stop")
+    for _ in range(50):
+        program.expect(INFO, r"bestmove \w+")
+    program.end()
+
+
+def test_a_second_go_frees_the_first(program: Program) -> None:
+    program.send("go infinite", "go infinite", "stop")
+    program.expect(INFO, r"bestmove \w+", INFO, r"bestmove \w+")
+    program.end()
+
+
+@pytest.mark.parametrize("end", ["quit", None])
+def test_end_during_an_infinite_search_still_answers(program: Program, end: str | None) -> None:
+    program.send("go infinite")
+    program.expect(INFO)
+    program._lines.put(end)
+    program.expect(r"bestmove \w+")
+    program.end(None)
+
+
+@pytest.mark.parametrize(
+    ("fen", "score"), [("7k/6Q1/5K2/8/8/8/8/8 b - - 0 1", "mate 0"), ("7k/5Q2/5K2/8/8/8/8/8 b - - 0 1", "cp 0")]
+)
+def test_no_legal_move(program: Program, fen: str, score: str) -> None:
+    program.send(f"position fen {fen}", "go")
+    program.expect(f"info depth 0 score {score}", "bestmove 0000")
+    program.send("go infinite")
+    program.expect(f"info depth 0 score {score}")
+    program.silent()
+    program.send("stop")
+    program.expect("bestmove 0000")
+    program.end()
+
+
+@pytest.mark.parametrize(
+    ("position", "sentence"),
+    [
+        ("fen not a fen", r"FEN 'not a fen' cannot be read \(.+\)"),
+        ("fen", r"FEN '' cannot be read \(.+\)"),
+        ("fen 8/8/8/8/8/8/8/8 w - - 0 1", "FEN '.+' is impossible: White has no king"),
+        ("fen 4k2R/8/8/8/8/8/8/4K3 w - - 0 1", "FEN '.+' is impossible: the side not to move is in check"),
+        ("fen 4k3/8/8/8/8/8/8/4K2R w - - 99999 99999", "FEN '.+' is impossible: a clock is too high"),
+        ("fen bnrkrnqb/8/8/8/8/8/8/BNRKRNQB w ECec - 0 1", "FEN '.+' is impossible: castling rights 'ECec' .*"),
+        ("startpos moves e2e4 e2e4", r"move 2 'e2e4' is not legal in 'rnbqkbnr/.* b KQkq - 0 1'"),
+        ("startpos moves e2e4 0000", r"move 2 '0000' is no move"),
+        ("startpos moves Nf3", r"move 1 'Nf3' is not legal in .*"),
+        ("e2e4", r"position 'e2e4' has neither startpos nor fen"),
+        ("", r"position '' has neither startpos nor fen"),
+    ],
+)
+def test_bad_position_is_told_and_the_old_one_kept(program: Program, position: str, sentence: str) -> None:
+    program.send("position startpos moves e2e4", f"position {position}", "go")
+    program.expect(rf"info string {sentence}.*; the position before is kept", INFO, "bestmove a7a5")
+    program.end()
+
+
+def test_ucinewgame_starts_over_and_draws_another_seed(loader: Loader, program: Program) -> None:
+    program.send("position startpos moves e2e4", "go", "ucinewgame", "go")
+    program.expect(INFO, "bestmove a7a5", INFO, "bestmove a2a3")
+    first, second = (rest["seed"] for _, _, rest in loader.thinker.asked)
+    assert first != second
+    program.end()
+
+
+def test_garbage_and_unknown_options_are_ignored(program: Program) -> None:
+    program.send("", "   ", "xyzzy", "go2", "\x00\ufffd", "setoption", "setoption name Contempt value 64")
+    program.send("setoption name", "register later", "debug", "joho debug on", "isready now")
+    program.expect("readyok")
+    program.send("debug on", "xyzzy", "setoption name Contempt value 64", "debug off", "xyzzy")
+    program.expect(
+        "info string unknown command 'xyzzy' ignored", "info string unknown option 'name Contempt value 64' ignored"
+    )
+    program.silent()
+    program.end()
+
+
+def test_weights_are_set_and_unset(loader: Loader, program: Program) -> None:
+    program.send("setoption name weightsfile value some folder/a.safetensors", "isready")
+    program.expect(*READY[:2], "info string playing with weights some folder/a.safetensors", "readyok")
+    program.send("setoption name WeightsFile value <empty>", "isready", "setoption name WeightsFile value ", "isready")
+    program.expect(*READY, "readyok", *READY, "readyok")
+    assert loader.asked == [None, "some folder/a.safetensors", None, None]
+    program.end()
+
+
+def test_bad_weights_are_told_and_what_played_before_plays_on(loader: Loader, program: Program) -> None:
+    program.send("setoption name WeightsFile value bad.safetensors", "isready", "go")
+    program.expect(
+        "info string weights file 'bad.safetensors' is damaged; use another",
+        r"info string skipped.*",
+        r"info string playing with weights None",
+        "readyok",
+        INFO,
+        r"bestmove \w+",
+    )
+    assert loader.asked == [None, "bad.safetensors"]
+    program.end()
+
+
+def test_bad_weights_from_the_start_leave_the_default(loader: Loader) -> None:
+    program = Program(loader)
+    program.send("setoption name WeightsFile value bad.safetensors", "go")
+    program.expect(r"info string weights file .*", *READY, INFO, r"bestmove \w+")
+    assert loader.asked == ["bad.safetensors", None]
+    program.end()
+
+
+def test_what_was_asked_before_the_input_ends_is_answered(loader: Loader) -> None:
+    program = Program(loader)
+    program.send("position startpos", "go")
+    program._lines.put(None)
+    program.expect(*READY, INFO, r"bestmove \w+")
+    program.end(None)

@@ -1,0 +1,103 @@
+"""Checkpoints: whole or absent, verified, the newest valid one wins."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from agent.errors import InputError
+from training.durability import checkpoint as module
+from training.durability.checkpoint import (
+    Checkpoint,
+    list_checkpoints,
+    newest_checkpoint,
+    read_checkpoint,
+    write_checkpoint,
+)
+
+
+def make(step: int) -> Checkpoint:
+    return Checkpoint(
+        weights=b"weights" * 100,
+        optimizer={"a.exp_avg": np.arange(5, dtype=np.float32)},
+        player={"moves": np.arange(step, dtype=np.uint16)},
+        state={"step": step},
+    )
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    path = write_checkpoint(tmp_path, 3, make(3), keep=2)
+    assert path.name == "step-00000003"
+    loaded = read_checkpoint(path)
+    assert loaded.weights == make(3).weights
+    assert loaded.state == {"step": 3}
+    assert np.array_equal(loaded.player["moves"], np.arange(3))
+    assert np.array_equal(loaded.optimizer["a.exp_avg"], np.arange(5, dtype=np.float32))
+
+
+def test_only_the_newest_are_kept_and_a_step_can_be_written_again(tmp_path: Path) -> None:
+    for step in (1, 2, 10, 10):
+        write_checkpoint(tmp_path, step, make(step), keep=2)
+    assert [path.name for path in list_checkpoints(tmp_path)] == ["step-00000010", "step-00000002"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["step-00000002", "step-00000010"]
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "optimizer.safetensors", "player.safetensors", "state.json"])
+@pytest.mark.parametrize("damage", ["flip", "truncate", "remove"])
+def test_a_damaged_one_is_named_and_skipped(tmp_path: Path, name: str, damage: str) -> None:
+    write_checkpoint(tmp_path, 1, make(1), keep=5)
+    file = write_checkpoint(tmp_path, 2, make(2), keep=5) / name
+    data = bytearray(file.read_bytes())
+    if damage == "flip":
+        data[-3] ^= 1
+        file.write_bytes(data)
+    elif damage == "truncate":
+        file.write_bytes(data[:-1])
+    else:
+        file.unlink()
+    path, checkpoint, damaged = newest_checkpoint(tmp_path)
+    assert path.name == "step-00000001"
+    assert checkpoint.state == {"step": 1}
+    assert len(damaged) == 1
+    assert "step-00000002' is damaged" in damaged[0]
+    assert name in damaged[0]
+
+
+def test_a_damaged_manifest_is_skipped_too(tmp_path: Path) -> None:
+    write_checkpoint(tmp_path, 1, make(1), keep=5)
+    (write_checkpoint(tmp_path, 2, make(2), keep=5) / "manifest.json").write_text("{")
+    assert newest_checkpoint(tmp_path)[0].name == "step-00000001"
+
+
+def test_none_left_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no valid checkpoint in .* it is empty or missing; start the training anew"):
+        newest_checkpoint(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("fails_at", range(8))
+def test_a_crash_at_any_write_leaves_the_earlier_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails_at: int
+) -> None:
+    """Every fsync is a place where the disk may turn out to be full."""
+    write_checkpoint(tmp_path, 1, make(1), keep=1)
+    calls = iter(range(100))
+    real = os.fsync
+
+    def full(descriptor: int) -> None:
+        if next(calls) == fails_at:
+            raise OSError(28, "No space left on device")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    if fails_at < 7:  # 5 files, the folder beside, the folder above
+        with pytest.raises(OSError, match="No space"):
+            write_checkpoint(tmp_path, 2, make(2), keep=1)
+    else:
+        write_checkpoint(tmp_path, 2, make(2), keep=1)
+    monkeypatch.undo()
+    found, _, damaged = newest_checkpoint(tmp_path)
+    assert damaged == []
+    assert found.name == ("step-00000001" if fails_at < 6 else "step-00000002")
+    assert [file for file in tmp_path.iterdir() if file.name.startswith(".")] == []
+    assert module.MANIFEST in {file.name for file in found.iterdir()}

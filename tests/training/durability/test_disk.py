@@ -1,0 +1,56 @@
+"""A full disk pauses and goes on; other failures do not pause."""
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from training.durability import disk
+from training.durability.disk import DiskPatience
+
+
+@pytest.fixture(autouse=True)
+def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(disk, "LOOK_SECONDS", 0.01)
+
+
+class Failing:
+    """Raises the given errors in turn, then returns 7."""
+
+    def __init__(self, *numbers: int) -> None:
+        self.numbers = list(numbers)
+
+    def __call__(self) -> int:
+        if self.numbers:
+            raise OSError(self.numbers.pop(0), "no room")
+        return 7
+
+
+def test_a_write_is_tried_again_until_there_is_room(tmp_path: Path) -> None:
+    said: list[str] = []
+    patience = DiskPatience(tmp_path, reserve=0, say=said.append)
+    assert patience.writing(Failing()) == 7
+    assert said == []
+    assert patience.writing(Failing(errno.ENOSPC, errno.EDQUOT, errno.ENOSPC)) == 7
+    assert len(said) == 2
+    assert said[0].startswith(f"warning: the disk of '{tmp_path}' is full (no room); training pauses")
+    assert said[1].startswith("there is room on the disk again")
+    assert patience.paused >= 0.03
+
+
+def test_other_failures_and_a_stop_end_it(tmp_path: Path) -> None:
+    patience = DiskPatience(tmp_path, reserve=0, say=lambda line: None)
+    with pytest.raises(OSError, match="no room") as caught:
+        patience.writing(Failing(errno.ENOSPC, errno.EIO))
+    assert caught.value.errno == errno.EIO
+    patience.stop = lambda: True
+    with pytest.raises(OSError, match="no room"):
+        patience.writing(Failing(errno.ENOSPC))
+
+
+def test_room_is_kept_free(tmp_path: Path) -> None:
+    DiskPatience(tmp_path, reserve=1, say=lambda line: None).room()
+    patience = DiskPatience(tmp_path, reserve=2**60, say=lambda line: None)
+    patience.stop = lambda: True
+    with pytest.raises(OSError, match=r"MB are free, 1099511627776.0 are kept free"):
+        patience.room()

@@ -1,0 +1,88 @@
+"""News of a run pass from the process that trains to the one that shows."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from training.durability.progress_relay import Journal, Mirror
+from training.monitoring.progress import Progress
+
+
+def progress(step: int) -> Progress:
+    return Progress(done=0.5, games=3, positions=40, step=step, saved_step=0, largest_invalid_mass=0.0)
+
+
+class Recorder:
+    """A screen that writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def say(self, text: str, *, error: bool = False) -> None:
+        self.told.append(f"{'error: ' if error else ''}{text}")
+
+    @contextmanager
+    def counting(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
+        self.told.append(f"begin {title} of {total}")
+        yield lambda done: self.told.append(f"+{done}")
+        self.told.append(f"end {title}")
+
+    @contextmanager
+    def training(self) -> Iterator[None]:
+        self.told.append("begin training")
+        yield
+        self.told.append("end training")
+
+    def tick(self, progress: Progress) -> None:
+        self.told.append(f"step {progress.step}")
+
+
+def script(screen: Recorder | Journal, pause: Callable[[], None]) -> None:
+    screen.say("hello")
+    with screen.counting("a match", 4) as advance:
+        advance(1)
+        pause()
+        advance(3)
+    with screen.training():
+        screen.tick(progress(1))
+        pause()
+    screen.say("bad", error=True)
+    pause()
+
+
+def test_a_mirror_shows_what_the_run_would_have_shown_itself() -> None:
+    direct, shown, journal = Recorder(), Recorder(), Journal()
+    script(direct, lambda: None)
+    mirror = Mirror(shown)
+    script(journal, lambda: mirror.show(journal.news(0.0)))
+    assert shown.told == direct.told
+
+
+def test_only_the_newest_progress_is_told_and_only_once() -> None:
+    journal = Journal()
+    for step in range(5):
+        journal.tick(progress(step))
+    assert journal.news(0.0).progress == progress(4)
+    assert journal.news(0.0).progress is None
+
+
+def test_news_wait_for_an_event_and_no_longer_than_asked() -> None:
+    journal = Journal()
+    assert journal.news(0.01).events == ()
+    timer = threading.Timer(0.2, lambda: journal.say("late"))
+    timer.start()
+    started = time.monotonic()
+    assert len(journal.news(600).events) == 1
+    assert time.monotonic() - started < 600
+    timer.join()
+
+
+def test_a_bar_left_open_by_a_trainer_that_died_is_closed() -> None:
+    shown, journal = Recorder(), Journal()
+    mirror = Mirror(shown)
+    journal.training().__enter__()
+    mirror.show(journal.news(0.0))
+    mirror.close()
+    mirror.close()
+    assert shown.told == ["begin training", "end training"]

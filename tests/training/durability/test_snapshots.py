@@ -1,0 +1,170 @@
+"""Snapshots and matches on the way: taken in time, once, and without a trace in what is learned."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from agent import rules
+from agent.errors import InputError
+from agent.networks.weights import load_weights
+from agent.players.player import Choice
+from agent.rules import Games
+from selfplay.pool import LocalPool
+from tests.training.test_loop import network, settings
+from training.durability.checkpoint import newest_checkpoint
+from training.durability.run_folder import RunFolder
+from training.durability.snapshots import Every, snapshot_files, snapshot_path, step_of
+from training.evaluation.match import MatchResult
+from training.loop import TrainingLoop
+from training.run import actor_settings_of
+from training.settings import load_settings
+
+OFTEN = "run.snapshot_minutes=0.00001"
+"""Due after every step."""
+MATCHES = ["evaluation.every_minutes=0.00001", "evaluation.games=2", "evaluation.ply_cap=20"]
+
+
+@pytest.fixture(autouse=True)
+def few_endings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.evaluation.run_match.CONVERSION_GAMES", 1)
+
+
+def train(folder: Path, steps: int, *extra: str, resumed: bool = False) -> TrainingLoop:
+    chosen = settings(steps, folder, *extra)
+    if resumed:
+        run = RunFolder.find("it", folder)
+        path, checkpoint, _ = newest_checkpoint(run.checkpoints)
+        loop = TrainingLoop(chosen, run, load_weights(path / "weights.safetensors").network, checkpoint)
+    else:
+        run = RunFolder.create(chosen, None)
+        loop = TrainingLoop(chosen, run, network(chosen))
+    pool = LocalPool(actor_settings_of(chosen), first_stream=loop.counters.streams)
+    loop.run(pool, stop=lambda: False, tick=lambda loop: None)
+    loop.close()
+    return loop
+
+
+def steps_in(folder: Path) -> list[int]:
+    return [step_of(path) for path in snapshot_files(folder / "it")]
+
+
+def test_time_is_due_once_and_not_again_after_a_resume() -> None:
+    every = Every(10, 0)
+    asked = [every.due(seconds) for seconds in (0, 599, 601, 602, 1199, 1900, 1901)]
+    assert asked == [False, False, True, False, False, True, False]
+    resumed = Every(10, 1900)
+    assert [resumed.due(seconds) for seconds in (1900, 2399, 2400)] == [False, False, True]
+    assert not any(Every(0, 0).due(seconds) for seconds in (0, 1e9))
+
+
+def test_a_run_keeps_weights_from_its_start_to_its_end(tmp_path: Path) -> None:
+    loop = train(tmp_path, 6, OFTEN)
+    steps = steps_in(tmp_path)
+    assert steps[0] == 0
+    assert steps[-1] == 6
+    assert len(steps) > 2
+    assert len(set(steps)) == len(steps)
+    last = load_weights(snapshot_path(tmp_path / "it", 6))
+    for name, tensor in loop.learner.network.state_dict().items():
+        assert torch.equal(tensor, last.network.state_dict()[name])
+    seconds = [float(load_weights(path).provenance["seconds"]) for path in snapshot_files(tmp_path / "it")]
+    assert seconds == sorted(seconds)
+    assert seconds[0] == 0 < seconds[-1] == pytest.approx(loop.counters.seconds, abs=0.1)
+    assert not list((tmp_path / "it" / "weights").glob(".*"))
+
+
+def test_none_are_kept_where_none_are_wanted(tmp_path: Path) -> None:
+    train(tmp_path, 3, "run.snapshot_minutes=0")
+    assert not (tmp_path / "it" / "weights").exists()
+
+
+def test_snapshots_survive_a_resume_and_are_not_doubled(tmp_path: Path) -> None:
+    train(tmp_path, 6, OFTEN)
+    kept = {path: path.read_bytes() for path in snapshot_files(tmp_path / "it")}
+    train(tmp_path, 10, "run.snapshot_minutes=100", resumed=True)
+    assert steps_in(tmp_path) == [*map(step_of, kept), 10]
+    assert all(path.read_bytes() == data for path, data in kept.items())
+
+
+def test_what_lies_beyond_the_checkpoint_is_taken_anew(tmp_path: Path) -> None:
+    train(tmp_path, 6, OFTEN)
+    lost = snapshot_path(tmp_path / "it", 9)
+    lost.write_bytes(snapshot_path(tmp_path / "it", 6).read_bytes())
+    train(tmp_path, 8, "run.snapshot_minutes=100", resumed=True)
+    assert steps_in(tmp_path)[-1] == 8
+
+
+def test_every_snapshot_on_the_way_has_a_checkpoint_before_it(tmp_path: Path) -> None:
+    """So that a run killed at any moment goes on from there."""
+    train(tmp_path, 6, OFTEN, "run.checkpoint_seconds=100000", "run.keep_checkpoints=50")
+    checkpoints = {int(path.name.removeprefix("step-")) for path in (tmp_path / "it" / "checkpoints").iterdir()}
+    assert set(steps_in(tmp_path)) - {0} <= checkpoints
+
+
+def test_matches_on_the_way_are_kept_and_shown(tmp_path: Path) -> None:
+    train(tmp_path, 4, *MATCHES)
+    rows = [json.loads(line) for line in (tmp_path / "it" / "matches.jsonl").read_text().splitlines()]
+    assert rows
+    for row in rows:
+        assert row["when"] == "during"
+        assert row["games"] == 2
+        assert row["minutes"] > 0
+        assert row["seconds"] > 0
+        assert set(row["conversion"]) == {"kq", "kr", "kbb"}
+    accumulator = EventAccumulator(str(tmp_path / "it" / "tensorboard"))
+    accumulator.Reload()
+    steps = [row["step"] for row in rows]
+    for tag in ("evaluation/score", "evaluation/elo_low", "evaluation/conversion/kq", "evaluation/seconds"):
+        assert [event.step for event in accumulator.Scalars(tag)] == steps
+    assert [event.value for event in accumulator.Scalars("evaluation/score")] == [row["score"] for row in rows]
+    # The match before training is another one.
+    folder = RunFolder.find("it", tmp_path)
+    assert folder.first_match() is None
+    folder.append_match({"step": 0, "when": "before", **MatchResult("random", 2, 1, 0, 1, 0).to_json()})
+    with (tmp_path / "it" / "matches.jsonl").open("a") as file:
+        file.write('{"step": 9, "wh')  # torn by a crash
+    assert folder.first_match() == MatchResult("random", 2, 1, 0, 1, 0)
+
+
+def test_a_stop_ends_a_match_on_the_way_within_a_ply(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is told to end has seconds for its checkpoint, and a match may take minutes."""
+    asked = {"stop": 0, "after": 0}
+
+    def choose(player: object, games: Games) -> Choice:
+        asked["after"] += asked["stop"]
+        asked["stop"] = 1
+        return Choice(rules.legal_moves(games.positions)[0][:, 0], np.zeros(len(games.positions), np.float32))
+
+    monkeypatch.setattr("agent.players.player.LookaheadPlayer.choose", choose)
+    chosen = settings(1000, tmp_path, *MATCHES)
+    run = RunFolder.create(chosen, None)
+    loop = TrainingLoop(chosen, run, network(chosen))
+    loop.run(
+        LocalPool(actor_settings_of(chosen), first_stream=0), stop=lambda: bool(asked["stop"]), tick=lambda loop: None
+    )
+    loop.close()
+    assert asked == {"stop": 1, "after": 0}
+    assert not (tmp_path / "it" / "matches.jsonl").exists()
+    assert newest_checkpoint(run.checkpoints)[1].state["step"] == loop.learner.step < 1000
+
+
+def test_snapshots_and_matches_leave_no_trace_in_what_is_learned(tmp_path: Path) -> None:
+    plain = train(tmp_path / "plain", 3, "run.snapshot_minutes=0")
+    watched = train(tmp_path / "watched", 3, OFTEN, *MATCHES)
+    for name, tensor in plain.learner.network.state_dict().items():
+        assert torch.equal(tensor, watched.learner.network.state_dict()[name]), name
+    assert plain.learner.network.training
+    assert watched.learner.network.training
+    for key, array in plain.learner.state_arrays().items():
+        assert np.array_equal(array, watched.learner.state_arrays()[key])
+
+
+def test_matches_on_the_way_need_games() -> None:
+    with pytest.raises(InputError, match=r"evaluation.every_minutes=5 needs games to play; set evaluation.games"):
+        load_settings("cpu", ["evaluation.every_minutes=5", "evaluation.games=0"])
+    with pytest.raises(InputError, match=r"run.snapshot_minutes=-1 is refused"):
+        load_settings("cpu", ["run.snapshot_minutes=-1"])

@@ -1,0 +1,81 @@
+"""The trainer dies, hangs, fails or is refused; the driver starts another one, or says why not."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agent.errors import InputError
+from tests.processes import descendants
+from tests.training.test_run import TINY, finish, start, wait_for
+from training.durability.checkpoint import list_checkpoints, newest_checkpoint
+from training.durability.run_lock import run_locked
+
+LONG = [override for override in TINY if not override.startswith("run.steps")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_trainer_that_is_killed_or_hangs_is_replaced_and_goes_on(tmp_path: Path, how: signal.Signals) -> None:
+    run = tmp_path / "runs" / "it"
+    beats = ["run.checkpoint_seconds=0.5", "run.heartbeat_seconds=10"]
+    process = start(tmp_path, "demo", *LONG, "run.steps=2000000", *beats)
+    wait_for(lambda: len(list_checkpoints(run / "checkpoints")) >= 2, process)
+    (trainer,) = descendants("ray::Trainer", process.pid)
+    os.kill(trainer, how)
+    wait_for(lambda: (run / "faults.log").exists(), process)
+    before = newest_checkpoint(run / "checkpoints")[1].state
+    wait_for(lambda: newest_checkpoint(run / "checkpoints")[1].state["step"] > before["step"], process)
+    process.terminate()
+    output = finish(process)
+    assert process.returncode == 0, output
+    assert "starting another trainer from the newest checkpoint" in output
+    assert f"resuming {Path('runs') / 'it'} from step-" in output
+    after = newest_checkpoint(run / "checkpoints")[1].state
+    assert after["counters"]["streams"] == before["counters"]["streams"] + 2
+    steps = [json.loads(line)["step"] for line in (run / "log.jsonl").read_text().splitlines()]
+    assert steps == list(range(1, after["step"] + 1))
+
+
+@pytest.mark.slow
+def test_a_trainer_that_fails_again_and_again_is_given_up_with_a_sentence(tmp_path: Path) -> None:
+    """A file of the run holds what no program wrote there: nothing that a restart could mend."""
+    code = (
+        "import sys, training.durability.supervisor as s, zeromass\n"
+        "s.RESTART_DELAY = 0.0\n"
+        "s.FRUITLESS = 2\n"
+        "sys.exit(zeromass.main(sys.argv[1:]))\n"
+    )
+    (tmp_path / "wrong.py").write_text(code)
+    process = subprocess.Popen(
+        [sys.executable, "wrong.py", "train", "demo", *TINY, "log.pgn_every=1"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[3])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    run = tmp_path / "runs" / "it"
+    wait_for(lambda: (run / "checkpoints").exists(), process)
+    (run / "matches.jsonl").write_text("[]\n")  # not what a match looks like
+    output = finish(process)
+    assert process.returncode == 1, output
+    assert "the trainer ended 2 times without a new checkpoint, last because the trainer failed (" in output
+    assert "go on with --resume runs/it" in output
+    assert "Traceback" not in output
+
+
+def test_two_processes_do_not_train_one_run(tmp_path: Path) -> None:
+    with (
+        run_locked(tmp_path),
+        pytest.raises(InputError, match=r"is being trained by another process; stop that one first"),
+        run_locked(tmp_path, patience=0.1),
+    ):
+        pass
+    with run_locked(tmp_path, patience=10):  # whoever let go can be followed
+        pass

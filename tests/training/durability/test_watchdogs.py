@@ -1,0 +1,139 @@
+"""A loss that is not finite, and memory that grows: noticed, told, and survived while that makes sense."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from agent import memory
+from agent.networks.weights import load_weights
+from selfplay.actor import GameBatch
+from selfplay.pool import LocalPool
+from tests.training.test_loop import network, settings
+from training.durability.run_folder import RunFolder
+from training.durability.watchdog import MOST_TRIES, LearningWatchdog
+from training.learner import Learner, LearningError
+from training.loop import TrainingLoop
+from training.monitoring import memory_watch
+from training.monitoring.memory_watch import MemoryWatch
+from training.replay import Batch
+from training.run import actor_settings_of
+
+
+def poison(monkeypatch: pytest.MonkeyPatch, failing: list[int]) -> None:
+    """Let the learner's weights be NaN at its n-th batches `failing`."""
+    train, calls = Learner.train, [0]
+
+    def train_or_break(self: Learner, batch: Batch, *, progress: float) -> None:
+        calls[0] += 1
+        if calls[0] in failing:
+            with torch.no_grad():
+                next(self.network.parameters()).mul_(float("nan"))
+        train(self, batch, progress=progress)
+
+    monkeypatch.setattr(Learner, "train", train_or_break)
+
+
+def start(tmp_path: Path, steps: int, said: list[str], *extra: str) -> tuple[TrainingLoop, LocalPool]:
+    chosen = settings(steps, tmp_path, "run.checkpoint_seconds=0.001", *extra)
+    loop = TrainingLoop(chosen, RunFolder.create(chosen, None), network(chosen), say=said.append)
+    return loop, LocalPool(actor_settings_of(chosen))
+
+
+@pytest.mark.parametrize("extra", [(), ("learner.averaging=0.9", "learner.auxiliary_weight=0.1")], ids=str)
+def test_a_broken_loss_goes_back_to_a_checkpoint_and_training_goes_on(
+    extra: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    poison(monkeypatch, [9])
+    loop, pool = start(tmp_path, 20, said, *extra)
+    loop.run(pool, stop=lambda: False, tick=lambda loop: None)
+    loop.close()
+    assert loop.learner.step == 20
+    assert loop.watchdog.rescues == 1
+    for learned in (loop.learner.published(), loop.learner.state_arrays()):
+        assert all(bool(np.isfinite(array).all()) for array in learned.values())
+    assert len(said) == 1
+    assert "is not finite at step 9; weights go back to step-0000000" in said[0]
+    (evidence,) = loop.folder.evidence.glob("*.npz")
+    assert str(evidence) in said[0]
+    with np.load(evidence, allow_pickle=False) as arrays:
+        assert len(arrays["positions"]) == loop.settings.learner.batch_size
+        assert {"moves", "log_probs", "wdl", "advantages", "policies.offsets"} <= set(arrays)
+    facts = json.loads(evidence.with_suffix(".json").read_text())
+    assert facts["step"] == 8
+    assert len(facts["weights_sha256"]) == 64
+    rows = [json.loads(line) for line in loop.folder.log.read_text().splitlines()]
+    assert [row["step"] for row in rows] == list(range(2, 21, 2))
+    assert rows[-1]["system/rescues"] == 1
+
+
+def test_the_weights_that_play_go_back_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Averaged weights are not those that broke, and still belong to a stretch that is given up."""
+    poison(monkeypatch, [9])
+    loop, pool = start(tmp_path, 12, [], "run.checkpoint_seconds=1000", "learner.averaging=0.9")
+    rescue, played = LearningWatchdog.rescue, []
+
+    def rescue_and_look(self: LearningWatchdog, learner: Learner, batch: Batch, error: LearningError) -> None:
+        played.append(learner.published())
+        rescue(self, learner, batch, error)
+        played.append(learner.published())
+
+    monkeypatch.setattr(LearningWatchdog, "rescue", rescue_and_look)
+    loop.run(pool, stop=lambda: False, tick=lambda loop: None)
+    loop.close()
+    before, after = played
+    old = load_weights(loop.folder.checkpoints / "step-00000000" / "weights.safetensors").network.state_dict()
+    assert all(np.array_equal(after[name], tensor.numpy()) for name, tensor in old.items())
+    assert any(not np.array_equal(before[name], after[name]) for name in old)
+
+
+def test_a_loss_that_breaks_again_and_again_ends_the_run_with_its_evidence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    poison(monkeypatch, list(range(9, 100)))
+    loop, pool = start(tmp_path, 40, said)
+    with pytest.raises(LearningError, match=r"lower learner.learning_rate \(evidence: .*try-4.npz\)"):
+        loop.run(pool, stop=lambda: False, tick=lambda loop: None)
+    loop.close()
+    assert len(said) == MOST_TRIES
+    went_back = [line.split("go back to ")[1][:13] for line in said]
+    assert went_back == sorted(went_back, reverse=True)
+    assert len(set(went_back)) > 1  # not for ever to the same
+
+
+def test_memory_is_read_from_the_system() -> None:
+    before = memory.resident_bytes()
+    ballast = np.ones(8 * 2**20)
+    assert memory.resident_bytes() - before > 0.9 * ballast.nbytes
+
+
+def test_a_growing_process_is_named_once_and_the_dead_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory_watch, "resident_bytes", lambda: 100 * 2**20)
+    said: list[str] = []
+    watch = MemoryWatch(said.append)
+
+    def note(stream: int, megabytes: int) -> None:
+        watch.note(GameBatch(stream, 0, resident=megabytes * 2**20))
+
+    for _ in range(memory_watch.SETTLED):
+        note(0, 50)
+        note(1, 60)
+    assert watch.row(2) == {
+        "system/memory_trainer": 100.0,
+        "system/memory_actor": 60.0,
+        "system/memory_growth": 1.0,
+    }
+    for megabytes in (70, 80, 90, 91):
+        note(1, megabytes)
+    assert said == ["warning: the game actor of stream 1 grew from 60 to 91 MB"]
+    note(1, 120)
+    assert len(said) == 1
+    assert watch.row(2)["system/memory_growth"] == 2.0
+    note(0, 50)
+    note(2, 55)  # in the place of stream 1
+    assert watch.row(2)["system/memory_actor"] == 55.0
+    assert watch.row(2)["system/memory_growth"] == 1.0

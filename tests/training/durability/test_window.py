@@ -1,0 +1,118 @@
+"""The window comes back ply for ply, from segments and the few numbers of a checkpoint."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tests.training.records import record, searched
+from training.durability.game_file import StoredGame
+from training.durability.window import Window, first_needed
+from training.replay import Replay
+from training.targets import targets
+
+
+def window(folder: Path, capacity: int = 60, entries_per_ply: int = 20) -> Window:
+    return Window(Replay(capacity, entries_per_ply=entries_per_ply), folder)
+
+
+def play(window: Window, seeds: range, *, plies: int = 13, kind: Any = searched) -> None:
+    for seed in seeds:
+        game = kind(plies, seed=seed)
+        window.add(game, targets(game, adjudication=0.3, gae_lambda=0.9, value_lambda=0.7), seed)
+    window.sync()
+
+
+def restored(folder: Path, state: dict[str, int], *, replayed: bool = False, **sizes: int) -> Any:
+    damage: list[str] = []
+    twin = window(folder, **sizes)
+    if replayed:
+        twin.cut(state)
+    later = list(twin.restore(state, damage.append))
+    return twin, later, damage
+
+
+def draws(window: Window) -> list[bytes]:
+    batch = window.replay.sample(200, np.random.default_rng(3))
+    columns: list[NDArray[Any]] = [batch.positions, batch.moves, batch.log_probs, batch.wdl]
+    ragged = batch.policies
+    columns += [batch.advantages, batch.versions, ragged.offsets, ragged.indices, ragged.probabilities]
+    return [column.tobytes() for column in columns]
+
+
+@pytest.mark.parametrize(("kind", "entries_per_ply"), [(searched, 30), (searched, 4), (record, 0)])
+@pytest.mark.parametrize("games", [1, 3, 25])
+def test_a_restored_window_is_the_same_and_goes_on_alike(
+    tmp_path: Path, games: int, kind: Any, entries_per_ply: int
+) -> None:
+    one = window(tmp_path, entries_per_ply=entries_per_ply)
+    play(one, range(games), kind=kind)
+    state = one.state()
+    twin, later, damage = restored(tmp_path, state, entries_per_ply=entries_per_ply)
+    assert (later, damage) == ([], [])
+    assert twin.state() == state
+    assert (len(twin.replay), twin.replay.added) == (len(one.replay), one.replay.added)
+    assert draws(twin) == draws(one)
+    for both in (one, twin):
+        play(both, range(games, games + 7), kind=kind)
+    assert draws(twin) == draws(one)
+    assert twin.state() == one.state()
+
+
+def test_games_that_became_durable_after_the_checkpoint_follow_once(tmp_path: Path) -> None:
+    one = window(tmp_path)
+    play(one, range(5))
+    state = one.state()
+    play(one, range(5, 9))
+    twin, later, _ = restored(tmp_path, state)
+    assert [game.record.game for game in later] == [searched(13, seed=seed).game for seed in range(5, 9)]
+    assert [game.stream for game in later] == [5, 6, 7, 8]
+    assert draws(twin) == draws(one)
+    play(twin, range(7, 11))  # of which two are here already
+    assert twin.replay.games == 11
+    ids = [game.record.game for game in twin.store.read(0) if isinstance(game, StoredGame)]
+    assert len(ids) == len(set(ids)) == 11
+
+
+def test_games_that_will_be_played_again_are_dropped(tmp_path: Path) -> None:
+    one = window(tmp_path)
+    play(one, range(5))
+    state, before = one.state(), draws(one)
+    play(one, range(5, 9))
+    twin, later, _ = restored(tmp_path, state, replayed=True)
+    assert later == []
+    assert draws(twin) == before
+    play(twin, range(5, 9))
+    assert draws(twin) == draws(one)
+
+
+def test_damage_is_named_and_costs_only_its_game(tmp_path: Path) -> None:
+    one = window(tmp_path, capacity=1000)
+    play(one, range(1))
+    play(one, range(1, 2))
+    play(one, range(2, 3))
+    (segment,) = one.store.segments()
+    data = bytearray(segment.read_bytes())
+    data[len(data) // 2] ^= 16
+    segment.write_bytes(data)
+    twin, _, damage = restored(tmp_path, one.state(), capacity=1000)
+    assert len(damage) == 1
+    assert len(twin.replay) == 26
+    play(twin, range(3, 4))
+    assert twin.replay.games == 4  # numbers are not given twice
+
+
+def test_a_smaller_window_keeps_the_newest(tmp_path: Path) -> None:
+    one = window(tmp_path)
+    play(one, range(9))
+    twin, _, _ = restored(tmp_path, one.state(), capacity=20)
+    assert len(twin.replay) == 20
+    assert twin.replay.added == one.replay.added
+
+
+def test_segments_are_kept_for_the_oldest_checkpoint() -> None:
+    assert first_needed([{"first": 7}, {"first": 3}, {"first": 9}]) == 3
+    assert first_needed([{"first": 7}, {}]) == 0
+    assert first_needed([]) == 0

@@ -1,0 +1,109 @@
+"""The audit: figures against a sum by python-chess, and every way of masking on positions where the answer is known."""
+
+import json
+from pathlib import Path
+
+import chess
+import chess.pgn
+import numpy as np
+import pytest
+import torch
+
+import zeromass
+from agent import rules, vocabulary
+from agent.errors import InputError
+from agent.networks.evaluator import Evaluator
+from agent.networks.residual.network import Architecture, Network
+from agent.networks.weights import save_weights
+from kernels.alternatives import WAYS
+from training.evaluation.audit import OURS, Audit, positions_of_pgn, positions_of_selfplay, run_audit
+
+MIDDLEGAME = "r3k2r/p1ppqpb1/bn2pnp1/3PN3/1p2P3/2N2Q1p/PPPBBPPP/R3K2R w KQkq - 0 1"
+
+
+@pytest.fixture
+def evaluator() -> Evaluator:
+    torch.manual_seed(0)
+    network = Network(Architecture(blocks=1, channels=8))
+    torch.nn.init.normal_(network.policy_planes.weight, std=3.0)  # strong opinions, many of them illegal
+    return Evaluator(network)
+
+
+def test_figures_equal_a_sum_over_what_python_chess_calls_illegal(evaluator: Evaluator) -> None:
+    board = chess.Board(MIDDLEGAME)
+    legal = np.zeros(vocabulary.SIZE, bool)
+    legal[[vocabulary.from_uci(move.uci(), black=False) for move in board.legal_moves]] = True
+    position = rules.from_board(board)[None]
+    logits = evaluator.evaluate(position).logits[0].double().numpy()
+    audit = Audit()
+    audit.add(evaluator, position)
+    row = audit.to_json()
+    plain, multiplied = np.exp(logits), np.exp(logits * legal)
+    assert row["unmasked_max"] == pytest.approx(plain[~legal].sum() / plain.sum(), rel=1e-4)
+    assert row["multiplied_max"] == pytest.approx(multiplied[~legal].sum() / multiplied.sum(), rel=1e-4)
+    assert row["multiplied_max"] == row["multiplied_mean"] > 0
+    assert row["kernel_max"] == row["kernel_mean"] == row["renormalised_max"] == row["added_log_mask_max"] == 0.0
+    assert row["multiplied_worst"] == MIDDLEGAME
+    assert row["unmasked_argmax_illegal"] == float(not legal[logits.argmax()])
+
+
+def test_positions_of_selfplay_are_counted_exactly(evaluator: Evaluator) -> None:
+    done: list[int] = []
+    audit = run_audit(evaluator, positions_of_selfplay(evaluator), 500, done.append)
+    assert audit.positions == sum(done) == 500
+    assert audit.leaks[OURS].largest == 0.0
+    assert 0 < audit.leaks["unmasked"].mean <= audit.leaks["unmasked"].largest <= 1.0001
+
+
+def test_finished_games_are_passed_over(evaluator: Evaluator) -> None:
+    audit = Audit()
+    audit.add(evaluator, rules.from_fen("7k/5Q2/6K1/8/8/8/8/8 b - - 0 1")[None])
+    assert audit.positions == 0
+
+
+def test_the_right_ways_agree_and_the_sentinel_fails_where_it_is_said_to() -> None:
+    logits = torch.tensor([[2.0, 1.0, 0.5, -3.0]])
+    legal = torch.tensor([[True, False, True, False]])
+    expected = torch.softmax(torch.tensor([2.0, 0.5]), 0)
+    for name in ("renormalised", "added_log_mask", "sentinel_half"):
+        assert torch.allclose(WAYS[name](logits, legal).float()[0, [0, 2]], expected, atol=1e-3), name
+    empty = WAYS["sentinel_half"](logits, torch.zeros_like(legal))
+    assert torch.allclose(empty.float(), torch.full((1, 4), 0.25))  # uniform over illegal moves
+
+
+def test_pgn_positions(tmp_path: Path) -> None:
+    path = tmp_path / "games.pgn"
+    path.write_text('[Event "?"]\n\n1. e4 e5 2. Nf3 *\n\n[Event "?"]\n\n1. d4 *\n')
+    batches = list(positions_of_pgn(path))
+    assert [rules.to_fen(position).split()[0] for position in np.concatenate(batches)][:2] == [
+        chess.Board().board_fen(),
+        "rnbqkbnr/pppppppp/8/8/4P3/8/PPPP1PPP/RNBQKBNR",
+    ]
+    assert sum(len(batch) for batch in batches) == 4
+    path.write_text("1. e4 Qxf7 *\n")
+    with pytest.raises(InputError, match=r"game 1 of '.*games.pgn' cannot be read \(illegal san: 'Qxf7'"):
+        list(positions_of_pgn(path))
+    with pytest.raises(InputError, match=r"nowhere.pgn' cannot be read"):
+        list(positions_of_pgn(tmp_path / "nowhere.pgn"))
+
+
+def test_the_command_prints_the_keys_that_scripts_rely_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], evaluator: Evaluator
+) -> None:
+    path = tmp_path / "w.safetensors"
+    torch.manual_seed(0)
+    save_weights(path, Network(Architecture(blocks=0, channels=8)), {})
+    assert zeromass.main(["audit", "--positions", "200", "--weights", str(path), "--json"]) == 0
+    row = json.loads(capsys.readouterr().out)
+    keys = (
+        "positions kernel_max kernel_mean unmasked_max unmasked_mean multiplied_max multiplied_mean "
+        "multiplied_argmax_illegal"
+    )
+    assert set(keys.split()) <= set(row)
+    assert row["positions"] == 200
+    assert row["kernel_max"] == 0.0
+    assert row["multiplied_max"] > 0.5
+    empty = tmp_path / "empty.pgn"
+    empty.write_text("")
+    assert zeromass.main(["audit", "--weights", str(path), "--pgn", str(empty)]) == 2
+    assert "holds no position with a legal move" in capsys.readouterr().err

@@ -1,0 +1,120 @@
+"""`zeromass evaluate` beyond the plain match: a test that ends it, Stockfish's scale, won endings, games saved."""
+
+import io
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import chess.pgn
+import pytest
+from rich.console import Console
+
+import zeromass
+from selfplay.book import PLIES
+from training.evaluation.command import anchored, anchored_sentence
+from training.evaluation.match import MatchResult
+from training.evaluation.opponents import anchor_of
+from training.monitoring.display import Display
+
+
+@pytest.fixture(autouse=True)
+def in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def evaluate(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    assert zeromass.main(["evaluate", "--simulations", "8", *words]) == 0
+    return capsys.readouterr().out
+
+
+def test_a_decided_match_ends_early_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--opponent", "random", "--games", "400", "--sprt", "0:100"]
+    row = json.loads(evaluate(capsys, *words, "--json"))
+    keys = ["opponent", "games", "wins", "draws", "losses", "score", "elo", "elo_low", "elo_high", "illegal_moves"]
+    assert set(keys) < set(row)
+    assert row["games"] == row["wins"] + row["draws"] + row["losses"] < 200
+    assert row["sprt"]["verdict"] == "elo1"
+    assert row["sprt"]["ratio"] > row["sprt"]["upper"] == pytest.approx(2.944, abs=1e-3)
+    told = evaluate(capsys, *words).splitlines()
+    assert f"in {row['games']} games" in told[0]
+    assert told[1].startswith(f"decided after {row['games']} games: yes to +100 Elo rather than +0")
+
+
+def test_saved_games_of_a_match_cut_short_are_those_played(capsys: pytest.CaptureFixture[str]) -> None:
+    row = json.loads(evaluate(capsys, "--games", "60", "--sprt", "0:300", "--pgn", "out.pgn", "--json"))
+    with Path("out.pgn").open() as file:
+        games = list(iter(lambda: chess.pgn.read_game(file), None))
+    assert len(games) == row["games"] < 60
+    for number, game in enumerate(games):
+        assert game is not None
+        assert game.headers["Round"] == str(number + 1)
+        assert game.headers["White" if number % 2 == 0 else "Black"] == "search:8"
+        assert game.headers["OpeningPlies"] == str(PLIES)  # nobody chose the moves of the book, so none is replayed
+
+
+def test_elo_on_stockfishs_scale() -> None:
+    assert anchor_of("stockfish:1350") == 1350
+    assert anchor_of("stockfish") is None
+    assert anchor_of("engine:stockfish:1350") is None
+    even = MatchResult("stockfish:1350", 100, 40, 20, 40, 0)
+    assert anchored(even, 1350)["anchored_elo"] == 1350
+    low, high = (even.to_json()[f"elo_{end}"] for end in ("low", "high"))
+    row = anchored(even, 1350)
+    assert (row["anchored_elo_low"], row["anchored_elo_high"]) == (1350 + low, 1350 + high)
+    better = anchored(MatchResult("stockfish:1350", 100, 60, 8, 32, 0), 1350)
+    assert better["anchored_elo"] == pytest.approx(1350 + 100, abs=1)
+    assert anchored_sentence(even, 1350).startswith("1350 Elo on Stockfish's scale (95 % interval ")
+    won, lost = MatchResult("stockfish:1350", 20, 20, 0, 0, 0), MatchResult("stockfish:1350", 20, 0, 0, 20, 0)
+    assert anchored(won, 1350)["anchored_elo"] is None
+    assert anchored_sentence(won, 1350).startswith("above 1")
+    assert anchored_sentence(lost, 1350).startswith("below 1")
+
+
+def test_won_endings(capsys: pytest.CaptureFixture[str]) -> None:
+    found = json.loads(evaluate(capsys, "--conversion", "--games", "4", "--json"))["conversion"]
+    assert [(one["ending"], one["defender"], one["games"]) for one in found] == [
+        (ending, defender, 4) for ending in ("kq", "kr", "kbb") for defender in ("king", "random")
+    ]
+    assert all(one["share"] == one["mated"] / 4 for one in found)
+    told = evaluate(capsys, "--conversion", "--games", "4")
+    assert f"{found[0]['mated']} of 4" in told
+    assert "Won endings, mated within 50 moves" in told
+
+
+@pytest.mark.parametrize("sprt", [[], ["--sprt", "0:5"]], ids=["match", "sprt"])
+def test_ctrl_c_tells_the_games_that_had_ended_and_saves_them(
+    sprt: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def impatient(_display: Display, _title: str, _total: int) -> Iterator[Callable[[int], None]]:
+        ended: list[int] = []
+
+        def advance(games: int) -> None:
+            ended.append(games)
+            if sum(ended) == 3:
+                raise KeyboardInterrupt
+
+        yield advance
+
+    monkeypatch.setattr(Display, "counting", impatient)
+    words = ["evaluate", "--seconds", "0.01", "--games", "50", "--pgn", "out.pgn", "--json", *sprt]
+    assert zeromass.main(words) == 130
+    row = json.loads(capsys.readouterr().out)
+    assert row["stopped"] is True
+    assert row["games"] == row["wins"] + row["draws"] + row["losses"] == 3
+    with Path("out.pgn").open() as file:
+        results = [headers["Result"] for headers in iter(lambda: chess.pgn.read_headers(file), None)]
+    assert len(results) == 3
+    assert results.count("1/2-1/2") == row["draws"]
+
+
+def test_a_long_match_without_a_terminal_says_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, said = [0.0], io.StringIO()
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    with Display(Console(file=said)).counting("100 games", 100) as advance:
+        for second in (1, 20, 35, 40, 90):
+            clock[0] = second
+            advance(10)
+    assert said.getvalue().splitlines() == ["100 games ...", "20/100", "40/100", "50/100"]

@@ -1,0 +1,107 @@
+"""Won endings: starts that are legal and won, a defender as described, mates counted as python-chess sees them."""
+
+import chess
+import numpy as np
+import pytest
+
+from agent import rules, vocabulary
+from agent.players.alphabeta import AlphaBetaPlayer
+from agent.players.player import Choice, Player, RandomPlayer
+from agent.rules import Games
+from training.evaluation.conversion import ENDINGS, KingPlayer, conversions, convert, random_starts, shares
+
+
+def packed(*fens: str) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint64]]":
+    return np.stack([rules.from_fen(fen) for fen in fens])
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_starts_are_legal_differ_and_hold_the_pieces_of_their_ending(ending: str) -> None:
+    starts = random_starts(ending, 60, seed=3)
+    assert len({start.tobytes() for start in starts}) > 55
+    for start in starts:
+        board = chess.Board(rules.to_fen(start))
+        assert board.is_valid()
+        assert board.turn == chess.WHITE
+        assert not board.is_game_over()
+        assert board.occupied_co[chess.BLACK] == board.kings & board.occupied_co[chess.BLACK]
+        kinds = sorted(piece.piece_type for piece in board.piece_map().values() if piece.color == chess.WHITE)
+        assert kinds == sorted([*ENDINGS[ending], chess.KING])
+        if ending == "kbb":
+            assert board.bishops & chess.BB_LIGHT_SQUARES
+            assert board.bishops & chess.BB_DARK_SQUARES
+    assert np.array_equal(starts, random_starts(ending, 60, seed=3))
+    assert not np.array_equal(starts, random_starts(ending, 60, seed=4))
+
+
+def test_the_defender_takes_what_it_can_and_else_goes_for_the_centre() -> None:
+    """Every move against a list made with python-chess."""
+
+    def centre(square: chess.Square) -> float:
+        return abs(chess.square_file(square) - 3.5) + abs(chess.square_rank(square) - 3.5)
+
+    taken = 0
+    for ending in ENDINGS:
+        boards = []
+        for start in random_starts(ending, 80, seed=5):
+            board = chess.Board(rules.to_fen(start))
+            board.turn = chess.BLACK
+            if board.is_valid() and any(board.legal_moves):
+                boards.append(board)
+        moves = KingPlayer(1).choose(Games.from_boards(boards)).moves
+        for board, index in zip(boards, moves.tolist(), strict=True):
+            move = chess.Move.from_uci(vocabulary.to_uci(index, black=True))
+            captures = [other for other in board.legal_moves if board.is_capture(other)]
+            best = captures or list(board.legal_moves)
+            assert move in best
+            assert centre(move.to_square) == min(centre(other.to_square) for other in best)
+            taken += bool(captures)
+    assert taken > 5
+
+
+def test_forced_mates_are_mated_in_as_many_moves_by_who_sees_them() -> None:
+    one, two = "7k/8/6K1/8/8/8/8/1Q6 w - - 0 1", "7k/8/5K2/8/8/8/8/R7 w - - 0 1"
+    for defender in (KingPlayer(0), RandomPlayer(0)):
+        found = convert(AlphaBetaPlayer(4, 0), defender, packed(one), "kq")
+        assert (found.mated, found.moves) == (1, 1.0)
+        # 1. Kf7 Kh7 2. Rh1 mate is the only defence.
+        found = convert(AlphaBetaPlayer(4, 0), defender, packed(two), "kr")
+        assert (found.mated, found.moves) == (1, 2.0)
+
+
+class _Script:
+    """Plays moves from a list, in one game."""
+
+    name = "script"
+
+    def __init__(self, *moves: str, black: bool = False) -> None:
+        self._moves, self._black = list(moves), black
+
+    def choose(self, games: Games) -> Choice:
+        move = vocabulary.from_uci(self._moves.pop(0), black=self._black)
+        return Choice(np.array([move], np.uint16), np.zeros(1, np.float32))
+
+
+def test_stalemates_captures_and_repetitions_are_no_mates() -> None:
+    stalemate = convert(_Script("a6g6"), KingPlayer(0), packed("7k/8/Q7/6K1/8/8/8/8 w - - 0 1"), "kq")
+    assert (stalemate.mated, stalemate.moves) == (0, None)
+    left = convert(_Script("e1d2"), KingPlayer(0), packed("8/8/8/8/8/8/6k1/4K2R w - - 0 1"), "kr")
+    assert left.mated == 0
+    there_and_back = _Script(*["a1b1", "b1a1"] * 4)
+    defender = _Script(*["h8h7", "h7h8"] * 4, black=True)
+    assert convert(there_and_back, defender, packed("7k/8/8/8/8/8/8/R3K3 w - - 0 1"), "kr").mated == 0
+    assert len(there_and_back._moves) == 4  # the third time the position stands there
+
+
+def test_who_moves_at_random_hardly_ever_mates_and_who_sees_does() -> None:
+    blind = conversions(RandomPlayer(1), games=15, seed=2)
+    assert [(one.ending, one.defender) for one in blind] == [
+        (ending, defender) for ending in ("kq", "kr", "kbb") for defender in ("king", "random")
+    ]
+    assert all(one.share < 0.2 for one in blind)
+    assert shares(blind).keys() == set(ENDINGS)
+    seeing: Player = AlphaBetaPlayer(4, 1)
+    rates = {one.defender: one for one in conversions(seeing, games=15, seed=2, endings=("kq",))}
+    assert rates["random"].mated > 3
+    assert rates["random"].to_json()["share"] == rates["random"].mated / 15
+    assert 1 <= (rates["random"].moves or 0) <= 50

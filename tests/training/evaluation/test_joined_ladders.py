@@ -1,0 +1,68 @@
+"""`docs/ladders.py`: the ladders of several runs on one scale."""
+
+import json
+import runpy
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[3] / "docs/ladders.py"
+Main = Callable[[Path, dict[str, Path]], None]
+
+
+@pytest.fixture(scope="module")
+def main() -> Main:
+    found: Main = runpy.run_path(str(SCRIPT))["main"]
+    return found
+
+
+def ladder(folder: Path, wins: int, how: str = "0.1 s") -> Path:
+    """A run that wins 10 of 40 games at its start and `wins` of 40 at its end, against an opponent of 1350."""
+    rows = [("start", 10), ("end", wins)]
+    pairs = [
+        {"how": how, "seed": 0, "first": player, "second": "stockfish:1350"}
+        | {"games": 40, "wins": won, "draws": 0, "losses": 40 - won}
+        for player, won in rows
+    ]
+    snapshots = {"start": {"name": "step 0", "step": 0, "minutes": 0.0}}
+    snapshots["end"] = {"name": "step 9", "step": 9, "minutes": 60.0}
+    folder.mkdir()
+    (folder / "ladder.json").write_text(json.dumps({"pairs": pairs, "snapshots": snapshots, "conversions": []}))
+    return folder
+
+
+def test_runs_share_a_scale_and_keep_a_start_that_both_have(
+    main: Main, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = {"one": ladder(tmp_path / "one", 20), "two": ladder(tmp_path / "two", 30)}
+    main(tmp_path / "both.svg", folders)
+    said = capsys.readouterr().out
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in said.splitlines() if line.startswith("| ")]
+    table = {(row[0], row[1]): row[2] for row in cells[1:]}
+    assert table[("stockfish:1350", "")] == "1350 (given)"
+    elo = {key: float(told.split()[0]) for key, told in table.items()}
+    # 30 of 40 is 400 log10(3) = 191 Elo above, 10 of 40 as much below; 20 of 40 is level.
+    assert elo[("one", "60")] == pytest.approx(1350, abs=1)
+    assert elo[("two", "60")] == pytest.approx(1350 + 191, abs=12)
+    assert elo[("one", "0")] == pytest.approx(1350 - 191, abs=12)
+    assert elo[("two", "0")] == pytest.approx(1350 - 191, abs=12)
+    assert len(table) == 5
+    picture = (tmp_path / "both.svg").read_text()
+    assert ET.fromstring(picture).tag.endswith("svg")
+    assert "one" in picture
+    assert "two" in picture
+
+
+def test_games_of_two_ways_make_no_scale(main: Main, tmp_path: Path) -> None:
+    folders = {"one": ladder(tmp_path / "one", 20), "two": ladder(tmp_path / "two", 30, "400 simulations")}
+    with pytest.raises(SystemExit, match="2 ways"):
+        main(tmp_path / "both.svg", folders)
+    assert not (tmp_path / "both.svg").exists()
+
+
+def test_nothing_played_makes_no_scale(main: Main, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SystemExit, match="0 ways"):
+        main(tmp_path / "both.svg", {"empty": tmp_path / "empty"})

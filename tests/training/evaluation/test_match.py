@@ -1,0 +1,140 @@
+"""Matches: counted rightly, fair in colours, and intervals that agree with published figures."""
+
+from pathlib import Path
+
+import chess.pgn
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from agent.play.provenance import OPENING
+from agent.players.player import Choice, GreedyPlayer, RandomPlayer
+from agent.rules import Games
+from selfplay.book import book
+from training.evaluation.match import MatchResult, book_plies, elo, play_match, wilson_interval
+from training.evaluation.match_pgn import MatchRecorder
+
+
+def test_wilson_interval_equals_newcombes_table() -> None:
+    """Newcombe 1998, table I, method 3: 81/263, 15/148, 0/20, 1/29."""
+    for wins, games, low, high in ((81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0, 0.1611)):
+        assert wilson_interval(wins / games, games) == pytest.approx((low, high), abs=1e-4)
+    assert wilson_interval(1 / 29, 29) == pytest.approx((0.0061, 0.1718), abs=1e-4)
+    assert wilson_interval(0.0, 0) == (0.0, 1.0)
+
+
+def test_elo_of_a_score() -> None:
+    assert elo(0.5) == 0
+    assert elo(0.64) == pytest.approx(100, abs=0.1)
+    assert elo(0.76) == pytest.approx(200, abs=0.3)
+    assert elo(1.0) is None
+    assert elo(0.0) is None
+
+
+def test_greedy_beats_random_and_not_the_other_way_round() -> None:
+    result = play_match(GreedyPlayer(1), RandomPlayer(2), games=40, seed=3)
+    assert result.score > 0.75
+    assert result.wins + result.draws + result.losses == 40
+    other = play_match(RandomPlayer(2), GreedyPlayer(1), games=40, seed=3)
+    assert other.score < 0.25
+    assert result.illegal_moves == other.illegal_moves == 0
+
+
+def test_a_player_against_itself_is_even() -> None:
+    result = play_match(RandomPlayer(1), RandomPlayer(2), games=100, seed=5)
+    low, high = result.interval
+    assert low < 0.5 < high
+
+
+class _Watcher(RandomPlayer):
+    """Remembers the positions it starts from."""
+
+    def __init__(self, ply: int = 4) -> None:
+        super().__init__(0)
+        self._ply = ply
+        self.first: list[bytes] = []
+
+    def choose(self, games: Games) -> Choice:
+        self.first += [games.positions[row].tobytes() for row in range(len(games)) if games.ply[row] == self._ply]
+        return super().choose(games)
+
+
+def test_each_opening_is_played_with_both_colours() -> None:
+    one, two = _Watcher(), _Watcher()
+    play_match(one, two, games=20, seed=1, opening_plies=4, ply_cap=6)
+    assert len(one.first) == len(two.first) == 10
+    assert sorted(one.first) == sorted(two.first)
+    assert len(set(one.first)) == 10
+
+
+class _Cheat(RandomPlayer):
+    """Plays moves that are not there."""
+
+    def choose(self, games: Games) -> Choice:
+        moves = np.full(len(games), 1879, np.uint16)
+        moves[::2] = 65535
+        return Choice(moves, np.zeros(len(moves), np.float32))
+
+
+def test_an_illegal_move_is_counted_and_loses() -> None:
+    result = play_match(_Cheat(0), RandomPlayer(1), games=10, seed=1)
+    assert (result.wins, result.draws, result.losses, result.illegal_moves) == (0, 0, 10, 10)
+    result = play_match(RandomPlayer(1), _Cheat(0), games=10, seed=1)
+    assert (result.wins, result.illegal_moves) == (10, 0)
+
+
+def test_progress_counts_every_game_once() -> None:
+    done: list[int] = []
+    play_match(RandomPlayer(1), RandomPlayer(2), games=12, seed=1, ply_cap=40, progress=done.append)
+    assert sum(done) == 12
+
+
+def test_json_keys_and_back() -> None:
+    result = MatchResult("random", 4, 4, 0, 0, 0)
+    row = result.to_json()
+    keys = "opponent games wins draws losses score elo elo_low elo_high illegal_moves"
+    assert set(row) == set(keys.split())
+    assert row["elo"] is None
+    assert MatchResult.from_json(row) == result
+
+
+def test_the_book_gives_both_colours_the_same_openings_and_none_twice_too_soon() -> None:
+    def start(games: int, seed: int) -> list[bytes]:
+        watcher = _Watcher(ply=8)
+        other = _Watcher(ply=8)
+        play_match(watcher, other, games=games, seed=seed, opening_plies=None, ply_cap=9)
+        assert sorted(watcher.first) == sorted(other.first)
+        return watcher.first
+
+    first = start(40, seed=1)
+    assert len(set(first)) == len(first) == 20
+    assert start(40, seed=1) == first
+    assert start(40, seed=2) != first
+
+
+def test_once_the_book_is_played_its_lines_come_back_longer_and_none_is_played_again() -> None:
+    lines = len(book())
+    games = 6 * lines
+    moves: list[list[int]] = [[] for _ in range(games)]
+
+    def record(rows: NDArray[np.int64], played: NDArray[np.uint16]) -> None:
+        for row, move in zip(rows.tolist(), played.tolist(), strict=True):
+            moves[row].append(move)
+
+    play_match(RandomPlayer(0), RandomPlayer(1), games=games, seed=3, opening_plies=None, ply_cap=11, record=record)
+    assert [book_plies(game) for game in (0, 2 * lines - 1, 2 * lines, games)] == [8, 8, 10, 10]
+    openings = [tuple(line[: book_plies(game)]) for game, line in enumerate(moves)]
+    assert openings[::2] == openings[1::2]
+    assert len(set(openings)) == games // 2
+    for first in range(0, games, 2 * lines):
+        assert {opening[:8] for opening in openings[first : first + 2 * lines]} == {tuple(line) for line in book()}
+
+
+def test_games_with_openings_behind_the_book_are_recorded_with_their_length(tmp_path: Path) -> None:
+    games = 2 * len(book()) + 2
+    recorder = MatchRecorder(games, "one", "other", None, book_plies)
+    play_match(RandomPlayer(0), RandomPlayer(1), games=games, seed=1, opening_plies=None, ply_cap=11, record=recorder)
+    recorder.write(tmp_path / "games.pgn")
+    with (tmp_path / "games.pgn").open() as file:
+        given = [headers[OPENING] for headers in iter(lambda: chess.pgn.read_headers(file), None)]
+    assert given == ["8"] * (games - 2) + ["10"] * 2

@@ -1,0 +1,153 @@
+"""Opponents by name, with a small UCI engine of the test's own for what engines do well and badly."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import chess
+import pytest
+
+from agent import rules
+from agent.errors import InputError
+from agent.players.external import find_engine
+from agent.players.player import RandomPlayer
+from agent.rules import Games
+from training.evaluation.match import play_match
+from training.evaluation.match_runner import Seats
+from training.evaluation.opponents import make_opponent
+
+ROOT = Path(__file__).resolve().parents[3]
+ENGINE = """
+import random, sys
+import chess
+board, elo = chess.Board(), None
+for line in sys.stdin:
+    words = line.split()
+    if words[:1] == ["uci"]:
+        print("id name first\\noption name Threads type spin default 4 min 1 max 8")
+        print("option name UCI_LimitStrength type check default false")
+        print("option name UCI_Elo type spin default 1350 min 1350 max 2850\\nuciok")
+    elif words[:1] == ["isready"]:
+        print("readyok")
+    elif words[:1] == ["setoption"]:
+        print(line.strip(), file=open(sys.argv[1], "a"))
+    elif words[:1] == ["ucinewgame"]:
+        print("new game", file=open(sys.argv[1], "a"))
+    elif words[:1] == ["position"]:
+        print(line.strip(), file=open(sys.argv[1], "a"))
+        board = chess.Board(" ".join(words[2:8]) if words[1] == "fen" else chess.STARTING_FEN)
+        for move in words[words.index("moves") + 1:] if "moves" in words else []:
+            board.push_uci(move)
+    elif words[:1] == ["go"]:
+        if sys.argv[2:] == ["die"]:
+            sys.exit(1)
+        print("bestmove", min(move.uci() for move in board.legal_moves))
+    elif words[:1] == ["quit"]:
+        break
+    sys.stdout.flush()
+"""
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> str:
+    path = tmp_path / "engine.py"
+    path.write_text(ENGINE)
+    return f"engine:{sys.executable} {path} {tmp_path / 'options'}"
+
+
+def test_an_engine_plays_its_own_moves_for_both_colours(engine: str) -> None:
+    player = make_opponent(engine, 0, side_by_side=2)
+    assert isinstance(player, Seats)
+    assert len(player.players) == 2
+    boards = [chess.Board(), chess.Board("rnbqkbnr/pppppppp/8/8/4P3/8/PPPP1PPP/RNBQKBNR b KQkq - 0 1")]
+    games = Games.from_boards(boards)
+    games.play(player.choose(games).moves)
+    for board in boards:
+        board.push_uci(min(move.uci() for move in board.legal_moves))
+    expected = [board.fen(en_passant="legal") for board in boards]
+    assert [chess.Board(rules.to_fen(p)).fen(en_passant="legal") for p in games.positions] == expected
+    player.close()
+
+
+def test_a_match_against_an_engine_counts_every_game(engine: str) -> None:
+    player = make_opponent(engine, 0)
+    assert isinstance(player, Seats)
+    result = play_match(RandomPlayer(1), player, games=4, seed=1, ply_cap=20)
+    player.close()
+    assert result.games == result.wins + result.draws + result.losses == 4
+    assert result.illegal_moves == 0
+
+
+def test_an_engine_is_told_the_moves_of_its_game_and_of_a_new_one(engine: str, tmp_path: Path) -> None:
+    player = make_opponent(engine, 0)
+    assert isinstance(player, Seats)
+    play_match(RandomPlayer(1), player, games=3, seed=1, ply_cap=20)
+    player.close()
+    lines = (tmp_path / "options").read_text().splitlines()
+    assert lines.count("new game") == 3
+    positions = [line.split() for line in lines if line.startswith("position")]
+    told = [len(words) - words.index("moves") - 1 if "moves" in words else 0 for words in positions]
+    # Eight moves of each game, the engine's and the answers between them; openings come as positions.
+    assert told == [0, 2, 4, 6, 8, 10, 12, 14] * 3
+
+
+def test_stockfish_is_given_its_elo_and_one_thread(
+    engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "stockfish"
+    script.write_text(f"#!/bin/sh\nexec {engine.removeprefix('engine:')}\n")
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    player = make_opponent("stockfish:1400", 0)
+    assert isinstance(player, Seats)
+    player.choose(Games(1))
+    player.close()
+    options = (tmp_path / "options").read_text()
+    assert "name UCI_Elo value 1400" in options
+    assert "name UCI_LimitStrength value true" in options
+    assert "name Threads value 1" in options
+    with pytest.raises(InputError, match=r"refuses its options .*900"):
+        make_opponent("stockfish:900", 0)
+
+
+def test_a_missing_stockfish_is_said_with_advice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda *_args, **_kwargs: None)
+    with pytest.raises(InputError, match="'stockfish' is not on PATH; install it"):
+        find_engine("stockfish")
+
+
+def test_an_engine_that_dies_is_named(engine: str) -> None:
+    player = make_opponent(engine + " die", 0)
+    assert isinstance(player, Seats)
+    with pytest.raises(InputError, match="failed in the middle of a match"):
+        player.choose(Games(1))
+    player.close()
+
+
+def test_the_command_ends_when_the_match_does(engine: str) -> None:
+    """An engine's thread would keep the interpreter from ending."""
+    words = ["evaluate", "--opponent", engine, "--games", "2", "--simulations", "2", "--seed", "1"]
+    done = subprocess.run(
+        [sys.executable, "-m", "zeromass", *words], cwd=ROOT, capture_output=True, text=True, timeout=200, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "in 2 games" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("karpov", "no opponent 'karpov'; use random, greedy"),
+        ("alphabeta", "'alphabeta' lacks its depth"),
+        ("alphabeta:99", "'alphabeta:99' is refused: the depth of alphabeta must lie in 1..8"),
+        ("stockfish:strong", "'stockfish:strong' has no Elo"),
+        ("engine:", "names no command"),
+        ("engine:'open", "cannot be read"),
+        ("engine:/no/such/engine", "'/no/such/engine' is not on PATH; give its full path"),
+        ("engine:true", "does not start as a UCI engine"),
+    ],
+)
+def test_what_is_no_opponent_is_refused(name: str, sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        make_opponent(name, 0)

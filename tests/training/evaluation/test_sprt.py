@@ -1,0 +1,178 @@
+"""The sequential test: its ratio against a search of the likelihood, its error rates against simulated matches."""
+
+import math
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from agent.errors import InputError
+from agent.players.player import Choice, GreedyPlayer, RandomPlayer
+from agent.rules import Games
+from training.evaluation.match import play_games
+from training.evaluation.match_runner import MatchInterrupt, Seats
+from training.evaluation.sequential import PART, play_sequential_match
+from training.evaluation.sprt import SCORES, Sprt, pairs_of, read_sprt
+
+
+def score_of(elo: float) -> float:
+    return 1 / (1 + 10 ** (-elo / 400))
+
+
+def most_likely(counts: NDArray[np.float64], mean: float) -> float:
+    """Largest log-likelihood of `counts` over distributions with expectation `mean`, by a plain climb."""
+    # Two weights out of five follow from the sum and the mean; the climb moves along the other three directions.
+    free = np.linalg.svd(np.stack([np.ones(5), SCORES]))[2][2:]
+    level = np.array([(1 - mean) ** (4 - k) * mean**k * math.comb(4, k) for k in range(5)])  # binomial: has the mean
+    best, size = float((counts * np.log(level)).sum()), 0.1
+    while size > 1e-8:
+        tried = level + np.concatenate([size * free, -size * free])
+        values = [float((counts * np.log(one)).sum()) if one.min() > 0 else -math.inf for one in tried]
+        if max(values) > best:
+            best, level = max(values), tried[int(np.argmax(values))]
+        else:
+            size /= 2
+    return best
+
+
+@pytest.mark.parametrize("counts", [(10, 20, 30, 25, 15), (2, 1, 14, 9, 6), (1, 5, 3, 40, 90)])
+def test_the_ratio_is_that_of_the_largest_likelihoods(counts: tuple[int, ...]) -> None:
+    test = Sprt(-30, 70)
+    array = np.array(counts)
+    one, other = (most_likely(array.astype(np.float64), score_of(elo)) for elo in (70, -30))
+    assert float(test.ratio(array)) == pytest.approx(one - other, abs=1e-4)
+
+
+def test_near_the_hypotheses_the_ratio_is_the_normal_one() -> None:
+    """For many pairs and small differences: N (s1 - s0) (2 m - s0 - s1) / (2 variance)."""
+    counts = np.array([900, 2300, 4000, 2400, 1000])
+    shares = counts / counts.sum()
+    mean = float((shares * SCORES).sum())
+    variance = float((shares * (SCORES - mean) ** 2).sum())
+    low, high = score_of(0), score_of(5)
+    normal = counts.sum() * (high - low) * (2 * mean - low - high) / (2 * variance)
+    assert float(Sprt(0, 5).ratio(counts)) == pytest.approx(normal, rel=0.02)
+
+
+def simulate(test: Sprt, elo: float, draws: float, *, matches: int, seed: int) -> tuple[float, float, float]:
+    """Share of elo1, share of elo0, and mean games of `matches` played to the end in parts of 4 pairs."""
+    rng = np.random.default_rng(seed)
+    wins = score_of(elo) - draws / 2
+    low, high = test.bounds
+    pairs, verdicts = np.zeros((matches, 5), np.int64), np.zeros(matches)
+    open_, games = np.arange(matches), 0
+    while len(open_):
+        scores = rng.choice([2, 1, 0], p=[wins, draws, 1 - wins - draws], size=(len(open_), 4, 2)).sum(-1)
+        for score in range(5):
+            pairs[open_, score] += (scores == score).sum(1)
+        games += 8 * len(open_)
+        ratio = test.ratio(pairs[open_])
+        verdicts[open_] = np.where(ratio >= high, 1, np.where(ratio <= low, -1, 0))
+        open_ = open_[verdicts[open_] == 0]
+    return float((verdicts > 0).mean()), float((verdicts < 0).mean()), games / matches
+
+
+@pytest.mark.parametrize(("elo0", "elo1", "draws"), [(0, 50, 0.1), (0, 50, 0.5), (-40, 40, 0.3)])
+def test_error_rates_of_simulated_matches(elo0: float, elo1: float, draws: float) -> None:
+    """1,000 matches: with rates of 5 % all but one in 10,000 such tests counts no more than 77 errors."""
+    test = Sprt(elo0, elo1)
+    wrong, right, games = simulate(test, elo0, draws, matches=1000, seed=1)
+    assert wrong + right == 1
+    assert 0.01 < wrong < 0.077
+    right, wrong, games = simulate(test, elo1, draws, matches=1000, seed=2)
+    assert 0.01 < wrong < 0.077
+    # A match of fixed length with these error rates needs (1.645 * 2)^2 variances over the square of the difference.
+    variance = (score_of(0) - draws / 4) - 0.25
+    fixed = (2 * 1.645) ** 2 * variance / (score_of(elo1) - score_of(elo0)) ** 2
+    assert games < 0.8 * fixed
+    # Far from both it is settled at once, and rightly.
+    right, _, shorter = simulate(test, elo1 + 150, min(draws, 0.3), matches=200, seed=3)
+    assert right == 1
+    assert shorter < games / 2
+
+
+def test_lower_rates_take_more() -> None:
+    loose, strict = Sprt(0, 50), Sprt(0, 50, alpha=0.01, beta=0.01)
+    assert strict.bounds[0] < loose.bounds[0] < 0 < loose.bounds[1] < strict.bounds[1]
+    assert loose.bounds[1] == pytest.approx(math.log(19))
+
+
+def test_a_match_ends_when_it_is_decided() -> None:
+    played: list[int] = []
+    found = play_sequential_match(
+        GreedyPlayer(1), RandomPlayer(2), sprt=Sprt(0, 100), games=400, seed=1, progress=played.append
+    )
+    games = found.match.games
+    assert found.sprt.verdict(found.pairs) == "elo1"
+    assert games < 200
+    assert games % PART == 0
+    assert 2 * found.pairs.sum() == games == sum(played)
+    row = found.to_json()
+    assert row["sprt"]["verdict"] == "elo1"
+    assert row["games"] == games
+    assert f"decided after {games} games: yes to +100 Elo rather than +0" in found.sprt.sentence(found.pairs)
+    worse = play_sequential_match(RandomPlayer(2), GreedyPlayer(1), sprt=Sprt(0, 100), games=400, seed=1)
+    assert worse.sprt.verdict(worse.pairs) == "elo0"
+
+
+def test_a_match_too_short_to_be_decided_says_so() -> None:
+    found = play_sequential_match(RandomPlayer(1), RandomPlayer(2), sprt=Sprt(-5, 5), games=11, seed=1, ply_cap=60)
+    assert found.match.games == 10
+    assert found.to_json()["sprt"]["verdict"] == "undecided"
+    assert "not decided whether +5 Elo rather than -5: too few games" in found.sprt.sentence(found.pairs)
+
+
+def test_ctrl_c_keeps_the_games_of_earlier_parts() -> None:
+    left = [PART + 3]
+
+    def interrupt(games: int) -> None:
+        left[0] -= games
+        if not left[0]:
+            raise KeyboardInterrupt
+
+    seats, test = Seats([GreedyPlayer(1)]), Sprt(0, 1)
+    with pytest.raises(MatchInterrupt) as stopped:
+        play_sequential_match(seats, RandomPlayer(2), sprt=test, games=400, seed=1, progress=interrupt)
+    assert stopped.value.games.tolist() == list(range(PART + 3))
+    assert stopped.value.points.mean() > 0.3
+
+
+class _Starts(RandomPlayer):
+    """Remembers the positions that it was given first."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+        self.seen: list[bytes] = []
+
+    def choose(self, games: Games) -> Choice:
+        self.seen += [games.positions[row].tobytes() for row in range(len(games)) if games.ply[row] == 8]
+        return super().choose(games)
+
+
+def test_parts_of_a_match_have_the_openings_of_the_whole() -> None:
+    whole, parts = _Starts(), _Starts()
+    play_games(whole, RandomPlayer(0), games=12, seed=4, opening_plies=None, ply_cap=9)
+    for first in (0, 4, 8):
+        play_games(parts, RandomPlayer(0), games=4, seed=4, first=first, opening_plies=None, ply_cap=9)
+    assert whole.seen == parts.seen
+    assert len(set(whole.seen)) == 6
+
+
+def test_pairs_are_counted_by_score() -> None:
+    points = np.array([1, 1, 1, 0, 0, 0, 1, -1, -1, 0, -1, -1, 1], np.int8)  # the last has no partner
+    assert pairs_of(points).tolist() == [1, 1, 2, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("50", "'50' makes no test .there is no colon.; write 0:50"),
+        ("50:0", "'50:0' makes no test .the first Elo must be below the second"),
+        ("0:much", "'0:much' makes no test"),
+        ("0:nan", "'0:nan' makes no test"),
+        ("0:2000", "within -1000..1000"),
+    ],
+)
+def test_what_is_no_test_is_refused(words: str, sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        read_sprt(words)

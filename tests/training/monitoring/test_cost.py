@@ -1,0 +1,104 @@
+"""What watching costs is measured, and kept small."""
+
+from pathlib import Path
+
+import pytest
+
+from selfplay.actor import GameBatch
+from selfplay.generator import GeneratorStatistics
+from tests.training.monitoring.short_run import events_of, logged, short_run
+from training.durability.run_folder import RunFolder
+from training.monitoring import watch as watching
+from training.monitoring.actors import SHOWN, ActorTally
+from training.monitoring.rates import WINDOW, Rates
+from training.monitoring.stopwatch import Stopwatch
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_rates_are_over_a_sliding_window() -> None:
+    clock = _Clock()
+    rates = Rates(clock)
+    clock.now += 2
+    rates.add(plies=10, games=1)
+    assert rates.per_second("plies") == pytest.approx(5)
+    clock.now += WINDOW - 2
+    rates.add(plies=20)
+    assert rates.per_second("plies") == pytest.approx(30 / WINDOW)
+    clock.now += 3  # the first ones are out of the window by now
+    assert rates.per_second("plies") == pytest.approx(20 / WINDOW)
+    assert rates.per_second("games") == 0
+    assert rates.per_second("steps") == 0
+
+
+def test_a_stopwatch_adds_up_what_was_spent_since_the_last_row() -> None:
+    stopwatch = Stopwatch()
+    with stopwatch.spending("saving"):
+        pass
+    with pytest.raises(OSError, match="full"), stopwatch.spending("writing"):
+        raise OSError("full")
+    row = stopwatch.row(("saving", "writing", "learning"))
+    assert row["time/saving"] > 0
+    assert row["time/writing"] > 0
+    assert row["time/learning"] == 0
+    assert stopwatch.row(("saving",)) == {"time/saving": 0.0}
+    assert stopwatch.total["saving"] > 0
+
+
+def test_pictures_wait_while_watching_is_dear(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A set at the end, and with no bound on the cost one whenever rows are written."""
+    assert pictures(short_run(tmp_path / "a", 8, "log.pictures_minutes=0")) == [8]
+    monkeypatch.setattr(watching, "FIRST_SECONDS", 0.0)
+    assert pictures(short_run(tmp_path / "b", 8, "log.pictures_minutes=0")) == [2]
+    monkeypatch.setattr(watching, "BUDGET", 2.0)
+    assert pictures(short_run(tmp_path / "c", 8, "log.pictures_minutes=0")) == [2, 4, 6, 8]
+    assert pictures(short_run(tmp_path / "d", 8)) == [2, 8]
+
+
+def pictures(folder: RunFolder) -> list[int]:
+    return [event.step for event in events_of(folder).Images("games/heat_map")]
+
+
+def test_details_come_when_they_are_due(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = logged(short_run(tmp_path / "a", 8))
+    assert ["leak/kernel_max" in row for row in rows] == [True, False, False, False]
+    monkeypatch.setattr(watching, "DETAIL_SECONDS", 0.0)
+    rows = logged(short_run(tmp_path / "b", 8))
+    assert all("leak/kernel_max" in row for row in rows)
+
+
+def batch(place: int, stream: int, version: int, plies: int = 10) -> GameBatch:
+    statistics = GeneratorStatistics(plies=plies, seconds=3.0)
+    return GameBatch(stream, version, statistics=statistics, away=1.0, memory=50.0, place=place)
+
+
+def test_actors_one_by_one() -> None:
+    tally = ActorTally()
+    tally.add(batch(0, stream=0, version=7), version=9)
+    tally.add(batch(0, stream=0, version=8, plies=30), version=9)
+    tally.add(batch(1, stream=1, version=9), version=9)
+    tally.add(batch(1, stream=2, version=9), version=9)  # its first one died
+    row = tally.row(seconds=2.0)
+    assert row["system/actor/0/positions_per_second"] == 20
+    assert row["system/actor/0/idle"] == pytest.approx(0.25)
+    assert row["system/actor/0/version_lag"] == 1
+    assert [row[f"system/actor/{place}/restarts"] for place in (0, 1)] == [0, 1]
+    assert row["system/slowest_actor"] == pytest.approx(10 / 15)
+    later = tally.row(seconds=2.0)
+    assert later["system/actor/0/positions_per_second"] == 0
+    assert later["system/actor/1/restarts"] == 1
+
+
+def test_a_cluster_of_actors_does_not_flood_the_dashboard() -> None:
+    tally = ActorTally()
+    for place in range(SHOWN + 40):
+        tally.add(batch(place, stream=place, version=0, plies=1 if place == SHOWN + 39 else 10), version=0)
+    row = tally.row(seconds=1.0)
+    assert len({name.split("/")[2] for name in row if name.startswith("system/actor/")}) == SHOWN
+    assert row["system/slowest_actor"] < 0.2  # of all, the ones not shown too

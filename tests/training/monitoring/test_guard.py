@@ -1,0 +1,260 @@
+"""The guard's figures: each failure is provoked and caught, healthy games are not, alarms do not flicker."""
+
+import math
+from dataclasses import replace
+
+import chess
+import numpy as np
+import pytest
+import torch
+
+from agent import rules, vocabulary
+from agent.engine.agent import BUNDLED
+from agent.networks.evaluators import make_evaluator
+from agent.networks.registry import AnyArchitecture, AnyNetwork, make_network
+from agent.networks.residual.network import Architecture
+from agent.networks.sparse.architecture import SparseArchitecture
+from agent.networks.weights import load_weights
+from agent.rules import Termination
+from selfplay.record import GameRecord, RaggedPolicy
+from selfplay.starts import StartSettings
+from selfplay.variations import Variations
+from tests.selfplay.shuffler import shuffled_games
+from tests.training import golden
+from tests.training.records import record
+from training.monitoring.guard import AHEAD, HELD, WATCHES, Guard, game_facts, side_ahead
+from training.monitoring.spread import value_spread
+from training.monitoring.tags.tags import TAGS
+from training.replay import Batch
+from training.settings import GuardSettings
+
+SETTINGS = GuardSettings(games=100, least_games=30, rows=10, least_rows=5, grace_games=0)
+HEALTHY = {"loss/value": 0.5, "policy/entropy": 2.0}
+WORTH = {chess.PAWN: 1, chess.KNIGHT: 3, chess.BISHOP: 3, chess.ROOK: 5, chess.QUEEN: 9, chess.KING: 0}
+
+
+def batch(targets: list[list[float]]) -> Batch:
+    """A batch with these value targets; a guard looks at nothing else of it."""
+    size = len(targets)
+    zeros = np.zeros(size, np.float32)
+    return Batch(
+        positions=rules.start(size),
+        moves=np.zeros(size, np.int64),
+        log_probs=zeros,
+        wdl=np.array(targets, np.float32),
+        advantages=zeros,
+        auxiliary=np.zeros((size, 2), np.float32),
+        versions=np.zeros(size, np.int32),
+        policies=RaggedPolicy.empty(size),
+    )
+
+
+def alarms(records: list[GameRecord], settings: GuardSettings = SETTINGS) -> set[str]:
+    guard = Guard(settings)
+    for step, game in enumerate(records):
+        guard.game(game, step)
+    guard.judge(len(records))
+    return set(guard.alarms)
+
+
+def test_every_watch_has_a_threshold_a_remedy_and_tags() -> None:
+    for name in WATCHES:
+        assert isinstance(getattr(SETTINGS, name), float)
+        assert getattr(SETTINGS, f"{name}_remedy") in ("none", "openings", "decisive", "rollback")
+        assert {f"guard/{name}", f"guard/alarm/{name}"} <= set(TAGS)
+
+
+def test_real_games_of_a_player_raise_no_alarm() -> None:
+    assert alarms(golden.load() * 3) == set()
+
+
+def test_games_that_shuffle_into_draws_raise_the_alarm() -> None:
+    games = shuffled_games(40, Variations(StartSettings(8)))
+    assert {game.termination for game in games} >= {Termination.THREEFOLD_REPETITION}
+    assert "decisive" in alarms(games)
+
+
+def test_a_side_far_ahead_that_never_mates_raises_the_alarm_and_one_that_mates_does_not() -> None:
+    plateau = shuffled_games(40, Variations(StartSettings(8), decisive_share=1.0), ply_cap=300)
+    assert sum(side_ahead(game) != 0 for game in plateau) > 30
+    assert "mate_rate_ahead" in alarms(plateau)
+    mating = [replace(g, termination=Termination.CHECKMATE, outcome=side_ahead(g)) for g in plateau if side_ahead(g)]
+    assert "mate_rate_ahead" not in alarms(mating)
+    mated = [replace(game, outcome=-game.outcome) for game in mating]  # by the side behind: no conversion either
+    assert "mate_rate_ahead" in alarms(mated)
+    resigned = replace(plateau[0], termination=Termination.RESIGNED, outcome=side_ahead(plateau[0]))
+    assert game_facts(resigned, 0).mated_ahead is None
+    assert game_facts(resigned, 0).won
+
+
+def test_capped_while_far_ahead_raises_both_alarms() -> None:
+    shuffled = shuffled_games(60, Variations(StartSettings(8), decisive_share=1.0))
+    games = [replace(game, termination=Termination.CAPPED) for game in shuffled]
+    assert {"capped", "decisive", "mate_rate_ahead"} <= alarms(games)
+
+
+def test_a_repertoire_of_one_opening_raises_the_alarm_and_many_openings_do_not() -> None:
+    assert "unique_openings" in alarms(shuffled_games(40, Variations(StartSettings(0))))
+    assert "unique_openings" not in alarms([record(12, seed=seed) for seed in range(40)])
+
+
+def test_openings_that_transpose_are_one() -> None:
+    line, other = "g1f3 g8f6 b1c3 b8c6 e2e3 e7e6 d2d3 d7d6 a2a3", "b1c3 b8c6 g1f3 g8f6 d2d3 d7d6 e2e3 e7e6 a2a3"
+
+    def game(moves: str) -> GameRecord:
+        positions, position = [], rules.start(1)
+        for uci in moves.split():
+            positions.append(position[0].copy())
+            rules.play(position, [vocabulary.from_uci(uci, black=bool(rules.is_black(position)[0]))])
+        return replace(record(len(positions)), positions=np.stack(positions))
+
+    assert game_facts(game(line), 0).key == game_facts(game(other), 0).key != game_facts(record(9, seed=1), 0).key
+    short = record(5)  # over before there is such a position
+    assert game_facts(short, 0).key == int(rules.keys(short.positions[-1:])[0])
+
+
+@pytest.mark.parametrize("game", golden.load(), ids=lambda game: game.game[:6])
+def test_the_side_ahead_is_the_one_that_python_chess_counts(game: GameRecord) -> None:
+    boards = [chess.Board(rules.to_fen(position)) for position in game.positions[-HELD:]]
+    boards.append(boards[-1].copy())
+    boards[-1].push_uci(vocabulary.to_uci(int(game.moves[-1]), black=boards[-1].turn == chess.BLACK))
+    leads = [sum(WORTH[p.piece_type] * (1 if p.color else -1) for p in b.piece_map().values()) for b in boards]
+    assert side_ahead(game) == (min(leads) >= AHEAD) - (max(leads) <= -AHEAD)
+
+
+def gain(targets: list[list[float]], loss: float) -> float | None:
+    guard = Guard(SETTINGS)
+    for step in range(SETTINGS.least_rows):
+        guard.batch(batch(targets))
+        guard.learned(step, {**HEALTHY, "loss/value": loss}, 0.1)
+    return guard.figures().get("value_gain")
+
+
+def test_a_constant_predictor_gains_nothing_and_a_perfect_one_all() -> None:
+    targets = [[1.0, 0.0, 0.0], [0.0, 0.5, 0.5], [0.0, 1.0, 0.0], [0.25, 0.5, 0.25]]
+    mean = [sum(column) / 4 for column in zip(*targets, strict=True)]
+    constant = -sum(p * math.log(p) for p in mean)
+    perfect = -sum(p * math.log(p) for row in targets for p in row if p) / 4
+    assert gain(targets, constant) == pytest.approx(0, abs=1e-6)
+    assert gain(targets, perfect) == pytest.approx(1, abs=1e-6)
+    assert gain(targets, (constant + perfect) / 2) == pytest.approx(0.5, abs=1e-6)
+    assert gain([[0.0, 1.0, 0.0]] * 4, 0.3) is None  # all drawn: nothing to explain
+
+
+def test_a_value_that_gains_nothing_and_a_policy_without_entropy_raise_their_alarms() -> None:
+    guard = Guard(SETTINGS)
+    for step in range(10):
+        guard.batch(batch([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]))
+        guard.learned(step, {"loss/value": math.log(2), "policy/entropy": 0.01}, 0.1)
+    guard.judge(10)
+    assert set(guard.alarms) == {"value_gain", "entropy"}
+
+
+def blinded(network: AnyNetwork) -> AnyNetwork:
+    """The same network saying one thing of every position."""
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if name.startswith(("value.weight", "value_out.weight")):
+                parameter.zero_()
+    return network
+
+
+def middlegames() -> np.ndarray[tuple[int, ...], np.dtype[np.uint64]]:
+    return np.concatenate([game.positions[20:22] for game in golden.load()[:3]])
+
+
+def test_the_spread_is_that_of_the_successors_values() -> None:
+    """Against python-chess's successors, evaluated by the evaluator that plays, in float64."""
+    network = load_weights(BUNDLED).network.train()
+    evaluator, expected = make_evaluator(load_weights(BUNDLED).network), []
+    for position in middlegames():
+        board = chess.Board(rules.to_fen(position))
+        after = []
+        for move in board.legal_moves:
+            board.push(move)
+            if any(board.legal_moves):
+                after.append(rules.from_board(board))
+            board.pop()
+        expected.append(evaluator.values(np.stack(after)).astype(np.float64).std())
+    found = value_spread(network, middlegames(), torch.device("cpu"))
+    assert found == pytest.approx(np.mean(expected), rel=1e-3)
+    assert found is not None
+    assert found > SETTINGS.value_spread
+    assert network.training
+
+
+@pytest.mark.parametrize("architecture", [Architecture(blocks=1, channels=8), SparseArchitecture(64, 32)])
+def test_a_blind_value_has_no_spread_and_raises_the_alarm(architecture: AnyArchitecture) -> None:
+    spread = value_spread(blinded(make_network(architecture)), middlegames(), torch.device("cpu"))
+    assert spread == pytest.approx(0, abs=1e-7)
+    guard = Guard(SETTINGS)
+    for step in range(5):
+        guard.learned(step, HEALTHY, spread)
+    guard.judge(5)
+    assert set(guard.alarms) == {"value_spread"}
+
+
+def test_a_finished_position_has_no_spread() -> None:
+    mate = rules.from_fen("7k/6Q1/6K1/8/8/8/8/8 b - - 0 1")[None]
+    assert value_spread(make_network(SparseArchitecture(64, 32)), mate, torch.device("cpu")) is None
+
+
+def entropies(guard: Guard, values: list[float], start: int = 0) -> list[str]:
+    """Feed these, one a row of a window of one; what was said."""
+    said: list[str] = []
+    for step, value in enumerate(values, start):
+        guard.learned(step, {**HEALTHY, "policy/entropy": value}, 0.1)
+        said += guard.judge(step)[1]
+    return said
+
+
+NARROW = SETTINGS.model_copy(update={"rows": 1, "least_rows": 1, "entropy": 0.5, "margin": 0.2})
+
+
+def test_an_alarm_does_not_flicker_about_its_threshold() -> None:
+    guard = Guard(NARROW)
+    said = entropies(guard, [0.7, 0.49, 0.51, 0.49, 0.55, 0.48, 0.59])
+    assert len(said) == 1
+    assert said[0].startswith("alarm entropy: the policy's entropy is only 0.49 nats")
+    assert guard.alarms["entropy"].since == 0  # the last step at which all was well
+    assert entropies(guard, [0.61, 0.55], start=7) == ["alarm entropy is over: 0.61"]
+    assert guard.alarms == {}
+
+
+def test_the_guard_is_silent_before_it_has_evidence() -> None:
+    few = shuffled_games(SETTINGS.least_games - 1, Variations(StartSettings(0)))
+    assert alarms(few) == set()
+    patient = SETTINGS.model_copy(update={"grace_games": 1000})
+    assert alarms(shuffled_games(40, Variations(StartSettings(0))), patient) == set()
+    guard = Guard(SETTINGS)
+    assert entropies(guard, [0.0] * (SETTINGS.least_rows - 1)) == []
+    assert len(entropies(guard, [0.0], start=SETTINGS.least_rows - 1)) == 1
+
+
+def test_trouble_is_dated_back_to_where_its_window_begins() -> None:
+    """A mean over ten rows crosses its threshold long after the first bad row."""
+    guard = Guard(NARROW.model_copy(update={"rows": 10}))
+    entropies(guard, [1.0] * 20 + [0.0] * 10)
+    alarm = guard.alarms["entropy"]
+    assert alarm.raised > 20
+    assert alarm.since < 20
+
+
+def test_a_guard_goes_on_where_it_was() -> None:
+    guard = Guard(NARROW)
+    entropies(guard, [0.7, 0.4])
+    resumed = Guard(NARROW)
+    resumed.restore(guard.state())
+    assert resumed.alarms == guard.alarms
+    assert entropies(resumed, [0.4], start=2) == []  # not raised twice
+    assert entropies(resumed, [0.9], start=3) == ["alarm entropy is over: 0.9"]
+
+
+def test_a_row_shows_which_alarms_are_on() -> None:
+    guard = Guard(NARROW)
+    guard.learned(0, {**HEALTHY, "policy/entropy": 0.1}, 0.1)
+    row, _ = guard.judge(0)
+    assert row["guard/alarm"] == row["guard/alarm/entropy"] == 1.0
+    assert row["guard/alarm/decisive"] == 0.0
+    assert row["guard/entropy"] == pytest.approx(0.1)
+    assert set(row) <= set(TAGS)

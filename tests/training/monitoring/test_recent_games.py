@@ -1,0 +1,239 @@
+"""What is remembered of games, and what is drawn of it, against brute force and python-chess."""
+
+import json
+import math
+import re
+from collections import Counter
+from pathlib import Path
+from xml.etree import ElementTree
+
+import chess
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from agent import rules, vocabulary
+from agent.drawing import to_png
+from agent.rules import Termination
+from selfplay.record import GameRecord
+from tests.training.records import record
+from training.monitoring.pictures.calibration import calibration, calibration_error
+from training.monitoring.pictures.calibration_plot import picture_of_calibration
+from training.monitoring.pictures.game import key_plies, likeliest, picture_of_record, white_values
+from training.monitoring.pictures.heat_map import picture_of_heat, squares_of_moves
+from training.monitoring.pictures.openings import Node, colour, opening_tree, picture_of_openings
+from training.monitoring.pictures.priors import picture_of_priors
+from training.monitoring.pictures.recent_games import OPENING, REMEMBERED, RecentGames
+from training.monitoring.report.ladder_plot import picture_of_ladder
+from training.monitoring.report.ladder_table import Rung, read_ladder
+
+
+def games_of(*records: GameRecord) -> RecentGames:
+    games = RecentGames()
+    for each in records:
+        games.add(each)
+    return games
+
+
+def moves_of(each: GameRecord) -> list[chess.Move]:
+    """Replayed by python-chess."""
+    board = chess.Board()
+    for move in [*each.opening.tolist(), *each.moves.tolist()]:
+        board.push(chess.Move.from_uci(vocabulary.to_uci(move, black=board.turn == chess.BLACK)))
+    return board.move_stack
+
+
+def uniform(positions: NDArray[np.uint64]) -> NDArray[np.float32]:
+    """A policy that likes all legal moves alike."""
+    moves, counts = rules.legal_moves(positions)
+    probabilities = np.zeros((len(positions), vocabulary.SIZE), np.float32)
+    for row, count in enumerate(counts):
+        probabilities[row, moves[row, :count]] = 1 / count
+    return probabilities
+
+
+def test_scores_are_those_of_the_side_to_move() -> None:
+    games = games_of(record(5, seed=1, outcome=-1, termination=Termination.CHECKMATE))
+    values, scores = games.values_and_scores()
+    assert scores.tolist() == [-1, 1, -1, 1, -1]  # White moved first and lost
+    assert values.tolist() == record(5, seed=1).values.tolist()
+
+
+def test_openings_are_counted_as_a_set() -> None:
+    same = record(20, seed=1)
+    later = record(20, seed=1, outcome=1)
+    other = record(20, seed=2)
+    assert games_of(same, later, other, record(20, seed=3)).row()["selfplay/unique_openings"] == pytest.approx(3 / 4)
+    assert OPENING < 20
+    assert RecentGames().row() == {}
+
+
+def test_games_from_elsewhere_are_no_openings() -> None:
+    endgame = rules.from_fen("8/8/8/4k3/8/8/4P3/4K3 w - - 0 1")
+    games = games_of(record(8, seed=1), record(8, seed=2, start=endgame))
+    assert opening_tree(games.glimpses).games == 1
+    ElementTree.fromstring(picture_of_openings(games_of(record(8, start=endgame)).glimpses))
+
+
+def test_memory_is_bounded_and_samples_are_the_newest() -> None:
+    games = RecentGames()
+    for seed in range(3):
+        games.add(record(4, seed=seed, outcome=1))
+        games.add(record(4, seed=10 + seed))
+    assert [sample.seed for sample in games.samples] == [2, 12]
+    many = record(2)
+    for _ in range(REMEMBERED + 5):
+        games.add(many)
+    assert len(games.glimpses) == REMEMBERED
+
+
+def test_calibration_against_a_loop() -> None:
+    generator = np.random.default_rng(0)
+    values = generator.uniform(-1, 1, 500).astype(np.float32)
+    values[:2] = -1, 1
+    scores = generator.integers(-1, 2, 500)
+    found = calibration(values, scores, bins=4)
+    gap = 0.0
+    for row, (low, high) in enumerate([(-1, -0.5), (-0.5, 0), (0, 0.5), (0.5, 1.01)]):
+        inside = [(v, s) for v, s in zip(values.tolist(), scores.tolist(), strict=True) if low <= v < high]
+        assert found.counts[row] == len(inside)
+        assert found.predicted[row] == pytest.approx(np.mean([v for v, _ in inside]), abs=1e-6)
+        assert found.observed[row] == pytest.approx(np.mean([s for _, s in inside]))
+    for row in range(10):
+        ten = calibration(values, scores)
+        gap += ten.counts[row] / 500 * abs(ten.predicted[row] - ten.observed[row])
+    assert calibration_error(values, scores) == pytest.approx(gap)
+
+
+def test_calibration_of_a_perfect_and_of_a_hopeless_value() -> None:
+    scores = np.array([1, 1, -1, 0])
+    assert calibration_error(scores.astype(np.float32), scores) == 0.0
+    assert calibration_error(np.full(4, 0.95, np.float32), -np.ones(4, np.int64)) == pytest.approx(1.95, abs=1e-6)
+
+
+def test_squares_against_python_chess() -> None:
+    generator = np.random.default_rng(3)
+    records = []
+    for seed in range(6):
+        whole = record(30, seed=seed)
+        cut = int(generator.integers(0, 5))
+        rest = {name: getattr(whole, name)[cut:] for name in ("moves", "positions", "values", "log_probs")}
+        records.append(record(30, seed=seed, opening=whole.moves[:cut], **rest))
+    starts, ends = squares_of_moves(games_of(*records).glimpses)
+    wanted_starts, wanted_ends = Counter[int](), Counter[int]()
+    for each in records:
+        for ply, move in enumerate(moves_of(each)):
+            if ply >= len(each.opening):
+                flip = 56 if ply % 2 else 0  # seen by the side to move
+                wanted_starts[move.from_square ^ flip] += 1
+                wanted_ends[move.to_square ^ flip] += 1
+    assert [wanted_starts[square] for square in range(64)] == starts.tolist()
+    assert [wanted_ends[square] for square in range(64)] == ends.tolist()
+
+
+def test_the_opening_tree_against_python_chess() -> None:
+    records = [record(8, seed=seed % 3, outcome=(1, 0, -1, 1)[seed % 4]) for seed in range(12)]
+    root = opening_tree(games_of(*records).glimpses, depth=3)
+    wanted: dict[tuple[str, ...], list[int]] = {}
+    for each in records:
+        line = tuple(move.uci() for move in moves_of(each))
+        for depth in range(4):
+            wanted.setdefault(line[:depth], []).append(each.outcome)
+    seen = {}
+    waiting: list[tuple[tuple[str, ...], Node]] = [((), root)]
+    while waiting:
+        line, node = waiting.pop()
+        seen[line] = (node.games, node.score)
+        black = len(line) % 2 == 1
+        waiting += [((*line, vocabulary.to_uci(move, black=black)), child) for move, child in node.children.items()]
+    assert seen == {line: (len(outcomes), sum(outcomes)) for line, outcomes in wanted.items()}
+
+
+def test_the_boards_shown_are_those_before_the_largest_swings() -> None:
+    values = np.zeros(60)
+    values[20:] = 0.9
+    values[40:] = -0.5
+    assert key_plies(values, 3) == [20, 40, 59]
+    assert key_plies(np.array([0.3]), 4) == [0]
+    for length in range(1, 40):
+        plies = key_plies(np.random.default_rng(length).uniform(-1, 1, length), 4)
+        assert plies == sorted(set(plies))
+        assert plies[-1] == length - 1
+        assert len(plies) <= 4
+
+
+def test_values_are_shown_for_white() -> None:
+    game = record(4, seed=5)
+    assert white_values(game).tolist() == [v * s for v, s in zip(game.values.tolist(), (1, -1, 1, -1), strict=True)]
+
+
+def test_arrows_are_the_likeliest_legal_moves() -> None:
+    game = record(7, seed=2)
+    row = uniform(game.positions)[3].copy()
+    assert all(rules.legal_moves(game.positions[3:4])[0][0].tolist().count(move) for move, _ in likeliest(row))
+    row[game.moves[3]] = 0.9
+    [(move, probability)] = likeliest(row, 1)
+    assert move == game.moves[3]
+    assert probability == pytest.approx(0.9)
+
+
+def test_every_picture_is_valid_svg_that_renders() -> None:
+    records = [record(30, seed=seed, outcome=seed % 3 - 1) for seed in range(25)]
+    games = games_of(*records, record(1, seed=99))
+    values, scores = games.values_and_scores()
+    rungs = [Rung("random", 0, 0, 0, 10, None), Rung("a", 100, 50, 150, 10, 0.5), Rung("b", 300, 250, 360, 10, 2)]
+    pictures = [
+        picture_of_record(records[0], uniform),
+        picture_of_record(record(1, seed=99), uniform),
+        picture_of_openings(games.glimpses),
+        picture_of_heat(games.glimpses),
+        picture_of_calibration(values, scores, 26),
+        picture_of_priors(np.array([0.5, 1.0]), np.array([0.0, 0.3]), searched=True),
+        picture_of_ladder({"": rungs}),
+        picture_of_ladder({"": rungs[1:2]}),
+        picture_of_ladder({"": rungs[:1]}),
+        picture_of_ladder(
+            {"": [Rung("all won", 800, 300, math.inf, 10, 1.0), Rung("all lost", 0, -math.inf, 90, 10, None)]}
+        ),
+    ]
+    for svg in pictures:
+        assert "nan" not in re.sub(r">[^<]*<", "><", svg), svg[:300]
+        ElementTree.fromstring(svg)
+        assert to_png(svg, 1).startswith(b"\x89PNG")
+
+
+def test_a_game_is_told_by_its_result_and_moves() -> None:
+    game = record(9, seed=4, outcome=1, termination=Termination.CHECKMATE)
+    svg = picture_of_record(game, uniform)
+    board = chess.Board()
+    for move in moves_of(game)[:-1]:
+        board.push(move)
+    assert "White won: checkmate, 9 plies" in svg
+    assert f"5.{board.san(moves_of(game)[-1])}   (ply 9)" in svg
+
+
+@pytest.mark.parametrize(("score", "more"), [(-1.0, "red"), (1.0, "green"), (0.0, "neither")])
+def test_colours_say_who_wins(score: float, more: str) -> None:
+    red, green, _ = (int(colour(score)[at : at + 2], 16) for at in (1, 3, 5))
+    assert {"red": red > green, "green": green > red, "neither": red == green}[more]
+
+
+def test_a_ladder_is_read_leniently(tmp_path: Path) -> None:
+    folder = tmp_path
+    assert read_ladder(folder) == []
+    file = folder / "ladder.json"
+    file.write_text('{"torn": ')
+    assert read_ladder(folder) == []
+    rows = [
+        {"player": "a", "elo": 10, "elo_low": 5, "elo_high": 20, "games": 4, "minutes": 1.5},
+        {"player": "random", "elo": 0, "minutes": None},
+        {"player": "no elo"},
+        7,
+        {"player": "b", "elo": 12},
+    ]
+    file.write_text(json.dumps({"how": "64 simulations", "standings": rows, "pairs": [{"first": "a"}]}))
+    assert read_ladder(folder) == [
+        Rung("b", 12, 12, 12, 0, None),
+        Rung("a", 10, 5, 20, 4, 1.5),
+        Rung("random", 0, 0, 0, 0, None),
+    ]

@@ -1,0 +1,223 @@
+"""`zeromass status`, `report` and `monitor` on run folders, through the command line."""
+
+import json
+import re
+import time
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ray.util.metrics import Gauge
+
+import zeromass
+from tests.training.monitoring.short_run import short_run
+from training.durability.run_folder import RunFolder
+from training.monitoring import status as status_module
+from training.monitoring.ray_gauges import RayGauges
+from training.monitoring.report.report import report_page
+from training.monitoring.status import has_ended, sparkline
+from training.monitoring.tags.tags import TAGS
+from training.monitoring.tensorboard import SHOWN, runs_found
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    folder = short_run(tmp_path_factory.mktemp("runs"), 12)
+    (folder.path / "ladder.json").write_text(
+        '[{"player": "random", "elo": 0}, {"player": "step-12 <b>", "elo": 50, "elo_low": 20, "minutes": 1}]'
+    )
+    folder.append_match(
+        {"step": 12, "when": "after", "opponent": "random", "score": 0.5, "wins": 1, "draws": 0, "losses": 1}
+    )
+    return folder
+
+
+def fake_run(folder: Path, *rows: dict[str, Any]) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "settings.yaml").write_text("run:\n  steps: 1\n")
+    (folder / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+def sick_rows(count: int = 10) -> list[dict[str, Any]]:
+    now = time.time()
+    return [
+        {"step": at, "time": now - count + at, "system/version_lag": 90.0, "loss/value": 0.5} for at in range(count)
+    ]
+
+
+def test_a_healthy_run_exits_with_0_and_the_verdict_comes_first(
+    run: RunFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = zeromass.main(["status", str(run.path)])
+    lines = capsys.readouterr().out.splitlines()
+    found = json.loads(_json_of(run, capsys))
+    assert code == (1 if found["causes"] else 0)
+    assert lines[0] == found["verdict"]
+    assert "step 12, 6 rows" in lines[1]
+    assert any("policy/invalid_mass_max" in line and "exactly 0" in line for line in lines)
+
+
+def _json_of(run: RunFolder, capsys: pytest.CaptureFixture[str]) -> str:
+    zeromass.main(["status", str(run.path), "--json"])
+    return capsys.readouterr().out
+
+
+def test_a_sick_run_exits_with_1_and_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = fake_run(tmp_path / "sick", *sick_rows())
+    assert zeromass.main(["status", str(folder)]) == 1
+    said = capsys.readouterr().out
+    assert said.startswith("SICK: stale actors: system/version_lag is 90 versions (healthy: 16 versions or less)\n")
+    assert "learner.publish_steps" in said
+    assert zeromass.main(["status", str(folder), "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["causes"] == ["stale actors"]
+    assert found["findings"][0]["tag"] == "system/version_lag"
+    assert found["values"]["loss/value"] == 0.5
+    assert found["step"] == 9
+    assert not found["ended"]
+    assert found["age"] < 3600
+
+
+def test_a_run_without_rows_is_too_early(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert zeromass.main(["status", str(fake_run(tmp_path / "new"))]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("TOO EARLY")
+    assert "no rows yet" in said
+
+
+def test_following_ends_with_the_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = fake_run(tmp_path / "it", *sick_rows())
+    slept = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 3:
+            (folder / "summary.json").write_text("{}")
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    assert zeromass.main(["status", str(folder), "--follow"]) == 1
+    assert slept == [status_module.REFRESH] * 3
+    assert has_ended(RunFolder(folder))
+
+
+def test_following_ends_with_ctrl_c(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = fake_run(tmp_path / "it")
+
+    def interrupted(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(time, "sleep", interrupted)
+    assert zeromass.main(["status", str(folder), "--follow"]) == 0
+
+
+@pytest.mark.parametrize("verb", ["status", "report"])
+def test_an_unknown_run_is_one_sentence(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert zeromass.main([verb, "nobody"]) == 2
+    assert "run 'nobody' does not exist" in capsys.readouterr().err
+
+
+def test_follow_and_json_exclude_each_other(capsys: pytest.CaptureFixture[str]) -> None:
+    assert zeromass.main(["status", "x", "--follow", "--json"]) == 2
+    assert "exclude each other" in capsys.readouterr().err
+
+
+def test_sparklines() -> None:
+    assert sparkline([]) == ""
+    assert sparkline([5.0, 5.0]) == "▁▁"
+    assert sparkline([0.0, 7.0]) == "▁█"
+    assert len(sparkline([float(at) for at in range(1000)])) <= 17
+    assert sparkline([float(at) for at in range(1000)])[0] == "▁"
+
+
+class _Page(HTMLParser):
+    """Tags opened and closed, and every address that something could be fetched from."""
+
+    VOID = frozenset({"meta", "link", "img", "input", "br"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.addresses: list[str] = []
+        self.seen: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append(tag)
+        if tag not in self.VOID:
+            self.open.append(tag)
+        self.addresses += [value or "" for name, value in attrs if name in ("src", "href", "xlink:href", "action")]
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in self.VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_report_is_one_whole_page_that_needs_nothing_else(
+    run: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "page.html"
+    assert zeromass.main(["report", str(run.path), "--out", str(out)]) == 0
+    assert str(out) in capsys.readouterr().out
+    text = out.read_text()
+    page = _Page(text)
+    assert page.open == []
+    assert all(address.startswith(("#", "data:")) for address in page.addresses), page.addresses
+    assert not re.search(r"url\(|@import|fetch\(|XMLHttp|import\(", text)
+    assert page.seen.count("input") >= 1  # a game can be stepped through
+    for words in (
+        "Losses",
+        "loss/value",
+        "Ladder",
+        "Sample games",
+        "learner.batch_size",
+        "50.0 %",
+        "squares that the last thousand games",
+    ):
+        assert words in text or words.lower() in text, words
+    assert "step-12 &lt;b&gt;" in text
+    assert "step-12 <b>" not in text
+
+
+def test_the_report_of_a_run_that_has_only_begun(tmp_path: Path) -> None:
+    assert _Page(report_page(RunFolder(fake_run(tmp_path / "new")))).open == []
+
+
+def test_a_report_that_cannot_be_written_is_one_sentence(run: RunFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    assert zeromass.main(["report", str(run.path), "--out", "/nowhere/at/all.html"]) == 2
+    assert "report '/nowhere/at/all.html' cannot be written" in capsys.readouterr().err
+
+
+def test_monitor_lists_the_newest_runs_with_their_verdicts(tmp_path: Path) -> None:
+    assert runs_found(tmp_path)[0].startswith("no runs in")
+    for number in range(SHOWN + 2):
+        fake_run(tmp_path / f"run-{number:02}", *sick_rows())
+    lines = runs_found(tmp_path)
+    assert len(lines) == SHOWN + 1
+    assert all("step 9; SICK: stale actors" in line for line in lines[:-1])
+    assert lines[-1] == "and 2 older ones"
+    assert runs_found(tmp_path / "run-03")[0].startswith("run-03: step 9")
+
+
+def test_every_curve_has_a_name_that_ray_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = {}
+
+    def note(self: Gauge, value: float, tags: dict[str, str]) -> None:
+        shown[self.info["name"]] = (value, tags)
+
+    monkeypatch.setattr(Gauge, "set", note)
+    gauges = RayGauges("it")
+    row = {name.replace("*", "0"): 1.5 for name, tag in TAGS.items() if tag.kind == "scalar"}
+    gauges.set(row)
+    gauges.set(row)
+    single = [name for name, tag in TAGS.items() if tag.kind == "scalar" and "*" not in name]
+    assert len(shown) == len(single)
+    assert shown["zeromass_loss_total"] == (1.5, {"run": "it"})

@@ -1,0 +1,77 @@
+"""Every tag documented once, and everything made from that documentation."""
+
+import math
+import re
+from pathlib import Path
+
+import pytest
+
+from training.monitoring.tags.glossary import glossary_page
+from training.monitoring.tags.layout import HEALTH, charts, layout
+from training.monitoring.tags.tag import Tag
+from training.monitoring.tags.tags import TAGS, find_tag
+
+ROOT = Path(__file__).resolve().parents[3]
+SCALARS = [name for name, tag in TAGS.items() if tag.kind == "scalar"]
+
+
+def test_the_glossary_page_is_up_to_date() -> None:
+    assert (ROOT / "docs" / "metrics.md").read_text() == glossary_page(), (
+        "run python -m training.monitoring.tags.glossary > docs/metrics.md"
+    )
+
+
+def test_every_tag_is_documented_whole() -> None:
+    for tag in TAGS.values():
+        assert "/" in tag.name, tag
+        assert len(tag.meaning) > 5, tag
+        if tag.has_range:
+            assert tag.sickness, f"{tag.name} has a healthy range but no name for what is outside it"
+            assert tag.advice, f"{tag.name} has a healthy range but no advice"
+            assert tag.kind == "scalar"
+        if tag.low is not None and tag.high is not None:
+            assert tag.low <= tag.high
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words", "inside", "outside"),
+    [
+        (0.0, 0.0, "exactly 0 %", [0.0], [1e-12, -1e-12, math.nan]),
+        (0.1, None, "10 % or more", [0.1, 1.0], [0.0999, math.nan, -math.inf]),
+        (None, 0.5, "50 % or less", [-9.0, 0.5], [0.501, math.nan, math.inf]),
+        (0.1, 0.5, "10 % to 50 %", [0.1, 0.3, 0.5], [0.09, 0.51]),
+    ],
+)
+def test_a_healthy_range(
+    low: float | None, high: float | None, words: str, inside: list[float], outside: list[float]
+) -> None:
+    tag = Tag("a/b", "a share of something", "share", low=low, high=high)
+    assert tag.healthy == words
+    assert all(tag.fits(value) for value in inside)
+    assert not any(tag.fits(value) for value in outside)
+
+
+def test_a_family_documents_its_members_and_nothing_else() -> None:
+    assert find_tag("system/actor/3/memory") is TAGS["system/actor/*/memory"]
+    assert find_tag("weights/features.weight") is TAGS["weights/*"]
+    for stranger in ("system/actor/3/temperature", "loss/totals", "xweights/a", "loss"):
+        with pytest.raises(KeyError, match="not documented"):
+            find_tag(stranger)
+
+
+def test_the_dashboard_shows_every_curve_and_no_chart_is_empty() -> None:
+    members = [name.replace("*", "0") for name in SCALARS]
+    shown = {name for titles in charts(members).values() for names in titles.values() for name in names}
+    assert shown == set(members)
+    for titles in layout().values():
+        for title, (kind, patterns) in titles.items():
+            assert kind == "Multiline"
+            for pattern in patterns:
+                assert any(re.match(pattern, name) for name in members), f"{title}: {pattern} matches no tag"
+
+
+def test_the_charts_that_matter_come_first() -> None:
+    first = next(iter(layout().items()))
+    assert first[0] == HEALTH
+    words = ("strength", "losses", "illegal", "decisive", "throughput")
+    assert all(any(word in title.lower() for title in first[1]) for word in words)

@@ -1,0 +1,1 @@
+"""How strong an agent is: matches, sequential tests, ladders, won endings, the audit of masks."""

@@ -1,0 +1,201 @@
+"""`zeromass audit`: how much probability illegal moves get from each way of masking, on one network's own positions."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import chess
+import chess.pgn
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+from agent import rules, vocabulary
+from agent.compilation import warm_up
+from agent.engine.agent import find_weights
+from agent.errors import InputError
+from agent.networks.evaluator import Evaluator
+from agent.networks.evaluators import make_evaluator
+from agent.networks.policy import MaskedPolicy
+from kernels import invalid_mass, unpack_legal
+from kernels.alternatives import WAYS
+from selfplay.generator import Generator, GeneratorSettings
+from selfplay.starts import StartSettings
+from training.learner import resolve_device
+from training.monitoring.display import Display
+
+OURS: Final = "kernel"
+TITLES: Final = {
+    OURS: "masked softmax (ours)",
+    "unmasked": "no mask at all",
+    "multiplied": "logits times mask",
+    "sentinel_half": "sentinel of -10,000, float16",
+    "renormalised": "softmax, then renormalise",
+    "added_log_mask": "adding log(mask)",
+}
+_BATCH = 256
+
+
+@dataclass
+class Leak:
+    """What illegal moves got from one way of masking."""
+
+    largest: float = 0.0
+    total: float = 0.0
+    positions: int = 0
+    argmax_illegal: int = 0
+    """Positions in which the most probable move was illegal."""
+    worst: str = ""
+    """FEN of the position with the largest mass; empty while nothing leaked."""
+
+    @property
+    def mean(self) -> float:
+        """Mean mass a position."""
+        return self.total / self.positions if self.positions else 0.0
+
+    def add(self, probabilities: Tensor, legal: Tensor, positions: NDArray[np.uint64]) -> None:
+        """Include [B, 1880] probabilities with legality bool [B, 1880] of packed positions."""
+        mass = invalid_mass(probabilities, legal=legal).double().cpu()
+        mass = torch.where(mass.isnan(), torch.inf, mass)
+        row = int(mass.argmax())
+        if float(mass[row]) > self.largest:
+            self.largest, self.worst = float(mass[row]), rules.to_fen(positions[row])
+        self.total += float(mass.sum())
+        self.positions += len(positions)
+        best = probabilities.argmax(-1, keepdim=True)
+        self.argmax_illegal += int((~legal.gather(-1, best)).sum())
+
+
+@dataclass
+class Audit:
+    """One leak for each way, on the same positions."""
+
+    leaks: dict[str, Leak] = field(default_factory=lambda: {name: Leak() for name in TITLES})
+
+    @property
+    def positions(self) -> int:
+        """Looked at."""
+        return self.leaks[OURS].positions
+
+    def add(self, evaluator: Evaluator, positions: NDArray[np.uint64]) -> None:
+        """Look at packed positions [B, WORDS]; finished games among them are passed over."""
+        packed = torch.from_numpy(rules.legal_bits(positions))
+        alive = packed.ne(0).any(1).numpy()
+        positions, packed = positions[alive], packed[torch.from_numpy(alive)].to(evaluator.device)
+        if len(positions) == 0:
+            return
+        logits = evaluator.evaluate(positions).logits
+        legal = unpack_legal(packed, size=vocabulary.SIZE)
+        self.leaks[OURS].add(MaskedPolicy(logits, packed).probabilities, legal, positions)
+        for name, way in WAYS.items():
+            self.leaks[name].add(way(logits, legal), legal, positions)
+
+    def to_json(self) -> dict[str, Any]:
+        """Flat: `positions`, then `<way>_max`, `<way>_mean`, `<way>_argmax_illegal` (a share) and `<way>_worst`."""
+        row: dict[str, Any] = {"positions": self.positions}
+        for name, leak in self.leaks.items():
+            row[f"{name}_max"] = leak.largest
+            row[f"{name}_mean"] = leak.mean
+            row[f"{name}_argmax_illegal"] = leak.argmax_illegal / max(self.positions, 1)
+            row[f"{name}_worst"] = leak.worst
+        return row
+
+    def table(self) -> Table:
+        """For people."""
+        table = Table(title=f"probability on illegal moves, {self.positions:,} positions", title_justify="left")
+        for column in ("way of masking", "mean", "worst", "best move illegal", "worst position"):
+            table.add_column(column)
+        for name, leak in self.leaks.items():
+            share = leak.argmax_illegal / max(self.positions, 1)
+            table.add_row(TITLES[name], f"{leak.mean:.3g}", f"{leak.largest:.3g}", f"{100 * share:.2f} %", leak.worst)
+        return table
+
+
+def audit_command(weights: Path | None, run: str | None, pgn: Path | None, positions: int, as_json: bool) -> int:
+    """What `zeromass audit` does; the exit code: 0, or 1 if our own mask leaked.
+
+    Args:
+        weights: a weights file, or
+        run: a run's newest checkpoint; neither: what `zeromass play` would use.
+        pgn: games to take the positions from; None: the network plays itself.
+        positions: how many.
+        as_json: print one JSON object.
+
+    Raises:
+        InputError: weights or PGN missing, damaged or empty.
+    """
+    display = Display(Console(stderr=True, highlight=False, soft_wrap=True))
+    found = find_weights(weights, run)
+    for line in (*found.warnings, f"auditing {found.origin}"):
+        display.say(line)
+    warm_up(display.say)
+    evaluator = make_evaluator(found.weights.network, resolve_device("auto"))
+    source = positions_of_pgn(pgn) if pgn is not None else positions_of_selfplay(evaluator)
+    with display.counting(f"looking at {positions:,} positions", positions) as advance:
+        audit = run_audit(evaluator, source, positions, advance)
+    if audit.positions == 0:
+        raise InputError(f"'{pgn}' holds no position with a legal move; name a PGN file with games")
+    if as_json:
+        print(json.dumps(audit.to_json()))
+    else:
+        Console(highlight=False).print(audit.table())
+    return 0 if audit.leaks[OURS].largest == 0.0 else 1
+
+
+def run_audit(
+    evaluator: Evaluator, source: Iterator[NDArray[np.uint64]], positions: int, advance: Callable[[int], None]
+) -> Audit:
+    """Audit at most `positions` positions of `source`, which yields packed batches."""
+    audit = Audit()
+    for batch in source:
+        before = audit.positions
+        audit.add(evaluator, batch[: positions - before])
+        advance(audit.positions - before)
+        if audit.positions >= positions:
+            break
+    return audit
+
+
+def positions_of_selfplay(evaluator: Evaluator, seed: int = 0) -> Iterator[NDArray[np.uint64]]:
+    """Positions of games that the network plays against itself, as in training."""
+    settings = GeneratorSettings(games=64, start=StartSettings(8), ply_cap=160, temperature=1.0, claim_draws=True)
+    generator = Generator(evaluator, settings, seed=seed, stream=0)
+    while True:
+        for record in generator.step():
+            yield record.positions
+
+
+def positions_of_pgn(path: Path) -> Iterator[NDArray[np.uint64]]:
+    """Positions of the games in a PGN file, in batches.
+
+    Raises:
+        InputError: the file is missing, is not text, or holds a move that cannot be read.
+    """
+    batch: list[NDArray[np.uint64]] = []
+    for number, game in enumerate(_games(path), 1):
+        if game.errors:
+            raise InputError(f"game {number} of '{path}' cannot be read ({game.errors[0]}); mend or remove it")
+        board = game.board()
+        for move in game.mainline_moves():
+            batch.append(rules.from_board(board))
+            board.push(move)
+            if len(batch) == _BATCH:
+                yield np.stack(batch)
+                batch = []
+    if batch:
+        yield np.stack(batch)
+
+
+def _games(path: Path) -> Iterator[chess.pgn.Game]:
+    try:
+        with path.open(encoding="utf-8") as file:
+            while (game := chess.pgn.read_game(file)) is not None:
+                yield game
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise InputError(f"PGN file '{path}' cannot be read ({reason}); name a readable one") from error

@@ -1,0 +1,125 @@
+"""One Elo scale for everybody who played, and the table."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.table import Column, Table
+
+from training.evaluation.conversion import ENDINGS
+from training.evaluation.ladder.rating import Pairing, ratings
+from training.evaluation.ladder.results import PairResult, Results
+from training.evaluation.opponents import anchor_of
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One player's place."""
+
+    player: str
+    elo: float
+    elo_low: float
+    elo_high: float
+    """95 % interval, relative to the anchors."""
+    given: bool
+    """Whether its Elo was given rather than found."""
+    games: int
+    score: float
+    """Share of all its points, 0..1."""
+    step: int | None
+    minutes: float | None
+    """Of training; None: no snapshot, or its file does not say."""
+    conversion: dict[str, dict[str, float]]
+    """Share of won endings mated, by defender and ending; empty: not played."""
+
+
+@dataclass(frozen=True)
+class Standings:
+    """All places, best first."""
+
+    how: str
+    scale: str
+    """One sentence without a full stop: where the scale hangs."""
+    rows: list[Standing]
+    left_out: list[str]
+    """Players whom no game connects with the scale."""
+
+    def to_json(self) -> dict[str, Any]:
+        """For `ladder.json`."""
+        return {"how": self.how, "scale": self.scale, "standings": [asdict(row) for row in self.rows]}
+
+
+def standings_of(results: Results, how: str, conversion_how: str) -> Standings | None:
+    """Fit one scale to all games that were played `how`; None: there are none."""
+    played = [pair for pair in results.pairs if pair.how == how and pair.games]
+    if not played:
+        return None
+    anchors, scale = _anchors(played, results)
+    reached = _reached(played, set(anchors))
+    pairings = [
+        Pairing(pair.first, pair.second, pair.wins, pair.draws, pair.losses) for pair in played if pair.first in reached
+    ]
+    rows = []
+    for rating in ratings(pairings, anchors):
+        snapshot = results.snapshots.get(rating.player, {})
+        rows.append(
+            Standing(
+                player=snapshot.get("name", rating.player),
+                elo=rating.elo,
+                elo_low=rating.low,
+                elo_high=rating.high,
+                given=rating.player in anchors,
+                games=rating.games,
+                score=rating.score,
+                step=snapshot.get("step"),
+                minutes=snapshot.get("minutes"),
+                conversion=results.conversion_of(conversion_how, rating.player),
+            )
+        )
+    everybody = {name for pair in played for name in (pair.first, pair.second)}
+    lost = sorted(results.snapshots.get(name, {}).get("name", name) for name in everybody - reached)
+    return Standings(how, scale, rows, lost)
+
+
+def table_of(standings: Standings) -> Table:
+    """For people."""
+    endings = tuple(ENDINGS)
+    player = Column("player", min_width=max(len(row.player) for row in standings.rows))
+    title = f"Ladder, {standings.how}; share of endings mated"
+    table = Table(player, "Elo", "95 % interval", "games", "score", "minutes", title=title, title_justify="left")
+    table.add_column(" ".join(endings).upper())
+    for row in standings.rows:
+        shares = row.conversion.get("king", {})
+        table.add_row(
+            row.player,
+            f"{row.elo:.0f}",
+            "given" if row.given else f"{row.elo_low:.0f} to {row.elo_high:.0f}",
+            str(row.games),
+            f"{100 * row.score:.1f} %",
+            "" if row.minutes is None else f"{row.minutes:.1f}",
+            " ".join(f"{100 * shares[ending]:.0f}" for ending in endings) + " %" if len(shares) == len(endings) else "",
+        )
+    return table
+
+
+def _anchors(played: Sequence[PairResult], results: Results) -> tuple[dict[str, float], str]:
+    names = {name for pair in played for name in (pair.first, pair.second)}
+    given = {name: elo for name in sorted(names) if (elo := anchor_of(name)) is not None}
+    if given:
+        return given, f"Elo on Stockfish's scale, held by {', '.join(given)}"
+    if "random" in names:
+        return {"random": 0.0}, "Elo with random at 0; play a stockfish:ELO to have Stockfish's scale"
+    oldest = min(names, key=lambda name: (results.snapshots.get(name, {}).get("step", float("inf")), name))
+    called = results.snapshots.get(oldest, {}).get("name", oldest)
+    return {oldest: 0.0}, f"Elo with {called} at 0, for neither Stockfish nor random played"
+
+
+def _reached(played: Sequence[PairResult], anchors: set[str]) -> set[str]:
+    """Everybody whom games connect with an anchor."""
+    reached, before = set(anchors), set[str]()
+    while reached != before:
+        before = set(reached)
+        for pair in played:
+            if pair.first in reached or pair.second in reached:
+                reached |= {pair.first, pair.second}
+    return reached

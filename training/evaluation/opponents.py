@@ -1,0 +1,164 @@
+"""Who the agent is measured against, by name: built-in players, UCI engines, and other weights.
+
+| name | plays |
+|---|---|
+| `random`, `greedy` | any legal move; the most material at once |
+| `alphabeta:N` | the most material N plies deep |
+| `stockfish:ELO` | Stockfish held to ELO on its own scale (UCI_LimitStrength, UCI_Elo) |
+| `engine:COMMAND` | any UCI engine at full strength |
+| `PATH` | a weights file, searched like the agent |
+"""
+
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import chess
+import chess.engine
+import numpy as np
+
+from agent import rules, vocabulary
+from agent.engine.board_sync import Follower
+from agent.errors import InputError
+from agent.players.alphabeta import AlphaBetaPlayer
+from agent.players.external import close_engine, start_engine
+from agent.players.player import Choice, GreedyPlayer, Player, RandomPlayer
+from agent.rules import Games
+from training.evaluation.match_runner import Seats
+
+ENGINE_SECONDS: Final = 0.1
+"""A UCI engine's time a move unless somebody says otherwise."""
+
+
+def make_opponent(
+    name: str,
+    seed: int,
+    *,
+    seconds: float = ENGINE_SECONDS,
+    side_by_side: int = 1,
+    of_weights: Callable[[Path], Player] | None = None,
+) -> Player:
+    """The opponent called `name`; see the table above.
+
+    Args:
+        name: of the opponent.
+        seed: of what it does by chance.
+        seconds: an engine's time a move.
+        side_by_side: how many games an engine plays at once, each on one core.
+        of_weights: makes a player of a weights file; None: weights files are no opponents here.
+
+    `Seats` must be closed by the caller: an engine's thread keeps the interpreter from ending.
+
+    Raises:
+        InputError: there is no such opponent, or its engine is missing or refuses its options.
+    """
+    kind, _, detail = name.partition(":")
+    if name == "random":
+        return RandomPlayer(seed)
+    if name == "greedy":
+        return GreedyPlayer(seed)
+    if kind == "alphabeta":
+        if not detail.isdecimal():
+            raise InputError(f"opponent {name!r} lacks its depth; write alphabeta:2, say")
+        try:
+            return AlphaBetaPlayer(int(detail), seed)
+        except ValueError as error:
+            raise InputError(f"opponent {name!r} is refused: {error}") from error
+    if kind == "stockfish":
+        if detail and not detail.isdecimal():
+            raise InputError(f"opponent {name!r} has no Elo that could be read; write stockfish:1350, say")
+        options = {"UCI_LimitStrength": True, "UCI_Elo": int(detail)} if detail else {}
+        return seat_engines(name, ["stockfish"], options, seconds, side_by_side)
+    if kind == "engine":
+        try:
+            command = shlex.split(detail)
+        except ValueError as error:
+            raise InputError(f"opponent {name!r} cannot be read ({error}); close its quotes") from error
+        if not command:
+            raise InputError(f"opponent {name!r} names no command; write engine:/path/to/engine")
+        return seat_engines(name, command, {}, seconds, side_by_side)
+    if of_weights is not None and (Path(name).suffix or Path(name).exists()):
+        return of_weights(Path(name))
+    raise InputError(
+        f"there is no opponent {name!r}; use random, greedy, alphabeta:2, stockfish:1350, engine:COMMAND, or the path "
+        "of a weights file"
+    )
+
+
+def anchor_of(name: str) -> float | None:
+    """The rating on Stockfish's scale that the opponent called `name` is held to; None: it has none."""
+    kind, _, elo = name.partition(":")
+    return float(elo) if kind == "stockfish" and elo.isdecimal() else None
+
+
+class EnginePlayer:
+    """A UCI engine, on one core, a fixed time a move, one game after the other.
+
+    It is told a game's moves from the opening on, and remembers what it found until the game ends. Where games
+    come in turns it forgets with each, and sees positions alone.
+
+    Args:
+        name: for tables.
+        command: of the engine, with arguments.
+        options: by UCI name; Threads is 1 unless given.
+        seconds: a move.
+        nodes: a move, instead of seconds: the same on every machine, however busy.
+
+    Raises:
+        InputError: the engine does not start, does not speak UCI, or refuses an option.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        options: Mapping[str, bool | int | str],
+        *,
+        seconds: float = ENGINE_SECONDS,
+        nodes: int | None = None,
+    ) -> None:
+        self.name = name
+        self._limit = chess.engine.Limit(time=seconds) if nodes is None else chess.engine.Limit(nodes=nodes)
+        self._engine = start_engine(command, options)
+        self._follower = Follower()
+
+    def choose(self, games: Games) -> Choice:
+        """Choose a move in every game.
+
+        Raises:
+            InputError: the engine died or gave no move.
+        """
+        moves = np.zeros(len(games), np.uint16)
+        for row, position in enumerate(games.positions):
+            board = self._follower.follow(chess.Board(rules.to_fen(position)))
+            try:
+                move = self._engine.play(board, self._limit, game=self._follower.game).move
+                if move is None:
+                    raise chess.engine.EngineError("no move")
+            except chess.engine.EngineError as error:
+                raise InputError(
+                    f"engine '{self.name}' failed in the middle of a match ({error}); try another"
+                ) from error
+            moves[row] = vocabulary.from_uci(move.uci(), black=board.turn == chess.BLACK)
+            self._follower.play(move)
+        return Choice(moves, np.full(len(games), np.nan, np.float32))
+
+    def close(self) -> None:
+        """Stop the engine."""
+        close_engine(self._engine)
+
+
+def seat_engines(
+    name: str, command: Sequence[str], options: Mapping[str, bool | int | str], seconds: float, seats: int
+) -> Seats:
+    """As many of an engine as there are tables; for errors see `EnginePlayer`."""
+    engines: list[EnginePlayer] = []
+    try:
+        for _ in range(seats):
+            engines.append(EnginePlayer(name, command, options, seconds=seconds))
+    except InputError:
+        for engine in engines:
+            engine.close()
+        raise
+    return Seats(engines)

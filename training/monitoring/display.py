@@ -1,0 +1,117 @@
+"""What people see of a run: a bar on a terminal, a line now and then elsewhere, a summary at the end."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from training.monitoring.progress import Progress as RunProgress
+
+if TYPE_CHECKING:
+    from training.run import Summary
+
+PLAIN_SECONDS: Final = 15.0
+"""Between lines where there is no terminal."""
+
+
+class Display:
+    """Progress and summary on standard error and standard output.
+
+    Args:
+        console: for tests; by default the process's own.
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(highlight=False, soft_wrap=True)
+        self._errors = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._progress: Progress | None = None
+        self._last_line = 0.0
+
+    def say(self, text: str, *, error: bool = False) -> None:
+        """One line."""
+        (self._errors if error else self.console).print(text, markup=False)
+
+    @contextmanager
+    def counting(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
+        """A bar over `total` things; the function given adds to it."""
+        if not self.console.is_terminal:
+            self.say(f"{title} ...")
+            self._last_line, ended = time.monotonic(), 0
+
+            def advance(more: int) -> None:
+                nonlocal ended
+                ended += more
+                if self._line_is_due():
+                    self.say(f"{ended}/{total}")
+
+            yield advance
+            return
+        with self._bar("{task.completed}/{task.total}") as bar:
+            task = bar.add_task(title, total=total, note="")
+            yield lambda done: bar.advance(task, done)
+
+    @contextmanager
+    def training(self) -> Iterator[None]:
+        """Around the training loop; `tick` moves the bar."""
+        if not self.console.is_terminal:
+            yield
+            return
+        with self._bar("{task.fields[note]}") as bar:
+            bar.add_task("training", total=1.0, note="first games ...")
+            self._progress = bar
+            try:
+                yield
+            finally:
+                self._progress = None
+
+    def tick(self, progress: RunProgress) -> None:
+        """Show where the run is."""
+        if self._progress is not None:
+            self._progress.update(self._progress.task_ids[0], completed=progress.done, note=progress.note())
+        elif not self.console.is_terminal and self._line_is_due():
+            self.say(f"{100 * progress.done:3.0f} %  {progress.note()}")
+
+    def summary(self, summary: "Summary") -> None:
+        """The result, where it is, and what to type next."""
+        table = Table.grid(padding=(0, 2))
+        table.add_row("games", f"{summary.games:,}")
+        table.add_row("positions", f"{summary.positions:,} (plies of finished games)")
+        table.add_row("learner steps", f"{summary.steps:,} in {summary.seconds / 60:.1f} minutes")
+        table.add_row(
+            "largest invalid mass", f"{summary.largest_invalid_mass} over {summary.distributions:,} distributions"
+        )
+        if summary.before is not None:
+            table.add_row("score before", summary.before.sentence())
+        if summary.after is not None:
+            table.add_row("score after", summary.after.sentence())
+        table.add_row("run folder", str(summary.folder))
+        name = summary.folder.name
+        if summary.stopped:
+            table.add_row("go on with", f"zeromass train --resume {summary.folder}")
+        table.add_row("watch it", f"zeromass monitor {summary.folder}")
+        table.add_row("play against it", f"zeromass play --run {summary.folder}")
+        title = f"{name}: stopped, checkpoint saved" if summary.stopped else f"{name}: done"
+        self.console.print(Panel(table, title=title, expand=False))
+
+    def _line_is_due(self) -> bool:
+        now = time.monotonic()
+        if now - self._last_line <= PLAIN_SECONDS:
+            return False
+        self._last_line = now
+        return True
+
+    def _bar(self, note: str) -> Progress:
+        return Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn(note),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=self.console,
+        )

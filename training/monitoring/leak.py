@@ -1,0 +1,61 @@
+"""The audit, live: what other ways of masking would have leaked on the very positions that are being trained."""
+
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from agent import rules, vocabulary
+from agent.networks.policy import MaskedPolicy
+from agent.networks.registry import AnyNetwork
+from agent.networks.residual.network import expected_score
+from agent.networks.residual.planes import planes
+from agent.networks.sparse.network import SparseNetwork
+from kernels import invalid_mass, unpack_legal
+from kernels.alternatives import multiplied, unmasked
+
+SAMPLE: Final = 16
+"""Positions a row: a look, not a census."""
+
+
+@torch.no_grad()
+def dense(network: AnyNetwork, positions: NDArray[np.uint64], device: torch.device) -> tuple[Tensor, Tensor]:
+    """(logits [B, 1880], values [B]) of packed positions uint64 [B, WORDS], float32 on the CPU, as in play."""
+    training = network.training
+    network.eval()
+    try:
+        if isinstance(network, SparseNetwork):
+            logits, value_logits = network.dense(positions)
+        else:
+            logits, value_logits = network(torch.from_numpy(planes(positions)).to(device))
+    finally:
+        network.train(training)
+    return logits.float().cpu(), expected_score(value_logits).float().cpu()
+
+
+def policy_now(network: AnyNetwork, positions: NDArray[np.uint64], device: torch.device) -> NDArray[np.float32]:
+    """[B, 1880] prior of the network as it is."""
+    logits, _ = dense(network, positions, device)
+    probabilities: NDArray[np.float32] = MaskedPolicy(
+        logits, torch.from_numpy(rules.legal_bits(positions))
+    ).probabilities.numpy()
+    return probabilities
+
+
+def leak_row(network: AnyNetwork, positions: NDArray[np.uint64], device: torch.device) -> dict[str, float]:
+    """Scalars by tag: the probability on illegal moves of each way, largest and mean over `positions`."""
+    logits, _ = dense(network, positions, device)
+    packed = torch.from_numpy(rules.legal_bits(positions))
+    legal = unpack_legal(packed, size=vocabulary.SIZE)
+    row = {}
+    for name, probabilities in (
+        ("kernel", MaskedPolicy(logits, packed).probabilities),
+        ("multiplied", multiplied(logits, legal)),
+        ("unmasked", unmasked(logits, legal)),
+    ):
+        mass = invalid_mass(probabilities, legal=legal).double()
+        row[f"leak/{name}_max"] = float(mass.max())
+        row[f"leak/{name}_mean"] = float(mass.mean())
+    return row

@@ -1,0 +1,95 @@
+"""The opening tree of recent games: columns are plies, heights are how many games, colour is White's score."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import chess
+
+from agent import drawing, vocabulary
+from training.monitoring.pictures.recent_games import Glimpse
+
+SIZE: Final = (1240, 640)
+DEPTH: Final = 5
+_LEFT, _TOP, _WIDTH, _HEIGHT = 14, 62, 1212, 560
+_ENOUGH: Final = 20
+"""Games without given plies that are worth a tree of their own."""
+_LEAST: Final = 13
+"""Pixels: lower boxes are drawn together as one."""
+
+
+@dataclass
+class Node:
+    """A move and the games that went through it."""
+
+    games: int = 0
+    score: float = 0.0
+    """Sum of 1, 0 and -1 for White."""
+    children: dict[int, "Node"] = field(default_factory=dict)
+    """By vocabulary index, seen from the side to move."""
+
+
+def opening_tree(glimpses: Sequence[Glimpse], depth: int = DEPTH) -> Node:
+    """The first `depth` plies of the games that began from the standard start."""
+    root = Node()
+    for glimpse in glimpses:
+        if not glimpse.standard:
+            continue
+        node = root
+        node.games += 1
+        node.score += glimpse.outcome
+        for move in glimpse.moves[:depth].tolist():
+            node = node.children.setdefault(move, Node())
+            node.games += 1
+            node.score += glimpse.outcome
+    return root
+
+
+def picture_of_openings(glimpses: Sequence[Glimpse]) -> str:
+    """SVG of the tree; of nothing, where all games began elsewhere."""
+    own = [glimpse for glimpse in glimpses if glimpse.standard and glimpse.given == 0]
+    told = "those that the policy began itself" if len(own) >= _ENOUGH else "given plies first"
+    root = opening_tree(own if len(own) >= _ENOUGH else glimpses)
+    told = f"Openings of {root.games:,} of the last {len(glimpses):,} games, {told}"
+    parts = [drawing.text(_LEFT, 28, told, 17, bold=True)]
+    for place, words in enumerate(("Black wins", "even", "White wins")):
+        x = SIZE[0] - 330 + 110 * place
+        parts.append(drawing.rectangle(x, 42, 14, 12, colour(place - 1.0)))
+        parts.append(drawing.text(x + 20, 52, words, 12, fill=drawing.PALE))
+    _draw(root, chess.Board(), 0, _TOP, _HEIGHT / max(root.games, 1), parts)
+    return drawing.document(*SIZE, "".join(parts))
+
+
+def colour(score: float) -> str:
+    """From red (-1, Black) over grey (0) to green (1, White)."""
+    far = (209, 36, 47) if score < 0 else (26, 127, 55)
+    part = min(abs(score), 1.0) ** 0.7
+    return "#" + "".join(f"{round(200 + (end - 200) * part):02x}" for end in far)
+
+
+def _draw(node: Node, board: chess.Board, depth: int, y: float, scale: float, parts: list[str]) -> None:
+    """The children of `node` from `y` down, the commonest first."""
+    width = _WIDTH / DEPTH
+    x = _LEFT + width * depth
+    rest = 0
+    for move, child in sorted(node.children.items(), key=lambda item: -item[1].games):
+        height = scale * child.games
+        if height < _LEAST:
+            rest += child.games
+            continue
+        uci = chess.Move.from_uci(vocabulary.to_uci(move, black=board.turn == chess.BLACK))
+        number = f"{board.fullmove_number}." if board.turn == chess.WHITE else ""
+        label = f"{number}{board.san(uci)}  {child.games}"
+        fill = colour(child.score / child.games)
+        parts.append(drawing.rectangle(x, y, width - 2, height - 1.5, fill, 'rx="3"'))
+        size = min(15.0, height - 1)
+        parts.append(drawing.text(x + 8, y + height / 2 + size / 3, label, size, fill="white"))
+        board.push(uci)
+        _draw(child, board, depth + 1, y, scale, parts)
+        board.pop()
+        y += height
+    if rest and scale * rest > 3:
+        parts.append(drawing.rectangle(x, y, width - 2, scale * rest - 1.5, "#eaeef2", 'rx="3"'))
+        if scale * rest > _LEAST:
+            told = f"{rest} in rarer moves"
+            parts.append(drawing.text(x + 8, y + scale * rest / 2 + 4, told, 12, fill=drawing.PALE))

@@ -1,0 +1,1 @@
+"""`zeromass report`: a run as one HTML page."""

@@ -1,0 +1,179 @@
+"""`zeromass report`: a run as one HTML page that can be sent to anybody."""
+
+import base64
+import json
+import time
+from html import escape
+from pathlib import Path
+from typing import Any, Final
+
+from agent.errors import InputError
+from agent.files import write_atomic
+from agent.runs import RUNS
+from training.durability.run_folder import RunFolder
+from training.monitoring.health import judge
+from training.monitoring.report.curves import chart
+from training.monitoring.report.game_board import game_board, piece_symbols
+from training.monitoring.report.ladder_plot import picture_of_ladder
+from training.monitoring.report.ladder_table import Rung, read_ladder
+from training.monitoring.report.page import page
+from training.monitoring.report.saved_games import saved_games
+from training.monitoring.rows import match_rows, read_rows, series
+from training.monitoring.tags.layout import charts
+from training.monitoring.tags.tag import number
+from training.monitoring.tags.tags import TAGS, find_tag
+from training.settings import Settings
+
+_PICTURES: Final = ("games/openings", "games/heat_map", "games/calibration", "games/prior")
+
+
+def report_command(run: str, out: Path | None, runs: Path = RUNS) -> int:
+    """What `zeromass report` does.
+
+    Args:
+        run: name or folder.
+        out: the file; None: report.html in the run folder.
+        runs: the folder of all runs.
+
+    Raises:
+        InputError: there is no such run, or the file cannot be written.
+    """
+    folder = RunFolder.find(run, runs)
+    path = out or folder.path / "report.html"
+    try:
+        write_atomic(path, report_page(folder).encode())
+    except OSError as error:
+        raise InputError(f"report '{path}' cannot be written ({error.strerror}); name another place") from error
+    print(f"{path}: one page, nothing else needed; open it in a browser or send it")
+    return 0
+
+
+def report_page(folder: RunFolder) -> str:
+    """The page as HTML."""
+    rows = read_rows(folder.log)
+    health = judge(rows)
+    name = escape(folder.path.name)
+    body = [
+        piece_symbols(),
+        f"<h1>{name}</h1>",
+        f'<p class="verdict {health.verdict.split()[0].rstrip(":")}">{escape(health.verdict)}</p>',
+        *(f'<p class="soft">Do: {escape(found.tag.advice)}.</p>' for found in health.findings[:1]),
+        _tiles(folder, rows),
+        _curves([*rows, *match_rows(folder.path / "matches.jsonl")]),
+        _ladder(read_ladder(folder.path)),
+        _matches(folder),
+        _games(folder),
+        _pictures(folder),
+        _settings(folder.settings([])),
+        f'<p class="soft">Made by zeromass report on {time.strftime("%Y-%m-%d %H:%M")}.</p>',
+    ]
+    return page(f"ZeroMass: {folder.path.name}", "".join(body))
+
+
+def _tiles(folder: RunFolder, rows: list[dict[str, Any]]) -> str:
+    tiles: dict[str, str] = {}
+    if rows:
+        tiles["learner steps"] = number(rows[-1]["step"])
+        tiles["minutes between first and last row"] = number((rows[-1]["time"] - rows[0]["time"]) / 60)
+        checked = series(rows, "policy/distributions_checked")
+        tiles["distributions checked"] = number(checked[-1][1]) if checked else "0"
+        masses = [value for _, value in series(rows, "policy/invalid_mass_max")]
+        tiles["largest mass on illegal moves"] = str(max(masses, default=0.0))
+    summary = folder.path / "summary.json"
+    if summary.exists():
+        found = json.loads(summary.read_text())
+        tiles |= {"games": number(found["games"]), "plies": number(found["positions"])}
+    return (
+        '<div class="tiles">' + "".join(f"<div><b>{b}</b><span>{a}</span></div>" for a, b in tiles.items()) + "</div>"
+    )
+
+
+def _curves(rows: list[dict[str, Any]]) -> str:
+    parts = []
+    for group, titles in charts(sorted({name for row in rows for name in row})).items():
+        drawn = []
+        for title, names in titles.items():
+            lines = {name: points for name in names if (points := series(rows, name))}
+            if lines:
+                drawn.append(chart(title, lines, {name: find_tag(name) for name in lines}))
+        if drawn:
+            parts.append(f'<h2>{escape(group)}</h2><div class="charts">{"".join(drawn)}</div>')
+    return "".join(parts)
+
+
+def _ladder(rungs: list[Rung]) -> str:
+    if not rungs:
+        return ""
+    rows = "".join(
+        f"<tr><td>{escape(rung.name)}</td><td>{rung.elo:.0f}</td><td>{rung.low:.0f} to {rung.high:.0f}</td>"
+        f"<td>{rung.games}</td><td>{'' if rung.minutes is None else number(rung.minutes)}</td></tr>"
+        for rung in rungs
+    )
+    head = "<tr><th>player</th><th>Elo</th><th>95 % interval</th><th>games</th><th>minutes trained</th></tr>"
+    return (
+        f'<h2>Ladder</h2><figure class="paper">{picture_of_ladder({"": rungs})}</figure>'
+        f'<div class="wide"><table>{head}{rows}</table></div>'
+    )
+
+
+def _matches(folder: RunFolder) -> str:
+    matches = [row for row in read_rows(folder.path / "matches.jsonl") if "score" in row]
+    if not matches:
+        return ""
+    head = "<tr><th>when</th><th>step</th><th>opponent</th><th>score</th><th>wins, draws, losses</th></tr>"
+    rows = ""
+    for match in matches:
+        rows += (
+            f"<tr><td>{escape(str(match['when']))}</td><td>{match['step']}</td><td>{escape(match['opponent'])}</td>"
+            f"<td>{100 * match['score']:.1f} %</td><td>+{match['wins']} ={match['draws']} -{match['losses']}</td></tr>"
+        )
+    return f'<h2>Matches</h2><div class="wide"><table>{head}{rows}</table></div>'
+
+
+def _games(folder: RunFolder) -> str:
+    games = saved_games(folder.games)
+    boards = "".join(game_board(game) for game in games)
+    return f'<h2>Sample games</h2><div class="games">{boards}</div>' if games else ""
+
+
+def _pictures(folder: RunFolder) -> str:
+    """The newest pictures in the event files, and the versions that made them."""
+    if not folder.tensorboard.is_dir():
+        return ""
+    from tensorboard.backend.event_processing import event_accumulator  # takes a second
+
+    sizes = dict.fromkeys(event_accumulator.DEFAULT_SIZE_GUIDANCE, 1)
+    events = event_accumulator.EventAccumulator(str(folder.tensorboard), size_guidance=sizes)
+    events.Reload()
+    parts = []
+    for tag in _PICTURES:
+        if tag in events.Tags()["images"]:
+            newest = events.Images(tag)[-1]
+            data = base64.b64encode(newest.encoded_image_string).decode()
+            told = f"{TAGS[tag].meaning} (step {newest.step:,})"
+            parts.append(
+                f'<figure class="paper"><img alt="{escape(told, quote=True)}" src="data:image/png;base64,{data}">'
+                f"<figcaption>{escape(told)}</figcaption></figure>"
+            )
+    versions = ""
+    if "run/versions" in events.Tags()["tensors"]:
+        text = events.Tensors("run/versions")[-1].tensor_proto.string_val[0].decode()
+        cells = [line.strip("| ").split(" | ") for line in text.splitlines()[2:]]
+        rows = "".join(f"<tr><td>{escape(a)}</td><td>{escape(b)}</td></tr>" for a, b in cells)
+        versions = f"<h2>Versions</h2><table>{rows}</table>"
+    return (f'<h2>Pictures</h2><div class="games">{"".join(parts)}</div>' if parts else "") + versions
+
+
+def _settings(settings: Settings) -> str:
+    rows = ""
+    for section_name, section in settings:
+        for key, field in type(section).model_fields.items():
+            value = getattr(section, key)
+            shown = escape(str(value))
+            shown = shown if value == field.default else f"<b>{shown}</b>"
+            meaning = escape(field.description or "")
+            rows += f"<tr><td><code>{section_name}.{key}</code></td><td>{shown}</td><td>{meaning}</td></tr>"
+    return (
+        "<h2>Settings</h2><details open><summary>bold: not the default</summary>"
+        f'<div class="wide"><table>{rows}</table></div></details>'
+    )

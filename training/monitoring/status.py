@@ -1,0 +1,171 @@
+"""`zeromass status`: a run's health in the terminal, the verdict first."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from agent.runs import RUNS
+from training.durability.run_folder import RunFolder
+from training.monitoring.health import Finding, Health, judge, recent_values
+from training.monitoring.rows import read_rows, series
+from training.monitoring.tags.tags import find_tag
+
+SHOWN: Final = (
+    "evaluation/score",
+    "loss/value",
+    "loss/policy",
+    "policy/entropy",
+    "policy/invalid_mass_max",
+    "leak/multiplied_mean",
+    "selfplay/decisive",
+    "selfplay/unique_openings",
+    "selfplay/length",
+    "value/calibration_error",
+    "selfplay/positions_per_second",
+    "learner/steps_per_second",
+    "replay/reuse",
+    "system/version_lag",
+    "time/waiting",
+    "time/playing",
+    "time/writing",
+    "system/restarts",
+)
+"""Figures of a healthy run; those that are not healthy are added."""
+REFRESH: Final = 2.0
+"""Seconds."""
+_PLAIN_WIDTH: Final = 160
+_BARS: Final = "▁▂▃▄▅▆▇█"
+_STYLES: Final = {"HEALTHY": "bold green", "TOO EARLY": "bold yellow", "SICK": "bold red"}
+
+
+def status_command(run: str, follow: bool, as_json: bool, runs: Path = RUNS) -> int:
+    """What `zeromass status` does; the exit code: 1 if the run is sick.
+
+    Args:
+        run: name or folder.
+        follow: refresh until Ctrl-C, or until the run has ended.
+        as_json: print one JSON object.
+        runs: the folder of all runs.
+
+    Raises:
+        InputError: there is no such run.
+    """
+    folder = RunFolder.find(run, runs)
+    if as_json:
+        health, rows = _look(folder)
+        print(json.dumps(to_json(folder, health, rows)))
+    elif follow:
+        health = _follow(folder, Console(highlight=False))
+    else:
+        health, rows = _look(folder)
+        console = Console(highlight=False)
+        if not console.is_terminal:
+            console.width = _PLAIN_WIDTH  # nobody wraps a pipe
+        console.print(screen(folder, health, rows))
+    return 1 if health.findings else 0
+
+
+def to_json(folder: RunFolder, health: Health, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """For scripts: `run verdict causes findings rows step age ended values`."""
+    return {
+        "run": folder.path.name,
+        "verdict": health.verdict,
+        "causes": health.causes,
+        "findings": [
+            {"tag": found.name, "value": found.value, "cause": found.tag.sickness, "advice": found.tag.advice}
+            for found in health.findings
+        ],
+        "rows": len(rows),
+        "step": rows[-1]["step"] if rows else 0,
+        "age": _age(rows),
+        "ended": has_ended(folder),
+        "values": recent_values(rows),
+    }
+
+
+def screen(folder: RunFolder, health: Health, rows: list[dict[str, Any]]) -> Group:
+    """What people see."""
+    verdict = Text(health.verdict, style=_STYLES[health.verdict.split(":")[0]])
+    parts: list[Any] = [verdict, Text(_where(folder, rows), style="dim")]
+    if health.findings:
+        parts.append(_findings(health.findings))
+    if rows:
+        parts.append(_figures(health, rows))
+    return Group(*parts)
+
+
+def sparkline(values: list[float], width: int = 16) -> str:
+    """The last `width` means of `values` as bars between their least and largest."""
+    if not values:
+        return ""
+    size = max(1, len(values) // width)
+    means = [sum(values[at : at + size]) / len(values[at : at + size]) for at in range(0, len(values), size)][-width:]
+    low, high = min(means), max(means)
+    if high == low:
+        return _BARS[0] * len(means)
+    return "".join(_BARS[round((value - low) / (high - low) * (len(_BARS) - 1))] for value in means)
+
+
+def has_ended(folder: RunFolder) -> bool:
+    """Whether the run wrote its summary after its last row."""
+    summary = folder.path / "summary.json"
+    return summary.exists() and (not folder.log.exists() or summary.stat().st_mtime >= folder.log.stat().st_mtime)
+
+
+def _look(folder: RunFolder) -> tuple[Health, list[dict[str, Any]]]:
+    rows = read_rows(folder.log)
+    return judge(rows), rows
+
+
+def _follow(folder: RunFolder, console: Console) -> Health:
+    health, rows = _look(folder)
+    with Live(screen(folder, health, rows), console=console, auto_refresh=False) as live:
+        try:
+            while not has_ended(folder):
+                time.sleep(REFRESH)
+                health, rows = _look(folder)
+                live.update(screen(folder, health, rows), refresh=True)
+        except KeyboardInterrupt:
+            pass  # the way to end it, so no failure
+    return health
+
+
+def _where(folder: RunFolder, rows: list[dict[str, Any]]) -> str:
+    if not rows:
+        return f"{folder.path}: no rows yet; they begin with the first learner steps"
+    age = "ended" if has_ended(folder) else f"last row {_age(rows):.0f} s ago"
+    return f"{folder.path}: step {rows[-1]['step']:,}, {len(rows):,} rows, {age}"
+
+
+def _age(rows: list[dict[str, Any]]) -> float | None:
+    """Seconds since the last row."""
+    return round(max(time.time() - float(rows[-1].get("time", 0.0)), 0.0), 1) if rows else None
+
+
+def _findings(findings: tuple[Finding, ...]) -> Panel:
+    table = Table.grid(padding=(0, 2))
+    for finding in findings:
+        table.add_row(Text(finding.tag.sickness, style="red"), finding.sentence, f"do: {finding.tag.advice}")
+    return Panel(table, title="what is wrong, the worst first", title_align="left", expand=False)
+
+
+def _figures(health: Health, rows: list[dict[str, Any]]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("", "figure", "lately", "healthy", "since the start"):
+        table.add_column(column, no_wrap=True)
+    values = recent_values(rows)
+    sick = {finding.name for finding in health.findings}
+    for name in dict.fromkeys((*SHOWN, *sorted(sick))):
+        if name in values:
+            tag = find_tag(name)
+            mark = Text("!", style="bold red") if name in sick else Text("✓" if tag.has_range else " ", style="green")
+            bars = sparkline([value for _, value in series(rows, name)])
+            table.add_row(mark, name, tag.show(values[name]), Text(tag.healthy, style="dim"), Text(bars, style="blue"))
+    return table

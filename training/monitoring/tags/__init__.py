@@ -1,0 +1,1 @@
+"""Every logged figure: its meaning, unit and healthy range."""

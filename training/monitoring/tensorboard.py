@@ -1,0 +1,106 @@
+"""TensorBoard on loopback, for all runs or one."""
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from agent.errors import InputError
+from agent.runs import RUNS, find_run
+from training.monitoring.health import judge
+from training.monitoring.rows import read_rows
+
+HOST = "127.0.0.1"
+DEFAULT_PORT = 6006
+SHOWN = 10
+"""Runs that are listed."""
+
+
+def monitor_command(run: str | None, port: int | None, runs: Path = RUNS) -> int:
+    """`zeromass monitor`: serve until Ctrl-C.
+
+    Raises:
+        InputError: there is no such run, or `port` is taken.
+    """
+    folder = find_run(run, runs) if run is not None else runs
+    if run is None and not runs.is_dir():
+        raise InputError(f"folder '{runs}' with runs does not exist; start one with zeromass train")
+    address = start_tensorboard(folder, port, say=lambda line: print(line, flush=True))
+    for line in runs_found(folder):
+        print(line, flush=True)
+    print(f"TensorBoard shows {folder} at {address}", flush=True)
+    print(f"The dashboard is {address}#custom_scalars\nPress Ctrl-C to stop it.", flush=True)
+    with contextlib.suppress(KeyboardInterrupt):  # the way to end it, so no failure
+        threading.Event().wait()
+    return 0
+
+
+def runs_found(folder: Path) -> list[str]:
+    """A line about each of the newest runs in `folder`, or about the run that `folder` is."""
+    found = [path.parent for path in (folder / "settings.yaml", *folder.glob("*/settings.yaml")) if path.exists()]
+    newest = sorted(found, key=lambda run: run.stat().st_mtime, reverse=True)
+    lines = []
+    for run in newest[:SHOWN]:
+        rows = read_rows(run / "log.jsonl")
+        step = f"step {rows[-1]['step']:,}" if rows else "no rows yet"
+        lines.append(f"{run.name}: {step}; {judge(rows).verdict}")
+    if len(newest) > SHOWN:
+        lines.append(f"and {len(newest) - SHOWN} older ones")
+    return lines or [f"no runs in {folder} yet; they are shown as they come"]
+
+
+def start_tensorboard(folder: Path, port: int | None, say: Callable[[str], None]) -> str:
+    """Serve the event files below `folder` from a thread of this process; returns the address.
+
+    Args:
+        folder: a run folder, or the folder of all runs.
+        port: exactly this one; None: 6006, or another where that is taken, said through `say`.
+        say: gets that sentence.
+
+    Raises:
+        InputError: `port` is taken.
+    """
+    chosen = choose_port(port, say)  # before the import, which takes seconds
+    from tensorboard.program import TensorBoard, TensorBoardServerException
+
+    program = TensorBoard()
+    # The data server would be a second process that outlives a killed first one.
+    options = ["--host", HOST, "--port", str(chosen), "--load_fast", "false", "--reload_interval", "5"]
+    program.configure(argv=["tensorboard", "--logdir", str(folder), *options])
+    try:
+        return str(program.launch())
+    except TensorBoardServerException as error:  # taken between our look and the launch
+        raise _taken(chosen) from error
+
+
+def choose_port(port: int | None, say: Callable[[str], None]) -> int:
+    """`port` if it is free; without a wish 6006, or a free one that the system picks.
+
+    Raises:
+        InputError: `port` was asked for and is taken.
+    """
+    if _is_free(port or DEFAULT_PORT):
+        return port or DEFAULT_PORT
+    if port is not None:
+        raise _taken(port)
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        free = int(probe.getsockname()[1])
+    say(f"Port {DEFAULT_PORT} is taken, so port {free} is used.")
+    return free
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        # As servers do: a port in TIME_WAIT counts as free, one that is listened on does not.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def _taken(port: int) -> InputError:
+    return InputError(f"port {port} on {HOST} is taken or not allowed; give another with --port, or none")
