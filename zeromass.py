@@ -278,7 +278,7 @@ def benchmark(
             word = f"'{given[0]}'" if isinstance(given, list) else f"--{name} {given}"
             raise InputError(f"{word} has no use here; only selfplay and learner take settings, --rounds and --seconds")
         options[name] = given
-    print_benchmark(module.run(**options), as_json)
+    print_benchmark(module, module.run(**options), as_json)
     return 0
 
 
@@ -302,28 +302,20 @@ def split_arguments(arguments: list[str]) -> tuple[str | None, list[str]]:
     return (configs[0] if configs else None), overrides
 
 
-def print_benchmark(figures: dict[str, Any], as_json: bool) -> None:
-    """Print `{"results": [...], "ratios": [...]}` as JSON or as tables."""
+def print_benchmark(module: Any, figures: dict[str, Any], as_json: bool) -> None:
+    """Print `{"results": [...], "ratios": [...]}` as JSON, as `module.show` lays it out, or as plain tables."""
     import json
 
     if as_json:
         print(json.dumps(figures))
         return
     from rich.console import Console
-    from rich.table import Table
+
+    from benchmarks.tables import plain_tables
 
     console = Console()
-    for title, columns in (("results", ("name", "value", "unit")), ("ratios", ("name", "value"))):
-        table = Table(*columns, title=title, title_justify="left")
-        for row in figures[title]:
-            table.add_row(*(_figure(row[key]) for key in columns))
-        console.print(table)
-
-
-def _figure(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-    return str(value)
+    for part in getattr(module, "show", plain_tables)(figures):
+        console.print(part)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -289,6 +289,9 @@ def test_benchmark_prints_tables_or_json(capsys: pytest.CaptureFixture[str], mon
     told = capsys.readouterr().out
     assert "1,234,567" in told
     assert "plies / peer" in told
+    module.show = lambda figures: [f"ours: [bold]{figures['ratios'][0]['value']}x[/bold]"]  # type: ignore[attr-defined]
+    assert zeromass.main(["benchmark", "rules"]) == 0
+    assert capsys.readouterr().out == "ours: 100.5x\n"
 
 
 def test_evaluate_prints_one_json_object(capsys: pytest.CaptureFixture[str], weights: Path) -> None:
