@@ -221,7 +221,7 @@ def actor_settings_of(settings: Settings) -> ActorSettings:
     if selfplay.simulations:
         search = SearchSettings(
             simulations=selfplay.simulations,
-            considered=selfplay.considered,
+            max_considered_actions=selfplay.considered,
             c_visit=selfplay.c_visit,
             c_scale=selfplay.c_scale,
             c_puct=selfplay.c_puct,

@@ -146,7 +146,7 @@ class Thinker:
                 watch(self._report(board, lines, begun))
 
         kept = lines if keep is None else keep
-        considered = max(self._settings.considered, 2 * kept)
+        considered = max(self._settings.max_considered_actions, 2 * kept)
         if limits.mate is not None or chosen:
             considered = vocabulary.MAX_LEGAL  # a mate may hide behind an unlikely move
         self._run(limits, control, considered, kept, overhead, look)

@@ -19,12 +19,25 @@ from agent.rules.movegen import find_targets, write_moves
 from agent.rules.record import WORDS
 from agent.rules.repetition import repetition_key
 from agent.search.compiled import bound, unbound
-from agent.search.leaf import MATES_NEXT, make_leaf
+from agent.search.leaf import MATES_NEXT, Scratch, make_leaf
 from agent.search.mates import mating_move
 from agent.search.noise import gumbel_noise
 from agent.search.selection import Scaling, interior_edge, transform
-from agent.search.tree import EDGE, NODE, Edges, Nodes, back_up, clear_node, expand
-from agent.search.walk import DEPTH, EDGES, NODES, SIMULATIONS, Knobs, Room, Tree
+from agent.search.tree import (
+    DEPTH,
+    EDGE,
+    EDGES,
+    NODE,
+    NODES,
+    SIMULATIONS,
+    Edges,
+    Nodes,
+    Tree,
+    back_up,
+    clear_node,
+    expand,
+)
+from agent.search.walk import SearchParams
 from agent.vocabulary import MAX_LEGAL
 
 DEEPEST: Final = 4
@@ -65,8 +78,8 @@ def make_kept_tree(nodes: int) -> Tree:
 
 
 @njit
-def begin_root(tree: Tree, position: Words, allowed: NDArray[np.uint16], room: Room) -> np.int64:
-    """Make `position` the root and write its legal moves to `room.moves`.
+def begin_root(tree: Tree, position: Words, allowed: NDArray[np.uint16], scratch: Scratch) -> np.int64:
+    """Make `position` the root and write its legal moves to `scratch.moves`.
 
     Only those among `allowed` if that is not empty: the others get no edge. Returns their number.
     """
@@ -75,15 +88,15 @@ def begin_root(tree: Tree, position: Words, allowed: NDArray[np.uint16], room: R
     tree.path[0, 0] = 0
     tree.state[:] = 0
     tree.state[NODES] = 1
-    find_targets(position, room.targets)
-    count = write_moves(position, room.targets, room.moves)
+    find_targets(position, scratch.targets)
+    count = write_moves(position, scratch.targets, scratch.moves)
     if allowed.size == 0:
         return np.int64(count)
     kept = np.int64(0)
     for i in range(count):
         for j in range(allowed.size):
-            if room.moves[i] == allowed[j]:
-                room.moves[kept] = room.moves[i]
+            if scratch.moves[i] == allowed[j]:
+                scratch.moves[kept] = scratch.moves[i]
                 kept += 1
                 break
     return kept
@@ -92,22 +105,21 @@ def begin_root(tree: Tree, position: Words, allowed: NDArray[np.uint16], room: R
 @njit
 def take_root(
     tree: Tree,
-    knobs: Knobs,
+    params: SearchParams,
     logits: NDArray[np.float32],
     count: np.int64,
     value: float,
     stream: np.uint64,
-    room: Room,
+    scratch: Scratch,
 ) -> bool:
     """Expand the root with the network's answer; False for what no network may say."""
     for i in range(count):
-        room.noise[i] = np.float32(knobs.gumbel_scale * gumbel_noise(stream, np.int64(room.moves[i])))
-    if knobs.find_mates:
-        mate = mating_move(tree.positions[0], room.moves, count, np.int64(0), room.position, room.targets)
-        if mate >= 0:
-            room.noise[mate] += _FIRST
+        scratch.noise[i] = np.float32(params.gumbel_scale * gumbel_noise(stream, np.int64(scratch.moves[i])))
+    mate = mating_move(tree.positions[0], scratch.moves, count, np.int64(0), scratch.position, scratch.targets)
+    if mate >= 0:
+        scratch.noise[mate] += _FIRST
     if not expand(
-        tree.nodes, tree.edges, 0, tree.state[EDGES], room.moves, logits, count, value, room.noise[:count], 1.0
+        tree.nodes, tree.edges, 0, tree.state[EDGES], scratch.moves, logits, count, value, scratch.noise[:count], 1.0
     ):
         return False
     tree.state[EDGES] += count
@@ -143,20 +155,20 @@ def has_room(tree: Tree) -> bool:
 
 @njit
 def walk_kept(
-    tree: Tree, knobs: Knobs, root: Root, wanted: np.int32, history: Words, length: np.int64, room: Room
+    tree: Tree, params: SearchParams, root: Root, wanted: np.int32, history: Words, length: np.int64, scratch: Scratch
 ) -> np.int64:
     """Walk down once; `tree.state[DEPTH]` and `tree.path` tell where the walk ended.
 
     Returns:
-        number of `room.moves` of a leaf that waits for the network; 0 if the walk ended at an exact value.
+        number of `scratch.moves` of a leaf that waits for the network; 0 if the walk ended at an exact value.
     """
     nodes, edges, path = tree.nodes, tree.edges, tree.path
     path[0, 0] = 0
-    path[0, 1] = edge = _root_edge(nodes, edges, knobs.scaling, root.base, wanted)
+    path[0, 1] = edge = _root_edge(nodes, edges, params.scaling, root.base, wanted)
     node, depth = np.int64(edges[edge].child), np.int64(1)
     while node >= 0 and not nodes[node].exact:
         path[depth, 0] = node
-        path[depth, 1] = edge = interior_edge(nodes, edges, node, knobs.scaling)
+        path[depth, 1] = edge = interior_edge(nodes, edges, node, params.scaling)
         node = np.int64(edges[edge].child)
         depth += 1
     path[depth, 0] = node
@@ -166,12 +178,7 @@ def walk_kept(
         tree.state[DEEPEST] = depth
     if node >= 0:
         return np.int64(0)
-    count = make_leaf(
-        tree.positions, nodes, edges, path, depth, tree.state[NODES], history, length,
-        knobs.claim_draws, knobs.find_mates, room.moves, room.targets, room.position,
-    )  # fmt: skip
-    tree.state[NODES] += 1
-    return count
+    return make_leaf(tree, depth, history, length, params.claim_draws, scratch.moves, scratch)
 
 
 @njit
@@ -188,20 +195,20 @@ def end_at_exact(tree: Tree, root: Root) -> None:
 @njit
 def end_at_leaf(
     tree: Tree,
-    knobs: Knobs,
+    params: SearchParams,
     root: Root,
     logits: NDArray[np.float32],
     count: np.int64,
     value: float,
     draw: float,
-    room: Room,
+    scratch: Scratch,
 ) -> bool:
     """Expand the leaf that waits and back it up; False for what no network may say."""
     depth = tree.state[DEPTH]
     node = np.int64(tree.path[depth, 0])
-    first, noise = tree.state[EDGES], room.noise[:0]
+    first, noise = tree.state[EDGES], scratch.noise[:0]
     if not expand(
-        tree.nodes, tree.edges, node, first, room.moves, logits, count, value, noise, knobs.policy_temperature
+        tree.nodes, tree.edges, node, first, scratch.moves, logits, count, value, noise, params.policy_temperature
     ):
         return False
     tree.state[EDGES] += count
@@ -247,39 +254,50 @@ evaluate: Final[Callable[..., Any]] = unbound
 
 def _search_slice(
     tree: Tree,
-    knobs: Knobs,
+    params: SearchParams,
     root: Root,
     wanted: NDArray[np.int32],
     history: Words,
     length: np.int64,
     parameters: Any,
-    scratch: Any,
+    network_scratch: Any,
     win_draw_loss: NDArray[np.float32],
-    room: Room,
+    scratch: Scratch,
 ) -> int:
     """One simulation for each of `wanted`; how many were done (fewer: the tree is full), -1 at no number."""
     for i in range(wanted.size):
         if not has_room(tree):
             return i
-        count = walk_kept(tree, knobs, root, wanted[i], history, length, room)
+        count = walk_kept(tree, params, root, wanted[i], history, length, scratch)
         if count == 0:
             end_at_exact(tree, root)
             continue
         value = evaluate(
-            tree.positions[tree.path[tree.state[DEPTH], 0]], room.moves, count, parameters, scratch, room.logits
+            tree.positions[tree.path[tree.state[DEPTH], 0]],
+            scratch.moves,
+            count,
+            parameters,
+            network_scratch,
+            scratch.logits,
         )
         draw = np.float64(win_draw_loss[1])
-        if not end_at_leaf(tree, knobs, root, room.logits, count, np.float64(value), draw, room):
+        if not end_at_leaf(tree, params, root, scratch.logits, count, np.float64(value), draw, scratch):
             return -1
     return wanted.size
 
 
 def _search_root(
-    tree: Tree, knobs: Knobs, count: np.int64, stream: np.uint64, parameters: Any, scratch: Any, room: Room
+    tree: Tree,
+    params: SearchParams,
+    count: np.int64,
+    stream: np.uint64,
+    parameters: Any,
+    network_scratch: Any,
+    scratch: Scratch,
 ) -> bool:
     """Evaluate and expand the root."""
-    value = evaluate(tree.positions[0], room.moves, count, parameters, scratch, room.logits)
-    return take_root(tree, knobs, room.logits, count, np.float64(value), stream, room)
+    value = evaluate(tree.positions[0], scratch.moves, count, parameters, network_scratch, scratch.logits)
+    return take_root(tree, params, scratch.logits, count, np.float64(value), stream, scratch)
 
 
 @functools.cache

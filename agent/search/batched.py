@@ -11,9 +11,11 @@ from agent.networks.evaluator import Evaluator
 from agent.rules.bits import Words
 from agent.rules.movegen import ROW
 from agent.rules.record import WORDS
+from agent.search.leaf import Scratch
 from agent.search.noise import noise_stream
 from agent.search.result import Output, write_result
-from agent.search.walk import DEPTH, Knobs, Room, Tree, begin, take_in, walk_on
+from agent.search.tree import DEPTH, Tree
+from agent.search.walk import SearchParams, begin, take_in, walk_on
 
 
 class LeafValues(NamedTuple):
@@ -113,12 +115,12 @@ def _tree_of(trees: Tree, game: np.int64) -> Tree:
 
 
 @njit
-def begin_games(positions: Words, trees: Tree, knobs: Knobs, room: Room, waiting: Waiting) -> np.int64:
+def begin_games(positions: Words, trees: Tree, params: SearchParams, scratch: Scratch, waiting: Waiting) -> np.int64:
     """Begin a search at each of `positions` [G, WORDS]; return how many roots wait."""
     length = np.int64(0)
     for game in range(positions.shape[0]):
         tree = _tree_of(trees, np.int64(game))
-        count = begin(tree, positions[game], knobs, waiting.moves[length], room)
+        count = begin(tree, positions[game], params, waiting.moves[length], scratch)
         if count > 0:
             waiting.games[length] = game
             waiting.positions[length, :] = tree.positions[0]
@@ -130,13 +132,13 @@ def begin_games(positions: Words, trees: Tree, knobs: Knobs, room: Room, waiting
 @njit
 def walk_games(
     trees: Tree,
-    knobs: Knobs,
+    params: SearchParams,
     histories: Words,
     lengths: NDArray[np.int32],
     streams: NDArray[np.uint64],
     log_probs: NDArray[np.float32],
     values: NDArray[np.float32],
-    room: Room,
+    scratch: Scratch,
     waiting: Waiting,
 ) -> np.int64:
     """Take in what the network says of the leaves that wait and walk on to the next ones, in their place.
@@ -150,10 +152,10 @@ def walk_games(
         tree = _tree_of(trees, game)
         count = np.int64(waiting.counts[row])
         value = np.float64(values[row])
-        if not take_in(tree, knobs, waiting.moves[row], log_probs[row], count, value, streams[game], room):
+        if not take_in(tree, params, waiting.moves[row], log_probs[row], count, value, streams[game], scratch):
             return np.int64(-1 - row)
         # Not below `row` yet, or just taken in: nothing that still waits is overwritten.
-        count = walk_on(tree, knobs, histories[game], np.int64(lengths[game]), waiting.moves[length], room)
+        count = walk_on(tree, params, histories[game], np.int64(lengths[game]), waiting.moves[length], scratch)
         if count > 0:
             waiting.games[length] = game
             waiting.positions[length, :] = tree.positions[tree.path[tree.state[DEPTH], 0]]
@@ -163,10 +165,10 @@ def walk_games(
 
 
 @njit
-def write_results(trees: Tree, knobs: Knobs, output: Output, room: Room) -> None:
+def write_results(trees: Tree, params: SearchParams, output: Output, scratch: Scratch) -> None:
     """Write the results of all games."""
     for game in range(output.moves.shape[0]):
-        write_result(_tree_of(trees, np.int64(game)), knobs, np.int64(game), output, room)
+        write_result(_tree_of(trees, np.int64(game)), params, np.int64(game), output, scratch)
 
 
 @njit

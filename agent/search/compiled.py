@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from agent.compilation import cache_folder, njit
 from agent.rules.bits import Words
+from agent.search.leaf import Scratch
 from agent.search.noise import noise_stream
 from agent.search.result import Output, write_result
-from agent.search.walk import DEPTH, Knobs, Room, Tree, begin, take_in, walk_on
+from agent.search.tree import DEPTH, Tree
+from agent.search.walk import SearchParams, begin, take_in, walk_on
 
 
 class CompiledEvaluator(NamedTuple):
@@ -47,23 +49,23 @@ def _search_games(
     plies: NDArray[np.int32],
     seed: np.uint64,
     tree: Tree,
-    knobs: Knobs,
+    params: SearchParams,
     parameters: Any,
-    scratch: Any,
-    room: Room,
+    network_scratch: Any,
+    scratch: Scratch,
     output: Output,
 ) -> int:
     """Search every game in turn, in one tree's memory; -1, or the row of the evaluation that was no number."""
     for game in range(positions.shape[0]):
         stream = noise_stream(seed, keys[game], np.int64(plies[game]))
-        count = begin(tree, positions[game], knobs, room.moves, room)
+        count = begin(tree, positions[game], params, scratch.moves, scratch)
         while count > 0:
             leaf = tree.positions[tree.path[tree.state[DEPTH], 0]]
-            value = evaluate(leaf, room.moves, count, parameters, scratch, room.logits)
-            if not take_in(tree, knobs, room.moves, room.logits, count, np.float64(value), stream, room):
+            value = evaluate(leaf, scratch.moves, count, parameters, network_scratch, scratch.logits)
+            if not take_in(tree, params, scratch.moves, scratch.logits, count, np.float64(value), stream, scratch):
                 return game
-            count = walk_on(tree, knobs, histories[game], np.int64(lengths[game]), room.moves, room)
-        write_result(tree, knobs, np.int64(game), output, room)
+            count = walk_on(tree, params, histories[game], np.int64(lengths[game]), scratch.moves, scratch)
+        write_result(tree, params, np.int64(game), output, scratch)
     return -1
 
 

@@ -24,9 +24,11 @@ from agent.search.batched import (
     write_results,
 )
 from agent.search.compiled import CompiledEvaluator, search_loop
+from agent.search.leaf import Scratch, make_scratch
 from agent.search.result import SearchResult, make_output
 from agent.search.settings import SearchSettings
-from agent.search.walk import Knobs, Room, Tree, make_knobs, make_room, make_trees
+from agent.search.tree import Tree
+from agent.search.walk import SearchParams, make_params, make_trees
 from agent.vocabulary import MAX_LEGAL
 
 
@@ -47,8 +49,8 @@ class GumbelSearch:
         self._evaluator: LeafEvaluator | CompiledEvaluator = (
             NetworkLeaves(evaluator) if isinstance(evaluator, Evaluator) else evaluator
         )
-        self._knobs = make_knobs(settings)
-        self._room = make_room()
+        self._params = make_params(settings)
+        self._scratch = make_scratch()
         self._trees = make_trees(0, settings.simulations)
 
     def run(self, games: Games, keys: ArrayLike | None = None, seed: int = 0) -> SearchResult:
@@ -90,10 +92,10 @@ class GumbelSearch:
             games.ply,
             seed,
             _first(self._trees_for(1)),
-            self._knobs,
+            self._params,
             network.parameters,
             network.scratch,
-            self._room,
+            self._scratch,
             output,
         )
         if faulty >= 0:
@@ -112,13 +114,13 @@ class GumbelSearch:
             ask, cuts = network.ask_leaves, [0, batch // 2, batch]
         parts = deque(_Part(games, trees, streams, low, high) for low, high in itertools.pairwise(cuts))
         for part in parts:
-            part.begin(self._knobs, self._room, ask)
+            part.begin(self._params, self._scratch, ask)
         while parts:
             part = parts.popleft()
-            if part.walk(self._knobs, self._room, ask):
+            if part.walk(self._params, self._scratch, ask):
                 parts.append(part)
         output = make_output(batch)
-        write_results(trees, self._knobs, output, self._room)
+        write_results(trees, self._params, output, self._scratch)
         return output.result()
 
     def _trees_for(self, games: int) -> Tree:
@@ -155,12 +157,12 @@ class _Part:
         self._length = 0
         self._answer: Callable[[], LeafValues] | None = None
 
-    def begin(self, knobs: Knobs, room: Room, ask: _Ask) -> None:
+    def begin(self, params: SearchParams, scratch: Scratch, ask: _Ask) -> None:
         """Ask for the roots."""
-        self._length = int(begin_games(self._positions, self._trees, knobs, room, self._waiting))
+        self._length = int(begin_games(self._positions, self._trees, params, scratch, self._waiting))
         self._ask(ask)
 
-    def walk(self, knobs: Knobs, room: Room, ask: _Ask) -> bool:
+    def walk(self, params: SearchParams, scratch: Scratch, ask: _Ask) -> bool:
         """Take in what was asked for, walk to the next leaves and ask for those; False once there are none.
 
         Raises:
@@ -169,7 +171,7 @@ class _Part:
         if self._answer is None:
             return False
         log_probs, values = _checked_leaves(self._answer(), self._waiting.counts[: self._length])
-        self._length = int(walk_games(self._trees, knobs, *self._past, log_probs, values, room, self._waiting))
+        self._length = int(walk_games(self._trees, params, *self._past, log_probs, values, scratch, self._waiting))
         if self._length < 0:
             raise _no_number(self._first + int(self._waiting.games[-1 - self._length]))
         self._ask(ask)

@@ -1,23 +1,49 @@
 """Leaves in chess: the position after a move, its repetitions, and whether its value is known exactly."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agent.compilation import njit
 from agent.rules.bits import NOTHING, Words, u64
-from agent.rules.movegen import find_targets, in_check, write_moves
-from agent.rules.record import MAX_REPETITIONS, STATE, halfmove_clock, with_repetitions
+from agent.rules.movegen import ROW, find_targets, in_check, write_moves
+from agent.rules.record import MAX_REPETITIONS, STATE, WORDS, halfmove_clock, with_repetitions
 from agent.rules.repetition import repetition_key
 from agent.rules.step import make_move
 from agent.rules.termination import termination
 from agent.search.mates import mating_move
-from agent.search.tree import Edges, Nodes, Path, attach, clear_node, settle
+from agent.search.tree import NODES, Nodes, Path, Tree, attach, clear_node, settle
 
 MATES_NEXT: Final = 64
 """Why a node is exact, besides the codes of `rules.Termination`: its side to move mates at once."""
 _CHECKMATE: Final = 1
+
+
+class Scratch(NamedTuple):
+    """Scratch memory for one leaf at a time; every thread needs its own."""
+
+    moves: NDArray[np.uint16]
+    """[ROW] legal moves of the leaf that waits."""
+    logits: NDArray[np.float32]
+    """[ROW]."""
+    noise: NDArray[np.float32]
+    """[ROW]."""
+    targets: Words
+    """[64]."""
+    position: Words
+    """[WORDS]."""
+
+
+def make_scratch() -> Scratch:
+    """Scratch memory for one leaf."""
+    return Scratch(
+        np.empty(ROW, np.uint16),
+        np.empty(ROW, np.float32),
+        np.empty(ROW, np.float32),
+        np.empty(64, np.uint64),
+        np.empty(WORDS, np.uint64),
+    )
 
 
 @njit
@@ -47,35 +73,34 @@ def earlier_occurrences(
 
 @njit
 def make_leaf(
-    positions: Words,
-    nodes: Nodes,
-    edges: Edges,
-    path: Path,
+    tree: Tree,
     depth: np.int64,
-    leaf: np.int64,
     history: Words,
     length: np.int64,
     claim_draws: bool,
-    find_mates: bool,
     moves: NDArray[np.uint16],
-    targets: Words,
-    spare: Words,
+    scratch: Scratch,
 ) -> np.int64:
-    """Make `leaf` the node under the last edge of `path`, `depth` plies below the root.
+    """Add the node under the last edge of `tree.path`, `depth` plies below the root.
 
     Args:
-        positions: uint64 [N, WORDS] by node; the leaf's is written.
+        tree: gets the node.
+        depth: of the node.
         history, length: keys of the game before the root.
+        claim_draws: see `SearchSettings`.
         moves: uint16 [ROW], gets the legal moves.
-        targets, spare: uint64 [64] and [WORDS], overwritten.
+        scratch: overwritten.
 
     Returns:
         number of legal moves, for the network to weigh; 0 if the node's value is exact: mate, a draw by
-        rule, or with `find_mates` a mate in one; -1 if there are more moves than any reachable position has.
+        rule, or a mate in one; -1 if there are more moves than any reachable position has.
     """
+    nodes, edges, path, targets = tree.nodes, tree.edges, tree.path, scratch.targets
+    leaf = tree.state[NODES]
+    tree.state[NODES] += 1
     parent, edge = np.int64(path[depth - 1, 0]), np.int64(path[depth - 1, 1])
-    position = positions[leaf]
-    make_move(positions[parent], np.int64(edges[edge].action), position)
+    position = tree.positions[leaf]
+    make_move(tree.positions[parent], np.int64(edges[edge].action), position)
     key = repetition_key(position)
     clear_node(nodes, leaf, key)
     attach(nodes, edges, parent, edge, leaf)
@@ -90,8 +115,8 @@ def make_leaf(
     if code:
         settle(nodes, leaf, -1.0 if code == _CHECKMATE else 0.0, code, np.int64(-1))
         return np.int64(0)
-    if find_mates and legal > 0:
-        mate = mating_move(position, moves, legal, np.int64(0), spare, targets)
+    if legal > 0:
+        mate = mating_move(position, moves, legal, np.int64(0), scratch.position, targets)
         if mate >= 0:
             settle(nodes, leaf, 1.0, np.int64(MATES_NEXT), np.int64(moves[mate]))
             return np.int64(0)

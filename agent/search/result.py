@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from agent.compilation import njit
 from agent.rules.batch import NO_MOVE
 from agent.rules.movegen import find_targets, write_moves
+from agent.search.leaf import Scratch
 from agent.search.mates import mating_move
 from agent.search.selection import best_root_edge, transform
-from agent.search.walk import Knobs, Room, Tree
+from agent.search.tree import Tree
+from agent.search.walk import SearchParams
 from agent.vocabulary import MAX_LEGAL, SIZE
 
 LINE: Final = 32
@@ -94,28 +96,28 @@ def make_output(games: int) -> Output:
 
 
 @njit
-def write_result(tree: Tree, knobs: Knobs, game: np.int64, output: Output, room: Room) -> None:
+def write_result(tree: Tree, params: SearchParams, game: np.int64, output: Output, scratch: Scratch) -> None:
     """Write what the finished `tree` says to row `game` of `output`; rows must be written in order."""
     output.raw_values[game] = tree.nodes[0].value
     if tree.nodes[0].exact:
-        _write_mate(tree, game, output, room)
+        _write_mate(tree, game, output, scratch)
         return
     most = np.int64(0)
     first = np.int64(tree.nodes[0].first)
     for i in range(first, first + tree.nodes[0].visited):
         most = max(most, np.int64(tree.edges[i].visits))
-    best = best_root_edge(tree.nodes, tree.edges, knobs.scaling, most)
+    best = best_root_edge(tree.nodes, tree.edges, params.scaling, most)
     output.moves[game] = np.uint16(tree.edges[best].action)
-    output.values[game] = _write_policy(tree, knobs, game, output)
+    output.values[game] = _write_policy(tree, params, game, output)
     _write_line(tree, best, output.lines[game])
 
 
 @njit
-def _write_policy(tree: Tree, knobs: Knobs, game: np.int64, output: Output) -> float:
+def _write_policy(tree: Tree, params: SearchParams, game: np.int64, output: Output) -> float:
     """Write the improved policy (section 4, equation 11) by ascending move; return its expected score."""
     root = tree.nodes[0]
     first, count, visited = np.int64(root.first), np.int64(root.count), np.int64(root.visited)
-    slope, low, mixed, _ = transform(tree.nodes, tree.edges, np.int64(0), knobs.scaling)
+    slope, low, mixed, _ = transform(tree.nodes, tree.edges, np.int64(0), params.scaling)
     start = output.offsets[game]
     output.offsets[game + 1] = start + count
     peak = slope * (mixed - low) if visited < count else 0.0
@@ -167,20 +169,20 @@ def _write_line(tree: Tree, edge: np.int64, line: NDArray[np.uint16]) -> None:
 
 
 @njit
-def _write_mate(tree: Tree, game: np.int64, output: Output, room: Room) -> None:
+def _write_mate(tree: Tree, game: np.int64, output: Output, scratch: Scratch) -> None:
     """The root mates at once: all moves that do are equally good, no other is worth anything."""
     position = tree.positions[0]
-    find_targets(position, room.targets)
-    count = write_moves(position, room.targets, room.moves)
+    find_targets(position, scratch.targets)
+    count = write_moves(position, scratch.targets, scratch.moves)
     start = output.offsets[game]
     output.offsets[game + 1] = start + count
     for i in range(count):
-        output.indices[start + i] = room.moves[i]
+        output.indices[start + i] = scratch.moves[i]
         output.probabilities[start + i] = np.float32(0)
         output.visits[start + i] = np.int32(0)
     mates, mate = np.int64(0), np.int64(-1)
     while True:
-        mate = mating_move(position, room.moves, count, mate + 1, room.position, room.targets)
+        mate = mating_move(position, scratch.moves, count, mate + 1, scratch.position, scratch.targets)
         if mate < 0:
             break
         output.probabilities[start + mate] = np.float32(1)

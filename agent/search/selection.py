@@ -21,7 +21,6 @@ class Scaling(NamedTuple):
 
     c_visit: float
     c_scale: float
-    rescale: bool
     c_puct: float = 0.0
 
 
@@ -32,9 +31,9 @@ _SMALLEST: Final = 1.1754944e-38  # as a prior in a sum, lest 0 / 0 when only im
 def transform(nodes: Nodes, edges: Edges, node: Index, scaling: Scaling) -> tuple[float, float, float, np.int64]:
     """How values at `node` weigh against logits: sigma(q) = slope * (q - low) (section 4, equation 8).
 
-    With `rescale`, completed values are stretched to 0..1 between the lowest and the highest. Actions
-    without a visit are completed by the mixed value (appendix D, equation 33): the network's value, and
-    the mean of the visited weighted by their priors as often as there were visits.
+    Completed values are rescaled to 0..1 between the lowest and the highest, as mctx does. Actions without a
+    visit are completed by the mixed value (appendix D, equation 33): the network's value, and the mean of the
+    visited weighted by their priors as often as there were visits.
 
     Returns:
         slope, low, mixed value, visits in all.
@@ -56,8 +55,8 @@ def transform(nodes: Nodes, edges: Edges, node: Index, scaling: Scaling) -> tupl
         mixed = (mixed + visits * (weighted / weight)) / (visits + 1)
     if record.visited < record.count:
         low, high = min(low, mixed), max(high, mixed)
-    slope = (scaling.c_visit + most) * scaling.c_scale
-    return slope / max(high - low, 1e-8) if scaling.rescale else slope, low, mixed, visits
+    slope = (scaling.c_visit + most) * scaling.c_scale / max(high - low, 1e-8)
+    return slope, low, mixed, visits
 
 
 @njit

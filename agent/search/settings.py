@@ -22,14 +22,12 @@ class SearchSettings:
 
     simulations: int = 16
     """Leaves per move; 0 plays straight from the policy."""
-    considered: int = 16
+    max_considered_actions: int = 16
     """Moves considered at the root, m of section 2: the best by logit + Gumbel noise."""
     c_visit: float = 50.0
     """Visits added to the highest visit count where values are scaled (section 4)."""
     c_scale: float = 0.1
     """Weight of the values against the logits (section 4)."""
-    rescale: bool = True
-    """Whether the values of a node's moves are stretched to 0..1 before they are weighed, as mctx does."""
     c_puct: float = 0.0
     """0: below the root visits follow the improved policy (section 5). Above: PUCT's constant of exploration there,
     which large trees need (Silver et al. 2017)."""
@@ -39,14 +37,12 @@ class SearchSettings:
     """Size of the root noise, a temperature: 0 plays the best move, 1 samples as the paper does."""
     claim_draws: bool = True
     """Whether 50 moves and threefold repetition end a line as a draw, as they do where players may claim."""
-    find_mates: bool = True
-    """Whether a position whose side to move can mate at once counts as won without asking the network."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.simulations <= MOST_SIMULATIONS:
             raise ValueError(f"simulations must lie in 0..{MOST_SIMULATIONS}, not {self.simulations}")
-        if self.considered < 1:
-            raise ValueError(f"considered must be at least 1, not {self.considered}")
+        if self.max_considered_actions < 1:
+            raise ValueError(f"max_considered_actions must be at least 1, not {self.max_considered_actions}")
         for name in ("c_visit", "c_scale", "c_puct", "gumbel_scale"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must be finite and at least 0, not {getattr(self, name)}")

@@ -25,11 +25,13 @@ from agent.search.anytime import (
 )
 from agent.search.batched import LeafEvaluator
 from agent.search.compiled import CompiledEvaluator
+from agent.search.leaf import make_scratch
 from agent.search.noise import noise_stream
 from agent.search.result import LINE
 from agent.search.selection import transform
 from agent.search.settings import SearchSettings
-from agent.search.walk import DEPTH, EDGES, NODES, SIMULATIONS, make_knobs, make_room
+from agent.search.tree import DEPTH, EDGES, NODES, SIMULATIONS
+from agent.search.walk import make_params
 from agent.vocabulary import MAX_LEGAL
 
 _PROOF_GROWTH: Final = 1.25  # proofs cost a pass over the tree: one each time it has grown by a quarter
@@ -105,8 +107,8 @@ class SlicedSearch:
     ) -> None:
         self.settings = settings
         self._evaluator = evaluator
-        self._knobs = make_knobs(SearchSettings(**{**vars(settings), "simulations": 1}))
-        self._room, self._root = make_room(), make_root()
+        self._params = make_params(SearchSettings(**{**vars(settings), "simulations": 1}))
+        self._scratch, self._root = make_scratch(), make_root()
         self._tree = make_kept_tree(max(megabytes * 2**20 // BYTES_EACH, 2 * MAX_LEGAL))
         self._proofs = np.zeros(len(self._tree.nodes), np.int16)
         self._proven_at = 0
@@ -138,7 +140,7 @@ class SlicedSearch:
         if len(games) != 1:
             raise ValueError(f"one game is searched at a time, not {len(games)}")
         scale = self.settings.gumbel_scale if gumbel_scale is None else gumbel_scale
-        self._knobs = self._knobs._replace(gumbel_scale=float(scale))
+        self._params = self._params._replace(gumbel_scale=float(scale))
         histories, lengths = games.history
         self._history, self._length = histories[0], np.int64(lengths[0])
         self._root.base[:] = 0
@@ -147,20 +149,20 @@ class SlicedSearch:
         everything = np.zeros(0, np.uint16)
         words = np.uint64(seed & (2**64 - 1)), np.uint64(key & (2**64 - 1))
         stream = np.uint64(noise_stream(*words, np.int64(games.ply[0])))
-        count = begin_root(self._tree, games.positions[0], everything if allowed is None else allowed, self._room)
+        count = begin_root(self._tree, games.positions[0], everything if allowed is None else allowed, self._scratch)
         if count == 0 and allowed is not None:
-            count = begin_root(self._tree, games.positions[0], everything, self._room)
+            count = begin_root(self._tree, games.positions[0], everything, self._scratch)
         if count < 1:
             raise ValueError("a position without a legal move cannot be searched")
         if isinstance(self._evaluator, CompiledEvaluator):
             network = self._evaluator
             root_loop = slice_loops(network.evaluate)[1]
             sane = root_loop(
-                self._tree, self._knobs, np.int64(count), stream, network.parameters, network.scratch, self._room
+                self._tree, self._params, np.int64(count), stream, network.parameters, network.scratch, self._scratch
             )
         else:
             logits, value = self._ask(self._evaluator, 0, int(count))
-            sane = take_root(self._tree, self._knobs, logits, np.int64(count), value, stream, self._room)
+            sane = take_root(self._tree, self._params, logits, np.int64(count), value, stream, self._scratch)
         if not sane:
             raise _no_number()
 
@@ -185,7 +187,7 @@ class SlicedSearch:
             silent = np.full(3, np.nan, np.float32)
             done = slice_loops(network.evaluate)[0](
                 self._tree,
-                self._knobs,
+                self._params,
                 self._root,
                 wanted,
                 self._history,
@@ -193,7 +195,7 @@ class SlicedSearch:
                 network.parameters,
                 network.scratch,
                 silent if told is None else told,
-                self._room,
+                self._scratch,
             )
         else:
             done = self._run_leaf_by_leaf(self._evaluator, wanted)
@@ -247,7 +249,7 @@ class SlicedSearch:
         root = self._node(0)
         first, count, visited = int(root["first"]), int(root["count"]), int(root["visited"])
         edges = self._tree.edges[first : first + count]
-        slope, _low, mixed, _ = transform(self._tree.nodes, self._tree.edges, 0, self._knobs.scaling)
+        slope, _low, mixed, _ = transform(self._tree.nodes, self._tree.edges, 0, self._params.scaling)
         values = np.where(np.arange(count) < visited, edges["value"], mixed).astype(np.float64)
         weights = edges["prior"] * np.exp(slope * (values - values.max()))
         policy = weights / max(weights.sum(), 1e-300)
@@ -274,7 +276,7 @@ class SlicedSearch:
         root = self._node(0)
         first, count, visited = int(root["first"]), int(root["count"]), int(root["visited"])
         edges = self._tree.edges[first : first + count]
-        slope, low, mixed, _ = transform(self._tree.nodes, self._tree.edges, 0, self._knobs.scaling)
+        slope, low, mixed, _ = transform(self._tree.nodes, self._tree.edges, 0, self._params.scaling)
         values = np.where(np.arange(count) < visited, edges["value"], mixed).astype(np.float64)
         scores = edges["order"].astype(np.float64) + slope * (values - low)
         proofs = np.where(edges["child"] >= 0, self._proofs[np.maximum(edges["child"], 0)], 0).astype(np.int64)
@@ -328,23 +330,23 @@ class SlicedSearch:
         return tuple(line)
 
     def _run_leaf_by_leaf(self, network: LeafEvaluator, wanted: NDArray[np.int32]) -> int:
-        tree, room = self._tree, self._room
+        tree, scratch = self._tree, self._scratch
         for done, visits in enumerate(wanted):
             if not has_room(tree):
                 return done
-            count = walk_kept(tree, self._knobs, self._root, visits, self._history, self._length, room)
+            count = walk_kept(tree, self._params, self._root, visits, self._history, self._length, scratch)
             if count == 0:
                 end_at_exact(tree, self._root)
                 continue
             leaf = int(tree.path[tree.state[DEPTH], 0])
             logits, value = self._ask(network, leaf, int(count))
-            if not end_at_leaf(tree, self._knobs, self._root, logits, count, value, math.nan, room):
+            if not end_at_leaf(tree, self._params, self._root, logits, count, value, math.nan, scratch):
                 return -1
         return len(wanted)
 
     def _ask(self, network: LeafEvaluator, node: int, count: int) -> tuple[NDArray[np.float32], float]:
         found = network.evaluate_leaves(
-            self._tree.positions[node : node + 1], self._room.moves[None, :], np.array([count], np.int32)
+            self._tree.positions[node : node + 1], self._scratch.moves[None, :], np.array([count], np.int32)
         )
         return np.require(found.log_probs[0], np.float32, ["C", "W"]), float(found.values[0])
 

@@ -4,50 +4,38 @@ Every step goes on from where the last one ended, so whoever evaluates leaves ma
 or in the same compiled loop.
 """
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agent.compilation import njit
 from agent.rules.bits import Words
-from agent.rules.movegen import ROW, find_targets, write_moves
+from agent.rules.movegen import find_targets, write_moves
 from agent.rules.record import WORDS
 from agent.rules.repetition import repetition_key
-from agent.search.leaf import MATES_NEXT, make_leaf
+from agent.search.leaf import MATES_NEXT, Scratch, make_leaf
 from agent.search.mates import mating_move
 from agent.search.noise import gumbel_noise
 from agent.search.selection import Scaling, descend
 from agent.search.settings import SearchSettings, visit_schedule
-from agent.search.tree import EDGE, NODE, Edges, Nodes, Path, back_up, clear_node, expand, settle
+from agent.search.tree import (
+    DEPTH,
+    EDGE,
+    EDGES,
+    NODE,
+    NODES,
+    SIMULATIONS,
+    Tree,
+    back_up,
+    clear_node,
+    expand,
+    settle,
+)
 from agent.vocabulary import MAX_LEGAL
 
-DEPTH: Final = 0
-"""In `Tree.state`: plies from the root to the leaf that waits."""
-SIMULATIONS: Final = 1
-"""In `Tree.state`: simulations done."""
-NODES: Final = 2
-"""In `Tree.state`: nodes in use."""
-EDGES: Final = 3
-"""In `Tree.state`: edges in use."""
 
-
-class Tree(NamedTuple):
-    """One game's tree, N = simulations + 1 nodes at most; or, with a leading axis, those of G games."""
-
-    positions: Words
-    """uint64 [N, WORDS] by node."""
-    nodes: Nodes
-    """[N] of NODE."""
-    edges: Edges
-    """[218 N] of EDGE: only what is used is ever touched, so only that takes memory."""
-    path: Path
-    """int32 [N + 1, 2]."""
-    state: NDArray[np.int64]
-    """int64 [4]."""
-
-
-class Knobs(NamedTuple):
+class SearchParams(NamedTuple):
     """`SearchSettings` as compiled code reads them."""
 
     schedule: NDArray[np.int32]
@@ -55,22 +43,6 @@ class Knobs(NamedTuple):
     policy_temperature: float
     gumbel_scale: float
     claim_draws: bool
-    find_mates: bool
-
-
-class Room(NamedTuple):
-    """Room for one leaf at a time; every thread needs its own."""
-
-    moves: NDArray[np.uint16]
-    """[ROW] legal moves of the leaf that waits."""
-    logits: NDArray[np.float32]
-    """[ROW]."""
-    noise: NDArray[np.float32]
-    """[ROW]."""
-    targets: Words
-    """[64]."""
-    position: Words
-    """[WORDS]."""
 
 
 def make_trees(games: int, simulations: int) -> Tree:
@@ -85,32 +57,20 @@ def make_trees(games: int, simulations: int) -> Tree:
     )
 
 
-def make_room() -> Room:
-    """Room for one leaf."""
-    return Room(
-        np.empty(ROW, np.uint16),
-        np.empty(ROW, np.float32),
-        np.empty(ROW, np.float32),
-        np.empty(64, np.uint64),
-        np.empty(WORDS, np.uint64),
-    )
-
-
-def make_knobs(settings: SearchSettings) -> Knobs:
+def make_params(settings: SearchSettings) -> SearchParams:
     """What compiled code reads of `settings`."""
-    schedule = np.array(visit_schedule(min(settings.considered, MAX_LEGAL), settings.simulations))
-    return Knobs(
+    schedule = np.array(visit_schedule(min(settings.max_considered_actions, MAX_LEGAL), settings.simulations))
+    return SearchParams(
         schedule,
-        Scaling(float(settings.c_visit), float(settings.c_scale), bool(settings.rescale), float(settings.c_puct)),
+        Scaling(float(settings.c_visit), float(settings.c_scale), float(settings.c_puct)),
         float(settings.policy_temperature),
         float(settings.gumbel_scale),
         bool(settings.claim_draws),
-        bool(settings.find_mates),
     )
 
 
 @njit
-def begin(tree: Tree, position: Words, knobs: Knobs, moves: NDArray[np.uint16], room: Room) -> np.int64:
+def begin(tree: Tree, position: Words, params: SearchParams, moves: NDArray[np.uint16], scratch: Scratch) -> np.int64:
     """Make `position` the root and write its legal moves to `moves` [ROW].
 
     Returns:
@@ -125,39 +85,38 @@ def begin(tree: Tree, position: Words, knobs: Knobs, moves: NDArray[np.uint16], 
     tree.state[SIMULATIONS] = 0
     tree.state[NODES] = 1
     tree.state[EDGES] = 0
-    find_targets(position, room.targets)
-    count = write_moves(position, room.targets, moves)
+    find_targets(position, scratch.targets)
+    count = write_moves(position, scratch.targets, moves)
     if count < 1:
         return np.int64(-1)
-    if knobs.find_mates:
-        mate = mating_move(position, moves, count, np.int64(0), room.position, room.targets)
-        if mate >= 0:
-            settle(tree.nodes, root, 1.0, np.int64(MATES_NEXT), np.int64(moves[mate]))
-            return np.int64(0)
+    mate = mating_move(position, moves, count, np.int64(0), scratch.position, scratch.targets)
+    if mate >= 0:
+        settle(tree.nodes, root, 1.0, np.int64(MATES_NEXT), np.int64(moves[mate]))
+        return np.int64(0)
     return count
 
 
 @njit
 def take_in(
     tree: Tree,
-    knobs: Knobs,
+    params: SearchParams,
     moves: NDArray[np.uint16],
     logits: NDArray[np.float32],
     count: np.int64,
     value: float,
     stream: np.uint64,
-    room: Room,
+    scratch: Scratch,
 ) -> bool:
     """Expand the leaf that waits with `logits` [count] of its `moves` and its `value`, and back it up.
 
     `stream` is where the root's noise comes from. Returns False for what no network may say, see `expand`.
     """
     depth = tree.state[DEPTH]
-    noise, temperature = room.noise[:0], knobs.policy_temperature
+    noise, temperature = scratch.noise[:0], params.policy_temperature
     if depth == 0:
         for i in range(count):
-            room.noise[i] = np.float32(knobs.gumbel_scale * gumbel_noise(stream, np.int64(moves[i])))
-        noise, temperature = room.noise[:count], 1.0
+            scratch.noise[i] = np.float32(params.gumbel_scale * gumbel_noise(stream, np.int64(moves[i])))
+        noise, temperature = scratch.noise[:count], 1.0
     node = np.int64(tree.path[depth, 0])
     if not expand(tree.nodes, tree.edges, node, tree.state[EDGES], moves, logits, count, value, noise, temperature):
         return False
@@ -170,7 +129,7 @@ def take_in(
 
 @njit
 def walk_on(
-    tree: Tree, knobs: Knobs, history: Words, length: np.int64, moves: NDArray[np.uint16], room: Room
+    tree: Tree, params: SearchParams, history: Words, length: np.int64, moves: NDArray[np.uint16], scratch: Scratch
 ) -> np.int64:
     """Simulate on until a leaf waits for the network; leaves with exact values do not.
 
@@ -182,14 +141,10 @@ def walk_on(
         their number; 0 when all simulations are done.
     """
     state = tree.state
-    while state[SIMULATIONS] < knobs.schedule.shape[1]:
-        depth = descend(tree.nodes, tree.edges, tree.path, knobs.scaling, knobs.schedule, state[SIMULATIONS])
+    while state[SIMULATIONS] < params.schedule.shape[1]:
+        depth = descend(tree.nodes, tree.edges, tree.path, params.scaling, params.schedule, state[SIMULATIONS])
         if tree.path[depth, 0] < 0:
-            count = make_leaf(
-                tree.positions, tree.nodes, tree.edges, tree.path, depth, state[NODES], history, length,
-                knobs.claim_draws, knobs.find_mates, moves, room.targets, room.position,
-            )  # fmt: skip
-            state[NODES] += 1
+            count = make_leaf(tree, depth, history, length, params.claim_draws, moves, scratch)
             if count != 0:
                 state[DEPTH] = depth
                 return count

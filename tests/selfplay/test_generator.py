@@ -144,7 +144,7 @@ def test_statistics_count_what_was_played() -> None:
     assert source.take_statistics().plies == 0
 
 
-@pytest.mark.parametrize("search", [None, SearchSettings(simulations=4, considered=4)])
+@pytest.mark.parametrize("search", [None, SearchSettings(simulations=4, max_considered_actions=4)])
 def test_entropies_are_those_of_the_distributions(search: SearchSettings | None) -> None:
     settings = replace(SETTINGS, search=search, cap=PlayoutCap(0.5, 2), temperature=1.5)
     torch.manual_seed(0)

@@ -55,7 +55,7 @@ def play() -> list[GameRecord]:
         ply_cap=100,
         temperature=1.0,
         claim_draws=True,
-        search=SearchSettings(simulations=16, considered=8),
+        search=SearchSettings(simulations=16, max_considered_actions=8),
     )
     generator = Generator(make_evaluator(load_weights(BUNDLED).network), settings, seed=11, stream=0)
     records: list[GameRecord] = []

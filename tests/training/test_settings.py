@@ -68,9 +68,12 @@ def test_missing_and_broken_files(tmp_path: Path) -> None:
 
 
 def test_actors_search_as_the_settings_say() -> None:
-    names = ("simulations", "considered", "c_visit", "c_scale", "c_puct", "gumbel_scale")
+    names = ("simulations", "max_considered_actions", "c_visit", "c_scale", "c_puct", "gumbel_scale")
     told = dict(zip(names, (7, 5, 20.0, 0.3, 2.5, 0.75), strict=True))
-    settings = load_settings("cpu", [f"selfplay.{name}={value}" for name, value in told.items()])
+    settings = load_settings(
+        "cpu",
+        [f"selfplay.{name.removeprefix('max_').removesuffix('_actions')}={value}" for name, value in told.items()],
+    )
     search = actor_settings_of(settings).generator.search
     assert search is not None
     assert {name: getattr(search, name) for name in names} == told

@@ -64,14 +64,12 @@ def test_every_move_is_found_again_from_the_file_alone(opponent: Opponent, tempe
 
 
 ODD = SearchSettings(
-    considered=5,
+    max_considered_actions=5,
     c_visit=200.0,
     c_scale=1.0,
     c_puct=0.5,
     policy_temperature=2.0,
-    rescale=False,
     claim_draws=False,
-    find_mates=False,
 )
 
 

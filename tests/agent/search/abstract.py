@@ -17,7 +17,7 @@ from agent.search.tree import (
     settle,
 )
 
-MCTX = Scaling(50.0, 0.1, True)
+MCTX = Scaling(50.0, 0.1)
 
 
 class Game(NamedTuple):

@@ -10,11 +10,11 @@ import pytest
 from agent import rules, vocabulary
 from agent.rules import Games
 from agent.rules.movegen import ROW
-from agent.search import CompiledEvaluator, GumbelSearch, SearchSettings, material_evaluator
+from agent.search import GumbelSearch, SearchSettings, material_evaluator
 from agent.search.leaf import MATES_NEXT
 from agent.search.mates import mating_move
 from tests.agent.positions import TRICKY, harvest
-from tests.agent.search.evaluators import evaluate_losing, untrained
+from tests.agent.search.evaluators import untrained
 
 MATES = json.loads((Path(__file__).parents[2] / "data" / "search" / "mates.json").read_text())
 
@@ -71,22 +71,11 @@ def test_all_mates_in_one_are_found_by_an_untrained_network() -> None:
     assert (result.values == 1).all()
 
 
-def test_mates_in_one_are_found_by_simulations_too() -> None:
-    """Without the rule that knows them, where every move is considered: the leaf itself is exact."""
-    boards = [chess.Board(fen) for fen in MATES["one"]]
-    settings = SearchSettings(simulations=120, considered=60, gumbel_scale=0.0, find_mates=False)
-    losing = CompiledEvaluator(evaluate_losing, 0, 0)
-    result = GumbelSearch(settings, losing).run(Games.from_boards(boards))
-    for board, move in zip(boards, result.moves.tolist(), strict=True):
-        board.push(play(board, move))
-    assert all(board.is_checkmate() for board in boards)
-
-
 def test_mates_in_two_are_found_by_an_untrained_network() -> None:
     boards = [chess.Board(fen) for fen in MATES["two"]]
     assert len(boards) == 100
     assert not any(mating_moves(board) for board in boards)
-    settings = SearchSettings(simulations=800, considered=48, gumbel_scale=0.0)
+    settings = SearchSettings(simulations=800, max_considered_actions=48, gumbel_scale=0.0)
     result = GumbelSearch(settings, untrained()).run(Games.from_boards(boards))
     solved = 0
     for board, move in zip(boards, result.moves.tolist(), strict=True):
@@ -106,7 +95,7 @@ def answered(board: chess.Board, reply: chess.Move) -> bool:
 def test_a_stalemate_trap_is_scored_as_a_draw() -> None:
     """The queen is worth 9, and Qg6 throws the win away: no child of it may look like more than 0."""
     board = chess.Board("7k/8/8/6Q1/8/8/8/K7 w - - 0 1")
-    settings = SearchSettings(simulations=200, considered=40, gumbel_scale=0.0)
+    settings = SearchSettings(simulations=200, max_considered_actions=40, gumbel_scale=0.0)
     result = GumbelSearch(settings, material_evaluator()).run(Games.from_boards([board]))
     assert result.moves[0] != vocabulary.from_uci("g5g6", black=False)
     assert result.values[0] > 0.5
@@ -125,13 +114,14 @@ def test_a_repetition_of_the_game_is_a_draw() -> None:
     """After two rounds a1a2 would make its position stand for the third time: worth 0, though a queen up."""
     bait = vocabulary.from_uci("a1a2", black=False)
     boards = [shuffled(2), chess.Board(shuffled(2).fen())]
-    settings = SearchSettings(simulations=128, considered=64, gumbel_scale=0.0)
+    settings = SearchSettings(simulations=128, max_considered_actions=64, gumbel_scale=0.0)
     result = GumbelSearch(settings, material_evaluator()).run(Games.from_boards(boards))
     with_history, without = (slice(result.offsets[game], result.offsets[game + 1]) for game in (0, 1))
     policies = [result.probabilities[part][result.indices[part] == bait][0] for part in (with_history, without)]
     assert policies[0] < 0.2 * policies[1]
     unclaimed = GumbelSearch(
-        SearchSettings(simulations=128, considered=64, gumbel_scale=0.0, claim_draws=False), material_evaluator()
+        SearchSettings(simulations=128, max_considered_actions=64, gumbel_scale=0.0, claim_draws=False),
+        material_evaluator(),
     ).run(Games.from_boards(boards[:1]))
     assert unclaimed.probabilities[unclaimed.indices == bait][0] > 2 * policies[0]
 
@@ -140,7 +130,7 @@ def test_a_lost_side_repeats() -> None:
     """Black is a queen down; g8h8 makes its position stand for the third time."""
     board = shuffled(2)
     board.pop()
-    settings = SearchSettings(simulations=64, considered=64, gumbel_scale=0.0)
+    settings = SearchSettings(simulations=64, max_considered_actions=64, gumbel_scale=0.0)
     result = GumbelSearch(settings, material_evaluator()).run(Games.from_boards([board]))
     assert result.moves[0] == vocabulary.from_uci("g8h8", black=True)
     assert result.values[0] == pytest.approx(0, abs=0.05)
@@ -157,7 +147,9 @@ def test_a_lost_side_repeats() -> None:
 )
 def test_every_node_is_what_python_chess_says(board: chess.Board, least: int) -> None:
     """Positions with repetitions, ends of games and mates in one, all through the tree."""
-    search = GumbelSearch(SearchSettings(simulations=1500, considered=3, c_scale=0.01), material_evaluator())
+    search = GumbelSearch(
+        SearchSettings(simulations=1500, max_considered_actions=3, c_scale=0.01), material_evaluator()
+    )
     search.run(Games.from_boards([board]), seed=2)
     positions, nodes, edges, _, state = (array[0] for array in search._trees)
     repeated = seen = 0
@@ -190,7 +182,7 @@ def test_every_node_is_what_python_chess_says(board: chess.Board, least: int) ->
 def test_clock_and_material_end_a_line() -> None:
     """At 99 plies without progress every quiet move draws; a king that takes the last pawn draws too."""
     quiet = chess.Board("7k/8/8/8/8/8/2Q5/K7 w - - 99 80")
-    settings = SearchSettings(simulations=64, considered=64, gumbel_scale=0.0)
+    settings = SearchSettings(simulations=64, max_considered_actions=64, gumbel_scale=0.0)
     result = GumbelSearch(settings, material_evaluator()).run(Games.from_boards([quiet]))
     assert result.values[0] == pytest.approx(0, abs=1e-6)
     assert result.raw_values[0] > 0.5

@@ -63,7 +63,7 @@ def take_away(sticks: int) -> Game:
 
 
 # Wide exploration: with mctx's scaling a move that first looked bad is hardly looked at again.
-WIDE = Scaling(50.0, 0.02, True)
+WIDE = Scaling(50.0, 0.02)
 
 
 @pytest.mark.parametrize("sticks", range(1, 12))

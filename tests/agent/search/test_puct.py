@@ -16,7 +16,7 @@ from tests.agent.search.abstract import Game, grow, search
 from tests.agent.search.evaluators import MaterialLeaves
 from tests.agent.search.test_golden import take_away
 
-PUCT = Scaling(10.0, 0.1, True, 1.5)
+PUCT = Scaling(10.0, 0.1, 1.5)
 
 
 @dataclass
@@ -121,10 +121,10 @@ def test_an_answer_that_first_looked_bad_is_found() -> None:
     )
     values = {
         scaling: search(game, 0, 20_000, 16, np.zeros(1, np.float32), scaling).value
-        for scaling in (PUCT, Scaling(10.0, 0.1, True))
+        for scaling in (PUCT, Scaling(10.0, 0.1))
     }
     assert values[PUCT] < -0.8
-    assert values[Scaling(10.0, 0.1, True)] > -0.2
+    assert values[Scaling(10.0, 0.1)] > -0.2
 
 
 def test_the_agent_plays_with_it_and_self_play_does_not() -> None:

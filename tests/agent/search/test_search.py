@@ -209,7 +209,7 @@ def test_what_callers_may_not_ask() -> None:
     for settings in (
         {"simulations": -1},
         {"simulations": 10**7},
-        {"considered": 0},
+        {"max_considered_actions": 0},
         {"c_scale": np.nan},
         {"c_puct": -1.0},
         {"policy_temperature": 0.0},

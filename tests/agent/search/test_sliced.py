@@ -91,7 +91,7 @@ def test_moves_left_out_get_no_edge() -> None:
 )
 def test_mates_are_proven_as_python_chess_sees_them(fen: str, plies: int, first: str | None) -> None:
     board = chess.Board(fen)
-    search = SlicedSearch(material_evaluator(), SearchSettings(gumbel_scale=0, considered=218), megabytes=8)
+    search = SlicedSearch(material_evaluator(), SearchSettings(gumbel_scale=0, max_considered_actions=218), megabytes=8)
     search.begin(Games.from_boards([board]))
     halving = Halving(search.moves, 4000)
     while search.simulations < 4000 and not search.proof():
