@@ -10,8 +10,7 @@ from pathlib import Path
 
 from training.evaluation.ladder.results import Results
 from training.evaluation.ladder.standings import Standing, standings_of
-from training.monitoring.report.ladder_plot import picture_of_ladder
-from training.monitoring.report.ladder_table import Rung
+from training.monitoring.pictures.ladder import Rung, picture_of_ladder
 
 
 def merged(folders: dict[str, Path]) -> Results:

@@ -20,7 +20,7 @@ from training.monitoring.about import flat_settings, how_to_read, settings_text,
 from training.monitoring.actors import ActorTally
 from training.monitoring.events import Events
 from training.monitoring.leak import SAMPLE, leak_row
-from training.monitoring.pictures.gallery import Album
+from training.monitoring.pictures.gallery import Gallery
 from training.monitoring.pictures.recent_games import REMEMBERED, RecentGames
 from training.monitoring.rates import Rates
 from training.monitoring.ray_gauges import RayGauges
@@ -63,7 +63,7 @@ class Watch:
         """Where every row is shown to Ray too; None: nowhere."""
         self._settings = settings
         self._events = events
-        self._album = Album(folder.path, events, searched=settings.selfplay.simulations > 0)
+        self._gallery = Gallery(folder.path, events, searched=settings.selfplay.simulations > 0)
         # A process that plays the games itself never waits for them.
         self._waiting = "playing" if settings.selfplay.actors == 0 else "waiting"
         self._parts = (
@@ -154,7 +154,7 @@ class Watch:
             return
         with self.stopwatch.spending("writing"):
             self._remember()
-            self._album.write(learner.step, self.games, learner.network, learner.device)
+            self._gallery.write(learner.step, self.games, learner.network, learner.device)
         self._drawn_at = learner.step, time.monotonic()
 
     def end(self) -> None:

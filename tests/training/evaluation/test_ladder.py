@@ -26,8 +26,7 @@ from training.evaluation.ladder.results import PairResult, Results
 from training.evaluation.ladder.standings import Standings, standings_of
 from training.evaluation.match import Points
 from training.evaluation.play_options import PlayOptions
-from training.monitoring.report.ladder_plot import picture_of_ladder, ticks
-from training.monitoring.report.ladder_table import Rung, read_ladder
+from training.monitoring.pictures.ladder import Rung, picture_of_ladder, read_ladder, ticks
 
 Play = Callable[..., Points]
 

@@ -17,15 +17,13 @@ from agent.drawing import to_png
 from agent.rules import Termination
 from selfplay.record import GameRecord
 from tests.training.records import record
-from training.monitoring.pictures.calibration import calibration, calibration_error
-from training.monitoring.pictures.calibration_plot import picture_of_calibration
+from training.monitoring.pictures.calibration import calibration, picture_of_calibration
 from training.monitoring.pictures.game import key_plies, likeliest, picture_of_record, white_values
 from training.monitoring.pictures.heat_map import picture_of_heat, squares_of_moves
+from training.monitoring.pictures.ladder import Rung, picture_of_ladder, read_ladder
 from training.monitoring.pictures.openings import Node, colour, opening_tree, picture_of_openings
 from training.monitoring.pictures.priors import picture_of_priors
 from training.monitoring.pictures.recent_games import OPENING, REMEMBERED, RecentGames
-from training.monitoring.report.ladder_plot import picture_of_ladder
-from training.monitoring.report.ladder_table import Rung, read_ladder
 
 
 def games_of(*records: GameRecord) -> RecentGames:
@@ -102,13 +100,13 @@ def test_calibration_against_a_loop() -> None:
     for row in range(10):
         ten = calibration(values, scores)
         gap += ten.counts[row] / 500 * abs(ten.predicted[row] - ten.observed[row])
-    assert calibration_error(values, scores) == pytest.approx(gap)
+    assert calibration(values, scores).error == pytest.approx(gap)
 
 
 def test_calibration_of_a_perfect_and_of_a_hopeless_value() -> None:
     scores = np.array([1, 1, -1, 0])
-    assert calibration_error(scores.astype(np.float32), scores) == 0.0
-    assert calibration_error(np.full(4, 0.95, np.float32), -np.ones(4, np.int64)) == pytest.approx(1.95, abs=1e-6)
+    assert calibration(scores.astype(np.float32), scores).error == 0.0
+    assert calibration(np.full(4, 0.95, np.float32), -np.ones(4, np.int64)).error == pytest.approx(1.95, abs=1e-6)
 
 
 def test_squares_against_python_chess() -> None:

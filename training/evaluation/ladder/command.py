@@ -23,8 +23,7 @@ from training.evaluation.match import play_games, result_of
 from training.evaluation.match_runner import Seats
 from training.evaluation.play_options import PlayOptions
 from training.monitoring.display import Display
-from training.monitoring.report.ladder_plot import picture_of_ladder
-from training.monitoring.report.ladder_table import read_ladder
+from training.monitoring.pictures.ladder import picture_of_ladder, read_ladder
 
 PART: Final = 20
 """Games of a pair before the next pair has its turn, unless more are thought about side by side."""

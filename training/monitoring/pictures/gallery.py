@@ -1,4 +1,4 @@
-"""Pictures, texts and histograms: what is drawn of a run now and then, and written beside its curves."""
+"""Pictures, texts and histograms of a run, written beside its curves."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,15 +15,20 @@ from selfplay.record import GameRecord
 from training.durability.run_folder import to_pgn
 from training.monitoring.events import Events
 from training.monitoring.leak import policy_now
-from training.monitoring.pictures import calibration_plot, game, heat_map, openings, priors
+from training.monitoring.pictures.calibration import picture_of_calibration
+from training.monitoring.pictures.frame import SIZE
+from training.monitoring.pictures.game import Policy, picture_of_record
+from training.monitoring.pictures.heat_map import picture_of_heat
+from training.monitoring.pictures.ladder import picture_of_ladder, read_ladder
+from training.monitoring.pictures.openings import picture_of_openings
+from training.monitoring.pictures.priors import picture_of_priors
 from training.monitoring.pictures.recent_games import RecentGames
-from training.monitoring.report import ladder_plot, ladder_table
 
 _VALUES: Final = 20_000
-"""Of a parameter that a histogram looks at."""
+"""Most values of a parameter that a histogram takes."""
 
 
-class Album:
+class Gallery:
     """Draws a run's games and network.
 
     Args:
@@ -38,9 +43,9 @@ class Album:
         self._searched = searched
 
     def write(self, step: int, games: RecentGames, network: AnyNetwork, device: torch.device) -> None:
-        """Everything there is to show at learner step `step`."""
-        for tag, svg, size in self._pictures(games, network, device):
-            self._events.picture(tag, drawing.to_png(svg, 1), size, step)
+        """Write every picture, text and histogram at learner step `step`."""
+        for tag, svg in self._pictures(games, network, device):
+            self._events.picture(tag, drawing.to_png(svg, 1), SIZE, step)
         if games.samples:
             pgns = [to_pgn(record, self._folder.name).accept(StringExporter(columns=100)) for record in games.samples]
             text = "\n\n".join(f"```\n{pgn}\n```" for pgn in pgns)
@@ -50,38 +55,32 @@ class Album:
             if parameter.grad is not None:
                 self._events.histogram(f"gradients/{name}", _some(parameter.grad), step)
 
-    def _pictures(
-        self, games: RecentGames, network: AnyNetwork, device: torch.device
-    ) -> Iterator[tuple[str, str, tuple[int, int]]]:
-        """(tag, SVG, size) of each."""
+    def _pictures(self, games: RecentGames, network: AnyNetwork, device: torch.device) -> Iterator[tuple[str, str]]:
+        """(tag, SVG) of each."""
 
         def policy(positions: NDArray[np.uint64]) -> NDArray[np.float32]:
             return policy_now(network, positions, device)
 
         for record in games.samples:
-            tag = "games/decisive" if record.outcome else "games/drawn"
-            yield tag, game.picture_of_record(record, policy), game.SIZE
+            yield "games/decisive" if record.outcome else "games/drawn", picture_of_record(record, policy)
         if games.glimpses:
-            values, scores = games.values_and_scores()
-            calibrated = calibration_plot.picture_of_calibration(values, scores, len(games.glimpses))
             chosen = np.exp(np.concatenate([glimpse.log_probs for glimpse in games.glimpses]))
             probabilities = np.concatenate([_priors(record, policy) for record in games.samples])
-            yield "games/openings", openings.picture_of_openings(games.glimpses), openings.SIZE
-            yield "games/heat_map", heat_map.picture_of_heat(games.glimpses), heat_map.SIZE
-            yield "games/calibration", calibrated, calibration_plot.SIZE
-            yield "games/prior", priors.picture_of_priors(probabilities, chosen, self._searched), priors.SIZE
-        rungs = ladder_table.read_ladder(self._folder)
-        if rungs:
-            yield "evaluation/ladder", ladder_plot.picture_of_ladder({"": rungs}), ladder_plot.SIZE
+            yield "games/openings", picture_of_openings(games.glimpses)
+            yield "games/heat_map", picture_of_heat(games.glimpses)
+            yield "games/calibration", picture_of_calibration(*games.values_and_scores(), len(games.glimpses))
+            yield "games/prior", picture_of_priors(probabilities, chosen, self._searched)
+        if rungs := read_ladder(self._folder):
+            yield "evaluation/ladder", picture_of_ladder({"": rungs})
 
 
-def _priors(record: GameRecord, policy: game.Policy) -> NDArray[np.float32]:
-    """[T] what today's network gives to the moves of a game."""
+def _priors(record: GameRecord, policy: Policy) -> NDArray[np.float32]:
+    """[T] probability that today's network gives to the moves of a game."""
     found: NDArray[np.float32] = policy(record.positions)[np.arange(record.plies), record.moves]
     return found
 
 
 def _some(values: torch.Tensor) -> NDArray[np.float32]:
-    """At most `_VALUES` of them, evenly spread."""
+    """At most `_VALUES` of them, at equal distances."""
     flat = values.flatten()
     return flat[:: max(1, -(-len(flat) // _VALUES))].float().cpu().numpy()

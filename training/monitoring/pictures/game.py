@@ -10,15 +10,14 @@ from numpy.typing import NDArray
 
 from agent import drawing, rules, vocabulary
 from selfplay.record import GameRecord
+from training.monitoring.pictures.frame import SIZE, Frame, picture
 
 Policy = Callable[[NDArray[np.uint64]], NDArray[np.float32]]
 """Packed positions [B, WORDS] to probabilities [B, 1880]."""
 
-SIZE: Final = (1240, 560)
-_BOARD: Final = 296
+_BOARD: Final = 290
 _STEP: Final = 306
 _RESULTS: Final = {1: "White won", 0: "Drawn", -1: "Black won"}
-_LEFT, _TOP, _WIDTH, _HEIGHT = 44, 410, 1180, 116
 
 
 def picture_of_record(record: GameRecord, policy: Policy) -> str:
@@ -30,10 +29,14 @@ def picture_of_record(record: GameRecord, policy: Policy) -> str:
     """
     plies = key_plies(white_values(record), 4)
     probabilities = policy(record.positions[plies])
-    parts = [_title(record), _curve(record, plies)]
+    parts = [_curve(record, plies)]
     for place, (ply, row) in enumerate(zip(plies, probabilities, strict=True)):
         parts.append(_board_of(record, ply, row, 8 + _STEP * place))
-    return drawing.document(*SIZE, "".join(parts))
+    ended = record.termination.name.lower().replace("_", " ")
+    title = f"{_RESULTS[record.outcome]}: {ended}, {record.plies} plies after {len(record.opening)} given"
+    made = f"version {record.version}, seed {record.seed}"
+    parts.append(drawing.text(SIZE[0] - 16, 28, made, 13, anchor="end", fill=drawing.PALE))
+    return picture(title, parts)
 
 
 def white_values(record: GameRecord) -> NDArray[np.float32]:
@@ -58,15 +61,6 @@ def likeliest(probabilities: NDArray[np.floating], count: int = 5) -> list[tuple
     return [(move, float(probabilities[move])) for move in order if probabilities[move] > 0]
 
 
-def _title(record: GameRecord) -> str:
-    ended = record.termination.name.lower().replace("_", " ")
-    told = f"{_RESULTS[record.outcome]}: {ended}, {record.plies} plies after {len(record.opening)} given"
-    right = f"version {record.version}, seed {record.seed}"
-    return drawing.text(14, 28, told, 17, bold=True) + drawing.text(
-        SIZE[0] - 16, 28, right, 13, anchor="end", fill=drawing.PALE
-    )
-
-
 def _board_of(record: GameRecord, ply: int, probabilities: NDArray[np.floating], x: float) -> str:
     board = rules.to_board(record.positions[ply])
     black = board.turn == chess.BLACK
@@ -81,9 +75,9 @@ def _board_of(record: GameRecord, ply: int, probabilities: NDArray[np.floating],
     told = f"{board.fullmove_number}{dots}{board.san(chosen)}   (ply {_number(ply, record)})"
     share = f"prior {100 * float(probabilities[played]):.0f} %"
     return (
-        drawing.board_at(x, 44, _BOARD, board, arrows)
-        + drawing.text(x + 8, 44 + _BOARD + 20, told, 15, bold=True)
-        + drawing.text(x + _BOARD - 8, 44 + _BOARD + 20, share, 13, anchor="end", fill=drawing.BLUE)
+        drawing.board_at(x, 56, _BOARD, board, arrows)
+        + drawing.text(x + 8, 56 + _BOARD + 18, told, 15, bold=True)
+        + drawing.text(x + _BOARD - 8, 56 + _BOARD + 18, share, 13, anchor="end", fill=drawing.BLUE)
     )
 
 
@@ -93,28 +87,15 @@ def _number(ply: int, record: GameRecord) -> int:
 
 
 def _curve(record: GameRecord, marked: list[int]) -> str:
-    values = white_values(record)
-    middle = _TOP + _HEIGHT / 2
-
-    def place(ply: int) -> tuple[float, float]:
-        return _LEFT + _WIDTH * ply / max(len(values) - 1, 1), middle - _HEIGHT / 2 * float(values[ply])
-
-    points = " ".join("{:.1f},{:.1f}".format(*place(ply)) for ply in range(len(values)))
+    values = white_values(record).tolist()
+    frame = Frame(x=(0, max(len(values) - 1, 1)), y=(-1, 1), left=44, top=410, width=1180, height=116)
+    marks = {float(ply): f"ply {_number(ply, record)}" for ply in marked}
     parts = [
-        drawing.text(_LEFT, _TOP - 14, "expected score for White, ply by ply", 12, fill=drawing.PALE),
-        drawing.rectangle(_LEFT, _TOP, _WIDTH, _HEIGHT, drawing.PANEL),
-        f'<polygon points="{_LEFT},{middle} {points} {place(len(values) - 1)[0]:.1f},{middle}" '
-        f'fill="{drawing.BLUE}" fill-opacity="0.15"/>',
-        drawing.line(_LEFT, middle, _LEFT + _WIDTH, middle),
-        f'<polyline points="{points}" fill="none" stroke="{drawing.BLUE}" stroke-width="2"/>',
-    ]
-    parts += [
-        drawing.text(_LEFT - 8, y + 4, words, 12, anchor="end", fill=drawing.PALE)
-        for y, words in ((_TOP, "+1"), (middle, "0"), (_TOP + _HEIGHT, "-1"))
+        drawing.text(44, 402, "expected score for White, ply by ply", 12, fill=drawing.PALE),
+        frame.axes(marks, {1.0: "+1", 0.0: "0", -1.0: "-1"}),
+        frame.line(list(enumerate(values)), dots=False),
     ]
     for ply in marked:
-        x, y = place(ply)
+        x, y = frame.at(ply, values[ply])
         parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="{drawing.BLUE}" stroke="white"/>')
-        words, edge = f"ply {_number(ply, record)}", min(x, SIZE[0] - 28)
-        parts.append(drawing.text(edge, _TOP + _HEIGHT + 18, words, 12, anchor="middle", fill=drawing.PALE))
     return "".join(parts)

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent import drawing, vocabulary
+from training.monitoring.pictures.frame import picture
 from training.monitoring.pictures.recent_games import Glimpse
 
-SIZE: Final = (1240, 660)
-_SQUARE: Final = 70
+_SQUARE: Final = 58
 
 
 def squares_of_moves(glimpses: Sequence[Glimpse]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -30,10 +30,9 @@ def squares_of_moves(glimpses: Sequence[Glimpse]) -> tuple[NDArray[np.int64], ND
 def picture_of_heat(glimpses: Sequence[Glimpse]) -> str:
     """SVG of both boards."""
     starts, ends = squares_of_moves(glimpses)
-    told = f"Where the last {len(glimpses):,} games moved, {int(starts.sum()):,} moves, per cent"
-    parts = [drawing.text(40, 28, told, 17, bold=True)]
-    for counts, title, left in ((starts, "from", 40), (ends, "to", 650)):
-        parts.append(drawing.text(left, 60, f"{title} (seen by the side to move)", 14, fill=drawing.PALE))
+    parts = []
+    for counts, title, left in ((starts, "from", 90), (ends, "to", 670)):
+        parts.append(drawing.text(left, 64, f"{title} (seen by the side to move)", 13, fill=drawing.PALE))
         shares = counts / max(int(counts.sum()), 1)
         largest = max(float(shares.max()), 1e-9)
         for place, name in enumerate("abcdefgh"):
@@ -46,8 +45,10 @@ def picture_of_heat(glimpses: Sequence[Glimpse]) -> str:
             part = float(shares[square]) / largest
             parts.append(drawing.rectangle(x, y, _SQUARE - 2, _SQUARE - 2, _shade(part), 'rx="4"'))
             ink = "white" if part > 0.55 else drawing.INK
-            parts.append(drawing.text(x + 34, y + 40, f"{100 * shares[square]:.1f}", 14, anchor="middle", fill=ink))
-    return drawing.document(*SIZE, "".join(parts))
+            words = f"{100 * shares[square]:.1f}"
+            parts.append(drawing.text(x + _SQUARE / 2 - 1, y + 34, words, 13, anchor="middle", fill=ink))
+    told = f"Where the last {len(glimpses):,} games moved, {int(starts.sum()):,} moves, per cent"
+    return picture(told, parts)
 
 
 def _shade(part: float) -> str:

@@ -1,4 +1,4 @@
-"""The opening tree of recent games: columns are plies, heights are how many games, colour is White's score."""
+"""The opening tree of recent games: columns are plies, heights count games, colour is White's score."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -7,13 +7,13 @@ from typing import Final
 import chess
 
 from agent import drawing, vocabulary
+from training.monitoring.pictures.frame import SIZE, picture
 from training.monitoring.pictures.recent_games import Glimpse
 
-SIZE: Final = (1240, 640)
 DEPTH: Final = 5
-_LEFT, _TOP, _WIDTH, _HEIGHT = 14, 62, 1212, 560
+_LEFT, _TOP, _WIDTH, _HEIGHT = 14, 62, 1212, 486
 _ENOUGH: Final = 20
-"""Games without given plies that are worth a tree of their own."""
+"""From so many games without given plies on, the tree shows only these."""
 _LEAST: Final = 13
 """Pixels: lower boxes are drawn together as one."""
 
@@ -46,18 +46,17 @@ def opening_tree(glimpses: Sequence[Glimpse], depth: int = DEPTH) -> Node:
 
 
 def picture_of_openings(glimpses: Sequence[Glimpse]) -> str:
-    """SVG of the tree; of nothing, where all games began elsewhere."""
+    """SVG of the tree; empty where no game began from the standard start."""
     own = [glimpse for glimpse in glimpses if glimpse.standard and glimpse.given == 0]
-    told = "those that the policy began itself" if len(own) >= _ENOUGH else "given plies first"
+    told = "without given plies" if len(own) >= _ENOUGH else "given plies included"
     root = opening_tree(own if len(own) >= _ENOUGH else glimpses)
-    told = f"Openings of {root.games:,} of the last {len(glimpses):,} games, {told}"
-    parts = [drawing.text(_LEFT, 28, told, 17, bold=True)]
+    parts: list[str] = []
     for place, words in enumerate(("Black wins", "even", "White wins")):
         x = SIZE[0] - 330 + 110 * place
         parts.append(drawing.rectangle(x, 42, 14, 12, colour(place - 1.0)))
         parts.append(drawing.text(x + 20, 52, words, 12, fill=drawing.PALE))
     _draw(root, chess.Board(), 0, _TOP, _HEIGHT / max(root.games, 1), parts)
-    return drawing.document(*SIZE, "".join(parts))
+    return picture(f"Openings of {root.games:,} of the last {len(glimpses):,} games, {told}", parts)
 
 
 def colour(score: float) -> str:
@@ -68,7 +67,7 @@ def colour(score: float) -> str:
 
 
 def _draw(node: Node, board: chess.Board, depth: int, y: float, scale: float, parts: list[str]) -> None:
-    """The children of `node` from `y` down, the commonest first."""
+    """Append the children of `node` from `y` down, the most frequent first."""
     width = _WIDTH / DEPTH
     x = _LEFT + width * depth
     rest = 0

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from agent import rules
 from selfplay.record import GameRecord
-from training.monitoring.pictures.calibration import calibration_error
+from training.monitoring.pictures.calibration import calibration
 
 REMEMBERED: Final = 1000
 """Games."""
@@ -75,7 +75,7 @@ class RecentGames:
         values, scores = self.values_and_scores()
         return {
             "selfplay/unique_openings": len(openings) / len(self.glimpses),
-            "value/calibration_error": calibration_error(values, scores),
+            "value/calibration_error": calibration(values, scores).error,
             "value/spread": float(values.std()),
         }
 

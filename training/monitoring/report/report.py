@@ -12,10 +12,9 @@ from agent.files import write_atomic
 from agent.runs import RUNS
 from training.durability.run_folder import RunFolder
 from training.monitoring.health import judge
+from training.monitoring.pictures.ladder import Rung, picture_of_ladder, read_ladder
 from training.monitoring.report.curves import chart
 from training.monitoring.report.game_board import game_board, piece_symbols
-from training.monitoring.report.ladder_plot import picture_of_ladder
-from training.monitoring.report.ladder_table import Rung, read_ladder
 from training.monitoring.report.page import page
 from training.monitoring.report.saved_games import saved_games
 from training.monitoring.rows import match_rows, read_rows, series
