@@ -88,7 +88,7 @@ def _number(ply: int, record: GameRecord) -> int:
 
 def _curve(record: GameRecord, marked: list[int]) -> str:
     values = white_values(record).tolist()
-    frame = Frame(x=(0, max(len(values) - 1, 1)), y=(-1, 1), left=44, top=410, width=1180, height=116)
+    frame = Frame(x=(0, max(len(values) - 1, 1)), y=(-1, 1), left=44, top=410, width=1160, height=116)
     marks = {float(ply): f"ply {_number(ply, record)}" for ply in marked}
     parts = [
         drawing.text(44, 402, "expected score for White, ply by ply", 12, fill=drawing.PALE),

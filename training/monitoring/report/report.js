@@ -53,7 +53,7 @@ for (const figure of document.querySelectorAll('.game')) {
       marks.append(make('rect', {class: 'from', width: 45, height: 45, x, y}));
     }
     const value = ply ? game.values[ply - 1] : null;
-    const told = value === null ? '  (given)' : `  value ${value.toFixed(2)}`;
+    const told = value === null ? '  (opening)' : `  value ${value.toFixed(2)}`;
     figure.querySelector('.move').textContent = ply ? game.sans[ply - 1] + told : 'start';
     const x = figure.querySelector('.value').viewBox.baseVal.width / game.moves.length * (ply - .5);
     cross.setAttribute('x1', x);

@@ -1,8 +1,9 @@
-"""`zeromass report`: a run as one HTML page that can be sent to anybody."""
+"""`zeromass report`: a run as one HTML file that needs nothing else."""
 
 import base64
 import json
 import time
+from collections.abc import Iterable
 from html import escape
 from pathlib import Path
 from typing import Any, Final
@@ -14,14 +15,17 @@ from training.durability.run_folder import RunFolder
 from training.monitoring.health import judge
 from training.monitoring.pictures.ladder import Rung, picture_of_ladder, read_ladder
 from training.monitoring.report.curves import chart
-from training.monitoring.report.game_board import game_board, piece_symbols
-from training.monitoring.report.page import page
-from training.monitoring.report.saved_games import saved_games
+from training.monitoring.report.games import game_board, piece_symbols, saved_games
 from training.monitoring.rows import match_rows, read_rows, series
 from training.monitoring.tags.layout import charts
 from training.monitoring.tags.tag import number
 from training.monitoring.tags.tags import TAGS, find_tag
 from training.settings import Settings
+
+
+class Html(str):
+    """Text that is HTML already."""
+
 
 _PICTURES: Final = ("games/openings", "games/heat_map", "games/calibration", "games/prior")
 
@@ -48,7 +52,7 @@ def report_command(run: str, out: Path | None, runs: Path = RUNS) -> int:
 
 
 def report_page(folder: RunFolder) -> str:
-    """The page as HTML."""
+    """The page as HTML, style and script included; its content policy forbids every request."""
     rows = read_rows(folder.log)
     health = judge(rows)
     name = escape(folder.path.name)
@@ -66,7 +70,24 @@ def report_page(folder: RunFolder) -> str:
         _settings(folder.settings([])),
         f'<p class="soft">Made by zeromass report on {time.strftime("%Y-%m-%d %H:%M")}.</p>',
     ]
-    return page(f"ZeroMass: {folder.path.name}", "".join(body))
+    policy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
+    style, script = ((Path(__file__).parent / file).read_text() for file in ("report.css", "report.js"))
+    return (
+        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>ZeroMass: {name}</title>'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
+        f"<style>{style}</style></head><body><main>{''.join(body)}</main><script>{script}</script></body></html>\n"
+    )
+
+
+def _table(head: str, rows: Iterable[Iterable[object]]) -> str:
+    """A table; `head` names the columns, separated by `|`, or is empty. Cells are escaped unless they are `Html`."""
+    titles = "".join(f"<th>{title}</th>" for title in head.split("|")) if head else ""
+    body = "".join(
+        "<tr>" + "".join(f"<td>{cell if isinstance(cell, Html) else escape(str(cell))}</td>" for cell in row) + "</tr>"
+        for row in rows
+    )
+    return f'<div class="wide"><table><tr>{titles}</tr>{body}</table></div>'
 
 
 def _tiles(folder: RunFolder, rows: list[dict[str, Any]]) -> str:
@@ -82,9 +103,8 @@ def _tiles(folder: RunFolder, rows: list[dict[str, Any]]) -> str:
     if summary.exists():
         found = json.loads(summary.read_text())
         tiles |= {"games": number(found["games"]), "plies": number(found["positions"])}
-    return (
-        '<div class="tiles">' + "".join(f"<div><b>{b}</b><span>{a}</span></div>" for a, b in tiles.items()) + "</div>"
-    )
+    shown = "".join(f"<div><b>{value}</b><span>{what}</span></div>" for what, value in tiles.items())
+    return f'<div class="tiles">{shown}</div>'
 
 
 def _curves(rows: list[dict[str, Any]]) -> str:
@@ -103,36 +123,28 @@ def _curves(rows: list[dict[str, Any]]) -> str:
 def _ladder(rungs: list[Rung]) -> str:
     if not rungs:
         return ""
-    rows = "".join(
-        f"<tr><td>{escape(rung.name)}</td><td>{rung.elo:.0f}</td><td>{rung.low:.0f} to {rung.high:.0f}</td>"
-        f"<td>{rung.games}</td><td>{'' if rung.minutes is None else number(rung.minutes)}</td></tr>"
+    cells = [
+        (rung.name, f"{rung.elo:.0f}", f"{rung.low:.0f} to {rung.high:.0f}", rung.games,
+         "" if rung.minutes is None else number(rung.minutes))
         for rung in rungs
-    )
-    head = "<tr><th>player</th><th>Elo</th><th>95 % interval</th><th>games</th><th>minutes trained</th></tr>"
-    return (
-        f'<h2>Ladder</h2><figure class="paper">{picture_of_ladder({"": rungs})}</figure>'
-        f'<div class="wide"><table>{head}{rows}</table></div>'
-    )
+    ]  # fmt: skip
+    table = _table("player|Elo|95 % interval|games|minutes trained", cells)
+    return f'<h2>Ladder</h2><figure class="paper">{picture_of_ladder({"": rungs})}</figure>{table}'
 
 
 def _matches(folder: RunFolder) -> str:
     matches = [row for row in read_rows(folder.path / "matches.jsonl") if "score" in row]
-    if not matches:
-        return ""
-    head = "<tr><th>when</th><th>step</th><th>opponent</th><th>score</th><th>wins, draws, losses</th></tr>"
-    rows = ""
-    for match in matches:
-        rows += (
-            f"<tr><td>{escape(str(match['when']))}</td><td>{match['step']}</td><td>{escape(match['opponent'])}</td>"
-            f"<td>{100 * match['score']:.1f} %</td><td>+{match['wins']} ={match['draws']} -{match['losses']}</td></tr>"
-        )
-    return f'<h2>Matches</h2><div class="wide"><table>{head}{rows}</table></div>'
+    cells = [
+        (row["when"], row["step"], row["opponent"], f"{100 * row['score']:.1f} %",
+         f"+{row['wins']} ={row['draws']} -{row['losses']}")
+        for row in matches
+    ]  # fmt: skip
+    return f"<h2>Matches</h2>{_table('when|step|opponent|score|wins, draws, losses', cells)}" if matches else ""
 
 
 def _games(folder: RunFolder) -> str:
-    games = saved_games(folder.games)
-    boards = "".join(game_board(game) for game in games)
-    return f'<h2>Sample games</h2><div class="games">{boards}</div>' if games else ""
+    boards = "".join(game_board(game) for game in saved_games(folder.games))
+    return f'<h2>Sample games</h2><div class="games">{boards}</div>' if boards else ""
 
 
 def _pictures(folder: RunFolder) -> str:
@@ -149,30 +161,24 @@ def _pictures(folder: RunFolder) -> str:
         if tag in events.Tags()["images"]:
             newest = events.Images(tag)[-1]
             data = base64.b64encode(newest.encoded_image_string).decode()
-            told = f"{TAGS[tag].meaning} (step {newest.step:,})"
+            told = escape(f"{TAGS[tag].meaning} (step {newest.step:,})", quote=True)
             parts.append(
-                f'<figure class="paper"><img alt="{escape(told, quote=True)}" src="data:image/png;base64,{data}">'
-                f"<figcaption>{escape(told)}</figcaption></figure>"
+                f'<figure class="paper"><img alt="{told}" src="data:image/png;base64,{data}">'
+                f"<figcaption>{told}</figcaption></figure>"
             )
-    versions = ""
-    if "run/versions" in events.Tags()["tensors"]:
-        text = events.Tensors("run/versions")[-1].tensor_proto.string_val[0].decode()
-        cells = [line.strip("| ").split(" | ") for line in text.splitlines()[2:]]
-        rows = "".join(f"<tr><td>{escape(a)}</td><td>{escape(b)}</td></tr>" for a, b in cells)
-        versions = f"<h2>Versions</h2><table>{rows}</table>"
-    return (f'<h2>Pictures</h2><div class="games">{"".join(parts)}</div>' if parts else "") + versions
+    pictures = f'<h2>Pictures</h2><div class="games">{"".join(parts)}</div>' if parts else ""
+    if "run/versions" not in events.Tags()["tensors"]:
+        return pictures
+    text = events.Tensors("run/versions")[-1].tensor_proto.string_val[0].decode()
+    return f"{pictures}<h2>Versions</h2>{_table('', (line.strip('| ').split(' | ') for line in text.splitlines()[2:]))}"
 
 
 def _settings(settings: Settings) -> str:
-    rows = ""
-    for section_name, section in settings:
+    rows = []
+    for name, section in settings:
         for key, field in type(section).model_fields.items():
             value = getattr(section, key)
             shown = escape(str(value))
             shown = shown if value == field.default else f"<b>{shown}</b>"
-            meaning = escape(field.description or "")
-            rows += f"<tr><td><code>{section_name}.{key}</code></td><td>{shown}</td><td>{meaning}</td></tr>"
-    return (
-        "<h2>Settings</h2><details open><summary>bold: not the default</summary>"
-        f'<div class="wide"><table>{rows}</table></div></details>'
-    )
+            rows.append((Html(f"<code>{name}.{key}</code>"), Html(shown), field.description or ""))
+    return f"<h2>Settings</h2><details open><summary>bold: not the default</summary>{_table('', rows)}</details>"
