@@ -106,13 +106,14 @@ def evaluate(
         for name, given in (("--opponent", opponent), ("--sprt", sprt), ("--pgn", pgn)):
             if given is not None:
                 raise InputError(f"--conversion plays no match, so {name} '{given}' has no use; leave one out")
-    from training.evaluation.command import conversion_command, evaluate_command
+    from training.evaluation.command import MatchOptions, conversion_command, evaluate_command
     from training.evaluation.play_options import PlayOptions
 
     options = PlayOptions(simulations, policy, seconds, side_by_side)
     if conversion:
         return conversion_command(weights, run, games, seed, options, as_json)
-    return evaluate_command(weights, run, opponent or "random", games, seed, options, as_json, pgn, sprt)
+    match = MatchOptions(opponent or "random", games, seed, options, pgn, sprt)
+    return evaluate_command(weights, run, match, as_json)
 
 
 @app.command()

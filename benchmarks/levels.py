@@ -34,6 +34,7 @@ from agent.players.player import Choice, Player
 from agent.rules import Games
 from training.evaluation.ladder.rating import Pairing, Rating, ratings
 from training.evaluation.match import play_match
+from training.evaluation.openings import Openings
 from training.evaluation.opponents import EnginePlayer, make_opponent
 
 RUNGS: Final = (
@@ -134,9 +135,7 @@ def measure(opponent: Opponent, minutes: float, results: Results) -> None:
         while not guessed or time.monotonic() < ends:
             for one, other in pairings_of(names, guess):
                 games = 2 if {one, other} & dear else QUICK
-                result = play_match(
-                    players[one], players[other], games=games, seed=(seed := seed + 1), opening_plies=None, ply_cap=240
-                )
+                result = play_match(players[one], players[other], Openings(seed := seed + 1), games=games, ply_cap=240)
                 tally = results.setdefault((one, other), Counter())
                 tally.update(wins=result.wins, draws=result.draws, losses=result.losses)
                 if guessed and time.monotonic() > ends:

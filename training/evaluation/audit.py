@@ -1,4 +1,4 @@
-"""`zeromass audit`: how much probability illegal moves get from each way of masking, on one network's own positions."""
+"""`zeromass audit`: the probability of illegal moves under each way of masking, on positions of one network's games."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -43,7 +43,7 @@ _BATCH = 256
 
 @dataclass
 class Leak:
-    """What illegal moves got from one way of masking."""
+    """Probability on illegal moves under one way of masking."""
 
     largest: float = 0.0
     total: float = 0.0
@@ -51,11 +51,11 @@ class Leak:
     argmax_illegal: int = 0
     """Positions in which the most probable move was illegal."""
     worst: str = ""
-    """FEN of the position with the largest mass; empty while nothing leaked."""
+    """FEN of the position with the largest mass; empty if the mass was always zero."""
 
     @property
     def mean(self) -> float:
-        """Mean mass a position."""
+        """Mean mass per position."""
         return self.total / self.positions if self.positions else 0.0
 
     def add(self, probabilities: Tensor, legal: Tensor, positions: NDArray[np.uint64]) -> None:
@@ -73,17 +73,17 @@ class Leak:
 
 @dataclass
 class Audit:
-    """One leak for each way, on the same positions."""
+    """The leak of each way of masking, on the same positions."""
 
     leaks: dict[str, Leak] = field(default_factory=lambda: {name: Leak() for name in TITLES})
 
     @property
     def positions(self) -> int:
-        """Looked at."""
+        """Number of positions."""
         return self.leaks[OURS].positions
 
     def add(self, evaluator: Evaluator, positions: NDArray[np.uint64]) -> None:
-        """Look at packed positions [B, WORDS]; finished games among them are passed over."""
+        """Include packed positions [B, WORDS]; those without a legal move are skipped."""
         packed = torch.from_numpy(rules.legal_bits(positions))
         alive = packed.ne(0).any(1).numpy()
         positions, packed = positions[alive], packed[torch.from_numpy(alive)].to(evaluator.device)
@@ -117,12 +117,12 @@ class Audit:
 
 
 def audit_command(weights: Path | None, run: str | None, pgn: Path | None, positions: int, as_json: bool) -> int:
-    """What `zeromass audit` does; the exit code: 0, or 1 if our own mask leaked.
+    """Run `zeromass audit`; the exit code: 0, or 1 if the masked softmax leaked.
 
     Args:
         weights: a weights file, or
-        run: a run's newest checkpoint; neither: what `zeromass play` would use.
-        pgn: games to take the positions from; None: the network plays itself.
+        run: a run's newest checkpoint; neither: the bundled weights.
+        pgn: games to take the positions from; None: self-play of the network.
         positions: how many.
         as_json: print one JSON object.
 
@@ -136,7 +136,7 @@ def audit_command(weights: Path | None, run: str | None, pgn: Path | None, posit
     warm_up(display.say)
     evaluator = make_evaluator(found.weights.network, resolve_device("auto"))
     source = positions_of_pgn(pgn) if pgn is not None else positions_of_selfplay(evaluator)
-    with display.counting(f"looking at {positions:,} positions", positions) as advance:
+    with display.counting(f"auditing {positions:,} positions", positions) as advance:
         audit = run_audit(evaluator, source, positions, advance)
     if audit.positions == 0:
         raise InputError(f"'{pgn}' holds no position with a legal move; name a PGN file with games")
@@ -162,7 +162,7 @@ def run_audit(
 
 
 def positions_of_selfplay(evaluator: Evaluator, seed: int = 0) -> Iterator[NDArray[np.uint64]]:
-    """Positions of games that the network plays against itself, as in training."""
+    """Positions of self-play games, as in training."""
     settings = GeneratorSettings(games=64, start=StartSettings(8), ply_cap=160, temperature=1.0, claim_draws=True)
     generator = Generator(evaluator, settings, seed=seed, stream=0)
     while True:
@@ -179,7 +179,7 @@ def positions_of_pgn(path: Path) -> Iterator[NDArray[np.uint64]]:
     batch: list[NDArray[np.uint64]] = []
     for number, game in enumerate(_games(path), 1):
         if game.errors:
-            raise InputError(f"game {number} of '{path}' cannot be read ({game.errors[0]}); mend or remove it")
+            raise InputError(f"game {number} of '{path}' cannot be read ({game.errors[0]}); correct or remove it")
         board = game.board()
         for move in game.mainline_moves():
             batch.append(rules.from_board(board))

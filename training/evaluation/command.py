@@ -3,6 +3,7 @@
 import contextlib
 import json
 from collections.abc import Container, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,102 +16,95 @@ from agent.networks.weights import Weights
 from agent.play.provenance import GUMBEL, Source
 from agent.search import playing
 from training.evaluation.conversion import Conversion, conversions
-from training.evaluation.match import MatchResult, book_plies, play_match, result_of
+from training.evaluation.match import MatchResult, play_match
 from training.evaluation.match_pgn import MatchRecorder
-from training.evaluation.match_runner import MatchInterrupt, Seats
+from training.evaluation.match_runner import ConcurrentPlayers, Hooks, MatchInterrupt
+from training.evaluation.openings import Openings
 from training.evaluation.opponents import anchor_of
 from training.evaluation.play_options import PlayOptions
-from training.evaluation.sequential import play_sequential_match
 from training.evaluation.sprt import read_sprt
 from training.monitoring.display import Display
 
 
-def evaluate_command(
-    weights: Path | None,
-    run: str | None,
-    opponent: str,
-    games: int,
-    seed: int,
-    options: PlayOptions,
-    as_json: bool,
-    pgn: Path | None = None,
-    sprt: str | None = None,
-) -> int:
-    """What `zeromass evaluate` does; the exit code: 0, or 130 when Ctrl-C ended a match at tables early.
+@dataclass(frozen=True)
+class MatchOptions:
+    """What is played, and where it is kept."""
+
+    opponent: str
+    """See `training.evaluation.opponents`."""
+    games: int
+    """How many; with `sprt` at most."""
+    seed: int
+    """Of the openings and the opponent."""
+    play: PlayOptions
+    pgn: Path | None = None
+    """Write the games there, with what `zeromass replay` needs."""
+    sprt: str | None = None
+    """`ELO0:ELO1` of a sequential test that ends the match."""
+
+
+def evaluate_command(weights: Path | None, run: str | None, options: MatchOptions, as_json: bool) -> int:
+    """Run `zeromass evaluate`.
 
     Args:
         weights: a weights file, or
-        run: a run's newest checkpoint; neither: what `zeromass play` would use.
-        opponent: see `training.evaluation.opponents`.
-        games: how many; with `sprt` at most.
-        seed: of openings and opponent.
-        options: how both sides choose moves.
-        as_json: print one JSON object rather than a sentence.
-        pgn: write the games there, with what `zeromass replay` needs.
-        sprt: `ELO0:ELO1` of a sequential test that ends the match.
+        run: a run's newest checkpoint; neither: the bundled weights.
+        options: the match.
+        as_json: print one JSON object rather than sentences.
+
+    Returns:
+        The exit code: 0, or 130 where Ctrl-C ended concurrent games early.
 
     Raises:
-        InputError: an unknown opponent, a missing or damaged weights file, a test that is none.
+        InputError: unknown opponent, missing or damaged weights, or an invalid test.
     """
-    test = None if sprt is None else read_sprt(sprt)
+    test = None if options.sprt is None else read_sprt(options.sprt)
+    games = options.games if test is None else options.games - options.games % 2
+    openings = Openings(options.seed)
     display = Display(Console(stderr=True, highlight=False, soft_wrap=True))
+    finished: Container[int] | None = None
     with contextlib.ExitStack() as stack:
-        other = options.opponent(opponent, seed)
-        if isinstance(other, Seats):
-            stack.callback(other.close)
+        opponent = options.play.opponent(options.opponent, options.seed)
+        if isinstance(opponent, ConcurrentPlayers):
+            stack.callback(opponent.close)
         loaded = _find(weights, run, display)
-        player = options.player(loaded)
-        replayable = options.simulations and not options.policy and options.seconds is None
-        source = Source(identity(loaded), GUMBEL, options.simulations, settings=playing()) if replayable else None
-        recorder = None if pgn is None else MatchRecorder(games, player.name, opponent, source, book_plies)
-        most = games if test is None else games - games % 2
-        advance = stack.enter_context(display.counting(f"{most} games against {opponent}", most))
-        finished: Container[int] | None = None
+        player = options.play.player(loaded)
+        recorder = MatchRecorder(games, player.name, options.opponent, _source(loaded, options.play), openings)
+        title = f"{games} games against {options.opponent}"
+        hooks = Hooks(stack.enter_context(display.counting(title, games)))
+        if options.pgn is not None:
+            hooks = Hooks(hooks.ended, recorder)
         try:
-            if test is None:
-                result = play_match(
-                    player, other, games=games, seed=seed, opening_plies=None, progress=advance, record=recorder
-                )
-                told, row = [result.sentence()], result.to_json()
-            else:
-                sequential = play_sequential_match(
-                    player,
-                    other,
-                    sprt=test,
-                    games=games,
-                    seed=seed,
-                    side_by_side=options.side_by_side,
-                    progress=advance,
-                    record=recorder,
-                )
-                result, row = sequential.match, sequential.to_json()
-                told = [result.sentence(), test.sentence(sequential.pairs)]
-        except MatchInterrupt as stopped:
-            if not len(stopped.games):
+            result = play_match(player, opponent, openings, games=games, sprt=test, hooks=hooks)
+            lines, row = [result.sentence()], result.to_json()
+            if test is not None:
+                lines.append(test.sentence(result.pairs))
+                row["sprt"] = test.to_json(result.pairs)
+        except MatchInterrupt as stop:
+            if not len(stop.games):
                 raise
-            finished = set(stopped.games.tolist())
-            result = result_of(other.name, stopped.points, stopped.illegal_moves)
-            told = [f"stopped after {result.games} of {most} games", result.sentence()]
+            finished = set(stop.games.tolist())
+            result = MatchResult.of(opponent.name, stop.played.points, stop.played.illegal_moves)
+            lines = [f"stopped after {result.games} of {games} games", result.sentence()]
             row = {**result.to_json(), "stopped": True}
-    if pgn is not None and recorder is not None:
-        recorder.write(pgn, finished)
-    if isinstance(player, Seats):
+    if options.pgn is not None:
+        recorder.write(options.pgn, finished)
+    if isinstance(player, ConcurrentPlayers):
         display.say(f"{player.total('simulations') / max(player.total('moves'), 1):,.0f} simulations a move")
-    anchor = anchor_of(opponent)
+    anchor = anchor_of(options.opponent)
     if anchor is not None:
         row |= anchored(result, anchor)
-        told.append(anchored_sentence(result, anchor))
-    print(json.dumps(row) if as_json else "\n".join(told))
+        lines.append(anchored_sentence(result, anchor))
+    print(json.dumps(row) if as_json else "\n".join(lines))
     return 0 if finished is None else 130
 
 
 def conversion_command(
-    weights: Path | None, run: str | None, games: int, seed: int, options: PlayOptions, as_json: bool
+    weights: Path | None, run: str | None, games: int, seed: int, play: PlayOptions, as_json: bool
 ) -> int:
-    """What `zeromass evaluate --conversion` does; for arguments and errors see `evaluate_command`."""
+    """Run `zeromass evaluate --conversion`; for arguments and errors see `evaluate_command`."""
     display = Display(Console(stderr=True, highlight=False, soft_wrap=True))
-    player = options.player(_find(weights, run, display))
-    found = conversions(player, games=games, seed=seed)
+    found = conversions(play.player(_find(weights, run, display)), games=games, seed=seed)
     if as_json:
         print(json.dumps({"conversion": [one.to_json() for one in found]}))
     else:
@@ -119,7 +113,7 @@ def conversion_command(
 
 
 def conversion_table(found: Sequence[Conversion]) -> Table:
-    """One row an ending and defender."""
+    """One row for each ending and defender."""
     table = Table(
         "ending", "defender", "mated", "moves", title="Won endings, mated within 50 moves", title_justify="left"
     )
@@ -145,7 +139,7 @@ def anchored_sentence(result: MatchResult, anchor: float) -> str:
     if elo is not None:
         return f"{elo:.0f} Elo on Stockfish's scale (95 % interval {low:.0f} to {high:.0f})"
     bound = f"above {low:.0f}" if result.score > 0.5 else f"below {high:.0f}"
-    return f"{bound} Elo on Stockfish's scale (95 % interval); a match that is all won or all lost gives no more"
+    return f"{bound} Elo on Stockfish's scale (95 % interval; every game was {'won' if result.score else 'lost'})"
 
 
 def _find(weights: Path | None, run: str | None, display: Display) -> Weights:
@@ -154,3 +148,10 @@ def _find(weights: Path | None, run: str | None, display: Display) -> Weights:
         display.say(line)
     warm_up(display.say)
     return found.weights
+
+
+def _source(weights: Weights, play: PlayOptions) -> Source | None:
+    """What `zeromass replay` needs to repeat the agent's moves; None: it cannot."""
+    if not play.simulations or play.policy or play.seconds is not None:
+        return None
+    return Source(identity(weights), GUMBEL, play.simulations, settings=playing())

@@ -1,7 +1,7 @@
-"""Whether won endings are won: queen, rook or two bishops with the king against a bare king.
+"""Conversion: whether won endings are won. King with queen, rook or two bishops against a bare king.
 
-Where being ahead counts as nearly won an agent may stop mating: scores against weak players hide it, this does not. The
-agent begins, as White, from random legal positions; what counts is a mate within 50 moves of its own.
+A value network that rates any large advantage as won gives no reason to mate. Scores against weak players hide this;
+these endings show it. The agent has White in random legal positions and must mate within 50 moves.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,23 +14,24 @@ from numpy.typing import NDArray
 
 from agent import rules
 from agent.players.player import Choice, Player, RandomPlayer, best_in_segments
-from agent.rules import Games, Termination
+from agent.rules import Games
 from agent.rules.record import KINGS, OWN
+from training.evaluation.match_runner import NO_HOOKS, Hooks, run_games
 
 ENDINGS: Final[Mapping[str, tuple[chess.PieceType, ...]]] = {
     "kq": (chess.QUEEN,),
     "kr": (chess.ROOK,),
     "kbb": (chess.BISHOP, chess.BISHOP),
 }
-"""The stronger side's pieces beside its king, by the ending's name; bishops stand on squares of both colours."""
+"""White's pieces besides the king, by the ending's name; the bishops stand on squares of both colours."""
 DEFENDERS: Final = ("king", "random")
-"""`king` takes what it can and heads for the centre; `random` does anything."""
+"""`king` captures if it can and heads for the centre; `random` plays any legal move."""
 MOVES: Final = 50
-"""The agent's, within which it must mate."""
+"""Of the agent, within which it must mate."""
 
 
 class KingPlayer:
-    """A bare king that defends sensibly: takes a piece if it can, else stays near the centre.
+    """A defending bare king: captures if it can, else stays near the centre.
 
     Args:
         seed: of the choice among equals.
@@ -44,7 +45,7 @@ class KingPlayer:
     def choose(self, games: Games) -> Choice:
         """Choose a move in every game."""
         successors, moves, offsets = games.successors()
-        # A successor is seen by the attacker: its material counts against us, our king is the one it does not own.
+        # Successors have the attacker to move: its material is bad for us, and our king is not its own.
         worth = -16.0 * rules.material(successors) - _from_centre(successors[:, KINGS] & ~successors[:, OWN])
         worth += 0.5 * self._generator.random(len(worth))
         return Choice(moves[best_in_segments(worth, offsets)], np.full(len(offsets) - 1, np.nan, np.float32))
@@ -52,14 +53,14 @@ class KingPlayer:
 
 @dataclass(frozen=True)
 class Conversion:
-    """How one ending went against one defender."""
+    """Results of one ending against one defender."""
 
     ending: str
     defender: str
     games: int
     mated: int
     moves: float | None
-    """Mean moves of the agent until mate, over the games that it won; None: there are none."""
+    """Mean number of the agent's moves in the games that it won; None: it won none."""
 
     @property
     def share(self) -> float:
@@ -67,7 +68,7 @@ class Conversion:
         return self.mated / self.games if self.games else 0.0
 
     def to_json(self) -> dict[str, Any]:
-        """All of it."""
+        """All fields and the share."""
         return {**asdict(self), "share": self.share}
 
 
@@ -78,36 +79,28 @@ def conversions(
     seed: int,
     endings: Sequence[str] = tuple(ENDINGS),
     defenders: Sequence[str] = DEFENDERS,
+    hooks: Hooks = NO_HOOKS,
 ) -> list[Conversion]:
-    """Play `games` of each ending against each defender, all from the same starts."""
+    """Play `games` of each ending against each defender, from the same starts."""
     found = []
     for ending in endings:
         starts = random_starts(ending, games, seed)
         for defender in defenders:
             king = KingPlayer(seed) if defender == "king" else RandomPlayer(seed)
-            found.append(convert(player, king, starts, ending))
+            found.append(convert(player, king, starts, ending, hooks))
     return found
 
 
-def convert(player: Player, defender: Player, starts: NDArray[np.uint64], ending: str) -> Conversion:
-    """Play `starts` uint64 [B, WORDS], the player to move in each, until mate, a draw by rule, or MOVES moves."""
-    games = Games(len(starts))
-    games.reset(positions=starts)
-    moves = np.zeros(len(starts), np.int64)
-    active = np.arange(len(starts))
-    for move in range(1, MOVES + 1):
-        games.play(player.choose(games.take(active)).moves, active)
-        ended = games.outcome(claim_draws=True)[active]
-        moves[active[ended == Termination.CHECKMATE]] = move
-        active = active[ended == Termination.NONE]
-        if not len(active):
-            break
-        games.play(defender.choose(games.take(active)).moves, active)
-        active = active[games.outcome(claim_draws=True)[active] == Termination.NONE]
-        if not len(active):
-            break
-    won = moves[moves > 0]
-    return Conversion(ending, defender.name, len(starts), len(won), float(won.mean()) if len(won) else None)
+def convert(
+    player: Player, defender: Player, starts: NDArray[np.uint64], ending: str, hooks: Hooks = NO_HOOKS
+) -> Conversion:
+    """Play packed `starts` [B, WORDS], White and to move, until mate, a draw by rule, or MOVES moves of `player`."""
+    boards = Games(len(starts))
+    boards.reset(positions=starts)
+    white = np.zeros(len(starts), np.bool_)
+    played = run_games(player, defender, boards, white, ply_cap=2 * MOVES - 1, hooks=hooks)
+    moves = (played.plies[played.points > 0] + 1) // 2
+    return Conversion(ending, defender.name, len(starts), len(moves), float(moves.mean()) if len(moves) else None)
 
 
 def random_starts(ending: str, count: int, seed: int) -> NDArray[np.uint64]:
@@ -123,19 +116,19 @@ def random_starts(ending: str, count: int, seed: int) -> NDArray[np.uint64]:
         ]
         for square, piece in zip(squares, placed, strict=True):
             board.set_piece_at(square, piece)
-        # Two bishops on squares of one colour are insufficient material, so the game is over.
+        # Two bishops on squares of one colour are insufficient material: that game is over.
         if board.is_valid() and not board.is_game_over():
             starts.append(rules.from_board(board))
     return np.stack(starts) if starts else np.zeros((0, rules.WORDS), np.uint64)
 
 
 def shares(found: Sequence[Conversion]) -> dict[str, float]:
-    """Share mated by ending, against the king that defends."""
+    """Share mated by ending, against the defending king."""
     return {one.ending: one.share for one in found if one.defender == "king"}
 
 
 def _from_centre(kings: NDArray[np.uint64]) -> NDArray[np.float64]:
-    """Steps along ranks and files to the four squares in the middle, float64 [B], of one king [B] each: 0..6."""
+    """Steps along ranks and files from each king [B] to the four central squares, float64 [B]: 0..6."""
     squares = np.log2(kings.astype(np.float64)).astype(np.int64)  # powers of two are exact
     file, rank = squares % 8, squares // 8
     steps: NDArray[np.float64] = np.abs(file - 3.5) + np.abs(rank - 3.5) - 1

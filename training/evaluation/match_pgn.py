@@ -1,6 +1,6 @@
-"""Games of a match as PGN, with what is needed to replay the agent's moves."""
+"""Games of a match as PGN, with the headers that `zeromass replay` needs."""
 
-from collections.abc import Callable, Container
+from collections.abc import Container
 from pathlib import Path
 
 import chess
@@ -11,38 +11,37 @@ from numpy.typing import NDArray
 from agent import vocabulary
 from agent.files import write_atomic
 from agent.play.provenance import OPENING, Source, write_source
+from training.evaluation.openings import Openings
 
 
 class MatchRecorder:
-    """Hears the moves of `play_match` and writes its games.
+    """Collects the moves of a match and writes its games; called as `Hooks.moved`.
 
     Args:
         games: how many.
         player: the first player's name; it has White in games 0, 2, 4 ...
         opponent: the other's.
         source: of the first player's moves; None: they cannot be replayed.
-        opening_plies: moves of a game, by its number, that nobody chose.
+        openings: of the match.
     """
 
-    def __init__(
-        self, games: int, player: str, opponent: str, source: Source | None, opening_plies: Callable[[int], int]
-    ) -> None:
+    def __init__(self, games: int, player: str, opponent: str, source: Source | None, openings: Openings) -> None:
         self._boards = [chess.Board() for _ in range(games)]
-        self._opening_plies = opening_plies
+        self._openings = openings
         self._player, self._opponent, self._source = player, opponent, source
 
     def __call__(self, rows: NDArray[np.int64], moves: NDArray[np.uint16]) -> None:
-        """See `match.Recorder`."""
+        """Note moves [R] that were just played in games `rows` [R]."""
         for row, move in zip(rows.tolist(), moves.tolist(), strict=True):
             board = self._boards[row]
             board.push(chess.Move.from_uci(vocabulary.to_uci(move, black=board.turn == chess.BLACK)))
 
     def to_pgn(self, only: Container[int] | None = None) -> str:
-        """All games begun, or `only` these; one that the cap on plies ended counts as a draw, as in the match."""
+        """All games that began, or `only` these; a game that reached the ply cap is a draw, as in the match."""
         games = []
         for row, board in enumerate(self._boards):
             if not board.move_stack or (only is not None and row not in only):
-                continue  # the match ended before
+                continue  # the match ended before it
             game = chess.pgn.Game.from_board(board)
             outcome = board.outcome(claim_draw=True)
             color = chess.WHITE if row % 2 == 0 else chess.BLACK
@@ -53,7 +52,7 @@ class MatchRecorder:
             game.headers["Result"] = "1/2-1/2" if outcome is None else outcome.result()
             reason = "cap" if outcome is None else outcome.termination.name.lower().replace("_", " ")
             game.headers["Termination"] = reason
-            game.headers[OPENING] = str(self._opening_plies(row))
+            game.headers[OPENING] = str(self._openings.length(row))
             if self._source is not None:
                 write_source(game, color, self._source)
             games.append(str(game))

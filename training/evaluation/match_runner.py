@@ -1,32 +1,72 @@
-"""Matches of players that remember a game from move to move: whole games, one after the other at each table.
+"""Plays the games of a match: all in one batch, or as concurrent games of players that keep state.
 
-Most players see positions and may play any number of games in step. An engine keeps what it found for its next
-move, and thinks on a core of its own: it has a seat at each table, and games are played there side by side.
+Most players see positions only, so any number of games advances in one batch, ply by ply. An engine, or the agent under
+time control, keeps what it found for its next move and uses a core of its own. Such players come as
+`ConcurrentPlayers`: each plays one whole game at a time, in a thread.
+
+An exception from a player or a hook ends every game within a ply and reaches the caller.
 """
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from agent import rules, vocabulary
 from agent.players.player import Choice, Player
-from agent.rules import Games
-
-Recorder = Callable[[NDArray[np.int64], NDArray[np.uint16]], None]
-"""Hears of every move: rows [R] and vocabulary indices [R]."""
-PlayOne = Callable[[Player, Player, int, Recorder], tuple[int, int]]
-"""Plays one game of two players, by its number: the first one's points and illegal moves."""
+from agent.rules import Games, Termination
 
 
-class Seats:
-    """One player at several tables.
+def _ignore(*_: object) -> None:
+    """No hook."""
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What a match reports, on one thread at a time."""
+
+    ended: Callable[[int], None] = _ignore
+    """Called with the number of games that just ended."""
+    moved: Callable[[NDArray[np.int64], NDArray[np.uint16]], None] = _ignore
+    """Called with rows [R] of games and the legal moves [R] just played in them, those of openings too."""
+
+    def shifted(self, rows: int) -> Self:
+        """The same hooks for games of which row 0 is row `rows` here."""
+        return replace(self, moved=lambda found, moves: self.moved(found + rows, moves))
+
+
+NO_HOOKS: Final = Hooks()
+
+
+class Played(NamedTuple):
+    """Finished games, from the first player's side."""
+
+    points: NDArray[np.int8]
+    """[B]: 1 won, 0 drawn, -1 lost."""
+    plies: NDArray[np.int32]
+    """[B]: length after the start position."""
+    illegal_moves: int
+    """Of the first player; each loses its game at once."""
+
+
+class MatchInterrupt(KeyboardInterrupt):
+    """Ctrl-C during concurrent games. `games` [G] are the rows that had ended, `played` their results."""
+
+    def __init__(self, games: NDArray[np.int64], played: Played) -> None:
+        super().__init__(f"after {len(games)} games")
+        self.games, self.played = games, played
+
+
+class ConcurrentPlayers:
+    """Equal, independent players, each of which plays one game at a time.
 
     Args:
-        players: one a table, alike and independent of each other.
+        players: as many as games are played concurrently.
     """
 
     def __init__(self, players: Sequence[Player]) -> None:
@@ -34,110 +74,140 @@ class Seats:
         self.name = self.players[0].name
 
     def choose(self, games: Games) -> Choice:
-        """Choose a move in every game, all at the first table."""
+        """Choose a move in every game with the first player."""
         return self.players[0].choose(games)
 
     def total(self, attribute: str) -> int:
-        """Sum of what each keeps count of."""
+        """Sum of a counter of the players."""
         return sum(int(getattr(player, attribute)) for player in self.players)
 
     def close(self) -> None:
-        """End those that are programs of their own."""
+        """Close the players that have processes."""
         for player in self.players:
-            end: Any = getattr(player, "close", None)
-            if end is not None:
-                end()
+            close: Any = getattr(player, "close", None)
+            if close is not None:
+                close()
 
 
-class _InTurn:
-    """A player that all tables share, one at a time."""
+class _Shared:
+    """One player in several concurrent games; calls are serialised."""
 
     def __init__(self, player: Player) -> None:
-        self._player, self._alone = player, threading.Lock()
+        self._player, self._lock = player, threading.Lock()
         self.name = player.name
 
     def choose(self, games: Games) -> Choice:
-        with self._alone:
+        with self._lock:
             return self._player.choose(games)
 
 
-class MatchInterrupt(KeyboardInterrupt):
-    """Ctrl-C during a match at tables; holds the games that had ended."""
-
-    def __init__(self, games: NDArray[np.int64], points: NDArray[np.int8], illegal_moves: int) -> None:
-        super().__init__(f"after {len(games)} games")
-        self.games, self.points, self.illegal_moves = games, points, illegal_moves
+class _StopError(Exception):
+    """Ends the remaining concurrent games."""
 
 
-class _EndedError(Exception):
-    """The match is over."""
-
-
-def tables_of(player: Player, opponent: Player) -> list[tuple[Player, Player]]:
-    """Who sits at each table; none where neither has `Seats`: such games are played in step."""
-    seats = [one.players for one in (player, opponent) if isinstance(one, Seats)]
-    if not seats:
+def concurrent_pairs(player: Player, opponent: Player) -> list[tuple[Player, Player]]:
+    """The players of each concurrent game; empty where neither side is `ConcurrentPlayers`."""
+    groups = [one.players for one in (player, opponent) if isinstance(one, ConcurrentPlayers)]
+    if not groups:
         return []
-    number = min(map(len, seats))
-    sides = [one.players if isinstance(one, Seats) else [_InTurn(one)] * number for one in (player, opponent)]
+    number = min(map(len, groups))
+    sides = [
+        one.players if isinstance(one, ConcurrentPlayers) else [_Shared(one)] * number for one in (player, opponent)
+    ]
     return list(zip(*sides, strict=False))
 
 
-def play_at_tables(
-    tables: Sequence[tuple[Player, Player]],
-    play: PlayOne,
+def run_games(
+    player: Player,
+    opponent: Player,
+    boards: Games,
+    black: NDArray[np.bool_],
     *,
-    games: int,
-    progress: Callable[[int], None] | None = None,
-    record: Recorder | None = None,
-) -> tuple[NDArray[np.int8], int]:
-    """Play `games` games, each at the first table that is free, in a thread.
+    ply_cap: int,
+    hooks: Hooks = NO_HOOKS,
+) -> Played:
+    """Play `boards` to their ends, in a batch or as concurrent games.
 
-    What ends the match, Ctrl-C or a player's error, ends all games within a ply.
-
-    Returns:
-        points [games] of 1, 0 and -1, and the first players' illegal moves.
+    Args:
+        player: whose points are counted.
+        opponent: the other.
+        boards: B unfinished games; where they stand afterwards is undefined.
+        black: [B] whether `player` has the black pieces.
+        ply_cap: a game of this many plies is a draw.
+        hooks: of the match.
 
     Raises:
-        MatchInterrupt: Ctrl-C.
+        MatchInterrupt: Ctrl-C during concurrent games.
     """
+    pairs = concurrent_pairs(player, opponent)
+    if not pairs:
+        return _run_batch(player, opponent, boards, black, ply_cap, hooks)
     free: SimpleQueue[tuple[Player, Player]] = SimpleQueue()
-    for table in tables:
-        free.put(table)
-    ended, one_at_a_time = threading.Event(), threading.Lock()
+    for pair in pairs:
+        free.put(pair)
+    stopped, lock = threading.Event(), threading.Lock()
 
-    def sit_down(game: int) -> tuple[int, int]:
-        def hear(rows: NDArray[np.int64], moves: NDArray[np.uint16]) -> None:
-            if ended.is_set():
-                raise _EndedError
-            if record is not None:
-                with one_at_a_time:
-                    record(rows + game, moves)
+    def play(row: int) -> Played:
+        def moved(rows: NDArray[np.int64], moves: NDArray[np.uint16]) -> None:
+            if stopped.is_set():
+                raise _StopError
+            with lock:
+                hooks.moved(rows + row, moves)
 
-        table = free.get()
+        pair = free.get()
         try:
-            return play(*table, game, hear)
+            return _run_batch(*pair, boards.take([row]), black[[row]], ply_cap, Hooks(moved=moved))
         finally:
-            free.put(table)
+            free.put(pair)
 
-    finished: dict[int, tuple[int, int]] = {}
-    with ThreadPoolExecutor(len(tables)) as threads:
-        waiting: dict[Future[tuple[int, int]], int] = {threads.submit(sit_down, game): game for game in range(games)}
+    finished: dict[int, Played] = {}
+    with ThreadPoolExecutor(len(pairs)) as threads:
+        waiting: dict[Future[Played], int] = {threads.submit(play, row): row for row in range(len(boards))}
         try:
             for done in as_completed(waiting):
                 finished[waiting[done]] = done.result()
-                if progress is not None:
-                    progress(1)
+                hooks.ended(1)
         except BaseException as error:
-            ended.set()
+            stopped.set()
             threads.shutdown(wait=False, cancel_futures=True)
             if isinstance(error, KeyboardInterrupt):
-                raise MatchInterrupt(np.array(sorted(finished), np.int64), *_summed(finished)) from error
+                raise MatchInterrupt(np.array(sorted(finished), np.int64), _joined(finished)) from error
             raise
-    return _summed(finished)
+    return _joined(finished)
 
 
-def _summed(finished: Mapping[int, tuple[int, int]]) -> tuple[NDArray[np.int8], int]:
-    """Points in the order of the games, and all illegal moves."""
-    ordered = [finished[game] for game in sorted(finished)]
-    return np.array([points for points, _ in ordered], np.int8), sum(illegal for _, illegal in ordered)
+def _run_batch(
+    player: Player, opponent: Player, boards: Games, black: NDArray[np.bool_], ply_cap: int, hooks: Hooks
+) -> Played:
+    points, ended = np.zeros(len(boards), np.int8), np.zeros(len(boards), np.bool_)
+    illegal_moves = reported = 0
+    while True:
+        codes = boards.outcome(claim_draws=True)
+        mated = ~ended & (codes == Termination.CHECKMATE)
+        points[mated] = np.where(rules.is_black(boards.positions[mated]) == black[mated], -1, 1)
+        ended |= (codes != Termination.NONE) | (boards.ply >= ply_cap)
+        if (count := int(ended.sum())) > reported:
+            hooks.ended(count - reported)
+            reported = count
+        if ended.all():
+            return Played(points, boards.ply.copy(), illegal_moves)
+        own = rules.is_black(boards.positions) == black
+        for mover, rows in ((player, np.flatnonzero(~ended & own)), (opponent, np.flatnonzero(~ended & ~own))):
+            if not len(rows):
+                continue
+            moves = mover.choose(boards.take(rows)).moves
+            known = moves < vocabulary.SIZE
+            legal = known & rules.is_legal(boards.positions[rows], np.where(known, moves, 0))
+            boards.play(moves[legal], rows[legal])
+            hooks.moved(rows[legal], moves[legal])
+            lost = rows[~legal]
+            points[lost], ended[lost] = (-1 if mover is player else 1), True
+            illegal_moves += len(lost) if mover is player else 0
+
+
+def _joined(finished: Mapping[int, Played]) -> Played:
+    """Single games, in the order of their rows."""
+    ordered = [finished[row] for row in sorted(finished)]
+    points = np.array([played.points[0] for played in ordered], np.int8)
+    plies = np.array([played.plies[0] for played in ordered], np.int32)
+    return Played(points, plies, sum(played.illegal_moves for played in ordered))

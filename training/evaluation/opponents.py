@@ -1,4 +1,4 @@
-"""Who the agent is measured against, by name: built-in players, UCI engines, and other weights.
+"""Opponents of a match by name: built-in players, UCI engines, and other weights.
 
 | name | plays |
 |---|---|
@@ -25,10 +25,10 @@ from agent.players.alphabeta import AlphaBetaPlayer
 from agent.players.external import close_engine, start_engine
 from agent.players.player import Choice, GreedyPlayer, Player, RandomPlayer
 from agent.rules import Games
-from training.evaluation.match_runner import Seats
+from training.evaluation.match_runner import ConcurrentPlayers
 
 ENGINE_SECONDS: Final = 0.1
-"""A UCI engine's time a move unless somebody says otherwise."""
+"""Default time a move of a UCI engine."""
 
 
 def make_opponent(
@@ -43,12 +43,12 @@ def make_opponent(
 
     Args:
         name: of the opponent.
-        seed: of what it does by chance.
+        seed: of its random choices.
         seconds: an engine's time a move.
-        side_by_side: how many games an engine plays at once, each on one core.
-        of_weights: makes a player of a weights file; None: weights files are no opponents here.
+        side_by_side: concurrent games of an engine, each on one core.
+        of_weights: makes a player of a weights file; None: weights files are refused.
 
-    `Seats` must be closed by the caller: an engine's thread keeps the interpreter from ending.
+    The caller must close `ConcurrentPlayers`: an engine's thread keeps the interpreter alive.
 
     Raises:
         InputError: there is no such opponent, or its engine is missing or refuses its options.
@@ -69,7 +69,7 @@ def make_opponent(
         if detail and not detail.isdecimal():
             raise InputError(f"opponent {name!r} has no Elo that could be read; write stockfish:1350, say")
         options = {"UCI_LimitStrength": True, "UCI_Elo": int(detail)} if detail else {}
-        return seat_engines(name, ["stockfish"], options, seconds, side_by_side)
+        return concurrent_engines(name, ["stockfish"], options, seconds, side_by_side)
     if kind == "engine":
         try:
             command = shlex.split(detail)
@@ -77,7 +77,7 @@ def make_opponent(
             raise InputError(f"opponent {name!r} cannot be read ({error}); close its quotes") from error
         if not command:
             raise InputError(f"opponent {name!r} names no command; write engine:/path/to/engine")
-        return seat_engines(name, command, {}, seconds, side_by_side)
+        return concurrent_engines(name, command, {}, seconds, side_by_side)
     if of_weights is not None and (Path(name).suffix or Path(name).exists()):
         return of_weights(Path(name))
     raise InputError(
@@ -87,23 +87,23 @@ def make_opponent(
 
 
 def anchor_of(name: str) -> float | None:
-    """The rating on Stockfish's scale that the opponent called `name` is held to; None: it has none."""
+    """The UCI_Elo that limits the opponent called `name`; None: its strength is not limited."""
     kind, _, elo = name.partition(":")
     return float(elo) if kind == "stockfish" and elo.isdecimal() else None
 
 
 class EnginePlayer:
-    """A UCI engine, on one core, a fixed time a move, one game after the other.
+    """A UCI engine on one core with a fixed time a move.
 
-    It is told a game's moves from the opening on, and remembers what it found until the game ends. Where games
-    come in turns it forgets with each, and sees positions alone.
+    It gets the moves of its game from the opening on, so it keeps its hash tables until the game ends. Where several
+    games alternate, each position counts as a new game.
 
     Args:
         name: for tables.
         command: of the engine, with arguments.
         options: by UCI name; Threads is 1 unless given.
-        seconds: a move.
-        nodes: a move, instead of seconds: the same on every machine, however busy.
+        seconds: time a move.
+        nodes: a move, instead of seconds: independent of the machine's load.
 
     Raises:
         InputError: the engine does not start, does not speak UCI, or refuses an option.
@@ -149,16 +149,16 @@ class EnginePlayer:
         close_engine(self._engine)
 
 
-def seat_engines(
-    name: str, command: Sequence[str], options: Mapping[str, bool | int | str], seconds: float, seats: int
-) -> Seats:
-    """As many of an engine as there are tables; for errors see `EnginePlayer`."""
+def concurrent_engines(
+    name: str, command: Sequence[str], options: Mapping[str, bool | int | str], seconds: float, number: int
+) -> ConcurrentPlayers:
+    """`number` processes of one engine; for errors see `EnginePlayer`."""
     engines: list[EnginePlayer] = []
     try:
-        for _ in range(seats):
+        for _ in range(number):
             engines.append(EnginePlayer(name, command, options, seconds=seconds))
     except InputError:
         for engine in engines:
             engine.close()
         raise
-    return Seats(engines)
+    return ConcurrentPlayers(engines)

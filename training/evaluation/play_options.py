@@ -1,4 +1,4 @@
-"""How the agent, and whoever it meets, chooses moves in matches."""
+"""How both sides of a match choose their moves."""
 
 from dataclasses import dataclass
 
@@ -8,32 +8,32 @@ from agent.networks.evaluators import for_search, make_evaluator
 from agent.networks.weights import Weights, load_weights
 from agent.players.player import Player, PolicyPlayer, make_player
 from agent.search import playing
-from training.evaluation.match_runner import Seats
+from training.evaluation.match_runner import ConcurrentPlayers
 from training.evaluation.opponents import ENGINE_SECONDS, make_opponent
 from training.learner import resolve_device
 
 
 @dataclass(frozen=True)
 class PlayOptions:
-    """What both sides of a match are given; an opponent of ours that is a weights file plays as the agent does."""
+    """Limits of both sides; an opponent given as a weights file plays as the agent does."""
 
     simulations: int = 64
-    """Of the agent's search; 0: it looks one ply ahead."""
+    """Of the agent's search; 0: one ply of lookahead."""
     policy: bool = False
-    """The most probable move of the policy alone."""
+    """The most probable move of the policy, without search."""
     seconds: float | None = None
-    """Each side's time a move, in place of simulations; None: an engine has 0.1."""
+    """Each side's time a move, instead of simulations; None: an engine gets 0.1."""
     side_by_side: int = 1
-    """Games thought about at once where time counts, each on one core."""
+    """Concurrent games under time control, each on one core."""
 
     @property
     def by_simulations(self) -> str:
-        """The agent's way of choosing moves where no time is given, in words."""
+        """Description of the agent with its simulations: results with equal descriptions share a scale."""
         return f"{self.simulations} simulations{_search()}"
 
     @property
     def how(self) -> str:
-        """The agent's way of choosing moves, in words: results of one way make one scale."""
+        """Description of the agent as it plays matches."""
         return self.by_simulations if self.seconds is None else f"{self.seconds:g} s a move{_search()}"
 
     def player(self, weights: Weights) -> Player:
@@ -44,14 +44,10 @@ class PlayOptions:
         if self.seconds is None:
             return make_player(make_evaluator(weights.network, device), self.simulations)
         evaluators = [make_evaluator(weights.network, device) for _ in range(self.side_by_side)]
-        return Seats([TimedPlayer(Thinker(for_search(evaluator)), self.seconds) for evaluator in evaluators])
+        return ConcurrentPlayers([TimedPlayer(Thinker(for_search(one)), self.seconds) for one in evaluators])
 
     def opponent(self, name: str, seed: int) -> Player:
-        """Whoever `name` means, see `make_opponent`.
-
-        Raises:
-            InputError: nobody, or it cannot be started.
-        """
+        """The opponent called `name`; for errors see `make_opponent`."""
         return make_opponent(
             name,
             seed,
@@ -62,5 +58,5 @@ class PlayOptions:
 
 
 def _search() -> str:
-    """Tells results of this search from those of an earlier one."""
+    """Separates results of this search from those with other constants."""
     return f", c_puct {playing().c_puct:g}"

@@ -1,28 +1,29 @@
-"""A sequential test of a match: whether the player is `elo0` or `elo1` better, settled with as few games as it takes.
+"""A sequential test of a match: whether the player is `elo0` or `elo1` better, with as few games as possible.
 
 The generalised sequential probability ratio test (Li, Liu and Ying 2014, "Generalized sequential probability ratio test
 for separate families of hypotheses") as the testers of Stockfish use it (M. Van den Bergh, "A practical introduction to
-the GSPRT"): what is observed is the score of a pair of games on one opening with colours exchanged: 0, 1/4, 1/2, 3/4
-or 1. Games of a pair hang together; counting games one by one would take them for more than they tell.
+the GSPRT"). The observation is the score of a pair of games on one opening with colours exchanged: 0, 1/4, 1/2, 3/4
+or 1. The games of a pair are correlated, so counting single games would overstate the evidence.
 
-Both hypotheses fix only the expected score. Each is given the distribution with that expectation under which the pairs
-seen are most likely (the empirical likelihood of Owen 1988), and the logarithm of the two likelihoods' ratio moves
-between Wald's bounds until it leaves them.
+Both hypotheses fix only the expected score. Each gets the distribution with that expectation under which the observed
+pairs are most likely (the empirical likelihood of Owen 1988). The test ends when the log-likelihood ratio leaves Wald's
+bounds.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from agent.errors import InputError
 
 SCORES: Final = np.arange(5) / 4
 """Score of a pair of games, from two losses to two wins."""
 _UNSEEN: Final = 1e-3
-"""Count of a score that was never seen, so that every expectation remains possible."""
+"""Count given to a score that did not occur, so that every expectation remains possible."""
 _HALVINGS: Final = 60
 
 Verdict = Literal["elo1", "elo0", "undecided"]
@@ -30,7 +31,7 @@ Verdict = Literal["elo1", "elo0", "undecided"]
 
 @dataclass(frozen=True)
 class Sprt:
-    """What is tested: the player is `elo1` better rather than `elo0`.
+    """The test that the player is `elo1` better rather than `elo0`.
 
     Raises:
         ValueError: elo0 is not below elo1, they lie beyond +-1000, or an error rate is not in 0..0.5.
@@ -55,58 +56,56 @@ class Sprt:
         return math.log(self.beta / (1 - self.alpha)), math.log((1 - self.beta) / self.alpha)
 
     def ratio(self, pairs: NDArray[np.integer]) -> NDArray[np.float64]:
-        """Log-likelihood ratio of elo1 to elo0 after `pairs` [..., 5], counted by score; above 0 speaks for elo1."""
+        """Log-likelihood ratio of elo1 to elo0 after `pairs` [..., 5], counted by score; positive favours elo1."""
         counts = np.where(pairs > 0, pairs, _UNSEEN).astype(np.float64)
         one, other = (_most_likely(counts, _expected(elo)) for elo in (self.elo1, self.elo0))
         ratio: NDArray[np.float64] = (counts * (np.log(one) - np.log(other))).sum(-1)
         return ratio
 
-    def verdict(self, pairs: NDArray[np.integer]) -> Verdict:
-        """What `pairs` [5] settle."""
+    def verdict(self, pairs: ArrayLike) -> Verdict:
+        """The decision after `pairs` [5]."""
         low, high = self.bounds
-        ratio = float(self.ratio(pairs))
+        ratio = float(self.ratio(np.asarray(pairs)))
         if low < ratio < high:
             return "undecided"
         return "elo1" if ratio >= high else "elo0"
 
-    def to_json(self, pairs: NDArray[np.integer]) -> dict[str, Any]:
+    def to_json(self, pairs: Sequence[int]) -> dict[str, Any]:
         """The test, its state after `pairs` [5], and its verdict."""
         low, high = self.bounds
         return {
             **asdict(self),
-            "ratio": float(self.ratio(pairs)),
+            "ratio": float(self.ratio(np.array(pairs))),
             "lower": low,
             "upper": high,
-            "pairs": pairs.tolist(),
+            "pairs": list(pairs),
             "verdict": self.verdict(pairs),
         }
 
-    def sentence(self, pairs: NDArray[np.integer]) -> str:
+    def sentence(self, pairs: Sequence[int]) -> str:
         """For people."""
         low, high = self.bounds
-        state = f"log-likelihood ratio {float(self.ratio(pairs)):.2f} of {low:.2f} to {high:.2f}"
+        state = f"log-likelihood ratio {float(self.ratio(np.array(pairs))):.2f} of {low:.2f} to {high:.2f}"
         verdict, tested = self.verdict(pairs), f"{self.elo1:+g} Elo rather than {self.elo0:+g}"
         if verdict == "undecided":
             return f"not decided whether {tested}: too few games ({state})"
         answer = "yes" if verdict == "elo1" else "no"
-        return f"decided after {2 * int(pairs.sum())} games: {answer} to {tested} ({state})"
+        return f"decided after {2 * sum(pairs)} games: {answer} to {tested} ({state})"
 
 
-def read_sprt(words: str) -> Sprt:
+def read_sprt(text: str) -> Sprt:
     """A test from `ELO0:ELO1`.
 
     Raises:
-        InputError: it is not of that form, or the two make no test.
+        InputError: it is not of that form, or the two values are not a valid test.
     """
-    low, separator, high = words.partition(":")
+    low, separator, high = text.partition(":")
     try:
         if not separator:
             raise ValueError("there is no colon")
         return Sprt(float(low), float(high))
     except ValueError as error:
-        raise InputError(
-            f"--sprt '{words}' makes no test ({error}); write 0:50 to ask for +50 against 0 Elo"
-        ) from error
+        raise InputError(f"--sprt '{text}' is not a test ({error}); write 0:50 to test +50 against 0 Elo") from error
 
 
 def pairs_of(points: NDArray[np.int8]) -> NDArray[np.int64]:

@@ -7,6 +7,7 @@ from agent.networks.evaluators import make_evaluator
 from agent.players.alphabeta import AlphaBetaPlayer
 from agent.players.player import GreedyPlayer, Player, PolicyPlayer, RandomPlayer, make_player
 from training.evaluation.match import play_match
+from training.evaluation.openings import Openings
 
 
 def test_they_are_found_without_a_name_and_tell_where_they_come_from() -> None:
@@ -29,6 +30,6 @@ def test_they_are_found_without_a_name_and_tell_where_they_come_from() -> None:
 def test_they_win(simulations: int, opponent: Player, least: float) -> None:
     evaluator = make_evaluator(find_weights().weights.network)
     player = make_player(evaluator, simulations) if simulations else PolicyPlayer(evaluator)
-    result = play_match(player, opponent, games=100, seed=1, opening_plies=None)
+    result = play_match(player, opponent, Openings(1), games=100)
     assert result.score >= least, result.sentence()
     assert result.illegal_moves == 0

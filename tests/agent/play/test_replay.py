@@ -20,6 +20,8 @@ from agent.players.player import GreedyPlayer, SearchPlayer
 from agent.search import GumbelSearch, SearchSettings, material_evaluator, playing
 from training.evaluation.match import play_match
 from training.evaluation.match_pgn import MatchRecorder
+from training.evaluation.match_runner import Hooks
+from training.evaluation.openings import Openings
 
 ME = "sha256:0123 run x"
 USUAL = playing()
@@ -170,8 +172,9 @@ def test_match_games_are_replayed(opponent: Opponent, tmp_path: Path) -> None:
     player = SearchPlayer.__new__(SearchPlayer)
     player._search, player._seed = GumbelSearch(playing(30), material_evaluator()), 0
     source = Source(ME, "gumbel", 30, settings=USUAL)
-    recorder = MatchRecorder(4, "search:30", "greedy", source, lambda game: 4)
-    result = play_match(player, GreedyPlayer(1), games=4, seed=0, ply_cap=60, record=recorder)
+    recorder = MatchRecorder(4, "search:30", "greedy", source, Openings(0, 4))
+    hooks = Hooks(moved=recorder)
+    result = play_match(player, GreedyPlayer(1), Openings(0, 4), games=4, ply_cap=60, hooks=hooks)
     recorder.write(tmp_path / "match.pgn")
     games = list(read_games(tmp_path / "match.pgn"))
     assert len(games) == 4

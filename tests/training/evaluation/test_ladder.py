@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 import xml.etree.ElementTree as ET
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -24,11 +23,10 @@ from training.evaluation.ladder import command
 from training.evaluation.ladder.entrants import evenly, find_snapshots, schedule
 from training.evaluation.ladder.results import PairResult, Results
 from training.evaluation.ladder.standings import Standings, standings_of
-from training.evaluation.match import Points
+from training.evaluation.match import MatchResult
+from training.evaluation.openings import Openings
 from training.evaluation.play_options import PlayOptions
 from training.monitoring.pictures.ladder import Rung, picture_of_ladder, read_ladder, ticks
-
-Play = Callable[..., Points]
 
 
 def snapshot(run: Path, step: int, minutes: float | None) -> Path:
@@ -50,20 +48,22 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 class Arena:
-    """In place of `play_games`: says what was asked for, and makes up results; `strike` ends it like Ctrl-C."""
+    """In place of `play_match`: notes what was asked for, and invents results; `strike` ends it like Ctrl-C."""
 
     def __init__(self, strike: int | None = None) -> None:
         self.asked: list[tuple[str, str, int, int]] = []
         self.strike = strike
 
     def __call__(
-        self, player: Player, opponent: Player, *, games: int, seed: int, first: int, **rest: object
-    ) -> Points:
+        self, player: Player, opponent: Player, openings: Openings, *, games: int, first: int, **rest: object
+    ) -> MatchResult:
         if self.strike is not None and len(self.asked) == self.strike:
             raise KeyboardInterrupt
         self.asked.append((player.name, opponent.name, first, games))
-        points = np.random.default_rng([seed, first, len(self.asked)]).choice([-1, 0, 1], games).astype(np.int8)
-        return Points(points, 0)
+        points = (
+            np.random.default_rng([openings.seed, first, len(self.asked)]).choice([-1, 0, 1], games).astype(np.int8)
+        )
+        return MatchResult.of(opponent.name, points, 0)
 
 
 def ladder(*words: str) -> int:
@@ -102,7 +102,7 @@ def test_a_ladder_from_the_command_line(run: Path, capsys: pytest.CaptureFixture
     assert ET.parse(run / "ladder.svg").getroot().tag.endswith("svg")
     assert ladder(*words, "--json") == 0
     said = capsys.readouterr()
-    assert "every pair has played already" in said.err
+    assert "all games of every pair are played" in said.err
     told = json.loads(said.out)
     kept = json.loads((run / "ladder.json").read_text())
     assert told == kept
@@ -120,39 +120,39 @@ def test_an_interrupted_ladder_goes_on_and_plays_no_game_twice(
 ) -> None:
     words = ["--games", "50", "--against", "random"]
     first = Arena(strike=8)
-    monkeypatch.setattr(command, "play_games", first)
+    monkeypatch.setattr(command, "play_match", first)
     assert ladder(*words) == 130
-    assert "the same command goes on" in capsys.readouterr().err
+    assert "the same command continues" in capsys.readouterr().err
     assert sum(games_in(run).values()) == 6 * 20 + 2 * 20  # six pairs in turn, two of them a second time
     second = Arena()
-    monkeypatch.setattr(command, "play_games", second)
+    monkeypatch.setattr(command, "play_match", second)
     assert ladder(*words) == 0
     assert set(games_in(run).values()) == {50}
     assert sum(games for *_, games in first.asked + second.asked) == 6 * 50
     # Each pair goes on where its openings stopped.
     assert sorted(first for *_, first, _ in first.asked + second.asked) == sorted([0, 20, 40] * 6)
     third = Arena()
-    monkeypatch.setattr(command, "play_games", third)
+    monkeypatch.setattr(command, "play_match", third)
     assert ladder(*words) == 0
     assert third.asked == []
     assert ladder("--games", "54", "--against", "random") == 0
     assert {asked[2:] for asked in third.asked} == {(50, 4)}
     # Another way to choose moves, or a new snapshot, is something new.
     fourth = Arena()
-    monkeypatch.setattr(command, "play_games", fourth)
+    monkeypatch.setattr(command, "play_match", fourth)
     assert (
         zeromass.main(["ladder", "it", "--simulations", "3", "--conversions", "0", "--games", "2", "--against", ""])
         == 0
     )
     assert len(fourth.asked) == 3
-    assert "Elo with step 0 at 0, for neither Stockfish nor random played" in capsys.readouterr().err
+    assert "Elo with step 0 at 0, because neither Stockfish nor random played" in capsys.readouterr().err
     snapshot(run, 120, 30.0)
     assert ladder("--games", "54", "--against", "random") == 0
     assert len(fourth.asked) == 3 + 3 * 3  # random and two neighbours, in three parts each
 
 
 def test_endings_are_shown_once(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "play_games", Arena())
+    monkeypatch.setattr(command, "play_match", Arena())
     shown: list[int] = []
 
     def count(player: Player, *, games: int, seed: int) -> list[Conversion]:
@@ -177,7 +177,7 @@ def results_of(elos: dict[str, float], games: int, seed: int) -> Results:
         for second in names[place + 1 :]:
             expected = 1 / (1 + 10 ** ((elos[second] - elos[first]) / 400))
             wins = int(rng.binomial(games, expected))
-            pairs.append(PairResult("64 simulations", 0, first, second, games, wins, 0, games - wins))
+            pairs.append(PairResult(first, second, wins, 0, games - wins, how="64 simulations"))
     known = {f"sha256:{step}": {"name": f"step {step}", "step": step, "minutes": float(step)} for step in (0, 1, 2)}
     return Results(Path("unused"), pairs, known, [])
 
@@ -188,7 +188,7 @@ def test_simulated_results_give_back_the_elo_they_were_drawn_from() -> None:
     for seed in range(20):
         standings = standings_of(results_of(elos, 200, seed), "64 simulations", "64 simulations")
         assert standings is not None
-        assert "Stockfish's scale, held by stockfish:1350" in standings.scale
+        assert "Stockfish's scale, fixed by stockfish:1350" in standings.scale
         found = {row.player: row for row in standings.rows}
         assert found["stockfish:1350"].given
         assert found["stockfish:1350"].elo == 1350
@@ -203,8 +203,8 @@ def test_simulated_results_give_back_the_elo_they_were_drawn_from() -> None:
 
 def test_only_games_of_one_way_make_a_scale_and_strangers_are_left_out() -> None:
     results = results_of({"sha256:0": 100.0, "random": 0.0}, 40, 1)
-    results.pairs.append(PairResult("1 s a move", 0, "sha256:1", "random", 10, 5, 0, 5))
-    results.pairs.append(PairResult("64 simulations", 0, "sha256:1", "sha256:2", 10, 5, 0, 5))
+    results.pairs.append(PairResult("sha256:1", "random", 5, 0, 5, how="1 s a move"))
+    results.pairs.append(PairResult("sha256:1", "sha256:2", 5, 0, 5, how="64 simulations"))
     standings = standings_of(results, "64 simulations", "64 simulations")
     assert standings is not None
     assert {row.player for row in standings.rows} == {"step 0", "random"}
@@ -278,7 +278,7 @@ def test_what_is_not_installed_is_left_out_with_a_sentence(
     run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(shutil, "which", lambda *_args, **_kwargs: None)
-    monkeypatch.setattr(command, "play_games", Arena())
+    monkeypatch.setattr(command, "play_match", Arena())
     assert ladder("--games", "2", "--against", "random,stockfish:1350") == 0
     said = capsys.readouterr().err
     assert "left out stockfish:1350: engine 'stockfish' is not on PATH; install it" in said

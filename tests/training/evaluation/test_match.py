@@ -11,8 +11,10 @@ from agent.play.provenance import OPENING
 from agent.players.player import Choice, GreedyPlayer, RandomPlayer
 from agent.rules import Games
 from selfplay.book import book
-from training.evaluation.match import MatchResult, book_plies, elo, play_match, wilson_interval
+from training.evaluation.match import MatchResult, elo, play_match, wilson_interval
 from training.evaluation.match_pgn import MatchRecorder
+from training.evaluation.match_runner import Hooks
+from training.evaluation.openings import Openings
 
 
 def test_wilson_interval_equals_newcombes_table() -> None:
@@ -32,16 +34,16 @@ def test_elo_of_a_score() -> None:
 
 
 def test_greedy_beats_random_and_not_the_other_way_round() -> None:
-    result = play_match(GreedyPlayer(1), RandomPlayer(2), games=40, seed=3)
+    result = play_match(GreedyPlayer(1), RandomPlayer(2), Openings(3, 4), games=40)
     assert result.score > 0.75
     assert result.wins + result.draws + result.losses == 40
-    other = play_match(RandomPlayer(2), GreedyPlayer(1), games=40, seed=3)
+    other = play_match(RandomPlayer(2), GreedyPlayer(1), Openings(3, 4), games=40)
     assert other.score < 0.25
     assert result.illegal_moves == other.illegal_moves == 0
 
 
 def test_a_player_against_itself_is_even() -> None:
-    result = play_match(RandomPlayer(1), RandomPlayer(2), games=100, seed=5)
+    result = play_match(RandomPlayer(1), RandomPlayer(2), Openings(5, 4), games=100)
     low, high = result.interval
     assert low < 0.5 < high
 
@@ -61,7 +63,7 @@ class _Watcher(RandomPlayer):
 
 def test_each_opening_is_played_with_both_colours() -> None:
     one, two = _Watcher(), _Watcher()
-    play_match(one, two, games=20, seed=1, opening_plies=4, ply_cap=6)
+    play_match(one, two, Openings(1, 4), games=20, ply_cap=6)
     assert len(one.first) == len(two.first) == 10
     assert sorted(one.first) == sorted(two.first)
     assert len(set(one.first)) == 10
@@ -77,15 +79,15 @@ class _Cheat(RandomPlayer):
 
 
 def test_an_illegal_move_is_counted_and_loses() -> None:
-    result = play_match(_Cheat(0), RandomPlayer(1), games=10, seed=1)
+    result = play_match(_Cheat(0), RandomPlayer(1), Openings(1, 4), games=10)
     assert (result.wins, result.draws, result.losses, result.illegal_moves) == (0, 0, 10, 10)
-    result = play_match(RandomPlayer(1), _Cheat(0), games=10, seed=1)
+    result = play_match(RandomPlayer(1), _Cheat(0), Openings(1, 4), games=10)
     assert (result.wins, result.illegal_moves) == (10, 0)
 
 
 def test_progress_counts_every_game_once() -> None:
     done: list[int] = []
-    play_match(RandomPlayer(1), RandomPlayer(2), games=12, seed=1, ply_cap=40, progress=done.append)
+    play_match(RandomPlayer(1), RandomPlayer(2), Openings(1), games=12, ply_cap=40, hooks=Hooks(done.append))
     assert sum(done) == 12
 
 
@@ -102,7 +104,7 @@ def test_the_book_gives_both_colours_the_same_openings_and_none_twice_too_soon()
     def start(games: int, seed: int) -> list[bytes]:
         watcher = _Watcher(ply=8)
         other = _Watcher(ply=8)
-        play_match(watcher, other, games=games, seed=seed, opening_plies=None, ply_cap=9)
+        play_match(watcher, other, Openings(seed), games=games, ply_cap=9)
         assert sorted(watcher.first) == sorted(other.first)
         return watcher.first
 
@@ -121,9 +123,10 @@ def test_once_the_book_is_played_its_lines_come_back_longer_and_none_is_played_a
         for row, move in zip(rows.tolist(), played.tolist(), strict=True):
             moves[row].append(move)
 
-    play_match(RandomPlayer(0), RandomPlayer(1), games=games, seed=3, opening_plies=None, ply_cap=11, record=record)
-    assert [book_plies(game) for game in (0, 2 * lines - 1, 2 * lines, games)] == [8, 8, 10, 10]
-    openings = [tuple(line[: book_plies(game)]) for game, line in enumerate(moves)]
+    chosen = Openings(3)
+    play_match(RandomPlayer(0), RandomPlayer(1), chosen, games=games, ply_cap=11, hooks=Hooks(moved=record))
+    assert [chosen.length(game) for game in (0, 2 * lines - 1, 2 * lines, games)] == [8, 8, 10, 10]
+    openings = [tuple(line[: chosen.length(game)]) for game, line in enumerate(moves)]
     assert openings[::2] == openings[1::2]
     assert len(set(openings)) == games // 2
     for first in range(0, games, 2 * lines):
@@ -132,8 +135,8 @@ def test_once_the_book_is_played_its_lines_come_back_longer_and_none_is_played_a
 
 def test_games_with_openings_behind_the_book_are_recorded_with_their_length(tmp_path: Path) -> None:
     games = 2 * len(book()) + 2
-    recorder = MatchRecorder(games, "one", "other", None, book_plies)
-    play_match(RandomPlayer(0), RandomPlayer(1), games=games, seed=1, opening_plies=None, ply_cap=11, record=recorder)
+    recorder = MatchRecorder(games, "one", "other", None, Openings(1))
+    play_match(RandomPlayer(0), RandomPlayer(1), Openings(1), games=games, ply_cap=11, hooks=Hooks(moved=recorder))
     recorder.write(tmp_path / "games.pgn")
     with (tmp_path / "games.pgn").open() as file:
         given = [headers[OPENING] for headers in iter(lambda: chess.pgn.read_headers(file), None)]

@@ -1,4 +1,4 @@
-"""Games at tables: the same games as in step, one at a time for each seat, and all ended together."""
+"""Concurrent games: the same games as in a batch, one at a time for each player, and all ended together."""
 
 import threading
 import time
@@ -12,12 +12,13 @@ from agent import rules
 from agent.engine.board_sync import Follower
 from agent.players.player import Choice
 from agent.rules import Games
-from training.evaluation.match import play_games
-from training.evaluation.match_runner import MatchInterrupt, Seats, tables_of
+from training.evaluation.match import play_match
+from training.evaluation.match_runner import ConcurrentPlayers, Hooks, MatchInterrupt, concurrent_pairs, run_games
+from training.evaluation.openings import Openings
 
 
 class Arithmetic:
-    """Plays by a rule, so that its games repeat; says if two call it at once."""
+    """Deterministic; fails if two threads call it at once."""
 
     def __init__(self, factor: int = 7, pause: float = 0.0) -> None:
         self.name = f"arithmetic:{factor}"
@@ -36,7 +37,7 @@ class Arithmetic:
 
 
 class Following(Arithmetic):
-    """Counts the games that it is given one after the other."""
+    """Notes the games that it is given."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -72,66 +73,64 @@ class Notes:
 
 
 @pytest.mark.parametrize("first", [0, 3])
-def test_games_at_tables_are_those_played_in_step(first: int) -> None:
-    in_step, at_tables, told = Notes(), Notes(), list[int]()
-    usual = play_games(
-        Arithmetic(7), Arithmetic(5), games=9, seed=2, first=first, opening_plies=None, ply_cap=80, record=in_step
+def test_concurrent_games_are_those_of_a_batch(first: int) -> None:
+    in_batch, concurrent, ended = Notes(), Notes(), list[int]()
+    usual = play_match(
+        Arithmetic(7), Arithmetic(5), Openings(2), games=9, first=first, ply_cap=80, hooks=Hooks(moved=in_batch)
     )
-    seated = play_games(
-        Seats([Arithmetic(7) for _ in range(3)]),
-        Seats([Arithmetic(5) for _ in range(4)]),
+    other = play_match(
+        ConcurrentPlayers([Arithmetic(7) for _ in range(3)]),
+        ConcurrentPlayers([Arithmetic(5) for _ in range(4)]),
+        Openings(2),
         games=9,
-        seed=2,
         first=first,
-        opening_plies=None,
         ply_cap=80,
-        progress=told.append,
-        record=at_tables,
+        hooks=Hooks(ended.append, concurrent),
     )
-    assert at_tables.moves == in_step.moves
-    assert len(in_step.moves) == 9
-    assert seated.points.tolist() == usual.points.tolist()
-    assert seated.illegal_moves == usual.illegal_moves == 0
-    assert told == [1] * 9
+    assert concurrent.moves == in_batch.moves
+    assert len(in_batch.moves) == 9
+    assert other == usual
+    assert other.illegal_moves == 0
+    assert ended == [1] * 9
 
 
-def test_colours_change_from_game_to_game_wherever_a_part_begins() -> None:
+def test_colours_alternate_wherever_a_part_begins() -> None:
     whole, part = Notes(), Notes()
-    play_games(Arithmetic(7), Arithmetic(5), games=4, seed=1, ply_cap=30, record=whole)
-    play_games(Arithmetic(7), Arithmetic(5), games=1, seed=1, first=3, ply_cap=30, record=part)
+    play_match(Arithmetic(7), Arithmetic(5), Openings(1), games=4, ply_cap=30, hooks=Hooks(moved=whole))
+    play_match(Arithmetic(7), Arithmetic(5), Openings(1), games=1, first=3, ply_cap=30, hooks=Hooks(moved=part))
     assert part.moves[0] == whole.moves[3]
 
 
-def test_a_seat_has_one_game_at_a_time_from_its_first_move_to_its_last() -> None:
-    seats = [Following() for _ in range(2)]
-    play_games(Seats(seats), Arithmetic(5, pause=0.001), games=10, seed=4, ply_cap=40)
-    assert sum(len(seat.games) for seat in seats) == 10
-    assert all(seat.games for seat in seats)
+def test_a_concurrent_player_plays_one_game_at_a_time() -> None:
+    players = [Following() for _ in range(2)]
+    play_match(ConcurrentPlayers(players), Arithmetic(5, pause=0.001), Openings(4, 4), games=10, ply_cap=40)
+    assert sum(len(player.games) for player in players) == 10
+    assert all(player.games for player in players)
 
 
-def test_who_has_no_seats_is_shared_and_asked_by_one_table_at_a_time() -> None:
+def test_calls_of_a_shared_player_are_serialised() -> None:
     shared = Arithmetic(5, pause=0.001)
-    tables = tables_of(shared, Seats([Arithmetic() for _ in range(3)]))
-    assert [opponent.name for _, opponent in tables] == ["arithmetic:7"] * 3
-    assert {player.name for player, _ in tables} == {"arithmetic:5"}
-    play_games(shared, Seats([Arithmetic() for _ in range(3)]), games=6, seed=0, ply_cap=20)
+    pairs = concurrent_pairs(shared, ConcurrentPlayers([Arithmetic() for _ in range(3)]))
+    assert [opponent.name for _, opponent in pairs] == ["arithmetic:7"] * 3
+    assert {player.name for player, _ in pairs} == {"arithmetic:5"}
+    players = ConcurrentPlayers([Arithmetic() for _ in range(3)])
+    play_match(shared, players, Openings(0, 4), games=6, ply_cap=20)
     assert shared.calls >= 6 * 8
-    assert tables_of(shared, Arithmetic()) == []
+    assert concurrent_pairs(shared, Arithmetic()) == []
 
 
-def test_ctrl_c_ends_all_tables_within_a_ply() -> None:
-    seats = [Arithmetic(7, pause=0.002) for _ in range(3)]
-
+def test_ctrl_c_ends_all_concurrent_games_within_a_ply() -> None:
+    players = [Arithmetic(7, pause=0.002) for _ in range(3)]
     then: list[int] = []
 
     def interrupt(_games: int) -> None:
-        then.append(sum(seat.calls for seat in seats))
+        then.append(sum(player.calls for player in players))
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        play_games(Seats(seats), Arithmetic(5), games=30, seed=0, ply_cap=60, progress=interrupt)
-    after = sum(seat.calls for seat in seats)
-    assert after - then[0] <= 2 * len(seats)  # a game has some thirty calls
+        play_match(ConcurrentPlayers(players), Arithmetic(5), Openings(0), games=30, ply_cap=60, hooks=Hooks(interrupt))
+    after = sum(player.calls for player in players)
+    assert after - then[0] <= 2 * len(players)  # a game has some thirty calls
     assert not [thread for thread in threading.enumerate() if "ThreadPool" in thread.name]
 
 
@@ -143,18 +142,21 @@ def test_ctrl_c_keeps_the_games_that_had_ended() -> None:
         if not left[0]:
             raise KeyboardInterrupt
 
-    whole = play_games(Arithmetic(7), Arithmetic(5), games=30, seed=0, ply_cap=60)
+    def boards() -> tuple[Games, NDArray[np.bool_]]:
+        return Openings(0).boards(range(30), Hooks()), np.arange(30) % 2 == 1
+
+    whole = run_games(Arithmetic(7), Arithmetic(5), *boards(), ply_cap=60)
+    players = ConcurrentPlayers([Arithmetic(7), Arithmetic(7)])
     with pytest.raises(MatchInterrupt) as stopped:
-        play_games(
-            Seats([Arithmetic(7), Arithmetic(7)]), Arithmetic(5), games=30, seed=0, ply_cap=60, progress=interrupt
-        )
+        run_games(players, Arithmetic(5), *boards(), ply_cap=60, hooks=Hooks(interrupt))
     found = stopped.value
     assert len(found.games) == len(set(found.games.tolist())) == 5
-    assert found.points.tolist() == whole.points[found.games].tolist()
-    assert found.illegal_moves == 0
+    assert found.played.points.tolist() == whole.points[found.games].tolist()
+    assert found.played.plies.tolist() == whole.plies[found.games].tolist()
+    assert found.played.illegal_moves == 0
 
 
-def test_an_error_at_one_table_ends_the_match_with_it() -> None:
+def test_an_error_in_one_game_ends_the_match() -> None:
     class Broken(Arithmetic):
         def choose(self, games: Games) -> Choice:
             if self.calls > 20:
@@ -162,10 +164,10 @@ def test_an_error_at_one_table_ends_the_match_with_it() -> None:
             return super().choose(games)
 
     with pytest.raises(RuntimeError, match="the engine is gone"):
-        play_games(Seats([Arithmetic(), Broken()]), Arithmetic(5), games=40, seed=0, ply_cap=60)
+        play_match(ConcurrentPlayers([Arithmetic(), Broken()]), Arithmetic(5), Openings(0), games=40, ply_cap=60)
 
 
-def test_seats_close_what_can_be_closed() -> None:
+def test_players_with_processes_are_closed() -> None:
     class Program(Arithmetic):
         closed = False
 
@@ -173,7 +175,7 @@ def test_seats_close_what_can_be_closed() -> None:
             self.closed = True
 
     program = Program()
-    seats = Seats([Arithmetic(), program])
-    seats.close()
+    players = ConcurrentPlayers([Arithmetic(), program])
+    players.close()
     assert program.closed
-    assert seats.total("calls") == 0
+    assert players.total("calls") == 0

@@ -14,7 +14,8 @@ from agent.players.external import find_engine
 from agent.players.player import RandomPlayer
 from agent.rules import Games
 from training.evaluation.match import play_match
-from training.evaluation.match_runner import Seats
+from training.evaluation.match_runner import ConcurrentPlayers
+from training.evaluation.openings import Openings
 from training.evaluation.opponents import make_opponent
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -58,7 +59,7 @@ def engine(tmp_path: Path) -> str:
 
 def test_an_engine_plays_its_own_moves_for_both_colours(engine: str) -> None:
     player = make_opponent(engine, 0, side_by_side=2)
-    assert isinstance(player, Seats)
+    assert isinstance(player, ConcurrentPlayers)
     assert len(player.players) == 2
     boards = [chess.Board(), chess.Board("rnbqkbnr/pppppppp/8/8/4P3/8/PPPP1PPP/RNBQKBNR b KQkq - 0 1")]
     games = Games.from_boards(boards)
@@ -72,8 +73,8 @@ def test_an_engine_plays_its_own_moves_for_both_colours(engine: str) -> None:
 
 def test_a_match_against_an_engine_counts_every_game(engine: str) -> None:
     player = make_opponent(engine, 0)
-    assert isinstance(player, Seats)
-    result = play_match(RandomPlayer(1), player, games=4, seed=1, ply_cap=20)
+    assert isinstance(player, ConcurrentPlayers)
+    result = play_match(RandomPlayer(1), player, Openings(1, 4), games=4, ply_cap=20)
     player.close()
     assert result.games == result.wins + result.draws + result.losses == 4
     assert result.illegal_moves == 0
@@ -81,8 +82,8 @@ def test_a_match_against_an_engine_counts_every_game(engine: str) -> None:
 
 def test_an_engine_is_told_the_moves_of_its_game_and_of_a_new_one(engine: str, tmp_path: Path) -> None:
     player = make_opponent(engine, 0)
-    assert isinstance(player, Seats)
-    play_match(RandomPlayer(1), player, games=3, seed=1, ply_cap=20)
+    assert isinstance(player, ConcurrentPlayers)
+    play_match(RandomPlayer(1), player, Openings(1, 4), games=3, ply_cap=20)
     player.close()
     lines = (tmp_path / "options").read_text().splitlines()
     assert lines.count("new game") == 3
@@ -100,7 +101,7 @@ def test_stockfish_is_given_its_elo_and_one_thread(
     script.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     player = make_opponent("stockfish:1400", 0)
-    assert isinstance(player, Seats)
+    assert isinstance(player, ConcurrentPlayers)
     player.choose(Games(1))
     player.close()
     options = (tmp_path / "options").read_text()
@@ -119,7 +120,7 @@ def test_a_missing_stockfish_is_said_with_advice(monkeypatch: pytest.MonkeyPatch
 
 def test_an_engine_that_dies_is_named(engine: str) -> None:
     player = make_opponent(engine + " die", 0)
-    assert isinstance(player, Seats)
+    assert isinstance(player, ConcurrentPlayers)
     with pytest.raises(InputError, match="failed in the middle of a match"):
         player.choose(Games(1))
     player.close()

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from agent.errors import InputError
 from agent.players.player import Choice, GreedyPlayer, RandomPlayer
 from agent.rules import Games
-from training.evaluation.match import play_games
-from training.evaluation.match_runner import MatchInterrupt, Seats
-from training.evaluation.sequential import PART, play_sequential_match
+from training.evaluation.match import PART, play_match
+from training.evaluation.match_runner import ConcurrentPlayers, Hooks, MatchInterrupt
+from training.evaluation.openings import Openings
 from training.evaluation.sprt import SCORES, Sprt, pairs_of, read_sprt
 
 
@@ -99,27 +99,24 @@ def test_lower_rates_take_more() -> None:
 
 def test_a_match_ends_when_it_is_decided() -> None:
     played: list[int] = []
-    found = play_sequential_match(
-        GreedyPlayer(1), RandomPlayer(2), sprt=Sprt(0, 100), games=400, seed=1, progress=played.append
-    )
-    games = found.match.games
-    assert found.sprt.verdict(found.pairs) == "elo1"
-    assert games < 200
-    assert games % PART == 0
-    assert 2 * found.pairs.sum() == games == sum(played)
-    row = found.to_json()
-    assert row["sprt"]["verdict"] == "elo1"
-    assert row["games"] == games
-    assert f"decided after {games} games: yes to +100 Elo rather than +0" in found.sprt.sentence(found.pairs)
-    worse = play_sequential_match(RandomPlayer(2), GreedyPlayer(1), sprt=Sprt(0, 100), games=400, seed=1)
-    assert worse.sprt.verdict(worse.pairs) == "elo0"
+    test, one, other = Sprt(0, 100), GreedyPlayer(1), RandomPlayer(2)
+    found = play_match(one, other, Openings(1, 4), sprt=test, games=400, hooks=Hooks(played.append))
+    assert test.verdict(found.pairs) == "elo1"
+    assert found.games < 200
+    assert found.games % PART == 0
+    assert 2 * sum(found.pairs) == found.games == sum(played)
+    row = test.to_json(found.pairs)
+    assert row["verdict"] == "elo1"
+    assert f"decided after {found.games} games: yes to +100 Elo rather than +0" in test.sentence(found.pairs)
+    assert test.verdict(play_match(other, one, Openings(1, 4), sprt=test, games=400).pairs) == "elo0"
 
 
 def test_a_match_too_short_to_be_decided_says_so() -> None:
-    found = play_sequential_match(RandomPlayer(1), RandomPlayer(2), sprt=Sprt(-5, 5), games=11, seed=1, ply_cap=60)
-    assert found.match.games == 10
-    assert found.to_json()["sprt"]["verdict"] == "undecided"
-    assert "not decided whether +5 Elo rather than -5: too few games" in found.sprt.sentence(found.pairs)
+    test = Sprt(-5, 5)
+    found = play_match(RandomPlayer(1), RandomPlayer(2), Openings(1), sprt=test, games=11, ply_cap=60)
+    assert found.games == 10
+    assert test.to_json(found.pairs)["verdict"] == "undecided"
+    assert "not decided whether +5 Elo rather than -5: too few games" in test.sentence(found.pairs)
 
 
 def test_ctrl_c_keeps_the_games_of_earlier_parts() -> None:
@@ -130,11 +127,12 @@ def test_ctrl_c_keeps_the_games_of_earlier_parts() -> None:
         if not left[0]:
             raise KeyboardInterrupt
 
-    seats, test = Seats([GreedyPlayer(1)]), Sprt(0, 1)
+    players, hooks = ConcurrentPlayers([GreedyPlayer(1)]), Hooks(interrupt)
     with pytest.raises(MatchInterrupt) as stopped:
-        play_sequential_match(seats, RandomPlayer(2), sprt=test, games=400, seed=1, progress=interrupt)
+        play_match(players, RandomPlayer(2), Openings(1, 4), sprt=Sprt(0, 1), games=400, hooks=hooks)
     assert stopped.value.games.tolist() == list(range(PART + 3))
-    assert stopped.value.points.mean() > 0.3
+    assert len(stopped.value.played.points) == PART + 3
+    assert stopped.value.played.points.mean() > 0.3
 
 
 class _Starts(RandomPlayer):
@@ -151,9 +149,9 @@ class _Starts(RandomPlayer):
 
 def test_parts_of_a_match_have_the_openings_of_the_whole() -> None:
     whole, parts = _Starts(), _Starts()
-    play_games(whole, RandomPlayer(0), games=12, seed=4, opening_plies=None, ply_cap=9)
+    play_match(whole, RandomPlayer(0), Openings(4), games=12, ply_cap=9)
     for first in (0, 4, 8):
-        play_games(parts, RandomPlayer(0), games=4, seed=4, first=first, opening_plies=None, ply_cap=9)
+        play_match(parts, RandomPlayer(0), Openings(4), games=4, first=first, ply_cap=9)
     assert whole.seen == parts.seen
     assert len(set(whole.seen)) == 6
 
@@ -166,10 +164,10 @@ def test_pairs_are_counted_by_score() -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ("50", "'50' makes no test .there is no colon.; write 0:50"),
-        ("50:0", "'50:0' makes no test .the first Elo must be below the second"),
-        ("0:much", "'0:much' makes no test"),
-        ("0:nan", "'0:nan' makes no test"),
+        ("50", "'50' is not a test .there is no colon.; write 0:50"),
+        ("50:0", "'50:0' is not a test .the first Elo must be below the second"),
+        ("0:much", "'0:much' is not a test"),
+        ("0:nan", "'0:nan' is not a test"),
         ("0:2000", "within -1000..1000"),
     ],
 )

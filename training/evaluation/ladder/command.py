@@ -19,14 +19,15 @@ from training.evaluation.conversion import conversions
 from training.evaluation.ladder.entrants import Snapshot, find_snapshots, schedule
 from training.evaluation.ladder.results import Results
 from training.evaluation.ladder.standings import standings_of, table_of
-from training.evaluation.match import play_games, result_of
-from training.evaluation.match_runner import Seats
+from training.evaluation.match import play_match
+from training.evaluation.match_runner import ConcurrentPlayers, Hooks
+from training.evaluation.openings import Openings
 from training.evaluation.play_options import PlayOptions
 from training.monitoring.display import Display
 from training.monitoring.pictures.ladder import picture_of_ladder, read_ladder
 
 PART: Final = 20
-"""Games of a pair before the next pair has its turn, unless more are thought about side by side."""
+"""Games of a pair before the next pair's turn, unless more are concurrent."""
 PLOT: Final = "ladder.svg"
 
 
@@ -37,25 +38,26 @@ class LadderOptions:
     against: tuple[str, ...]
     """Opponents by name, see `training.evaluation.opponents`."""
     snapshots: int
-    """Most that are chosen."""
+    """At most this many."""
     games: int
     """Of each pair; an odd one is left out."""
     play: PlayOptions
-    """How everybody chooses moves; endings are shown with its simulations."""
+    """Of all players; won endings are played with its simulations."""
     conversions: int
     """Starts of each ending; 0: none."""
     seed: int
 
 
 def ladder_command(run: str, options: LadderOptions, as_json: bool) -> int:
-    """What `zeromass ladder` does; the exit code: 0, or 130 when Ctrl-C ended it, with everything kept.
+    """Run `zeromass ladder`; the exit code: 0, or 130 when Ctrl-C ended it, with all results kept.
 
     Raises:
-        InputError: no such run or opponent, no snapshot, a damaged ladder file.
+        InputError: no such run or opponent, no snapshot, or a damaged ladder file.
     """
     folder = find_run(run)
     display = Display(Console(stderr=True, highlight=False, soft_wrap=True))
     results = Results.read(folder)
+    stopped = False
     with contextlib.ExitStack() as stack:
         anchors = _anchors(options, display.say, stack)
         snapshots = find_snapshots(folder, options.snapshots, display.say)
@@ -63,22 +65,21 @@ def ladder_command(run: str, options: LadderOptions, as_json: bool) -> int:
             one.key: {"name": one.name, "step": one.step, "minutes": one.minutes} for one in snapshots
         }
         warm_up(display.say)
-        stopped = False
         try:
-            _show_endings(snapshots, results, options, display)
-            _play(snapshots, anchors, results, options, display)
+            _play_endings(snapshots, results, options, display)
+            _play_pairs(snapshots, anchors, results, options, display)
         except KeyboardInterrupt:
             stopped = True
     _report(folder, results, options, as_json, display)
     if stopped:
-        display.say("stopped; what was played is kept, and the same command goes on")
+        display.say("stopped; all results are kept, and the same command continues")
     return 130 if stopped else 0
 
 
 def _anchors(
     options: LadderOptions, say: Callable[[str], None], stack: contextlib.ExitStack
 ) -> dict[str, Callable[[int], Player]]:
-    """By name, what makes the opponent for the games from a number on; engines run until `stack` ends."""
+    """By name, a maker of the opponent from the number of its next game; engines run until `stack` closes."""
     makers: dict[str, Callable[[int], Player]] = {}
     for name in options.against:
         if name.startswith("stockfish"):
@@ -87,89 +88,79 @@ def _anchors(
             except InputError as error:
                 say(f"left out {name}: {error}")
                 continue
-        made = options.play.opponent(name, options.seed)
-        if isinstance(made, Seats):
-            stack.callback(made.close)
-            makers[name] = _always(made)
+        opponent = options.play.opponent(name, options.seed)
+        if isinstance(opponent, ConcurrentPlayers):
+            stack.callback(opponent.close)
+            makers[name] = _constant(opponent)
         else:
-            makers[name] = _anew(name, options)
+            makers[name] = _reseeded(name, options)
     return makers
 
 
-def _always(player: Player) -> Callable[[int], Player]:
+def _constant(player: Player) -> Callable[[int], Player]:
     return lambda first: player
 
 
-def _anew(name: str, options: LadderOptions) -> Callable[[int], Player]:
-    # A seed for each part: a ladder that goes on must not see the same luck again.
+def _reseeded(name: str, options: LadderOptions) -> Callable[[int], Player]:
+    # Another seed for each part: a continued ladder must not repeat random choices.
     return lambda first: options.play.opponent(name, options.seed + first)
 
 
-def _show_endings(snapshots: Sequence[Snapshot], results: Results, options: LadderOptions, display: Display) -> None:
-    how = options.play.by_simulations
-    wanted = [one for one in snapshots if not results.converted(how, options.seed, one.key, options.conversions)]
-    if not options.conversions or not wanted:
+def _play_endings(snapshots: Sequence[Snapshot], results: Results, options: LadderOptions, display: Display) -> None:
+    how, games, seed = options.play.by_simulations, options.conversions, options.seed
+    wanted = [one for one in snapshots if not results.converted(how, seed, one.key, games)]
+    if not games or not wanted:
         return
     with display.counting("won endings", len(wanted)) as advance:
         for snapshot in wanted:
             player = PlayOptions(options.play.simulations).player(snapshot.weights)
-            found = conversions(player, games=options.conversions, seed=options.seed)
-            results.keep_conversions(how, options.seed, snapshot.key, found)
+            results.keep_conversions(how, seed, snapshot.key, conversions(player, games=games, seed=seed))
             results.write()
             advance(1)
 
 
-def _play(
+def _play_pairs(
     snapshots: Sequence[Snapshot],
     anchors: Mapping[str, Callable[[int], Player]],
     results: Results,
     options: LadderOptions,
     display: Display,
 ) -> None:
-    """Play what is missing, every pair in turn a part at a time: an end at any moment leaves a fair picture."""
+    """Play the missing games, a part of each pair in turn, so that an early end leaves a balanced picture."""
     by_key = {one.key: one for one in snapshots}
 
     def make(name: str, first: int) -> Player:
-        if name in anchors:
-            return anchors[name](first)
-        return options.play.player(by_key[name].weights)
+        return anchors[name](first) if name in anchors else options.play.player(by_key[name].weights)
 
-    pairs = [
-        results.pair(options.play.how, options.seed, first, second)
-        for first, second in schedule(list(by_key), list(anchors))
-    ]
+    pairs = [results.pair(options.play.how, options.seed, *pair) for pair in schedule(list(by_key), list(anchors))]
     games = options.games - options.games % 2
     missing = sum(max(games - pair.games, 0) for pair in pairs)
     if not missing:
-        display.say("every pair has played already; more with --games")
+        display.say("all games of every pair are played; more with --games")
         return
+    part = max(PART, 2 * options.play.side_by_side)
     title = f"{missing} games of {sum(pair.games < games for pair in pairs)} pairs"
     with display.counting(title, missing) as advance:
         while waiting := [pair for pair in pairs if pair.games < games]:
             for pair in waiting:
-                played = play_games(
+                result = play_match(
                     make(pair.first, pair.games),
                     make(pair.second, pair.games),
-                    games=min(max(PART, 2 * options.play.side_by_side), games - pair.games),
-                    seed=options.seed,
+                    Openings(options.seed),
+                    games=min(part, games - pair.games),
                     first=pair.games,
-                    opening_plies=None,
-                    progress=advance,
+                    hooks=Hooks(advance),
                 )
-                result = result_of(pair.second, played.points, played.illegal_moves)
-                pair.wins += result.wins
-                pair.draws += result.draws
-                pair.losses += result.losses
-                pair.games += result.games
+                pair.add(result)
                 results.write()
 
 
 def _report(folder: Path, results: Results, options: LadderOptions, as_json: bool, display: Display) -> None:
     standings = standings_of(results, options.play.how, options.play.by_simulations)
-    told = {} if standings is None else standings.to_json()
-    results.write(told)
+    row = {} if standings is None else standings.to_json()
+    results.write(row)
     if as_json:
-        print(json.dumps({**told, **results.to_json()}))
+        print(json.dumps({**row, **results.to_json()}))
     if standings is None:
         display.say("no games yet")
         return
@@ -181,4 +172,4 @@ def _report(folder: Path, results: Results, options: LadderOptions, as_json: boo
     rungs = {folder.name: read_ladder(folder)}
     picture = picture_of_ladder(rungs, f"Ladder of {folder.name}", f"{standings.how}; {standings.scale}")
     write_atomic(folder / PLOT, picture.encode())
-    display.say(f"kept in {results.path}, drawn in {folder / PLOT}")
+    display.say(f"results in {results.path}, picture in {folder / PLOT}")

@@ -1,4 +1,4 @@
-"""Who stands on the ladder: snapshots of a run, evenly chosen, and opponents by name."""
+"""The players of a ladder: evenly chosen snapshots of a run, and opponents by name."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,17 +20,17 @@ class Snapshot:
     name: str
     """`step 1200`."""
     key: str
-    """Fingerprint of the weights: what results are kept by, for a name may come to mean others."""
+    """Fingerprint of the weights, by which results are stored: a name may later mean other weights."""
     step: int
     minutes: float | None
-    """Of training before it; None: the file does not say."""
+    """Training time before it; None where the file does not record it."""
     weights: Weights
 
 
 def find_snapshots(run: Path, most: int, say: Callable[[str], None]) -> list[Snapshot]:
-    """At most `most` snapshots of a run, evenly chosen, first and last among them, oldest first.
+    """At most `most` evenly chosen snapshots of a run, the first and last included, oldest first.
 
-    A checkpoint newer than all of them counts as one. Damaged files are named through `say` and left out.
+    A checkpoint newer than all snapshots counts as one. Damaged files are reported through `say` and skipped.
 
     Raises:
         InputError: there is none.
@@ -57,7 +57,7 @@ def find_snapshots(run: Path, most: int, say: Callable[[str], None]) -> list[Sna
 
 
 def evenly(files: Sequence[tuple[int, Path]], most: int) -> list[tuple[int, Path]]:
-    """At most `most` of `files` at even distances, the last always, the first too if there is room for two."""
+    """At most `most` of `files` at even distances: always the last, and the first if `most` is at least 2."""
     if len(files) <= most:
         return list(files)
     places = np.linspace(len(files) - 1, 0, most).round().astype(int)[::-1]
@@ -65,7 +65,7 @@ def evenly(files: Sequence[tuple[int, Path]], most: int) -> list[tuple[int, Path
 
 
 def schedule(snapshots: Sequence[str], anchors: Sequence[str]) -> list[tuple[str, str]]:
-    """Who plays whom: every snapshot every anchor, and the next two snapshots; enough for one scale."""
+    """Pairs to play: each snapshot with every anchor and with the next two snapshots, which connects them all."""
     pairs = [(snapshot, anchor) for snapshot in snapshots for anchor in anchors]
     for place, snapshot in enumerate(snapshots):
         pairs += [(later, snapshot) for later in snapshots[place + 1 : place + 3]]

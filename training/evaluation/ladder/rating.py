@@ -1,37 +1,44 @@
 """Elo ratings of several players from their results against each other.
 
 The model is that of Bradley and Terry (1952) on Elo's scale: a difference of d points makes the expected score
-1 / (1 + 10^(-d / 400)), and a draw is half a win. One drawn game in a hundred is made up for every pair that met, so
-that a player who won or lost everything gets a finite rating.
+1 / (1 + 10^(-d / 400)), and a draw is half a win. Each pair gets one additional drawn game per hundred, so that a
+player with only wins or only losses has a finite rating.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
+
+from training.evaluation.match import MatchResult
 
 _SCALE: Final = np.log(10) / 400
-_MADE_UP: Final = 0.01
-"""Share of drawn games added to a pair's."""
+_PRIOR: Final = 0.01
+"""Drawn games added to a pair, as a share of its games."""
 _STEPS: Final = 100
 
 
-@dataclass(frozen=True)
+@dataclass
 class Pairing:
-    """Games between two players, from the first one's side."""
+    """Games between two players so far, from the first one's side."""
 
     first: str
     second: str
-    wins: int
-    draws: int
-    losses: int
+    wins: int = 0
+    draws: int = 0
+    losses: int = 0
 
     @property
     def games(self) -> int:
-        """How many."""
+        """Number of games."""
         return self.wins + self.draws + self.losses
+
+    def add(self, result: MatchResult) -> None:
+        """Include further games."""
+        self.wins += result.wins
+        self.draws += result.draws
+        self.losses += result.losses
 
 
 @dataclass(frozen=True)
@@ -48,11 +55,11 @@ class Rating:
 
 
 def ratings(pairings: Sequence[Pairing], anchors: Mapping[str, float]) -> list[Rating]:
-    """Most likely ratings, best first.
+    """Maximum-likelihood ratings, best first.
 
     Args:
-        pairings: results; all players must be connected through games.
-        anchors: players whose rating is given; their intervals have no width. At least one must have played.
+        pairings: results; games must connect all players.
+        anchors: players with a given rating; their intervals have no width. At least one must have played.
 
     Raises:
         ValueError: no anchor played, or some player is connected to no anchor.
@@ -67,11 +74,14 @@ def ratings(pairings: Sequence[Pairing], anchors: Mapping[str, float]) -> list[R
         points[other] += pairing.games - score
         games[one, other] += pairing.games
         games[other, one] += pairing.games
-    _check_connected(names, games, [name for name in anchors if name in place])
+    if not anchors.keys() & place.keys():
+        raise ValueError("no anchor played a game, so the ratings have no zero; add games against one")
+    if unconnected := sorted(set(names) - connected(pairings, anchors)):
+        raise ValueError(f"{unconnected[0]} has no games that connect it with an anchor")
     free = np.array([number for number, name in enumerate(names) if name not in anchors], np.int64)
     elo = np.array([anchors.get(name, float(np.mean(list(anchors.values())))) for name in names])
-    weights = games * (1 + _MADE_UP)
-    targets = points + 0.5 * _MADE_UP * games.sum(1)
+    weights = games * (1 + _PRIOR)
+    targets = points + 0.5 * _PRIOR * games.sum(1)
     information = np.zeros((len(free), len(free)))
     for _ in range(_STEPS):
         expected = 1 / (1 + np.exp(-_SCALE * (elo[:, None] - elo[None, :])))
@@ -80,7 +90,7 @@ def ratings(pairings: Sequence[Pairing], anchors: Mapping[str, float]) -> list[R
         information = (np.diag(slopes.sum(1)) - slopes)[np.ix_(free, free)] * _SCALE**2
         if not len(free):
             break
-        # Newton's method; far from the answer the curve is flat and a full step would leap away.
+        # Newton's method. Far from the maximum the likelihood is flat, so a full step could diverge.
         step = np.clip(np.linalg.solve(information, gradient), -400, 400)
         elo[free] += step
         if np.abs(step).max() < 1e-9:
@@ -97,15 +107,12 @@ def ratings(pairings: Sequence[Pairing], anchors: Mapping[str, float]) -> list[R
     return sorted(found, key=lambda rating: -rating.elo)
 
 
-def _check_connected(names: Sequence[str], games: NDArray[np.float64], anchors: Sequence[str]) -> None:
-    if not anchors:
-        raise ValueError("no anchor played a game, so ratings would have no zero; add games against one")
-    reached = {names.index(name) for name in anchors}
-    waiting = list(reached)
-    while waiting:
-        new = set(np.flatnonzero(games[waiting.pop()]).tolist()) - reached
-        reached |= new
-        waiting += new
-    lost = [name for number, name in enumerate(names) if number not in reached]
-    if lost:
-        raise ValueError(f"{lost[0]} has no games that connect it with an anchor")
+def connected(pairings: Sequence[Pairing], anchors: Iterable[str]) -> set[str]:
+    """The players whom games connect with an anchor, and the anchors."""
+    found, before = set(anchors), 0
+    while len(found) > before:
+        before = len(found)
+        for pairing in pairings:
+            if pairing.games and (pairing.first in found or pairing.second in found):
+                found |= {pairing.first, pairing.second}
+    return found

@@ -1,47 +1,56 @@
-"""What a ladder has played: `runs/NAME/ladder.json`, written after every part, read and extended by the next call."""
+"""The games of a ladder: `runs/NAME/ladder.json`, written after every part and extended by the next call."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from agent.errors import InputError
 from agent.files import write_atomic
 from training.evaluation.conversion import Conversion
+from training.evaluation.ladder.rating import Pairing
 
 FILE: Final = "ladder.json"
 
 
 @dataclass
-class PairResult:
-    """Games of two players so far, from the first one's side."""
+class PairResult(Pairing):
+    """Games of two players with one setting of the agent."""
 
-    how: str
+    how: str = ""
     """How the agent chose its moves, such as `64 simulations`."""
-    seed: int
-    """Of the openings: the pair goes on where they stopped."""
-    first: str
-    second: str
-    games: int = 0
-    wins: int = 0
-    draws: int = 0
-    losses: int = 0
+    seed: int = 0
+    """Of the openings: further games continue their numbering."""
+
+    @classmethod
+    def from_json(cls, row: dict[str, Any]) -> Self:
+        """Read back what `to_json` wrote; a ValueError where the games do not add up."""
+        fields = dict(row)
+        games, pair = fields.pop("games"), cls(**fields)
+        if games != pair.games:
+            raise ValueError("games that do not add up")
+        return pair
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields, and the number of games."""
+        return {**asdict(self), "games": self.games}
 
 
 @dataclass
 class Results:
-    """Everything played on one ladder."""
+    """All results of one ladder."""
 
     path: Path
     pairs: list[PairResult] = field(default_factory=list)
     snapshots: dict[str, dict[str, Any]] = field(default_factory=dict)
     """By fingerprint: name, step, minutes."""
     conversions: list[dict[str, Any]] = field(default_factory=list)
-    """How, seed and player, and what `Conversion.to_json` says."""
+    """`how`, `seed` and `player`, with the keys of `Conversion.to_json`."""
 
     @classmethod
     def read(cls, run: Path) -> "Results":
-        """What the run folder holds; nothing yet is fine.
+        """The results in a run folder; none if it has no file yet.
 
         Raises:
             InputError: the file is damaged.
@@ -51,29 +60,26 @@ class Results:
             return cls(path)
         try:
             tree = json.loads(path.read_bytes())
-            pairs = [PairResult(**row) for row in tree["pairs"]]
-            if any(pair.games != pair.wins + pair.draws + pair.losses for pair in pairs):
-                raise ValueError("games that do not add up")
+            pairs = [PairResult.from_json(row) for row in tree["pairs"]]
             return cls(path, pairs, dict(tree["snapshots"]), list(tree["conversions"]))
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"ladder '{path}' is damaged ({error}); mend it, or remove it to play anew") from error
+            raise InputError(f"ladder '{path}' is damaged ({error}); repair it, or remove it to start again") from error
 
     def pair(self, how: str, seed: int, first: str, second: str) -> PairResult:
-        """The result of a pair, an empty one where they have not met."""
-        wanted = (how, seed, first, second)
+        """The result of a pair; an empty one is added where they have not played."""
         for pair in self.pairs:
-            if (pair.how, pair.seed, pair.first, pair.second) == wanted:
+            if (pair.how, pair.seed, pair.first, pair.second) == (how, seed, first, second):
                 return pair
-        self.pairs.append(PairResult(*wanted))
+        self.pairs.append(PairResult(first, second, how=how, seed=seed))
         return self.pairs[-1]
 
     def converted(self, how: str, seed: int, player: str, games: int) -> bool:
-        """Whether the player has shown as many endings, chosen so."""
+        """Whether the player has played `games` of each ending in this way."""
         wanted = {"how": how, "seed": seed, "player": player, "games": games}
         return any(all(row[key] == value for key, value in wanted.items()) for row in self.conversions)
 
     def keep_conversions(self, how: str, seed: int, player: str, found: list[Conversion]) -> None:
-        """Put in place of what the player showed before."""
+        """Replace the player's earlier endings."""
         self.conversions = [row for row in self.conversions if (row["how"], row["player"]) != (how, player)]
         self.conversions += [{"how": how, "seed": seed, "player": player, **one.to_json()} for one in found]
 
@@ -86,10 +92,10 @@ class Results:
         return shares
 
     def to_json(self) -> dict[str, Any]:
-        """All but the place."""
-        pairs = [asdict(pair) for pair in self.pairs if pair.games]
+        """Everything but the path."""
+        pairs = [pair.to_json() for pair in self.pairs if pair.games]
         return {"pairs": pairs, "snapshots": self.snapshots, "conversions": self.conversions}
 
-    def write(self, told: dict[str, Any] | None = None) -> None:
-        """Write the file; `told` (standings and their scale) goes first."""
-        write_atomic(self.path, (json.dumps({**(told or {}), **self.to_json()}, indent=1) + "\n").encode())
+    def write(self, standings: Mapping[str, Any] | None = None) -> None:
+        """Write the file, `standings` first."""
+        write_atomic(self.path, (json.dumps({**(standings or {}), **self.to_json()}, indent=1) + "\n").encode())

@@ -1,4 +1,4 @@
-"""One Elo scale for everybody who played, and the table."""
+"""Ratings of all players of a ladder on one Elo scale, and their table."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -7,14 +7,14 @@ from typing import Any
 from rich.table import Column, Table
 
 from training.evaluation.conversion import ENDINGS
-from training.evaluation.ladder.rating import Pairing, ratings
+from training.evaluation.ladder.rating import connected, ratings
 from training.evaluation.ladder.results import PairResult, Results
 from training.evaluation.opponents import anchor_of
 
 
 @dataclass(frozen=True)
 class Standing:
-    """One player's place."""
+    """One player."""
 
     player: str
     elo: float
@@ -22,30 +22,30 @@ class Standing:
     elo_high: float
     """95 % interval, relative to the anchors."""
     given: bool
-    """Whether its Elo was given rather than found."""
+    """Whether the Elo was given rather than estimated."""
     games: int
     score: float
-    """Share of all its points, 0..1."""
+    """Share of points over all games, 0..1."""
     step: int | None
     minutes: float | None
-    """Of training; None: no snapshot, or its file does not say."""
+    """Training time; None: not a snapshot, or not recorded."""
     conversion: dict[str, dict[str, float]]
     """Share of won endings mated, by defender and ending; empty: not played."""
 
 
 @dataclass(frozen=True)
 class Standings:
-    """All places, best first."""
+    """All players, best first."""
 
     how: str
     scale: str
-    """One sentence without a full stop: where the scale hangs."""
+    """One sentence without a full stop: what fixes the scale."""
     rows: list[Standing]
     left_out: list[str]
-    """Players whom no game connects with the scale."""
+    """Players that no game connects with the scale."""
 
     def to_json(self) -> dict[str, Any]:
-        """For `ladder.json`."""
+        """The first keys of `ladder.json`."""
         return {"how": self.how, "scale": self.scale, "standings": [asdict(row) for row in self.rows]}
 
 
@@ -55,12 +55,9 @@ def standings_of(results: Results, how: str, conversion_how: str) -> Standings |
     if not played:
         return None
     anchors, scale = _anchors(played, results)
-    reached = _reached(played, set(anchors))
-    pairings = [
-        Pairing(pair.first, pair.second, pair.wins, pair.draws, pair.losses) for pair in played if pair.first in reached
-    ]
+    reached = connected(played, anchors)
     rows = []
-    for rating in ratings(pairings, anchors):
+    for rating in ratings([pair for pair in played if pair.first in reached], anchors):
         snapshot = results.snapshots.get(rating.player, {})
         rows.append(
             Standing(
@@ -76,9 +73,8 @@ def standings_of(results: Results, how: str, conversion_how: str) -> Standings |
                 conversion=results.conversion_of(conversion_how, rating.player),
             )
         )
-    everybody = {name for pair in played for name in (pair.first, pair.second)}
-    lost = sorted(results.snapshots.get(name, {}).get("name", name) for name in everybody - reached)
-    return Standings(how, scale, rows, lost)
+    left_out = {name for pair in played for name in (pair.first, pair.second)} - reached
+    return Standings(how, scale, rows, sorted(_name(results, key) for key in left_out))
 
 
 def table_of(standings: Standings) -> Table:
@@ -103,23 +99,16 @@ def table_of(standings: Standings) -> Table:
 
 
 def _anchors(played: Sequence[PairResult], results: Results) -> tuple[dict[str, float], str]:
+    """The players with a given rating, and what that makes of the scale."""
     names = {name for pair in played for name in (pair.first, pair.second)}
     given = {name: elo for name in sorted(names) if (elo := anchor_of(name)) is not None}
     if given:
-        return given, f"Elo on Stockfish's scale, held by {', '.join(given)}"
+        return given, f"Elo on Stockfish's scale, fixed by {', '.join(given)}"
     if "random" in names:
         return {"random": 0.0}, "Elo with random at 0; play a stockfish:ELO to have Stockfish's scale"
     oldest = min(names, key=lambda name: (results.snapshots.get(name, {}).get("step", float("inf")), name))
-    called = results.snapshots.get(oldest, {}).get("name", oldest)
-    return {oldest: 0.0}, f"Elo with {called} at 0, for neither Stockfish nor random played"
+    return {oldest: 0.0}, f"Elo with {_name(results, oldest)} at 0, because neither Stockfish nor random played"
 
 
-def _reached(played: Sequence[PairResult], anchors: set[str]) -> set[str]:
-    """Everybody whom games connect with an anchor."""
-    reached, before = set(anchors), set[str]()
-    while reached != before:
-        before = set(reached)
-        for pair in played:
-            if pair.first in reached or pair.second in reached:
-                reached |= {pair.first, pair.second}
-    return reached
+def _name(results: Results, key: str) -> str:
+    return str(results.snapshots.get(key, {}).get("name", key))
