@@ -30,13 +30,12 @@ from selfplay.starts import StartSettings
 from training.cluster import game_actor_cpus, on_cluster
 from training.doctor import usable_cores
 from training.durability.checkpoint import WEIGHTS, Checkpoint, list_checkpoints, newest_checkpoint
-from training.durability.progress_relay import Screen
+from training.durability.progress_relay import Progress, Screen
 from training.durability.run_folder import RunFolder
 from training.durability.run_lock import run_locked
 from training.evaluation.match import MatchResult
 from training.evaluation.run_match import StoppedError, settings_match
 from training.loop import TrainingLoop
-from training.monitoring.progress import Progress
 from training.monitoring.ray_gauges import RayGauges
 from training.settings import Settings
 

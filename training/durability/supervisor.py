@@ -1,6 +1,6 @@
-"""The driver's part of a run: start the trainer, show what it tells, hand on signals, start it again when it dies.
+"""The driver's part of a run: start the trainer, show its progress, pass signals on, restart it when it dies.
 
-A trainer that ended goes on from the newest valid checkpoint after a delay. After `FRUITLESS` ends without a new
+A new trainer resumes from the newest valid checkpoint after a delay. After `FRUITLESS` restarts without a new
 checkpoint between them the driver gives up and says why.
 """
 
@@ -14,7 +14,7 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 from agent.errors import InputError
 from agent.networks.meter import InvalidMassError
 from selfplay.identity import identity
-from training.durability.progress_relay import Mirror, News, Screen
+from training.durability.progress_relay import Mirror, Screen, Updates
 from training.durability.run_folder import RunFolder
 from training.durability.trainer import TrainerHandle, start_trainer
 from training.learner import LearningError
@@ -22,17 +22,17 @@ from training.run import Resume, Summary
 from training.settings import Settings
 
 FRUITLESS: Final = 5
-"""Ends in a row, without a new checkpoint between them, that are too many."""
+"""Trainers lost in a row without a new checkpoint after which the driver gives up."""
 RESTART_DELAY: Final = 1.0
-"""Seconds before the first restart; doubled by every fruitless end."""
+"""Seconds before the first restart; doubled by every fruitless one."""
 STOP_SECONDS: Final = 25.0
-"""A trainer that was told to stop gets this long: preemptible machines give 30 s."""
+"""Time that a trainer gets to stop: preemptible machines give 30 s."""
 PENDING_SECONDS: Final = 15.0
 """A trainer that has not started after this long lacks resources, which is worth a line."""
 
 
 class TrainerLostError(RuntimeError):
-    """The trainer ended without a result: it died, hung, or failed in a way that another start may mend."""
+    """The trainer ended without a result: it died, hung, or failed in a way that a restart may fix."""
 
 
 class StoppedHardError(RuntimeError):
@@ -40,35 +40,30 @@ class StoppedHardError(RuntimeError):
 
 
 def supervise(
-    settings: Settings,
-    folder: RunFolder,
-    *,
-    resume: Resume,
-    display: Screen,
-    stop: Callable[[], bool],
+    settings: Settings, folder: RunFolder, *, resume: Resume, display: Screen, stop: Callable[[], bool]
 ) -> Summary:
-    """Train in an actor, as the settings say. Ray must be initialised.
+    """Train in an actor. Ray must be initialised.
 
     Args:
         settings: of the run.
         folder: of the run; exists.
         resume: whether to go on from a checkpoint.
-        display: progress for people.
+        display: shows the progress.
         stop: asked about once a second; True ends the run in a checkpoint.
 
     Raises:
         InputError: the trainer refused its input.
         InvalidMassError: mass on an illegal move.
-        LearningError: a loss that is not finite, time and again.
+        LearningError: the loss was not finite too often.
         OSError: the run folder cannot be written.
-        TrainerLostError: the trainer ends time and again.
-        StoppedHardError: see there.
+        TrainerLostError: the trainer was lost `FRUITLESS` times without a new checkpoint.
+        StoppedHardError: the trainer had to be killed after a stop.
     """
     mirror, fruitless, saved = Mirror(display), 0, -1
     while True:
-        attempt = _Attempt(settings, folder, resume, mirror, stop)
+        attempt = _Attempt(settings, folder, mirror, display, stop)
         try:
-            return attempt.run()
+            return attempt.run(resume)
         except TrainerLostError as error:
             folder.note_fault(str(error))
             fruitless = 0 if attempt.saved_step > saved else fruitless + 1
@@ -89,21 +84,21 @@ class _Attempt:
     """One trainer from its start to its end."""
 
     def __init__(
-        self, settings: Settings, folder: RunFolder, resume: Resume, mirror: Mirror, stop: Callable[[], bool]
+        self, settings: Settings, folder: RunFolder, mirror: Mirror, display: Screen, stop: Callable[[], bool]
     ) -> None:
         self.saved_step = -1
-        """Of the newest checkpoint that the trainer told of."""
+        """Of the newest checkpoint that the trainer reported."""
         self._settings = settings
         self._folder = folder
-        self._resume = resume
         self._mirror = mirror
+        self._display = display
         self._stop = stop
 
-    def run(self) -> Summary:
-        """Until the trainer ends; see `supervise` for what is raised."""
+    def run(self, resume: Resume) -> Summary:
+        """Until the trainer ends; raises as `supervise` does."""
         trainer = start_trainer(self._settings, identity())
         try:
-            return self._attend(trainer)
+            return self._attend(trainer, resume)
         except RayTaskError as error:
             if isinstance(error.cause, InputError | InvalidMassError | LearningError | OSError):
                 raise error.cause from error
@@ -116,44 +111,44 @@ class _Attempt:
             self._mirror.close()
             ray.kill(trainer)
 
-    def _attend(self, trainer: TrainerHandle) -> Summary:
-        result = trainer.train.remote(self._settings, self._folder.path, self._resume)
-        news = trainer.news.remote()
+    def _attend(self, trainer: TrainerHandle, resume: Resume) -> Summary:
+        result = trainer.train.remote(self._settings, self._folder.path, resume)
+        updates = trainer.updates.remote()
         started = time.monotonic()
-        heard: float | None = None
-        told: float | None = None
-        asked_for_patience = False
+        answered: float | None = None
+        stopped: float | None = None
+        said_pending = False
         while True:
-            ready, _ = ray.wait([result, news], num_returns=1, timeout=1.0)
+            ready, _ = ray.wait([result, updates], num_returns=1, timeout=1.0)
             now = time.monotonic()
-            if news in ready:
-                heard = now
-                self._show(ray.get(news))
-                news = trainer.news.remote()
+            if updates in ready:
+                answered = now
+                self._show(ray.get(updates))
+                updates = trainer.updates.remote()
             if result in ready:
                 summary: Summary = ray.get(result)
-                self._show(ray.get(trainer.news.remote(0.0)))
+                self._show(ray.get(trainer.updates.remote(0.0)))
                 return summary
-            if told is None and self._stop():
+            if stopped is None and self._stop():
                 trainer.stop.remote()
-                told = now
-            if told is not None and (heard is None or now - told > STOP_SECONDS):
+                stopped = now
+            if stopped is not None and (answered is None or now - stopped > STOP_SECONDS):
                 raise StoppedHardError(_go_on(self._folder, "its trainer did not end by itself"))
-            if heard is not None and now - heard > self._settings.run.heartbeat_seconds:
-                raise TrainerLostError(f"the trainer has not answered for {now - heard:.0f} s")
-            if heard is None and not asked_for_patience and now - started > PENDING_SECONDS:
-                asked_for_patience = True
+            if answered is not None and now - answered > self._settings.run.heartbeat_seconds:
+                raise TrainerLostError(f"the trainer has not answered for {now - answered:.0f} s")
+            if answered is None and not said_pending and now - started > PENDING_SECONDS:
+                said_pending = True
                 learner = self._settings.learner
-                self._mirror.say(f"waiting for a node with {learner.threads} free cores and {learner.gpus} GPUs ...")
+                self._display.say(f"waiting for a node with {learner.threads} free cores and {learner.gpus} GPUs ...")
 
-    def _show(self, news: News) -> None:
-        if news.progress is not None:
-            self.saved_step = news.progress.saved_step
-        self._mirror.show(news)
+    def _show(self, updates: Updates) -> None:
+        if updates.progress is not None:
+            self.saved_step = updates.progress.saved_step
+        self._mirror.show(updates)
 
 
 def _wait(seconds: float, stop: Callable[[], bool]) -> bool:
-    """Wait, unless `stop` says so; what it said."""
+    """Wait, unless `stop` returns True; what it returned."""
     until = time.monotonic() + seconds
     while not stop() and (left := until - time.monotonic()) > 0:
         time.sleep(min(left, 0.5))
@@ -161,7 +156,7 @@ def _wait(seconds: float, stop: Callable[[], bool]) -> bool:
 
 
 def _go_on(folder: RunFolder, why: str) -> str:
-    return f"the run was stopped, but {why}; what is saved counts, go on with --resume {folder.path}"
+    return f"the run was stopped, but {why}; nothing saved is lost, go on with --resume {folder.path}"
 
 
 def _last_line(error: BaseException) -> str:

@@ -10,7 +10,7 @@ from rich.panel import Panel
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from training.monitoring.progress import Progress as RunProgress
+from training.durability.progress_relay import Progress as RunProgress
 
 if TYPE_CHECKING:
     from training.run import Summary

@@ -1,12 +1,11 @@
-"""News of a run pass from the process that trains to the one that shows."""
+"""Progress of a run is relayed from the process that trains to the one that shows it."""
 
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from training.durability.progress_relay import Journal, Mirror
-from training.monitoring.progress import Progress
+from training.durability.progress_relay import Mirror, Progress, Relay
 
 
 def progress(step: int) -> Progress:
@@ -14,7 +13,7 @@ def progress(step: int) -> Progress:
 
 
 class Recorder:
-    """A screen that writes down what it is told."""
+    """A screen that records what it is told."""
 
     def __init__(self) -> None:
         self.told: list[str] = []
@@ -38,7 +37,7 @@ class Recorder:
         self.told.append(f"step {progress.step}")
 
 
-def script(screen: Recorder | Journal, pause: Callable[[], None]) -> None:
+def script(screen: Recorder | Relay, pause: Callable[[], None]) -> None:
     screen.say("hello")
     with screen.counting("a match", 4) as advance:
         advance(1)
@@ -52,37 +51,37 @@ def script(screen: Recorder | Journal, pause: Callable[[], None]) -> None:
 
 
 def test_a_mirror_shows_what_the_run_would_have_shown_itself() -> None:
-    direct, shown, journal = Recorder(), Recorder(), Journal()
+    direct, shown, relay = Recorder(), Recorder(), Relay()
     script(direct, lambda: None)
     mirror = Mirror(shown)
-    script(journal, lambda: mirror.show(journal.news(0.0)))
+    script(relay, lambda: mirror.show(relay.updates(0.0)))
     assert shown.told == direct.told
 
 
 def test_only_the_newest_progress_is_told_and_only_once() -> None:
-    journal = Journal()
+    relay = Relay()
     for step in range(5):
-        journal.tick(progress(step))
-    assert journal.news(0.0).progress == progress(4)
-    assert journal.news(0.0).progress is None
+        relay.tick(progress(step))
+    assert relay.updates(0.0).progress == progress(4)
+    assert relay.updates(0.0).progress is None
 
 
-def test_news_wait_for_an_event_and_no_longer_than_asked() -> None:
-    journal = Journal()
-    assert journal.news(0.01).events == ()
-    timer = threading.Timer(0.2, lambda: journal.say("late"))
+def test_updates_wait_for_an_event_and_no_longer_than_asked() -> None:
+    relay = Relay()
+    assert relay.updates(0.01).events == ()
+    timer = threading.Timer(0.2, lambda: relay.say("late"))
     timer.start()
     started = time.monotonic()
-    assert len(journal.news(600).events) == 1
+    assert len(relay.updates(600).events) == 1
     assert time.monotonic() - started < 600
     timer.join()
 
 
 def test_a_bar_left_open_by_a_trainer_that_died_is_closed() -> None:
-    shown, journal = Recorder(), Journal()
+    shown, relay = Recorder(), Relay()
     mirror = Mirror(shown)
-    journal.training().__enter__()
-    mirror.show(journal.news(0.0))
+    relay.training().__enter__()
+    mirror.show(relay.updates(0.0))
     mirror.close()
     mirror.close()
     assert shown.told == ["begin training", "end training"]
