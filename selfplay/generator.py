@@ -14,8 +14,8 @@ from agent.networks.evaluator import Evaluator
 from agent.networks.meter import InvalidMassMeter, MassReading
 from agent.rules import Games, Termination
 from agent.search import SearchSettings
+from kernels.splitmix import mix
 from selfplay.mover import Moved, Mover, PlayoutCap, PolicyMover, SearchMover, ragged
-from selfplay.openings import mix
 from selfplay.record import GameRecord
 from selfplay.resignation import Concession, Resignation
 from selfplay.starts import Start, StartSettings

@@ -17,7 +17,7 @@ from agent.networks.policy import MaskedPolicy
 from agent.networks.residual.plane_buffer import PlaneBuffer
 from agent.rules import Games
 from agent.search import GumbelSearch, SearchSettings
-from selfplay.openings import mix
+from kernels.splitmix import mix
 from selfplay.record import RaggedPolicy
 
 _LEAST: Final = np.float32(2.0**-126)

@@ -3,20 +3,8 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from agent import rules
-
-_MIX_1, _MIX_2, _GOLDEN = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB), np.uint64(0x9E3779B97F4A7C15)
-
-
-def mix(values: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Scramble int64 values, one to one (SplitMix64's finaliser, Steele et al. 2014): neighbours become unrelated."""
-    with np.errstate(over="ignore"):
-        x = values.astype(np.uint64) + _GOLDEN
-        x = (x ^ (x >> np.uint64(30))) * _MIX_1
-        x = (x ^ (x >> np.uint64(27))) * _MIX_2
-        return (x ^ (x >> np.uint64(31))).view(np.int64)
 
 
 def random_opening(seed: int, plies: int, *, after: Sequence[int] = ()) -> list[int]:

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from agent import rules
-from selfplay.openings import mix
+from kernels.splitmix import mix
 from selfplay.starts import Start, StartSettings, draw_start
 
 LEAD: Final = 5

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent import compilation
+from kernels import compilation
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -47,9 +47,10 @@ def finish(process: subprocess.Popen[str]) -> str:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    (tmp_path / "agent").mkdir()
-    shutil.copy(ROOT / "agent" / "compilation.py", tmp_path / "agent")
-    (tmp_path / "agent" / "__init__.py").touch()
+    for package in ("agent", "kernels"):
+        (tmp_path / package).mkdir()
+        shutil.copy(ROOT / package / "compilation.py", tmp_path / package)
+        (tmp_path / package / "__init__.py").touch()
     (tmp_path / "agent" / "callee.py").write_text(CALLEE.format(number=1))
     (tmp_path / "agent" / "caller.py").write_text(CALLER)
     return tmp_path
@@ -72,7 +73,7 @@ def test_other_packages_beside_ours_are_not_followed(project: Path) -> None:
     # As in site-packages, where every dependency lies beside agent/.
     (project / "numpylike.py").write_text("import agent.callee\n")
     (project / "agent" / "caller.py").write_text("import numpylike\n")
-    code = "from pathlib import Path; from agent import compilation; print({})"
+    code = "from pathlib import Path; from kernels import compilation; print({})"
     sources = "[p.name for p in compilation.compiled_sources(Path('agent/caller.py').resolve())]"
     assert finish(command(project, code.format(sources))) == "['caller.py']"
 
@@ -112,9 +113,12 @@ def test_signatures_compiled_at_once_do_not_mix(project: Path) -> None:
 def test_sources_are_followed_through_imports() -> None:
     agent = ROOT / "agent"
     sources = compilation.compiled_sources(agent / "rules" / "movegen.py")
-    assert {agent / "vocabulary.py", agent / "compilation.py", agent / "rules" / "bits.py"} <= sources
+    compilers = {agent / "compilation.py", ROOT / "kernels" / "compilation.py"}
+    assert {*compilers, agent / "vocabulary.py", agent / "rules" / "bits.py"} <= sources
     assert agent / "rules" / "step.py" not in sources
-    assert all(source.is_relative_to(agent) for source in sources)
+    assert all(source.is_relative_to(agent) for source in sources - compilers)
+    loops = ROOT / "kernels" / "on_numba"
+    assert loops / "rows.py" in compilation.compiled_sources(loops / "softmax.py")
     assert agent / "rules" / "movegen.py" in compilation.compiled_sources(ROOT / "benchmarks" / "rules.py")
     assert agent / "uci.py" not in sources
     assert compilation.cache_folder(agent / "rules" / "bits.py") != compilation.cache_folder(
@@ -138,7 +142,8 @@ def test_a_cache_folder_that_cannot_be_written_is_passed_over(project: Path) -> 
 @pytest.mark.slow
 def test_the_rules_are_cached(tmp_path: Path) -> None:
     code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); " + (
-        "from agent import compilation, planes; w = compilation.warm_up(); print(w.cached, w.compiled > 20)"
+        "from agent import compilation; from agent.networks.residual import planes; w = compilation.warm_up(); "
+        "print(w.cached, w.compiled > 20)"
     )
     assert finish(command(tmp_path, code)) == "False True"
     assert finish(command(tmp_path, code)) == "True False"

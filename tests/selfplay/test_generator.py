@@ -15,9 +15,10 @@ from agent.networks.residual.network import Architecture, Network
 from agent.rules import Termination
 from agent.search import SearchSettings
 from kernels import unpack_legal
+from kernels.splitmix import mix
 from selfplay.generator import Generator, GeneratorSettings, make_mover
 from selfplay.mover import PlayoutCap
-from selfplay.openings import mix, random_opening
+from selfplay.openings import random_opening
 from selfplay.record import GameRecord
 from selfplay.starts import StartSettings
 
@@ -172,10 +173,3 @@ def test_random_opening_is_reproducible_and_leaves_a_game_to_play() -> None:
     assert random_opening(5, 8) == random_opening(5, 8) != random_opening(6, 8)
     assert random_opening(-5, 0) == []
     assert len({tuple(random_opening(seed, 8)) for seed in range(50)}) == 50
-
-
-def test_mix_is_one_to_one_and_scatters() -> None:
-    keys = mix(np.arange(100_000, dtype=np.int64))
-    assert len(np.unique(keys)) == 100_000
-    bits = np.unpackbits(keys.view(np.uint8)).mean()
-    assert abs(bits - 0.5) < 0.001

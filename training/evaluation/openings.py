@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.rules import Games
+from kernels.splitmix import mix
 from selfplay.book import PLIES, book
-from selfplay.openings import mix, random_opening
+from selfplay.openings import random_opening
 from training.evaluation.match_runner import Hooks
 
 EXTRA_PLIES: Final = 2

@@ -1,0 +1,249 @@
+# mypy: allow-untyped-calls
+"""How ZeroMass compiles Python with Numba: two decorators and one cache on disk.
+
+The cache of a module lies in a folder named by a hash of every source it can inline: the module itself and all modules
+of this repository that it imports, directly or not. Numba alone looks at the calling file only, so that an edit in a
+callee would silently run stale code.
+
+Processes may compile at once: each entry is written under a lock, and a warm-up (`watched`) takes another lock as soon
+as the cache lacks something, so that of several processes that start together one compiles and the others read what it
+wrote. A process that lacks nothing does not wait.
+
+The cache lies in NUMBA_CACHE_DIR if that is set, else in the user's cache folder, else (where that cannot be written)
+in the folder for temporary files. Old folders may be deleted at any time.
+"""
+
+import contextlib
+import functools
+import getpass
+import hashlib
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final, TypeVar, cast
+
+import llvmlite
+import numba
+import numpy as np
+from llvmlite import ir
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, UserProvidedCacheLocator
+from numba.extending import intrinsic
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+_PACKAGES: Final = ("kernels", "agent", "selfplay", "training", "benchmarks")  # compiled code may inline each other's
+_ROOT: Final = Path(__file__).resolve().parent.parent
+_IMPORT: Final = re.compile(r"^[ \t]*(?:from[ ]+([\w.]+)[ ]+import[ ]+(\([^)]*\)|.*)|import[ ]+(.*))", re.MULTILINE)
+_watch: "Compilations | None" = None
+
+
+def njit(function: _Function) -> _Function:
+    """Compile `function` at its first call, or load it from the cache; it runs without the interpreter's lock."""
+    return _compile(function, inline=False)
+
+
+def inlined(function: _Function) -> _Function:
+    """As `njit`, and always inlined: for small functions that compiled loops call for every row or position.
+
+    Numba counts references to an array around a call that is not inlined, in atomic operations that cost more than most
+    of these functions do; the rules of chess ran at half their speed.
+    """
+    return _compile(function, inline=True)
+
+
+def _compile(function: _Function, *, inline: bool) -> _Function:
+    compiled: Any = numba.njit(nogil=True, error_model="numpy", forceinline=inline)(function)
+    compiled._cache = _Cache(function)  # as Numba's own `cache=True` does, with its own class
+    return cast(_Function, compiled)
+
+
+def bit_intrinsic(instruction: str) -> Callable[[np.uint64], np.uint64]:
+    """LLVM's "ctpop", "cttz" (64 for 0) or "bswap" on a 64-bit word, for use in compiled code."""
+
+    def typing(_context: Any, _word: Any) -> Any:
+        def codegen(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+            if instruction == "cttz":
+                return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
+            return getattr(builder, instruction)(arguments[0])
+
+        return numba.uint64(numba.uint64), codegen
+
+    return cast(Callable[[np.uint64], np.uint64], intrinsic(typing))
+
+
+class _Locator(UserProvidedCacheLocator):
+    """Gives Numba the folder of a function's machine code. The folder's name stands for the version of the sources.
+
+    Numba's own locators compare the path and time of a file, which differ between checkouts and nodes.
+    """
+
+    def __init__(self, function: Any, file: str) -> None:
+        self._folder, self._lineno = cache_folder(Path(file)), function.__code__.co_firstlineno
+
+    def get_cache_path(self) -> str:
+        return str(self._folder)
+
+    def get_source_stamp(self) -> str:
+        return self._folder.name
+
+    @classmethod
+    def from_function(cls, function: Any, file: str) -> "_Locator":
+        return cls(function, file)
+
+
+class _Implementation(CompileResultCacheImpl):
+    _locator_classes = [_Locator]  # noqa: RUF012  (as Numba declares it)
+
+
+class _Cache(FunctionCache):
+    """Numba's cache of one function, written under a lock.
+
+    Numba numbers the files of a function's signatures by an index that it reads before it writes: two processes that
+    compiled different signatures could exchange their machine code.
+    """
+
+    _impl_class = _Implementation
+
+    def load_overload(self, signature: Any, context: Any) -> Any:
+        load = functools.partial(super().load_overload, signature, context)
+        loaded = load()
+        if loaded is None and _watch is not None:
+            return _watch.compile(self._py_func.__module__, Path(self.cache_path), load)
+        return loaded
+
+    def save_overload(self, signature: Any, data: Any) -> None:
+        with locked(Path(self.cache_path) / "save.lock"):
+            super().save_overload(signature, data)
+
+
+class Compilations:
+    """What the cache lacked during a warm-up; made by `watched`.
+
+    Attributes:
+        count: functions compiled.
+    """
+
+    def __init__(self, report: Callable[[str], None] | None, lock: contextlib.ExitStack) -> None:
+        self.count = 0
+        self._report, self._lock = report, lock
+        self._holds_lock = False
+        self._reported: set[str] = set()
+
+    def compile(self, module: str, folder: Path, load: Callable[[], Any]) -> Any:
+        """Take the lock at the first call, and load what another process has compiled meanwhile; None: compile it."""
+        if not self._holds_lock:
+            self._lock.enter_context(locked(folder / "warm-up.lock", self._report))
+            self._holds_lock = True
+            loaded = load()
+            if loaded is not None:
+                return loaded
+        self.count += 1
+        if self._report is not None and module not in self._reported:
+            self._reported.add(module)
+            self._report(f"compiling {module} ...")
+        return None
+
+
+@contextlib.contextmanager
+def watched(report: Callable[[str], None] | None = None) -> Iterator[Compilations]:
+    """Count what is compiled in the block, and let one process at a time compile.
+
+    `report` gets a line of text for each module that has to be compiled, and one when another process is waited for.
+    """
+    global _watch
+    with contextlib.ExitStack() as lock:
+        _watch = Compilations(report, lock)
+        try:
+            yield _watch
+        finally:
+            _watch = None
+
+
+@functools.cache
+def base_folder() -> Path:
+    """The folder that holds the caches of all versions of the sources."""
+    if configured := os.environ.get("NUMBA_CACHE_DIR"):
+        candidates = [Path(configured)]
+    elif sys.platform == "win32":
+        candidates = [Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))]
+    elif sys.platform == "darwin":
+        candidates = [Path.home() / "Library" / "Caches"]
+    else:
+        candidates = [Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")]
+    candidates.append(Path(tempfile.gettempdir()) / f"cache-{getpass.getuser()}")
+    for candidate in candidates:
+        folder = candidate / "zeromass"
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=folder).close()
+            return folder
+    return Path(tempfile.mkdtemp(prefix="zeromass-"))
+
+
+@functools.cache
+def cache_folder(module: Path) -> Path:
+    """The folder of a module's machine code, named by a hash of every source it can inline."""
+    digest = hashlib.sha256(f"2 {sys.version} {numba.__version__} {llvmlite.__version__} {np.__version__}".encode())
+    for path in sorted(compiled_sources(module)):
+        digest.update(path.read_bytes())
+    return base_folder() / digest.hexdigest()[:16]
+
+
+@functools.cache
+def compiled_sources(module: Path) -> frozenset[Path]:
+    """`module` and every module of this repository that it imports, directly or not."""
+    found: set[Path] = set()
+    waiting = [module]
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found.add(path)
+            waiting.extend(_imports(path))
+    return frozenset(found)
+
+
+@functools.cache
+def _imports(path: Path) -> frozenset[Path]:
+    """Files of this repository that `path` imports. A pattern finds them, for parsing would cost every start 50 ms."""
+    names: set[str] = set()
+    for package, imported, plain in _IMPORT.findall(path.read_text(encoding="utf-8")):
+        if package:
+            names.add(package)
+            names.update(f"{package}.{name}" for name in re.findall(r"\w+", imported))
+        else:
+            names.update(re.findall(r"[\w.]+", plain))
+    # Once installed, _ROOT holds every other package too.
+    stems = [_ROOT.joinpath(*name.split(".")) for name in names if name.split(".")[0] in _PACKAGES]
+    candidates = {stem.with_suffix(".py") for stem in stems} | {stem / "__init__.py" for stem in stems}
+    return frozenset(candidate for candidate in candidates if candidate.is_file())
+
+
+@contextlib.contextmanager
+def locked(path: Path, report: Callable[[str], None] | None = None) -> Iterator[None]:
+    """Hold an exclusive lock between processes; the system releases it when a process dies.
+
+    `report` gets a line of text if another process has to be waited for.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as file:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
+            try:
+                yield
+            finally:
+                msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
+        else:
+            import fcntl
+
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if report is not None:
+                    report("another process compiles the same; waiting for it ...")
+                fcntl.flock(file, fcntl.LOCK_EX)
+            yield  # closing the file releases the lock
