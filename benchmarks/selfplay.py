@@ -46,8 +46,7 @@ MODES: Final = {"policy": "demo", "search": "cpu"}
 def positions_a_version(settings: Settings) -> float:
     """Positions that actors play from one version to the next while the learner keeps up."""
     learner = settings.learner
-    deep = settings.selfplay.deep_share if settings.selfplay.simulations else 1.0
-    return learner.publish_steps * learner.batch_size / learner.reuse / deep
+    return learner.publish_steps * learner.batch_size / learner.reuse
 
 
 def drive(pool: WatchedPool, replay: Replay, settings: Settings, weights: Weights, seconds: float) -> Flow:

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from selfplay.actor import GameBatch, Weights
 from selfplay.pool import Pool
 from selfplay.record import GameRecord
-from selfplay.variations import Variations
 from training.settings import LearnerSettings
 from training.targets import Targets, targets
 
@@ -101,10 +100,6 @@ class WatchedPool:
         self._published[version] = started = perf_counter()
         self._pool.publish(weights, version)
         self.flow.putting.append(perf_counter() - started)
-
-    def vary(self, variations: Variations) -> None:
-        """See `Pool`."""
-        self._pool.vary(variations)
 
     def collect(self, *, wait: bool) -> list[GameBatch]:
         """See `Pool`."""

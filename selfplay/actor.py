@@ -26,7 +26,6 @@ from selfplay.inference import InferenceHandle, RemoteEvaluator
 from selfplay.inference import Weights as Weights
 from selfplay.record import GameRecord
 from selfplay.unfinished import generator_state, restore_generator
-from selfplay.variations import Variations
 
 _WEIGHTS: Final = "weights."
 
@@ -132,10 +131,6 @@ class GamePlayer:
         self._generator.version = version
         self._loading += perf_counter() - started
 
-    def vary(self, variations: Variations) -> None:
-        """Start games by these from now on."""
-        self._generator.variations = variations
-
     def play(self) -> GameBatch:
         """Play `plies_per_call` plies in every game."""
         away = 0.0 if self._ended is None else perf_counter() - self._ended
@@ -184,15 +179,12 @@ class GameActor:
         self._remote = None if inference is None else RemoteEvaluator(inference)
         self._player = GamePlayer(settings, stream, self._remote)
 
-    def play(
-        self, weights: list["ray.ObjectRef[Weights]"], version: int, variations: Variations | None = None
-    ) -> GameBatch:
+    def play(self, weights: list["ray.ObjectRef[Weights]"], version: int) -> GameBatch:
         """Play one call's plies with the given version.
 
         Args:
             weights: a list with one reference, so that Ray does not fetch what is not needed.
             version: of these weights.
-            variations: of the games that start from now on; None: as they are.
 
         Raises:
             InputError: this process runs other code than the one that started it. (Raised here, for Ray would show
@@ -200,8 +192,6 @@ class GameActor:
         """
         if self._expected is not None:
             check_identity(self._expected, f"the game actor on {socket.gethostname()}")
-        if variations is not None:
-            self._player.vary(variations)
         if self._remote is not None:
             self._remote.use(weights, version)
         elif version != self._player.version:

@@ -15,11 +15,9 @@ from agent.networks.meter import InvalidMassMeter, MassReading
 from agent.rules import Games, Termination
 from agent.search import SearchSettings
 from kernels.splitmix import mix
-from selfplay.mover import Moved, Mover, PlayoutCap, PolicyMover, SearchMover, ragged
+from selfplay.mover import Moved, Mover, PolicyMover, SearchMover, ragged
 from selfplay.record import GameRecord
-from selfplay.resignation import Concession, Resignation
-from selfplay.starts import Start, StartSettings
-from selfplay.variations import Variations
+from selfplay.starts import Start, StartSettings, draw_start
 
 
 @dataclass(frozen=True)
@@ -38,17 +36,13 @@ class GeneratorSettings:
     """Whether threefold repetition and 50 moves end a game, as if either side always claimed."""
     search: SearchSettings | None = None
     """Gumbel search chooses the moves; None: they are sampled from the policy."""
-    cap: PlayoutCap = field(default_factory=PlayoutCap)
-    """Which plies are searched deep."""
-    resignation: Resignation = field(default_factory=Resignation)
-    """When a side gives up."""
 
 
 def make_mover(evaluator: Evaluator, settings: GeneratorSettings, seed: int) -> Mover:
     """The mover that the settings ask for."""
     if settings.search is None:
         return PolicyMover(evaluator, temperature=settings.temperature, seed=seed)
-    return SearchMover(evaluator, settings.search, settings.cap, seed=seed)
+    return SearchMover(evaluator, settings.search, seed=seed)
 
 
 @dataclass
@@ -75,13 +69,11 @@ class GameInProgress:
     number: int
     seed: int
     start: Start
-    concession: Concession
     positions: list[NDArray[np.uint64]] = field(default_factory=list)
     moves: list[int] = field(default_factory=list)
     log_probs: list[float] = field(default_factory=list)
     values: list[float] = field(default_factory=list)
     versions: list[int] = field(default_factory=list)
-    surprises: list[float] = field(default_factory=list)
     policies: list[tuple[NDArray[np.uint16], NDArray[np.floating]] | None] = field(default_factory=list)
 
 
@@ -101,8 +93,6 @@ class Generator:
     def __init__(self, evaluator: Evaluator, settings: GeneratorSettings, *, seed: int, stream: int) -> None:
         self.evaluator = evaluator
         self.settings = settings
-        self.variations = Variations(settings.start)
-        """May be replaced between steps; games that start from then on follow it."""
         self.version = 0
         self._seed, self._stream = seed, stream
         sample_seed = int(np.random.SeedSequence([seed, stream]).generate_state(1, np.uint64)[0] >> np.uint64(1))
@@ -168,18 +158,14 @@ class Generator:
             moved.moves.tolist(),
             moved.log_probs.tolist(),
             moved.values.tolist(),
-            moved.surprises.tolist(),
-            rules.is_black(positions).tolist(),
             strict=True,
         )
         for row, (game, column) in enumerate(zip(self.progress, columns, strict=True)):
-            move, log_prob, value, surprise, black = column
+            move, log_prob, value = column
             game.positions.append(positions[row])
             game.moves.append(move)
             game.log_probs.append(log_prob)
             game.values.append(value)
-            game.surprises.append(surprise)
-            game.concession.note(value, black)
             game.versions.append(self.version)
             start, end = int(entries.offsets[row]), int(entries.offsets[row + 1])
             game.policies.append(
@@ -190,8 +176,6 @@ class Generator:
         """Records of the games that just ended, by `outcomes` [G]; their rows start new ones."""
         capped = (outcomes == Termination.NONE) & (self._games.ply >= self.settings.ply_cap)
         terminations = np.where(capped, Termination.CAPPED, outcomes)
-        resigned = [game.concession.resigned for game in self.progress]
-        terminations[(terminations == Termination.NONE) & resigned] = Termination.RESIGNED
         rows = np.flatnonzero(terminations != Termination.NONE)
         if len(rows) == 0:
             return []
@@ -201,10 +185,8 @@ class Generator:
         finished = []
         for row, sign, balance in zip(rows.tolist(), signs.tolist(), balances.tolist(), strict=True):
             termination = Termination(int(terminations[row]))
-            # The side to move is the one that was mated; who resigned did so before its last move.
+            # The side to move is the one that was mated.
             outcome = -sign if termination == Termination.CHECKMATE else 0
-            if termination == Termination.RESIGNED:
-                outcome = -self.progress[row].concession.side
             finished.append(self._record(self.progress[row], outcome, termination, balance))
             self.progress[row] = self._start(row)
         return finished
@@ -214,9 +196,9 @@ class Generator:
         number, self.started = self.started, self.started + 1
         state = np.random.SeedSequence([self._seed, self._stream, number]).generate_state(2, np.uint64)
         seed = int(state[0] >> np.uint64(1))
-        start = self.variations.draw_start(seed, int(state[1]))
+        start = draw_start(self.settings.start, seed, int(state[1]))
         self.replay(row, start, [])
-        return GameInProgress(number, seed, start, Concession(self.settings.resignation, seed))
+        return GameInProgress(number, seed, start)
 
     def _record(self, game: GameInProgress, outcome: int, termination: Termination, balance: int) -> GameRecord:
         name = np.random.SeedSequence([self._seed, self._stream, game.number, 1]).generate_state(4, np.uint32)
@@ -231,10 +213,8 @@ class Generator:
             moves=np.array(game.moves, np.uint16),
             log_probs=np.array(game.log_probs, np.float32),
             values=np.array(game.values, np.float32),
-            surprises=np.array(game.surprises, np.float32),
             policies=ragged(game.policies),
             outcome=outcome,
             termination=termination,
-            conceded=game.concession.side,
             balance=balance,
         )

@@ -3,21 +3,19 @@
 Shapes: G games, M entries of improved policies in all.
 """
 
-from dataclasses import dataclass, replace
 from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from agent import rules, vocabulary
+from agent import rules
 from agent.networks.evaluator import Evaluator
 from agent.networks.evaluators import for_search
 from agent.networks.policy import MaskedPolicy
 from agent.networks.residual.plane_buffer import PlaneBuffer
 from agent.rules import Games
 from agent.search import GumbelSearch, SearchSettings
-from kernels.splitmix import mix
 from selfplay.record import RaggedPolicy
 
 _LEAST: Final = np.float32(2.0**-126)
@@ -37,8 +35,6 @@ class Moved(NamedTuple):
     """float32 [G, 1880] the distribution that chose them: what the meter checks."""
     entropies: NDArray[np.float32]
     """[G] of that distribution, in nats."""
-    surprises: NDArray[np.float32]
-    """[G] Kullback-Leibler divergence from prior to improved policy, in nats; 0 without search."""
     policies: RaggedPolicy
     """Of the G games; empty where the move is no target."""
 
@@ -80,22 +76,8 @@ class PolicyMover:
             evaluation.values.cpu().numpy(),
             policy.probabilities,
             entropies.cpu().numpy(),
-            np.zeros(len(games), np.float32),
             RaggedPolicy.empty(len(games)),
         )
-
-
-@dataclass(frozen=True)
-class PlayoutCap:
-    """Playout cap randomisation (KataGo, arXiv 1902.10565, section 3.1): few plies searched deep, the rest quickly.
-
-    Only deep searches make policy targets; the quick ones get games to their ends, which is what the value learns from.
-    """
-
-    deep_share: float = 1.0
-    """Share of plies that are searched with all simulations."""
-    fast_simulations: int = 0
-    """Simulations of the other plies; 0 plays those straight from the policy."""
 
 
 class SearchMover:
@@ -103,47 +85,25 @@ class SearchMover:
 
     Args:
         evaluator: the network.
-        settings: of the deep search.
-        cap: which plies are searched deep.
-        seed: of the root noise, and of which plies are deep.
+        settings: of the search.
+        seed: of the root noise.
     """
 
-    def __init__(self, evaluator: Evaluator, settings: SearchSettings, cap: PlayoutCap, *, seed: int) -> None:
-        self._deep = GumbelSearch(settings, for_search(evaluator))
-        self._fast = GumbelSearch(replace(settings, simulations=cap.fast_simulations), for_search(evaluator))
-        self._cap = cap
+    def __init__(self, evaluator: Evaluator, settings: SearchSettings, *, seed: int) -> None:
+        self._search = GumbelSearch(settings, for_search(evaluator))
         self._seed = seed
 
     def move(self, games: Games, keys: NDArray[np.int64]) -> Moved:
         """See `Mover`."""
-        # 53 bits of a second scramble: unrelated to the noise, which the key itself fixes.
-        chance = (mix(keys ^ self._seed).view(np.uint64) >> np.uint64(11)) * 2.0**-53
-        deep = chance < self._cap.deep_share
-        parts = [
-            (rows, search.run(games.take(rows), keys[rows], self._seed), wanted)
-            for rows, search, wanted in (
-                (np.flatnonzero(deep), self._deep, True),
-                (np.flatnonzero(~deep), self._fast, False),
-            )
-            if len(rows)
-        ]
-        moves = np.zeros(len(games), np.uint16)
-        values = np.zeros(len(games), np.float32)
-        probabilities = np.zeros((len(games), vocabulary.SIZE), np.float32)
-        entropies, surprises = np.zeros(len(games), np.float32), np.zeros(len(games), np.float32)
-        policies: list[tuple[NDArray[np.uint16], NDArray[np.floating]] | None] = [None] * len(games)
-        for rows, result, wanted in parts:
-            moves[rows], values[rows], probabilities[rows] = result.moves, result.values, result.dense()
-            surprises[rows] = result.surprises
-            weight = result.probabilities
-            entropies[rows] = -np.add.reduceat(weight * np.log(np.maximum(weight, _LEAST)), result.offsets[:-1])
-            for place, row in enumerate(rows.tolist()):
-                entries = slice(int(result.offsets[place]), int(result.offsets[place + 1]))
-                policies[row] = (result.indices[entries], result.probabilities[entries]) if wanted else None
-        chosen = probabilities[np.arange(len(games)), moves]
+        result = self._search.run(games, keys, self._seed)
+        probabilities, weight = result.dense(), result.probabilities
+        entropies = -np.add.reduceat(weight * np.log(np.maximum(weight, _LEAST)), result.offsets[:-1])
+        chosen = probabilities[np.arange(len(games)), result.moves]
         # A move that search preferred by its noise alone may have next to no weight in the improved policy.
         log_probs = np.log(np.maximum(chosen, _LEAST))
-        return Moved(moves, log_probs, values, torch.from_numpy(probabilities), entropies, surprises, ragged(policies))
+        policies = RaggedPolicy(result.offsets, result.indices, weight.astype(np.float16))
+        dense = torch.from_numpy(probabilities)
+        return Moved(result.moves, log_probs, result.values, dense, entropies, policies)
 
 
 def ragged(policies: list[tuple[NDArray[np.uint16], NDArray[np.floating]] | None]) -> RaggedPolicy:

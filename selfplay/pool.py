@@ -19,7 +19,6 @@ from agent.networks.meter import InvalidMassError
 from selfplay.actor import ActorSettings, GameActor, GameBatch, GamePlayer, Weights
 from selfplay.identity import identity
 from selfplay.inference import FillGauge, InferenceSettings, start_inference
-from selfplay.variations import Variations
 
 IN_FLIGHT: Final = 2
 """Calls an actor may have under way: one played, one waiting, so it never idles between them."""
@@ -58,10 +57,6 @@ class Pool(Protocol):
 
     def publish(self, weights: Weights, version: int) -> None:
         """Use these weights from the next call on."""
-        ...
-
-    def vary(self, variations: Variations) -> None:
-        """Start games by these from the next call on."""
         ...
 
     def collect(self, *, wait: bool) -> list[GameBatch]:
@@ -115,10 +110,6 @@ class LocalPool:
         """See `Pool`."""
         return self._player.state()
 
-    def vary(self, variations: Variations) -> None:
-        """Start games by these from the next call on."""
-        self._player.vary(variations)
-
     def collect(self, *, wait: bool) -> list[GameBatch]:
         """One batch when asked to wait, else nothing: playing is work, done only when games are needed."""
         return [self._player.play()] if wait else []
@@ -168,7 +159,6 @@ class RayPool:
         )(GameActor)
         self._weights: list[ray.ObjectRef[Weights]] = []
         self._version = -1
-        self._variations: Variations | None = None
         self._calls: dict[ray.ObjectRef[GameBatch], ray.actor.ActorHandle[GameActor]] = {}
         self._heartbeat = heartbeat
         self._heard: dict[ray.actor.ActorHandle[GameActor], float] = {}  # of actors that have answered: when last
@@ -198,10 +188,6 @@ class RayPool:
         if first:
             for actor in self._living():
                 self._call(actor)
-
-    def vary(self, variations: Variations) -> None:
-        """Start games by these; every call from now on carries them, an actor that was replaced gets them too."""
-        self._variations = variations
 
     def collect(self, *, wait: bool) -> list[GameBatch]:
         """What is ready; with `wait`, what comes within `PATIENCE`. Dead and hung actors are replaced on the way."""
@@ -243,7 +229,7 @@ class RayPool:
 
     def _call(self, actor: "ray.actor.ActorHandle[GameActor]") -> None:
         while sum(1 for other in self._calls.values() if other is actor) < IN_FLIGHT:
-            self._calls[actor.play.remote(self._weights, self._version, self._variations)] = actor
+            self._calls[actor.play.remote(self._weights, self._version)] = actor
 
     def _finish(self, call: "ray.ObjectRef[GameBatch]") -> GameBatch | None:
         actor = self._calls.pop(call, None)

@@ -48,7 +48,7 @@ class GameRecord:
     start: NDArray[np.uint64]
     """[WORDS] packed position that the game began from: the standard start, or an endgame."""
     opening: NDArray[np.uint16]
-    """Moves played from there before the policy took over, by chance or from the book, as vocabulary indices."""
+    """Moves played from there before the policy took over, as vocabulary indices."""
     positions: NDArray[np.uint64]
     """[T, WORDS] packed position before each ply, seen from the side to move."""
     moves: NDArray[np.uint16]
@@ -57,17 +57,12 @@ class GameRecord:
     """[T] its log-probability under the policy that sampled it (the behaviour policy), in nats."""
     values: NDArray[np.float32]
     """[T] expected score -1..1 of the position for the side to move, by the network that played."""
-    surprises: NDArray[np.float32]
-    """[T] Kullback-Leibler divergence from the prior to the improved policy, in nats; 0 where there was no search."""
     policies: RaggedPolicy
     """Of the T plies; empty where moves were sampled straight from the policy."""
     outcome: int
     """1 White won, 0 drawn or capped, -1 Black won."""
     termination: Termination
     """Why the game ended."""
-    conceded: int
-    """The side whose search first found its position lost by the rule of resignation: 1 White, -1 Black, 0 neither.
-    It resigned then, or played on for the record of how often that rule errs."""
     balance: int
     """Material at the end, White minus Black, in pawns (1, 3, 3, 5, 9): what adjudication goes by."""
 

@@ -1,4 +1,4 @@
-"""Where a self-play game begins: mostly after a random opening, now and then in the book or in an endgame.
+"""Where a self-play game begins: after a random opening, in an endgame, or with a side far ahead.
 
 Games that all begin alike teach one game many times. Games between equals are rarely won in the endgames that a
 beginner cannot win, so some begin there: a few pieces on an open board, often against a bare king.
@@ -12,13 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent import rules
-from selfplay.book import book
+from kernels.splitmix import mix
 from selfplay.openings import random_opening
 
 _STRONG: Final = ("Q", "R", "RR", "QR", "BB", "BN", "QN", "QB", "RN", "RB", "P", "PP", "QP", "RP", "BP", "NP", "RPP")
 """Pieces of the stronger side; half of the time the other has a bare king,"""
 _WEAK: Final = ("P", "PP", "N", "B", "R", "NP", "BP", "RP", "Q")
 """else one of these."""
+LEAD: Final = 5
+"""Least pawns' worth by which a side is ahead after a decisive opening: a rook."""
+MOST: Final = 20
+"""Largest lead that is asked for: little is left of the other side, as in games against a random player."""
+LONGEST: Final = 100
+"""Plies after which a decisive opening is drawn again; for `MOST` half of them have at most 33."""
 
 
 @dataclass(frozen=True)
@@ -27,17 +33,10 @@ class StartSettings:
 
     opening_plies: int = 0
     """Most random plies before the policy takes over; each game draws 0..opening_plies."""
-    book_share: float = 0.0
-    """Share of games that begin with a line of the book of balanced openings, then as many random plies."""
     endgame_share: float = 0.0
     """Share of games that begin in a random endgame."""
-
-    def __post_init__(self) -> None:
-        if min(self.book_share, self.endgame_share) < 0 or self.book_share + self.endgame_share > 1:
-            raise ValueError(
-                f"book_share {self.book_share} and endgame_share {self.endgame_share} are shares of all games: "
-                "at least 0, at most 1 together"
-            )
+    decisive_share: float = 0.0
+    """Share of games that begin with a side far ahead, by `LEAD` to `MOST`; drawn before the endgames."""
 
 
 @dataclass(frozen=True)
@@ -53,19 +52,18 @@ class Start:
 def draw_start(settings: StartSettings, seed: int, draw: int) -> Start:
     """The start that `seed` (int64 >= 0) and `draw` (64 random bits) fix; it always has a legal move.
 
-    Without book and endgames the opening is `random_opening(seed, draw modulo opening_plies + 1)`.
+    Without endgames and decisive starts the opening is `random_opening(seed, draw modulo opening_plies + 1)`.
     """
-    plies = draw % (settings.opening_plies + 1)
-    if not settings.book_share and not settings.endgame_share:
-        return Start(rules.start(1)[0], random_opening(seed, plies))
-    generator = np.random.default_rng([seed, draw])
-    chance = generator.random()
-    if chance < settings.endgame_share:
-        return Start(random_endgame(generator), [])
-    if chance < settings.endgame_share + settings.book_share:
-        line = book()[generator.integers(len(book()))]
-        return Start(rules.start(1)[0], random_opening(seed, plies, after=line))
-    return Start(rules.start(1)[0], random_opening(seed, plies))
+    if settings.decisive_share > 0:
+        # Scrambled once more: the seed itself goes on to draw the moves.
+        chance = int(mix(np.array([seed], np.int64)).view(np.uint64)[0] >> np.uint64(11)) * 2.0**-53
+        if chance < settings.decisive_share:
+            return Start(rules.start(1)[0], decisive_opening(seed, LEAD + draw % (MOST - LEAD + 1)))
+    if settings.endgame_share > 0:
+        generator = np.random.default_rng([seed, draw])
+        if generator.random() < settings.endgame_share:
+            return Start(random_endgame(generator), [])
+    return Start(rules.start(1)[0], random_opening(seed, draw % (settings.opening_plies + 1)))
 
 
 def random_endgame(generator: np.random.Generator) -> NDArray[np.uint64]:
@@ -85,3 +83,37 @@ def random_endgame(generator: np.random.Generator) -> NDArray[np.uint64]:
                 board.set_piece_at(square, chess.Piece(chess.Piece.from_symbol(symbol).piece_type, colour))
         if board.is_valid() and board.outcome() is None:
             return rules.from_board(board)
+
+
+def decisive_opening(seed: int, lead: int = LEAD) -> list[int]:
+    """Moves from the standard start after which the side to move is at least `lead` pawns' worth ahead.
+
+    One side, drawn by the seed, takes what gains most at once; the other moves at random and had the last word, so
+    the lead is not a capture that is about to be taken back by it. Legal moves all, so a record of the game needs
+    nothing new; like a random opening it never ends the game.
+
+    Args:
+        seed: any int64; the same seed gives the same opening.
+        lead: in pawns, 1 to 20.
+    """
+    generator = np.random.default_rng(abs(seed))
+    strong = int(generator.integers(2))
+    while True:
+        position = rules.start(1)
+        moves: list[int] = []
+        while len(moves) < LONGEST:
+            ours = len(moves) % 2 == strong
+            if rules.outcome(position, claim_draws=True)[0] != rules.Termination.NONE:
+                break
+            if ours and rules.material(position)[0] >= lead:
+                return moves
+            indices, counts = rules.legal_moves(position)
+            choices = indices[0, : counts[0]]
+            if ours:
+                after = np.repeat(position, len(choices), axis=0)
+                rules.play(after, choices)
+                # After the move the other side is to move: the least material of theirs is the most of ours.
+                balance = rules.material(after)
+                choices = choices[balance == balance.min()]
+            moves.append(int(choices[generator.integers(len(choices))]))
+            rules.play(position, np.array(moves[-1:], np.uint16))

@@ -1,6 +1,6 @@
 """Unfinished games as arrays, so that a generator that is restored goes on with them, move for move.
 
-Positions, history and who has given up are not saved but come from playing the moves again.
+Positions and history are not saved but come from playing the moves again.
 """
 
 from collections.abc import Mapping
@@ -9,10 +9,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from agent import rules
 from selfplay.generator import GameInProgress, Generator
 from selfplay.mover import ragged
-from selfplay.resignation import Concession
 from selfplay.starts import Start
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -20,7 +18,6 @@ _COLUMNS: Final = {
     "moves": np.uint16,
     "log_probs": np.float64,
     "values": np.float64,
-    "surprises": np.float64,
     "versions": np.int64,
 }
 """Of a game in progress, one entry a ply; wide enough to give back what they were made of."""
@@ -60,7 +57,7 @@ def restore_generator(generator: Generator, arrays: Arrays) -> None:
 def _restore(generator: Generator, row: int, arrays: Arrays) -> GameInProgress:
     number, seed = (int(value) for value in arrays[f"{row}.facts"])
     start = Start(np.array(arrays[f"{row}.start"]), arrays[f"{row}.opening"].tolist())
-    game = GameInProgress(number, seed, start, Concession(generator.settings.resignation, seed))
+    game = GameInProgress(number, seed, start)
     for name in _COLUMNS:
         setattr(game, name, arrays[f"{row}.{name}"].tolist())
     offsets, indices = arrays[f"{row}.offsets"], arrays[f"{row}.indices"]
@@ -69,7 +66,4 @@ def _restore(generator: Generator, row: int, arrays: Arrays) -> GameInProgress:
         policy = (indices[entries].copy(), arrays[f"{row}.probabilities"][entries].copy())
         game.policies.append(policy if len(policy[0]) else None)
     game.positions = generator.replay(row, start, game.moves)
-    if game.positions:
-        for black, value in zip(rules.is_black(np.stack(game.positions)).tolist(), game.values, strict=True):
-            game.concession.note(value, black)
     return game

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,19 +13,10 @@ from torch import Tensor
 from agent.networks.meter import InvalidMassMeter
 from agent.networks.policy import MaskedPolicy
 from agent.networks.registry import AnyNetwork
-from agent.networks.sparse.architecture import SparseArchitecture
-from training.auxiliary import AuxiliaryHeads
-from training.averaging import AveragedNetwork
 from training.forward import Forward, forward
 from training.losses import Loss, LossWeights, actor_critic_loss, improved_policy_loss
 from training.replay import Batch
 from training.settings import LearnerSettings
-
-_LEARNING: Final = "learning."
-"""Before the names of the weights that learn, where others play."""
-_OF_HEADS: Final = "auxiliary."
-_HEADS: Final = "weights.auxiliary."
-"""Before the names of the auxiliary heads' weights."""
 
 
 class LearningError(RuntimeError):
@@ -61,16 +52,6 @@ class StepMeans:
         return means
 
 
-def _arrays(module: torch.nn.Module) -> dict[str, NDArray[np.float32]]:
-    return {name: tensor.detach().cpu().numpy().copy() for name, tensor in module.state_dict().items()}
-
-
-def _below(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, Tensor]:
-    """What stands under `prefix`, as tensors by the rest of their names."""
-    found = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
-    return {name: torch.from_numpy(np.array(array)) for name, array in found.items()}
-
-
 def moments(advantages: Tensor) -> tuple[float, float]:
     """Mean and standard deviation."""
     return float(advantages.mean()), float(advantages.std(correction=0))
@@ -95,7 +76,6 @@ class Learner:
         self._searched = searched
         self.device = resolve_device(settings.device)
         self.network = network.to(self.device).train()
-        self._average = AveragedNetwork(self.network, settings.averaging) if settings.averaging else None
         self.meter = InvalidMassMeter()
         self.means = StepMeans()
         self.step = 0
@@ -105,19 +85,13 @@ class Learner:
             value_weight=settings.value_weight,
             entropy_bonus=settings.entropy_bonus,
         )
-        self._heads = self._make_heads()
         # Fused: one pass over memory a step, where the default makes a dozen; half of a sparse step went into those.
         self.optimizer = torch.optim.AdamW(
-            [parameter for _, parameter in self._named_parameters()],
+            self.network.parameters(),
             lr=settings.learning_rate,
             weight_decay=settings.weight_decay,
             fused=True,
         )
-
-    @property
-    def playing_network(self) -> AnyNetwork:
-        """What games are played with: the averaged weights where the settings ask for them, else `network` itself."""
-        return self.network if self._average is None else self._average.network
 
     def learning_rate(self, progress: float) -> float:
         """Cosine from `learning_rate` to `final_learning_rate` over progress 0..1."""
@@ -136,74 +110,36 @@ class Learner:
             LearningError: loss or gradient is not finite.
         """
         output = forward(self.network, batch.positions, self.device)
-        loss = self._differentiate(self._with_auxiliary(self._loss(batch, output), batch, output))
+        loss = self._differentiate(self._loss(batch, output))
         norm = self._update(loss, progress)
-        if self._average is not None:
-            self._average.follow(self.network, self.step)
         self._note(batch, output, loss, norm)
 
     def close(self) -> None:
         """Nothing to end here."""
 
     def weights(self) -> dict[str, NDArray[np.float32]]:
-        """The weights that learn as float32 arrays, copied."""
-        return _arrays(self.network)
-
-    def published(self) -> dict[str, NDArray[np.float32]]:
-        """The weights that play as float32 arrays, copied, ready for the object store."""
-        return _arrays(self.playing_network)
+        """The weights as float32 arrays, copied, ready for the object store."""
+        return {name: tensor.detach().cpu().numpy().copy() for name, tensor in self.network.state_dict().items()}
 
     def state_arrays(self) -> dict[str, NDArray[Any]]:
-        """What the learner goes on from, beside the weights that play: the optimizer's state, and with averaging the
-        weights that learn."""
-        learning = {} if self._average is None else _arrays(self.network)
-        heads = {} if self._heads is None else _arrays(self._heads)
+        """The optimizer's state; `restore` takes it back."""
         return {
-            **{f"{_LEARNING}{name}": array for name, array in learning.items()},
-            **{f"{_HEADS}{name}": array for name, array in heads.items()},
-            **{
-                f"{name}.{key}": value.detach().cpu().numpy().copy()
-                for name, parameter in self._named_parameters()
-                for key, value in self.optimizer.state[parameter].items()
-            },
+            f"{name}.{key}": value.detach().cpu().numpy().copy()
+            for name, parameter in self.network.named_parameters()
+            for key, value in self.optimizer.state[parameter].items()
         }
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Take over a saved state; the network holds the weights that play already. Empty before the first step."""
+        """Take over a saved state of the optimizer; empty before the first step."""
         if not arrays:
-            return
-        if self._average is not None:
-            self.network.load_state_dict(_below(arrays, _LEARNING))
-        if self._heads is not None:
-            self._heads.load_state_dict(_below(arrays, _HEADS))
-        if not any(name.endswith(".exp_avg") for name in arrays):  # saved before the first step
             return
         state = self.optimizer.state_dict()
         keys = ("step", "exp_avg", "exp_avg_sq")
         state["state"] = {
             number: {key: torch.from_numpy(np.array(arrays[f"{name}.{key}"])) for key in keys}
-            for number, (name, _) in enumerate(self._named_parameters())
+            for number, (name, _) in enumerate(self.network.named_parameters())
         }
         self.optimizer.load_state_dict(state)
-
-    def _make_heads(self) -> AuxiliaryHeads | None:
-        if not self.settings.auxiliary_weight:
-            return None
-        architecture = self.network.architecture
-        width = architecture.hidden if isinstance(architecture, SparseArchitecture) else architecture.channels
-        return AuxiliaryHeads(width).to(self.device)
-
-    def _named_parameters(self) -> list[tuple[str, torch.nn.Parameter]]:
-        """Everything that learns, in the optimizer's order."""
-        heads = [] if self._heads is None else self._heads.named_parameters()
-        return [*self.network.named_parameters(), *((f"{_OF_HEADS}{name}", parameter) for name, parameter in heads)]
-
-    def _with_auxiliary(self, loss: Loss, batch: Batch, output: Forward) -> Loss:
-        if self._heads is None:
-            return loss
-        auxiliary = self._heads.loss(output.features, self._tensor(batch.auxiliary))
-        total = loss.total + self.settings.auxiliary_weight * auxiliary
-        return Loss(total, {**loss.parts, "loss/auxiliary": auxiliary.detach(), "loss/total": total.detach()})
 
     def _loss(self, batch: Batch, output: Forward) -> Loss:
         wdl = self._tensor(batch.wdl)
@@ -241,8 +177,7 @@ class Learner:
 
     def _update(self, loss: Loss, progress: float) -> float:
         """Clip the gradient, look whether it is finite, step; the gradient's norm before it was clipped."""
-        parameters = [parameter for _, parameter in self._named_parameters()]
-        clipped_norm = torch.nn.utils.clip_grad_norm_(parameters, self.settings.gradient_clip)
+        clipped_norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.gradient_clip)
         total, norm = float(loss.total.detach()), float(clipped_norm)
         if not (math.isfinite(total) and math.isfinite(norm)):
             reason = f"loss {total} or gradient norm {norm} is not finite"

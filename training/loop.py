@@ -34,7 +34,6 @@ from training.learner import LearningError, StepMeans
 from training.monitoring.guard import Guard
 from training.monitoring.memory_watch import MemoryWatch
 from training.monitoring.metrics import GameTally, Metrics, mass_row, match_row
-from training.monitoring.remedies import Remedies
 from training.monitoring.spread import POSITIONS, value_spread
 from training.monitoring.watch import Watch
 from training.parallel import make_learner
@@ -79,7 +78,6 @@ class TrainingLoop:
         self._say = say
         self.counters = Counters()
         self.guard = Guard(settings.guard)
-        self.remedies = Remedies(settings, folder.checkpoints)
         self.player: Arrays = {} if checkpoint is None else checkpoint.player
         """What the checkpoint tells of unfinished games, see `Pool.state`."""
         self._pool: Pool | None = None
@@ -129,10 +127,9 @@ class TrainingLoop:
         paused_before, self.disk.stop = self.disk.paused, stop
         if self.saved_step < 0:
             self.save()  # from here on there is always something to go on from
-        pool.vary(self.remedies.variations)
         self.watch.begin(self.learner.step)
         spending = self.watch.stopwatch.spending
-        pool.publish(self.learner.published(), self.counters.version)
+        pool.publish(self.learner.weights(), self.counters.version)
         if self.learner.step == 0:
             self._snapshot()
         while self.progress < 1.0 and not stop():
@@ -193,12 +190,12 @@ class TrainingLoop:
             **self.counters.state(),
             "means": {"steps": self.learner.means.steps, "sums": self.learner.means.sums},
             "replay": self.window.state(),
-            "guard": {"watches": self.guard.state(), "remedies": self.remedies.state()},
+            "guard": self.guard.state(),
             "generator": self._generator.bit_generator.state,
             "torch_generator": torch.get_rng_state().numpy().tobytes().hex(),
         }
         checkpoint = Checkpoint(
-            agent.networks.weights.to_bytes(self.learner.playing_network, self.provenance()),
+            agent.networks.weights.to_bytes(self.learner.network, self.provenance()),
             self.learner.state_arrays(),
             state,
             self.player if self._pool is None else self._pool.state(),
@@ -233,9 +230,7 @@ class TrainingLoop:
         self.learner.restore(checkpoint.optimizer)
         self.learner.means = StepMeans(**state["means"])
         self.counters = Counters.restored(state)
-        if "guard" in state:  # checkpoints from before there was one have none
-            self.guard.restore(state["guard"]["watches"])
-            self.remedies.restore(state["guard"]["remedies"])
+        self.guard.restore(state["guard"])
         if self.settings.selfplay.actors == 0:
             self.disk.writing(partial(self.window.cut, state["replay"]))
         for game in self.window.restore(state["replay"], self._say):
@@ -280,9 +275,9 @@ class TrainingLoop:
         for record in batch.records:
             target = targets(
                 record,
-                adjudication=annealed(learner.adjudication, learner.final_adjudication, self.progress),
+                adjudication=learner.adjudication,
                 gae_lambda=learner.gae_lambda,
-                value_lambda=annealed(learner.value_lambda, learner.final_value_lambda, self.progress),
+                value_lambda=learner.value_lambda,
             )
             if not self.window.add(record, target, batch.stream):
                 continue
@@ -317,7 +312,7 @@ class TrainingLoop:
             except LearningError as error:
                 self.watchdog.rescue(self.learner, batch, error)
                 self.counters.version += 1
-                pool.publish(self.learner.published(), self.counters.version)
+                pool.publish(self.learner.weights(), self.counters.version)
                 break
             self.guard.batch(batch)
             reading = self.learner.meter.take()
@@ -328,14 +323,13 @@ class TrainingLoop:
             if self.learner.step % settings.publish_steps == 0:
                 self.counters.version += 1
                 with spending("publishing"):
-                    pool.publish(self.learner.published(), self.counters.version)
+                    pool.publish(self.learner.weights(), self.counters.version)
                 break
 
     def _log(self, batch: Batch, pool: Pool) -> None:
         means = self.learner.means.take()
         spread = value_spread(self.learner.network, batch.positions[:POSITIONS], self.learner.device)
         self.guard.learned(self.learner.step, means, spread)
-        judged, news = self.guard.judge(self.learner.step)
         row = {
             **means,
             **self._tally.row(),
@@ -348,7 +342,7 @@ class TrainingLoop:
             "system/restarts": float(pool.restarts),
             "system/rescues": float(self.watchdog.rescues),
             **self._memory.row(pool.actors),
-            **judged,
+            **self.guard.judge(self.learner.step),
             **self.watch.row(pool, self.learner, batch.positions),
         }
         self.disk.room()
@@ -358,17 +352,6 @@ class TrainingLoop:
         self.watch.draw(self.learner)
         self.recent = row
         self._tally, self._mass = GameTally(), MassReading()
-        for text in news:
-            self.remedies.say(self.learner.step, text)
-        if self.remedies.treat(self.guard, self.learner, pool):
-            self.counters.version += 1
-            pool.publish(self.learner.published(), self.counters.version)
-            self.save()  # a resumed run goes on from these weights, not from those that were left
-
-
-def annealed(first: float, last: float | None, progress: float) -> float:
-    """From `first` to `last` in a straight line over progress 0..1; `last` None: no change."""
-    return first if last is None else first + (last - first) * progress
 
 
 def make_replay(settings: Settings) -> Replay:
@@ -376,10 +359,4 @@ def make_replay(settings: Settings) -> Replay:
     searched = settings.selfplay.simulations > 0
     entries = ENTRIES_PER_PLY if searched else 0
     replay = settings.replay
-    return Replay(
-        replay.capacity,
-        entries_per_ply=entries,
-        searched_only=searched,
-        initial=replay.initial,
-        surprise=replay.surprise,
-    )
+    return Replay(replay.capacity, entries_per_ply=entries, searched_only=searched)

@@ -74,7 +74,7 @@ class _ShareLearner(Learner):
 
     def _differentiate(self, loss: Loss) -> Loss:
         super()._differentiate(loss)
-        gradients = [parameter.grad for _, parameter in self._named_parameters() if parameter.grad is not None]
+        gradients = [parameter.grad for parameter in self.network.parameters() if parameter.grad is not None]
         told = [loss.total.detach(), *loss.parts.values()]
         flat = torch.cat([part.reshape(-1).float() for part in (*gradients, *told)])
         dist.all_reduce(flat)
@@ -92,8 +92,7 @@ class _Worker:
 
     def __init__(self, architecture: AnyArchitecture, settings: LearnerSettings, searched: bool) -> None:
         torch.set_num_threads(settings.threads)
-        alone = settings.model_copy(update={"averaging": 0.0})  # the first process averages for all
-        self._learner = _ShareLearner(make_network(architecture), alone, searched=searched)
+        self._learner = _ShareLearner(make_network(architecture), settings, searched=searched)
 
     def join(self, rendezvous: str, rank: int, loopback: bool) -> None:
         """Meet the others."""

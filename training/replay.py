@@ -1,9 +1,5 @@
 """The replay: a bounded window of plies from whole games, sampled uniformly.
 
-Two techniques of KataGo are settings. The window may start small and grow, more slowly than the data (Wu 2019,
-arXiv 1902.10565, appendix C). And plies whose policy search moved far may be stored more than once, others not at all
-("policy surprise weighting", KataGoMethods.md): a game takes as many places as it has plies, on average.
-
 Lifecycle: `add` games as they come (a second copy of a game is dropped by its id), `sample` batches. It comes back
 after a restart by adding the same games again from the same place, see `durability.window`. Capacity is counted in
 plies; the oldest plies go first. Not thread-safe.
@@ -20,7 +16,6 @@ from numpy.typing import NDArray
 from agent import rules
 from agent.vocabulary import MAX_LEGAL
 from selfplay.record import GameRecord, RaggedPolicy
-from training.auxiliary import TARGETS
 from training.targets import Targets
 
 
@@ -38,31 +33,10 @@ class Batch:
     """[B, 3]"""
     advantages: NDArray[np.float32]
     """[B]"""
-    auxiliary: NDArray[np.float32]
-    """[B, 2]"""
     versions: NDArray[np.int32]
     """[B]"""
     policies: RaggedPolicy
     """Of the B plies."""
-
-
-def window(added: int, initial: int, capacity: int) -> int:
-    """Plies to sample from once `added` were ever added: `capacity`, or where `initial` is above 0 KataGo's curve
-    (appendix C with alpha 0.75 and beta 0.4), which starts there and ends at `capacity`."""
-    if not initial:
-        return capacity
-    grown = initial * (1 + 0.4 * ((max(added, initial) / initial) ** 0.75 - 1) / 0.75)
-    return min(int(grown), capacity)
-
-
-def copies(surprises: NDArray[np.float32], share: float, seed: int) -> NDArray[np.int64]:
-    """int64 [P] how often each of a game's plies is stored: (1 - share) + share * surprise / mean on average, rounded
-    up or down by chance, which `seed` fixes."""
-    mean = float(surprises.mean()) if len(surprises) else 0.0
-    relative = surprises / mean if mean > 0 else np.ones(len(surprises))
-    expected = (1 - share) + share * relative
-    chances = np.random.default_rng([abs(seed), 2]).random(len(surprises))
-    return np.floor(expected + chances).astype(np.int64)
 
 
 class Replay:
@@ -73,8 +47,6 @@ class Replay:
         entries_per_ply: policy entries kept for each of them on average; 0 where games are played without search.
             A window of positions with more legal moves than this holds fewer plies.
         searched_only: add only plies that have an improved policy.
-        initial: plies sampled from at first; 0: `capacity` from the start.
-        surprise: share of a game's places that goes to plies in proportion to their surprise, 0..1.
     """
 
     def __init__(
@@ -83,11 +55,8 @@ class Replay:
         *,
         entries_per_ply: int = 0,
         searched_only: bool = False,
-        initial: int = 0,
-        surprise: float = 0.0,
     ) -> None:
         self.capacity = capacity
-        self._initial, self._surprise = initial, surprise
         self._searched_only = searched_only
         self._columns: dict[str, NDArray[Any]] = {
             "positions": np.zeros((capacity, rules.WORDS), np.uint64),
@@ -95,7 +64,6 @@ class Replay:
             "log_probs": np.zeros(capacity, np.float32),
             "wdl": np.zeros((capacity, 3), np.float32),
             "advantages": np.zeros(capacity, np.float32),
-            "auxiliary": np.zeros((capacity, TARGETS), np.float32),
             "versions": np.zeros(capacity, np.int32),
             # Where the ply's policy entries begin, counted over all entries ever added, and how many there are.
             "starts": np.zeros(capacity, np.int64),
@@ -129,8 +97,6 @@ class Replay:
             del self._ids[next(iter(self._ids))]
         counts = np.diff(record.policies.offsets)
         chosen = np.flatnonzero(counts) if self._searched_only else np.arange(record.plies)
-        if self._surprise:
-            chosen = np.repeat(chosen, copies(record.surprises[chosen], self._surprise, record.seed))
         rows = (self.added + np.arange(len(chosen))) % self.capacity
         new: dict[str, NDArray[Any]] = {
             "positions": record.positions,
@@ -138,7 +104,6 @@ class Replay:
             "log_probs": record.log_probs,
             "wdl": target.wdl,
             "advantages": target.advantages,
-            "auxiliary": target.auxiliary,
             "versions": record.versions,
             "starts": self.entries_added + record.policies.offsets[:-1],
             "counts": counts,
@@ -160,8 +125,7 @@ class Replay:
         """
         if len(self) == 0:
             raise ValueError("the replay is empty; add games before sampling")
-        oldest = max(self.oldest, self.added - window(self.added, self._initial, self.capacity))
-        rows = generator.integers(oldest, self.added, size=batch_size) % self.capacity
+        rows = generator.integers(self.oldest, self.added, size=batch_size) % self.capacity
         drawn = {name: column[rows] for name, column in self._columns.items()}
         starts, counts = drawn.pop("starts"), drawn.pop("counts")
         offsets = np.zeros(batch_size + 1, np.int64)

@@ -23,9 +23,7 @@ from agent.search import SearchSettings
 from selfplay.actor import ActorSettings
 from selfplay.generator import GeneratorSettings
 from selfplay.inference import InferenceSettings
-from selfplay.mover import PlayoutCap
 from selfplay.pool import LocalPool, Pool, RayPool
-from selfplay.resignation import Resignation
 from selfplay.starts import StartSettings
 from training.cluster import game_actor_cpus, on_cluster
 from training.doctor import usable_cores
@@ -62,7 +60,7 @@ class Summary:
     alarms: list[str]
     """Of the guard that were on at the end."""
     guard: list[dict[str, Any]]
-    """What the guard said and did since the start of the run: `step`, `text`."""
+    """What the guard said since the start of the run: `step`, `text`."""
     writing_seconds: float
     """Spent on rows, pictures and text since the last start."""
     writing_share: float
@@ -143,7 +141,7 @@ def _train(settings: Settings, folder: RunFolder, resume: Resume, display: Scree
         selfplay_kernels=dict(loop.selfplay_launches),
         learner_kernels=learner_kernels,
         alarms=sorted(loop.guard.alarms),
-        guard=[asdict(news) for news in loop.remedies.news],
+        guard=[asdict(news) for news in loop.guard.news],
         writing_seconds=loop.watch.seconds,
         writing_share=loop.watch.share,
     )
@@ -153,7 +151,7 @@ def _train(settings: Settings, folder: RunFolder, resume: Resume, display: Scree
 
 def tell(display: Screen, loop: TrainingLoop) -> None:
     """What the guard said since the last time, and where the run is."""
-    for news in loop.remedies.untold():
+    for news in loop.guard.unshown():
         display.say(f"guard, step {news.step:,}: {news.text}")
     display.tick(Progress.of(loop))
 
@@ -231,13 +229,11 @@ def actor_settings_of(settings: Settings) -> ActorSettings:
         architecture=architecture_of(settings),
         generator=GeneratorSettings(
             games=selfplay.games,
-            start=StartSettings(selfplay.opening_plies, selfplay.book_share, selfplay.endgame_share),
+            start=StartSettings(selfplay.opening_plies, selfplay.endgame_share, selfplay.decisive_share),
             ply_cap=selfplay.ply_cap,
             temperature=selfplay.temperature,
             claim_draws=selfplay.claim_draws,
             search=search,
-            cap=PlayoutCap(selfplay.deep_share, selfplay.fast_simulations),
-            resignation=Resignation(selfplay.resign_below, played_on=selfplay.played_on),
         ),
         seed=settings.run.seed,
         plies_per_call=selfplay.plies_per_call,

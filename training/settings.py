@@ -6,11 +6,11 @@ that names the key; the resolved tree is saved with the run.
 
 import difflib
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from yaml import YAMLError
 
 from agent.errors import InputError
@@ -63,18 +63,13 @@ class SelfplaySettings(_Section):
     plies_per_call: int = Field(16, ge=1, description="Lock-step plies an actor plays before it reports.")
     threads: int = Field(1, ge=1, description="torch threads of an actor.")
     opening_plies: int = Field(8, ge=0, le=64, description="Most random plies before the policy takes over.")
-    book_share: float = Field(0, ge=0, le=1, description="Share of games that begin in the book of balanced openings.")
     endgame_share: float = Field(0, ge=0, le=1, description="Share of games that begin in a random endgame.")
-    decisive_share: float = Field(0, ge=0, le=1, description="Share that begins with a side far ahead; drawn first.")
-    ply_cap: int = Field(300, ge=2, le=4000, description="A game this long is ended (reason CAPPED).")
-    resign_below: float = Field(
-        1, gt=0, le=1, description="A side whose searched value stays at or below minus this gives up; 1: never."
+    decisive_share: float = Field(
+        0, ge=0, le=1, description="Share of games that begin with a side far ahead; drawn first."
     )
-    played_on: float = Field(0.2, ge=0, le=1, description="Share of games in which nobody gives up.")
+    ply_cap: int = Field(300, ge=2, le=4000, description="A game this long is ended (reason CAPPED).")
     temperature: float = Field(1.0, gt=0, le=10, description="Of the sampled policy, where there is no search.")
     simulations: int = Field(0, ge=0, le=100_000, description="Leaves of a deep search; 0: no search, actor-critic.")
-    fast_simulations: int = Field(0, ge=0, le=100_000, description="Leaves of the plies that are not searched deep.")
-    deep_share: float = Field(1.0, gt=0, le=1, description="Share of plies searched deep; only these are trained on.")
     considered: int = Field(16, ge=1, le=218, description="Moves considered at the root.")
     c_visit: float = Field(50, ge=0, le=10_000, description="Visits added to the highest count where values weigh in.")
     c_scale: float = Field(0.1, ge=0, le=100, description="Weight of values against logits in the search.")
@@ -85,12 +80,6 @@ class SelfplaySettings(_Section):
     cpus: float | None = Field(None, ge=0, description="Cores each actor asks Ray for; null: as many as its threads.")
     resources: dict[str, float] = Field({}, description="Custom Ray resources of each actor: pins it to nodes.")
     heartbeat_seconds: float = Field(300, gt=0, description="An actor whose call takes longer is replaced.")
-
-    @model_validator(mode="after")
-    def _shares_of_all_games(self) -> Self:
-        if self.book_share + self.endgame_share > 1:
-            raise ValueError(f"book_share {self.book_share} and endgame_share {self.endgame_share} exceed 1 together")
-        return self
 
 
 class InferenceSection(_Section):
@@ -110,12 +99,6 @@ class ReplaySettings(_Section):
     """The window that the learner samples from."""
 
     capacity: int = Field(65_536, ge=1, description="Positions kept; the oldest go first.")
-    initial: int = Field(
-        0, ge=0, description="Size at first, which grows as KataGo's does up to capacity; 0: capacity from the start."
-    )
-    surprise: float = Field(
-        0, ge=0, le=1, description="Share of a game's weight that goes to plies by how far search moved their policy."
-    )
     warmup: int = Field(4_096, ge=1, description="Positions that must be there before the first step.")
 
 
@@ -142,31 +125,16 @@ class LearnerSettings(_Section):
     value_lambda: float = Field(
         1.0, ge=0, le=1, description="TD(lambda) of value targets; 1: the game's result, less: what search thought."
     )
-    final_value_lambda: float | None = Field(
-        None, ge=0, le=1, description="`value_lambda` at the end of training, approached in a straight line."
-    )
-    averaging: float = Field(
-        0, ge=0, lt=1, description="Weights that play are a moving average with this decay; 0: the newest."
-    )
     policy_weight: float = Field(1.0, ge=0)
     value_weight: float = Field(1.0, ge=0)
-    auxiliary_weight: float = Field(
-        0, ge=0, description="Of foretelling material and plies still to come; 0: no such targets."
-    )
     entropy_bonus: float = Field(0.01, ge=0)
     adjudication: float = Field(
         0.25, ge=0, le=1, description="A capped game counts as this times tanh(material / 6) of a win; 0: a draw."
     )
-    final_adjudication: float | None = Field(
-        None, ge=0, le=1, description="`adjudication` at the end of training, approached in a straight line."
-    )
-
-
-Remedy = Literal["none", "openings", "decisive", "rollback"]
 
 
 class GuardSettings(_Section):
-    """When the collapse guard raises an alarm, and what it then does. docs/guard.md tells more."""
+    """When the collapse guard raises an alarm: see docs/guard.md."""
 
     games: int = Field(1000, ge=10, description="Finished games that are looked at, the latest ones.")
     least_games: int = Field(500, ge=1, description="Games that a figure needs before it counts.")
@@ -174,23 +142,13 @@ class GuardSettings(_Section):
     least_rows: int = Field(20, ge=1, description="Rows that such a figure needs before it counts.")
     grace_games: int = Field(3000, ge=0, description="No alarm before so many games: beginners cannot mate.")
     margin: float = Field(0.2, ge=0, lt=1, description="An alarm ends when its figure is better by this share.")
-    cooldown_steps: int = Field(1000, ge=1, description="Learner steps before a remedy may be applied again.")
     decisive: float = Field(0.02, ge=0, le=1, description="Alarm below this share of games that are won.")
-    decisive_remedy: Remedy = Field("decisive", description="none, openings, decisive or rollback.")
     capped: float = Field(0.98, ge=0, le=1, description="Alarm above this share of games ended by the ply cap.")
-    capped_remedy: Remedy = Field("decisive", description="See decisive_remedy.")
     mate_rate_ahead: float = Field(0.02, ge=0, le=1, description="Alarm below this mate rate a rook or more ahead.")
-    mate_rate_ahead_remedy: Remedy = Field("decisive", description="See decisive_remedy.")
     value_gain: float = Field(0.02, ge=-100, le=1, description="Alarm below this gain over a constant predictor.")
-    value_gain_remedy: Remedy = Field("rollback", description="See decisive_remedy.")
     value_spread: float = Field(0.01, ge=0, le=1, description="Alarm below this spread of values of successors.")
-    value_spread_remedy: Remedy = Field("rollback", description="See decisive_remedy.")
     entropy: float = Field(0.1, ge=0, le=5, description="Alarm below this entropy of the trained policy, in nats.")
-    entropy_remedy: Remedy = Field("openings", description="See decisive_remedy.")
     unique_openings: float = Field(0.2, ge=0, le=1, description="Alarm below this share of distinct openings.")
-    unique_openings_remedy: Remedy = Field("openings", description="See decisive_remedy.")
-    most_opening_plies: int = Field(32, ge=0, le=64, description="The remedy 'openings' doubles, up to this.")
-    most_decisive_share: float = Field(0.5, ge=0, le=1, description="The remedy 'decisive' adds 0.25, up to this.")
 
 
 class EvaluationSettings(_Section):

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from agent import rules
 from agent.rules import Termination
 from selfplay.record import GameRecord
-from training.auxiliary import auxiliary_targets
 
 
 @dataclass(frozen=True)
@@ -19,8 +18,6 @@ class Targets:
     """[T, 3] the result as probabilities of win, draw, loss."""
     advantages: NDArray[np.float32]
     """[T] how much better the game went after the move than expected before it, in expected score."""
-    auxiliary: NDArray[np.float32]
-    """[T, 2] of `training.auxiliary`."""
 
 
 def white_score(record: GameRecord, adjudication: float) -> float:
@@ -70,7 +67,7 @@ def targets(record: GameRecord, *, adjudication: float, gae_lambda: float, value
     for ply in range(plies - 1, -1, -1):
         following = deltas[ply] - gae_lambda * following
         advantages[ply] = following
-    return Targets(wdl.astype(np.float32), advantages.astype(np.float32), auxiliary_targets(record))
+    return Targets(wdl.astype(np.float32), advantages.astype(np.float32))
 
 
 def _as_outcomes(scores: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ from agent.rules.record import BISHOPS, KNIGHTS, PAWNS, QUEENS, ROOKS, STATE, ha
 
 
 class Termination(IntEnum):
-    """Why a game ended. Checkmate and resignation: the side to move has lost. All others are draws."""
+    """Why a game ended. Checkmate: the side to move has lost. All others are draws."""
 
     NONE = 0
     """The game goes on."""
@@ -26,8 +26,6 @@ class Termination(IntEnum):
     """Claimable: the position on the board occurs for the third time."""
     CAPPED = 8
     """A cap on plies, a rule of ours: set by self-play, never by the rules of chess."""
-    RESIGNED = 9
-    """The side to move gave up: set by self-play."""
 
 
 # Compiled code sees plain numbers.

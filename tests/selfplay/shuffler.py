@@ -11,7 +11,7 @@ from agent.rules import Games
 from selfplay.generator import Generator, GeneratorSettings
 from selfplay.mover import Moved
 from selfplay.record import GameRecord, RaggedPolicy
-from selfplay.variations import Variations
+from selfplay.starts import StartSettings
 
 
 class Shuffler:
@@ -33,7 +33,7 @@ class Shuffler:
         probabilities = torch.zeros(size, vocabulary.SIZE)
         probabilities[torch.arange(size), torch.from_numpy(moves.astype(np.int64))] = 1
         zeros = np.zeros(size, np.float32)
-        return Moved(moves, zeros, zeros, probabilities, zeros, zeros, RaggedPolicy.empty(size))
+        return Moved(moves, zeros, zeros, probabilities, zeros, RaggedPolicy.empty(size))
 
 
 def _reverses(move: int, last: int | None) -> bool:
@@ -42,18 +42,12 @@ def _reverses(move: int, last: int | None) -> bool:
     return bool(vocabulary.FROM[move] == vocabulary.TO[last] and vocabulary.TO[move] == vocabulary.FROM[last])
 
 
-def shuffled_games(count: int, variations: Variations, *, ply_cap: int = 300) -> list[GameRecord]:
-    """Finished games of shufflers after openings by `variations`."""
-    settings = GeneratorSettings(16, variations.start, ply_cap, temperature=1.0, claim_draws=True)
+def shuffled_games(count: int, start: StartSettings, *, ply_cap: int = 300) -> list[GameRecord]:
+    """Finished games of shufflers that begin as `start` says."""
+    settings = GeneratorSettings(16, start, ply_cap, temperature=1.0, claim_draws=True)
     generator = Generator(Evaluator(Network(Architecture(blocks=0, channels=8))), settings, seed=3, stream=0)
-    # The games that the constructor began have the settings' openings; those that follow have the variations'.
-    skipped = settings.games
-    generator.variations = variations
     generator._mover = Shuffler()
     records: list[GameRecord] = []
     while len(records) < count:
-        for record in generator.step():
-            skipped -= 1
-            if skipped < 0:
-                records.append(record)
+        records += generator.step()
     return records[:count]

@@ -17,7 +17,6 @@ from agent.search import SearchSettings
 from kernels import unpack_legal
 from kernels.splitmix import mix
 from selfplay.generator import Generator, GeneratorSettings, make_mover
-from selfplay.mover import PlayoutCap
 from selfplay.openings import random_opening
 from selfplay.record import GameRecord
 from selfplay.starts import StartSettings
@@ -147,7 +146,7 @@ def test_statistics_count_what_was_played() -> None:
 
 @pytest.mark.parametrize("search", [None, SearchSettings(simulations=4, max_considered_actions=4)])
 def test_entropies_are_those_of_the_distributions(search: SearchSettings | None) -> None:
-    settings = replace(SETTINGS, search=search, cap=PlayoutCap(0.5, 2), temperature=1.5)
+    settings = replace(SETTINGS, search=search, temperature=1.5)
     torch.manual_seed(0)
     mover = make_mover(Evaluator(Network(Architecture(blocks=0, channels=8))), settings, seed=1)
     moved = mover.move(rules.Games(9), mix(np.arange(9)))

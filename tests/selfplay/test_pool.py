@@ -18,7 +18,6 @@ from selfplay.generator import GeneratorSettings
 from selfplay.pool import IN_FLIGHT, LocalPool, RayPool
 from selfplay.record import GameRecord
 from selfplay.starts import StartSettings
-from selfplay.variations import Variations
 
 ARCHITECTURE = Architecture(blocks=0, channels=8)
 SETTINGS = ActorSettings(
@@ -91,21 +90,6 @@ def test_a_new_version_reaches_every_actor(pool: RayPool) -> None:
             versions[batch.stream].append(batch.version)
     # Calls that were under way finish with the old one; from then on it is the new one.
     assert all(seen == sorted(seen) and seen.count(0) <= IN_FLIGHT for seen in versions.values())
-
-
-def test_variations_reach_every_actor_with_its_next_call_and_a_replaced_one_too(
-    pool: RayPool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "RESTART_DELAY", 0.0)
-    longest = SETTINGS.generator.start.opening_plies
-    assert all(len(record.opening) <= longest for batch in gather(pool, 4) for record in batch.records)
-    pool.vary(Variations(StartSettings(longest), decisive_share=1.0))
-    changed: set[int] = set()
-    while not changed >= {10, 11}:  # the suite's own time limit ends this
-        changed |= {b.stream for b in gather(pool, 1) for r in b.records if len(r.opening) > longest}
-    ray.kill(pool._living()[0])
-    while 12 not in changed:
-        changed |= {b.stream for b in gather(pool, 1) for r in b.records if len(r.opening) > longest}
 
 
 def test_an_uncollected_pool_stops_by_itself(pool: RayPool) -> None:

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 
 from agent import rules, vocabulary
-from selfplay.book import PLIES, book
 from selfplay.openings import random_opening
-from selfplay.starts import Start, StartSettings, draw_start, random_endgame
+from selfplay.starts import LEAD, LONGEST, MOST, Start, StartSettings, decisive_opening, draw_start, random_endgame
+
+WORTH = {chess.PAWN: 1, chess.KNIGHT: 3, chess.BISHOP: 3, chess.ROOK: 5, chess.QUEEN: 9, chess.KING: 0}
 
 
 def drawn(settings: StartSettings, count: int) -> list[Start]:
@@ -32,13 +33,9 @@ def test_without_shares_the_opening_is_the_random_one() -> None:
 
 
 def test_shares_are_kept_and_every_start_can_be_played_on() -> None:
-    starts = drawn(StartSettings(opening_plies=2, book_share=0.3, endgame_share=0.2), 600)
-    lines = set(book())
+    starts = drawn(StartSettings(opening_plies=2, endgame_share=0.2), 600)
     endgames = [start for start in starts if rules.to_fen(start.position) != chess.STARTING_FEN]
-    from_book = [start for start in starts if tuple(start.moves[:PLIES]) in lines]
     assert 0.13 < len(endgames) / 600 < 0.27
-    assert 0.22 < len(from_book) / 600 < 0.38
-    assert {len(start.moves) - PLIES for start in from_book} == {0, 1, 2}
     for start in starts:
         board = board_of(start)
         assert board.is_valid()
@@ -57,13 +54,48 @@ def test_endgames_are_legal_varied_and_often_against_a_bare_king() -> None:
 
 
 def test_one_seed_gives_the_same_start() -> None:
-    settings = StartSettings(opening_plies=4, book_share=0.5, endgame_share=0.5)
+    settings = StartSettings(opening_plies=4, endgame_share=0.5)
     for one, two in zip(drawn(settings, 20), drawn(settings, 20), strict=True):
         assert one.moves == two.moves
         assert np.array_equal(one.position, two.position)
 
 
-@pytest.mark.parametrize("shares", [(0.6, 0.6), (-0.1, 0.0)])
-def test_impossible_shares_are_refused(shares: tuple[float, float]) -> None:
-    with pytest.raises(ValueError, match="are shares of all games"):
-        StartSettings(0, *shares)
+def lead(board: chess.Board) -> int:
+    """Material of the side to move less the other's."""
+    return sum(WORTH[p.piece_type] * (1 if p.color == board.turn else -1) for p in board.piece_map().values())
+
+
+@pytest.mark.parametrize("least", [LEAD, 12, MOST])
+def test_after_a_decisive_opening_the_side_to_move_is_as_far_ahead_as_asked_and_the_game_goes_on(least: int) -> None:
+    boards = [board_of(Start(rules.start(1)[0], decisive_opening(seed, least))) for seed in range(150)]
+    for board in boards:
+        assert lead(board) >= least
+        assert board.outcome(claim_draw=True) is None
+        assert board.ply() < LONGEST
+    # Either colour gets its lead.
+    assert 0.3 < sum(board.turn == chess.WHITE for board in boards) / len(boards) < 0.7
+    assert len({board.epd() for board in boards}) == len(boards)
+
+
+def test_a_decisive_opening_is_fixed_by_its_seed() -> None:
+    assert decisive_opening(7) == decisive_opening(7) != decisive_opening(8)
+    assert decisive_opening(-7) == decisive_opening(7)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
+def test_decisive_openings_come_as_often_as_asked_for_and_the_others_are_as_they_were(share: float) -> None:
+    settings = StartSettings(8, decisive_share=share)
+    seeds = np.random.default_rng(1).integers(2**62, size=400).tolist()
+    decisive = 0
+    leads = set()
+    for seed in seeds:
+        start = draw_start(settings, seed, seed // 3)
+        opening = start.moves
+        assert np.array_equal(start.position, rules.start(1)[0])
+        if opening != random_opening(seed, seed // 3 % 9):
+            asked = LEAD + seed // 3 % (MOST - LEAD + 1)
+            assert opening == decisive_opening(seed, asked)
+            leads.add(asked)
+            decisive += 1
+    assert decisive / len(seeds) == pytest.approx(share, abs=0.07 if 0 < share < 1 else 0)
+    assert len(leads) == (MOST - LEAD + 1 if share else 0)

@@ -43,7 +43,7 @@ NETWORKS: Final[dict[str, AnyArchitecture]] = {
 }
 LOSSES: Final = ("actor_critic", "improved_policy")
 PARTS: Final = ("loss/total", "loss/policy", "loss/value")
-_COLUMNS: Final = ("positions", "moves", "log_probs", "values", "surprises", "versions")
+_COLUMNS: Final = ("positions", "moves", "log_probs", "values", "versions")
 _POLICIES: Final = ("indices", "probabilities")
 
 
@@ -100,7 +100,6 @@ def load() -> list[GameRecord]:
                 policies=RaggedPolicy(offsets, *(arrays[column][entries] for column in _POLICIES)),
                 outcome=outcome,
                 termination=Termination(termination),
-                conceded=0,  # nobody may
                 balance=balance,
                 **{column: arrays[column][rows] for column in _COLUMNS},
             )

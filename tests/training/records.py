@@ -28,11 +28,9 @@ def record(plies: int, *, seed: int = 0, version: int = 0, **changes: object) ->
         "moves": np.array(moves, np.uint16),
         "log_probs": -generator.random(plies).astype(np.float32) * 3,
         "values": (generator.random(plies) * 2 - 1).astype(np.float32),
-        "surprises": generator.random(plies).astype(np.float32),
         "policies": RaggedPolicy.empty(plies),
         "outcome": 0,
         "termination": Termination.CAPPED,
-        "conceded": 0,
         "balance": 0,
     }
     return GameRecord(**{**fields, **changes})  # type: ignore[arg-type]

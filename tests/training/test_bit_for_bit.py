@@ -25,22 +25,15 @@ MODES = {
         "network.width=64",
         "network.hidden=32",
         "selfplay.simulations=4",
-        "selfplay.deep_share=0.5",
-        "selfplay.fast_simulations=2",
     ],
-    "every technique": [
+    "every kind of start": [
         "network.kind=sparse",
         "network.width=64",
         "network.hidden=32",
         "selfplay.simulations=4",
-        "selfplay.resign_below=0.2",
-        "selfplay.book_share=0.3",
         "selfplay.endgame_share=0.3",
-        "learner.averaging=0.9",
+        "selfplay.decisive_share=0.3",
         "learner.value_lambda=0.8",
-        "learner.final_value_lambda=0.2",
-        "replay.surprise=0.5",
-        "replay.initial=100",
     ],
 }
 
@@ -85,7 +78,6 @@ def everything(loop: TrainingLoop) -> dict[str, Any]:
     return {
         "state": state,
         "weights": raw(loop.learner.weights()),
-        "played": raw(loop.learner.published()),
         "learner": raw(checkpoint.optimizer),
         "unfinished": raw(checkpoint.player),
         "drawn": raw({name: array for name, array in vars(draws).items() if isinstance(array, np.ndarray)}),

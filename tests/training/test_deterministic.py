@@ -59,7 +59,7 @@ def test_the_golden_games_are_real_chess() -> None:
 def test_one_seed_gives_weights_and_optimiser_bit_for_bit(network: str, loss: str) -> None:
     (one, first), (two, second) = learned(network, loss, 0), learned(network, loss, 1)
     assert first == second
-    for mine, theirs in ((one.published(), two.published()), (one.state_arrays(), two.state_arrays())):
+    for mine, theirs in ((one.weights(), two.weights()), (one.state_arrays(), two.state_arrays())):
         assert mine.keys() == theirs.keys()
         assert all(mine[name].tobytes() == theirs[name].tobytes() for name in mine)
     assert one.step == STEPS
@@ -87,5 +87,5 @@ def test_another_order_of_games_gives_other_weights() -> None:
     """What the comparison bit for bit would not see if it looked at the wrong thing."""
     one, _ = learned("sparse", "improved_policy", 0)
     other, _ = learn("sparse", "improved_policy", list(reversed(games())))
-    mine, theirs = one.published(), other.published()
+    mine, theirs = one.weights(), other.weights()
     assert any(not np.array_equal(mine[name], theirs[name]) for name in mine)

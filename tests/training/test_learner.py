@@ -63,7 +63,6 @@ def test_a_move_that_did_well_becomes_more_probable_and_a_bad_one_less() -> None
         log_probs=before.numpy(),
         wdl=np.full((2, 3), 1 / 3, np.float32),
         advantages=np.array([1.0, -1.0], np.float32),
-        auxiliary=np.zeros((2, 2), np.float32),
         versions=np.zeros(2, np.int32),
         policies=RaggedPolicy.empty(2),
     )
@@ -94,7 +93,7 @@ def test_one_seed_gives_the_same_weights_bit_for_bit() -> None:
         replay, generator = filled(), np.random.default_rng(3)
         for _ in range(5):
             one.train(replay.sample(64, generator), progress=0.2)
-    first, second = (one.published() for one in twins)
+    first, second = (one.weights() for one in twins)
     assert all(np.array_equal(first[name], second[name]) for name in first)
 
 
@@ -109,41 +108,8 @@ def test_restored_optimizer_goes_on_bit_for_bit() -> None:
     batch = replay.sample(64, generator)
     for each in (one, twin):
         each.train(batch, progress=0.2)
-    first, second = one.published(), twin.published()
+    first, second = one.weights(), twin.weights()
     assert all(np.array_equal(first[name], second[name]) for name in first)
-
-
-def test_averaged_weights_are_the_moving_average_written_out() -> None:
-    one, replay = learner(averaging=0.8), filled()
-    generator = np.random.default_rng(3)
-    expected = {name: array.astype(np.float64) for name, array in one.published().items()}
-    for step in range(1, 61):
-        one.train(replay.sample(64, generator), progress=0.2)
-        decay = min(0.8, step / (step + 10))
-        for name, tensor in one.network.state_dict().items():
-            expected[name] = decay * expected[name] + (1 - decay) * tensor.double().numpy()
-    published = one.published()
-    assert all(np.allclose(published[name], expected[name], atol=1e-6) for name in published)
-    moved = [not np.array_equal(published[name], tensor.numpy()) for name, tensor in one.network.state_dict().items()]
-    assert any(moved)
-
-
-def test_a_restored_learner_with_averaging_goes_on_bit_for_bit() -> None:
-    one, replay = learner(averaging=0.9), filled()
-    generator = np.random.default_rng(3)
-    for _ in range(3):
-        one.train(replay.sample(64, generator), progress=0.2)
-    played = learner(seed=9).network
-    played.load_state_dict(one.playing_network.state_dict())  # a checkpoint's weights are those that play
-    twin = Learner(played, one.settings)
-    twin.restore(one.state_arrays())
-    twin.step = one.step
-    batch = replay.sample(64, generator)
-    for each in (one, twin):
-        each.train(batch, progress=0.2)
-    for first, second in ((one.network, twin.network), (one.playing_network, twin.playing_network)):
-        pairs = zip(first.state_dict().values(), second.state_dict().values(), strict=True)
-        assert all(torch.equal(mine, other) for mine, other in pairs)
 
 
 def test_learning_rate_falls_along_a_cosine() -> None:
@@ -170,10 +136,10 @@ def test_a_broken_mask_stops_the_learner(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_loss_that_is_not_finite_leaves_the_weights_alone() -> None:
     one = learner()
-    before = one.published()
+    before = one.weights()
     batch = filled().sample(64, np.random.default_rng(0))
     batch.wdl[0, 0] = np.nan
     with pytest.raises(LearningError, match="is not finite at step 1; the weights were not touched"):
         one.train(batch, progress=0.0)
-    after = one.published()
+    after = one.weights()
     assert all(np.array_equal(before[name], after[name]) for name in before)

@@ -5,7 +5,7 @@ import pytest
 
 from agent.rules import Termination
 from tests.training.records import record, searched
-from training.replay import Replay, copies, window
+from training.replay import Replay
 from training.targets import Targets, targets, white_score
 
 
@@ -97,9 +97,7 @@ def test_the_oldest_plies_leave_and_every_stored_ply_is_whole() -> None:
 def test_a_game_longer_than_the_window_keeps_its_end() -> None:
     replay = Replay(10)
     game = record(25, seed=2)
-    replay.add(
-        game, Targets(np.zeros((25, 3), np.float32), np.arange(25, dtype=np.float32), np.zeros((25, 2), np.float32))
-    )
+    replay.add(game, Targets(np.zeros((25, 3), np.float32), np.arange(25, dtype=np.float32)))
     assert set(replay.sample(500, np.random.default_rng(0)).advantages.tolist()) == set(range(15, 25))
 
 
@@ -136,49 +134,3 @@ def test_improved_policies_need_room() -> None:
 def test_an_empty_replay_cannot_be_sampled() -> None:
     with pytest.raises(ValueError, match="is empty"):
         Replay(5).sample(1, np.random.default_rng(0))
-
-
-def test_the_window_grows_by_katagos_curve_up_to_the_capacity() -> None:
-    """The formula written out: c (1 + beta ((N / c)^alpha - 1) / alpha) with alpha 0.75, beta 0.4."""
-    assert window(10, 0, 500) == window(10**9, 0, 500) == 500
-    assert window(0, 100, 500) == window(100, 100, 500) == 100
-    assert window(500_000, 250_000, 10**7) == pytest.approx(250_000 * (1 + 0.4 * (2**0.75 - 1) / 0.75), abs=1)
-    sizes = [window(added, 250_000, 10**7) for added in range(250_000, 10**7, 250_000)]
-    assert sizes == sorted(sizes)
-    assert window(10**9, 250_000, 10**6) == 10**6
-
-
-def test_a_small_window_samples_the_newest_plies_only() -> None:
-    replay = Replay(1000, initial=20)
-    for seed in range(10):
-        added(replay, 10, seed, version=seed)
-    newest = set(replay.sample(2000, np.random.default_rng(0)).versions.tolist())
-    size = window(100, 20, 1000)
-    assert newest == {seed for seed in range(10) if 10 * seed + 9 >= 100 - size}
-
-
-def test_surprising_plies_are_stored_more_often_and_a_game_keeps_its_weight() -> None:
-    surprises = np.array([0.0, 0.1, 0.1, 0.2, 1.6], np.float32)
-    counts = np.array([copies(surprises, 0.5, seed) for seed in range(4000)])
-    assert np.allclose(counts.mean(0), 0.5 + 0.5 * surprises / surprises.mean(), atol=0.05)
-    assert counts.sum(1).mean() == pytest.approx(5, abs=0.1)
-    assert (copies(np.zeros(4, np.float32), 0.5, 1) == 1).all()
-    assert (copies(surprises, 0.0, 1) == 1).all()
-
-
-def test_a_replay_weighted_by_surprise_samples_right_policies() -> None:
-    replay = Replay(4000, entries_per_ply=40, searched_only=True, surprise=0.7)
-    plain = Replay(4000, entries_per_ply=40, searched_only=True)
-    for seed in range(8):
-        game = searched(20, seed=seed, version=seed)
-        for each in (replay, plain):
-            each.add(game, targets(game, adjudication=0.0, gae_lambda=0.9))
-    known = {}
-    batch = plain.sample(4000, np.random.default_rng(0))
-    for ply, position in enumerate(batch.positions):
-        part = slice(batch.policies.offsets[ply], batch.policies.offsets[ply + 1])
-        known[position.tobytes(), int(batch.versions[ply])] = batch.policies.probabilities[part].tobytes()
-    batch = replay.sample(500, np.random.default_rng(1))
-    for ply, position in enumerate(batch.positions):
-        part = slice(batch.policies.offsets[ply], batch.policies.offsets[ply + 1])
-        assert known[position.tobytes(), int(batch.versions[ply])] == batch.policies.probabilities[part].tobytes()

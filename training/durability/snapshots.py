@@ -62,7 +62,7 @@ class Snapshots:
             return None
         path = snapshot_path(self._run, learner.step)
         path.parent.mkdir(exist_ok=True)
-        save_weights(path, learner.playing_network, provenance)
+        save_weights(path, learner.network, provenance)
         return path
 
 

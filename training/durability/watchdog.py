@@ -59,9 +59,7 @@ class LearningWatchdog:
         if found is None:
             raise LearningError(error.reason, f"{error} (evidence: {kept})") from error
         assert found.path is not None  # it was read
-        playing = load_weights(found.path / WEIGHTS).network.state_dict()
-        learner.network.load_state_dict(playing)
-        learner.playing_network.load_state_dict(playing)
+        learner.network.load_state_dict(load_weights(found.path / WEIGHTS).network.state_dict())
         learner.restore(found.optimizer)
         self.rescues += 1
         self._say(

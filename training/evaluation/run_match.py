@@ -66,5 +66,5 @@ def _stopping(stop: Callable[[], bool], progress: Callable[[int], None]) -> Hook
 
 def _player(learner: Learner, settings: Settings) -> Player:
     # A copy, because an evaluator puts its network into evaluation mode.
-    evaluator = make_evaluator(copy.deepcopy(learner.playing_network), resolve_device(settings.learner.device))
+    evaluator = make_evaluator(copy.deepcopy(learner.network), resolve_device(settings.learner.device))
     return make_player(evaluator, settings.evaluation.simulations)

@@ -1,14 +1,15 @@
-"""The collapse guard: watches what self-play and the learner come to, and raises an alarm. Plain Python, no actors.
+"""The collapse guard: watches self-play and the learner, and raises an alarm that says which setting to change.
 
 Chess learned from scratch seldom fails with an error. It drifts into draws, stops mating once material is won, or
 learns a value that says the same of every move; docs/guard.md has what each watch means. Figures are taken over
 sliding windows: the latest games, and the latest rows of the log for what is learned.
 
-Lifecycle: `game`, `batch`, `learned` and `spread` feed it, `judge` once a row; `alarms` are those that are on.
+Lifecycle: `game`, `batch` and `learned` feed it, `judge` once a row; `alarms` are those that are on, `news` is
+everything it ever said.
 """
 
 from collections import deque
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -35,22 +36,28 @@ class Watch(NamedTuple):
 
     sentence: str
     """Said when the alarm is raised; `{}` is the figure."""
+    advice: str
+    """What to change."""
     low: bool = True
     """Whether small figures are bad."""
 
 
+_DECISIVE: Final = "raise selfplay.decisive_share or selfplay.simulations"
+_BLIND: Final = "resume from an earlier checkpoint with a lower learner.learning_rate"
+_VARIETY: Final = "raise selfplay.opening_plies or learner.entropy_bonus"
 WATCHES: Final[dict[str, Watch]] = {
-    "decisive": Watch("only {:.1%} of the games are won: self-play collapses into draws"),
-    "capped": Watch("{:.1%} of the games end by the ply cap", low=False),
+    "decisive": Watch("only {:.1%} of the games are won: self-play collapses into draws", _DECISIVE),
+    "capped": Watch("{:.1%} of the games end by the ply cap", "raise selfplay.ply_cap or decisive_share", low=False),
     "mate_rate_ahead": Watch(
-        "a side that is a rook or more ahead mates in only {:.1%} of the games: a material plateau"
+        "a side that is a rook or more ahead mates in only {:.1%} of the games: a material plateau",
+        "raise selfplay.decisive_share or lower learner.adjudication",
     ),
-    "value_gain": Watch("the value explains {:.1%} of what a constant leaves open: it has learned next to nothing"),
-    "value_spread": Watch("values of a position's successors differ by only {:.4f}: the value is blind"),
-    "entropy": Watch("the policy's entropy is only {:.2f} nats: it hardly explores"),
-    "unique_openings": Watch("only {:.1%} of the games differ after their first plies: a repertoire of few openings"),
+    "value_gain": Watch("the value explains only {:.1%} of what a constant prediction leaves open", _BLIND),
+    "value_spread": Watch("values of a position's successors differ by only {:.4f}", _BLIND),
+    "entropy": Watch("the policy's entropy is only {:.2f} nats: it hardly explores", _VARIETY),
+    "unique_openings": Watch("only {:.1%} of the games differ after their first plies", _VARIETY),
 }
-"""By name; `GuardSettings` has a threshold and a remedy of the same name for each."""
+"""By name; `GuardSettings` has a threshold of the same name for each."""
 
 
 @dataclass(frozen=True)
@@ -60,15 +67,23 @@ class Alarm:
     watch: str
     figure: float
     """When it was raised."""
-    since: int
-    """Learner step from before the trouble began, as far as the guard can tell; -1: it was never well."""
     raised: int
     """Learner step."""
 
     @property
     def sentence(self) -> str:
         """For people."""
-        return WATCHES[self.watch].sentence.format(self.figure)
+        watch = WATCHES[self.watch]
+        return f"{watch.sentence.format(self.figure)}; {watch.advice}"
+
+
+@dataclass(frozen=True)
+class News:
+    """Something that the guard said."""
+
+    step: int
+    """Learner step."""
+    text: str
 
 
 class GameFacts(NamedTuple):
@@ -79,7 +94,7 @@ class GameFacts(NamedTuple):
     won: bool
     capped: bool
     mated_ahead: bool | None
-    """Whether the side that was far ahead to the end mated; None: neither was, or the other resigned."""
+    """Whether the side that was far ahead to the end mated; None: neither was."""
     key: int
     """Of the position after `UNIQUE_PLIES` plies of play, or of the last one if the game was shorter."""
 
@@ -109,14 +124,12 @@ def game_facts(record: GameRecord, step: int) -> GameFacts:
     """What `record`, which arrived at learner step `step`, says."""
     ahead = side_ahead(record)
     mated = record.termination == Termination.CHECKMATE and record.outcome == ahead
-    # A game that was given up tells nothing of mating.
-    told = ahead != 0 and record.termination != Termination.RESIGNED
     played = record.positions[: UNIQUE_PLIES + 1][-1:]
     return GameFacts(
         step,
         record.outcome != 0,
         record.termination == Termination.CAPPED,
-        mated if told else None,
+        mated if ahead else None,
         int(rules.keys(played)[0]),
     )
 
@@ -132,10 +145,12 @@ class Guard:
         self.settings = settings
         self.alarms: dict[str, Alarm] = {}
         """Those that are on, by watch."""
+        self.news: list[News] = []
+        """Since the start of the run, resumes included."""
         self._games: deque[GameFacts] = deque(maxlen=settings.games)
         self._rows: deque[_Row] = deque(maxlen=settings.rows)
         self._seen = 0
-        self._well: dict[str, int] = {}
+        self._shown = 0
         self._targets = np.zeros(3)
         self._target_entropy = 0.0
         self._batches = 0
@@ -189,45 +204,42 @@ class Guard:
                 found["value_gain"] = (constant - float(np.mean([row.loss for row in rows]))) / open_to_it
         return found
 
-    def judge(self, step: int) -> tuple[dict[str, float], list[str]]:
-        """Raise and end alarms by the figures of this moment.
-
-        Returns:
-            The row's values by tag, and a sentence for each alarm that was raised or ended just now.
-        """
-        figures, news = self.figures(), []
+    def judge(self, step: int) -> dict[str, float]:
+        """Raise and end alarms by the figures of this moment; the row's values by tag."""
+        figures = self.figures()
         for name, figure in figures.items():
             threshold = float(getattr(self.settings, name))
             bad, better = self._bad(name, figure, threshold)
-            if not bad:
-                self._well[name] = step
             if bad and name not in self.alarms and self._seen >= self.settings.grace_games:
-                since = min(self._well.get(name, -1), self._first_step(name) - 1)
-                self.alarms[name] = Alarm(name, figure, since, step)
-                news.append(f"alarm {name}: {self.alarms[name].sentence}")
+                self.alarms[name] = Alarm(name, figure, step)
+                self.news.append(News(step, f"alarm {name}: {self.alarms[name].sentence}"))
             elif better and name in self.alarms:
                 del self.alarms[name]
-                news.append(f"alarm {name} is over: {figure:.3g}")
+                self.news.append(News(step, f"alarm {name} is over: {figure:.3g}"))
         row = {f"guard/{name}": figure for name, figure in figures.items()}
         row |= {f"guard/alarm/{name}": float(name in self.alarms) for name in WATCHES}
         row["guard/alarm"] = float(len(self.alarms))
-        return row, news
+        return row
 
-    def start_anew(self, step: int) -> None:
-        """The weights of learner step `step` are older ones that were well: what came before says nothing of them."""
-        self._games.clear()
-        self._rows.clear()
-        self._well = dict.fromkeys(WATCHES, step)
-        self.alarms = {name: replace(alarm, since=step) for name, alarm in self.alarms.items()}
+    def unshown(self) -> list[News]:
+        """News since the last call."""
+        news, self._shown = self.news[self._shown :], len(self.news)
+        return news
 
     def state(self) -> dict[str, Any]:
         """What a resumed run needs; plain JSON. The windows fill anew."""
-        return {"seen": self._seen, "well": self._well, "alarms": [asdict(alarm) for alarm in self.alarms.values()]}
+        return {
+            "seen": self._seen,
+            "alarms": [asdict(alarm) for alarm in self.alarms.values()],
+            "news": [asdict(news) for news in self.news],
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over what `state` gave."""
-        self._seen, self._well = int(state["seen"]), dict(state["well"])
+        self._seen = int(state["seen"])
         self.alarms = {alarm["watch"]: Alarm(**alarm) for alarm in state["alarms"]}
+        self.news = [News(**news) for news in state["news"]]
+        self._shown = len(self.news)
 
     def _bad(self, name: str, figure: float, threshold: float) -> tuple[bool, bool]:
         """Whether the figure calls for an alarm, and whether it ends one: between the two lies the margin."""
@@ -235,11 +247,6 @@ class Guard:
         if WATCHES[name].low:
             return figure < threshold, figure >= threshold + margin
         return figure > threshold, figure <= threshold - margin
-
-    def _first_step(self, name: str) -> int:
-        """Learner step of the oldest evidence for a figure."""
-        window = self._rows if name in ("value_gain", "value_spread", "entropy") else self._games
-        return window[0].step
 
 
 def _entropies(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -28,10 +28,6 @@ class GameTally:
     batches: int = 0
     outcomes: dict[int, int] = field(default_factory=dict)
     terminations: dict[Termination, int] = field(default_factory=dict)
-    conceded: int = 0
-    """Games played on though a side would have resigned,"""
-    saved: int = 0
-    """of which it did not lose so many."""
 
     def add(self, batch: GameBatch, version: int) -> None:
         """Count one batch that arrived while `version` was the newest."""
@@ -44,9 +40,6 @@ class GameTally:
             self.length += record.plies
             self.outcomes[record.outcome] = self.outcomes.get(record.outcome, 0) + 1
             self.terminations[record.termination] = self.terminations.get(record.termination, 0) + 1
-            if record.conceded and record.termination != Termination.RESIGNED:
-                self.conceded += 1
-                self.saved += record.outcome != -record.conceded
 
     def row(self) -> dict[str, float]:
         """Values by tag; shares only if a game ended."""
@@ -54,8 +47,6 @@ class GameTally:
         if self.plies:
             row["selfplay/entropy"] = self.entropy / self.plies
             row["system/version_lag"] = self.lag / self.batches
-        if self.conceded:
-            row["selfplay/resigned_wrongly"] = self.saved / self.conceded
         if self.games:
             row["selfplay/length"] = self.length / self.games
             row["selfplay/decisive"] = 1 - self.outcomes.get(0, 0) / self.games

@@ -18,7 +18,6 @@ from agent.networks.weights import load_weights
 from agent.rules import Termination
 from selfplay.record import GameRecord, RaggedPolicy
 from selfplay.starts import StartSettings
-from selfplay.variations import Variations
 from tests.selfplay.shuffler import shuffled_games
 from tests.training import golden
 from tests.training.records import record
@@ -43,7 +42,6 @@ def batch(targets: list[list[float]]) -> Batch:
         log_probs=zeros,
         wdl=np.array(targets, np.float32),
         advantages=zeros,
-        auxiliary=np.zeros((size, 2), np.float32),
         versions=np.zeros(size, np.int32),
         policies=RaggedPolicy.empty(size),
     )
@@ -57,10 +55,9 @@ def alarms(records: list[GameRecord], settings: GuardSettings = SETTINGS) -> set
     return set(guard.alarms)
 
 
-def test_every_watch_has_a_threshold_a_remedy_and_tags() -> None:
+def test_every_watch_has_a_threshold_and_tags() -> None:
     for name in WATCHES:
         assert isinstance(getattr(SETTINGS, name), float)
-        assert getattr(SETTINGS, f"{name}_remedy") in ("none", "openings", "decisive", "rollback")
         assert {f"guard/{name}", f"guard/alarm/{name}"} <= set(TAGS)
 
 
@@ -69,32 +66,29 @@ def test_real_games_of_a_player_raise_no_alarm() -> None:
 
 
 def test_games_that_shuffle_into_draws_raise_the_alarm() -> None:
-    games = shuffled_games(40, Variations(StartSettings(8)))
+    games = shuffled_games(40, StartSettings(8))
     assert {game.termination for game in games} >= {Termination.THREEFOLD_REPETITION}
     assert "decisive" in alarms(games)
 
 
 def test_a_side_far_ahead_that_never_mates_raises_the_alarm_and_one_that_mates_does_not() -> None:
-    plateau = shuffled_games(40, Variations(StartSettings(8), decisive_share=1.0), ply_cap=300)
+    plateau = shuffled_games(40, StartSettings(8, decisive_share=1.0), ply_cap=300)
     assert sum(side_ahead(game) != 0 for game in plateau) > 30
     assert "mate_rate_ahead" in alarms(plateau)
     mating = [replace(g, termination=Termination.CHECKMATE, outcome=side_ahead(g)) for g in plateau if side_ahead(g)]
     assert "mate_rate_ahead" not in alarms(mating)
     mated = [replace(game, outcome=-game.outcome) for game in mating]  # by the side behind: no conversion either
     assert "mate_rate_ahead" in alarms(mated)
-    resigned = replace(plateau[0], termination=Termination.RESIGNED, outcome=side_ahead(plateau[0]))
-    assert game_facts(resigned, 0).mated_ahead is None
-    assert game_facts(resigned, 0).won
 
 
 def test_capped_while_far_ahead_raises_both_alarms() -> None:
-    shuffled = shuffled_games(60, Variations(StartSettings(8), decisive_share=1.0))
+    shuffled = shuffled_games(60, StartSettings(8, decisive_share=1.0))
     games = [replace(game, termination=Termination.CAPPED) for game in shuffled]
     assert {"capped", "decisive", "mate_rate_ahead"} <= alarms(games)
 
 
 def test_a_repertoire_of_one_opening_raises_the_alarm_and_many_openings_do_not() -> None:
-    assert "unique_openings" in alarms(shuffled_games(40, Variations(StartSettings(0))))
+    assert "unique_openings" in alarms(shuffled_games(40, StartSettings(0)))
     assert "unique_openings" not in alarms([record(12, seed=seed) for seed in range(40)])
 
 
@@ -201,11 +195,10 @@ def test_a_finished_position_has_no_spread() -> None:
 
 def entropies(guard: Guard, values: list[float], start: int = 0) -> list[str]:
     """Feed these, one a row of a window of one; what was said."""
-    said: list[str] = []
     for step, value in enumerate(values, start):
         guard.learned(step, {**HEALTHY, "policy/entropy": value}, 0.1)
-        said += guard.judge(step)[1]
-    return said
+        guard.judge(step)
+    return [news.text for news in guard.unshown()]
 
 
 NARROW = SETTINGS.model_copy(update={"rows": 1, "least_rows": 1, "entropy": 0.5, "margin": 0.2})
@@ -216,28 +209,19 @@ def test_an_alarm_does_not_flicker_about_its_threshold() -> None:
     said = entropies(guard, [0.7, 0.49, 0.51, 0.49, 0.55, 0.48, 0.59])
     assert len(said) == 1
     assert said[0].startswith("alarm entropy: the policy's entropy is only 0.49 nats")
-    assert guard.alarms["entropy"].since == 0  # the last step at which all was well
+    assert said[0].endswith("raise selfplay.opening_plies or learner.entropy_bonus")
     assert entropies(guard, [0.61, 0.55], start=7) == ["alarm entropy is over: 0.61"]
     assert guard.alarms == {}
 
 
 def test_the_guard_is_silent_before_it_has_evidence() -> None:
-    few = shuffled_games(SETTINGS.least_games - 1, Variations(StartSettings(0)))
+    few = shuffled_games(SETTINGS.least_games - 1, StartSettings(0))
     assert alarms(few) == set()
     patient = SETTINGS.model_copy(update={"grace_games": 1000})
-    assert alarms(shuffled_games(40, Variations(StartSettings(0))), patient) == set()
+    assert alarms(shuffled_games(40, StartSettings(0)), patient) == set()
     guard = Guard(SETTINGS)
     assert entropies(guard, [0.0] * (SETTINGS.least_rows - 1)) == []
     assert len(entropies(guard, [0.0], start=SETTINGS.least_rows - 1)) == 1
-
-
-def test_trouble_is_dated_back_to_where_its_window_begins() -> None:
-    """A mean over ten rows crosses its threshold long after the first bad row."""
-    guard = Guard(NARROW.model_copy(update={"rows": 10}))
-    entropies(guard, [1.0] * 20 + [0.0] * 10)
-    alarm = guard.alarms["entropy"]
-    assert alarm.raised > 20
-    assert alarm.since < 20
 
 
 def test_a_guard_goes_on_where_it_was() -> None:
@@ -253,7 +237,7 @@ def test_a_guard_goes_on_where_it_was() -> None:
 def test_a_row_shows_which_alarms_are_on() -> None:
     guard = Guard(NARROW)
     guard.learned(0, {**HEALTHY, "policy/entropy": 0.1}, 0.1)
-    row, _ = guard.judge(0)
+    row = guard.judge(0)
     assert row["guard/alarm"] == row["guard/alarm/entropy"] == 1.0
     assert row["guard/alarm/decisive"] == 0.0
     assert row["guard/entropy"] == pytest.approx(0.1)

@@ -28,13 +28,11 @@ _CHARTS: Final[dict[str, dict[str, list[str]]]] = {
         "Distance to the target": ["policy/kl", "policy/clipped"],
         "Values": ["value/calibration_error", "value/spread"],
         "Gradient norm": ["learner/gradient_norm"],
-        "Auxiliary targets": ["loss/auxiliary"],
         "Learning rate": ["learner/learning_rate"],
         "Steps a second": ["learner/steps_per_second"],
     },
     "Games": {
         "Results": ["selfplay/white_wins", "selfplay/draws", "selfplay/black_wins"],
-        "Resigned wrongly": ["selfplay/resigned_wrongly"],
         "Variety": ["selfplay/unique_openings"],
         "Why games end": ["selfplay/termination/.*"],
         "Length in plies": ["selfplay/length"],

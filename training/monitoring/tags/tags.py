@@ -50,9 +50,6 @@ _SCALARS: Final = (
     ),
     Tag("loss/value", "cross-entropy of win/draw/loss; a constant predictor scores about 1.0", "nats"),
     Tag(
-        "loss/auxiliary", "squared error of material eight plies on (tens of pawns) and plies still to come (hundreds)"
-    ),
-    Tag(
         "policy/entropy",
         "of the policy being trained; 3.3 is uniform over 27 moves",
         "nats",
@@ -118,14 +115,6 @@ _SCALARS: Final = (
         Tag(f"selfplay/termination/{reason.name.lower()}", "share of finished games that ended so", "share")
         for reason in Termination
         if reason not in (Termination.NONE, Termination.THREEFOLD_REPETITION)
-    ),
-    Tag(
-        "selfplay/resigned_wrongly",
-        "of the games played on in which a side would have resigned: share it did not lose",
-        "share",
-        high=0.2,
-        sickness=EAGER,
-        advice="make resignation rarer: selfplay.resign_below nearer to 1",
     ),
     Tag(
         "selfplay/termination/threefold_repetition",

@@ -1,0 +1,71 @@
+"""The guard in real short runs: an alarm is shown, logged, summed up, and kept by a resumed run."""
+
+import io
+import json
+from pathlib import Path
+
+from rich.console import Console
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from training.durability.run_folder import RunFolder
+from training.monitoring.display import Display
+from training.run import Resume, Summary, run_training
+from training.settings import load_settings
+
+TINY = [
+    "network.blocks=1",
+    "network.channels=8",
+    "selfplay.actors=0",
+    "selfplay.games=8",
+    "selfplay.opening_plies=3",
+    "selfplay.ply_cap=40",
+    "selfplay.plies_per_call=8",
+    "learner.batch_size=16",
+    "learner.publish_steps=4",
+    "learner.reuse=0.25",
+    "replay.warmup=64",
+    "replay.capacity=600",
+    "log.steps=1",
+    "run.minutes=null",
+    "run.name=it",
+    "guard.games=24",
+    "guard.least_games=8",
+    "guard.grace_games=0",
+    # Only the one watch may speak: games of 40 plies between networks that know nothing are hardly ever won.
+    *(f"guard.{name}=0" for name in ("mate_rate_ahead", "value_spread", "entropy", "unique_openings")),
+    "guard.value_gain=-100",
+    "guard.capped=1",
+    "guard.decisive=1",
+]
+
+
+def train(folder: Path, steps: int, resume: Resume) -> tuple[Summary, str]:
+    """A run to its end; its summary, and what people saw."""
+    settings = load_settings(None, [*TINY, f"run.folder={folder}", f"run.steps={steps}"])
+    run, text = RunFolder(folder / "it"), io.StringIO()
+    if resume == "no":
+        run = RunFolder.create(settings, None)
+    display = Display(Console(file=text, width=250))
+    return run_training(settings, run, resume=resume, display=display, stop=lambda: False), text.getvalue()
+
+
+def test_an_alarm_is_seen_everywhere_and_outlasts_a_resume(tmp_path: Path) -> None:
+    summary, shown = train(tmp_path, 10, "no")
+    rows = [json.loads(line) for line in (tmp_path / "it" / "log.jsonl").read_text().splitlines()]
+    first = next(row for row in rows if row["guard/alarm"])
+    step = first["step"]
+    assert first["guard/alarm/decisive"] == 1
+    said = f"alarm decisive: only {first['guard/decisive']:.1%} of the games are won"
+    assert f"guard, step {step}: {said}" in shown
+    assert "raise selfplay.decisive_share" in shown
+    events = EventAccumulator(str(tmp_path / "it" / "tensorboard"))
+    events.Reload()
+    assert next(event.step for event in events.Scalars("guard/alarm") if event.value) == step
+    assert summary.alarms == ["decisive"]
+    (news,) = json.loads((tmp_path / "it" / "summary.json").read_text())["guard"]
+    assert news["step"] == step
+    assert news["text"].startswith(said)
+    later, shown = train(tmp_path, 14, "asked")
+    assert later.alarms == ["decisive"]
+    assert later.guard == summary.guard
+    assert "alarm decisive" not in shown
