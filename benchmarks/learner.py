@@ -21,16 +21,16 @@ import numpy as np
 import torch
 
 from agent.compilation import warm_up
-from agent.networks.registry import AnyNetwork, make_network
+from agent.networks.network import Network, Prediction
+from agent.networks.registry import architecture_of, make_network
 from benchmarks.learner_plain import PlainLearner
 from benchmarks.selfplay_flow import targets_by
 from selfplay.pool import LocalPool
-from training.forward import Forward
 from training.learner import Learner
 from training.loop import make_replay
 from training.losses import Loss
 from training.replay import Batch, Replay
-from training.run import actor_settings_of, architecture_of
+from training.run import actor_settings_of
 from training.settings import LearnerSettings, Settings, load_settings
 
 
@@ -52,7 +52,7 @@ STAGES: Final = ("replay", "forward", "loss", "backward", "optimiser", "meter")
 class TimedLearner(Learner):
     """The learner with a watch between its stages; on CUDA each waits for the device."""
 
-    def __init__(self, network: AnyNetwork, settings: LearnerSettings, *, searched: bool) -> None:
+    def __init__(self, network: Network, settings: LearnerSettings, *, searched: bool) -> None:
         super().__init__(network, settings, searched=searched)
         self.seconds = dict.fromkeys(STAGES, 0.0)
         self._mark = 0.0
@@ -71,7 +71,7 @@ class TimedLearner(Learner):
         self.seconds[stage] += now - self._mark
         self._mark = now
 
-    def _loss(self, batch: Batch, output: Forward) -> Loss:
+    def _loss(self, batch: Batch, output: Prediction) -> Loss:
         self._count("forward")
         loss = super()._loss(batch, output)
         self._count("loss")
@@ -87,7 +87,7 @@ class TimedLearner(Learner):
         self._count("optimiser")
         return norm
 
-    def _note(self, batch: Batch, output: Forward, loss: Loss, norm: float) -> None:
+    def _note(self, batch: Batch, output: Prediction, loss: Loss, norm: float) -> None:
         super()._note(batch, output, loss, norm)
         self._count("meter")
 
@@ -118,7 +118,7 @@ def measure(name: str, settings: Settings, *, threads: int, rounds: int, seconds
     torch.set_num_threads(threads)
     searched, batch_size = settings.selfplay.simulations > 0, settings.learner.batch_size
     replay, generator = filled_replay(settings, 2 * batch_size), np.random.default_rng(0)
-    networks = [make_network(architecture_of(settings)) for _ in range(2)]
+    networks = [make_network(architecture_of(settings.network)) for _ in range(2)]
     networks[1].load_state_dict(networks[0].state_dict())
     ours = TimedLearner(networks[0], settings.learner, searched=searched)
     plain = PlainLearner(networks[1], settings.learner, searched=searched, device=ours.device)

@@ -5,6 +5,8 @@ ones filled with -inf before a dense log-softmax, rows of the sparse network by 
 `kernels`.
 """
 
+from typing import Any, Final
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -12,12 +14,34 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, embedding_bag, linear, log_softmax
 
 from agent import rules, vocabulary
-from agent.networks.registry import AnyNetwork
+from agent.networks.network import Network
 from agent.networks.residual.planes import planes
-from agent.networks.sparse.batch import sparse_batch
-from agent.networks.sparse.network import SparseNetwork
 from training.replay import Batch
 from training.settings import LearnerSettings
+
+
+def _residual(network: Any, positions: NDArray[np.uint64]) -> tuple[Tensor, Tensor]:
+    found: tuple[Tensor, Tensor] = network(torch.from_numpy(planes(positions)).to(network.device))
+    return found
+
+
+def _sparse(network: Any, positions: NDArray[np.uint64]) -> tuple[Tensor, Tensor]:
+    batch = network.batch(positions)
+    summed = embedding_bag(
+        batch.features.long(), network.features.weight, batch.offsets, mode="sum", include_last_offset=True
+    )
+    first = torch.relu(summed + network.features.bias)
+    hidden = torch.relu(first @ network.hidden.weight + network.hidden.bias)
+    logits = linear(hidden, network.policy.weight, network.policy.bias)
+    by_kind = linear(hidden, network.kinds.weight, network.kinds.bias)
+    owner = torch.repeat_interleave(batch.move_offsets.diff())
+    added = by_kind[owner, batch.kinds.long()]
+    logits = logits.index_put((owner, batch.moves.long()), added, accumulate=True)
+    return logits, linear(hidden, network.value.weight, network.value.bias)
+
+
+_FORWARD: Final = {"residual": _residual, "sparse": _sparse}
+"""Each kind of network by torch's operators alone, over the whole vocabulary."""
 
 
 class PlainLearner:
@@ -31,7 +55,7 @@ class PlainLearner:
     """
 
     def __init__(
-        self, network: AnyNetwork, settings: LearnerSettings, *, searched: bool, device: torch.device | str = "cpu"
+        self, network: Network, settings: LearnerSettings, *, searched: bool, device: torch.device | str = "cpu"
     ) -> None:
         self.network = network.to(device).train()
         self._settings, self._searched, self._device = settings, searched, device
@@ -42,10 +66,7 @@ class PlainLearner:
     def train(self, batch: Batch) -> float:
         """One step on B plies at the first learning rate; the loss."""
         found = rules.legal_moves(batch.positions)
-        if isinstance(self.network, SparseNetwork):
-            logits, value_logits = self._sparse(self.network, batch.positions, found)
-        else:
-            logits, value_logits = self.network(torch.from_numpy(planes(batch.positions)).to(self._device))
+        logits, value_logits = _FORWARD[self.network.architecture.kind](self.network, batch.positions)
         legal = torch.from_numpy(_dense_legal(*found)).to(self._device)
         loss = self._loss(batch, log_softmax(logits.masked_fill(~legal, -torch.inf), 1), value_logits, legal)
         self._optimizer.zero_grad(set_to_none=True)
@@ -53,27 +74,6 @@ class PlainLearner:
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self._settings.gradient_clip)
         self._optimizer.step()
         return float(loss.detach())
-
-    def _sparse(
-        self,
-        network: SparseNetwork,
-        positions: NDArray[np.uint64],
-        found: tuple[NDArray[np.uint16], NDArray[np.int32]],
-    ) -> tuple[Tensor, Tensor]:
-        batch = sparse_batch(positions, network.architecture, found).to(self._device)
-        summed = embedding_bag(
-            batch.features.long(), network.features.weight, batch.offsets, mode="sum", include_last_offset=True
-        )
-        first = torch.relu(summed + network.features.bias)
-        hidden = torch.relu(first @ network.hidden.weight + network.hidden.bias)
-        logits = linear(hidden, network.policy.weight, network.policy.bias)
-        if network.kinds is not None:
-            by_kind = linear(hidden, network.kinds.weight, network.kinds.bias)
-            owner = torch.repeat_interleave(batch.move_offsets.diff())
-            added = by_kind[owner, batch.kinds.long()]
-            logits = logits.index_put((owner, batch.moves.long()), added, accumulate=True)
-        value = linear(hidden, network.value.weight, network.value.bias).view(len(hidden), -1, 3)
-        return logits, value[torch.arange(len(hidden), device=hidden.device), batch.phases]
 
     def _loss(self, batch: Batch, log_probs: Tensor, value_logits: Tensor, legal: Tensor) -> Tensor:
         settings = self._settings

@@ -26,15 +26,13 @@ from numpy.typing import NDArray
 from agent import compilation, rules
 from agent.compilation import njit
 from agent.networks.residual import planes
-from agent.networks.residual.plane_buffer import PlaneBuffer
 
 _ROOT: Final = Path(__file__).resolve().parent.parent
-Inputs = Literal["packed", "dense", "anew"]
-"""What of a ply the network gets: packed positions, planes kept and mended, planes made anew."""
+Inputs = Literal["packed", "dense"]
+"""What of a ply the network gets: packed positions, or float32 planes."""
 INPUTS: Final[dict[Inputs, str]] = {
     "packed": "ply, packed",
     "dense": "ply, dense planes",
-    "anew": "ply, dense planes made anew",
 }
 PEERS: Final = {
     "OpenSpiel": "observation + mask + step",
@@ -70,7 +68,7 @@ def plies_a_second(inputs: Inputs, *, batch: int = 256, seconds: float = 1.0) ->
     opening = indices[0, : counts[0]].copy()
     moves = np.empty(batch, np.int64)
     state = np.array([1], np.uint64)
-    tensor, buffer = planes.planes(games.positions), PlaneBuffer(batch)
+    tensor = planes.planes(games.positions)
     plies, started = 0, perf_counter()
     while perf_counter() - started < seconds:
         for _ in range(16):
@@ -79,8 +77,6 @@ def plies_a_second(inputs: Inputs, *, batch: int = 256, seconds: float = 1.0) ->
             if over.size:
                 games.reset(over)
             if inputs == "dense":
-                buffer.update(games.positions)
-            elif inputs == "anew":
                 planes.planes(games.positions, out=tensor)
             _choose(indices, counts, codes, opening, moves, state)
             games.play(moves, check=False)  # they come from observe

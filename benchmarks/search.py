@@ -6,10 +6,9 @@
 The network alone and the search are timed in turn, `rounds` times: results are medians, and a share is the
 median of the rounds' shares: positions that the network evaluates a second within the search, to what the
 same runtime evaluates alone in batches of the same size, legal moves given, in the quicker of its two ways
-(all logits, or the legal moves' alone). Runtimes are eager torch and the one that self-play with search
-chooses here. Stages are seconds a simulation in millionths: network (planes and forward pass), policy
-(what the search asks beyond that: the legal moves' logits, copying), tree and rules (timed with a network
-that takes no time to speak of), and Python, which is the rest. Close everything else first.
+(all logits, or the legal moves' alone). Stages are seconds a simulation in millionths: network (planes and
+forward pass), policy (what the search asks beyond that: the legal moves' logits, copying), tree and rules
+(timed with a network that takes next to no time), and Python, which is the rest. Close everything else first.
 """
 
 import argparse
@@ -29,13 +28,14 @@ from numpy.typing import NDArray
 
 from agent import rules
 from agent.compilation import warm_up
-from agent.networks.evaluator import Evaluator
-from agent.networks.evaluators import make_evaluator
-from agent.networks.residual.network import Architecture, Network
-from agent.networks.residual.runtimes import choose, make_runtime
+from agent.networks.evaluator import CompiledEvaluator, Evaluator, LeafEvaluator, LegalEvaluation
+from agent.networks.registry import make_evaluator
+from agent.networks.residual.architecture import ResidualArchitecture
+from agent.networks.residual.network import ResidualNetwork
 from agent.networks.sparse.architecture import SparseArchitecture
-from agent.networks.sparse.evaluator import empty_parameters, evaluate, evaluate_batch, make_scratch
-from agent.search import CompiledEvaluator, GumbelSearch, LeafValues, NetworkLeaves, SearchSettings, material_evaluator
+from agent.networks.sparse.compiled import evaluate_batch
+from agent.networks.sparse.evaluator import untrained
+from agent.search import GumbelSearch, SearchSettings, material_evaluator
 
 _ROOT: Final = Path(__file__).resolve().parent.parent
 NETWORKS: Final = ((3, 32), (4, 64))
@@ -44,18 +44,18 @@ BATCHES: Final = (64, 256)
 PEER: Final = "Pgx + mctx, 3 x 32, 16 simulations, batch 64"
 
 
-class TimedLeaves:
-    """`NetworkLeaves` with a watch: how long, and for how many positions."""
+class TimedLeaves(LeafEvaluator):
+    """An evaluator with a stop watch: how long, and for how many positions."""
 
     def __init__(self, evaluator: Evaluator) -> None:
-        self._leaves = NetworkLeaves(evaluator)
+        self._leaves = evaluator
         self.seconds, self.positions = 0.0, 0
 
-    def evaluate_leaves(
+    def evaluate_legal(
         self, positions: NDArray[np.uint64], moves: NDArray[np.uint16], counts: NDArray[np.int32]
-    ) -> LeafValues:
+    ) -> LegalEvaluation:
         started = perf_counter()
-        found = self._leaves.evaluate_leaves(positions, moves, counts)
+        found = self._leaves.evaluate_legal(positions, moves, counts)
         self.seconds += perf_counter() - started
         self.positions += len(positions)
         return found
@@ -97,11 +97,10 @@ def searched(search: GumbelSearch, games: rules.Games, seconds: float) -> float:
 
 def sparse_evaluator() -> CompiledEvaluator:
     """The default sparse network with random weights: its time does not depend on what they are."""
-    architecture, rng = SparseArchitecture(), np.random.default_rng(2)
-    parameters = empty_parameters(architecture)
-    for array in parameters[1:]:
+    rng, network = np.random.default_rng(2), untrained(SparseArchitecture())
+    for array in network.parameters[:-1]:
         array[...] = rng.normal(0, 0.05, array.shape)
-    return CompiledEvaluator(evaluate, parameters, make_scratch(architecture))
+    return network
 
 
 def sparse_alone(network: CompiledEvaluator, games: rules.Games, seconds: float) -> float:
@@ -161,10 +160,10 @@ def compiled_searches(report: Report, rounds: int, seconds: float) -> None:
 
 
 def batched_search(
-    report: Report, shape: tuple[int, int], simulations: int, batch: int, runtime: str, rounds: int, seconds: float
+    report: Report, shape: tuple[int, int], simulations: int, batch: int, rounds: int, seconds: float
 ) -> None:
     """One residual network, one setting."""
-    evaluator = make_runtime(runtime, network_of(shape), torch.device("cpu"))
+    evaluator = make_evaluator(network_of(shape))
     games, leaves = midgames(batch), TimedLeaves(evaluator)
     settings = SearchSettings(simulations=simulations)
     search, bare = GumbelSearch(settings, leaves), GumbelSearch(settings, material_evaluator())
@@ -186,7 +185,7 @@ def batched_search(
         asked = leaves.seconds / (wall * rate)
         for stage, value in zip(stages, (network, asked - network, tree, 1 / rate - asked - tree), strict=True):
             stages[stage].append(1e6 * value)
-    name = f"{shape[0]} x {shape[1]}, {simulations} simulations, batch {batch}, {runtime}"
+    name = f"{shape[0]} x {shape[1]}, {simulations} simulations, batch {batch}"
     report.add(name, rates, "simulations/s")
     for stage, values in stages.items():
         report.add(f"{name}: {stage}", values, "us/simulation")
@@ -223,22 +222,21 @@ def run(
     for shape in NETWORKS if only in (None, "batched") else ():
         for simulations in SIMULATIONS:
             for batch in BATCHES:
-                for runtime in dict.fromkeys(("eager", choose(network_of(shape), torch.device("cpu"), reduced=True))):
-                    tell(f"{shape[0]} x {shape[1]}, {simulations} simulations, batch {batch}, {runtime} ...")
-                    batched_search(report, shape, simulations, batch, runtime, rounds, seconds)
+                tell(f"{shape[0]} x {shape[1]}, {simulations} simulations, batch {batch} ...")
+                batched_search(report, shape, simulations, batch, rounds, seconds)
     return {"results": report.results, "ratios": report.ratios}
 
 
-def network_of(shape: tuple[int, int]) -> Network:
+def network_of(shape: tuple[int, int]) -> ResidualNetwork:
     """Random weights; its time does not depend on what they are."""
     torch.manual_seed(0)
-    return Network(Architecture(*shape))
+    return ResidualNetwork(ResidualArchitecture(*shape))
 
 
-def worker(seconds: float, runtime: str) -> None:
+def worker(seconds: float) -> None:
     """Search on one thread for `seconds` whenever a line comes in; print simulations a second."""
     torch.set_num_threads(1)
-    evaluator = make_evaluator(network_of((3, 32)), runtime=runtime, reduced=True)
+    evaluator = make_evaluator(network_of((3, 32)))
     search = GumbelSearch(SearchSettings(simulations=16), evaluator)
     games = midgames(64)
     search.run(games)
@@ -250,8 +248,8 @@ def worker(seconds: float, runtime: str) -> None:
 class Workers:
     """A process a core, each searching a batch of its own, as self-play does."""
 
-    def __init__(self, seconds: float, runtime: str) -> None:
-        command = [sys.executable, "-m", "benchmarks.search", "--worker", runtime, "--seconds", str(seconds)]
+    def __init__(self, seconds: float) -> None:
+        command = [sys.executable, "-m", "benchmarks.search", "--worker", "--seconds", str(seconds)]
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         self._processes = [
             subprocess.Popen(command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -285,8 +283,8 @@ class Workers:
 
 def compare_with_peer(report: Report, rounds: int, seconds: float, python: str, tell: Callable[[str], None]) -> None:
     """Ours, a process a core, and Pgx + mctx, which takes all cores by itself, in turn; the same size of network."""
-    groups = {runtime: Workers(seconds, runtime) for runtime in ("auto", "eager")}
-    ours: dict[str, list[float]] = {runtime: [] for runtime in groups}
+    workers = Workers(seconds)
+    ours: list[float] = []
     theirs: list[float] = []
     try:
         for number in range(rounds):
@@ -296,15 +294,12 @@ def compare_with_peer(report: Report, rounds: int, seconds: float, python: str, 
                 tell(f"Pgx and mctx are not installed for {python}: left out")
                 return
             theirs.append(figure)
-            for runtime, workers in groups.items():
-                ours[runtime].append(workers.simulations_a_second())
+            ours.append(workers.simulations_a_second())
     finally:
-        for workers in groups.values():
-            workers.close()
+        workers.close()
     report.add(PEER, theirs, "simulations/s")
-    for runtime, rates in ours.items():
-        report.add(f"ours, {runtime}, a process a core, " + PEER.partition(", ")[2], rates, "simulations/s")
-        report.ratio(f"ours, {runtime} / {PEER}", [mine / other for mine, other in zip(rates, theirs, strict=True)])
+    report.add("ours, a process a core, " + PEER.partition(", ")[2], ours, "simulations/s")
+    report.ratio(f"ours / {PEER}", [mine / other for mine, other in zip(ours, theirs, strict=True)])
 
 
 def main() -> None:
@@ -314,11 +309,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=1.0, help="least time of one measurement")
     parser.add_argument("--threads", type=int, help="torch's threads; its own choice if not given")
     parser.add_argument("--only", choices=["peer", "compiled", "batched"], help="one part of it")
-    parser.add_argument("--worker", metavar="RUNTIME", help=argparse.SUPPRESS)
+    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     chosen = parser.parse_args()
     if chosen.worker:
-        worker(chosen.seconds, chosen.worker)
+        worker(chosen.seconds)
         return
     if chosen.threads:
         torch.set_num_threads(chosen.threads)

@@ -26,7 +26,7 @@ import torch
 
 from agent.compilation import warm_up
 from agent.errors import InputError
-from agent.networks.registry import make_network
+from agent.networks.registry import architecture_of, make_network
 from benchmarks.selfplay_flow import Flow, WatchedPool, targets_by
 from benchmarks.selfplay_ingest import calls_per_second, ingest
 from benchmarks.selfplay_plain import PlainProcesses, Played
@@ -36,7 +36,7 @@ from training.cluster import start_ray
 from training.durability.run_folder import RunFolder
 from training.loop import TrainingLoop, make_replay
 from training.replay import Replay
-from training.run import actor_settings_of, architecture_of
+from training.run import actor_settings_of
 from training.settings import Settings, load_settings
 
 MODES: Final = {"policy": "demo", "search": "cpu"}
@@ -68,7 +68,7 @@ def learn(pool: WatchedPool, settings: Settings, seconds: float) -> tuple[Flow, 
     """The training loop for `seconds` and at least one step; what flowed and how many steps were made."""
     with tempfile.TemporaryDirectory() as folder:
         own = settings.model_copy(update={"run": settings.run.model_copy(update={"folder": folder})})
-        loop = TrainingLoop(own, RunFolder.create(own, None), make_network(architecture_of(own)))
+        loop = TrainingLoop(own, RunFolder.create(own, None), make_network(architecture_of(own.network)))
         pool.begin()
         deadline = perf_counter() + seconds
         try:

@@ -22,22 +22,20 @@ from torch import Tensor, nn
 
 from agent import rules
 from agent.networks.residual import planes
-from agent.networks.residual.network import Architecture, Network
+from agent.networks.residual.architecture import ResidualArchitecture
+from agent.networks.residual.network import ResidualNetwork
 from agent.networks.sparse.architecture import SparseArchitecture
-from agent.networks.sparse.batch import sparse_batch
-from agent.networks.sparse.evaluator import empty_parameters, evaluate_batch, load_parameters, make_scratch
+from agent.networks.sparse.compiled import empty_parameters, evaluate_batch, load_parameters, make_scratch
 from agent.networks.sparse.network import SparseNetwork
 from kernels import masked_cross_entropy
 
 VARIANTS: Final = {
-    "pieces alone": SparseArchitecture(threats=False, moves=False),
-    "threats": SparseArchitecture(moves=False),
-    "threats, moves": SparseArchitecture(),
-    "threats, moves, control": SparseArchitecture(control=True),
-    "threats, moves, 16 king buckets": SparseArchitecture(king_buckets=16),
-    "threats, moves, width 512": SparseArchitecture(width=512),
+    "256 x 64": SparseArchitecture(),
+    "256 x 64 with replies": SparseArchitecture(replies=True),
+    "512 x 64": SparseArchitecture(width=512),
 }
-LEARNT: Final = ("pieces alone", "threats, moves", "threats, moves, control")
+BASE: Final = "256 x 64"
+LEARNT: Final = (BASE,)
 RESIDUAL: Final = "residual 3 x 32"
 
 
@@ -92,24 +90,22 @@ def _steps_a_second(network: nn.Module, losses: Callable[[], Tensor], seconds: f
 
 
 def samples_a_second(architecture: SparseArchitecture, positions: NDArray[np.uint64], seconds: float) -> float:
-    """Features, forward, both losses, backward, AdamW; the moves are at hand, as a replay stores them."""
+    """Legal moves, features, forward, both losses, backward, AdamW."""
     network = SparseNetwork(architecture)
-    legal = rules.legal_moves(positions)
     moves = torch.zeros(len(positions), dtype=torch.int64)
     outcomes = torch.arange(len(positions)) % 3
 
     def losses() -> Tensor:
-        batch = sparse_batch(positions, architecture, legal)
-        output = network(batch)
-        policy = masked_cross_entropy(output.logits, moves, legal=batch.legal).mean()
-        return policy + nn.functional.cross_entropy(output.value_logits, outcomes)
+        found = network.predict(positions)
+        policy = masked_cross_entropy(found.logits, moves, legal=found.legal).mean()
+        return policy + nn.functional.cross_entropy(found.value_logits, outcomes)
 
     return len(positions) * _steps_a_second(network, losses, seconds)
 
 
 def residual_samples_a_second(positions: NDArray[np.uint64], seconds: float) -> float:
     """The same step of the residual network with 3 blocks of 32 channels."""
-    network = Network(Architecture(blocks=3, channels=32))
+    network = ResidualNetwork(ResidualArchitecture(blocks=3, channels=32))
     indices, counts = rules.legal_moves(positions)
     legal = torch.from_numpy(rules.pack_moves(indices, counts))
     moves = torch.from_numpy(indices[:, 0].astype(np.int64))
@@ -135,7 +131,7 @@ def run(
 
     Returns:
         {"results": [{name, value, unit}], "ratios": [{name, value, low, high}]}; a ratio is the variant to
-        the pieces alone, or the sparse network to the residual one.
+        the default, or the sparse network to the residual one.
     """
     report = progress or (lambda _: None)
     threads = torch.get_num_threads()
@@ -157,7 +153,7 @@ def run(
     results: list[dict[str, Any]] = []
     ratios: list[dict[str, Any]] = []
     for kind, unit, figures, base in (
-        ("evaluation", "evaluations/s", speeds, "pieces alone"),
+        ("evaluation", "evaluations/s", speeds, BASE),
         ("learning", "samples/s", samples, RESIDUAL),
     ):
         for name, values in figures.items():

@@ -15,8 +15,8 @@ import torch
 from agent import rules, vocabulary
 from agent.engine.agent import find_weights
 from agent.networks.evaluator import Evaluator
-from agent.networks.evaluators import make_evaluator
 from agent.networks.policy import MaskedPolicy
+from agent.networks.registry import make_evaluator
 from training.evaluation.audit import OURS, TITLES, Audit, positions_of_selfplay, run_audit
 
 IMAGES = Path(__file__).parent / "images"

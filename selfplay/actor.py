@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 import kernels
 from agent.memory import peak_memory, resident_bytes
 from agent.networks.evaluator import Evaluator
-from agent.networks.evaluators import make_evaluator
-from agent.networks.registry import AnyArchitecture, make_network
-from agent.networks.residual.runtimes import AUTO
+from agent.networks.network import Architecture
+from agent.networks.registry import make_evaluator, make_network
 from selfplay.generator import Generator, GeneratorSettings, GeneratorStatistics
 from selfplay.identity import Identity, check_identity
 from selfplay.inference import InferenceHandle, RemoteEvaluator
@@ -62,20 +61,14 @@ class GameBatch:
 class ActorSettings:
     """Everything a generator's process needs to know."""
 
-    architecture: AnyArchitecture
+    architecture: Architecture
     generator: GeneratorSettings
     seed: int
     plies_per_call: int
     threads: int
     cuda: bool
-    runtime: str = AUTO
-    """Of a residual network, see `agent.networks.residual.runtimes`."""
-
-    @property
-    def reduced(self) -> bool:
-        """Whether the network may be evaluated in bfloat16 on a CPU: not where sampled log-probabilities are trained
-        on."""
-        return self.generator.search is not None
+    runtime: str = "auto"
+    """Of a residual network, see `agent.networks.residual.evaluator`."""
 
 
 class GamePlayer:
@@ -93,7 +86,7 @@ class GamePlayer:
         if evaluator is None:
             with torch.random.fork_rng(devices=[]):  # weights that nobody will play with
                 network, device = make_network(settings.architecture), "cuda" if settings.cuda else "cpu"
-            evaluator = make_evaluator(network, device, runtime=settings.runtime, reduced=settings.reduced)
+            evaluator = make_evaluator(network, device, runtime=settings.runtime)
         self._generator = Generator(evaluator, settings.generator, seed=settings.seed, stream=stream)
         self._generator.version = -1
         self._weights: Weights = {}

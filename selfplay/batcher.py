@@ -1,8 +1,8 @@
-"""Requests of many threads joined into batches for one evaluator. Plain Python; the inference actor is its coat.
+"""Requests of many threads joined into batches for one evaluator. Plain Python; the inference actor wraps it for Ray.
 
 Lifecycle: `ask` blocks its thread until the batch that holds its request was evaluated. A batch is evaluated once
-it has `batch_size` positions, or `max_wait` seconds after its first request. At most one request a caller is held,
-so what waits is bounded by the callers. After `close`, whoever waits and whoever asks gets an error.
+it has `batch_size` positions, or `max_wait` seconds after its first request. Each caller has at most one pending
+request, so the queue is bounded by the number of callers. After `close`, pending and new requests get an error.
 """
 
 import threading
@@ -10,28 +10,19 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agent.networks.evaluator import Evaluator
+from agent.networks.evaluator import Evaluator, LegalEvaluation
 
+Answer = tuple[int, LegalEvaluation]
+"""The version of the weights that answered, the same for all positions of a request, and what they say.
 
-class Answer(NamedTuple):
-    """What the network says about the L positions of one request.
-
-    A worked example: two positions with 20 and 3 legal moves, answered by version 7: log_probs [2, 20], of which
-    the second row counts as far as its third entry, values [2].
-    """
-
-    version: int
-    """Of the weights that answered, all positions alike."""
-    log_probs: NDArray[np.float32]
-    """[L, K] of legal moves alone, in their order, normalised or not; K is the request's largest count."""
-    values: NDArray[np.float32]
-    """[L] expected score -1..1 of the side to move."""
+A worked example: two positions with 20 and 3 legal moves, answered by version 7, give (7, evaluation) with logits
+[2, 20], of which the second row counts up to its third entry, and values [2].
+"""
 
 
 @dataclass
@@ -57,7 +48,7 @@ class Batcher:
     """See the module.
 
     Args:
-        evaluator: the network, used by one thread of this object alone.
+        evaluator: the network; used by no other thread.
         batch_size: positions that make a batch; a larger request is a batch by itself.
         max_wait: seconds that a request waits for others.
     """
@@ -89,7 +80,7 @@ class Batcher:
 
         Raises:
             RuntimeError: the batcher was closed.
-            ValueError: arrays do not fit each other, or whatever else the evaluator raised for this batch.
+            ValueError: arrays do not fit each other, or the evaluator raised it for this batch.
         """
         if moves.ndim != 2 or counts.shape != (len(positions),) or len(moves) != len(positions):
             raise ValueError(f"{len(positions)} positions, moves {list(moves.shape)}, counts {list(counts.shape)}")
@@ -120,7 +111,7 @@ class Batcher:
                 break
             try:
                 self._answer(batch)
-            except Exception as error:  # whoever asked must hear of it, or would wait for ever
+            except Exception as error:  # the callers must get it, or they would wait for ever
                 for request in batch:
                     request.error = error
             for request in batch:
@@ -163,7 +154,7 @@ class Batcher:
         for request in batch:
             rows = slice(low, low + len(request.positions))
             width = int(request.counts.max(initial=0))
-            request.answer = Answer(version, found.logits[rows, :width], found.values[rows])
+            request.answer = version, LegalEvaluation(found.logits[rows, :width], found.values[rows])
             low = rows.stop
         self.statistics.requests += len(batch)
         self.statistics.batches += 1

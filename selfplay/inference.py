@@ -1,18 +1,17 @@
 """One network for many game actors: the inference actor, and the evaluator that asks it.
 
-The actor holds the weights of one version. A request names the version that the game actor was told to play with;
-an actor whose weights are older, or that has none because it was restarted, says so, and the game actor hands it
-the weights from the object store and asks again. So nobody has to watch over restarts: Ray starts a dead actor anew
-and repeats the calls that were under way, each of which still gets one answer. Requests of a game actor that died
-are evaluated, and their answers dropped.
+The inference actor holds the weights of one version. A request names the version that the game actor was told to play
+with. An inference actor whose weights are older, or that has none because it was restarted, answers None; the game
+actor then hands it the weights from the object store and asks again. Ray restarts a dead inference actor and repeats
+the pending calls, each of which still gets one answer. Requests of a game actor that died are evaluated, and their
+answers dropped.
 
-An answer may come from newer weights than were asked for, even within one search. Records therefore name the
-oldest version that had a say in a ply.
+An answer may come from newer weights than were asked for, even within one search. Records therefore name the oldest
+version that evaluated a position for a ply.
 """
 
 import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -23,46 +22,28 @@ from torch import Tensor
 
 from agent import rules
 from agent.networks.evaluator import Evaluation, Evaluator, LegalEvaluation
-from agent.networks.evaluators import make_evaluator
-from agent.networks.registry import AnyArchitecture, make_network
-from agent.networks.residual.plane_buffer import PlaneBuffer
-from agent.networks.residual.runtimes import AUTO
+from agent.networks.network import Architecture
+from agent.networks.registry import make_evaluator, make_network
 from agent.vocabulary import SIZE
 from selfplay.batcher import Answer, Batcher
+from selfplay.settings import InferenceSettings
 
 Weights = Mapping[str, NDArray[np.float32]]
 """Published weights: a network's state as arrays by name."""
 
 
-@dataclass(frozen=True)
-class InferenceSettings:
-    """How the inference actor works."""
-
-    batch_size: int = 256
-    """Positions that make a batch."""
-    max_wait_ms: float = 2.0
-    """Longest wait of a request for others to join."""
-    gpus: float = 0.0
-    """Of the actor; above 0 it evaluates on CUDA."""
-    threads: int = 1
-    """torch threads of the actor on the CPU."""
-    runtime: str = AUTO
-    """See `agent.networks.residual.runtimes`."""
-
-
 class InferenceActor:
-    """A thin coat for Ray around a `Batcher`.
+    """Ray wrapper of a `Batcher`; one thread of torch on the CPU.
 
     Args:
         architecture: of the network.
         settings: of the actor.
-        reduced: whether `auto` may take bfloat16 on a CPU.
     """
 
-    def __init__(self, architecture: AnyArchitecture, settings: InferenceSettings, reduced: bool) -> None:
-        torch.set_num_threads(settings.threads)
+    def __init__(self, architecture: Architecture, settings: InferenceSettings) -> None:
+        torch.set_num_threads(1)
         device = "cuda" if settings.gpus > 0 else "cpu"
-        evaluator = make_evaluator(make_network(architecture), device, runtime=settings.runtime, reduced=reduced)
+        evaluator = make_evaluator(make_network(architecture), device, runtime=settings.runtime)
         self._batcher = Batcher(evaluator, batch_size=settings.batch_size, max_wait=settings.max_wait_ms / 1000)
 
     def load(self, weights: list["ray.ObjectRef[Weights]"], version: int) -> None:
@@ -87,19 +68,17 @@ InferenceHandle = Any
 """Ray's handle of an `InferenceActor`."""
 
 
-def start_inference(
-    architecture: AnyArchitecture, settings: InferenceSettings, *, callers: int, reduced: bool
-) -> InferenceHandle:
+def start_inference(architecture: Architecture, settings: InferenceSettings, *, callers: int) -> InferenceHandle:
     """Start the actor for `callers` game actors. Ray must be initialised."""
     options = {
-        "num_cpus": settings.threads,
+        "num_cpus": 1,
         "num_gpus": settings.gpus,
         # A call occupies a thread while it waits; two halves of a search may ask at once.
         "max_concurrency": 2 * callers + 2,
         "max_restarts": -1,
         "max_task_retries": -1,
     }
-    return cast(Any, ray.remote)(**options)(InferenceActor).remote(architecture, settings, reduced)
+    return cast(Any, ray.remote)(**options)(InferenceActor).remote(architecture, settings)
 
 
 class FillGauge:
@@ -121,7 +100,7 @@ class FillGauge:
             ready, _ = ray.wait([self._asked], timeout=0)
             if not ready:
                 return None
-            with contextlib.suppress(ray.exceptions.RayError):  # it died: its replacement counts anew
+            with contextlib.suppress(ray.exceptions.RayError):  # it died: its replacement counts from 0
                 _, batches, positions = ray.get(self._asked)
                 if batches > self._batches:
                     fill = (positions - self._positions) / (batches - self._batches) / self._batch_size
@@ -137,12 +116,10 @@ class RemoteEvaluator(Evaluator):
         actor: the inference actor.
     """
 
+    overlaps = True
+
     def __init__(self, actor: InferenceHandle) -> None:
         self.device = torch.device("cpu")
-        self.batch_size = 2**31
-        self.reads_planes = False
-        self.least_batch = 1
-        self.overlaps = True
         self.version = -1
         """Asked for."""
         self._actor = actor
@@ -162,8 +139,8 @@ class RemoteEvaluator(Evaluator):
         oldest, self._oldest = self._oldest, None
         return loaded if oldest is None else oldest
 
-    def evaluate(self, positions: NDArray[np.uint64], *, buffer: PlaneBuffer | None = None) -> Evaluation:
-        """See `Evaluator`. Illegal moves get the logit 0, which no kernel reads."""
+    def evaluate(self, positions: NDArray[np.uint64]) -> Evaluation:
+        """See `Evaluator`. Illegal moves get the logit 0."""
         moves, counts = rules.legal_moves(positions)
         found = self.evaluate_legal(positions, moves, counts)
         logits = np.zeros((len(positions), SIZE), np.float32)
@@ -183,7 +160,7 @@ class RemoteEvaluator(Evaluator):
     ) -> Callable[[], LegalEvaluation]:
         """See `Evaluator`: the request is under way when this returns."""
         width = int(counts.max(initial=0))
-        # Copies: Ray may keep what it was given until an answer came, for a second try.
+        # Copies: Ray keeps the arguments for a second try until the answer has come.
         request = positions.copy(), moves[:, :width].copy(), counts.copy()
         call = self._actor.evaluate.remote(self.version, *request)
 
@@ -192,7 +169,8 @@ class RemoteEvaluator(Evaluator):
             while answer is None:
                 ray.get(self._actor.load.remote(self._weights, self.version))
                 answer = cast(Answer | None, ray.get(self._actor.evaluate.remote(self.version, *request)))
-            self._oldest = answer.version if self._oldest is None else min(self._oldest, answer.version)
-            return LegalEvaluation(answer.log_probs, answer.values)
+            version, found = answer
+            self._oldest = version if self._oldest is None else min(self._oldest, version)
+            return found
 
         return wait

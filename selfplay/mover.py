@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 
 from agent import rules
 from agent.networks.evaluator import Evaluator
-from agent.networks.evaluators import for_search
 from agent.networks.policy import MaskedPolicy
-from agent.networks.residual.plane_buffer import PlaneBuffer
 from agent.rules import Games
 from agent.search import GumbelSearch, SearchSettings
 from selfplay.record import RaggedPolicy
@@ -60,13 +58,10 @@ class PolicyMover:
         self._evaluator = evaluator
         self._temperature = temperature
         self._seed = seed
-        self._buffer = PlaneBuffer(0)
 
     def move(self, games: Games, keys: NDArray[np.int64]) -> Moved:
         """See `Mover`."""
-        if self._evaluator.reads_planes and len(self._buffer) != len(games):
-            self._buffer = PlaneBuffer(len(games))
-        evaluation = self._evaluator.evaluate(games.positions, buffer=self._buffer)
+        evaluation = self._evaluator.evaluate(games.positions)
         legal = torch.from_numpy(rules.legal_bits(games.positions)).to(evaluation.logits.device)
         policy = MaskedPolicy(evaluation.logits, legal, temperature=self._temperature)
         moves, log_probs, entropies = policy.sample_keyed(self._seed, torch.from_numpy(keys).to(legal.device))
@@ -90,7 +85,7 @@ class SearchMover:
     """
 
     def __init__(self, evaluator: Evaluator, settings: SearchSettings, *, seed: int) -> None:
-        self._search = GumbelSearch(settings, for_search(evaluator))
+        self._search = GumbelSearch(settings, evaluator.for_search())
         self._seed = seed
 
     def move(self, games: Games, keys: NDArray[np.int64]) -> Moved:

@@ -18,7 +18,8 @@ from agent.errors import InputError
 from agent.networks.meter import InvalidMassError
 from selfplay.actor import ActorSettings, GameActor, GameBatch, GamePlayer, Weights
 from selfplay.identity import identity
-from selfplay.inference import FillGauge, InferenceSettings, start_inference
+from selfplay.inference import FillGauge, start_inference
+from selfplay.settings import InferenceSettings
 
 IN_FLIGHT: Final = 2
 """Calls an actor may have under way: one played, one waiting, so it never idles between them."""
@@ -166,9 +167,7 @@ class RayPool:
         self._inference = None
         self._fill = None if inference is None else FillGauge(inference.batch_size)
         if inference is not None:
-            self._inference = start_inference(
-                settings.architecture, inference, callers=actors, reduced=settings.reduced
-            )
+            self._inference = start_inference(settings.architecture, inference, callers=actors)
         self._actors: list[ray.actor.ActorHandle[GameActor] | None] = [self._start() for _ in range(actors)]
 
     @property

@@ -17,7 +17,8 @@ import pytest
 import torch
 
 import zeromass
-from agent.networks.residual.network import Architecture, Network
+from agent.networks.residual.architecture import ResidualArchitecture
+from agent.networks.residual.network import ResidualNetwork
 from agent.networks.weights import save_weights
 from training.doctor import examine, usable_cores
 from training.monitoring.tensorboard import choose_port, start_tensorboard
@@ -34,7 +35,7 @@ def in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "small.safetensors"
-    save_weights(path, Network(Architecture(blocks=0, channels=8)), {"run": "test"})
+    save_weights(path, ResidualNetwork(ResidualArchitecture(blocks=0, channels=8)), {"run": "test"})
     return path
 
 

@@ -72,7 +72,7 @@ def start_ray(settings: Settings, cluster: str | None) -> None:
 def cpus_needed(settings: Settings) -> int:
     """Cores that a run's actors ask Ray for: the learner's processes, game actors, inference actor."""
     selfplay, inference = settings.selfplay, settings.inference
-    actors = selfplay.actors * game_actor_cpus(settings) + inference.actor * inference.threads
+    actors = selfplay.actors * game_actor_cpus(settings) + inference.actor
     return math.ceil(actors + settings.learner.threads * settings.learner.workers)
 
 

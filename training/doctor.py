@@ -14,8 +14,6 @@ import torch
 
 from agent.compilation import base_folder, cache_folder
 from agent.errors import InputError
-from agent.networks.residual.network import Architecture, Network
-from agent.networks.residual.runtimes import Figures, measured
 from kernels import resolve_backend
 
 _PACKAGES = ("torch", "triton", "numba", "ray", "numpy", "chess", "tensorboard", "safetensors")
@@ -41,11 +39,8 @@ class Report:
     kernels_backend: str
     """`triton` or `torch`, as the kernels resolve it for `device`."""
     inference_runtime: str
-    """What evaluates the network for players and actors: `numba` is the sparse network inside the compiled search."""
-    residual_runtimes: dict[str, float]
-    """Positions a second of a residual network of 3 x 32 by runtime, one thread or the GPU, batches of 64."""
-    residual_runtime: str
-    """The one that self-play with search takes; see `agent.networks.residual.runtimes`."""
+    """What evaluates the network that suits this machine: `graphs` are a residual network's CUDA graphs, `numba` is a
+    sparse network inside the compiled search."""
     cores: int
     """Cores that this process may use: affinity and container limit considered."""
     memory_gib: float
@@ -87,7 +82,6 @@ def examine(folder: Path = Path()) -> Report:
     except (ValueError, RuntimeError) as error:
         raise InputError(f"the kernels cannot run as asked: {error}") from error
     cores, cached = usable_cores(), _rules_cached()
-    figures = _residual_figures(device)
     disk = shutil.disk_usage(folder).free / _GIB
     shared = shutil.disk_usage("/dev/shm").free / _GIB if Path("/dev/shm").is_dir() else None
     memory = usable_memory() / _GIB
@@ -97,9 +91,7 @@ def examine(folder: Path = Path()) -> Report:
         if device.type == "cuda"
         else platform.processor() or platform.machine(),
         kernels_backend=backend,
-        inference_runtime=figures.fastest(reduced=True) if device.type == "cuda" else "numba",
-        residual_runtimes=figures.positions_per_second,
-        residual_runtime=figures.fastest(reduced=True),
+        inference_runtime="graphs" if device.type == "cuda" else "numba",
         cores=cores,
         memory_gib=round(memory, 1),
         disk_free_gib=round(disk, 1),
@@ -108,33 +100,9 @@ def examine(folder: Path = Path()) -> Report:
         compiled_code_folder=str(base_folder()),
         python=platform.python_version(),
         versions={name: _version(name) for name in _PACKAGES},
-        paths=_paths(device, backend, cores, figures),
+        paths=_paths(device, backend, cores),
         limits=tuple(_limits(device, cores, memory, disk, shared, cached)),
     )
-
-
-def _residual_figures(device: torch.device) -> Figures:
-    """As self-play measures them: on one thread of the CPU."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        return measured(Network(Architecture()), device)
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _residual_why(figures: Figures) -> str:
-    rates = sorted(figures.positions_per_second.items(), key=lambda entry: -entry[1])
-    listed = ", ".join(f"{name} {rate:,.0f}" for name, rate in rates)
-    exact = figures.fastest(reduced=False)
-    why = f"measured, positions/s of 3 x 32 in batches of 64: {listed}"
-    if exact != figures.fastest(reduced=True):
-        why += f"; without search {exact}, for the policy gradient needs the learner's own probabilities"
-    if figures.unsteady:
-        why += f"; rows depend on their batch with {', '.join(figures.unsteady)}"
-    for name, reason in figures.failed.items():
-        why += f"; {name} fails: {reason}"
-    return why
 
 
 def usable_cores() -> int:
@@ -159,7 +127,7 @@ _NETWORK_WHY: Final = {
 }
 
 
-def _paths(device: torch.device, backend: str, cores: int, figures: Figures) -> tuple[Route, ...]:
+def _paths(device: torch.device, backend: str, cores: int) -> tuple[Route, ...]:
     cuda = device.type == "cuda"
     kernels_why = {
         ("triton", True): "a CUDA device is here and Triton is installed",
@@ -172,7 +140,13 @@ def _paths(device: torch.device, backend: str, cores: int, figures: Figures) -> 
         Route("learner", device.type, "a CUDA device is here: bfloat16" if cuda else "no CUDA device: float32"),
         Route("network", "residual" if cuda else "sparse", _NETWORK_WHY[cuda]),
         Route("search, sparse network", "Numba", "the whole search is one compiled call, the network inside it"),
-        Route("search, residual network", figures.fastest(reduced=True), _residual_why(figures)),
+        Route(
+            "search, residual network",
+            "graphs" if cuda else "eager",
+            "one CUDA graph a batch size, in bfloat16"
+            if cuda
+            else "torch as it comes: without CUDA there are no graphs",
+        ),
         Route("rules", "Numba", "compiled once, then read from the cache"),
         Route("actors", f"Ray, {cores} core{'' if cores == 1 else 's'}", "set selfplay.actors to use more or fewer"),
     )

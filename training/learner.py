@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from agent.networks.meter import InvalidMassMeter
+from agent.networks.network import Network, Prediction
 from agent.networks.policy import MaskedPolicy
-from agent.networks.registry import AnyNetwork
-from training.forward import Forward, forward
 from training.losses import Loss, LossWeights, actor_critic_loss, improved_policy_loss
 from training.replay import Batch
 from training.settings import LearnerSettings
@@ -71,7 +70,7 @@ class Learner:
         searched: whether the games are played with search: learn the improved policies rather than by actor-critic.
     """
 
-    def __init__(self, network: AnyNetwork, settings: LearnerSettings, *, searched: bool = False) -> None:
+    def __init__(self, network: Network, settings: LearnerSettings, *, searched: bool = False) -> None:
         self.settings = settings
         self._searched = searched
         self.device = resolve_device(settings.device)
@@ -109,7 +108,7 @@ class Learner:
             InvalidMassError: the policy being trained has mass on an illegal move.
             LearningError: loss or gradient is not finite.
         """
-        output = forward(self.network, batch.positions, self.device)
+        output = self.network.predict(batch.positions)
         loss = self._differentiate(self._loss(batch, output))
         norm = self._update(loss, progress)
         self._note(batch, output, loss, norm)
@@ -141,14 +140,15 @@ class Learner:
         }
         self.optimizer.load_state_dict(state)
 
-    def _loss(self, batch: Batch, output: Forward) -> Loss:
+    def _loss(self, batch: Batch, output: Prediction) -> Loss:
         wdl = self._tensor(batch.wdl)
         if self._searched:
+            policies = batch.policies.offsets, batch.policies.indices, batch.policies.probabilities
             return improved_policy_loss(
                 output.logits,
                 output.value_logits,
                 legal=output.legal,
-                policies=output.policies(batch.policies),
+                policies=output.targets(*(self._tensor(array) for array in policies)),
                 wdl=wdl,
                 weights=self._weights,
             )
@@ -192,7 +192,7 @@ class Learner:
         self.step += 1
         return norm
 
-    def _note(self, batch: Batch, output: Forward, loss: Loss, norm: float) -> None:
+    def _note(self, batch: Batch, output: Prediction, loss: Loss, norm: float) -> None:
         """Read the meter and keep what is to be logged."""
         probabilities = MaskedPolicy(output.logits.detach(), output.legal).probabilities
         self.meter.check(probabilities, batch.positions, indices=output.indices)

@@ -17,7 +17,7 @@ import torch
 import agent.networks.weights
 from agent.errors import InputError
 from agent.networks.meter import MassReading
-from agent.networks.registry import AnyNetwork
+from agent.networks.network import Network
 from selfplay.actor import GameBatch
 from selfplay.pool import Pool
 from selfplay.record import GameRecord
@@ -62,7 +62,7 @@ class TrainingLoop:
         self,
         settings: Settings,
         folder: RunFolder,
-        network: AnyNetwork,
+        network: Network,
         checkpoint: Checkpoint | None = None,
         say: Callable[[str], None] = lambda line: None,
     ) -> None:

@@ -26,7 +26,8 @@ from torch import Tensor
 
 from agent.errors import InputError
 from agent.networks.meter import MassReading
-from agent.networks.registry import AnyArchitecture, AnyNetwork, make_network
+from agent.networks.network import Architecture, Network
+from agent.networks.registry import make_network
 from selfplay.record import RaggedPolicy
 from training.learner import Learner, moments, resolve_device
 from training.losses import Loss
@@ -38,7 +39,7 @@ TIMEOUT: Final = timedelta(minutes=5)
 Moments = tuple[float, float]
 
 
-def make_learner(network: AnyNetwork, settings: LearnerSettings, *, searched: bool) -> Learner:
+def make_learner(network: Network, settings: LearnerSettings, *, searched: bool) -> Learner:
     """The learner that the settings ask for: in this process alone, or spread. A spread one needs an initialised Ray.
 
     Raises:
@@ -59,7 +60,7 @@ def make_learner(network: AnyNetwork, settings: LearnerSettings, *, searched: bo
 class _ShareLearner(Learner):
     """Steps on a share, by gradients that are averaged over all shares."""
 
-    def __init__(self, network: AnyNetwork, settings: LearnerSettings, *, searched: bool) -> None:
+    def __init__(self, network: Network, settings: LearnerSettings, *, searched: bool) -> None:
         super().__init__(network, settings, searched=searched)
         self._moments: Moments = (0.0, 1.0)
 
@@ -90,7 +91,7 @@ class _ShareLearner(Learner):
 class _Worker:
     """Ray's coat around a share's learner; rank 1 and up."""
 
-    def __init__(self, architecture: AnyArchitecture, settings: LearnerSettings, searched: bool) -> None:
+    def __init__(self, architecture: Architecture, settings: LearnerSettings, searched: bool) -> None:
         torch.set_num_threads(settings.threads)
         self._learner = _ShareLearner(make_network(architecture), settings, searched=searched)
 
@@ -119,7 +120,7 @@ class ParallelLearner(_ShareLearner):
         searched: see `Learner`.
     """
 
-    def __init__(self, network: AnyNetwork, settings: LearnerSettings, *, searched: bool) -> None:
+    def __init__(self, network: Network, settings: LearnerSettings, *, searched: bool) -> None:
         super().__init__(network, settings, searched=searched)
         options: dict[str, Any] = {
             "num_cpus": settings.threads,

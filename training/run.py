@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -14,16 +14,15 @@ import kernels
 from agent.compilation import warm_up
 from agent.errors import InputError
 from agent.files import write_atomic
-from agent.networks.registry import AnyArchitecture, AnyNetwork, make_network
-from agent.networks.residual.network import Architecture
-from agent.networks.residual.runtimes import check_runtime
-from agent.networks.sparse.architecture import SparseArchitecture
+from agent.networks.network import Network
+from agent.networks.registry import architecture_of, make_network
+from agent.networks.residual.evaluator import check_runtime
 from agent.networks.weights import load_weights
 from agent.search import SearchSettings
 from selfplay.actor import ActorSettings
 from selfplay.generator import GeneratorSettings
-from selfplay.inference import InferenceSettings
 from selfplay.pool import LocalPool, Pool, RayPool
+from selfplay.settings import InferenceSettings
 from selfplay.starts import StartSettings
 from training.cluster import game_actor_cpus, on_cluster
 from training.doctor import usable_cores
@@ -167,8 +166,8 @@ def _checkpoint(folder: RunFolder, resume: Resume, display: Screen) -> Checkpoin
     return checkpoint
 
 
-def _network(settings: Settings, folder: RunFolder, checkpoint: Checkpoint | None) -> AnyNetwork:
-    architecture = architecture_of(settings)
+def _network(settings: Settings, folder: RunFolder, checkpoint: Checkpoint | None) -> Network:
+    architecture = architecture_of(settings.network)
     if checkpoint is None and settings.network.weights is None:
         return make_network(architecture)
     path = Path(settings.network.weights or "")
@@ -176,21 +175,14 @@ def _network(settings: Settings, folder: RunFolder, checkpoint: Checkpoint | Non
         assert checkpoint.path is not None  # it was read
         path = checkpoint.path / WEIGHTS
     network = load_weights(path).network
-    if checkpoint is None and _begins_to_see_replies(network.architecture, architecture):
-        found, network = network, make_network(architecture)
-        network.load_state_dict(found.state_dict())  # of the same shapes: two kinds of moves begin to occur
+    if checkpoint is None and architecture.continues(network.architecture):
+        network.architecture = architecture
     if network.architecture != architecture:
         raise InputError(
             f"'{path}' holds {network.architecture}, the settings ask for {architecture}; "
             "a run keeps the network that it begins or goes on with"
         )
     return network
-
-
-def _begins_to_see_replies(before: AnyArchitecture, after: AnyArchitecture) -> bool:
-    if not (isinstance(before, SparseArchitecture) and isinstance(after, SparseArchitecture)):
-        return False
-    return not before.replies and after.replies and replace(before, replies=True) == after
 
 
 def _match(loop: TrainingLoop, display: Screen, when: str, stop: Callable[[], bool]) -> MatchResult | None:
@@ -226,7 +218,7 @@ def actor_settings_of(settings: Settings) -> ActorSettings:
             claim_draws=selfplay.claim_draws,
         )
     return ActorSettings(
-        architecture=architecture_of(settings),
+        architecture=architecture_of(settings.network),
         generator=GeneratorSettings(
             games=selfplay.games,
             start=StartSettings(selfplay.opening_plies, selfplay.endgame_share, selfplay.decisive_share),
@@ -258,30 +250,7 @@ def inference_settings_of(settings: Settings) -> InferenceSettings | None:
         raise InputError(
             "setting inference.actor=true is for network.kind=residual; a sparse network is evaluated inside the search"
         )
-    return InferenceSettings(
-        batch_size=inference.batch_size,
-        max_wait_ms=inference.max_wait_ms,
-        gpus=inference.gpus,
-        threads=inference.threads,
-        runtime=inference.runtime,
-    )
-
-
-def architecture_of(settings: Settings) -> AnyArchitecture:
-    """The network that the settings ask for."""
-    network = settings.network
-    if network.kind == "residual":
-        return Architecture(blocks=network.blocks, channels=network.channels)
-    return SparseArchitecture(
-        width=network.width,
-        hidden=network.hidden,
-        threats=network.threats,
-        control=network.control,
-        king_buckets=network.king_buckets,
-        moves=network.moves,
-        phases=network.phases,
-        replies=network.replies,
-    )
+    return inference
 
 
 @contextmanager

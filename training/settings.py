@@ -10,20 +10,19 @@ from typing import Any, Literal
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 from yaml import YAMLError
 
 from agent.errors import InputError
+from agent.networks.settings import NetworkSettings
+from agent.settings import Section
+from selfplay.settings import InferenceSettings
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 """The settings files that come with the project; `train demo` means `configs/demo.yaml`."""
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class RunSettings(_Section):
+class RunSettings(Section):
     """The run as a whole."""
 
     name: str = Field("", pattern=r"^[A-Za-z0-9._-]*$", description="Run folder below `folder`; empty: made of time.")
@@ -38,24 +37,7 @@ class RunSettings(_Section):
     heartbeat_seconds: float = Field(120, gt=0, description="A trainer silent for longer is killed and replaced.")
 
 
-class NetworkSettings(_Section):
-    """Which network, and how large."""
-
-    kind: Literal["residual", "sparse"] = Field("residual", description="residual for GPUs, sparse for CPUs.")
-    weights: str | None = Field(None, min_length=1, description="Begin with this file's weights; None: by chance.")
-    blocks: int = Field(3, ge=0, le=80, description="Of the residual network.")
-    channels: int = Field(32, ge=8, le=1024, description="Of the residual network.")
-    width: int = Field(256, ge=64, le=4096, multiple_of=64, description="First layer of the sparse network.")
-    hidden: int = Field(64, ge=32, le=1024, multiple_of=32, description="Second layer of the sparse network.")
-    threats: bool = Field(True, description="Sparse: a piece's row depends on who attacks and defends it.")
-    control: bool = Field(False, description="Sparse: empty squares tell who attacks them.")
-    king_buckets: Literal[0, 4, 16, 64] = Field(0, description="Sparse: further rows by either king's region.")
-    moves: bool = Field(True, description="Sparse: a move's logit also depends on its kind.")
-    replies: bool = Field(False, description="Sparse: moves that leave a lone king no reply are kinds of their own.")
-    phases: int = Field(1, ge=1, le=16, description="Sparse: value tables, chosen by the number of pieces.")
-
-
-class SelfplaySettings(_Section):
+class SelfplaySettings(Section):
     """How games are played, and by how many actors."""
 
     actors: int = Field(2, ge=0, le=100_000, description="Ray actors; 0 plays in the learner's process without Ray.")
@@ -82,27 +64,14 @@ class SelfplaySettings(_Section):
     heartbeat_seconds: float = Field(300, gt=0, description="An actor whose call takes longer is replaced.")
 
 
-class InferenceSection(_Section):
-    """Where and how self-play evaluates a residual network."""
-
-    runtime: Literal["auto", "eager", "channels_last", "packed", "bfloat16", "graphs"] = Field(
-        "auto", description="auto: the fastest here, measured once; bfloat16 on a CPU only with search."
-    )
-    actor: bool = Field(False, description="One actor evaluates for all game actors, in joint batches.")
-    batch_size: int = Field(256, ge=1, le=65_536, description="Positions that make a batch of that actor.")
-    max_wait_ms: float = Field(2.0, ge=0, le=1000, description="Longest wait of a request for others to join.")
-    gpus: float = Field(0, ge=0, description="GPUs of that actor; above 0 it evaluates on CUDA.")
-    threads: int = Field(1, ge=1, description="torch threads of that actor on the CPU.")
-
-
-class ReplaySettings(_Section):
+class ReplaySettings(Section):
     """The window that the learner samples from."""
 
     capacity: int = Field(65_536, ge=1, description="Positions kept; the oldest go first.")
     warmup: int = Field(4_096, ge=1, description="Positions that must be there before the first step.")
 
 
-class LearnerSettings(_Section):
+class LearnerSettings(Section):
     """The actor-critic update."""
 
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: CUDA where there is one.")
@@ -133,7 +102,7 @@ class LearnerSettings(_Section):
     )
 
 
-class GuardSettings(_Section):
+class GuardSettings(Section):
     """When the collapse guard raises an alarm: see docs/guard.md."""
 
     games: int = Field(1000, ge=10, description="Finished games that are looked at, the latest ones.")
@@ -151,7 +120,7 @@ class GuardSettings(_Section):
     unique_openings: float = Field(0.2, ge=0, le=1, description="Alarm below this share of distinct openings.")
 
 
-class EvaluationSettings(_Section):
+class EvaluationSettings(Section):
     """Matches before, after and during training."""
 
     opponent: str = Field("random", pattern=r"^(random|greedy|alphabeta:[1-8])$", description="Or greedy, alphabeta:N.")
@@ -162,7 +131,7 @@ class EvaluationSettings(_Section):
     every_minutes: float = Field(0, ge=0, description="Of training between matches on the way; 0: none.")
 
 
-class LogSettings(_Section):
+class LogSettings(Section):
     """What is written while training."""
 
     steps: int = Field(10, ge=1, description="Learner steps between rows of log.jsonl and TensorBoard.")
@@ -170,13 +139,13 @@ class LogSettings(_Section):
     pgn_every: int = Field(200, ge=1, description="Every so many games one is kept as PGN.")
 
 
-class Settings(_Section):
+class Settings(Section):
     """The whole tree."""
 
     run: RunSettings = RunSettings()
     network: NetworkSettings = NetworkSettings()
     selfplay: SelfplaySettings = SelfplaySettings()
-    inference: InferenceSection = InferenceSection()
+    inference: InferenceSettings = InferenceSettings()
     replay: ReplaySettings = ReplaySettings()
     learner: LearnerSettings = LearnerSettings()
     guard: GuardSettings = GuardSettings()

@@ -13,7 +13,7 @@ from agent.engine.limits import Control, Limits
 from agent.engine.report import Report
 from agent.engine.thinker import MEGABYTES, Thinker, Watcher
 from agent.errors import InputError
-from agent.networks.evaluators import for_search, make_evaluator
+from agent.networks.registry import make_evaluator
 from agent.networks.weights import Weights, load_weights
 from agent.runs import RUNS, checkpoint_weights, find_run
 from agent.search import CompiledEvaluator, SearchSettings
@@ -157,7 +157,7 @@ def load_opponent(
     """
     torch.set_num_threads(1)  # a move is one position at a time: threads would only wait for each other
     found = find_weights(weights, run, runs=runs)
-    network = for_search(make_evaluator(found.weights.network))
+    network = make_evaluator(found.weights.network).for_search()
     compiled = isinstance(network, CompiledEvaluator)
     thinker = Thinker(network)
     # Only what thinking needs is compiled or read; the first thought would be slow.

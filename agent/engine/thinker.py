@@ -20,9 +20,8 @@ import numpy as np
 from agent import vocabulary
 from agent.engine.limits import SLICE, Control, Limits, allotted
 from agent.engine.report import Line, Report
+from agent.networks.evaluator import CompiledEvaluator, LeafEvaluator
 from agent.rules import Games
-from agent.search.batched import LeafEvaluator
-from agent.search.compiled import CompiledEvaluator
 from agent.search.settings import SearchSettings, playing
 from agent.search.sliced import Halving, RootMove, SlicedSearch
 

@@ -1,23 +1,26 @@
-"""Positions in, priors' logits and values out: the one face of the network for players and generators."""
+"""Packed positions in, policy logits and values out: how players, searches and self-play use a network.
 
-import copy
+Shapes: B positions, L positions whose legal moves are given, K at least the largest number of legal moves among them.
+"""
+
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agent.networks.residual.network import expected_score
-from agent.networks.residual.plane_buffer import PlaneBuffer
-from agent.networks.residual.planes import planes
+from agent.networks.network import Architecture, Network, autocast, expected_score
 from agent.rules import pack_moves
+from agent.vocabulary import SIZE
 from kernels import legal_log_probs
 
 
 class Evaluation(NamedTuple):
-    """What the network says about B positions."""
+    """What the network says about B positions and all moves of the vocabulary."""
 
     logits: Tensor
     """float32 [B, 1880], unmasked."""
@@ -26,19 +29,59 @@ class Evaluation(NamedTuple):
 
 
 class LegalEvaluation(NamedTuple):
-    """What the network says about L positions, of their legal moves alone."""
+    """What the network says about L positions and their legal moves alone."""
 
     logits: NDArray[np.float32]
-    """[L, K] of the legal moves, in their order, normalised or not; K at least the largest count, the rest is
-    undefined."""
+    """[L, K] of the legal moves, in their order, normalised or not; undefined past a position's legal moves."""
     values: NDArray[np.float32]
-    """[L] expected score -1..1 of the side to move."""
+    """[L] expected score -1..1 for the side to move."""
 
 
-class Evaluator:
-    """Evaluates packed positions with a network on one device, in batches of bounded size: torch as it comes.
+class CompiledEvaluator(NamedTuple):
+    """A network that compiled code can call.
 
-    Other runtimes of the same network are classes of their own; see `agent.networks.residual.runtimes`.
+    `evaluate` is njit-compiled and called as
+    `evaluate(position [WORDS], moves uint16 [ROW], count, parameters, scratch, logits float32 [ROW]) -> value`:
+    it writes the logits of the first `count` moves, in their order, and returns the expected score.
+    """
+
+    evaluate: Callable[..., Any]
+    parameters: Any
+    """Weights, of any type Numba knows; new weights of the same types need no compiling."""
+    scratch: Any
+    """Memory for one evaluation; used by one search at a time."""
+
+
+class LeafEvaluator(ABC):
+    """Evaluates positions in batches of a search's or a caller's own size."""
+
+    overlaps = False
+    """Whether `ask_legal` returns before the answer is there, so that callers can work meanwhile."""
+
+    @abstractmethod
+    def evaluate_legal(
+        self, positions: NDArray[np.uint64], moves: NDArray[np.uint16], counts: NDArray[np.int32]
+    ) -> LegalEvaluation:
+        """Evaluate positions [L, WORDS] with their legal `moves` [L, 224], of which the first `counts` [L] count.
+
+        The arrays may change after the call.
+        """
+
+    def ask_legal(
+        self, positions: NDArray[np.uint64], moves: NDArray[np.uint16], counts: NDArray[np.int32]
+    ) -> Callable[[], LegalEvaluation]:
+        """As `evaluate_legal`, in two steps: the arrays were read when this returns, the result waits for the answer.
+
+        Several answers may be pending; they are to be taken in the order of asking.
+        """
+        found = self.evaluate_legal(positions, moves, counts)
+        return lambda: found
+
+
+class Evaluator(LeafEvaluator):
+    """Evaluates packed positions with a network on one device, in batches of bounded size.
+
+    This is torch as it comes, for any network. Other runtimes of a network are subclasses.
 
     Args:
         network: used as it is (not copied), put in evaluation mode.
@@ -46,44 +89,29 @@ class Evaluator:
         batch_size: the most positions given to the network at once; bounds memory, not the caller.
     """
 
-    def __init__(self, network: torch.nn.Module, device: torch.device | str = "cpu", batch_size: int = 512) -> None:
+    def __init__(self, network: Network, device: torch.device | str = "cpu", batch_size: int = 512) -> None:
         self.device = torch.device(device)
         self.batch_size = batch_size
-        self.reads_planes = True
-        """Whether the network reads input planes; a sparse one has features of its own."""
         self.least_batch = 16 if self.device.type == "cpu" else 1
-        """Rows of smaller batches are rounded otherwise; `evaluate_legal` fills them up."""
+        """Smaller batches round differently on a CPU; `evaluate_legal` fills them up."""
         self._network = network.to(self.device).eval()
-
-    overlaps = False
-    """Whether `ask_legal` returns before the answer is there, so that callers can work meanwhile."""
 
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Swap in other weights of the same architecture."""
         self._network.load_state_dict(state)
 
     @torch.inference_mode()
-    def evaluate(self, positions: NDArray[np.uint64], *, buffer: PlaneBuffer | None = None) -> Evaluation:
-        """Evaluate packed positions uint64 [B, WORDS]; B may be 0. Results are on the device.
-
-        `buffer` of B positions saves time where row by row the same games come ply after ply; its owner must not
-        use it from another thread meanwhile.
-        """
-        # Even cuts: a short rest would be rounded otherwise, see `least_batch`.
+    def evaluate(self, positions: NDArray[np.uint64]) -> Evaluation:
+        """Evaluate packed positions uint64 [B, WORDS]; B may be 0. Results are on the device."""
+        if not len(positions):
+            return Evaluation(torch.empty(0, SIZE, device=self.device), torch.empty(0, device=self.device))
+        # Even cuts: a short rest would be rounded differently, see `least_batch`.
         cuts = -(-len(positions) // self.batch_size)
-        if buffer is not None and self.reads_planes and cuts:
-            parts = [
-                self._forward_planes(part) for part in torch.from_numpy(buffer.update(positions)).tensor_split(cuts)
-            ]
-        else:
-            parts = [self._forward(part) for part in (np.array_split(positions, cuts) if cuts else [])]
-        if len(parts) == 1:
+        parts = [self._forward(part) for part in np.array_split(positions, cuts)]
+        if cuts == 1:
             return parts[0]
-        if not parts:
-            return Evaluation(torch.empty(0, 1880, device=self.device), torch.empty(0, device=self.device))
         return Evaluation(torch.cat([part.logits for part in parts]), torch.cat([part.values for part in parts]))
 
-    @torch.inference_mode()
     def values(self, positions: NDArray[np.uint64]) -> NDArray[np.float32]:
         """float32 [B] expected scores of packed positions, on the CPU."""
         result: NDArray[np.float32] = self.evaluate(positions).values.cpu().numpy()
@@ -93,11 +121,10 @@ class Evaluator:
     def evaluate_legal(
         self, positions: NDArray[np.uint64], moves: NDArray[np.uint16], counts: NDArray[np.int32]
     ) -> LegalEvaluation:
-        """Evaluate positions [L, WORDS] with their legal `moves` [L, 224], of which the first `counts` [L] count.
+        """See `LeafEvaluator`. Only the compact policy leaves the device.
 
-        Smaller batches than `least_batch` are filled up with copies of a position: below 16 oneDNN takes other
-        kernels, which round otherwise. So a position's result on a CPU does not depend on the positions beside it.
-        Only the compact policy leaves the device.
+        On a CPU a position's result does not depend on the positions beside it: batches smaller than `least_batch`,
+        for which oneDNN takes kernels that round differently, are filled up with copies of a position.
         """
         length = len(positions)
         if 0 < length < self.least_batch:
@@ -107,41 +134,31 @@ class Evaluator:
         compact = legal_log_probs(evaluation.logits[:length], legal=legal, width=int(counts.max(initial=1)))
         return LegalEvaluation(compact.log_probs.cpu().numpy(), evaluation.values[:length].cpu().numpy())
 
-    def ask_legal(
-        self, positions: NDArray[np.uint64], moves: NDArray[np.uint16], counts: NDArray[np.int32]
-    ) -> Callable[[], LegalEvaluation]:
-        """As `evaluate_legal`, in two steps: the arrays were read when this returns, the result waits for the answer.
-
-        Answers may be asked for in advance, and are to be taken in the order of asking.
-        """
-        found = self.evaluate_legal(positions, moves, counts)
-        return lambda: found
-
     def take_version(self, loaded: int) -> int:
         """The oldest version of weights that answered since the last call; `loaded` if they are this object's own."""
         return loaded
 
-    def _forward(self, positions: NDArray[np.uint64]) -> Evaluation:
-        return self._forward_planes(torch.from_numpy(planes(positions)))
+    def for_search(self) -> LeafEvaluator | CompiledEvaluator:
+        """What a search should be given: the compiled network where there is one."""
+        return self
 
-    def _forward_planes(self, inputs: Tensor) -> Evaluation:
-        inputs = inputs.to(self.device)
-        with torch.autocast("cuda", torch.bfloat16, enabled=self.device.type == "cuda"):
-            logits, value_logits = self._network(inputs)
+    def _forward(self, positions: NDArray[np.uint64]) -> Evaluation:
+        with autocast(self.device):
+            logits, value_logits = self._network.dense(positions)
         return Evaluation(logits.float(), expected_score(value_logits))
 
 
-class ChannelsLastEvaluator(Evaluator):
-    """The same on the CPU with each square's channels together in memory, which some convolutions prefer.
+@dataclass(frozen=True)
+class Kind:
+    """What a folder of this package offers the registry: everything that is particular to its kind of network."""
 
-    Args:
-        network: copied, for its memory is laid out anew.
-        batch_size: see `Evaluator`.
+    architecture: type[Architecture]
+    network: Callable[[Any], Network]
+    """A fresh network of an architecture of this kind, drawn from torch's global generator."""
+    evaluator: Callable[[Any, torch.device, str], Evaluator]
+    """An evaluator of a network of this kind on a device by a runtime, one of `InferenceSettings.runtime`.
+
+    It raises `InputError` where the runtime cannot run.
     """
-
-    def __init__(self, network: torch.nn.Module, batch_size: int = 512) -> None:
-        relaid = copy.deepcopy(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        super().__init__(relaid, "cpu", batch_size)
-
-    def _forward_planes(self, inputs: Tensor) -> Evaluation:
-        return super()._forward_planes(inputs.contiguous(memory_format=torch.channels_last))
+    untrained: Callable[[], CompiledEvaluator] | None = None
+    """The compiled network with all weights zero, for the warm-up; None: there is none."""

@@ -1,34 +1,54 @@
-"""The two networks behind one contract: residual for GPUs, sparse for CPUs."""
+"""The kinds of networks, by the names they have in settings and in weights files.
+
+A further kind is a folder beside `residual/` and `sparse/` that offers a `Kind`, its name in `KINDS`, and its name and
+sizes in `NetworkSettings`.
+"""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Final
 
-from agent.networks.residual.network import Architecture, Network
-from agent.networks.sparse.architecture import NAME as SPARSE
-from agent.networks.sparse.architecture import SparseArchitecture
-from agent.networks.sparse.network import SparseNetwork
+import torch
 
-ARCHITECTURES: Final = ("se-resnet", SPARSE)
-"""Names as weights files bear them."""
-AnyArchitecture = Architecture | SparseArchitecture
-AnyNetwork = Network | SparseNetwork
+from agent.networks.evaluator import Evaluator, Kind
+from agent.networks.network import Architecture, Network
+from agent.networks.residual import evaluator as residual
+from agent.networks.settings import NetworkSettings
+from agent.networks.sparse import evaluator as sparse
 
-
-def make_network(architecture: AnyArchitecture) -> AnyNetwork:
-    """A fresh network, drawn from torch's global generator."""
-    return SparseNetwork(architecture) if isinstance(architecture, SparseArchitecture) else Network(architecture)
+KINDS: Final[Mapping[str, Kind]] = {kind.architecture.kind: kind for kind in (residual.KIND, sparse.KIND)}
 
 
-def architecture_from_metadata(metadata: Mapping[str, str]) -> AnyArchitecture:
+def architecture_of(settings: NetworkSettings) -> Architecture:
+    """The architecture that the settings ask for."""
+    architecture = KINDS[settings.kind].architecture
+    return architecture(**{field.name: getattr(settings, field.name) for field in fields(architecture)})
+
+
+def architecture_from_metadata(metadata: Mapping[str, str]) -> Architecture:
     """The architecture that a weights file's metadata describe.
 
     Raises:
-        KeyError: an entry is missing.
-        ValueError: the architecture is unknown, or an entry is not what it should be.
+        KeyError: the kind is missing or unknown.
+        ValueError: an entry is not what it should be.
     """
-    name = metadata["architecture"]
-    if name == SPARSE:
-        return SparseArchitecture.from_metadata(dict(metadata))
-    if name != "se-resnet":
-        raise ValueError(f"architecture {name!r} is unknown")
-    return Architecture(blocks=int(metadata["blocks"]), channels=int(metadata["channels"]))
+    return KINDS[metadata["architecture"]].architecture.from_metadata(metadata)
+
+
+def make_network(architecture: Architecture) -> Network:
+    """A fresh network, drawn from torch's global generator."""
+    return KINDS[architecture.kind].network(architecture)
+
+
+def make_evaluator(network: Network, device: torch.device | str = "cpu", *, runtime: str = "auto") -> Evaluator:
+    """The evaluator for `network`.
+
+    Args:
+        network: used as it is, not copied; a sparse one stays on the CPU.
+        device: where a residual one is evaluated.
+        runtime: of a residual one: `eager`, `graphs` (CUDA only) or `auto`, the fastest that the device has.
+
+    Raises:
+        InputError: the runtime does not run on the device.
+    """
+    return KINDS[network.architecture.kind].evaluator(network, torch.device(device), runtime)

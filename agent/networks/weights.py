@@ -13,7 +13,8 @@ from torch import Tensor
 from agent import vocabulary
 from agent.errors import InputError
 from agent.files import write_atomic
-from agent.networks.registry import ARCHITECTURES, AnyNetwork, architecture_from_metadata, make_network
+from agent.networks.network import Network
+from agent.networks.registry import KINDS, architecture_from_metadata, make_network
 from agent.networks.residual.planes import PLANES
 
 
@@ -21,12 +22,12 @@ from agent.networks.residual.planes import PLANES
 class Weights:
     """A network with what is known about where it came from."""
 
-    network: AnyNetwork
+    network: Network
     provenance: Mapping[str, str]
     """Free text by key, for example `run`, `step`, `version`, `zeromass`."""
 
 
-def to_bytes(network: AnyNetwork, provenance: Mapping[str, str], dtype: torch.dtype = torch.float32) -> bytes:
+def to_bytes(network: Network, provenance: Mapping[str, str], dtype: torch.dtype = torch.float32) -> bytes:
     """The weights file of `network` as bytes; half of them with `dtype` torch.float16, for weights to hand around."""
     tensors = {name: tensor.detach().to(dtype).cpu().contiguous() for name, tensor in network.state_dict().items()}
     metadata = {
@@ -38,7 +39,7 @@ def to_bytes(network: AnyNetwork, provenance: Mapping[str, str], dtype: torch.dt
     return safetensors.torch.save(tensors, metadata)
 
 
-def save_weights(path: Path, network: AnyNetwork, provenance: Mapping[str, str]) -> None:
+def save_weights(path: Path, network: Network, provenance: Mapping[str, str]) -> None:
     """Write a weights file; after a crash `path` holds the old file or the new one, whole."""
     write_atomic(path, to_bytes(network, provenance))
 
@@ -57,10 +58,10 @@ def load_weights(path: Path) -> Weights:
             tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise InputError(f"weights file '{path}' is damaged ({error}); use another copy or checkpoint") from error
-    if metadata.get("architecture") not in ARCHITECTURES:
+    if metadata.get("architecture") not in KINDS:
         raise InputError(
             f"weights file '{path}' holds architecture {metadata.get('architecture')!r}, not "
-            f"{' or '.join(map(repr, ARCHITECTURES))}; only files written by `zeromass train` can be used"
+            f"{' or '.join(map(repr, KINDS))}; only files written by `zeromass train` can be used"
         )
     for key, ours in (("planes", PLANES), ("vocabulary", vocabulary.SIZE)):
         if metadata.get(key) != str(ours):
@@ -73,5 +74,5 @@ def load_weights(path: Path) -> Weights:
         provenance = {str(key): str(value) for key, value in json.loads(metadata["provenance"]).items()}
     except (KeyError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
-        raise InputError(f"weights file '{path}' does not fit its own description ({reason}); use another") from error
+        raise InputError(f"weights file '{path}' cannot be used ({reason}); use another") from error
     return Weights(network.eval(), provenance)

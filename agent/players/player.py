@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from agent import rules
 from agent.networks.evaluator import Evaluator
-from agent.networks.evaluators import for_search
 from agent.networks.policy import MaskedPolicy
 from agent.rules import Games, Termination
 from agent.search import GumbelSearch, SearchSettings, playing
@@ -148,7 +147,7 @@ class SearchPlayer:
     """
 
     def __init__(self, evaluator: Evaluator, settings: SearchSettings, *, seed: int = 0) -> None:
-        self._search = GumbelSearch(settings, for_search(evaluator))
+        self._search = GumbelSearch(settings, evaluator.for_search())
         self._seed = seed
 
     @property

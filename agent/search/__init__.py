@@ -1,7 +1,6 @@
 """Batched Gumbel search over the compiled rules. See docs/search.md."""
 
-from agent.search.batched import LeafEvaluator, LeafValues, NetworkLeaves
-from agent.search.compiled import CompiledEvaluator
+from agent.networks.evaluator import CompiledEvaluator, LeafEvaluator
 from agent.search.gumbel import GumbelSearch
 from agent.search.material import material_evaluator
 from agent.search.result import SearchResult
@@ -11,8 +10,6 @@ __all__ = [
     "CompiledEvaluator",
     "GumbelSearch",
     "LeafEvaluator",
-    "LeafValues",
-    "NetworkLeaves",
     "SearchResult",
     "SearchSettings",
     "material_evaluator",

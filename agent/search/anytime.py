@@ -261,7 +261,7 @@ def _search_slice(
     length: np.int64,
     parameters: Any,
     network_scratch: Any,
-    win_draw_loss: NDArray[np.float32],
+    wdl: NDArray[np.float32],
     scratch: Scratch,
 ) -> int:
     """One simulation for each of `wanted`; how many were done (fewer: the tree is full), -1 at no number."""
@@ -280,7 +280,7 @@ def _search_slice(
             network_scratch,
             scratch.logits,
         )
-        draw = np.float64(win_draw_loss[1])
+        draw = np.float64(wdl[1])
         if not end_at_leaf(tree, params, root, scratch.logits, count, np.float64(value), draw, scratch):
             return -1
     return wanted.size

@@ -1,13 +1,11 @@
 """Searching with a network that wants batches: one leaf a game waits, all of them are evaluated at once."""
 
-from collections.abc import Callable
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agent.compilation import njit
-from agent.networks.evaluator import Evaluator
 from agent.rules.bits import Words
 from agent.rules.movegen import ROW
 from agent.rules.record import WORDS
@@ -16,74 +14,6 @@ from agent.search.noise import noise_stream
 from agent.search.result import Output, write_result
 from agent.search.tree import DEPTH, Tree
 from agent.search.walk import SearchParams, begin, take_in, walk_on
-
-
-class LeafValues(NamedTuple):
-    """What a network says about L leaves."""
-
-    log_probs: NDArray[np.float32]
-    """[L, K] of the legal moves, in their order, normalised or not; K at least the largest count, the rest is
-    ignored."""
-    values: NDArray[np.float32]
-    """[L] expected score -1..1 of the side to move."""
-
-
-class LeafEvaluator(Protocol):
-    """A network that evaluates leaves in batches."""
-
-    def evaluate_leaves(
-        self, positions: NDArray[np.uint64], moves: NDArray[np.uint16], counts: NDArray[np.int32]
-    ) -> LeafValues:
-        """Evaluate positions [L, WORDS] with their legal `moves` [L, 224], of which the first `counts` [L] count.
-
-        The arrays are the search's own and change after the call.
-        """
-        ...
-
-
-@runtime_checkable
-class OverlappingLeaves(Protocol):
-    """A `LeafEvaluator` that can be asked now and listened to later."""
-
-    @property
-    def overlaps(self) -> bool:
-        """Whether that saves time: then a search asks for one half of its games while it walks with the other."""
-        ...
-
-    def ask_leaves(
-        self, positions: NDArray[np.uint64], moves: NDArray[np.uint16], counts: NDArray[np.int32]
-    ) -> Callable[[], LeafValues]:
-        """As `evaluate_leaves`; the arrays were read when this returns, the result waits for the answer."""
-        ...
-
-
-class NetworkLeaves:
-    """Evaluates leaves with an `Evaluator`; only the compact policy of legal moves leaves its device.
-
-    Args:
-        evaluator: the network on its runtime.
-    """
-
-    def __init__(self, evaluator: Evaluator) -> None:
-        self._evaluator = evaluator
-
-    def evaluate_leaves(
-        self, positions: NDArray[np.uint64], moves: NDArray[np.uint16], counts: NDArray[np.int32]
-    ) -> LeafValues:
-        """See `LeafEvaluator`."""
-        return LeafValues(*self._evaluator.evaluate_legal(positions, moves, counts))
-
-    @property
-    def overlaps(self) -> bool:
-        """See `OverlappingLeaves`."""
-        return self._evaluator.overlaps
-
-    def ask_leaves(
-        self, positions: NDArray[np.uint64], moves: NDArray[np.uint16], counts: NDArray[np.int32]
-    ) -> Callable[[], LeafValues]:
-        """See `OverlappingLeaves`."""
-        answer = self._evaluator.ask_legal(positions, moves, counts)
-        return lambda: LeafValues(*answer())
 
 
 class Waiting(NamedTuple):

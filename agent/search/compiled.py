@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable
 from pathlib import Path
 from types import FunctionType
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,21 +16,6 @@ from agent.search.noise import noise_stream
 from agent.search.result import Output, write_result
 from agent.search.tree import DEPTH, Tree
 from agent.search.walk import SearchParams, begin, take_in, walk_on
-
-
-class CompiledEvaluator(NamedTuple):
-    """A network that compiled code can call.
-
-    `evaluate` is njit-compiled and called as
-    `evaluate(position [WORDS], moves uint16 [ROW], count, parameters, scratch, logits float32 [ROW]) -> value`:
-    it writes the logits of the first `count` moves, in their order, and returns the expected score.
-    """
-
-    evaluate: Callable[..., Any]
-    parameters: Any
-    """Weights, of any type Numba knows; new weights of the same types need no compiling."""
-    scratch: Any
-    """Room for one evaluation; used by one search at a time."""
 
 
 def unbound(*_arguments: Any) -> Any:

@@ -10,20 +10,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from agent import rules
 from agent.compilation import on_warm_up
-from agent.networks.evaluator import Evaluator
+from agent.networks.evaluator import CompiledEvaluator, LeafEvaluator, LegalEvaluation
+from agent.networks.registry import KINDS
 from agent.rules import Games
 from agent.search.batched import (
-    LeafEvaluator,
-    LeafValues,
-    NetworkLeaves,
-    OverlappingLeaves,
     begin_games,
     make_streams,
     make_waiting,
     walk_games,
     write_results,
 )
-from agent.search.compiled import CompiledEvaluator, search_loop
+from agent.search.compiled import search_loop
 from agent.search.leaf import Scratch, make_scratch
 from agent.search.result import SearchResult, make_output
 from agent.search.settings import SearchSettings
@@ -40,15 +37,13 @@ class GumbelSearch:
 
     Args:
         settings: of the search.
-        evaluator: a compiled network (the whole search is then one call without the interpreter lock), an
-            `Evaluator`, or anything else that evaluates leaves in batches.
+        evaluator: a compiled network (the whole search is then one call without the interpreter lock), or
+            one that evaluates leaves in batches; `Evaluator.for_search` gives the faster one.
     """
 
-    def __init__(self, settings: SearchSettings, evaluator: Evaluator | LeafEvaluator | CompiledEvaluator) -> None:
+    def __init__(self, settings: SearchSettings, evaluator: LeafEvaluator | CompiledEvaluator) -> None:
         self.settings = settings
-        self._evaluator: LeafEvaluator | CompiledEvaluator = (
-            NetworkLeaves(evaluator) if isinstance(evaluator, Evaluator) else evaluator
-        )
+        self._evaluator = evaluator
         self._params = make_params(settings)
         self._scratch = make_scratch()
         self._trees = make_trees(0, settings.simulations)
@@ -109,9 +104,9 @@ class GumbelSearch:
         batch = len(games)
         trees, streams = self._trees_for(batch), np.empty(batch, np.uint64)
         make_streams(seed, keys, games.ply, streams)
-        ask, cuts = _at_once(network), [0, batch]
-        if batch > 1 and isinstance(network, OverlappingLeaves) and network.overlaps:
-            ask, cuts = network.ask_leaves, [0, batch // 2, batch]
+        ask, cuts = network.ask_legal, [0, batch]
+        if batch > 1 and network.overlaps:
+            cuts = [0, batch // 2, batch]
         parts = deque(_Part(games, trees, streams, low, high) for low, high in itertools.pairwise(cuts))
         for part in parts:
             part.begin(self._params, self._scratch, ask)
@@ -130,17 +125,7 @@ class GumbelSearch:
         return self._trees
 
 
-_Ask = Callable[[NDArray[np.uint64], NDArray[np.uint16], NDArray[np.int32]], Callable[[], LeafValues]]
-
-
-def _at_once(network: LeafEvaluator) -> _Ask:
-    def ask(
-        positions: NDArray[np.uint64], moves: NDArray[np.uint16], counts: NDArray[np.int32]
-    ) -> Callable[[], LeafValues]:
-        found = network.evaluate_leaves(positions, moves, counts)
-        return lambda: found
-
-    return ask
+_Ask = Callable[[NDArray[np.uint64], NDArray[np.uint16], NDArray[np.int32]], Callable[[], LegalEvaluation]]
 
 
 class _Part:
@@ -155,7 +140,7 @@ class _Part:
         self._past = history[low:high], lengths[low:high], streams[low:high]
         self._waiting = make_waiting(high - low)
         self._length = 0
-        self._answer: Callable[[], LeafValues] | None = None
+        self._answer: Callable[[], LegalEvaluation] | None = None
 
     def begin(self, params: SearchParams, scratch: Scratch, ask: _Ask) -> None:
         """Ask for the roots."""
@@ -184,18 +169,21 @@ class _Part:
         )
 
 
-class _Indifferent:
+class _Indifferent(LeafEvaluator):
     """Every move is as good as any other."""
 
-    def evaluate_leaves(
+    def evaluate_legal(
         self, positions: NDArray[np.uint64], moves: NDArray[np.uint16], counts: NDArray[np.int32]
-    ) -> LeafValues:
-        return LeafValues(np.zeros(moves.shape, np.float32), np.zeros(len(positions), np.float32))
+    ) -> LegalEvaluation:
+        return LegalEvaluation(np.zeros(moves.shape, np.float32), np.zeros(len(positions), np.float32))
 
 
 @on_warm_up
 def _exercise() -> None:
-    GumbelSearch(SearchSettings(simulations=2), _Indifferent()).run(Games(1))
+    evaluators: list[LeafEvaluator | CompiledEvaluator] = [_Indifferent()]
+    evaluators += [kind.untrained() for kind in KINDS.values() if kind.untrained is not None]
+    for evaluator in evaluators:
+        GumbelSearch(SearchSettings(simulations=2), evaluator).run(Games(1))
 
 
 def _first(trees: Tree) -> Tree:
@@ -223,16 +211,18 @@ def _plain(array: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.require(array, np.float32, ["C", "W"])
 
 
-def _checked_leaves(found: LeafValues, counts: NDArray[np.int32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _checked_leaves(
+    found: LegalEvaluation, counts: NDArray[np.int32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The network's answer as compiled code may read it.
 
     Raises:
         ValueError: it does not cover every leaf and every legal move.
     """
-    log_probs, values = _plain(found.log_probs), _plain(found.values)
+    log_probs, values = _plain(found.logits), _plain(found.values)
     length = len(counts)
     width = 0 if log_probs.ndim == 2 and log_probs.shape[1] >= MAX_LEGAL else int(counts.max())
     if log_probs.ndim != 2 or len(log_probs) != length or log_probs.shape[1] < width or values.shape != (length,):
-        wanted = f"log_probs [{length}, at least {width}] and values [{length}]"
+        wanted = f"logits [{length}, at least {width}] and values [{length}]"
         raise ValueError(f"the network must give {wanted}, not {list(log_probs.shape)} and {list(values.shape)}")
     return log_probs, values

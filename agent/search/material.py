@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.compilation import njit
+from agent.networks.evaluator import CompiledEvaluator
 from agent.rules.bits import ONE, Words, u64
 from agent.rules.queries import material_of
 from agent.rules.record import occupied
-from agent.search.compiled import CompiledEvaluator
 from agent.vocabulary import TO
 
 

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.networks.evaluator import CompiledEvaluator, LeafEvaluator
 from agent.rules import Games
 from agent.search.anytime import (
     BYTES_EACH,
@@ -23,8 +24,6 @@ from agent.search.anytime import (
     take_root,
     walk_kept,
 )
-from agent.search.batched import LeafEvaluator
-from agent.search.compiled import CompiledEvaluator
 from agent.search.leaf import make_scratch
 from agent.search.noise import noise_stream
 from agent.search.result import LINE
@@ -183,7 +182,7 @@ class SlicedSearch:
         """
         if isinstance(self._evaluator, CompiledEvaluator):
             network = self._evaluator
-            told = getattr(network.scratch, "win_draw_loss", None)
+            told = getattr(network.scratch, "wdl", None)
             silent = np.full(3, np.nan, np.float32)
             done = slice_loops(network.evaluate)[0](
                 self._tree,
@@ -345,10 +344,10 @@ class SlicedSearch:
         return len(wanted)
 
     def _ask(self, network: LeafEvaluator, node: int, count: int) -> tuple[NDArray[np.float32], float]:
-        found = network.evaluate_leaves(
+        found = network.evaluate_legal(
             self._tree.positions[node : node + 1], self._scratch.moves[None, :], np.array([count], np.int32)
         )
-        return np.require(found.log_probs[0], np.float32, ["C", "W"]), float(found.values[0])
+        return np.require(found.logits[0], np.float32, ["C", "W"]), float(found.values[0])
 
     def _node(self, node: int) -> np.void:
         record: np.void = self._tree.nodes[node]

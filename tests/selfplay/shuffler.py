@@ -6,7 +6,8 @@ from numpy.typing import NDArray
 
 from agent import rules, vocabulary
 from agent.networks.evaluator import Evaluator
-from agent.networks.residual.network import Architecture, Network
+from agent.networks.residual.architecture import ResidualArchitecture
+from agent.networks.residual.network import ResidualNetwork
 from agent.rules import Games
 from selfplay.generator import Generator, GeneratorSettings
 from selfplay.mover import Moved
@@ -45,7 +46,8 @@ def _reverses(move: int, last: int | None) -> bool:
 def shuffled_games(count: int, start: StartSettings, *, ply_cap: int = 300) -> list[GameRecord]:
     """Finished games of shufflers that begin as `start` says."""
     settings = GeneratorSettings(16, start, ply_cap, temperature=1.0, claim_draws=True)
-    generator = Generator(Evaluator(Network(Architecture(blocks=0, channels=8))), settings, seed=3, stream=0)
+    network = ResidualNetwork(ResidualArchitecture(blocks=0, channels=8))
+    generator = Generator(Evaluator(network), settings, seed=3, stream=0)
     generator._mover = Shuffler()
     records: list[GameRecord] = []
     while len(records) < count:

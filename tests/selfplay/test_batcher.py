@@ -50,11 +50,12 @@ def request(number: int, size: int = 2) -> tuple[NDArray[np.uint64], NDArray[np.
 
 
 def check(answer: Answer, number: int, shift: float = 0.0) -> None:
-    _, moves, counts = request(number, len(answer.values))
-    assert (answer.values == number + shift).all()
-    assert answer.log_probs.shape == (len(counts), counts.max())
+    _, found = answer
+    _, moves, counts = request(number, len(found.values))
+    assert (found.values == number + shift).all()
+    assert found.logits.shape == (len(counts), counts.max())
     for row, count in enumerate(counts.tolist()):
-        assert answer.log_probs[row, :count].tolist() == (moves[row, :count] + shift).tolist()
+        assert found.logits[row, :count].tolist() == (moves[row, :count] + shift).tolist()
 
 
 def asked(batcher: Batcher, echo: Echo, pool: ThreadPoolExecutor, numbers: list[int], held: int) -> list[Any]:
@@ -139,10 +140,10 @@ def test_batches_are_bounded_but_a_large_request_is_one(echo: Echo, make: Make) 
 
 def test_an_answer_names_the_version_that_gave_it(echo: Echo, make: Make) -> None:
     batcher = make(1, 0.0)
-    assert batcher.ask(*request(1)).version == -1
+    assert batcher.ask(*request(1))[0] == -1
     batcher.load({"shift": torch.tensor(0.5)}, 4)
     answer = batcher.ask(*request(2))
-    assert answer.version == batcher.version == 4
+    assert answer[0] == batcher.version == 4
     check(answer, 2, 0.5)
     batcher.load({"shift": torch.tensor(9.0)}, 3)  # came late
     check(batcher.ask(*request(3)), 3, 0.5)
@@ -157,12 +158,12 @@ def test_weights_do_not_change_within_a_batch(echo: Echo, make: Make) -> None:
         loading = pool.submit(batcher.load, {"shift": torch.tensor(0.5)}, 1)
         echo.may_go_on.set()
         check(call.result(LONG), 1)
-        assert call.result().version == -1
+        assert call.result()[0] == -1
         loading.result(LONG)
-    assert batcher.ask(*request(1)).version == 1
+    assert batcher.ask(*request(1))[0] == 1
 
 
-def test_an_error_reaches_all_of_its_batch_and_nobody_else(echo: Echo, make: Make) -> None:
+def test_an_error_reaches_all_of_its_batch_and_no_other(echo: Echo, make: Make) -> None:
     batcher = make(4, LONG)
     with ThreadPoolExecutor(2) as pool:
         calls = [pool.submit(batcher.ask, *request(number)) for number in (13, 14)]
@@ -180,7 +181,7 @@ def test_what_does_not_fit_is_refused_before_it_can_spoil_a_batch(make: Make) ->
         make(4, 0.0).ask(positions, moves, counts[:1])
 
 
-def test_closing_leaves_nobody_waiting(echo: Echo, make: Make) -> None:
+def test_closing_leaves_no_caller_waiting(echo: Echo, make: Make) -> None:
     batcher = make(4, 0.0)
     echo.may_go_on.clear()
     with ThreadPoolExecutor(4) as pool:

@@ -11,7 +11,8 @@ from agent import rules, vocabulary
 from agent.networks import policy
 from agent.networks.evaluator import Evaluator
 from agent.networks.meter import InvalidMassError
-from agent.networks.residual.network import Architecture, Network
+from agent.networks.residual.architecture import ResidualArchitecture
+from agent.networks.residual.network import ResidualNetwork
 from agent.rules import Termination
 from agent.search import SearchSettings
 from kernels import unpack_legal
@@ -26,7 +27,9 @@ SETTINGS = GeneratorSettings(games=16, start=StartSettings(6), ply_cap=90, tempe
 
 def generator(seed: int = 0, stream: int = 0, settings: GeneratorSettings = SETTINGS) -> Generator:
     torch.manual_seed(0)
-    return Generator(Evaluator(Network(Architecture(blocks=1, channels=8))), settings, seed=seed, stream=stream)
+    return Generator(
+        Evaluator(ResidualNetwork(ResidualArchitecture(blocks=1, channels=8))), settings, seed=seed, stream=stream
+    )
 
 
 def games(count: int, seed: int = 0, stream: int = 0) -> list[GameRecord]:
@@ -100,7 +103,7 @@ def test_shapes_and_dtypes(records: list[GameRecord]) -> None:
 
 def test_log_probs_are_those_of_the_network_that_played(records: list[GameRecord]) -> None:
     torch.manual_seed(0)
-    evaluator = Evaluator(Network(Architecture(blocks=1, channels=8)))
+    evaluator = Evaluator(ResidualNetwork(ResidualArchitecture(blocks=1, channels=8)))
     for record in records[:4]:
         evaluation = evaluator.evaluate(record.positions)
         legal = unpack_legal(torch.from_numpy(rules.legal_bits(record.positions)), size=vocabulary.SIZE)
@@ -148,7 +151,7 @@ def test_statistics_count_what_was_played() -> None:
 def test_entropies_are_those_of_the_distributions(search: SearchSettings | None) -> None:
     settings = replace(SETTINGS, search=search, temperature=1.5)
     torch.manual_seed(0)
-    mover = make_mover(Evaluator(Network(Architecture(blocks=0, channels=8))), settings, seed=1)
+    mover = make_mover(Evaluator(ResidualNetwork(ResidualArchitecture(blocks=0, channels=8))), settings, seed=1)
     moved = mover.move(rules.Games(9), mix(np.arange(9)))
     weights = moved.probabilities.double().numpy()
     expected = -(weights * np.log(np.where(weights > 0, weights, 1.0))).sum(1)

@@ -11,27 +11,29 @@ import pytest
 import ray
 import torch
 
-from agent.networks.evaluators import make_evaluator
-from agent.networks.residual.network import Architecture, Network
+from agent.networks.registry import make_evaluator
+from agent.networks.residual.architecture import ResidualArchitecture
+from agent.networks.residual.network import ResidualNetwork
 from agent.rules import Games
 from agent.search import GumbelSearch, SearchSettings
 from selfplay import pool as module
 from selfplay.actor import ActorSettings, GameBatch, Weights
 from selfplay.generator import GeneratorSettings
-from selfplay.inference import InferenceSettings, RemoteEvaluator, start_inference
+from selfplay.inference import RemoteEvaluator, start_inference
 from selfplay.pool import LocalPool, RayPool
+from selfplay.settings import InferenceSettings
 from selfplay.starts import StartSettings
 
-ARCHITECTURE = Architecture(blocks=1, channels=8)
+ARCHITECTURE = ResidualArchitecture(blocks=1, channels=8)
 POLICY = GeneratorSettings(games=4, start=StartSettings(4), ply_cap=14, temperature=1.0, claim_draws=True)
 SEARCH = replace(POLICY, search=SearchSettings(simulations=6))
 SETTINGS = ActorSettings(ARCHITECTURE, SEARCH, seed=0, plies_per_call=6, threads=1, cuda=False, runtime="eager")
 INFERENCE = InferenceSettings(batch_size=8, max_wait_ms=20, runtime="eager")
 
 
-def network(seed: int = 0) -> Network:
+def network(seed: int = 0) -> ResidualNetwork:
     torch.manual_seed(seed)
-    return Network(ARCHITECTURE)
+    return ResidualNetwork(ARCHITECTURE)
 
 
 def weights(seed: int = 0) -> Weights:
@@ -108,7 +110,7 @@ def test_records_name_the_versions_that_answered(pool: RayPool) -> None:
 
 def test_an_answer_by_newer_weights_is_recorded_as_such() -> None:
     """A game actor may ask for version 0 and be answered by 3, which another one brought."""
-    actor = start_inference(ARCHITECTURE, INFERENCE, callers=2, reduced=False)
+    actor = start_inference(ARCHITECTURE, INFERENCE, callers=2)
     one, other = RemoteEvaluator(actor), RemoteEvaluator(actor)
     one.use([ray.put(weights())], 0)
     other.use([ray.put(weights(1))], 3)
@@ -126,7 +128,7 @@ def test_an_answer_by_newer_weights_is_recorded_as_such() -> None:
 
 
 def test_halves_take_turns_and_find_the_same() -> None:
-    actor = start_inference(ARCHITECTURE, INFERENCE, callers=1, reduced=False)
+    actor = start_inference(ARCHITECTURE, INFERENCE, callers=1)
     remote = RemoteEvaluator(actor)
     remote.use([ray.put(weights())], 0)
     games, settings = Games(7), SearchSettings(simulations=12)

@@ -11,7 +11,8 @@ import ray
 import torch
 
 from agent.networks.meter import InvalidMassError
-from agent.networks.residual.network import Architecture, Network
+from agent.networks.residual.architecture import ResidualArchitecture
+from agent.networks.residual.network import ResidualNetwork
 from selfplay import pool as module
 from selfplay.actor import ActorSettings, GameBatch, Weights
 from selfplay.generator import GeneratorSettings
@@ -19,7 +20,7 @@ from selfplay.pool import IN_FLIGHT, LocalPool, RayPool
 from selfplay.record import GameRecord
 from selfplay.starts import StartSettings
 
-ARCHITECTURE = Architecture(blocks=0, channels=8)
+ARCHITECTURE = ResidualArchitecture(blocks=0, channels=8)
 SETTINGS = ActorSettings(
     architecture=ARCHITECTURE,
     generator=GeneratorSettings(games=4, start=StartSettings(4), ply_cap=12, temperature=1.0, claim_draws=True),
@@ -32,7 +33,7 @@ SETTINGS = ActorSettings(
 
 def weights(seed: int = 0) -> Weights:
     torch.manual_seed(seed)
-    return {name: tensor.numpy() for name, tensor in Network(ARCHITECTURE).state_dict().items()}
+    return {name: tensor.numpy() for name, tensor in ResidualNetwork(ARCHITECTURE).state_dict().items()}
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -5,8 +5,7 @@ import pytest
 import torch
 
 from agent import vocabulary
-from agent.networks.evaluators import make_evaluator
-from agent.networks.registry import make_network
+from agent.networks.registry import make_evaluator, make_network
 from agent.networks.sparse.architecture import SparseArchitecture
 from agent.search import SearchSettings
 from selfplay.generator import Generator, GeneratorSettings

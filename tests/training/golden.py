@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from agent import rules
 from agent.engine.agent import BUNDLED
-from agent.networks.evaluators import make_evaluator
-from agent.networks.registry import AnyArchitecture, make_network
-from agent.networks.residual.network import Architecture
+from agent.networks.network import Architecture
+from agent.networks.registry import make_evaluator, make_network
+from agent.networks.residual.architecture import ResidualArchitecture
 from agent.networks.sparse.architecture import SparseArchitecture
 from agent.networks.weights import load_weights
 from agent.rules import Termination
@@ -37,8 +37,8 @@ GAMES: Final = 16
 STEPS: Final = 60
 EVERY: Final = 10
 """Steps that each point of a curve is the mean of."""
-NETWORKS: Final[dict[str, AnyArchitecture]] = {
-    "residual": Architecture(blocks=1, channels=16),
+NETWORKS: Final[dict[str, Architecture]] = {
+    "residual": ResidualArchitecture(blocks=1, channels=16),
     "sparse": SparseArchitecture(width=64, hidden=32),
 }
 LOSSES: Final = ("actor_critic", "improved_policy")

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import zeromass
-from agent.networks.registry import make_network
+from agent.networks.registry import architecture_of, make_network
 from benchmarks import learner as learner_benchmark
 from benchmarks import selfplay as selfplay_benchmark
 from benchmarks.learner_plain import PlainLearner
@@ -15,7 +15,7 @@ from benchmarks.selfplay_flow import WatchedPool
 from selfplay.pool import LocalPool
 from training.learner import Learner
 from training.loop import make_replay
-from training.run import actor_settings_of, architecture_of
+from training.run import actor_settings_of
 from training.settings import load_settings
 
 TINY = ["selfplay.games=4", "selfplay.ply_cap=16", "selfplay.plies_per_call=4", "learner.batch_size=32"]
@@ -28,7 +28,7 @@ def test_the_plain_step_is_the_learners_step(case: str) -> None:
     settings = load_settings(config, [*overrides, *TINY])
     searched = settings.selfplay.simulations > 0
     torch.manual_seed(0)
-    networks = [make_network(architecture_of(settings)) for _ in range(2)]
+    networks = [make_network(architecture_of(settings.network)) for _ in range(2)]
     networks[1].load_state_dict(networks[0].state_dict())
     batch = learner_benchmark.filled_replay(settings, 64).sample(32, np.random.default_rng(0))
     ours = Learner(networks[0], settings.learner, searched=searched)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from agent.networks.registry import AnyNetwork, make_network
+from agent.networks.network import Network
+from agent.networks.registry import architecture_of, make_network
 from agent.networks.weights import load_weights
 from selfplay.pool import LocalPool
 from tests.training.test_loop import OVERRIDES
@@ -15,7 +16,7 @@ from training.durability.checkpoint import newest_checkpoint
 from training.durability.game_file import StoredGame
 from training.durability.run_folder import RunFolder
 from training.loop import TrainingLoop
-from training.run import actor_settings_of, architecture_of
+from training.run import actor_settings_of
 from training.settings import Settings, load_settings
 
 MODES = {
@@ -47,7 +48,7 @@ def start(chosen: Settings) -> TrainingLoop:
     import torch
 
     torch.manual_seed(chosen.run.seed)
-    network: AnyNetwork = make_network(architecture_of(chosen))
+    network: Network = make_network(architecture_of(chosen.network))
     return TrainingLoop(chosen, RunFolder.create(chosen, None), network)
 
 

@@ -7,7 +7,8 @@ import torch
 from agent import rules, vocabulary
 from agent.networks import policy
 from agent.networks.meter import InvalidMassError
-from agent.networks.residual.network import Architecture, Network
+from agent.networks.residual.architecture import ResidualArchitecture
+from agent.networks.residual.network import ResidualNetwork
 from agent.rules import Termination
 from kernels import unpack_legal
 from selfplay.record import RaggedPolicy
@@ -21,7 +22,7 @@ from training.targets import targets
 def learner(seed: int = 0, **changes: float) -> Learner:
     torch.manual_seed(seed)
     settings = LearnerSettings(device="cpu", batch_size=64, learning_rate=3e-3, **changes)
-    return Learner(Network(Architecture(blocks=1, channels=16)), settings)
+    return Learner(ResidualNetwork(ResidualArchitecture(blocks=1, channels=16)), settings)
 
 
 def filled() -> Replay:
@@ -76,7 +77,7 @@ def test_a_move_that_did_well_becomes_more_probable_and_a_bad_one_less() -> None
 def test_a_searched_game_is_learned_from_its_improved_policies() -> None:
     torch.manual_seed(0)
     settings = LearnerSettings(device="cpu", learning_rate=3e-3)
-    one = Learner(Network(Architecture(blocks=1, channels=16)), settings, searched=True)
+    one = Learner(ResidualNetwork(ResidualArchitecture(blocks=1, channels=16)), settings, searched=True)
     replay = Replay(100, entries_per_ply=40, searched_only=True)
     game = searched(30, seed=1)
     replay.add(game, targets(game, adjudication=0.0, gae_lambda=0.95))

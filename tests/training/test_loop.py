@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from agent import rules
-from agent.networks.residual.network import Architecture, Network
+from agent.networks.residual.architecture import ResidualArchitecture
+from agent.networks.residual.network import ResidualNetwork
 from agent.networks.weights import load_weights
 from selfplay.actor import GameBatch, GamePlayer, Weights
 from selfplay.pool import LocalPool
@@ -41,9 +42,9 @@ def settings(steps: int, folder: Path, *extra: str) -> Settings:
     return load_settings(None, [*OVERRIDES, f"run.steps={steps}", f"run.folder={folder}", "run.name=it", *extra])
 
 
-def network(settings: Settings) -> Network:
+def network(settings: Settings) -> ResidualNetwork:
     torch.manual_seed(settings.run.seed)
-    return Network(Architecture(settings.network.blocks, settings.network.channels))
+    return ResidualNetwork(ResidualArchitecture(settings.network.blocks, settings.network.channels))
 
 
 def run(tmp_path: Path, steps: int, *extra: str) -> tuple[TrainingLoop, RunFolder]:

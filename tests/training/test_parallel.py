@@ -9,8 +9,9 @@ import ray
 import torch
 
 from agent.errors import InputError
-from agent.networks.registry import AnyNetwork, make_network
-from agent.networks.residual.network import Architecture
+from agent.networks.network import Network
+from agent.networks.registry import make_network
+from agent.networks.residual.architecture import ResidualArchitecture
 from agent.networks.sparse.architecture import SparseArchitecture
 from tests.training.records import record, searched
 from training.learner import Learner, LearningError
@@ -33,9 +34,9 @@ def settings(workers: int) -> LearnerSettings:
     return load_settings(None, [*asked, "learner.device=cpu"]).learner
 
 
-def network(kind: str) -> AnyNetwork:
+def network(kind: str) -> Network:
     torch.manual_seed(5)
-    small: Any = Architecture(1, 8) if kind == "residual" else SparseArchitecture(width=64, hidden=32)
+    small: Any = ResidualArchitecture(1, 8) if kind == "residual" else SparseArchitecture(width=64, hidden=32)
     return make_network(small)
 
 

@@ -20,8 +20,8 @@ from agent.compilation import warm_up
 from agent.engine.agent import find_weights
 from agent.errors import InputError
 from agent.networks.evaluator import Evaluator
-from agent.networks.evaluators import make_evaluator
 from agent.networks.policy import MaskedPolicy
+from agent.networks.registry import make_evaluator
 from kernels import invalid_mass, unpack_legal
 from kernels.alternatives import WAYS
 from selfplay.generator import Generator, GeneratorSettings

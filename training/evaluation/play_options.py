@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from agent.engine.thinker import Thinker
 from agent.engine.timed import TimedPlayer
-from agent.networks.evaluators import for_search, make_evaluator
+from agent.networks.registry import make_evaluator
 from agent.networks.weights import Weights, load_weights
 from agent.players.player import Player, PolicyPlayer, make_player
 from agent.search import playing
@@ -44,7 +44,7 @@ class PlayOptions:
         if self.seconds is None:
             return make_player(make_evaluator(weights.network, device), self.simulations)
         evaluators = [make_evaluator(weights.network, device) for _ in range(self.side_by_side)]
-        return ConcurrentPlayers([TimedPlayer(Thinker(for_search(one)), self.seconds) for one in evaluators])
+        return ConcurrentPlayers([TimedPlayer(Thinker(one.for_search()), self.seconds) for one in evaluators])
 
     def opponent(self, name: str, seed: int) -> Player:
         """The opponent called `name`; for errors see `make_opponent`."""

@@ -4,7 +4,7 @@ import copy
 from collections.abc import Callable
 from typing import Final
 
-from agent.networks.evaluators import make_evaluator
+from agent.networks.registry import make_evaluator
 from agent.players.player import Player, make_player
 from training.evaluation.conversion import conversions, shares
 from training.evaluation.match import MatchResult, play_match

@@ -8,11 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from agent import rules, vocabulary
+from agent.networks.network import Network, expected_score
 from agent.networks.policy import MaskedPolicy
-from agent.networks.registry import AnyNetwork
-from agent.networks.residual.network import expected_score
-from agent.networks.residual.planes import planes
-from agent.networks.sparse.network import SparseNetwork
 from kernels import invalid_mass, unpack_legal
 from kernels.alternatives import multiplied, unmasked
 
@@ -21,21 +18,18 @@ SAMPLE: Final = 16
 
 
 @torch.no_grad()
-def dense(network: AnyNetwork, positions: NDArray[np.uint64], device: torch.device) -> tuple[Tensor, Tensor]:
+def dense(network: Network, positions: NDArray[np.uint64], device: torch.device) -> tuple[Tensor, Tensor]:
     """(logits [B, 1880], values [B]) of packed positions uint64 [B, WORDS], float32 on the CPU, as in play."""
     training = network.training
     network.eval()
     try:
-        if isinstance(network, SparseNetwork):
-            logits, value_logits = network.dense(positions)
-        else:
-            logits, value_logits = network(torch.from_numpy(planes(positions)).to(device))
+        logits, value_logits = network.dense(positions)
     finally:
         network.train(training)
     return logits.float().cpu(), expected_score(value_logits).float().cpu()
 
 
-def policy_now(network: AnyNetwork, positions: NDArray[np.uint64], device: torch.device) -> NDArray[np.float32]:
+def policy_now(network: Network, positions: NDArray[np.uint64], device: torch.device) -> NDArray[np.float32]:
     """[B, 1880] prior of the network as it is."""
     logits, _ = dense(network, positions, device)
     probabilities: NDArray[np.float32] = MaskedPolicy(
@@ -44,7 +38,7 @@ def policy_now(network: AnyNetwork, positions: NDArray[np.uint64], device: torch
     return probabilities
 
 
-def leak_row(network: AnyNetwork, positions: NDArray[np.uint64], device: torch.device) -> dict[str, float]:
+def leak_row(network: Network, positions: NDArray[np.uint64], device: torch.device) -> dict[str, float]:
     """Scalars by tag: the probability on illegal moves of each way, largest and mean over `positions`."""
     logits, _ = dense(network, positions, device)
     packed = torch.from_numpy(rules.legal_bits(positions))

@@ -12,15 +12,13 @@ import torch
 from numpy.typing import NDArray
 
 from agent import rules
-from agent.networks.registry import AnyNetwork
-from agent.networks.residual.network import expected_score
-from training.forward import forward
+from agent.networks.network import Network, expected_score
 
 POSITIONS: Final = 8
 """Positions of a batch that are looked at: some 250 successors, a fraction of a learning step."""
 
 
-def value_spread(network: AnyNetwork, positions: NDArray[np.uint64], device: torch.device) -> float | None:
+def value_spread(network: Network, positions: NDArray[np.uint64], device: torch.device) -> float | None:
     """Mean standard deviation of expected scores over the legal successors of each position.
 
     Args:
@@ -42,7 +40,7 @@ def value_spread(network: AnyNetwork, positions: NDArray[np.uint64], device: tor
     training = network.training
     network.eval()
     with torch.no_grad():
-        scores = expected_score(forward(network, successors, device).value_logits).double().cpu().numpy()
+        scores = expected_score(network.predict(successors).value_logits).double().cpu().numpy()
     network.train(training)
     spreads = [scores[owners == owner].std() for owner in np.unique(owners) if (owners == owner).sum() > 1]
     return float(np.mean(spreads)) if spreads else None

@@ -1,11 +1,9 @@
 """The residual network on CUDA: bfloat16, one CUDA graph a batch size, pinned memory on the way in.
 
-Not run on a GPU so far: written where there was none; `tests/agent/networks/test_graphs.py` runs where there is one.
-
 A graph replays its kernels without Python between them, which is what limits small networks on a large GPU.
-It reads and writes fixed memory: positions are staged in pinned memory, copied to the device without waiting,
-expanded to planes there, and the rows that were filled up are cut off. Weights are copied into the memory that
-the graphs read, so new ones need no new graph.
+It reads and writes fixed memory: positions are staged in pinned memory, copied to the device without waiting, and
+expanded to planes there. Smaller batches leave the rest of a graph's rows unused. New weights are copied into the
+memory that the graphs read, so they need no new graph.
 """
 
 from typing import Final, NamedTuple
@@ -16,11 +14,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from agent.networks.evaluator import Evaluation, Evaluator
-from agent.networks.residual.network import Network, expected_score
+from agent.networks.network import expected_score
+from agent.networks.residual.network import ResidualNetwork
 from agent.networks.residual.planes import planes_torch
 from agent.rules import WORDS
 
-_WARM_UPS: Final = 3  # cuDNN and the allocator settle before anything is recorded
+_WARM_UPS: Final = 3  # cuDNN and the allocator settle before recording
 
 
 class _Graph(NamedTuple):
@@ -41,15 +40,15 @@ class GraphEvaluator(Evaluator):
     """Evaluates with CUDA graphs, recorded at the first use of each batch size: 16, 64, 256, ... `batch_size`.
 
     Args:
-        network: used as it is (not copied), its convolutions' weights laid out channels last.
+        network: used as it is (not copied); its convolutions' weights are laid out channels last.
         device: a CUDA device.
         batch_size: the most positions given to the network at once.
     """
 
-    def __init__(self, network: Network, device: torch.device | str = "cuda", batch_size: int = 1024) -> None:
+    def __init__(self, network: ResidualNetwork, device: torch.device | str = "cuda", batch_size: int = 1024) -> None:
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         super().__init__(network, device, batch_size)
-        self.reads_planes = False
+        self._planes = network
         self._sizes = sorted({min(size, batch_size) for size in (16, 64, 256, 1024, batch_size)})
         self._graphs: dict[int, _Graph] = {}
 
@@ -59,7 +58,7 @@ class GraphEvaluator(Evaluator):
         if size not in self._graphs:
             self._graphs[size] = self._record(size)
         graph = self._graphs[size]
-        torch.cuda.current_stream(self.device).synchronize()  # the last copy out of `staged` has ended
+        torch.cuda.current_stream(self.device).synchronize()  # the last copy from `staged` has ended
         graph.staged[:length].copy_(torch.from_numpy(np.ascontiguousarray(positions).view(np.int64)))
         graph.positions.copy_(graph.staged, non_blocking=True)
         graph.graph.replay()
@@ -84,5 +83,5 @@ class GraphEvaluator(Evaluator):
         inputs = planes_torch(positions, torch.bfloat16).contiguous(memory_format=torch.channels_last)
         # No cache of cast weights: the casts must be part of the graph, or new weights would never be seen.
         with torch.autocast("cuda", torch.bfloat16, cache_enabled=False):
-            logits, value_logits = self._network(inputs)
+            logits, value_logits = self._planes(inputs)
         return logits.float(), expected_score(value_logits)

@@ -9,7 +9,6 @@ arXiv 2002.10444), which keeps deep towers trainable.
 Shapes: B positions, C channels, P = 20 or so input planes, A = 1,880 moves.
 """
 
-from dataclasses import asdict, dataclass
 from typing import Final
 
 import numpy as np
@@ -18,26 +17,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from agent import vocabulary
-from agent.networks.residual.planes import PLANES
+from agent.networks.network import Network
+from agent.networks.residual.architecture import ResidualArchitecture
+from agent.networks.residual.planes import PLANES, planes
 
 MOVE_PLANES: Final = 76
 """Output planes of the policy head: 8 directions x 7 distances, 8 knight moves, 3 x 4 promotions."""
 _KNIGHT: Final = ((1, 2), (2, 1), (2, -1), (1, -2), (-1, -2), (-2, -1), (-2, 1), (-1, 2))
 _DIRECTIONS: Final = ((0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1), (-1, 0), (-1, 1))
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """Everything needed to build the same network again; stored with its weights."""
-
-    blocks: int = 3
-    """Residual blocks, each of two 3 x 3 convolutions."""
-    channels: int = 32
-    """Width of the tower."""
-
-    def metadata(self) -> dict[str, str]:
-        """As strings, for a weights file."""
-        return {"architecture": "se-resnet", **{key: str(value) for key, value in asdict(self).items()}}
 
 
 def _move_plane(move: int) -> int:
@@ -80,18 +67,18 @@ class ResidualBlock(nn.Module):
         return torch.relu(x + self.scale * (branch * torch.sigmoid(gate) + shift))
 
 
-class Network(nn.Module):
+class ResidualNetwork(Network):
     """SE-ResNet with a policy head over the vocabulary and a win/draw/loss head.
 
-    `forward` maps planes float [B, P, 8, 8] to (logits [B, 1880], value logits [B, 3] of win, draw, loss
-    for the side to move). The logits are unmasked: only `agent.networks.policy` turns them into probabilities.
+    `forward` maps planes float [B, P, 8, 8] to (logits [B, 1880], value logits [B, 3] of win, draw, loss for the side
+    to move).
     """
 
     policy_cells: Tensor
 
-    def __init__(self, architecture: Architecture | None = None) -> None:
+    def __init__(self, architecture: ResidualArchitecture | None = None) -> None:
         super().__init__()
-        self.architecture = architecture or Architecture()
+        self.architecture = architecture or ResidualArchitecture()
         channels = self.architecture.channels
         self.stem = nn.Conv2d(PLANES, channels, 3, padding=1)
         self.tower = nn.Sequential(*(ResidualBlock(channels) for _ in range(self.architecture.blocks)))
@@ -109,20 +96,12 @@ class Network(nn.Module):
 
     def forward(self, planes: Tensor) -> tuple[Tensor, Tensor]:
         """See the class."""
-        return self.heads(self.features(planes))
-
-    def features(self, planes: Tensor) -> Tensor:
-        """Planes float [B, P, 8, 8] to what both heads read, float [B, C, 8, 8]."""
-        return torch.as_tensor(self.tower(torch.relu(self.stem(planes))))
-
-    def heads(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(logits [B, 1880], value logits [B, 3]) of `features`."""
+        x = self.tower(torch.relu(self.stem(planes)))
         cells = self.policy_planes(torch.relu(self.policy_hidden(x))).flatten(1)
         value = torch.relu(self.value_hidden(torch.relu(self.value_planes(x)).flatten(1)))
         return cells.index_select(1, self.policy_cells), self.value_out(value)
 
-
-def expected_score(value_logits: Tensor) -> Tensor:
-    """[B, 3] win/draw/loss logits to [B] expected score, -1 (lost) to 1 (won), for the side to move."""
-    win_draw_loss = value_logits.float().softmax(1)
-    return win_draw_loss[:, 0] - win_draw_loss[:, 2]
+    def dense(self, positions: NDArray[np.uint64]) -> tuple[Tensor, Tensor]:
+        """See `Network`."""
+        outputs: tuple[Tensor, Tensor] = self(torch.from_numpy(planes(positions)).to(self.device))
+        return outputs

@@ -10,17 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.compilation import njit
-from agent.networks.sparse.architecture import (
-    CONTROL_AT,
-    KING_BITS,
-    OTHER_KING_AT,
-    OWN_KING_AT,
-    PHASES,
-    STATE_AT,
-    USES_CONTROL,
-    USES_MOVES,
-    USES_THREATS,
-)
+from agent.networks.sparse.architecture import PIECE_ROWS, STATE_AT
 from agent.rules.attacks import (
     KING,
     bishop_attacks,
@@ -29,7 +19,7 @@ from agent.rules.attacks import (
     pawns_attacks_up,
     rook_attacks,
 )
-from agent.rules.bits import NOTHING, ONE, Words, lowest, popcount, u64
+from agent.rules.bits import NOTHING, ONE, Words, lowest, u64
 from agent.rules.record import (
     BISHOPS,
     BYTE,
@@ -78,7 +68,7 @@ def _threat_table() -> NDArray[np.int64]:
     for kind in range(6):
         for attacker in range(6):
             for defender in range(6):
-                table[kind, attacker, defender] = 768 * threat_state(_RANKS[kind], attacker, defender > 0)
+                table[kind, attacker, defender] = PIECE_ROWS * threat_state(_RANKS[kind], attacker, defender > 0)
     table.setflags(write=False)
     return table
 
@@ -136,31 +126,10 @@ def attacker(maps: Words, at: int, square: np.uint64) -> np.int64:
 
 
 @njit
-def _king_bucket(king: np.uint64, bits: np.int64) -> np.int64:
-    square = np.int64(king & u64(63))
-    drop = 3 - bits
-    return ((square >> 3 >> drop) << bits) | ((square & 7) >> drop)
-
-
-@njit
-def phase_of(position: Words, layout: NDArray[np.int64]) -> np.int64:
-    """Which of the value's tables speaks about `position`: 0 for bare kings, rising with the number of pieces."""
-    pieces = (popcount(occupied(position)) - ONE) & u64(31)
-    return np.int64((pieces * u64(layout[PHASES])) >> u64(5))
-
-
-@njit
-def active_features(position: Words, layout: NDArray[np.int64], maps: Words, rows: NDArray[np.int32]) -> np.int64:
-    """Write the features of `position` to `rows` [MAX_FEATURES]; return their number.
-
-    `layout` is the architecture's. With `threats`, `control` or `moves`, `maps` [MAPS] is written too.
-    """
+def active_features(position: Words, maps: Words, rows: NDArray[np.int32]) -> np.int64:
+    """Write the attackers to `maps` [MAPS] and the features to `rows` [MAX_FEATURES]; return the number of features."""
+    attack_maps(position, maps)
     own = position[OWN]
-    everyone = occupied(position)
-    threats = layout[USES_THREATS] != 0
-    control = layout[USES_CONTROL] != 0
-    if threats or control or layout[USES_MOVES] != 0:
-        attack_maps(position, maps)
     count = np.int64(0)
     for kind in range(6):
         for side in range(2):
@@ -168,50 +137,26 @@ def active_features(position: Words, layout: NDArray[np.int64], maps: Words, row
             row = 64 * (kind + 6 * side)
             while pieces:
                 square = lowest(pieces)
-                threat = np.int64(0)
-                if threats:
-                    threat = _THREAT_ROW[kind, attacker(maps, 3 - 3 * side, square), attacker(maps, 3 * side, square)]
+                threat = _THREAT_ROW[kind, attacker(maps, 3 - 3 * side, square), attacker(maps, 3 * side, square)]
                 rows[count] = row + threat + np.int64(square)
                 count += 1
                 pieces &= pieces - ONE
 
-    bits = np.int64(layout[KING_BITS])
-    if bits:
-        own_king = layout[OWN_KING_AT] + 768 * _king_bucket(lowest(position[KINGS] & own), bits)
-        other_king = layout[OTHER_KING_AT] + 768 * _king_bucket(lowest(position[KINGS] & ~own), bits)
-        number = count
-        for i in range(number):
-            piece = rows[i] % 768
-            rows[number + i] = own_king + piece
-            rows[2 * number + i] = other_king + piece
-        count = 3 * number
-
-    at = layout[STATE_AT]
     state = position[STATE]
     for right in range(4):
-        rows[count] = at + right
+        rows[count] = STATE_AT + right
         count += np.int64((state >> u64(right)) & ONE)
     file = (state >> EN_PASSANT_SHIFT) & BYTE
     if file:
-        rows[count] = at + 4 + np.int64(lowest(file) & u64(7))
+        rows[count] = STATE_AT + 4 + np.int64(lowest(file) & u64(7))
         count += 1
     occurred = repetitions(state)
     if occurred:
-        rows[count] = at + (12 if occurred == u64(1) else 13)
+        rows[count] = STATE_AT + (12 if occurred == u64(1) else 13)
         count += 1
-    rows[count] = at + 14 + min(np.int64(halfmove_clock(state)) * 8 // 100, 7)
+    eighth: np.int64 = min(np.int64(halfmove_clock(state)) * 8 // 100, np.int64(7))
+    rows[count] = STATE_AT + 14 + eighth
     count += 1
-    if threats:
-        rows[count] = at + 22
-        count += np.int64(attacker(maps, 3, lowest(position[KINGS] & own) & u64(63)) != 0)
-
-    if control:
-        at = layout[CONTROL_AT]
-        squares = (maps[0] | maps[1] | maps[2] | maps[3] | maps[4] | maps[5]) & ~everyone
-        while squares:
-            square = lowest(squares)
-            pair = 6 * attacker(maps, 0, square) + attacker(maps, 3, square)
-            rows[count] = at + 64 * pair + np.int64(square)
-            count += 1
-            squares &= squares - ONE
+    rows[count] = STATE_AT + 22
+    count += np.int64(attacker(maps, 3, lowest(position[KINGS] & own) & u64(63)) != 0)
     return count

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from agent.compilation import njit, on_warm_up
-from agent.networks.sparse.borrowing import borrowed
-from agent.networks.sparse.vectors import Floats, Rows, dot_row, sum_rows
+from agent.networks.sparse.vectors import Floats, Rows, borrowed, dot_row, sum_rows
 from agent.vocabulary import MAX_LEGAL
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from agent.engine.agent import BUNDLED, find_weights
-from agent.networks.evaluators import make_evaluator
+from agent.networks.registry import make_evaluator
 from agent.players.alphabeta import AlphaBetaPlayer
 from agent.players.player import GreedyPlayer, Player, PolicyPlayer, RandomPlayer, make_player
 from training.evaluation.match import play_match

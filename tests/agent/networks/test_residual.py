@@ -1,16 +1,20 @@
 """The residual network: what each output cell speaks about, and that training and playing see the same numbers."""
 
+import pytest
 import torch
 
 from agent import rules, vocabulary
-from agent.networks.evaluator import Evaluator
-from agent.networks.residual.network import Architecture, Network, expected_score
+from agent.errors import InputError
+from agent.networks.network import expected_score
+from agent.networks.registry import make_evaluator
+from agent.networks.residual.architecture import ResidualArchitecture
+from agent.networks.residual.network import ResidualNetwork
 from agent.networks.residual.planes import PLANES, planes
 
 
 def test_each_move_reads_the_cell_of_its_own_from_square_and_direction() -> None:
     """Moves share a plane exactly when they go the same way: checked by geometry, not by the table's own code."""
-    cells = Network(Architecture(blocks=0, channels=8)).policy_cells.tolist()
+    cells = ResidualNetwork(ResidualArchitecture(blocks=0, channels=8)).policy_cells.tolist()
     assert len(set(cells)) == vocabulary.SIZE
     ways: dict[int, set[tuple[int, int, int]]] = {}
     for move, cell in enumerate(cells):
@@ -24,7 +28,7 @@ def test_each_move_reads_the_cell_of_its_own_from_square_and_direction() -> None
 
 def test_shapes_and_a_fresh_network_is_nearly_indifferent() -> None:
     torch.manual_seed(0)
-    network = Network(Architecture(blocks=2, channels=16))
+    network = ResidualNetwork(ResidualArchitecture(blocks=2, channels=16))
     logits, value = network(torch.from_numpy(planes(rules.start(3))))
     assert logits.shape == (3, vocabulary.SIZE)
     assert value.shape == (3, 3)
@@ -35,7 +39,7 @@ def test_shapes_and_a_fresh_network_is_nearly_indifferent() -> None:
 def test_training_mode_and_evaluation_mode_agree_bit_for_bit() -> None:
     """The importance ratio of a fresh game must be 1: nothing in the network may depend on the mode."""
     torch.manual_seed(0)
-    network = Network(Architecture(blocks=2, channels=16))
+    network = ResidualNetwork(ResidualArchitecture(blocks=2, channels=16))
     for block in network.tower:
         torch.nn.init.constant_(block.scale, 0.5)  # type: ignore[arg-type]
     inputs = torch.randn(4, PLANES, 8, 8)
@@ -47,7 +51,7 @@ def test_training_mode_and_evaluation_mode_agree_bit_for_bit() -> None:
 
 def test_every_parameter_gets_a_gradient() -> None:
     torch.manual_seed(0)
-    network = Network(Architecture(blocks=1, channels=8))
+    network = ResidualNetwork(ResidualArchitecture(blocks=1, channels=8))
     torch.nn.init.constant_(network.tower[0].scale, 0.5)  # type: ignore[arg-type]
     logits, value = network(torch.randn(8, PLANES, 8, 8))
     (logits.square().sum() + value.square().sum()).backward()
@@ -60,12 +64,6 @@ def test_expected_score_is_win_minus_loss() -> None:
     assert torch.allclose(expected_score(logits), torch.tensor([1.0, 0.0, -1.0, 0.0]))
 
 
-def test_evaluator_splits_large_batches_without_changing_them() -> None:
-    torch.manual_seed(0)
-    network = Network(Architecture(blocks=1, channels=8))
-    positions = rules.start(7)
-    whole = Evaluator(network, batch_size=64).evaluate(positions)
-    parts = Evaluator(network, batch_size=3).evaluate(positions)
-    assert torch.allclose(whole.logits, parts.logits, atol=1e-6)
-    assert torch.allclose(whole.values, parts.values, atol=1e-6)
-    assert Evaluator(network).evaluate(positions[:0]).logits.shape == (0, vocabulary.SIZE)
+def test_graphs_need_cuda() -> None:
+    with pytest.raises(InputError, match="runtime=graphs needs a CUDA device"):
+        make_evaluator(ResidualNetwork(ResidualArchitecture(blocks=0, channels=8)), runtime="graphs")

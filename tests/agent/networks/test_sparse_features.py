@@ -1,8 +1,6 @@
 """Features and kinds of moves, found again by python-chess square by square."""
 
 import itertools
-import math
-from dataclasses import replace
 
 import chess
 import numpy as np
@@ -10,17 +8,17 @@ import pytest
 from numpy.typing import NDArray
 
 from agent import rules, vocabulary
-from agent.networks.sparse.architecture import MAX_FEATURES, MOVE_KINDS, STATE_ROWS, SparseArchitecture
+from agent.networks.sparse.architecture import FEATURES, MAX_FEATURES, MOVE_KINDS, STATE_AT, SparseArchitecture
 from agent.networks.sparse.batch import sparse_batch
-from agent.networks.sparse.replies import MATE, STALEMATE
+from agent.networks.sparse.features import MAPS, active_features
+from agent.networks.sparse.moves import MATE, STALEMATE
 from agent.rules.record import STATE
 from tests.agent.positions import PERFT, TRICKY
 from tests.agent.rules.test_games import random_positions
 
 RANK = {chess.PAWN: 1, chess.KNIGHT: 2, chess.BISHOP: 2, chess.ROOK: 3, chess.QUEEN: 4, chess.KING: 5}
 FENS = [*PERFT, *TRICKY]
-EVERYTHING = SparseArchitecture(threats=True, control=True, king_buckets=16, moves=True)
-PLAIN = SparseArchitecture(threats=False, moves=False)
+POSITIONS = np.concatenate([np.stack([rules.from_fen(fen) for fen in FENS]), random_positions(200)])
 
 
 def least_attacker(board: chess.Board, colour: chess.Color, square: int) -> int:
@@ -48,39 +46,20 @@ def seen_by_mover(fen: str) -> chess.Board:
     return board if board.turn else board.mirror()
 
 
-def expected_features(board: chess.Board, architecture: SparseArchitecture) -> set[int]:
-    """Of a board with White to move."""
+def expected_features(board: chess.Board) -> set[int]:
+    """Of a board with White to move; without repetitions, which a board without its moves does not know."""
     found = set()
-    state = 768 * (7 if architecture.threats else 1)
-    own_king = state + STATE_ROWS
-    other_king = own_king + 768 * architecture.king_buckets
-    control = other_king + 768 * architecture.king_buckets
-    side = math.isqrt(architecture.king_buckets)
-
-    def bucket(colour: chess.Color) -> int:
-        square = board.king(colour)
-        assert square is not None
-        return (square // 8 * side // 8) * side + square % 8 * side // 8
-
     for square, piece in board.piece_map().items():
         number = 64 * (piece.piece_type - 1 + (0 if piece.color else 6)) + square
-        found.add((768 * threat(board, square) if architecture.threats else 0) + number)
-        if architecture.king_buckets:
-            found.add(own_king + 768 * bucket(chess.WHITE) + number)
-            found.add(other_king + 768 * bucket(chess.BLACK) + number)
+        found.add(768 * threat(board, square) + number)
     for right, rook in enumerate((chess.BB_H1, chess.BB_A1, chess.BB_H8, chess.BB_A8)):
         if board.castling_rights & rook:
-            found.add(state + right)
+            found.add(STATE_AT + right)
     if board.ep_square is not None and board.has_legal_en_passant():
-        found.add(state + 4 + chess.square_file(board.ep_square))
-    found.add(state + 14 + min(board.halfmove_clock * 8 // 100, 7))
-    if architecture.threats and board.is_check():
-        found.add(state + 22)
-    if architecture.control:
-        for square in set(chess.SQUARES) - board.piece_map().keys():
-            own, other = (least_attacker(board, colour, square) for colour in (chess.WHITE, chess.BLACK))
-            if own or other:
-                found.add(control + 64 * (6 * own + other) + square)
+        found.add(STATE_AT + 4 + chess.square_file(board.ep_square))
+    found.add(STATE_AT + 14 + min(board.halfmove_clock * 8 // 100, 7))
+    if board.is_check():
+        found.add(STATE_AT + 22)
     return found
 
 
@@ -100,56 +79,35 @@ def expected_kind(board: chess.Board, move: chess.Move) -> int:
     return (((6 * (moved - 1) + captured) * 6 + guard) * 2 + int(attacked)) * 2 + int(check)
 
 
-def features_of(positions: NDArray[np.uint64], architecture: SparseArchitecture) -> list[list[int]]:
-    batch = sparse_batch(positions, architecture)
+def features_of(positions: NDArray[np.uint64]) -> list[list[int]]:
+    batch = sparse_batch(positions)
     cuts = batch.offsets.tolist()
     return [batch.features[low:high].tolist() for low, high in itertools.pairwise(cuts)]
 
 
-@pytest.mark.parametrize(
-    "architecture",
-    [
-        PLAIN,
-        EVERYTHING,
-        SparseArchitecture(threats=False, control=True, moves=False, king_buckets=4),
-        SparseArchitecture(threats=True, moves=False, king_buckets=64),
-    ],
-    ids=str,
-)
-def test_features_are_as_documented(architecture: SparseArchitecture) -> None:
-    positions = np.concatenate([np.stack([rules.from_fen(fen) for fen in FENS]), random_positions(200)])
-    for position, rows in zip(positions, features_of(positions, architecture), strict=True):
-        found = [row for row in rows if row < architecture.features]
+def test_features_are_as_documented() -> None:
+    for position, rows in zip(POSITIONS, features_of(POSITIONS), strict=True):
+        found = [row for row in rows if row < FEATURES]
         fen = rules.to_fen(position)
         assert len(found) == len(set(found)), fen
-        repeated = {row for row in found if row - 768 * (7 if architecture.threats else 1) in (12, 13)}
-        assert set(found) - repeated == expected_features(seen_by_mover(fen), architecture), fen
-        pieces = sorted(row % 768 for row in found if row < 768 * 7) if architecture.threats else []
-        assert sorted(row - architecture.features for row in rows if row not in found) == pieces, fen
-
-
-@pytest.mark.parametrize("phases", [1, 3, 16])
-def test_the_number_of_pieces_chooses_the_phase(phases: int) -> None:
-    fens = [chess.STARTING_FEN, "8/8/4k3/8/8/8/8/4K3 w - - 0 1", *FENS]
-    batch = sparse_batch(np.stack([rules.from_fen(fen) for fen in fens]), SparseArchitecture(phases=phases))
-    expected = [(len(chess.Board(fen).piece_map()) - 1) * phases // 32 for fen in fens]
-    assert batch.phases.tolist() == expected
-    assert expected[:2] == [phases - 1, 0]
+        repeated = {STATE_AT + 12, STATE_AT + 13}
+        assert set(found) - repeated == expected_features(seen_by_mover(fen)), fen
+        pieces = sorted(row % 768 for row in found if row < STATE_AT)
+        assert sorted(row - FEATURES for row in rows if row not in found) == pieces, fen
 
 
 @pytest.mark.parametrize(("occurred", "rows"), [(0, []), (1, [12]), (2, [13]), (4, [13])])
 def test_repetitions(occurred: int, rows: list[int]) -> None:
     position = rules.start(1)
     position[0, STATE] |= np.uint64(occurred << 16)
-    found = features_of(position, PLAIN)[0]
-    assert [row - 768 for row in found if 768 + 12 <= row < 768 + 14] == rows
+    found = features_of(position)[0]
+    assert [row - STATE_AT for row in found if STATE_AT + 12 <= row < STATE_AT + 14] == rows
 
 
 def test_kinds_of_moves_are_as_documented() -> None:
-    positions = np.concatenate([np.stack([rules.from_fen(fen) for fen in FENS]), random_positions(200)])
-    batch = sparse_batch(positions, EVERYTHING)
+    batch = sparse_batch(POSITIONS)
     seen = set()
-    for row, position in enumerate(positions):
+    for row, position in enumerate(POSITIONS):
         board = seen_by_mover(rules.to_fen(position))
         for entry in range(int(batch.move_offsets[row]), int(batch.move_offsets[row + 1])):
             move = chess.Move.from_uci(vocabulary.to_uci(int(batch.moves[entry]), black=False))
@@ -195,8 +153,8 @@ def test_moves_that_leave_a_lone_king_no_reply_have_kinds_of_their_own(number: i
     boards = [*map(chess.Board, special), *lone_kings(number, 1)]
     boards += [board.mirror() for board in boards[:100]]
     positions = np.stack([rules.from_board(board) for board in boards])
-    usual = sparse_batch(positions, SparseArchitecture())
-    told = sparse_batch(positions, SparseArchitecture(replies=True))
+    usual = sparse_batch(positions)
+    told = sparse_batch(positions, replies=True)
     found = {MATE: 0, STALEMATE: 0}
     for row, position in enumerate(positions):
         board = seen_by_mover(rules.to_fen(position))
@@ -216,7 +174,7 @@ def test_moves_that_leave_a_lone_king_no_reply_have_kinds_of_their_own(number: i
 
 def test_no_other_move_has_the_kinds_of_those_without_a_reply() -> None:
     positions = np.concatenate([random_positions(300), np.stack([rules.from_board(b) for b in lone_kings(300, 2)])])
-    kinds = sparse_batch(positions, SparseArchitecture()).kinds
+    kinds = sparse_batch(positions).kinds
     assert not ((kinds == MATE) | (kinds == STALEMATE)).any()
 
 
@@ -226,34 +184,19 @@ def test_no_record_at_all_has_too_many_features() -> None:
     wild = rng.integers(0, 2**64, (200, rules.WORDS), np.uint64)
     for kind in range(1, 6):  # boards of kinds are disjoint in every record
         wild[:, kind] &= ~np.bitwise_or.reduce(wild[:, :kind], axis=1)
-    legal = np.zeros((200, 1), np.uint16), np.zeros(200, np.int32)
-    offsets = sparse_batch(wild, EVERYTHING, legal).offsets
-    assert int((offsets[1:] - offsets[:-1]).max()) <= MAX_FEATURES
+    maps, rows = np.zeros(MAPS, np.uint64), np.zeros(MAX_FEATURES, np.int32)
+    for position in wild:
+        count = active_features(position, maps, rows)
+        assert count + int((rows[:count] < STATE_AT).sum()) <= MAX_FEATURES  # with a shared row for each piece
 
 
 def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match="uint64"):
-        sparse_batch(np.zeros((1, rules.WORDS)), PLAIN)  # type: ignore[arg-type]
-    indices, counts = rules.legal_moves(rules.start(2))
-    with pytest.raises(ValueError, match="counts"):
-        sparse_batch(rules.start(2), PLAIN, (indices, counts * 20))
-    with pytest.raises(ValueError, match="no move"):
-        sparse_batch(rules.start(2), PLAIN, (indices, counts + 1))
-    assert sparse_batch(rules.start(0), PLAIN).offsets.tolist() == [0]
+        sparse_batch(np.zeros((1, rules.WORDS)))  # type: ignore[arg-type]
+    assert sparse_batch(rules.start(0)).offsets.tolist() == [0]
 
 
-@pytest.mark.parametrize("wrong", [{"width": 100}, {"hidden": 48}, {"king_buckets": 5}, {"phases": 0}])
+@pytest.mark.parametrize("wrong", [{"width": 100}, {"hidden": 48}])
 def test_architectures_that_cannot_be_built_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         SparseArchitecture(**wrong)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("architecture", [PLAIN, EVERYTHING, SparseArchitecture(phases=4, replies=True)])
-def test_metadata_describes_the_architecture(architecture: SparseArchitecture) -> None:
-    metadata = architecture.metadata()
-    assert metadata["architecture"] == "sparse"
-    assert SparseArchitecture.from_metadata(metadata) == architecture
-    before = {key: value for key, value in metadata.items() if key != "replies"}  # files from before there was one
-    assert SparseArchitecture.from_metadata(before) == replace(architecture, replies=False)
-    with pytest.raises(ValueError, match="threats"):
-        SparseArchitecture.from_metadata({**metadata, "threats": "maybe"})

@@ -8,13 +8,13 @@ import torch
 from torch import nn
 
 from agent import rules, vocabulary
-from agent.networks.residual.network import expected_score
+from agent.networks.network import expected_score
 from agent.networks.sparse.architecture import SparseArchitecture
 from agent.networks.sparse.batch import SparseBatch, sparse_batch
 from agent.networks.sparse.gather import products_with_rows, products_with_rows_torch, sum_of_rows, sum_of_rows_torch
 from agent.networks.sparse.network import SparseNetwork
 from kernels import legal_log_probs, masked_cross_entropy, masked_softmax
-from tests.agent.networks.test_sparse_evaluator import ARCHITECTURES, trained
+from tests.agent.networks.test_sparse_compiled import ARCHITECTURES, trained
 from tests.agent.rules.test_games import random_positions
 
 
@@ -74,9 +74,9 @@ def test_products_with_rows_and_their_gradients_are_a_matrix_product() -> None:
 def test_compact_and_dense_logits_are_the_same_policy(architecture: SparseArchitecture) -> None:
     network = trained(architecture)
     positions = random_positions(100)
-    batch = sparse_batch(positions, architecture)
-    output = network(batch)
-    dense, value = network.dense(positions, rules.legal_moves(positions))
+    batch = network.batch(positions)
+    output = network.predict(positions)
+    dense, value = network.dense(positions)
     assert dense.shape == (100, vocabulary.SIZE)
     torch.testing.assert_close(value, output.value_logits)
     every = legal_log_probs(dense, legal=torch.from_numpy(rules.legal_bits(positions)), width=218)
@@ -89,19 +89,19 @@ def test_compact_and_dense_logits_are_the_same_policy(architecture: SparseArchit
 
 def test_a_fresh_network_is_nearly_indifferent() -> None:
     torch.manual_seed(0)
-    output = SparseNetwork()(sparse_batch(random_positions(100), SparseArchitecture()))
+    output = SparseNetwork().predict(random_positions(100))
     assert output.logits.std() < 0.2
     assert expected_score(output.value_logits).abs().max() < 0.1
 
 
 def test_every_parameter_gets_a_gradient_from_either_form() -> None:
-    architecture = SparseArchitecture(control=True, king_buckets=4, phases=2)
+    architecture = SparseArchitecture(width=64, hidden=32)
     positions = random_positions(50)
     gradients = []
     for dense in (False, True):
         network = trained(architecture)
-        batch = sparse_batch(positions, architecture)
-        logits, value = network.dense(positions) if dense else network(batch)[:2]
+        batch = network.batch(positions)
+        logits, value = network.dense(positions) if dense else network(batch)
         legal = torch.from_numpy(rules.legal_bits(positions)) if dense else batch.legal
         first = batch.moves[batch.move_offsets[:-1].clamp(max=len(batch.moves) - 1)].long()
         target = first if dense else torch.zeros(50, dtype=torch.int64)
@@ -122,11 +122,11 @@ def test_learning_steps_repeat_bit_for_bit() -> None:
         torch.manual_seed(3)
         network = SparseNetwork(SparseArchitecture(width=64, hidden=32))
         optimizer = torch.optim.AdamW(network.parameters(), lr=1e-2)
-        batch = sparse_batch(positions, network.architecture)
+        batch = network.batch(positions)
         for _ in range(3):
             optimizer.zero_grad()
-            output = network(batch)
-            (output.logits.square().sum() + output.value_logits.square().sum()).backward()
+            logits, value = network(batch)
+            (logits.square().sum() + value.square().sum()).backward()
             optimizer.step()
         states.append(network.state_dict())
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
@@ -139,21 +139,19 @@ def _captures(batch: SparseBatch) -> torch.Tensor:
     return lanes.argmax(1)
 
 
-@pytest.mark.parametrize("architecture", [SparseArchitecture(), SparseArchitecture(threats=False, moves=False)])
-def test_it_learns_material_and_captures(architecture: SparseArchitecture) -> None:
+def test_it_learns_material_and_captures() -> None:
     """Value: who has more. Policy: take the most valuable piece. Judged on positions it has not seen."""
     torch.manual_seed(0)
     positions = np.concatenate([random_positions(2000, seed=seed) for seed in range(8)])
     positions = positions[rules.count_moves(positions) > 0]
     labels = torch.from_numpy(1 - np.sign(rules.material(positions))).long()
-    best = _captures(sparse_batch(positions, SparseArchitecture()))
-    network = SparseNetwork(architecture)
+    best = _captures(sparse_batch(positions))
+    network = SparseNetwork()
     optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3)
 
     def losses(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        batch = sparse_batch(positions[rows.numpy()], architecture)
-        output = network(batch)
-        policy = masked_cross_entropy(output.logits, best[rows], legal=batch.legal).mean()
+        output = network.predict(positions[rows.numpy()])
+        policy = masked_cross_entropy(output.logits, best[rows], legal=output.legal).mean()
         return policy, nn.functional.cross_entropy(output.value_logits, labels[rows])
 
     held_out = torch.arange(len(positions) - 1000, len(positions))
@@ -169,4 +167,4 @@ def test_it_learns_material_and_captures(architecture: SparseArchitecture) -> No
     constant = float(-(shares * shares.log()).sum())
     uniform = float(torch.from_numpy(rules.count_moves(positions[held_out.numpy()])).float().log().mean())
     assert value < 0.75 * constant
-    assert policy < (0.2 if architecture.moves else 0.9) * uniform
+    assert policy < 0.2 * uniform

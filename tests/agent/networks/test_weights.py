@@ -5,9 +5,13 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 import torch
+from safetensors import safe_open
 
 from agent.errors import InputError
-from agent.networks.residual.network import Architecture, Network
+from agent.networks.residual.architecture import ResidualArchitecture
+from agent.networks.residual.network import ResidualNetwork
+from agent.networks.sparse.architecture import SparseArchitecture
+from agent.networks.sparse.network import SparseNetwork
 from agent.networks.weights import load_weights, save_weights, to_bytes
 
 
@@ -15,15 +19,15 @@ from agent.networks.weights import load_weights, save_weights, to_bytes
 def path(tmp_path: Path) -> Path:
     torch.manual_seed(3)
     path = tmp_path / "weights.safetensors"
-    save_weights(path, Network(Architecture(blocks=1, channels=8)), {"run": "test", "step": "7"})
+    save_weights(path, ResidualNetwork(ResidualArchitecture(blocks=1, channels=8)), {"run": "test", "step": "7"})
     return path
 
 
 def test_round_trip(path: Path) -> None:
     torch.manual_seed(3)
-    expected = Network(Architecture(blocks=1, channels=8))
+    expected = ResidualNetwork(ResidualArchitecture(blocks=1, channels=8))
     loaded = load_weights(path)
-    assert loaded.network.architecture == Architecture(blocks=1, channels=8)
+    assert loaded.network.architecture == ResidualArchitecture(blocks=1, channels=8)
     assert loaded.provenance == {"run": "test", "step": "7"}
     assert not loaded.network.training
     for name, tensor in expected.state_dict().items():
@@ -76,5 +80,20 @@ def test_other_planes_are_refused(path: Path) -> None:
 
 def test_a_lying_description_is_refused(path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b'"channels":"8"', b'"channels":"9"'))
-    with pytest.raises(InputError, match="does not fit its own description"):
+    with pytest.raises(InputError, match="cannot be used"):
         load_weights(path)
+
+
+def test_sparse_networks_with_features_of_older_versions(tmp_path: Path) -> None:
+    """The bundled weights name features that were settings once; files with other values are refused."""
+    path = tmp_path / "sparse.safetensors"
+    save_weights(path, SparseNetwork(SparseArchitecture(width=64, hidden=32)), {})
+    for extra, fits in (({"phases": "1", "threats": "True"}, True), ({"phases": "8"}, False)):
+        with safe_open(path, framework="pt") as file:
+            metadata, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        safetensors.torch.save_file(tensors, path, {**metadata, **extra})
+        if fits:
+            assert load_weights(path).network.architecture == SparseArchitecture(width=64, hidden=32)
+        else:
+            with pytest.raises(InputError, match="phases=8 are no longer supported"):
+                load_weights(path)

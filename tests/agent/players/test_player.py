@@ -7,7 +7,8 @@ import torch
 
 from agent import rules, vocabulary
 from agent.networks.evaluator import Evaluator
-from agent.networks.residual.network import Architecture, Network
+from agent.networks.residual.architecture import ResidualArchitecture
+from agent.networks.residual.network import ResidualNetwork
 from agent.players.player import (
     GreedyPlayer,
     LookaheadPlayer,
@@ -30,7 +31,7 @@ MATES_IN_ONE = (
 
 def evaluator(seed: int = 0) -> Evaluator:
     torch.manual_seed(seed)
-    return Evaluator(Network(Architecture(blocks=1, channels=8)))
+    return Evaluator(ResidualNetwork(ResidualArchitecture(blocks=1, channels=8)))
 
 
 def players() -> list[Player]:

@@ -7,9 +7,9 @@ import torch
 from numpy.typing import NDArray
 
 from agent.compilation import njit
-from agent.networks.evaluator import Evaluator
-from agent.networks.residual.network import Architecture, Network
-from agent.search import LeafValues
+from agent.networks.evaluator import Evaluator, LeafEvaluator, LegalEvaluation
+from agent.networks.residual.architecture import ResidualArchitecture
+from agent.networks.residual.network import ResidualNetwork
 from agent.search.material import evaluate_material
 
 
@@ -22,16 +22,16 @@ def evaluate_losing(
     return np.float32(-0.25)
 
 
-class MaterialLeaves:
+class MaterialLeaves(LeafEvaluator):
     """`evaluate_material` behind the batched interface; rows may be spoilt for tests."""
 
     def __init__(self, *, spoil_logit: float | None = None, spoil_value: float | None = None) -> None:
         self.spoil_logit, self.spoil_value = spoil_logit, spoil_value
         self.batches: list[int] = []
 
-    def evaluate_leaves(
+    def evaluate_legal(
         self, positions: NDArray[np.uint64], moves: NDArray[np.uint16], counts: NDArray[np.int32]
-    ) -> LeafValues:
+    ) -> LegalEvaluation:
         self.batches.append(len(positions))
         logits = np.full((len(positions), int(counts.max())), np.nan, np.float32)  # past the moves: rubbish
         values = np.zeros(len(positions), np.float32)
@@ -41,9 +41,9 @@ class MaterialLeaves:
             logits[-1, counts[-1] // 2] = self.spoil_logit
         if self.spoil_value is not None and len(self.batches) == 3:
             values[-1] = self.spoil_value
-        return LeafValues(logits, values)
+        return LegalEvaluation(logits, values)
 
 
 def untrained(seed: int = 0) -> Evaluator:
     torch.manual_seed(seed)
-    return Evaluator(Network(Architecture(blocks=1, channels=8)))
+    return Evaluator(ResidualNetwork(ResidualArchitecture(blocks=1, channels=8)))

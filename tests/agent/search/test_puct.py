@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from agent.networks.evaluator import LegalEvaluation
 from agent.rules import Games
-from agent.search import GumbelSearch, LeafValues, SearchSettings, material_evaluator, playing
+from agent.search import GumbelSearch, SearchSettings, material_evaluator, playing
 from agent.search.selection import Scaling
 from agent.search.sliced import Halving, SlicedSearch
 from tests.agent.search.abstract import Game, grow, search
@@ -146,13 +147,13 @@ class Opinionated(MaterialLeaves):
         super().__init__()
         self.temperature = temperature
 
-    def evaluate_leaves(
+    def evaluate_legal(
         self, positions: NDArray[np.uint64], moves: NDArray[np.uint16], counts: NDArray[np.int32]
-    ) -> LeafValues:
-        found = super().evaluate_leaves(positions, moves, counts)
+    ) -> LegalEvaluation:
+        found = super().evaluate_legal(positions, moves, counts)
         warmth = self.temperature if len(self.batches) > 1 else 1.0
-        logits = moves[:, : found.log_probs.shape[1]].astype(np.float32) / np.float32(200 * warmth)
-        return LeafValues(logits, found.values)
+        logits = moves[:, : found.logits.shape[1]].astype(np.float32) / np.float32(200 * warmth)
+        return LegalEvaluation(logits, found.values)
 
 
 @pytest.mark.parametrize("c_puct", [0.0, 1.2])

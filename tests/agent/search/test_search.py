@@ -10,10 +10,15 @@ import torch
 from numpy.typing import NDArray
 
 from agent import rules, vocabulary
-from agent.networks.evaluator import Evaluation, Evaluator
-from agent.networks.residual.plane_buffer import PlaneBuffer
+from agent.networks.evaluator import Evaluation, Evaluator, LeafEvaluator, LegalEvaluation
 from agent.rules import Games
-from agent.search import CompiledEvaluator, GumbelSearch, LeafValues, SearchResult, SearchSettings, material_evaluator
+from agent.search import (
+    CompiledEvaluator,
+    GumbelSearch,
+    SearchResult,
+    SearchSettings,
+    material_evaluator,
+)
 from tests.agent.positions import harvest
 from tests.agent.search.evaluators import MaterialLeaves, evaluate_losing, untrained
 
@@ -74,7 +79,7 @@ def test_surprise_is_the_divergence_from_prior_to_improved_policy(simulations: i
     searched = games()
     result = GumbelSearch(replace(SETTINGS, simulations=simulations), MaterialLeaves()).run(searched, seed=3)
     moves, counts = rules.legal_moves(searched.positions)
-    logits = MaterialLeaves().evaluate_leaves(searched.positions, moves, counts).log_probs.astype(np.float64)
+    logits = MaterialLeaves().evaluate_legal(searched.positions, moves, counts).logits.astype(np.float64)
     for game in range(len(FENS)):
         part = slice(result.offsets[game], result.offsets[game + 1])
         improved = result.probabilities[part].astype(np.float64)
@@ -116,7 +121,7 @@ def test_logits_of_illegal_moves_have_no_influence() -> None:
     """NaN and infinities there change not a bit of the result."""
 
     class Poisoned(Evaluator):
-        def evaluate(self, positions: NDArray[np.uint64], *, buffer: PlaneBuffer | None = None) -> Evaluation:
+        def evaluate(self, positions: NDArray[np.uint64]) -> Evaluation:
             logits, values = super().evaluate(positions)
             indices, counts = rules.legal_moves(positions)
             poison = torch.tensor([np.nan, np.inf, -np.inf, 1e30]).repeat(len(logits), vocabulary.SIZE // 4)
@@ -190,13 +195,13 @@ def test_nan_weights_are_refused() -> None:
 
 
 def test_answers_of_another_shape_are_refused() -> None:
-    class Short:
-        def evaluate_leaves(self, positions: Any, moves: Any, counts: Any) -> LeafValues:
-            return LeafValues(
+    class Short(LeafEvaluator):
+        def evaluate_legal(self, positions: Any, moves: Any, counts: Any) -> LegalEvaluation:
+            return LegalEvaluation(
                 np.zeros((len(positions), int(counts.max()) - 1), np.float32), np.zeros(len(positions), np.float32)
             )
 
-    with pytest.raises(ValueError, match="the network must give log_probs"):
+    with pytest.raises(ValueError, match="the network must give logits"):
         GumbelSearch(SETTINGS, Short()).run(games())
 
 

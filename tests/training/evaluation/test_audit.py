@@ -13,7 +13,8 @@ import zeromass
 from agent import rules, vocabulary
 from agent.errors import InputError
 from agent.networks.evaluator import Evaluator
-from agent.networks.residual.network import Architecture, Network
+from agent.networks.residual.architecture import ResidualArchitecture
+from agent.networks.residual.network import ResidualNetwork
 from agent.networks.weights import save_weights
 from kernels.alternatives import WAYS
 from training.evaluation.audit import OURS, Audit, positions_of_pgn, positions_of_selfplay, run_audit
@@ -24,7 +25,7 @@ MIDDLEGAME = "r3k2r/p1ppqpb1/bn2pnp1/3PN3/1p2P3/2N2Q1p/PPPBBPPP/R3K2R w KQkq - 0
 @pytest.fixture
 def evaluator() -> Evaluator:
     torch.manual_seed(0)
-    network = Network(Architecture(blocks=1, channels=8))
+    network = ResidualNetwork(ResidualArchitecture(blocks=1, channels=8))
     torch.nn.init.normal_(network.policy_planes.weight, std=3.0)  # strong opinions, many of them illegal
     return Evaluator(network)
 
@@ -92,7 +93,7 @@ def test_the_command_prints_the_keys_that_scripts_rely_on(
 ) -> None:
     path = tmp_path / "w.safetensors"
     torch.manual_seed(0)
-    save_weights(path, Network(Architecture(blocks=0, channels=8)), {})
+    save_weights(path, ResidualNetwork(ResidualArchitecture(blocks=0, channels=8)), {})
     assert zeromass.main(["audit", "--positions", "200", "--weights", str(path), "--json"]) == 0
     row = json.loads(capsys.readouterr().out)
     keys = (

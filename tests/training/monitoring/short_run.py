@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from agent.networks.registry import make_network
+from agent.networks.registry import architecture_of, make_network
 from agent.networks.weights import load_weights
 from selfplay.pool import LocalPool
 from training.durability.checkpoint import newest_checkpoint
 from training.durability.run_folder import RunFolder
 from training.loop import TrainingLoop
-from training.run import actor_settings_of, architecture_of
+from training.run import actor_settings_of
 from training.settings import load_settings
 
 OVERRIDES = [
@@ -40,7 +40,7 @@ def short_run(folder: Path, steps: int, *extra: str) -> RunFolder:
     settings = load_settings(None, [*OVERRIDES, f"run.steps={steps}", f"run.folder={folder}", "run.name=it", *extra])
     torch.manual_seed(settings.run.seed)
     made = RunFolder.create(settings, None)
-    loop = TrainingLoop(settings, made, make_network(architecture_of(settings)))
+    loop = TrainingLoop(settings, made, make_network(architecture_of(settings.network)))
     loop.run(LocalPool(actor_settings_of(settings)), stop=lambda: False, tick=lambda loop: None)
     loop.close()
     return made

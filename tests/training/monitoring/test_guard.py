@@ -10,9 +10,9 @@ import torch
 
 from agent import rules, vocabulary
 from agent.engine.agent import BUNDLED
-from agent.networks.evaluators import make_evaluator
-from agent.networks.registry import AnyArchitecture, AnyNetwork, make_network
-from agent.networks.residual.network import Architecture
+from agent.networks.network import Architecture, Network
+from agent.networks.registry import make_evaluator, make_network
+from agent.networks.residual.architecture import ResidualArchitecture
 from agent.networks.sparse.architecture import SparseArchitecture
 from agent.networks.weights import load_weights
 from agent.rules import Termination
@@ -144,7 +144,7 @@ def test_a_value_that_gains_nothing_and_a_policy_without_entropy_raise_their_ala
     assert set(guard.alarms) == {"value_gain", "entropy"}
 
 
-def blinded(network: AnyNetwork) -> AnyNetwork:
+def blinded(network: Network) -> Network:
     """The same network saying one thing of every position."""
     with torch.no_grad():
         for name, parameter in network.named_parameters():
@@ -177,8 +177,8 @@ def test_the_spread_is_that_of_the_successors_values() -> None:
     assert network.training
 
 
-@pytest.mark.parametrize("architecture", [Architecture(blocks=1, channels=8), SparseArchitecture(64, 32)])
-def test_a_blind_value_has_no_spread_and_raises_the_alarm(architecture: AnyArchitecture) -> None:
+@pytest.mark.parametrize("architecture", [ResidualArchitecture(blocks=1, channels=8), SparseArchitecture(64, 32)])
+def test_a_blind_value_has_no_spread_and_raises_the_alarm(architecture: Architecture) -> None:
     spread = value_spread(blinded(make_network(architecture)), middlegames(), torch.device("cpu"))
     assert spread == pytest.approx(0, abs=1e-7)
     guard = Guard(SETTINGS)

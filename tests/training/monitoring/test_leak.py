@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from agent import rules, vocabulary
-from agent.networks.registry import AnyNetwork
-from agent.networks.residual.network import Architecture, Network
+from agent.networks.network import Network
+from agent.networks.residual.architecture import ResidualArchitecture
+from agent.networks.residual.network import ResidualNetwork
 from agent.networks.sparse.architecture import SparseArchitecture
 from agent.networks.sparse.network import SparseNetwork
 from tests.training.records import record
@@ -15,13 +16,13 @@ from training.monitoring.leak import dense, leak_row, policy_now
 CPU = torch.device("cpu")
 
 
-def networks() -> list[AnyNetwork]:
+def networks() -> list[Network]:
     torch.manual_seed(3)
-    return [Network(Architecture(1, 8)), SparseNetwork(SparseArchitecture(width=64, hidden=32))]
+    return [ResidualNetwork(ResidualArchitecture(1, 8)), SparseNetwork(SparseArchitecture(width=64, hidden=32))]
 
 
 @pytest.mark.parametrize("network", networks(), ids=["residual", "sparse"])
-def test_mass_of_each_way(network: AnyNetwork) -> None:
+def test_mass_of_each_way(network: Network) -> None:
     positions = record(24, seed=6).positions
     logits = dense(network, positions, CPU)[0].double().numpy()
     legal = np.zeros((24, vocabulary.SIZE), bool)
@@ -45,7 +46,7 @@ def test_mass_of_each_way(network: AnyNetwork) -> None:
 
 
 @pytest.mark.parametrize("network", networks(), ids=["residual", "sparse"])
-def test_looking_changes_nothing(network: AnyNetwork) -> None:
+def test_looking_changes_nothing(network: Network) -> None:
     """Not even the running statistics of a network that is being trained, nor its gradients."""
     network.train()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}

@@ -10,7 +10,7 @@ from chess.pgn import StringExporter
 from numpy.typing import NDArray
 
 from agent import drawing
-from agent.networks.registry import AnyNetwork
+from agent.networks.network import Network
 from selfplay.record import GameRecord
 from training.durability.run_folder import to_pgn
 from training.monitoring.events import Events
@@ -42,7 +42,7 @@ class Gallery:
         self._events = events
         self._searched = searched
 
-    def write(self, step: int, games: RecentGames, network: AnyNetwork, device: torch.device) -> None:
+    def write(self, step: int, games: RecentGames, network: Network, device: torch.device) -> None:
         """Write every picture, text and histogram at learner step `step`."""
         for tag, svg in self._pictures(games, network, device):
             self._events.picture(tag, drawing.to_png(svg, 1), SIZE, step)
@@ -55,7 +55,7 @@ class Gallery:
             if parameter.grad is not None:
                 self._events.histogram(f"gradients/{name}", _some(parameter.grad), step)
 
-    def _pictures(self, games: RecentGames, network: AnyNetwork, device: torch.device) -> Iterator[tuple[str, str]]:
+    def _pictures(self, games: RecentGames, network: Network, device: torch.device) -> Iterator[tuple[str, str]]:
         """(tag, SVG) of each."""
 
         def policy(positions: NDArray[np.uint64]) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""The learner's two ways through a network: compact lanes must mean what the whole vocabulary means."""
+"""Compact lanes of logits must mean what the whole vocabulary means, to losses and to the meter."""
 
 import numpy as np
 import pytest
@@ -11,13 +11,9 @@ from agent.networks.registry import make_network
 from agent.networks.sparse.architecture import SparseArchitecture
 from agent.networks.sparse.network import SparseNetwork
 from kernels import RaggedTargets, masked_cross_entropy, masked_policy_terms
-from selfplay.record import RaggedPolicy
 from tests.training.records import searched
-from training.forward import forward
 from training.replay import Batch, Replay
 from training.targets import targets
-
-CPU = torch.device("cpu")
 
 
 @pytest.fixture
@@ -40,7 +36,7 @@ def batch() -> Batch:
 
 
 def test_lanes_give_the_losses_of_the_whole_vocabulary(network: SparseNetwork, batch: Batch) -> None:
-    output = forward(network, batch.positions, CPU)
+    output = network.predict(batch.positions)
     logits, value_logits = network.dense(batch.positions)
     packed = torch.from_numpy(rules.legal_bits(batch.positions))
     moves = torch.from_numpy(batch.moves)
@@ -50,14 +46,14 @@ def test_lanes_give_the_losses_of_the_whole_vocabulary(network: SparseNetwork, b
     assert torch.allclose(compact.entropy, dense.entropy, atol=1e-5)
     assert torch.allclose(output.value_logits, value_logits, atol=1e-6)
     policies = batch.policies
-    ragged = RaggedTargets(*map(torch.from_numpy, (policies.offsets, policies.indices, policies.probabilities)))
-    one = masked_cross_entropy(output.logits, output.policies(policies), legal=output.legal)
-    two = masked_cross_entropy(logits, ragged, legal=packed)
+    ragged = [torch.from_numpy(array) for array in (policies.offsets, policies.indices, policies.probabilities)]
+    one = masked_cross_entropy(output.logits, output.targets(*ragged), legal=output.legal)
+    two = masked_cross_entropy(logits, RaggedTargets(*ragged), legal=packed)
     assert torch.allclose(one, two, atol=1e-5)
 
 
 def test_the_meter_reads_lanes_by_their_moves(network: SparseNetwork, batch: Batch) -> None:
-    output = forward(network, batch.positions, CPU)
+    output = network.predict(batch.positions)
     probabilities = MaskedPolicy(output.logits, output.legal).probabilities
     assert output.indices is not None
     meter = InvalidMassMeter()
@@ -74,7 +70,7 @@ def test_the_meter_reads_lanes_by_their_moves(network: SparseNetwork, batch: Bat
 @pytest.mark.parametrize("oracle_rows", [0, 64])
 def test_lanes_and_whole_vocabulary_read_alike(network: SparseNetwork, batch: Batch, oracle_rows: int) -> None:
     """Mass on illegal moves: the same sentence, whichever way the meter is asked."""
-    output = forward(network, batch.positions, CPU)
+    output = network.predict(batch.positions)
     assert output.indices is not None
     probabilities = torch.softmax(output.logits, 1)
     room = torch.zeros(len(probabilities), vocabulary.SIZE + 1)
@@ -89,7 +85,7 @@ def test_lanes_and_whole_vocabulary_read_alike(network: SparseNetwork, batch: Ba
 
 def test_mass_on_a_lane_that_is_no_move_is_seen(network: SparseNetwork, batch: Batch) -> None:
     """The compact form of the classic bug: a softmax over all lanes, the empty ones at logit 0."""
-    output = forward(network, batch.positions, CPU)
+    output = network.predict(batch.positions)
     probabilities = torch.softmax(output.logits, 1)
     with pytest.raises(InvalidMassError, match=r"invalid mass 0\.\d+"):
         InvalidMassMeter(oracle_rows=0).check(probabilities, batch.positions, indices=output.indices)
@@ -97,7 +93,7 @@ def test_mass_on_a_lane_that_is_no_move_is_seen(network: SparseNetwork, batch: B
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])
 def test_what_is_no_number_on_an_illegal_lane_is_seen(network: SparseNetwork, batch: Batch, value: float) -> None:
-    output = forward(network, batch.positions, CPU)
+    output = network.predict(batch.positions)
     probabilities = MaskedPolicy(output.logits, output.legal).probabilities
     probabilities[3, -1] = value
     with pytest.raises(InvalidMassError):
@@ -106,6 +102,8 @@ def test_what_is_no_number_on_an_illegal_lane_is_seen(network: SparseNetwork, ba
 
 def test_a_policy_of_other_moves_is_refused(network: SparseNetwork, batch: Batch) -> None:
     policies = batch.policies
-    other = RaggedPolicy(policies.offsets, policies.indices[::-1].copy(), policies.probabilities)
+    reversed_ = torch.from_numpy(policies.indices[::-1].copy())
     with pytest.raises(ValueError, match="does not list the legal moves"):
-        forward(network, batch.positions, CPU).policies(other)
+        network.predict(batch.positions).targets(
+            torch.from_numpy(policies.offsets), reversed_, torch.from_numpy(policies.probabilities)
+        )

@@ -1,4 +1,4 @@
-"""The compiled evaluator beside torch: the same numbers, for every switch of the architecture."""
+"""The compiled evaluator beside torch: the same numbers."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from agent import rules
 from agent.compilation import njit
 from agent.networks.sparse.architecture import SparseArchitecture
-from agent.networks.sparse.evaluator import (
+from agent.networks.sparse.compiled import (
     SparseParameters,
     SparseScratch,
     empty_parameters,
@@ -22,13 +22,9 @@ from tests.agent.positions import PERFT, TRICKY
 from tests.agent.rules.test_games import random_positions
 
 ARCHITECTURES = [
-    SparseArchitecture(threats=False, moves=False),
     SparseArchitecture(),
-    SparseArchitecture(moves=False),
-    SparseArchitecture(threats=False, control=True, moves=False),
-    SparseArchitecture(threats=False, king_buckets=4, replies=True),
-    SparseArchitecture(width=64, hidden=32, king_buckets=64, moves=False),
-    SparseArchitecture(width=320, hidden=96, control=True, king_buckets=16, phases=8),
+    SparseArchitecture(width=64, hidden=32, replies=True),
+    SparseArchitecture(width=320, hidden=96),
 ]
 
 
@@ -91,7 +87,7 @@ def walk(
 
 def test_compiled_callers_get_the_same_numbers_one_by_one(positions: NDArray[np.uint64]) -> None:
     """Whatever is in the batch: bit for bit."""
-    architecture = SparseArchitecture(control=True)
+    architecture = SparseArchitecture()
     parameters, scratch = compiled(trained(architecture)), make_scratch(architecture)
     moves, counts = rules.legal_moves(positions[:300])
     logits, outcomes = evaluate_batch(positions[:300], moves, counts, parameters, scratch)
@@ -99,7 +95,7 @@ def test_compiled_callers_get_the_same_numbers_one_by_one(positions: NDArray[np.
         alone = np.zeros(218, np.float32)
         value = walk(positions[row], moves[row], np.int64(counts[row]), parameters, scratch, alone)
         assert (alone == logits[row]).all()
-        assert (scratch.win_draw_loss == outcomes[row]).all()
+        assert (scratch.wdl == outcomes[row]).all()
         assert abs(value - (outcomes[row, 0] - outcomes[row, 2])) < 1e-6
     assert np.allclose(outcomes.sum(1), 1, atol=1e-6)
 
@@ -143,12 +139,15 @@ def test_new_weights_are_copied_in_place(architecture: SparseArchitecture) -> No
 
 def test_weights_that_do_not_fit_are_refused_and_nothing_is_copied() -> None:
     parameters = empty_parameters(SparseArchitecture())
-    for other, message in ((SparseArchitecture(hidden=32), "shape"), (SparseArchitecture(moves=False), "kinds")):
+    state = trained(SparseArchitecture()).state_dict()
+    for spoilt, message in (
+        (trained(SparseArchitecture(hidden=32)).state_dict(), "shape"),
+        ({**state, "features.weight": state["features.weight"][:-1]}, "767 shared rows"),
+        ({**state, "more": torch.zeros(1)}, "unknown"),
+    ):
         with pytest.raises(ValueError, match=message):
-            load_parameters(parameters, trained(other).state_dict())
-    with pytest.raises(ValueError, match="unknown"):
-        load_parameters(parameters, {**trained(SparseArchitecture()).state_dict(), "more": torch.zeros(1)})
-    assert not any(array.any() for array in parameters[1:])
+            load_parameters(parameters, spoilt)
+    assert not any(array.any() for array in parameters[:-1])
 
 
 def test_arrays_that_do_not_fit_are_refused() -> None:

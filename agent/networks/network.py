@@ -1,0 +1,129 @@
+"""What every kind of network offers: an architecture that can be stored, logits over the vocabulary, a value.
+
+Shapes: B positions, A = 1,880 moves, N lanes: A, or the 218 lanes of compact logits.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import ClassVar, NamedTuple, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from agent import rules
+from kernels import RaggedTargets
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Everything needed to build the same network again; stored with its weights.
+
+    Each kind of network has a frozen dataclass of its own whose fields are numbers and switches with defaults.
+    """
+
+    kind: ClassVar[str]
+    """Name of the kind, in settings and in weights files."""
+
+    def metadata(self) -> dict[str, str]:
+        """As strings, for a weights file."""
+        return {"architecture": self.kind, **{key: str(value) for key, value in asdict(self).items()}}
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, str]) -> Self:
+        """The architecture that `metadata()` described; fields that are missing have their defaults.
+
+        Raises:
+            ValueError: an entry is not what `metadata` writes.
+        """
+        return cls(
+            **{
+                field.name: _parsed(field.name, metadata[field.name], type(field.default))
+                for field in fields(cls)
+                if field.name in metadata
+            }
+        )
+
+    def continues(self, before: "Architecture") -> bool:
+        """Whether a network of this architecture may begin with the weights of one of the architecture `before`."""
+        return self == before
+
+
+def _parsed(name: str, text: str, kind: type) -> int:
+    if kind is bool:
+        if text not in ("True", "False"):
+            raise ValueError(f"{name} is {text!r}, not True or False")
+        return text == "True"
+    return int(text)
+
+
+class Prediction(NamedTuple):
+    """What a network says about B plies while it learns.
+
+    A network may know the logits of legal moves only. Its logits are then compact: 218 lanes a position, the legal
+    moves first, in ascending order.
+    """
+
+    logits: Tensor
+    """float [B, N], unmasked."""
+    legal: Tensor
+    """Packed int32 [B, 59], or bool [B, 218]."""
+    value_logits: Tensor
+    """float [B, 3] of win, draw, loss for the side to move."""
+    indices: Tensor | None
+    """int64 [B, 218] the vocabulary index of each lane, 1880 past the legal ones; None: a lane is its index."""
+
+    def lanes(self, moves: Tensor) -> Tensor:
+        """int64 [B] the lane of each of `moves` int64 [B]."""
+        if self.indices is None:
+            return moves
+        return (self.legal & (self.indices == moves[:, None])).int().argmax(1)
+
+    def targets(self, offsets: Tensor, indices: Tensor, probabilities: Tensor) -> RaggedTargets:
+        """Improved policies, ragged over vocabulary indices, as targets over lanes.
+
+        Raises:
+            ValueError: lanes are compact, and a policy does not list exactly the legal moves in ascending order.
+        """
+        if self.indices is None:
+            return RaggedTargets(offsets, indices, probabilities)
+        if not torch.equal(indices.long(), self.indices[self.legal]):
+            raise ValueError("an improved policy does not list the legal moves of its position")
+        counts = offsets[1:] - offsets[:-1]
+        lanes = torch.arange(len(indices), device=indices.device) - torch.repeat_interleave(offsets[:-1], counts)
+        return RaggedTargets(offsets, lanes, probabilities)
+
+
+class Network(nn.Module, ABC):
+    """A network over packed positions. All logits are unmasked: only `kernels` turns them into probabilities."""
+
+    architecture: Architecture
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
+    @abstractmethod
+    def dense(self, positions: NDArray[np.uint64]) -> tuple[Tensor, Tensor]:
+        """(logits [B, A], value logits [B, 3] of win, draw, loss) of packed positions uint64 [B, WORDS]."""
+
+    def predict(self, positions: NDArray[np.uint64]) -> Prediction:
+        """What the learner trains, for packed positions uint64 [B, WORDS]; bfloat16 autocast on CUDA."""
+        legal = torch.from_numpy(rules.legal_bits(positions)).to(self.device)
+        with autocast(self.device):
+            logits, value_logits = self.dense(positions)
+        return Prediction(logits, legal, value_logits, None)
+
+
+def autocast(device: torch.device) -> torch.autocast:
+    """bfloat16 on CUDA, float32 elsewhere."""
+    return torch.autocast("cuda", torch.bfloat16, enabled=device.type == "cuda")
+
+
+def expected_score(value_logits: Tensor) -> Tensor:
+    """[B, 3] win/draw/loss logits to [B] expected score, -1 (lost) to 1 (won), for the side to move."""
+    wdl = value_logits.float().softmax(1)
+    return wdl[:, 0] - wdl[:, 2]

@@ -1,0 +1,241 @@
+"""The sparse network on a CPU, compiled: one position in one to two microseconds, callable from compiled code.
+
+`evaluate` allocates nothing and needs no interpreter. Its weights are a `SparseParameters`, a tuple of arrays: copying
+other weights into them swaps the network without compiling anything.
+
+Shapes: F features, W width of the first layer, H of the second, A = 1,880 moves, K = 864 kinds of moves.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent import rules
+from agent.compilation import njit, on_warm_up
+from agent.networks.sparse.architecture import (
+    FEATURES,
+    MAX_FEATURES,
+    MOVE_KINDS,
+    PIECE_ROWS,
+    STATE_AT,
+    THREATS,
+    SparseArchitecture,
+)
+from agent.networks.sparse.features import MAPS, active_features
+from agent.networks.sparse.moves import MOVE_ROOM, move_kinds
+from agent.networks.sparse.vectors import Floats, Rows, aligned, borrowed, dense, dot_row, dot_rows, sum_rows
+from agent.rules.bits import Words, u64
+from agent.rules.boundary import checked, checked_counts
+from agent.vocabulary import MAX_LEGAL, SIZE
+
+
+class SparseParameters(NamedTuple):
+    """Weights as the compiled evaluator reads them, C-contiguous float32."""
+
+    features: Floats
+    """[F, W] first layer, a row a feature; shared rows added in."""
+    features_bias: Floats
+    """[W]."""
+    hidden: Floats
+    """[W, H] second layer, a row an input."""
+    hidden_bias: Floats
+    """[H]."""
+    policy: Floats
+    """[A, H] a row a move."""
+    policy_bias: Floats
+    """[A]."""
+    kinds: Floats
+    """[K, H] a row a kind of move."""
+    kinds_bias: Floats
+    """[K]."""
+    value: Floats
+    """[3, H] win, draw, loss."""
+    value_bias: Floats
+    """[3]."""
+    replies: bool
+    """The architecture's switch."""
+
+
+class SparseScratch(NamedTuple):
+    """Memory for one evaluation at a time; every thread needs its own."""
+
+    rows: Rows
+    """int32: features, later the inputs of the second layer that are not zero."""
+    maps: Words
+    """uint64 [MAPS] attackers."""
+    room: Words
+    """uint64 [MOVE_ROOM]."""
+    kinds: Rows
+    """int32 [218] kinds of the moves."""
+    accumulator: Floats
+    """float32 [W] first layer before its activation."""
+    hidden: Floats
+    """float32 [H]."""
+    wdl: Floats
+    """float32 [3] probabilities of win, draw and loss that the last `evaluate` found."""
+
+
+def empty_parameters(architecture: SparseArchitecture) -> SparseParameters:
+    """Parameters of the right shapes, all zero."""
+    width, hidden = architecture.width, architecture.hidden
+    return SparseParameters(
+        features=aligned(FEATURES, width),
+        features_bias=aligned(width),
+        hidden=aligned(width, hidden),
+        hidden_bias=aligned(hidden),
+        policy=aligned(SIZE, hidden),
+        policy_bias=aligned(SIZE),
+        kinds=aligned(MOVE_KINDS, hidden),
+        kinds_bias=aligned(MOVE_KINDS),
+        value=aligned(3, hidden),
+        value_bias=aligned(3),
+        replies=architecture.replies,
+    )
+
+
+def load_parameters(parameters: SparseParameters, state: Mapping[str, Any]) -> None:
+    """Copy the weights of a `SparseNetwork.state_dict()`, arrays or CPU tensors, into `parameters`, in place.
+
+    Raises:
+        ValueError: weights are missing, unknown, or of another architecture's shape; nothing was copied.
+    """
+    arrays = {name.replace(".", "_").removesuffix("_weight"): np.asarray(array) for name, array in state.items()}
+    targets = {name: getattr(parameters, name) for name in parameters._fields if name != "replies"}
+    if arrays.keys() != targets.keys():
+        wrong = ", ".join(sorted(arrays.keys() ^ targets.keys()))
+        raise ValueError(f"the weights do not fit the architecture: {wrong} missing or unknown")
+    arrays["features"], shared = arrays["features"][:FEATURES], arrays["features"][FEATURES:]
+    if len(shared) != PIECE_ROWS:
+        raise ValueError(f"weights features have {len(shared)} shared rows, not {PIECE_ROWS}")
+    for name, target in targets.items():
+        if arrays[name].shape != target.shape:
+            raise ValueError(f"weights {name} have the shape {list(arrays[name].shape)}, not {list(target.shape)}")
+    for name, target in targets.items():
+        target[...] = arrays[name]
+    pieces = parameters.features[:STATE_AT].reshape(THREATS, PIECE_ROWS, -1)
+    pieces += shared
+
+
+def make_scratch(architecture: SparseArchitecture) -> SparseScratch:
+    """Scratch for networks of `architecture`."""
+    return SparseScratch(
+        rows=np.zeros(max(MAX_FEATURES, architecture.width + 1), np.int32),
+        maps=np.zeros(MAPS, np.uint64),
+        room=np.zeros(MOVE_ROOM, np.uint64),
+        kinds=np.zeros(MAX_LEGAL, np.int32),
+        accumulator=aligned(architecture.width),
+        hidden=aligned(architecture.hidden),
+        wdl=np.zeros(3, np.float32),
+    )
+
+
+@njit
+def _hidden_layer(position: Words, parameters: SparseParameters, scratch: SparseScratch) -> None:
+    """Both layers of `position` [WORDS]: `scratch.hidden` holds the result, `scratch.maps` the attackers."""
+    position, parameters, scratch = borrowed(position), borrowed(parameters), borrowed(scratch)
+    count = active_features(position, scratch.maps, scratch.rows)
+    accumulator, rows, hidden = scratch.accumulator, scratch.rows, scratch.hidden
+    sum_rows(parameters.features, rows, count, parameters.features_bias, accumulator)
+    # About half of the inputs are zero; the rows of the others are all that is read.
+    used = u64(0)  # unsigned: Numba then leaves out the test for negative indices
+    for i in range(accumulator.size):
+        rows[used] = i
+        used += u64(accumulator[i] > np.float32(0))
+    dense(accumulator, rows, np.int64(used), parameters.hidden, parameters.hidden_bias, hidden)
+    for i in range(hidden.size):
+        hidden[i] = max(hidden[i], np.float32(0))
+
+
+@njit
+def evaluate(
+    position: Words,
+    moves: NDArray[np.uint16],
+    count: np.int64,
+    parameters: SparseParameters,
+    scratch: SparseScratch,
+    logits: Floats,
+) -> np.float32:
+    """Evaluate one position, for compiled callers; no shape is checked.
+
+    Args:
+        position: uint64 [WORDS].
+        moves: uint16, its legal moves in the first `count` entries; 0 moves are allowed.
+        count: at most 218.
+        parameters: weights.
+        scratch: of the same architecture; `scratch.wdl` gets the three probabilities.
+        logits: float32, the first `count` entries are written; not normalised.
+
+    Returns:
+        expected score -1..1 of the side to move.
+    """
+    position, moves, logits = borrowed(position), borrowed(moves), borrowed(logits)
+    parameters, scratch = borrowed(parameters), borrowed(scratch)
+    _hidden_layer(position, parameters, scratch)
+    hidden, policy, bias = scratch.hidden, parameters.policy, parameters.policy_bias
+    kinds, rows, kinds_bias = scratch.kinds, parameters.kinds, parameters.kinds_bias
+    move_kinds(position, moves, count, parameters.replies, scratch.maps, scratch.room, kinds)
+    for i in range(count):
+        move, kind = np.int64(moves[i]), np.int64(kinds[i])
+        logits[i] = dot_rows(hidden, policy, move, rows, kind) + (bias[move] + kinds_bias[kind])
+    value, bias = parameters.value, parameters.value_bias
+    win = dot_row(hidden, value, np.int64(0)) + bias[0]
+    draw = dot_row(hidden, value, np.int64(1)) + bias[1]
+    loss = dot_row(hidden, value, np.int64(2)) + bias[2]
+    peak = max(win, draw, loss)
+    wins, draws, losses = math.exp(win - peak), math.exp(draw - peak), math.exp(loss - peak)
+    total = wins + draws + losses
+    scratch.wdl[0] = wins / total
+    scratch.wdl[1] = draws / total
+    scratch.wdl[2] = losses / total
+    return np.float32((wins - losses) / total)
+
+
+@njit
+def _evaluate_batch(
+    positions: Words,
+    moves: NDArray[np.uint16],
+    counts: NDArray[np.int32],
+    parameters: SparseParameters,
+    scratch: SparseScratch,
+    logits: Floats,
+    wdl: Floats,
+) -> None:
+    for i in range(positions.shape[0]):
+        evaluate(positions[i], moves[i], np.int64(counts[i]), parameters, scratch, logits[i])
+        wdl[i] = scratch.wdl
+
+
+def evaluate_batch(
+    positions: NDArray[np.uint64],
+    moves: NDArray[np.uint16],
+    counts: NDArray[np.int32],
+    parameters: SparseParameters,
+    scratch: SparseScratch,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Evaluate packed positions uint64 [B, WORDS] with their `rules.legal_moves`.
+
+    Returns:
+        logits float32 [B, 218] in the order of `moves`, 0 past `counts`; win, draw, loss float32 [B, 3].
+
+    Raises:
+        ValueError: an array has another shape or dtype.
+    """
+    positions = checked(positions)
+    batch = len(positions)
+    if moves.dtype != np.uint16 or moves.shape != (batch, MAX_LEGAL):
+        raise ValueError(f"moves must be uint16 [{batch}, {MAX_LEGAL}], not {moves.dtype} {list(moves.shape)}")
+    counts = checked_counts(counts, batch)
+    logits, wdl = np.zeros((batch, MAX_LEGAL), np.float32), np.empty((batch, 3), np.float32)
+    _evaluate_batch(positions, np.require(moves, None, ["C", "W"]), counts, parameters, scratch, logits, wdl)
+    return logits, wdl
+
+
+@on_warm_up
+def _exercise() -> None:
+    architecture = SparseArchitecture()
+    positions = rules.start(1)
+    moves, counts = rules.legal_moves(positions)
+    evaluate_batch(positions, moves, counts, empty_parameters(architecture), make_scratch(architecture))
