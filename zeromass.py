@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from agent.errors import InputError
+from agent.program import program, remember_program
 
 app = typer.Typer(
     help="A chess agent that learns by playing itself and gives illegal moves probability exactly zero.",
@@ -16,7 +17,7 @@ app = typer.Typer(
 )
 
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
-_Weights = Annotated[Path | None, typer.Option(help="Use this weights file; default: those that ship.")]
+_Weights = Annotated[Path | None, typer.Option(help="Use this weights file; default: the bundled weights.")]
 _Run = Annotated[str | None, typer.Option(help="Use this run's newest checkpoint.")]
 _Seed = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Fixes what is random.")]
 
@@ -322,6 +323,8 @@ def print_benchmark(module: Any, figures: dict[str, Any], as_json: bool) -> None
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code (2: the input was wrong, said in one sentence)."""
     words = sys.argv[1:] if arguments is None else arguments
+    if arguments is None:
+        remember_program()
     try:
         if words == ["uci"]:  # programs wait for `uciok`: skip even the parsing
             return uci()
@@ -347,7 +350,7 @@ def _usage_sentence(error: Exception) -> str:
     message = " ".join(str(getattr(error, "format_message", error.__str__)()).split()).rstrip(".")
     cause = error.__cause__
     got = f"got {cause.errors()[0]['input']!r}; " if isinstance(cause, ValidationError) else ""
-    return f"{message.replace('Value error, ', '')} ({got}see zeromass --help)"
+    return f"{message.replace('Value error, ', '')} ({got}see {program()} --help)"
 
 
 def _refuse(sentence: str, code: int) -> int:

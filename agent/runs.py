@@ -1,9 +1,10 @@
-"""Where runs and their checkpoints lie, for those who only read them. Light: no torch."""
+"""Where runs and their checkpoints are, for code that only reads them. Light: no torch."""
 
 from pathlib import Path
 from typing import Final
 
 from agent.errors import InputError
+from agent.program import program
 
 RUNS: Final = Path("runs")
 """Where training makes its run folders unless a setting says otherwise."""
@@ -19,12 +20,14 @@ def find_run(name: str, runs: Path = RUNS) -> Path:
         if name and folder.is_dir():
             return folder
     existing = sorted(folder.name for folder in runs.glob("*") if folder.is_dir())
-    known = f"runs here: {', '.join(existing)}" if existing else f"none in {runs}/ yet; start one with zeromass train"
+    known = (
+        f"runs here: {', '.join(existing)}" if existing else f"none in {runs}/ yet; start one with {program()} train"
+    )
     raise InputError(f"run '{name}' does not exist; {known}")
 
 
 def checkpoint_weights(folder: Path) -> list[Path]:
-    """The weights files of a run folder's checkpoints, newest step first; not opened, so perhaps damaged."""
+    """The weights files of a run folder's checkpoints, newest step first. They may be damaged."""
     files = [
         (int(number), file)
         for file in folder.glob("checkpoints/step-*/weights.safetensors")

@@ -25,9 +25,9 @@ import chess
 import numpy as np
 
 from agent import rules, vocabulary
-from agent.engine.agent import Opponent, load_opponent
-from agent.engine.limits import Limits
-from agent.engine.strength import LEVELS, Strength, slip
+from agent.engine.agent import Agent, load_agent
+from agent.engine.limits import Limits, ThinkOptions
+from agent.engine.strength import LEVELS, Strength, blunder
 from agent.files import write_atomic
 from agent.players.external import close_engine, start_engine
 from agent.players.player import Choice, Player
@@ -72,8 +72,8 @@ OPEN: Final = 450.0
 class LevelPlayer:
     """The agent at a strength, as `zeromass play` and `zeromass uci` play it."""
 
-    def __init__(self, opponent: Opponent, strength: Strength, seed: int) -> None:
-        self._opponent, self._strength, self._seed = opponent, strength, seed
+    def __init__(self, agent: Agent, strength: Strength, seed: int) -> None:
+        self._agent, self._strength, self._seed = agent, strength, seed
         self.name = label(strength)
 
     def choose(self, games: Games) -> Choice:
@@ -83,20 +83,19 @@ class LevelPlayer:
             board = chess.Board(rules.to_fen(position))
             self._seed += 1  # another chance in every game and round
             seed = self._seed
-            move = slip(board, self._strength.slips, seed)
+            move = blunder(board, self._strength.blunder_rate, seed)
             if move is None:
                 limits = Limits(simulations=self._strength.simulations)
-                report = self._opponent.think(
-                    board, limits, lines=5, keep=2, temperature=self._strength.temperature, seed=seed
-                )
-                move = report.best.move
+                options = ThinkOptions(lines=5, keep=2, temperature=self._strength.temperature, seed=seed)
+                move = self._agent.think(board, limits, options).best.move
             moves[row] = vocabulary.from_uci(move.uci(), black=board.turn == chess.BLACK)
         return Choice(moves, np.full(len(moves), np.nan, np.float32))
 
 
 def label(strength: Strength) -> str:
     """A rung in words."""
-    return f"{strength.simulations} simulations, noise {strength.temperature:g}, slips {100 * strength.slips:g} %"
+    blunders = f"blunders {100 * strength.blunder_rate:g} %"
+    return f"{strength.simulations} simulations, noise {strength.temperature:g}, {blunders}"
 
 
 def pairings_of(names: Sequence[str], guess: dict[str, float]) -> list[tuple[str, str]]:
@@ -114,7 +113,7 @@ Results = dict[tuple[str, str], "Counter[str]"]
 """Wins, draws and losses of each pairing, from the first one's side."""
 
 
-def measure(opponent: Opponent, minutes: float, results: Results) -> None:
+def measure(agent: Agent, minutes: float, results: Results) -> None:
     """Add rounds to `results` until the time is over, the first to its end."""
     names = [label(rung) for rung in RUNGS]
     players: dict[str, Player] = {}
@@ -125,7 +124,7 @@ def measure(opponent: Opponent, minutes: float, results: Results) -> None:
     guess |= {rating.player: rating.elo for rating in fit(results)} if results else {}
     ends, guessed = time.monotonic() + 60 * minutes, bool(results)
     for number, strength in enumerate(RUNGS):
-        players[names[number]] = LevelPlayer(opponent, strength, 10**8 * number + 100 * seed)
+        players[names[number]] = LevelPlayer(agent, strength, 10**8 * number + 100 * seed)
     for name in FREE:
         players[name] = make_opponent(name, seed=1)
     for name, elo in ANCHORS.items():
@@ -187,11 +186,11 @@ def table_of(results: Results, weights: str, engine: str) -> dict[str, Any]:
 def told(table: dict[str, Any]) -> str:
     """The table in Markdown, as docs/play.md has it."""
     rows = [
-        (f"{row['simulations']:,}", f"{row['temperature']:g}", f"{100 * row['slips']:g} %", row)
+        (f"{row['simulations']:,}", f"{row['temperature']:g}", f"{100 * row['blunder_rate']:g} %", row)
         for row in table["rungs"]
     ]
     rows += [(name, "", "", row) for name, row in table["others"].items()]
-    lines = ["| simulations, or opponent | noise | slips | Elo | interval | games |", "|---|---|---|---|---|---|"]
+    lines = ["| simulations, or opponent | noise | blunders | Elo | interval | games |", "|---|---|---|---|---|---|"]
     lines += [
         f"| {' | '.join(words)} | {row['elo']} | {row['low']} to {row['high']} | {row['games']} |"
         for *words, row in sorted(rows, key=lambda row: float(row[-1]["elo"]))
@@ -225,10 +224,10 @@ def main() -> None:
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--output", type=Path, default=LEVELS)
     options = parser.parse_args()
-    opponent = load_opponent(options.weights)
-    weights = opponent.identity.split()[0]
+    agent = load_agent(options.weights)
+    weights = agent.identity.split()[0]
     results = kept(options.output, weights)
-    measure(opponent, options.minutes, results)
+    measure(agent, options.minutes, results)
     table = table_of(results, weights, _stockfish())
     write_atomic(options.output, f"{json.dumps(table, indent=1)}\n".encode())
     if options.output == LEVELS:

@@ -13,7 +13,7 @@ import chess.svg
 import torch
 
 from agent import rules, vocabulary
-from agent.engine.agent import find_weights
+from agent.networks.bundled import find_weights
 from agent.networks.evaluator import Evaluator
 from agent.networks.policy import MaskedPolicy
 from agent.networks.registry import make_evaluator

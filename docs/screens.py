@@ -6,7 +6,7 @@ from pathlib import Path
 
 import chess
 
-from agent.engine.agent import load_opponent
+from agent.engine.agent import load_agent
 from agent.play.level import Level
 from agent.terminal.app import BoardApp
 from tests.agent.terminal.screens import Screen, picture
@@ -17,9 +17,9 @@ MOVES = ("e4", "Nf3", "Bc4", "d3", "O-O")
 
 def main() -> None:
     """The same game in two themes, each with a piece taken up."""
-    opponent = load_opponent(Path(sys.argv[1]) if len(sys.argv) > 1 else None)
+    agent = load_agent(Path(sys.argv[1]) if len(sys.argv) > 1 else None)
     for theme in ("figurines", "colour-blind"):
-        app = BoardApp(opponent, chess.Board(), chess.WHITE, level=Level(simulations=4000), seed=1)
+        app = BoardApp(agent, chess.Board(), chess.WHITE, level=Level(simulations=4000), seed=1)
         screen = Screen(theme, (f"theme {theme}", *MOVES), [chess.B1])
         (IMAGES / f"board-{theme}.svg").write_text(asyncio.run(picture(app, screen)))
 

@@ -163,7 +163,7 @@ def checkpoint(run: str, step: int, weights: bytes) -> Path:
 
 
 def test_play_names_its_weights(capsys: pytest.CaptureFixture[str], weights: Path) -> None:
-    assert "against the weights that ship with ZeroMass." in play(capsys)
+    assert "against the bundled weights." in play(capsys)
     assert f"against weights of {weights}." in play(capsys, "--weights", str(weights))
     data = weights.read_bytes()
     os.utime(checkpoint("first", 20, data), (1, 1))

@@ -1,4 +1,4 @@
-"""Judging the moves of a game: each against the best one the agent finds."""
+"""Judging the moves of a game: each is compared with the best move that the agent finds."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ from typing import Final
 import chess
 import chess.pgn
 
-from agent.engine.agent import Opponent
-from agent.engine.limits import Limits
+from agent.engine.agent import Agent
+from agent.engine.limits import Limits, ThinkOptions
 from agent.engine.report import Line, Report
 from agent.vocabulary import MAX_LEGAL
 
 VERDICTS: Final = ((0.3, "blunder"), (0.2, "mistake"), (0.1, "inaccuracy"))
-"""Least expected score given away (of -1..1) for each verdict: the steps that Lichess takes on the same scale."""
+"""Smallest loss of expected score (of -1..1) for each verdict: the steps of Lichess on the same scale."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Judged:
 
     @property
     def lost(self) -> float:
-        """Expected score given away, 0 for the best move."""
+        """Expected score lost, 0 for the best move."""
         return 0.0 if self.move == self.best.move else max(0.0, _worth(self.best) - self.value)
 
     @property
@@ -54,13 +54,13 @@ class Judged:
 
 
 def judge_game(
-    game: chess.pgn.Game, opponent: Opponent, simulations: int, progress: Callable[[int], None] | None = None
+    game: chess.pgn.Game, agent: Agent, simulations: int, progress: Callable[[int], None] | None = None
 ) -> list[Judged]:
     """Judge every move of the main line.
 
     Args:
         game: its moves count from its own start position.
-        opponent: who judges.
+        agent: judges.
         simulations: of each position.
         progress: called with 1 after each position.
     """
@@ -71,14 +71,14 @@ def judge_game(
         board.push(move)
         boards.append(board.copy())
     for before in boards:
-        reports.append(_think(before, opponent, simulations))
+        reports.append(_think(before, agent, simulations))
         if progress is not None:
             progress(1)
     judged = []
     for ply, move in enumerate(moves, 1):
         before, report = boards[ply - 1], reports[ply - 1]
         if report is None:
-            continue  # played on after a draw by rule
+            continue  # the game went on after a draw by rule
         dots = "." if before.turn == chess.WHITE else "..."
         prior = next(line.prior for line in report.lines if line.move == move)
         judged.append(
@@ -97,10 +97,10 @@ def judge_game(
     return judged
 
 
-def _think(board: chess.Board, opponent: Opponent, simulations: int) -> Report | None:
+def _think(board: chess.Board, agent: Agent, simulations: int) -> Report | None:
     if board.is_game_over():
         return None
-    return opponent.think(board, Limits(simulations=simulations), lines=MAX_LEGAL, keep=2)
+    return agent.think(board, Limits(simulations=simulations), ThinkOptions(lines=MAX_LEGAL, keep=2))
 
 
 def _value_after(board: chess.Board, report: Report | None) -> float:
@@ -111,7 +111,7 @@ def _value_after(board: chess.Board, report: Report | None) -> float:
 
 
 def _worth(line: Line) -> float:
-    """A proven mate is worth a whole point, whatever the mean says."""
+    """Expected score, a proven mate as a whole point."""
     if line.mate:
         return 1.0 if line.mate > 0 else -1.0
     return line.score

@@ -10,8 +10,8 @@ from agent.analysis.analyse import judge_game
 from agent.analysis.annotate import annotate
 from agent.analysis.picture import picture_of_game, picture_of_position, write_picture
 from agent.analysis.tables import game_table, position_table, summary
-from agent.engine.agent import Opponent, load_opponent
-from agent.engine.limits import Limits
+from agent.engine.agent import Agent, load_agent
+from agent.engine.limits import Limits, ThinkOptions
 from agent.errors import InputError
 from agent.files import write_atomic
 from agent.notation import quote, read_fen
@@ -52,16 +52,16 @@ def analyse_command(
         game = games[game_number - 1]
         if game.next() is None:
             raise InputError(f"game {game_number} of '{what}' has no moves to judge; analyse its FEN instead")
-        _analyse_game(game, console, load_opponent(weights, run), simulations, pgn, picture)
+        _analyse_game(game, console, load_agent(weights, run), simulations, pgn, picture)
         return 0
     if pgn is not None:
         raise InputError(f"--pgn '{pgn}' has no use for the position {quote(what, 80)}; only games are annotated")
     board = read_fen(what)
     if not any(board.legal_moves):
         raise InputError(f"FEN {quote(what, 80)} has no legal move to analyse; the game is over")
-    opponent = load_opponent(weights, run)
-    console.print(f"analysing with {opponent.origin}", soft_wrap=True)
-    report = opponent.think(board, Limits(simulations=simulations), lines=MAX_LEGAL, keep=5)
+    agent = load_agent(weights, run)
+    console.print(f"analysing with {agent.origin}", soft_wrap=True)
+    report = agent.think(board, Limits(simulations=simulations), ThinkOptions(lines=MAX_LEGAL, keep=5))
     console.print(position_table(board, report))
     if picture is not None:
         words = [board.san(line.move) for line in report.lines]
@@ -72,19 +72,19 @@ def analyse_command(
 def _analyse_game(
     game: chess.pgn.Game,
     console: Console,
-    opponent: Opponent,
+    agent: Agent,
     simulations: int,
     pgn: Path | None,
     picture: Path | None,
 ) -> None:
-    console.print(f"analysing with {opponent.origin}", soft_wrap=True)
+    console.print(f"analysing with {agent.origin}", soft_wrap=True)
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("positions", total=game.end().ply() - game.ply() + 1)
-        judged = judge_game(game, opponent, simulations, lambda done: progress.advance(task, done))
+        judged = judge_game(game, agent, simulations, lambda done: progress.advance(task, done))
     console.print(game_table(judged))
     console.print(summary(judged))
     if pgn is not None:
-        annotate(game, judged, f"ZeroMass, {simulations} simulations, {opponent.identity}")
+        annotate(game, judged, f"ZeroMass, {simulations} simulations, {agent.identity}")
         try:
             write_atomic(pgn, f"{game}\n".encode())
         except OSError as error:

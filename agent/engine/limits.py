@@ -1,4 +1,4 @@
-"""How long to think: the limits of one move, and the share of a clock that a move may take. Light: no NumPy."""
+"""How long and how to think about one move, and the share of a clock that a move may take. Light: no NumPy."""
 
 import threading
 import time
@@ -9,6 +9,8 @@ MOVES_AHEAD: Final = 28
 """Moves that a clock without a time control must still last for."""
 RESERVE: Final = 2.0
 """Seconds on the clock below which moves get less than their share."""
+DEFAULT_SIMULATIONS: Final = 800
+"""Simulations of a move that nothing else limits."""
 SLICE: Final = 0.004
 """Seconds between two looks at the clock."""
 
@@ -20,19 +22,19 @@ class Clock:
     remaining: float
     increment: float = 0.0
     moves_to_go: int | None = None
-    """Moves until the clock is filled up; None: it must last for the game."""
+    """Moves until the next time control; None: the time must last for the game."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """When to stop thinking; whatever is reached first. Nothing given: until told to."""
+    """When to stop thinking: at the first limit reached. With no limit: when told to."""
 
     simulations: int | None = None
     seconds: float | None = None
-    """Exactly as long, less the overhead."""
+    """Time for this move."""
     clock: Clock | None = None
     depth: int | None = None
-    """Until simulations go this many plies deep in the mean, or there are 10,000 for each of them."""
+    """Until simulations are this many plies deep on average, or there are 10,000 for each of them."""
     mate: int | None = None
     """Until a mate in as many moves is proven."""
     ponder: bool = False
@@ -40,11 +42,29 @@ class Limits:
     infinite: bool = False
     """Do not answer before `Control.stop`, whatever is found."""
     moves: tuple[str, ...] = ()
-    """Search these moves only (UCI); none of them legal, or empty: all."""
+    """Search only these moves (UCI notation); if none of them is legal, all."""
+    overhead: float = 0.0
+    """Seconds that the program and the connection take: subtracted from `seconds` and `clock`."""
+
+
+@dataclass(frozen=True)
+class ThinkOptions:
+    """How to search, and how much to report."""
+
+    lines: int = 1
+    """How many moves to report, the best first."""
+    keep: int | None = None
+    """How many of these are searched to the end, the others only until they fall behind; None: all."""
+    temperature: float = 0.0
+    """Of the noise at the root; 0 plays the best move."""
+    seed: int = 0
+    """Of the noise."""
+    proofs: bool = True
+    """Whether proven mates end the search and decide; without, the move is that of `GumbelSearch`."""
 
 
 class Control:
-    """The string on which a thinker hangs: pulled by any thread."""
+    """Cancellation token of one search, which also says when a pondered move was played. For any thread."""
 
     def __init__(self) -> None:
         self.started = time.perf_counter()
@@ -58,7 +78,7 @@ class Control:
 
     @property
     def hit_at(self) -> float | None:
-        """When the move that was pondered on was played, by `time.perf_counter`; None: not yet."""
+        """When the pondered move was played, by `time.perf_counter`; None: not yet."""
         return self._hit or None
 
     def stop(self) -> None:
@@ -68,7 +88,7 @@ class Control:
             self._changed.notify_all()
 
     def hit(self) -> None:
-        """The move that is pondered on was played: from now on the clock runs."""
+        """The pondered move was played: limits count from now on."""
         with self._changed:
             self._hit = self._hit or time.perf_counter()
             self._changed.notify_all()
@@ -79,14 +99,15 @@ class Control:
             self._changed.wait_for(lambda: self._stopped or (or_hit and self._hit != 0.0))
 
 
-def allotted(limits: Limits, overhead: float) -> float | None:
-    """Seconds that this move may take, from the moment its clock runs; None: as many as it likes.
+def allotted(limits: Limits) -> float | None:
+    """Seconds that this move may take, from the moment its clock runs; None: no limit in time.
 
-    A clock is shared out evenly over the moves ahead, and of increments three quarters as they come: the last
-    quarter is what keeps time on the clock of a long fast game, for moments when the machine is slow. Never
-    more than 30 % of what is left but for the last move of a time control; nothing where only the overhead is
-    left. What the program and the line take (`overhead`, seconds) comes off first, as does one look at the clock.
+    The remaining time is shared out evenly over the moves ahead. Of the increment three quarters are used; the
+    last quarter keeps time on the clock of a long fast game, for moments when the machine is slow. A move takes
+    at most 30 % of what is left, the last one before a time control 80 %. The overhead and one look at the clock
+    are subtracted first; where no more than that is left, the share is 0.
     """
+    overhead = limits.overhead
     spare = overhead + SLICE
     if limits.seconds is not None:
         return max(limits.seconds - spare, 0.0)
@@ -97,5 +118,5 @@ def allotted(limits: Limits, overhead: float) -> float | None:
     ahead = min(clock.moves_to_go or MOVES_AHEAD, MOVES_AHEAD)
     # Every move ahead pays the overhead again, out of its own share.
     share = max(left - (ahead - 1) * overhead, 0.0) / ahead + max(clock.increment - overhead, 0.0) * 0.75
-    # In the last seconds nothing is spent that is not there: a busy machine may be late at every move, or stand still.
+    # In the last seconds shares shrink: a busy machine may be late at every move, or stall.
     return min(share * min(1.0, left / RESERVE), left * (0.8 if ahead == 1 else 0.3))

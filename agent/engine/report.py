@@ -1,4 +1,4 @@
-"""What thinking has found so far, in chess terms. Light: no NumPy."""
+"""What a search has found so far, in chess terms. Light: no NumPy."""
 
 import math
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Line:
     """Probability after search."""
     visits: int
     draws: float | None
-    """Mean probability of a draw; None where the network does not tell."""
+    """Mean probability of a draw; None where the network does not give one."""
     mate: int
     """Proven: k > 0, the side to move mates within k plies; k < 0, it is mated within -k; 0: not proven."""
 
@@ -38,7 +38,7 @@ class Line:
 
     @property
     def wdl(self) -> tuple[int, int, int] | None:
-        """Win, draw, loss for the side to move in thousandths, summing to 1000; None where nobody tells."""
+        """Win, draw, loss for the side to move in thousandths, summing to 1000; None where they are not known."""
         if self.mate:
             return (1000, 0, 0) if self.mate > 0 else (0, 0, 1000)
         if self.draws is None:
@@ -52,20 +52,18 @@ class Line:
 
 @dataclass(frozen=True)
 class Report:
-    """The state of a thought."""
+    """The state of a search."""
 
     lines: tuple[Line, ...]
     """The best first."""
     simulations: int
     seconds: float
     depth: float
-    """Plies that a simulation went, in the mean."""
+    """Mean depth of the simulations, in plies."""
     deepest: int
-    """The most plies that any simulation went."""
+    """Largest depth of a simulation, in plies."""
     full: float
     """Share of the tree's memory in use."""
-    raw_value: float
-    """Expected score by the network alone."""
 
     @property
     def best(self) -> Line:
@@ -82,7 +80,7 @@ def centipawns(score: float) -> int:
     """Expected score -1..1 as centipawns: 2 / 0.00368208 * artanh(score), at most 2,000 either way.
 
     The inverse of the curve by which Lichess turns centipawns into winning chances, so a program that uses
-    that curve shows our expected score again.
+    that curve shows our expected score.
     """
     bounded = min(max(score, -0.9999), 0.9999)  # artanh(1) is infinite
     return min(max(round(2 / 0.00368208 * math.atanh(bounded)), -2000), 2000)

@@ -1,8 +1,8 @@
-"""Playing weaker than one can: an Elo-like number to simulations, noise and slips. Light: no NumPy.
+"""Playing at a given Elo: simulations, noise and blunder rate. Light: no NumPy.
 
-What a number means was measured, not guessed: `python -m benchmarks.levels` plays the rungs of a ladder against each
+What a rating means was measured: `python -m benchmarks.levels` plays the rungs of a ladder against each
 other and against engines of known rating, and writes `agent/data/levels.json`, the only place that holds the figures.
-Between two rungs all is interpolated.
+Between two rungs values are interpolated.
 """
 
 import itertools
@@ -24,9 +24,9 @@ class Strength(NamedTuple):
     simulations: int
     """The most for a move."""
     temperature: float = 0.0
-    """Gumbel noise at the root: 0 always plays what it finds best."""
-    slips: float = 0.0
-    """Share of moves that are any legal move, whatever the network says: what makes a beginner of any weights."""
+    """Gumbel noise at the root: 0 always plays the best move found."""
+    blunder_rate: float = 0.0
+    """Share of moves that are random legal moves: they make a beginner of any weights."""
 
 
 class Rung(NamedTuple):
@@ -38,18 +38,21 @@ class Rung(NamedTuple):
 
 def read_rungs(table: dict[str, Any]) -> list[Rung]:
     """The rungs of a table as `benchmarks.levels` writes it, ratings rising."""
-    return [Rung(row["elo"], Strength(row["simulations"], row["temperature"], row["slips"])) for row in table["rungs"]]
+    return [
+        Rung(row["elo"], Strength(row["simulations"], row["temperature"], row["blunder_rate"]))
+        for row in table["rungs"]
+    ]
 
 
 _TABLE: Final[dict[str, Any]] = json.loads(LEVELS.read_text())
 _RUNGS: Final = read_rungs(_TABLE)
 WEAKEST: Final = max(math.ceil(_RUNGS[0].elo / 50) * 50, 100)
 STRONGEST: Final = math.floor(_RUNGS[-1].elo / 50) * 50
-"""The least and the most that can be asked for: whole fifties within what was measured, and not below 100."""
+"""The range of ratings to ask for: multiples of 50 within what was measured, and not below 100."""
 
 
 def strength_of(elo: int, rungs: list[Rung] = _RUNGS) -> Strength:
-    """What UCI_Elo `elo` means, held to the rungs: simulations by their logarithm, noise and slips by themselves.
+    """What UCI_Elo `elo` means, clamped to the rungs. Simulations are interpolated on a log scale, the rest linearly.
 
     A rating holds for the weights that were measured and against Stockfish's scale; see docs/play.md.
     """
@@ -60,14 +63,14 @@ def strength_of(elo: int, rungs: list[Rung] = _RUNGS) -> Strength:
     return Strength(
         round(math.exp((1 - share) * math.log(one.simulations) + share * math.log(other.simulations))),
         round((1 - share) * one.temperature + share * other.temperature, 3),
-        round((1 - share) * one.slips + share * other.slips, 3),
+        round((1 - share) * one.blunder_rate + share * other.blunder_rate, 3),
     )
 
 
-def slip(board: chess.Board, slips: float, seed: int) -> chess.Move | None:
-    """The move that slips out instead of the best one, or None: chance, the same for the same position in a game."""
-    if slips <= 0:
+def blunder(board: chess.Board, rate: float, seed: int) -> chess.Move | None:
+    """With probability `rate` a random legal move, else None; fixed by the seed and the position."""
+    if rate <= 0:
         return None
     chance = random.Random(f"{seed} {board.ply()} {board.fen()}")
     moves = sorted(board.legal_moves, key=chess.Move.uci)
-    return chance.choice(moves) if chance.random() < slips else None
+    return chance.choice(moves) if chance.random() < rate else None

@@ -1,11 +1,11 @@
 """The agent thinks about one position under limits, and can be watched and stopped while it does.
 
-How the simulations are shared out (see docs/search.md, "Thinking by the clock"):
+How simulations are allocated (see docs/search.md):
 
 - a number of simulations: one round of sequential halving over that number, exactly `GumbelSearch`;
-- a time: one round over the simulations that the measured speed promises until then, and the promise is
-  renewed at every slice, so each phase is cut to the time that is really left;
-- open end: rounds, each as long as all before it, in a tree that stays.
+- a time: one round over the simulations that the measured speed allows until then. The estimate is renewed at
+  every slice, so each phase is cut to the time that is really left;
+- no limit: rounds, each as long as all before it, in a tree that is kept.
 """
 
 import math
@@ -18,7 +18,7 @@ import chess
 import numpy as np
 
 from agent import vocabulary
-from agent.engine.limits import SLICE, Control, Limits, allotted
+from agent.engine.limits import SLICE, Control, Limits, ThinkOptions, allotted
 from agent.engine.report import Line, Report
 from agent.networks.evaluator import CompiledEvaluator, LeafEvaluator
 from agent.rules import Games
@@ -27,14 +27,14 @@ from agent.search.sliced import Halving, RootMove, SlicedSearch
 
 Watcher = Callable[[Report], None]
 MEGABYTES: Final = 512
-"""Memory for the tree unless somebody says otherwise."""
+"""Default memory of the tree."""
 _FIRST_ROUND: Final = 512  # simulations of the first of several rounds
-_UNHURRIED: Final = 10**9  # stands for no limit
-_LOOKS: Final = (0.05, 0.1, 0.2, 0.4, 0.8)  # seconds of the first reports; later one a second
+_NO_LIMIT: Final = 10**9
+_REPORTS_AT: Final = (0.05, 0.1, 0.2, 0.4, 0.8)  # seconds of the first reports; later one a second
 
 
 class Thinker:
-    """Thinks about one position at a time; who asks meanwhile, from another thread, waits. Any may pull its `Control`.
+    """Thinks about one position at a time; calls from several threads are serialised.
 
     Args:
         evaluator: the network.
@@ -51,7 +51,7 @@ class Thinker:
         self._evaluator = evaluator
         self._settings = settings or playing()
         self._search, self._megabytes = SlicedSearch(evaluator, self._settings, megabytes), megabytes
-        self._alone = threading.Lock()
+        self._lock = threading.Lock()
         self._least = 16 if isinstance(evaluator, CompiledEvaluator) else 1
         self._speed = 1000.0 * self._least  # simulations a second; measured soon
 
@@ -61,122 +61,89 @@ class Thinker:
         return self._settings
 
     def retune(self, settings: SearchSettings) -> None:
-        """Search with other settings from the next thought on."""
+        """Use other search settings from the next call of `think` on."""
         if settings != self._settings:
             self._settings = settings
             self._search = SlicedSearch(self._evaluator, settings, self._megabytes)
 
     def resize(self, megabytes: int) -> None:
-        """Take another tree of this size."""
+        """Use a new tree of this size."""
         self._search = SlicedSearch(self._evaluator, self._settings, megabytes)
         self._megabytes = megabytes
 
     def simulations_in(self, seconds: float) -> int:
-        """How many simulations the speed measured so far promises for `seconds`, at least 1."""
+        """How many simulations fit into `seconds` at the speed measured so far, at least 1."""
         return max(1, round(self._speed * seconds))
 
     def think(
         self,
         board: chess.Board,
         limits: Limits,
+        options: ThinkOptions | None = None,
         *,
         games: Games | None = None,
         control: Control | None = None,
         watch: Watcher | None = None,
-        lines: int = 1,
-        keep: int | None = None,
-        temperature: float = 0.0,
-        overhead: float = 0.0,
-        key: int = 0,
-        seed: int = 0,
-        proofs: bool = True,
     ) -> Report:
         """Think until a limit is reached or `control` stops it; at least one slice.
 
         Args:
             board: has a legal move; its move stack counts for repetition.
             limits: when to stop.
-            games: the same as one game, with the history that counts for repetition; None: `board` has it.
-            control: to stop it from another thread, and where its clock started.
-            watch: gets a report now and then, in this thread.
-            lines: how many moves to report on, the best first.
-            keep: how many of them are searched to the end, the others only until they fall behind; None: all.
-            temperature: of the noise at the root; 0 plays the best move.
-            overhead: seconds to come off every limit in time.
-            key: names the game, for the noise; see `GumbelSearch.run`, also for `seed`.
-            seed: of the noise.
-            proofs: whether proven mates end the search and decide; without, the move is `GumbelSearch`'s.
+            options: how to search; None: the defaults.
+            games: `board` as one game with the history that counts for repetition; None: `board` has it.
+            control: stops it from another thread; its start is when the clock started.
+            watch: gets reports from time to time, in this thread.
 
         Raises:
-            ValueError: no legal move, or the network answers with what is no number.
+            ValueError: no legal move, or the network's answer is NaN or infinite.
         """
-        with self._alone:
-            return self._think(
-                board, games, limits, control or Control(), watch, lines, keep, temperature, overhead, key, seed, proofs
+        options, control = options or ThinkOptions(), control or Control()
+        with self._lock:
+            search = self._search
+            games = Games.from_boards([board]) if games is None else games.copy()
+            games.ply[:] = board.ply()  # the noise of a game differs from ply to ply
+            black = board.turn == chess.BLACK
+            chosen = [move for move in limits.moves if chess.Move.from_uci(move) in board.legal_moves]
+            search.begin(
+                games,
+                allowed=np.array([vocabulary.from_uci(move, black=black) for move in chosen], np.uint16),
+                seed=options.seed,
+                gumbel_scale=options.temperature,
+                proofs=options.proofs,
             )
+            begun = time.perf_counter()
+            reports = _ReportTimes(begun)
 
-    def _think(
-        self,
-        board: chess.Board,
-        games: Games | None,
-        limits: Limits,
-        control: Control,
-        watch: Watcher | None,
-        lines: int,
-        keep: int | None,
-        temperature: float,
-        overhead: float,
-        key: int,
-        seed: int,
-        proofs: bool,
-    ) -> Report:
-        search = self._search
-        games = Games.from_boards([board]) if games is None else games.copy()
-        games.ply[:] = board.ply()  # the noise of a game differs from ply to ply
-        black = board.turn == chess.BLACK
-        chosen = [move for move in limits.moves if chess.Move.from_uci(move) in board.legal_moves]
-        allowed = np.array([vocabulary.from_uci(move, black=black) for move in chosen], np.uint16) if chosen else None
-        search.begin(games, allowed=allowed, key=key, seed=seed, gumbel_scale=temperature, proofs=proofs)
-        begun = time.perf_counter()
-        looks = _Looks(begun)
+            def look() -> None:
+                if watch is not None and reports.due():
+                    watch(self._report(board, options.lines, begun))
 
-        def look() -> None:
-            if watch is not None and looks.due():
-                watch(self._report(board, lines, begun))
+            kept = options.lines if options.keep is None else options.keep
+            considered = max(self._settings.max_considered_actions, 2 * kept)
+            if limits.mate is not None or chosen:
+                considered = vocabulary.MAX_LEGAL  # a mate may begin with an unlikely move
+            self._run(limits, control, considered, kept, look)
+            report = self._report(board, options.lines, begun)
+            if limits.infinite or limits.ponder:
+                if not control.stopped and watch is not None:
+                    watch(report)
+                control.wait(or_hit=not limits.infinite)
+            return report
 
-        kept = lines if keep is None else keep
-        considered = max(self._settings.max_considered_actions, 2 * kept)
-        if limits.mate is not None or chosen:
-            considered = vocabulary.MAX_LEGAL  # a mate may hide behind an unlikely move
-        self._run(limits, control, considered, kept, overhead, look)
-        report = self._report(board, lines, begun)
-        if limits.infinite or limits.ponder:
-            if not control.stopped and watch is not None:
-                watch(report)
-            control.wait(or_hit=not limits.infinite)
-        return report
-
-    def _run(
-        self,
-        limits: Limits,
-        control: Control,
-        considered: int,
-        kept: int,
-        overhead: float,
-        look: Callable[[], None],
-    ) -> None:
+    def _run(self, limits: Limits, control: Control, considered: int, kept: int, look: Callable[[], None]) -> None:
         search = self._search
         moves = search.moves
-        seconds = allotted(limits, overhead)
+        seconds = allotted(limits)
         pondering = limits.ponder
         fixed = limits.simulations if limits.simulations is not None and not pondering else None
         deadline = None if seconds is None or pondering else control.started + seconds
         halving: Halving | None = None
-        done_before, length = 0, _UNHURRIED
+        done_before, length = 0, _NO_LIMIT
         while True:
             now = time.perf_counter()
             if pondering and (hit := control.hit_at) is not None:
-                # The clock runs from here on: a round for the time left, in the tree that stays.
+                # Limits count from here on: a new round for the time left, in the tree that is kept.
                 pondering, fixed = False, limits.simulations
                 deadline = None if seconds is None else hit + seconds
                 halving = None
@@ -186,13 +153,13 @@ class Thinker:
                     if deadline is None and fixed is None:
                         considered *= 2 if search.simulations >= 4 * _FIRST_ROUND else 1
                 done_before = search.simulations
-                length = max(_FIRST_ROUND, search.simulations) if deadline is None and fixed is None else _UNHURRIED
+                length = max(_FIRST_ROUND, search.simulations) if deadline is None and fixed is None else _NO_LIMIT
                 halving = Halving(min(considered, moves), length, kept)
             most = max(self._least, round(self._speed * SLICE))
             if deadline is not None:
                 left = deadline - now
-                promised = search.simulations - done_before + round(self._speed * max(left, 0.0))
-                halving.simulations = max(self._least, promised)
+                affordable = search.simulations - done_before + round(self._speed * max(left, 0.0))
+                halving.simulations = max(self._least, affordable)
                 most = max(self._least, min(most, round(self._speed * left)))
             if fixed is not None:
                 halving.simulations = min(halving.simulations, max(fixed - done_before, 1)) if deadline else fixed
@@ -237,7 +204,7 @@ class Thinker:
 
     def _note_speed(self, done: int, seconds: float) -> None:
         if done >= self._least and seconds > 0:
-            # Slow slices count in full at once: a promise that cannot be kept costs time.
+            # Slow slices weigh more: an estimate that is too high costs time.
             measured = done / seconds
             weight = 0.1 if measured > self._speed else 0.3
             self._speed += weight * (min(measured, 8 * self._speed) - self._speed)
@@ -251,11 +218,10 @@ class Thinker:
             search.mean_depth,
             search.deepest,
             search.full,
-            search.root_value,
         )
 
 
-class _Looks:
+class _ReportTimes:
     """When to report: soon at first, then once a second."""
 
     def __init__(self, started: float) -> None:
@@ -263,7 +229,7 @@ class _Looks:
 
     def due(self) -> bool:
         number = self._number
-        due = _LOOKS[number] if number < len(_LOOKS) else number - len(_LOOKS) + 1
+        due = _REPORTS_AT[number] if number < len(_REPORTS_AT) else number - len(_REPORTS_AT) + 1
         if time.perf_counter() - self._started < due:
             return False
         self._number += 1

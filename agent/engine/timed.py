@@ -1,4 +1,4 @@
-"""A player that thinks a fixed time a move, as in matches against engines."""
+"""A player of batches that thinks a fixed time a move, one game after the other."""
 
 import chess
 import numpy as np
@@ -11,10 +11,10 @@ from agent.rules import Games
 
 
 class TimedPlayer:
-    """Thinks `seconds` about every move, on one core, about one game after the other.
+    """Thinks `seconds` about every move, on one core.
 
     Args:
-        thinker: nobody else thinks with it meanwhile.
+        thinker: not used elsewhere at the same time.
         seconds: a move.
     """
 

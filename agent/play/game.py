@@ -11,11 +11,10 @@ import chess.pgn
 from agent.engine.limits import Clock
 from agent.errors import InputError
 from agent.files import write_atomic
-from agent.play.provenance import Source, disown, read_source, write_source
+from agent.play.provenance import Source, mark_foreign, read_source, write_source
 from agent.play.replay import read_games
-from agent.play.seats import Seat
-
-_VALUES = {chess.PAWN: 1, chess.KNIGHT: 3, chess.BISHOP: 3, chess.ROOK: 5, chess.QUEEN: 9}
+from agent.play.sides import Side
+from agent.rules import PIECE_VALUES
 
 
 @dataclass
@@ -57,7 +56,7 @@ class Game:
         self.settle()
 
     def settle(self) -> None:
-        """Note the end by the rules of chess."""
+        """Set the result if the game has ended by the rules of chess."""
         outcome = self.board.outcome()
         if not self.over and outcome is not None:
             reason = outcome.termination.name.lower().replace("_", " ")
@@ -65,12 +64,12 @@ class Game:
             self.end(outcome.result(), f"{who} by {reason}")
 
     def end(self, result: str, reason: str) -> None:
-        """Give it a result."""
+        """Set the result."""
         self._charge()
         self.result, self.reason = result, reason
 
     def take_back(self, plies: int) -> bool:
-        """Undo `plies` and any result; False: there are not so many."""
+        """Undo `plies` and any result; False if there are fewer."""
         if plies > len(self.notes):
             return False
         for _ in range(plies):
@@ -86,12 +85,12 @@ class Game:
             return "threefold repetition"
         return "50 moves without capture or pawn move" if self.board.is_fifty_moves() else ""
 
-    def disown(self, color: chess.Color) -> None:
-        """Another agent plays `color` from now on: mark the moves that the one before has chosen."""
+    def mark_foreign(self, color: chess.Color) -> None:
+        """Another agent plays `color` from now on: mark the moves so far as those of the one before."""
         first = self.start.turn
         for ply, comment in enumerate(self.notes):
             if (first == color) == (ply % 2 == 0):
-                self.notes[ply] = disown(comment)
+                self.notes[ply] = mark_foreign(comment)
 
     def run_clock(self) -> None:
         """The mover's clock runs from now, if it does not already."""
@@ -111,7 +110,7 @@ class Game:
         return None if left is None else Clock(max(left, 0.0), self.increment)
 
     def flag(self) -> bool:
-        """End the game if the mover's time is over; whether it did."""
+        """End the game if the mover's time has run out; returns whether it has."""
         left = self.seconds_left(self.board.turn)
         if self.over or left is None or left > 0:
             return False
@@ -128,7 +127,7 @@ class Game:
             self._turn_began = None
 
     def captured(self, color: chess.Color) -> str:
-        """Symbols of the pieces of `color` that are gone from the start position, the most valuable first."""
+        """Symbols of the pieces of `color` that were captured, the most valuable first."""
         gone = []
         for kind in (chess.QUEEN, chess.ROOK, chess.BISHOP, chess.KNIGHT, chess.PAWN):
             missing = len(self.start.pieces(kind, color)) - len(self.board.pieces(kind, color))
@@ -139,10 +138,10 @@ class Game:
         """White's material less Black's, in pawns."""
         return sum(
             worth * (len(self.board.pieces(kind, chess.WHITE)) - len(self.board.pieces(kind, chess.BLACK)))
-            for kind, worth in _VALUES.items()
+            for kind, worth in zip(chess.PIECE_TYPES, PIECE_VALUES, strict=False)
         )
 
-    def to_pgn(self, names: dict[chess.Color, str], seats: dict[chess.Color, Seat | None]) -> chess.pgn.Game:
+    def to_pgn(self, names: dict[chess.Color, str], sides: dict[chess.Color, Side | None]) -> chess.pgn.Game:
         """The game so far, with what `zeromass replay` needs."""
         game = chess.pgn.Game.from_board(self.board)
         for node, comment in zip(game.mainline(), self.notes, strict=True):
@@ -155,36 +154,36 @@ class Game:
             game.headers["Termination"] = self.reason
         if self.minutes is not None:
             game.headers["TimeControl"] = f"{round(60 * self.minutes)}+{self.increment:g}"
-        for color, seat in seats.items():
-            source = seat.source(self.seed) if seat is not None else None
+        for color, side in sides.items():
+            source = side.source(self.seed) if side is not None else None
             if source is not None:
                 write_source(game, color, source)
         return game
 
 
 def load_game(path: Path, sources: dict[chess.Color, Source | None]) -> Game:
-    """The first game of a PGN file, to be played on; moves are marked that other agents than `sources` have chosen.
+    """The first game of a PGN file, to be continued. Moves that other agents than `sources` chose are marked.
 
     Raises:
         InputError: no such file, or no game in it.
     """
     saved = next(read_games(path))
-    told = {color: _source_of(saved, color) for color in chess.COLORS}
-    seed = next((source.seed for source in told.values() if source is not None), 0)
+    saved_sources = {color: _source_of(saved, color) for color in chess.COLORS}
+    seed = next((source.seed for source in saved_sources.values() if source is not None), 0)
     game = Game(saved.board(), seed)
     for node in saved.mainline():
         game.play(node.move, node.comment)
-    for color, before in told.items():
+    for color, before in saved_sources.items():
         now = sources[color]
         if before is not None and (now is None or before != replace(now, seed=before.seed)):
-            game.disown(color)
+            game.mark_foreign(color)
     return game
 
 
 def _source_of(saved: chess.pgn.Game, color: chess.Color) -> Source | None:
     try:
         return read_source(saved, color)
-    except InputError:  # of another version: no agent here, but a game to be played on
+    except InputError:  # settings of another version: the game can still be continued
         return Source("unknown")
 
 

@@ -1,16 +1,16 @@
-"""How strongly the agent plays, as people say it."""
+"""How strongly the agent plays, as people type it."""
 
 import re
 from dataclasses import dataclass
 from typing import Final
 
+from agent.engine.limits import DEFAULT_SIMULATIONS
 from agent.engine.strength import STRONGEST, WEAKEST, Strength, strength_of
 from agent.errors import InputError
 from agent.notation import quote
 
-USUAL: Final = 800
-"""Simulations of a move, unless somebody says otherwise."""
 MOST: Final = 1_000_000
+"""Largest number of simulations of a move."""
 _LEVEL: Final = re.compile(
     r"(elo)?\s*([0-9]{1,9}(?:\.[0-9]{1,3})?)\s*(s|sec|seconds|simulations|sims|elo)?", re.IGNORECASE
 )
@@ -18,7 +18,7 @@ _LEVEL: Final = re.compile(
 
 @dataclass(frozen=True)
 class Level:
-    """Simulations a move, or seconds a move, or an Elo-like number: exactly one of them."""
+    """Simulations a move, or seconds a move, or an Elo rating: exactly one of them."""
 
     simulations: int | None = None
     seconds: float | None = None
@@ -33,13 +33,13 @@ class Level:
     def strength(self, speed: float) -> Strength:
         """How to play where the agent does `speed` simulations a second.
 
-        Seconds become simulations before the move is thought about, so that a saved game can be replayed.
+        Seconds become simulations before the search begins, so that a saved game can be replayed.
         """
         if self.elo is not None:
             return strength_of(self.elo)
         if self.seconds is not None:
             return Strength(min(max(round(speed * self.seconds), 1), MOST))
-        return Strength(self.simulations or USUAL)
+        return Strength(self.simulations or DEFAULT_SIMULATIONS)
 
 
 def read_level(text: str) -> Level:

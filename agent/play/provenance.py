@@ -1,7 +1,7 @@
 """Where the moves of a saved game come from: PGN headers and comments from which it can be replayed."""
 
 import re
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Final
 
 import chess
@@ -17,16 +17,17 @@ THINKER: Final = "thinker"
 GUMBEL: Final = "gumbel"
 """Search as matches do it: `GumbelSearch`, all simulations."""
 OPENING: Final = "OpeningPlies"
-"""Header: how many moves from the start nobody chose."""
-BEFORE_TOLD: Final = tuple(replace(playing(), c_puct=0.0, policy_temperature=1.0, c_visit=c) for c in (10.0, 50.0))
-"""The settings that ever played before files told them, the newest first."""
-_BEFORE: Final = {"c_puct": "0", "policy_temperature": "1"}
-"""Settings that came later than the first files that tell settings, as everybody played before."""
-_STRANGER: Final = ", by another agent"
+"""Header: how many plies from the start were opening moves, which no player chose."""
+_FOREIGN: Final = ", by another agent"
 _NUMBER: Final = r"([0-9]{1,9}(?:\.[0-9]{1,6})?)"
-_NOTE: Final = re.compile(rf"\b([0-9]{{1,9}}) simulations\b(?:, noise {_NUMBER})?(?:, slips {_NUMBER})?({_STRANGER})?")
-_ELSEWHERE: Final = ("simulations", "gumbel_scale")
-"""Settings that stand with each move, or in headers of their own."""
+_NOTE: Final = re.compile(
+    rf"\b([0-9]{{1,9}}) simulations\b(?:, noise {_NUMBER})?(?:, blunder rate {_NUMBER})?({_FOREIGN})?"
+)
+_KINDS: Final[dict[str, type]] = {
+    setting.name: type(getattr(playing(), setting.name))
+    for setting in fields(SearchSettings)
+    if setting.name not in ("simulations", "gumbel_scale")  # these stand with each move, or have headers of their own
+}
 
 
 @dataclass(frozen=True)
@@ -34,15 +35,15 @@ class Source:
     """What made one side's moves."""
 
     weights: str
-    """`opponent.identity` of the weights."""
+    """As `agent.networks.bundled.identity` names them."""
     search: str = THINKER
     simulations: int | None = None
-    """Of every move; None: they stand with each move."""
+    """Of every move; None: each move's comment has them."""
     temperature: float = 0.0
-    """Where a move does not tell its own."""
+    """Of moves whose comment has none."""
     seed: int = 0
-    settings: SearchSettings | None = None
-    """All others of the search; None: the file is from before they were told."""
+    settings: SearchSettings = field(default_factory=playing)
+    """All other settings of the search."""
 
 
 def write_source(game: chess.pgn.Game, color: chess.Color, source: Source) -> None:
@@ -54,53 +55,47 @@ def write_source(game: chess.pgn.Game, color: chess.Color, source: Source) -> No
         game.headers[f"{side}Simulations"] = str(source.simulations)
     game.headers[f"{side}Temperature"] = f"{source.temperature:g}"
     game.headers[f"{side}Seed"] = str(source.seed)
-    if source.settings is not None:
-        game.headers[f"{side}Settings"] = write_settings(source.settings)
+    game.headers[f"{side}Settings"] = write_settings(source.settings)
 
 
 def write_settings(settings: SearchSettings) -> str:
-    """`considered=16 c_visit=10 ...`: whatever a move depends on beside simulations and noise."""
-    words = []
-    for setting in fields(settings):
-        if setting.name not in _ELSEWHERE:
-            value = getattr(settings, setting.name)
-            words.append(f"{setting.name}={int(value) if isinstance(value, bool) else format(value, '.9g')}")
-    return " ".join(words)
+    """`max_considered_actions=16 c_visit=10 ...`: what a move depends on besides simulations and noise."""
+    values = {name: getattr(settings, name) for name in _KINDS}
+    return " ".join(
+        f"{name}={int(value) if isinstance(value, bool) else format(value, '.9g')}" for name, value in values.items()
+    )
 
 
 def read_settings(text: str) -> SearchSettings:
-    """What `write_settings` wrote.
+    """What `write_settings` wrote. Settings that this version does not have are ignored.
 
     Raises:
-        InputError: a setting is missing, unknown, or has a value that it cannot have.
+        InputError: a setting is missing, or has a value that it cannot have.
     """
-    found = _BEFORE | dict(word.partition("=")[::2] for word in text.split())
-    usual = vars(playing())
-    kinds: dict[str, type] = {name: type(usual[name]) for name in usual if name not in _ELSEWHERE}
-    if unlike := sorted(found.keys() ^ kinds.keys()):
+    found = dict(word.partition("=")[::2] for word in text.split())
+    if missing := [name for name in _KINDS if name not in found]:
         raise InputError(
-            f"search settings {quote(text)} are those of another version of ZeroMass ({', '.join(unlike)}); "
+            f"search settings {quote(text)} are those of another version of ZeroMass ({', '.join(missing)} missing); "
             "replay the game with the version that played it"
         )
     try:
-        values = {name: kind(int(found[name])) if kind is bool else kind(found[name]) for name, kind in kinds.items()}
+        values = {name: kind(int(found[name])) if kind is bool else kind(found[name]) for name, kind in _KINDS.items()}
         return replace(playing(), **values)
     except ValueError as error:
         raise InputError(f"search settings {quote(text)} cannot be read ({error}); correct the header") from error
 
 
 def read_source(game: chess.pgn.Game, color: chess.Color) -> Source | None:
-    """What `write_source` wrote; None where the side has no such headers, or they are not whole.
+    """What `write_source` wrote; None where the side has no such headers, or they are incomplete.
 
     Raises:
-        InputError: the search settings are not ours.
+        InputError: the search settings cannot be read.
     """
     side, headers = chess.COLOR_NAMES[color].capitalize(), game.headers
     weights = headers.get(f"{side}Weights")
     if not weights:
         return None
-    told = headers.get(f"{side}Settings")
-    settings = None if told is None else read_settings(told)
+    settings = read_settings(headers.get(f"{side}Settings", ""))
     try:
         simulations = headers.get(f"{side}Simulations")
         return Source(
@@ -116,29 +111,29 @@ def read_source(game: chess.pgn.Game, color: chess.Color) -> Source | None:
 
 
 def note(score: float | None, strength: Strength) -> str:
-    """A move's comment: its expected score for the mover, and how strongly it was thought about."""
+    """A move's comment: its expected score for the mover, and how strongly the agent played."""
     words = [] if score is None else [f"score {score:+.3f}"]
     words.append(f"{strength.simulations} simulations")
     words += [f"noise {strength.temperature:g}"] if strength.temperature else []
-    words += [f"slips {strength.slips:g}"] if strength.slips else []
+    words += [f"blunder rate {strength.blunder_rate:g}"] if strength.blunder_rate else []
     return ", ".join(words)
 
 
-def strength_of_note(comment: str, otherwise: float = 0.0) -> Strength | None:
-    """The strength that a comment by `note` tells, with the noise `otherwise` if it tells none; None: it does not."""
+def strength_of_note(comment: str, temperature: float = 0.0) -> Strength | None:
+    """The strength in a comment by `note`, with `temperature` if it has none; None: it is no such comment."""
     match = _NOTE.search(comment)
     if match is None:
         return None
-    return Strength(int(match[1]), float(match[2] or otherwise), float(match[3] or 0))
+    return Strength(int(match[1]), float(match[2] or temperature), float(match[3] or 0))
 
 
-def disown(comment: str) -> str:
+def mark_foreign(comment: str) -> str:
     """Mark a comment by `note`: other weights or settings than the headers name chose this move."""
     match = _NOTE.search(comment)
-    return comment if match is None or match[4] else f"{comment[: match.end()]}{_STRANGER}{comment[match.end() :]}"
+    return comment if match is None or match[4] else f"{comment[: match.end()]}{_FOREIGN}{comment[match.end() :]}"
 
 
-def is_disowned(comment: str) -> bool:
-    """Whether `disown` marked it."""
+def is_foreign(comment: str) -> bool:
+    """Whether `mark_foreign` marked it."""
     match = _NOTE.search(comment)
     return match is not None and match[4] is not None

@@ -1,30 +1,22 @@
-"""`zeromass replay`: plays a saved game again, move for move, and says where the agent now plays otherwise."""
+"""`zeromass replay`: the agent chooses the moves of saved games again, and differences are reported."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import chess
 import chess.pgn
 
-from agent.engine.agent import Opponent, load_opponent
-from agent.engine.limits import Limits
-from agent.engine.strength import Strength, slip
+from agent.engine.agent import Agent, load_agent
+from agent.engine.limits import Limits, ThinkOptions
+from agent.engine.strength import Strength, blunder
 from agent.errors import InputError
-from agent.play.provenance import (
-    BEFORE_TOLD,
-    GUMBEL,
-    OPENING,
-    Source,
-    is_disowned,
-    read_source,
-    strength_of_note,
-)
+from agent.play.provenance import GUMBEL, OPENING, Source, is_foreign, read_source, strength_of_note
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A move that the agent does not find again."""
+    """A move that the agent does not choose again."""
 
     ply: int
     """Counted from 1 in the game's main line."""
@@ -36,14 +28,14 @@ class Difference:
 
 @dataclass(frozen=True)
 class Replayed:
-    """What came of one game."""
+    """The result for one game."""
 
     moves: int
     """Moves of the agent that were replayed."""
-    untold: int
-    """Moves of the agent that do not tell their simulations."""
+    no_note: int
+    """Moves of the agent whose comment has no simulations."""
     differences: tuple[Difference, ...]
-    strange: int = 0
+    foreign: int = 0
     """Moves on the agent's side that other weights or settings chose, by their comments."""
 
 
@@ -69,21 +61,21 @@ def read_games(path: Path) -> Iterator[chess.pgn.Game]:
 
 
 class _Quiet(chess.pgn.GameBuilder[chess.pgn.Game]):
-    """Notes errors for us to tell, and logs none on people's screens."""
+    """Collects errors, where python-chess would log them."""
 
     def __init__(self) -> None:
         super().__init__(Game=chess.pgn.Game)
 
     def handle_error(self, error: Exception) -> None:
-        """Note it."""
+        """Collect it."""
         self.game.errors.append(error)
 
 
-def replay_game(game: chess.pgn.Game, opponent: Opponent) -> Replayed:
-    """Let `opponent` choose each move of the agent again, in the positions that were played.
+def replay_game(game: chess.pgn.Game, agent: Agent) -> Replayed:
+    """Let `agent` choose each move of the agent again, in the positions that were played.
 
     Raises:
-        InputError: neither side was played by the agent, other weights played, or the search settings are unknown.
+        InputError: neither side was played by the agent, other weights played, or the search settings cannot be read.
     """
     sources = {color: source for color in chess.COLORS if (source := read_source(game, color)) is not None}
     if not sources:
@@ -91,67 +83,45 @@ def replay_game(game: chess.pgn.Game, opponent: Opponent) -> Replayed:
             "this game does not say which weights played (no header WhiteWeights or BlackWeights); "
             "replay games saved by zeromass play or zeromass evaluate --pgn"
         )
-    ours = opponent.identity.split()[0]
+    ours = agent.identity.split()[0]
     mine = {color: source for color, source in sources.items() if source.weights.split()[0] == ours}
     if not mine:
         theirs = ", ".join(sorted({source.weights for source in sources.values()}))
         raise InputError(f"the game was played with {theirs}, not {ours}; name those weights by --weights or --run")
-    if all(source.settings is not None for source in mine.values()):
-        return _replay(game, opponent, mine)
-    # Such files do not tell their settings; but only two ever played, and a wrong one is soon found out.
-    tried = [
-        _replay(game, opponent, {color: replace(source, settings=before) for color, source in mine.items()})
-        for before in BEFORE_TOLD
-    ]
-    best = min(tried, key=lambda done: len(done.differences))
-    if best.differences:
-        raise InputError(
-            "this game is from before files told their search settings, and neither c_visit 10 nor 50 finds all of its "
-            f"moves again (the first that differs is {best.differences[0].played}), so it cannot be replayed"
-        )
-    return best
-
-
-def _replay(game: chess.pgn.Game, opponent: Opponent, mine: dict[chess.Color, Source]) -> Replayed:
-    moves = untold = strange = 0
+    moves = no_note = foreign = 0
     differences = []
     board = game.board()
     opening = game.headers.get(OPENING, "0")
-    chosen_from = int(opening) if opening.isdecimal() else 0
+    first = int(opening) if opening.isdecimal() else 0
     for ply, node in enumerate(game.mainline(), 1):
-        source = mine.get(board.turn) if ply > chosen_from else None
+        source = mine.get(board.turn) if ply > first else None
         if source is not None:
             strength = strength_of_note(node.comment, source.temperature)
             if source.simulations is not None:
                 strength = Strength(source.simulations, source.temperature)
             if strength is None:
-                untold += 1
-            elif is_disowned(node.comment):
-                strange += 1
+                no_note += 1
+            elif is_foreign(node.comment):
+                foreign += 1
             else:
                 moves += 1
-                found = slip(board, strength.slips, source.seed) or _think(board, opponent, source, strength)
+                found = blunder(board, strength.blunder_rate, source.seed) or _think(board, agent, source, strength)
                 if found != node.move:
                     dots = "." if board.turn == chess.WHITE else "..."
                     played = f"{board.fullmove_number}{dots} {board.san(node.move)}"
                     differences.append(Difference(ply, played, board.san(found)))
         board.push(node.move)
-    return Replayed(moves, untold, tuple(differences), strange)
+    return Replayed(moves, no_note, tuple(differences), foreign)
 
 
-def _think(board: chess.Board, opponent: Opponent, source: Source, strength: Strength) -> chess.Move:
-    usual = opponent.settings
-    opponent.retune(source.settings or usual)
+def _think(board: chess.Board, agent: Agent, source: Source, strength: Strength) -> chess.Move:
+    options = ThinkOptions(temperature=strength.temperature, seed=source.seed, proofs=source.search != GUMBEL)
+    before = agent.settings
+    agent.retune(source.settings)
     try:
-        return opponent.think(
-            board,
-            Limits(simulations=strength.simulations),
-            temperature=strength.temperature,
-            seed=source.seed,
-            proofs=source.search != GUMBEL,
-        ).best.move
+        return agent.think(board, Limits(simulations=strength.simulations), options).best.move
     finally:
-        opponent.retune(usual)
+        agent.retune(before)
 
 
 def replay_command(path: Path, weights: Path | None, run: str | None) -> int:
@@ -161,20 +131,20 @@ def replay_command(path: Path, weights: Path | None, run: str | None) -> int:
         InputError: no such file, no game in it, or none that these weights played.
     """
     games = list(read_games(path))
-    opponent = load_opponent(weights, run)
-    print(f"replaying with {opponent.origin}")
+    agent = load_agent(weights, run)
+    print(f"replaying with {agent.origin}")
     same = True
     for number, game in enumerate(games, 1):
         try:
-            done = replay_game(game, opponent)
+            done = replay_game(game, agent)
         except InputError as error:
             raise InputError(f"game {number} of '{path}': {error}") from error
         same &= not done.differences
         print(f"game {number}: {done.moves - len(done.differences)} of {done.moves} moves of the agent found again")
-        if done.untold:
-            print(f"  {done.untold} more do not tell their simulations")
-        if done.strange:
-            print(f"  {done.strange} more were chosen by other weights or settings")
+        if done.no_note:
+            print(f"  {done.no_note} more have no number of simulations in their comment")
+        if done.foreign:
+            print(f"  {done.foreign} more were chosen by other weights or settings")
         for difference in done.differences:
             print(f"  differs at {difference.played}: now {difference.now}")
     return 0 if same else 1

@@ -1,1 +1,1 @@
-"""Players: whatever chooses a move in every game of a batch."""
+"""Players: each chooses a move in every game of a batch."""

@@ -1,7 +1,8 @@
-"""`alphabeta:N`: a fixed-depth search for material, the classical yardstick that sees N plies and nothing else.
+"""`alphabeta:N`: a search for material N plies deep, a classical yardstick.
 
-Negamax with alpha-beta (Knuth and Moore 1975), captures of the most by the least first. It knows mates, stalemates and
-bare material; it has no quiescence and no idea of position. Ties at the root are broken at random.
+Negamax with alpha-beta (Knuth and Moore 1975); captures of the most valuable piece by the least valuable come first.
+It knows mates, stalemates and insufficient material; it has no quiescence search and no positional evaluation. Ties at
+the root are broken at random.
 """
 
 from typing import Final
@@ -15,7 +16,7 @@ from agent.rules import Games
 from agent.rules.bits import NOTHING, ONE, Words, u64
 from agent.rules.movegen import ROW, find_targets, in_check, write_moves
 from agent.rules.queries import material_of
-from agent.rules.record import WORDS, occupied
+from agent.rules.record import PIECE_VALUES, WORDS, occupied
 from agent.rules.step import make_move
 from agent.rules.termination import insufficient_material
 from agent.vocabulary import FROM, PLAIN, TO
@@ -23,7 +24,7 @@ from agent.vocabulary import FROM, PLAIN, TO
 DEEPEST: Final = 8
 _MATE: Final = 10_000
 _INFINITE: Final = 20_000
-_WORTH: Final = np.array([1, 3, 3, 5, 9, 20], np.int64)
+_WORTH: Final = np.array([*PIECE_VALUES, 20], np.int64)  # a king captures last
 
 
 @njit
@@ -66,7 +67,7 @@ def _negamax(
 ) -> np.int64:
     """Value for the side to move of `lines[start]`, `depth` plies deep, if it lies in alpha..beta, else a bound.
 
-    A loop, for a compiled function that calls itself crashes when it comes from Numba's cache.
+    A loop: a recursive function crashes when Numba loads it from its cache.
     `lines` [D, WORDS], `moves` and `ranks` [D, ROW] are overwritten from `start` on.
     """
     bottom = start + depth
@@ -139,11 +140,11 @@ def _choose(
 
 
 class AlphaBetaPlayer:
-    """Plays the best move for material that it sees.
+    """Plays the move that wins the most material within its depth.
 
     Args:
         depth: plies, 1..8.
-        seed: of the choice among equals.
+        seed: of the choice among equal moves.
 
     Raises:
         ValueError: the depth is out of range.

@@ -1,6 +1,6 @@
-"""Other people's UCI engines: found and started, or refused with one sentence.
+"""Other UCI engines: finding and starting them, and giving them a game's moves.
 
-Whoever starts an engine must end it with `close_engine`: its thread keeps the interpreter from ending.
+An engine must be ended with `close_engine`: its thread keeps the interpreter from ending.
 """
 
 import os
@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
+import chess
 import chess.engine
 
 from agent.errors import InputError
 
-# Where Debian puts games, which is not on everybody's PATH.
+# Where Debian puts games, often not on PATH.
 _FOLDERS: Final = ("/usr/games", "/usr/local/games")
-_PATIENCE: Final = 30.0
+_TIMEOUT: Final = 30.0
 
 
 def find_engine(program: str) -> str:
@@ -43,7 +44,7 @@ def start_engine(
         raise InputError("engine '' names no command; give one such as stockfish")
     words = [find_engine(command[0]), *command[1:]]
     try:
-        engine = chess.engine.SimpleEngine.popen_uci(words, timeout=_PATIENCE)
+        engine = chess.engine.SimpleEngine.popen_uci(words, timeout=_TIMEOUT)
     except (OSError, chess.engine.EngineError, TimeoutError) as error:
         reason = str(error) or type(error).__name__
         raise InputError(f"engine '{command[0]}' does not start as a UCI engine ({reason}); try another") from error
@@ -57,6 +58,49 @@ def start_engine(
 
 
 def close_engine(engine: chess.engine.SimpleEngine) -> None:
-    """End an engine's process, whatever state it is in."""
+    """End an engine's process in any state."""
     with suppress(chess.engine.EngineError, TimeoutError):
         engine.close()
+
+
+class BoardSync:
+    """A board with all moves of one game, updated from the positions in which its player is to move.
+
+    Matches give positions only; an engine needs the moves too, for repetition and for its hash table.
+    """
+
+    def __init__(self) -> None:
+        self._board: chess.Board | None = None
+        self.game = object()
+        """Another object for each game: python-chess compares it to announce a new game to the engine."""
+
+    def update(self, position: chess.Board) -> chess.Board:
+        """The position with the known moves that led to it. A position that does not follow starts a new game."""
+        board = self._board
+        if board is not None:
+            for reply in list(board.legal_moves):
+                board.push(reply)
+                if _equal(board, position):
+                    return board
+                board.pop()
+        self.game = object()
+        self._board = position.copy(stack=False)
+        return self._board
+
+    def play(self, move: chess.Move) -> None:
+        """Play the move that was chosen in the last position.
+
+        Raises:
+            ValueError: it is not legal there.
+        """
+        if self._board is None or not self._board.is_legal(move):
+            raise ValueError(f"{move} is not legal in {self._board.fen() if self._board else 'no position'}")
+        self._board.push(move)
+
+
+def _equal(one: chess.Board, other: chess.Board) -> bool:
+    return (
+        one.board_fen() == other.board_fen()
+        and one.halfmove_clock == other.halfmove_clock
+        and one.epd(en_passant="legal") == other.epd(en_passant="legal")
+    )

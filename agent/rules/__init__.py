@@ -15,11 +15,12 @@ from agent.rules.convert import from_board, from_fen, to_board, to_fen, validate
 from agent.rules.games import Games, start
 from agent.rules.perft import perft
 from agent.rules.queries import attacks, in_check, is_black, keys, material
-from agent.rules.record import WORDS
+from agent.rules.record import PIECE_VALUES, WORDS
 from agent.rules.termination import Termination
 
 __all__ = [
     "NO_MOVE",
+    "PIECE_VALUES",
     "WORDS",
     "Games",
     "Termination",

@@ -1,4 +1,4 @@
-"""What search and players ask about positions: side, check, material, attacks, keys; B positions at once."""
+"""Questions about B positions at once: side to move, check, material, attacks, repetition keys."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +8,7 @@ from agent.rules.attacks import KING, knights_attacks, pawns_attacks_down, pawns
 from agent.rules.bits import Words, lowest, popcount, u64
 from agent.rules.boundary import checked
 from agent.rules.movegen import in_check as in_check_of
-from agent.rules.record import BISHOPS, BLACK, KINGS, KNIGHTS, OWN, PAWNS, QUEENS, ROOKS, STATE, occupied
+from agent.rules.record import BISHOPS, BLACK, KINGS, KNIGHTS, OWN, PAWNS, PIECE_VALUES, QUEENS, ROOKS, STATE, occupied
 from agent.rules.repetition import repetition_key
 
 
@@ -20,12 +20,12 @@ def _checks(positions: Words, checks: NDArray[np.bool_]) -> None:
 
 @inlined
 def material_of(position: Words) -> np.int64:
-    """Material of the side to move minus the opponent's in one position; P 1, N 3, B 3, R 5, Q 9."""
+    """Material of the side to move minus the opponent's in one position, by `PIECE_VALUES`."""
     own = position[OWN]
     total = np.int64(0)
-    for kind, value in ((PAWNS, 1), (KNIGHTS, 3), (BISHOPS, 3), (ROOKS, 5), (QUEENS, 9)):
+    for kind in range(len(PIECE_VALUES)):
         pieces = position[kind]
-        total += value * (np.int64(popcount(pieces & own)) - np.int64(popcount(pieces & ~own)))
+        total += PIECE_VALUES[kind] * (np.int64(popcount(pieces & own)) - np.int64(popcount(pieces & ~own)))
     return total
 
 
@@ -73,7 +73,7 @@ def in_check(positions: NDArray[np.uint64]) -> NDArray[np.bool_]:
 
 
 def material(positions: NDArray[np.uint64]) -> NDArray[np.int32]:
-    """Material of the side to move minus the opponent's, int32 [B]; P 1, N 3, B 3, R 5, Q 9."""
+    """Material of the side to move minus the opponent's, int32 [B], by `PIECE_VALUES`."""
     positions = checked(positions)
     balance = np.empty(len(positions), np.int32)
     _material(positions, balance)

@@ -38,6 +38,8 @@ QUEENS: Final = 4
 KINGS: Final = 5
 OWN: Final = 6
 STATE: Final = 7
+PIECE_VALUES: Final = (1, 3, 3, 5, 9)
+"""Material in pawns, by the word of the piece: pawn, knight, bishop, rook, queen."""
 
 OWN_KING_SIDE: Final = u64(1)
 OWN_QUEEN_SIDE: Final = u64(2)

@@ -228,11 +228,6 @@ class SlicedSearch:
         nodes = self._tree.state[NODES] / len(self._tree.nodes)
         return float(max(nodes, self._tree.state[EDGES] / (len(self._tree.nodes) * EDGES_EACH)))
 
-    @property
-    def root_value(self) -> float:
-        """Expected score of the side to move by the network alone."""
-        return float(self._node(0)["value"])
-
     def proof(self) -> int:
         """Whether the root is decided: see `RootMove.mate`. Looks once the tree has grown by a quarter."""
         self._prove(0)

@@ -1,4 +1,4 @@
-"""How a game looks on text streams: lines asked for and said, and the board."""
+"""A game on text streams: prompts, lines of text, and the board."""
 
 from dataclasses import dataclass
 from typing import TextIO
@@ -14,9 +14,9 @@ class Streams:
 
     Args:
         input: one command or move a line.
-        output: everything that is said.
-        person: whether somebody sits at a keyboard: prompts stay on the line, and the talk goes on after a
-            game. Else prompts end their line, and the end of the game is the end.
+        output: all text.
+        person: whether the input is a keyboard. Then prompts stay on the line, and another game may follow; else
+            prompts end their line, and the program ends with the game.
     """
 
     input: TextIO
@@ -27,7 +27,7 @@ class Streams:
         """One line without its end, or None at the end of input."""
         if self.person:
             try:
-                return input(f"{prompt} ")  # edits lines where readline is there
+                return input(f"{prompt} ")  # with line editing where readline is available
             except EOFError:
                 self.say()
                 return None
@@ -36,7 +36,7 @@ class Streams:
         return line.strip() if line else None
 
     def say(self, text: str = "") -> None:
-        """Write `text` and a line end at once, with ? for what the encoding lacks."""
+        """Write `text` and a line end at once; characters that the encoding lacks become `?`."""
         encoding = self.output.encoding or "utf-8"
         self.output.write(text.encode(encoding, "replace").decode(encoding) + "\n")
         self.output.flush()

@@ -1,4 +1,4 @@
-"""What opens above the board: a page of text, and the choice of a piece."""
+"""Dialogs over the board: a page of text, and the choice of a promotion piece."""
 
 from typing import ClassVar
 

@@ -1,4 +1,4 @@
-"""What stands beside the board: who plays, what the agent thinks, the moves."""
+"""What is shown beside the board: the players, the agent's report, the moves."""
 
 import chess
 from rich.table import Table
@@ -14,7 +14,7 @@ _BAR = 40
 
 
 def player_line(game: Game, color: chess.Color, name: str, *, figurines: bool) -> Text:
-    """A player: to move or not, name, clock, what it has captured and by how many pawns it leads."""
+    """A player: whether it is to move, name, clock, captured pieces and lead in pawns."""
     turn = "▶ " if game.board.turn == color and not game.over else "  "
     captured = game.captured(not color)
     shown = "".join(FIGURINES[symbol] for symbol in captured) if figurines else captured
@@ -29,9 +29,9 @@ def player_line(game: Game, color: chess.Color, name: str, *, figurines: bool) -
 
 
 def score_bar(report: Report | None, mover: chess.Color, width: int = _BAR) -> Text:
-    """Win, draw and loss for White as a bar; by the expected score alone where the network tells no more."""
+    """Win, draw and loss for White as a bar; from the expected score alone where the network gives no more."""
     if report is None:
-        return Text("no thought yet", style="dim")
+        return Text("no report yet", style="dim")
     line = report.best
     wdl = line.wdl or (round(500 * (1 + line.score)), 0, 1000 - round(500 * (1 + line.score)))
     win, draw, loss = wdl if mover == chess.WHITE else (wdl[2], wdl[1], wdl[0])
@@ -44,8 +44,8 @@ def score_bar(report: Report | None, mover: chess.Color, width: int = _BAR) -> T
     return text
 
 
-def thought_table(report: Report | None, board: chess.Board) -> Table | Text:
-    """The best moves with prior, visits, value and the line in SAN; `board` is what was thought about."""
+def report_table(report: Report | None, board: chess.Board) -> Table | Text:
+    """The best moves with prior, visits, value and the line in SAN; `board` is the position searched."""
     if report is None:
         return Text("")
     title = f"{report.simulations:,} at {report.speed:,.0f}/s, depth {report.depth:.0f} to {report.deepest}"

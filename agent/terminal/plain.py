@@ -1,6 +1,6 @@
 """A game against the agent in plain text: over a pipe, to a screen reader, or in any terminal.
 
-A line of input is a command or a move. What cannot be played is refused with a sentence and asked for again.
+A line of input is a command or a move. A move that cannot be played is answered by a sentence and asked for again.
 """
 
 import contextlib
@@ -10,19 +10,19 @@ import sys
 from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import chess
 
-from agent.engine.agent import load_opponent
+from agent.engine.agent import Agent, load_agent
 from agent.engine.limits import Control
 from agent.errors import InputError
+from agent.play.commands import obey
+from agent.play.game import side_name
 from agent.play.level import Level
 from agent.play.session import Session
+from agent.play.sides import Side
+from agent.program import program
 from agent.terminal.console import Streams, draw_board
-
-if TYPE_CHECKING:
-    from agent.engine.agent import Opponent
 
 
 @dataclass(init=False)
@@ -30,18 +30,16 @@ class Dialogue(Session):
     """One person against the agent, line by line.
 
     Args:
-        opponent: the agent.
+        agent: the agent.
         streams: to the person.
         start: the position that games start from, `new` ones too.
         person: the colour that the person plays.
         rest: see `Session`.
     """
 
-    def __init__(
-        self, opponent: "Opponent", streams: Streams, start: chess.Board, person: chess.Color, **rest: object
-    ) -> None:
+    def __init__(self, agent: Agent, streams: Streams, start: chess.Board, person: chess.Color, **rest: object) -> None:
         self.streams = streams
-        super().__init__(opponent, start, person, **rest)  # type: ignore[arg-type]
+        super().__init__(agent, start, person, **rest)  # type: ignore[arg-type]
 
     def say(self, text: str) -> None:
         """One or more lines."""
@@ -52,17 +50,16 @@ class Dialogue(Session):
         figurines = self.theme != "ascii" and self.streams.figurines
         self.say(draw_board(self.board, flipped=self.flipped, figurines=figurines))
         if self.game.minutes is not None:
-            left = [f"{name} {self.game.seconds_left(color) or 0:.1f} s" for color, name in _CLOCKS]
+            left = [
+                f"{side_name(color)} {self.game.seconds_left(color) or 0:.1f} s" for color in (chess.WHITE, chess.BLACK)
+            ]
             self.say(", ".join(left))
 
     def run(self) -> None:
         """Play until the game is over (a person may go on with another), `quit`, or the end of input."""
-        for warning in self.opponent.warnings:
+        for warning in self.agent.warnings:
             self.say(f"{warning}.")
-        self.say(
-            f"You are {chess.COLOR_NAMES[self.person].capitalize()} against {self.opponent.origin}. "
-            "Type a move, or help."
-        )
+        self.say(f"You are {side_name(self.person)} against {self.agent.origin}. Type a move, or help.")
         self.show()
         self.game.settle()
         self.announce()
@@ -70,9 +67,9 @@ class Dialogue(Session):
             if self.game.over and not self._go_on_after_game():
                 return
             self.game.run_clock()
-            seat = self.mover
-            if seat is not None:
-                self._let_choose()
+            side = self.mover
+            if side is not None:
+                self._let_choose(side)
                 continue
             line = self.streams.ask(self._prompt())
             if line is None:
@@ -80,22 +77,20 @@ class Dialogue(Session):
                 return
             if self.game.flag():
                 self.announce()
-            elif line.strip() and not self.obey(line.strip()):
+            elif line.strip() and not obey(self, line.strip()):
                 return
 
-    def _let_choose(self) -> None:
-        seat = self.mover
-        assert seat is not None
+    def _let_choose(self, side: Side) -> None:
         try:
-            choice = self.choose(seat, Control())
+            chosen = self.choose(side, Control())
         except InputError as error:
             self.say(f"{error}.")
-            self.obey("engine off")
+            obey(self, "engine off")
             return
         if self.game.flag():
             self.announce()
         else:
-            self.apply(choice)
+            self.apply(chosen)
 
     def _prompt(self) -> str:
         if self.game.over:
@@ -106,11 +101,8 @@ class Dialogue(Session):
 
     def _go_on_after_game(self) -> bool:
         if not self.streams.person:
-            self.say("Play again: zeromass play --plain")
+            self.say(f"Play again: {program()} play --plain")
         return self.streams.person
-
-
-_CLOCKS = ((chess.WHITE, "White"), (chess.BLACK, "Black"))
 
 
 def play_command(
@@ -131,7 +123,7 @@ def play_command(
         run: a run, if named.
         seed: fixes a random side and noise; None: they differ from call to call.
         level: the agent's strength.
-        plain: line by line on standard input and output; else, and in a terminal, the board.
+        plain: line by line on standard input and output; else the board, where there is a terminal.
 
     Raises:
         InputError: the weights or the run cannot be used.
@@ -139,24 +131,24 @@ def play_command(
     if isinstance(sys.stdin, TextIOWrapper):
         sys.stdin.reconfigure(errors="replace")  # a stray byte is an unreadable move, not a crash
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
-    plain = plain or os.environ.get("TERM", "dumb") in ("dumb", "unknown")  # cannot move its cursor
+    plain = plain or os.environ.get("TERM", "dumb") in ("dumb", "unknown")  # no cursor movement
     streams = Streams(sys.stdin, sys.stdout, terminal)
     color = random.Random(seed).random() < 0.5 if side == "random" else side == "white"
     if terminal:
         streams.say("Loading the agent ...")
-    opponent = load_opponent(weights, run, progress=streams.say)
-    rest = {"seed": random.Random(seed).getrandbits(31), "load": lambda name: load_opponent(run=name)}
+    agent = load_agent(weights, run, progress=streams.say)
+    rest = {"seed": random.Random(seed).getrandbits(31), "load": lambda name: load_agent(run=name)}
     if level is not None:
         rest["level"] = level
     if terminal and not plain:
         from agent.terminal.app import BoardApp
 
-        BoardApp(opponent, start or chess.Board(), color, **rest).run()
+        BoardApp(agent, start or chess.Board(), color, **rest).run()
         return 0
     if terminal:
         with contextlib.suppress(ImportError):  # not everywhere
             import readline  # noqa: F401  (gives `input` its line editing)
-    dialogue = Dialogue(opponent, streams, start or chess.Board(), color, **rest)
+    dialogue = Dialogue(agent, streams, start or chess.Board(), color, **rest)
     try:
         dialogue.run()
     finally:

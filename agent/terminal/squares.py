@@ -1,4 +1,4 @@
-"""The board widget: squares that can be clicked, or walked over with the arrow keys."""
+"""The board widget: squares to click, or to reach with the arrow keys."""
 
 from typing import ClassVar, Final, NamedTuple
 
@@ -19,7 +19,7 @@ _FIGURINES: Final = dict(zip("KQRBNP", "♚♛♜♝♞♟", strict=True))
 
 
 class Theme(NamedTuple):
-    """Colours of the squares and pieces; what is marked differs in brightness too, not in hue alone."""
+    """Colours of squares and pieces; marked squares differ in brightness too, not only in hue."""
 
     light: str
     dark: str

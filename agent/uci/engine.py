@@ -1,8 +1,8 @@
 """The agent as a UCI engine on standard input and output (protocol of April 2006).
 
-Two threads: the reader answers what must be answered at once (`stop`, `ponderhit`, `isready` while the
-engine thinks) and queues the rest; the engine works the queue off in order. This file imports neither
-torch nor Numba: `uciok` comes at once, weights are loaded at the first `isready` or `go`.
+Two threads: the reader handles what cannot wait (`stop`, `ponderhit`, `isready` while the engine thinks) and
+queues the rest, which the engine handles in order. This file imports neither torch nor Numba, so `uciok` comes at
+once; weights are loaded at the first `isready` or `go`.
 """
 
 import contextlib
@@ -15,30 +15,27 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import chess
 
-from agent.engine.limits import Control
-from agent.engine.strength import slip
+from agent.engine.limits import DEFAULT_SIMULATIONS, Control, ThinkOptions
+from agent.engine.strength import blunder
 from agent.errors import InputError
 from agent.notation import quote
 from agent.uci.options import Options
 from agent.uci.words import bestmove, info_lines, read_go, read_position
 
 if TYPE_CHECKING:
-    from agent.engine.agent import Opponent
+    from agent.engine.agent import Agent
     from agent.engine.report import Report
 
-USUAL: Final = 800
-"""Simulations of a `go` that names no limit at all, where the option Simulations does not either."""
-
-Loader = Callable[[Path | None, Callable[[str], None]], "Opponent"]
-"""Weights file (None: the default) and a place for progress lines, to what plays. Raises InputError."""
+Loader = Callable[[Path | None, Callable[[str], None]], "Agent"]
+"""Loads the agent, given a weights file (None: the default) and a function for progress lines. Raises InputError."""
 
 
 class Search:
-    """One `go`, with the string on which it hangs."""
+    """One `go` and its cancellation token."""
 
     def __init__(self, arguments: str) -> None:
         self.arguments = arguments
@@ -51,22 +48,22 @@ class Engine:
 
     Args:
         send: writes one line to the program.
-        load: gets what plays, when it is first needed.
+        load: loads the agent when it is first needed.
     """
 
     def __init__(self, send: Callable[[str], None], load: Loader) -> None:
         self._send, self._load = send, load
         self._queue: queue.SimpleQueue[tuple[str, str, Search | None]] = queue.SimpleQueue()
-        self._search: Search | None = None  # the newest, reader's side
+        self._search: Search | None = None  # the newest; used by the reader thread
         self._options = Options()
         self._board = chess.Board()
-        self._opponent: Opponent | None = None
+        self._agent: Agent | None = None
         self._stale = True
         self._debug = False
         self._seed = secrets.randbits(31)
 
     def run(self, lines: Iterable[str]) -> None:
-        """Hold the dialogue until `quit` or the end of `lines`; what was asked before the end is answered."""
+        """Run until `quit` or the end of `lines`; everything before the end is answered."""
         threading.Thread(target=self._read, args=(lines,), name="uci-reader", daemon=True).start()
         while True:
             command, arguments, search = self._queue.get()
@@ -89,7 +86,7 @@ class Engine:
                         break
                     self._receive(command, arguments.strip())
         finally:
-            # A search with an end of its own comes to it; any other would wait for ever.
+            # A search without a limit of its own would wait for ever.
             if self._search is not None and {"infinite", "ponder", "mate"} & set(self._search.arguments.split()):
                 self._stop()
             self._queue.put(("quit", "", None))
@@ -114,7 +111,7 @@ class Engine:
             self._search.control.stop()
 
     def _handle(self, command: str, arguments: str) -> None:
-        """The engine's side of everything but `go`; unknown commands are ignored, as the protocol asks."""
+        """Everything but `go`; unknown commands are ignored, as the protocol asks."""
         if command == "uci":
             self._introduce()
         elif command == "isready":
@@ -129,7 +126,7 @@ class Engine:
         elif command == "debug":
             self._debug = arguments == "on"
         elif self._debug and command not in ("", "register"):
-            self._tell(f"unknown command {quote(command)} ignored")
+            self._info(f"unknown command {quote(command)} ignored")
 
     def _introduce(self) -> None:
         self._send(f"id name ZeroMass {_version()}")
@@ -142,45 +139,45 @@ class Engine:
         try:
             name = self._options.set(arguments)
         except InputError as error:
-            self._tell(f"{error}; the old value is kept")
+            self._info(f"{error}; the old value is kept")
             return
         if name is None and self._debug:
-            self._tell(f"unknown option {quote(arguments)} ignored")
+            self._info(f"unknown option {quote(arguments)} ignored")
         elif name == "WeightsFile":
             self._stale = True
-        elif name in ("Hash", "Threads") and self._opponent is not None:
-            self._resize(self._opponent)
+        elif name in ("Hash", "Threads") and self._agent is not None:
+            self._resize(self._agent)
 
-    def _resize(self, opponent: "Opponent") -> None:
+    def _resize(self, agent: "Agent") -> None:
         try:
-            opponent.resize(self._options.number("Hash"), self._options.number("Threads"), self._tell)
+            agent.resize(self._options.number("Hash"), self._options.number("Threads"), self._info)
         except MemoryError:
-            self._tell(f"there is no memory for a Hash of {self._options.number('Hash')} MB; the old tree is kept")
+            self._info(f"there is no memory for a Hash of {self._options.number('Hash')} MB; the old tree is kept")
 
     def _set_position(self, arguments: str) -> None:
-        """Take over a position, or say what is wrong with it and keep the old one."""
+        """Set the position, or say what is wrong with it and keep the old one."""
         try:
             self._board = read_position(arguments)
         except InputError as error:
-            self._tell(f"{error}; the position before is kept")
+            self._info(f"{error}; the position before is kept")
 
-    def _ready(self) -> "Opponent":
-        """Load what plays if that has not been done; bad weights leave what played before, else the default."""
-        if self._stale or self._opponent is None:
+    def _ready(self) -> "Agent":
+        """Load the agent if necessary. With bad weights the agent before stays, or the default is loaded."""
+        if self._stale or self._agent is None:
             self._stale = False
             file = self._options.text("WeightsFile")
             try:
-                self._opponent = self._load(Path(file) if file else None, self._tell)
+                self._agent = self._load(Path(file) if file else None, self._info)
             except InputError as error:
-                self._tell(str(error))
-                if self._opponent is None:
-                    self._opponent = self._load(None, self._tell)
-            self._resize(self._opponent)
-            for warning in self._opponent.warnings:
-                self._tell(warning)
-            self._tell(f"playing with {self._opponent.origin}")
-            gc.freeze()  # a full collection over all that was loaded takes half a second, of somebody's clock
-        return self._opponent
+                self._info(str(error))
+                if self._agent is None:
+                    self._agent = self._load(None, self._info)
+            self._resize(self._agent)
+            for warning in self._agent.warnings:
+                self._info(warning)
+            self._info(f"playing with {self._agent.origin}")
+            gc.freeze()  # else a full collection of all that was loaded takes half a second in the middle of a game
+        return self._agent
 
     def _go(self, search: Search) -> None:
         try:
@@ -189,7 +186,7 @@ class Engine:
             search.done.set()
 
     def _think(self, search: Search) -> str:
-        """Obey a `go`; returns the `bestmove` line once it may be sent."""
+        """Think for a `go`; returns the `bestmove` line once it may be sent."""
         board, options, strength = self._board, self._options, self._options.strength
         limits = read_go(search.arguments, board.turn)
         if not any(board.legal_moves):
@@ -201,13 +198,15 @@ class Engine:
         if not limits.infinite:
             most = strength.simulations
             if unlimited and not most and limits.simulations is None and limits.seconds is None and not limits.clock:
-                most = USUAL
+                most = DEFAULT_SIMULATIONS
             if most:
                 limits = replace(limits, simulations=min(limits.simulations or most, most))
-        show_wdl, told = options.check("UCI_ShowWDL"), list[int]()
+        limits = replace(limits, overhead=options.number("Move Overhead") / 1000)
+        show_wdl, reported = options.check("UCI_ShowWDL"), 0
 
         def watch(report: "Report") -> None:
-            told.append(report.simulations)
+            nonlocal reported
+            reported = report.simulations
             for line in info_lines(report, show_wdl=show_wdl):
                 self._send(line)
 
@@ -215,19 +214,20 @@ class Engine:
         report = self._ready().think(
             board,
             limits,
+            ThinkOptions(
+                lines=options.number("MultiPV"),
+                temperature=0.0 if limits.infinite else strength.temperature,
+                seed=seed,
+            ),
             control=search.control,
             watch=watch,
-            lines=options.number("MultiPV"),
-            temperature=0.0 if limits.infinite else strength.temperature,
-            overhead=options.number("Move Overhead") / 1000,
-            seed=seed,
         )
-        if told[-1:] != [report.simulations]:
+        if reported != report.simulations:
             watch(report)
-        slipped = None if limits.infinite or limits.moves else slip(board, strength.slips, seed)
-        return bestmove(report) if slipped is None else f"bestmove {slipped.uci()}"
+        blundered = None if limits.infinite or limits.moves else blunder(board, strength.blunder_rate, seed)
+        return bestmove(report) if blundered is None else f"bestmove {blundered.uci()}"
 
-    def _tell(self, sentence: str) -> None:
+    def _info(self, sentence: str) -> None:
         self._send(f"info string {' '.join(sentence.split())}")
 
 
@@ -238,16 +238,16 @@ def _version() -> str:
         return "(source tree)"
 
 
-def _load(weights: Path | None, progress: Callable[[str], None]) -> "Opponent":
-    from agent.engine.agent import load_opponent  # torch and Numba, a second
+def _load(weights: Path | None, progress: Callable[[str], None]) -> "Agent":
+    from agent.engine.agent import load_agent  # torch and Numba, a second
 
-    return load_opponent(weights, progress=progress)
+    return load_agent(weights, progress=progress)
 
 
 def main() -> int:
-    """Run the engine on standard input and output; ends with the input or when nobody reads the output."""
+    """Run the engine on standard input and output; ends with the input, or when the output is closed."""
     lock = threading.Lock()
-    # A file of our own: a thread that still waits on `sys.stdin` makes the interpreter abort at its end.
+    # Not `sys.stdin`: a thread that still reads it makes the interpreter abort at its end.
     commands = open(sys.stdin.fileno(), encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
 
     def send(line: str) -> None:

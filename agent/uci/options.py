@@ -1,4 +1,4 @@
-"""The options of the UCI engine: how they are declared, and what a `setoption` line makes of them. Light."""
+"""The options of the UCI engine: their declarations, and reading `setoption` lines. Light: no NumPy."""
 
 import re
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ class Spin:
         return f"type spin default {self.default} min {self.least} max {self.most}"
 
     def read(self, name: str, text: str) -> int:
-        """The value; InputError if it is none."""
+        """The value; InputError if `text` is none."""
         if not _NUMBER.fullmatch(text) or not self.least <= int(text) <= self.most:
             raise InputError(f"option {name} must be a whole number in {self.least}..{self.most}, not {quote(text)}")
         return int(text)
@@ -42,7 +42,7 @@ class Check:
         return f"type check default {str(self.default).lower()}"
 
     def read(self, name: str, text: str) -> bool:
-        """The value; InputError if it is none."""
+        """The value; InputError if `text` is none."""
         if text.lower() not in ("true", "false"):
             raise InputError(f"option {name} must be true or false, not {quote(text)}")
         return text.lower() == "true"
@@ -82,7 +82,7 @@ DECLARED: Final[dict[str, Spin | Check | Text]] = {
 
 @dataclass
 class Options:
-    """The options as they stand."""
+    """The present values."""
 
     values: dict[str, int | bool | str] = field(
         default_factory=lambda: {name: option.default for name, option in DECLARED.items()}
@@ -93,10 +93,10 @@ class Options:
         return [f"option name {name} {option.declare()}" for name, option in DECLARED.items()]
 
     def set(self, arguments: str) -> str | None:
-        """Obey what follows `setoption`; returns the option's name, None if there is no such option.
+        """Handle what follows `setoption`; returns the option's name, None if there is no such option.
 
         Raises:
-            InputError: the value is not one of the option's; it keeps the old one.
+            InputError: the option cannot have that value; it keeps the old one.
         """
         name, _, value = f"{arguments.removeprefix('name').strip()} ".partition(" value ")
         known = {option.lower(): option for option in DECLARED}.get(" ".join(name.split()).lower())
@@ -118,10 +118,10 @@ class Options:
 
     @property
     def strength(self) -> Strength:
-        """The most simulations of a move (0: no such limit), its temperature and slips."""
+        """The most simulations of a move (0: no such limit), its temperature and blunder rate."""
         simulations, temperature = self.number("Simulations"), self.number("Temperature") / 100
         if self.check("UCI_LimitStrength"):
             weak = strength_of(self.number("UCI_Elo"))
             simulations = min(simulations or weak.simulations, weak.simulations)
-            return Strength(simulations, max(temperature, weak.temperature), weak.slips)
+            return Strength(simulations, max(temperature, weak.temperature), weak.blunder_rate)
         return Strength(simulations, temperature)

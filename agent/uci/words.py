@@ -1,4 +1,4 @@
-"""The words of UCI: `position` and `go` read, `info` and `bestmove` written. Light: no NumPy."""
+"""UCI lines: reading `position` and `go`, writing `info` and `bestmove`. Light: no NumPy."""
 
 import itertools
 import re
@@ -14,11 +14,11 @@ _NUMBERS = ("wtime", "btime", "winc", "binc", "movestogo", "movetime", "nodes", 
 _FLAGS = ("infinite", "ponder", "searchmoves")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
 _LONGEST = 10**9
-"""The largest number taken from a line; milliseconds of 11 days."""
+"""Numbers are cut to this: milliseconds of 11 days."""
 
 
 def read_position(arguments: str) -> chess.Board:
-    """What follows `position`: `startpos` or `fen FEN`, then perhaps `moves ...`.
+    """What follows `position`: `startpos` or `fen FEN`, then possibly `moves ...`.
 
     Raises:
         InputError: the FEN is unreadable or a move is illegal, quoted.
@@ -44,7 +44,7 @@ def read_position(arguments: str) -> chess.Board:
 
 
 def read_go(arguments: str, turn: chess.Color) -> Limits:
-    """What follows `go`, for the side `turn`; numbers that are none are ignored, as are unknown words.
+    """What follows `go`, for the side `turn`. Malformed numbers and unknown words are ignored.
 
     Times are seconds in `Limits`, milliseconds on the line; negative ones, which some programs send, count as 0.
     """
@@ -89,7 +89,7 @@ def info_lines(report: Report, *, show_wdl: bool) -> list[str]:
 
 
 def score_of(line: Line, show_wdl: bool) -> str:
-    """`score cp X` or `score mate X`, with `wdl W D L` where it is known and asked for."""
+    """`score cp X` or `score mate X`, with `wdl W D L` where it is known and wanted."""
     mate = line.mate_in
     score = f"score cp {centipawns(line.score)}" if mate is None else f"score mate {mate}"
     wdl = line.wdl if show_wdl else None
@@ -97,7 +97,7 @@ def score_of(line: Line, show_wdl: bool) -> str:
 
 
 def bestmove(report: Report) -> str:
-    """The `bestmove` line, with the answer that is expected."""
+    """The `bestmove` line, with the expected reply."""
     moves = report.best.moves
     return f"bestmove {moves[0].uci()}" + (f" ponder {moves[1].uci()}" if len(moves) > 1 else "")
 

@@ -1,13 +1,14 @@
-"""What plays in the tests of the agent's faces: thinkers of known behaviour, in place of a search."""
+"""Thinkers of known behaviour, in place of a search, for tests of the agent's faces."""
 
 import threading
 from typing import Any
 
 import chess
 
-from agent.engine.limits import Control, Limits
+from agent.engine.limits import Control, Limits, ThinkOptions
 from agent.engine.report import Line, Report
-from agent.engine.thinker import Watcher
+from agent.engine.thinker import Thinker, Watcher
+from agent.rules import Games
 from agent.search.settings import SearchSettings, playing
 
 PATIENCE = 60.0
@@ -17,29 +18,30 @@ PATIENCE = 60.0
 def report(*moves: chess.Move, score: float = 0.25, mate: int = 0, simulations: int = 20) -> Report:
     """A report on one line."""
     line = Line(moves, score, 0.5, 0.75, simulations, 0.25, mate)
-    return Report((line,), simulations, 0.01, 1.0, 1, 0.001, score)
+    return Report((line,), simulations, 0.01, 1.0, 1, 0.001)
 
 
-class Scripted:
+class Scripted(Thinker):
     """Plays the given moves, with one expected score for all; past the last, the first legal one."""
 
     def __init__(self, moves: str = "", value: float = 0.25) -> None:
         self.moves = moves.split()
         self.value = value
-        self.asked: list[tuple[str, Limits, dict[str, Any]]] = []
+        self.asked: list[tuple[str, Limits, ThinkOptions]] = []
         self.sizes: list[int] = []
-        self.settings = playing()
+        self._settings = playing()
 
     def think(
         self,
         board: chess.Board,
         limits: Limits,
+        options: ThinkOptions | None = None,
         *,
+        games: Games | None = None,
         control: Control | None = None,
         watch: Watcher | None = None,
-        **rest: Any,
     ) -> Report:
-        self.asked.append((board.fen(), limits, rest))
+        self.asked.append((board.fen(), limits, options or ThinkOptions()))
         move = chess.Move.from_uci(self.moves.pop(0)) if self.moves else min(board.legal_moves, key=chess.Move.uci)
         assert board.is_legal(move)
         found = report(move, score=self.value)
@@ -54,7 +56,7 @@ class Scripted:
         self.sizes.append(megabytes)
 
     def retune(self, settings: SearchSettings) -> None:
-        self.settings = settings
+        self._settings = settings
 
     def simulations_in(self, seconds: float) -> int:
         return max(1, round(1000 * seconds))
@@ -67,6 +69,6 @@ class Gated(Scripted):
         super().__init__()
         self.go_on = threading.Event()
 
-    def think(self, board: chess.Board, limits: Limits, **rest: Any) -> Report:
+    def think(self, board: chess.Board, limits: Limits, options: ThinkOptions | None = None, **rest: Any) -> Report:
         assert self.go_on.wait(PATIENCE)
-        return super().think(board, limits, **rest)
+        return super().think(board, limits, options, **rest)

@@ -3,7 +3,7 @@
 `tests/data/learning/games.npz` holds the games, `curves.json` the losses that learning from them gives.
 
     python -m tests.training.golden            # learn again and write curves.json, after a change meant to move them
-    python -m tests.training.golden --games    # first play other games, with the weights that ship
+    python -m tests.training.golden --games    # first play other games, with the bundled weights
 """
 
 import json
@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from agent import rules
-from agent.engine.agent import BUNDLED
+from agent.networks.bundled import BUNDLED
 from agent.networks.network import Architecture
 from agent.networks.registry import make_evaluator, make_network
 from agent.networks.residual.architecture import ResidualArchitecture
@@ -48,7 +48,7 @@ _POLICIES: Final = ("indices", "probabilities")
 
 
 def play() -> list[GameRecord]:
-    """The first `GAMES` games of the weights that ship to end, played with a small search, by seed."""
+    """The first `GAMES` games of the bundled weights to end, played with a small search, by seed."""
     settings = GeneratorSettings(
         games=GAMES,
         start=StartSettings(8),

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from agent import rules, vocabulary
 from agent.compilation import warm_up
-from agent.engine.agent import find_weights
 from agent.errors import InputError
+from agent.networks.bundled import find_weights
 from agent.networks.evaluator import Evaluator
 from agent.networks.policy import MaskedPolicy
 from agent.networks.registry import make_evaluator

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from agent.compilation import warm_up
-from agent.engine.agent import find_weights, identity
+from agent.networks.bundled import find_weights, identity
 from agent.networks.weights import Weights
 from agent.play.provenance import GUMBEL, Source
 from agent.search import playing

@@ -19,11 +19,11 @@ import chess.engine
 import numpy as np
 
 from agent import rules, vocabulary
-from agent.engine.board_sync import Follower
 from agent.errors import InputError
 from agent.players.alphabeta import AlphaBetaPlayer
-from agent.players.external import close_engine, start_engine
-from agent.players.player import Choice, GreedyPlayer, Player, RandomPlayer
+from agent.players.external import BoardSync, close_engine, start_engine
+from agent.players.player import Choice, Player
+from agent.players.simple import GreedyPlayer, RandomPlayer
 from agent.rules import Games
 from training.evaluation.match_runner import ConcurrentPlayers
 
@@ -121,7 +121,7 @@ class EnginePlayer:
         self.name = name
         self._limit = chess.engine.Limit(time=seconds) if nodes is None else chess.engine.Limit(nodes=nodes)
         self._engine = start_engine(command, options)
-        self._follower = Follower()
+        self._board_sync = BoardSync()
 
     def choose(self, games: Games) -> Choice:
         """Choose a move in every game.
@@ -131,9 +131,9 @@ class EnginePlayer:
         """
         moves = np.zeros(len(games), np.uint16)
         for row, position in enumerate(games.positions):
-            board = self._follower.follow(chess.Board(rules.to_fen(position)))
+            board = self._board_sync.update(chess.Board(rules.to_fen(position)))
             try:
-                move = self._engine.play(board, self._limit, game=self._follower.game).move
+                move = self._engine.play(board, self._limit, game=self._board_sync.game).move
                 if move is None:
                     raise chess.engine.EngineError("no move")
             except chess.engine.EngineError as error:
@@ -141,7 +141,7 @@ class EnginePlayer:
                     f"engine '{self.name}' failed in the middle of a match ({error}); try another"
                 ) from error
             moves[row] = vocabulary.from_uci(move.uci(), black=board.turn == chess.BLACK)
-            self._follower.play(move)
+            self._board_sync.play(move)
         return Choice(moves, np.full(len(games), np.nan, np.float32))
 
     def close(self) -> None:

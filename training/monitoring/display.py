@@ -10,6 +10,7 @@ from rich.panel import Panel
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from agent.program import program
 from training.durability.progress_relay import Progress as RunProgress
 
 if TYPE_CHECKING:
@@ -92,9 +93,9 @@ class Display:
         table.add_row("run folder", str(summary.folder))
         name = summary.folder.name
         if summary.stopped:
-            table.add_row("go on with", f"zeromass train --resume {summary.folder}")
-        table.add_row("watch it", f"zeromass monitor {summary.folder}")
-        table.add_row("play against it", f"zeromass play --run {summary.folder}")
+            table.add_row("go on with", f"{program()} train --resume {summary.folder}")
+        table.add_row("watch it", f"{program()} monitor {summary.folder}")
+        table.add_row("play against it", f"{program()} play --run {summary.folder}")
         title = f"{name}: stopped, checkpoint saved" if summary.stopped else f"{name}: done"
         self.console.print(Panel(table, title=title, expand=False))
 

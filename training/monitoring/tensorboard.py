@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from agent.errors import InputError
+from agent.program import program
 from agent.runs import RUNS, find_run
 from training.monitoring.health import judge
 from training.monitoring.rows import read_rows
@@ -25,7 +26,7 @@ def monitor_command(run: str | None, port: int | None, runs: Path = RUNS) -> int
     """
     folder = find_run(run, runs) if run is not None else runs
     if run is None and not runs.is_dir():
-        raise InputError(f"folder '{runs}' with runs does not exist; start one with zeromass train")
+        raise InputError(f"folder '{runs}' with runs does not exist; start one with {program()} train")
     address = start_tensorboard(folder, port, say=lambda line: print(line, flush=True))
     for line in runs_found(folder):
         print(line, flush=True)

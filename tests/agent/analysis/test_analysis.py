@@ -14,7 +14,7 @@ from agent.analysis.analyse import Judged, judge_game
 from agent.analysis.annotate import annotate
 from agent.analysis.picture import picture_of_game, write_picture
 from agent.analysis.tables import game_table, summary
-from agent.engine.agent import Opponent
+from agent.engine.agent import Agent
 from agent.engine.thinker import Thinker
 from agent.errors import InputError
 from agent.search import material_evaluator
@@ -24,8 +24,8 @@ FOOL = "1. f3 e5 2. g4 Qh4# 0-1"
 
 
 @pytest.fixture(scope="module")
-def opponent() -> Opponent:
-    return Opponent(Thinker(material_evaluator(), megabytes=16), "material", identity="sha256:0")
+def agent() -> Agent:
+    return Agent(Thinker(material_evaluator(), megabytes=16), "material", identity="sha256:0")
 
 
 def game_of(text: str) -> chess.pgn.Game:
@@ -34,12 +34,12 @@ def game_of(text: str) -> chess.pgn.Game:
     return game
 
 
-def judged_of(text: str, opponent: Opponent) -> list[Judged]:
-    return judge_game(game_of(text), opponent, 400)
+def judged_of(text: str, agent: Agent) -> list[Judged]:
+    return judge_game(game_of(text), agent, 400)
 
 
-def test_a_queen_thrown_away_is_the_blunder(opponent: Opponent) -> None:
-    judged = judged_of(QUEEN_LOST, opponent)
+def test_a_queen_thrown_away_is_the_blunder(agent: Agent) -> None:
+    judged = judged_of(QUEEN_LOST, agent)
     assert [move.verdict == "blunder" for move in judged] == [move.san == "Qxh7" for move in judged]
     worst = judged[4]
     assert (worst.number, worst.ply) == ("3.", 5)
@@ -52,15 +52,15 @@ def test_a_queen_thrown_away_is_the_blunder(opponent: Opponent) -> None:
     assert "White: 1 blunder" in summary(judged)
 
 
-def test_mates_are_worth_a_whole_point(opponent: Opponent) -> None:
-    judged = judged_of(FOOL, opponent)
+def test_mates_are_worth_a_whole_point(agent: Agent) -> None:
+    judged = judged_of(FOOL, agent)
     assert (judged[3].value, judged[3].lost) == (1.0, 0.0)
     assert (judged[2].value, judged[2].verdict) == (-1.0, "blunder")
 
 
-def test_annotated_game_keeps_its_moves_and_adds_the_better_line(opponent: Opponent) -> None:
+def test_annotated_game_keeps_its_moves_and_adds_the_better_line(agent: Agent) -> None:
     game = game_of(QUEEN_LOST)
-    annotate(game, judge_game(game, opponent, 400), "tester")
+    annotate(game, judge_game(game, agent, 400), "tester")
     read = game_of(str(game))
     assert read.errors == []
     assert read.headers["Annotator"] == "tester"
@@ -75,8 +75,8 @@ def test_annotated_game_keeps_its_moves_and_adds_the_better_line(opponent: Oppon
 
 
 @pytest.mark.parametrize("name", ["a.svg", "a.png"])
-def test_pictures(opponent: Opponent, tmp_path: Path, name: str) -> None:
-    svg = picture_of_game(judged_of(QUEEN_LOST, opponent), "A & B <c>")
+def test_pictures(agent: Agent, tmp_path: Path, name: str) -> None:
+    svg = picture_of_game(judged_of(QUEEN_LOST, agent), "A & B <c>")
     root = ElementTree.fromstring(svg)
     words = {element.text for element in root.iter("{http://www.w3.org/2000/svg}text")}
     assert "A & B <c>" in words
@@ -86,9 +86,9 @@ def test_pictures(opponent: Opponent, tmp_path: Path, name: str) -> None:
 
 
 def test_command(
-    opponent: Opponent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    agent: Agent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(command, "load_opponent", lambda weights, run: opponent)
+    monkeypatch.setattr(command, "load_agent", lambda weights, run: agent)
     (tmp_path / "g.pgn").write_text(QUEEN_LOST)
     out, picture = tmp_path / "o.pgn", tmp_path / "o.svg"
     assert command.analyse_command(str(tmp_path / "g.pgn"), 100, out, picture, None, None) == 0

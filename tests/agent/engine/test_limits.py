@@ -1,6 +1,7 @@
 """Sharing out the clock: whatever the control, whoever keeps to the shares never oversteps."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -16,7 +17,7 @@ def test_a_whole_game_never_oversteps(start: float, increment: float, lag: float
     """400 moves that each take what was allotted, one slice more, and a lag within the overhead."""
     remaining = start
     for _ in range(400):
-        took = allotted(Limits(clock=Clock(remaining, increment)), 0.03)
+        took = allotted(Limits(clock=Clock(remaining, increment), overhead=0.03))
         assert took is not None
         assert took >= 0
         used = took + SLICE + lag
@@ -28,7 +29,7 @@ def test_a_whole_game_never_oversteps(start: float, increment: float, lag: float
 
 @given(remaining=seconds, increment=seconds, moves=st.integers(1, 100), overhead=st.floats(0.0, 5.0))
 def test_shares_leave_the_overhead(remaining: float, increment: float, moves: int, overhead: float) -> None:
-    share = allotted(Limits(clock=Clock(remaining, increment, moves)), overhead)
+    share = allotted(Limits(clock=Clock(remaining, increment, moves), overhead=overhead))
     assert share is not None
     assert 0.0 <= share <= 0.8 * max(remaining - overhead, 0.0)
 
@@ -37,11 +38,11 @@ def test_time_is_used() -> None:
     """A share too small would lose on the board: over a game, most of the clock is spent."""
     remaining, spent = 60.0, 0.0
     for _ in range(60):
-        share = allotted(Limits(clock=Clock(remaining, 0.0)), 0.0)
+        share = allotted(Limits(clock=Clock(remaining, 0.0)))
         assert share is not None
         remaining, spent = remaining - share, spent + share
     assert spent > 50.0
-    share = allotted(Limits(clock=Clock(60.0, 0.0, 40)), 0.0)
+    share = allotted(Limits(clock=Clock(60.0, 0.0, 40)))
     assert share is not None
     assert 1.0 < share < 3.0
 
@@ -50,7 +51,7 @@ def test_time_is_used() -> None:
     ("limits", "wanted"), [(Limits(seconds=1.0), 0.9 - SLICE), (Limits(seconds=0.05), 0.0), (Limits(), None)]
 )
 def test_other_limits(limits: Limits, wanted: float | None) -> None:
-    assert allotted(limits, 0.1) == (None if wanted is None else pytest.approx(wanted))
+    assert allotted(replace(limits, overhead=0.1)) == (None if wanted is None else pytest.approx(wanted))
 
 
 def test_control_wakes_who_waits() -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import chess
 import pytest
 
-from agent.engine.agent import Opponent
-from agent.engine.strength import LEVELS, STRONGEST, WEAKEST, Rung, Strength, read_rungs, slip, strength_of
+from agent.engine.agent import Agent
+from agent.engine.strength import LEVELS, STRONGEST, WEAKEST, Rung, Strength, blunder, read_rungs, strength_of
 from agent.rules import Games
 from agent.vocabulary import to_uci
 from benchmarks import levels
@@ -43,8 +43,8 @@ def test_the_measured_ladder_rises_and_the_range_is_within_it() -> None:
     for one, other in itertools.pairwise(levels):
         assert one.simulations <= other.simulations
         assert one.temperature >= other.temperature
-        assert one.slips >= other.slips
-    assert levels[0].slips > 0.3  # a beginner, whatever the network knows
+        assert one.blunder_rate >= other.blunder_rate
+    assert levels[0].blunder_rate > 0.3  # a beginner, whatever the network knows
     assert {"date", "weights", "scale", "games", "others", "results"} <= table.keys()
 
 
@@ -55,16 +55,16 @@ def test_the_guide_shows_what_was_measured() -> None:
 
 
 def test_a_level_plays_as_it_was_measured() -> None:
-    """`benchmarks.levels` plays legal moves, and at a level without slips those of the search."""
-    opponent = Opponent(Scripted("e2e4 d2d4", 0.0), "a script")
+    """`benchmarks.levels` plays legal moves, and at a level without blunders those of the search."""
+    agent = Agent(Scripted("e2e4 d2d4", 0.0), "a script")
     games = Games(2)
     assert [
-        to_uci(int(move), black=False) for move in levels.LevelPlayer(opponent, Strength(8), 0).choose(games).moves
+        to_uci(int(move), black=False) for move in levels.LevelPlayer(agent, Strength(8), 0).choose(games).moves
     ] == [
         "e2e4",
         "d2d4",
     ]
-    moves = levels.LevelPlayer(opponent, Strength(8, 0.0, 1.0), 0).choose(Games(40)).moves
+    moves = levels.LevelPlayer(agent, Strength(8, 0.0, 1.0), 0).choose(Games(40)).moves
     assert len(set(moves.tolist())) > 8
     assert {to_uci(int(move), black=False) for move in moves} <= {move.uci() for move in chess.Board().legal_moves}
 
@@ -85,8 +85,8 @@ def test_games_with_the_same_weights_are_kept_others_dropped(tmp_path: Path) -> 
     assert rungs == [Rung(rungs[0].elo, levels.RUNGS[0])]  # each one weaker than the one before: left out
 
 
-@pytest.mark.parametrize("slips", [0.0, 0.1, 0.5, 1.0])
-def test_slips_come_as_often_as_told(slips: float) -> None:
+@pytest.mark.parametrize("rate", [0.0, 0.1, 0.5, 1.0])
+def test_blunders_come_as_often_as_the_rate_says(rate: float) -> None:
     """200 positions by two seeds: within five standard deviations, and the same each time."""
     boards = []
     for first in chess.Board().legal_moves:
@@ -95,12 +95,12 @@ def test_slips_come_as_often_as_told(slips: float) -> None:
         for answer in list(board.legal_moves)[:10]:
             boards.append(board.copy())
             boards[-1].push(answer)
-    found = [slip(board, slips, seed) for board in boards for seed in (1, 2)]
-    slipped = [move for move in found if move is not None]
-    expected, spread = slips * len(found), math.sqrt(len(found) * slips * (1 - slips))
-    assert abs(len(slipped) - expected) <= 5 * spread
-    assert found == [slip(board, slips, seed) for board in boards for seed in (1, 2)]
+    found = [blunder(board, rate, seed) for board in boards for seed in (1, 2)]
+    blunders = [move for move in found if move is not None]
+    expected, spread = rate * len(found), math.sqrt(len(found) * rate * (1 - rate))
+    assert abs(len(blunders) - expected) <= 5 * spread
+    assert found == [blunder(board, rate, seed) for board in boards for seed in (1, 2)]
     for board, move in zip([board for board in boards for _ in (1, 2)], found, strict=True):
         assert move is None or board.is_legal(move)
-    if slips == 1.0:
-        assert len({move for move in slipped if move}) > 15  # not always the first of the list
+    if rate == 1.0:
+        assert len({move for move in blunders if move}) > 15  # not always the first of the list

@@ -5,7 +5,7 @@ import threading
 import chess
 import pytest
 
-from agent.engine.limits import Clock, Control, Limits
+from agent.engine.limits import Clock, Control, Limits, ThinkOptions
 from agent.engine.report import Report
 from agent.engine.thinker import Thinker
 from agent.search import material_evaluator
@@ -40,13 +40,16 @@ def test_every_limit_ends_with_a_legal_move(thinker: Thinker, limits: Limits) ->
 
 
 def test_the_same_simulations_give_the_same_thought(thinker: Thinker) -> None:
-    one, other = (thinker.think(BUSY, Limits(simulations=700), lines=3).lines for _ in range(2))
+    one, other = (thinker.think(BUSY, Limits(simulations=700), ThinkOptions(lines=3)).lines for _ in range(2))
     assert one == other
-    noisy = {thinker.think(BUSY, Limits(simulations=16), temperature=3.0, seed=seed).best.move for seed in range(12)}
+    noisy = {
+        thinker.think(BUSY, Limits(simulations=16), ThinkOptions(temperature=3.0, seed=seed)).best.move
+        for seed in range(12)
+    }
     assert len(noisy) > 2
     assert (
-        thinker.think(BUSY, Limits(simulations=16), temperature=3.0, seed=5).best
-        == thinker.think(BUSY, Limits(simulations=16), temperature=3.0, seed=5).best
+        thinker.think(BUSY, Limits(simulations=16), ThinkOptions(temperature=3.0, seed=5)).best
+        == thinker.think(BUSY, Limits(simulations=16), ThinkOptions(temperature=3.0, seed=5)).best
     )
 
 
@@ -69,14 +72,23 @@ def test_mate_is_proven_played_and_counted(thinker: Thinker) -> None:
 
 
 def test_many_lines_differ_and_begin_with_the_best(thinker: Thinker) -> None:
-    report = thinker.think(BUSY, Limits(simulations=500), lines=4)
+    report = thinker.think(BUSY, Limits(simulations=500), ThinkOptions(lines=4))
     assert len({line.move for line in report.lines}) == 4
-    assert report.best.move == thinker.think(BUSY, Limits(simulations=500), lines=4).best.move
-    assert len(thinker.think(chess.Board("7k/8/8/8/8/8/r7/7K w - - 0 1"), Limits(simulations=20), lines=9).lines) == 1
+    assert report.best.move == thinker.think(BUSY, Limits(simulations=500), ThinkOptions(lines=4)).best.move
+    assert (
+        len(
+            thinker.think(
+                chess.Board("7k/8/8/8/8/8/r7/7K w - - 0 1"), Limits(simulations=20), ThinkOptions(lines=9)
+            ).lines
+        )
+        == 1
+    )
 
 
 def test_searched_moves_only(thinker: Thinker) -> None:
-    report = thinker.think(chess.Board(), Limits(simulations=100, moves=("a2a3", "h2h4", "e2e5")), lines=5)
+    report = thinker.think(
+        chess.Board(), Limits(simulations=100, moves=("a2a3", "h2h4", "e2e5")), ThinkOptions(lines=5)
+    )
     assert {line.move.uci() for line in report.lines} == {"a2a3", "h2h4"}
 
 

@@ -1,18 +1,21 @@
-"""The weights that ship: whole, small, and strong enough to be worth shipping."""
+"""The bundled weights: whole, small, and strong."""
 
 import pytest
 
-from agent.engine.agent import BUNDLED, find_weights
+from agent.networks.bundled import BUNDLED, find_weights
 from agent.networks.registry import make_evaluator
 from agent.players.alphabeta import AlphaBetaPlayer
-from agent.players.player import GreedyPlayer, Player, PolicyPlayer, RandomPlayer, make_player
+from agent.players.network import PolicyPlayer
+from agent.players.player import Player
+from agent.players.search import make_player
+from agent.players.simple import GreedyPlayer, RandomPlayer
 from training.evaluation.match import play_match
 from training.evaluation.openings import Openings
 
 
 def test_they_are_found_without_a_name_and_tell_where_they_come_from() -> None:
     found = find_weights()
-    assert found.origin == "the weights that ship with ZeroMass"
+    assert found.origin == "the bundled weights"
     assert found.warnings == ()
     assert int(found.weights.provenance["games"]) > 0
     assert BUNDLED.stat().st_size < 8 * 2**20

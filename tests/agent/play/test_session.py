@@ -7,10 +7,11 @@ import chess
 import chess.pgn
 import pytest
 
-from agent.engine.agent import Opponent
+from agent.engine.agent import Agent
 from agent.engine.strength import strength_of
+from agent.play.commands import obey
 from agent.play.level import Level
-from agent.play.seats import EngineSeat
+from agent.play.sides import EngineSide
 from agent.terminal.console import Streams
 from agent.terminal.plain import Dialogue
 from tests.agent.standin import Scripted
@@ -20,8 +21,8 @@ from tests.agent.uci.clock_game import STOCKFISH
 def talk(lines: str, agent: str = "", *, value: float = 0.25, fen: str = chess.STARTING_FEN) -> tuple[str, Dialogue]:
     output = io.StringIO()
     streams = Streams(io.StringIO("".join(f"{line.strip()}\n" for line in lines.split(";"))), output)
-    opponent = Opponent(Scripted(agent, value), "a script", identity="sha256:0")
-    dialogue = Dialogue(opponent, streams, chess.Board(fen), chess.WHITE, level=Level(simulations=50))
+    scripted = Agent(Scripted(agent, value), "a script", identity="sha256:0")
+    dialogue = Dialogue(scripted, streams, chess.Board(fen), chess.WHITE, level=Level(simulations=50))
     dialogue.run()
     dialogue.close()
     return output.getvalue(), dialogue
@@ -60,9 +61,9 @@ def test_strength_reaches_the_agent() -> None:
     said, dialogue = talk("strength; strength 2s; e4; strength elo 600; d4", "e7e5 d7d5")
     assert "The agent plays with 50 simulations." in said
     assert "The agent plays with about 600 Elo." in said
-    thinker = dialogue.opponent.think.__self__  # type: ignore[attr-defined]
+    thinker = dialogue.agent.think.__self__  # type: ignore[attr-defined]
     weak = strength_of(600)
-    assert [(limits.simulations, rest["temperature"]) for _, limits, rest in thinker.asked] == [
+    assert [(limits.simulations, options.temperature) for _, limits, options in thinker.asked] == [
         (2000, 0.0),
         (weak.simulations, weak.temperature),
     ]
@@ -109,17 +110,17 @@ def test_moves_of_the_agent_before_are_marked(tmp_path: Path, identity: str, mar
     """A game goes on with other weights: what the first ones chose is not laid at the door of the second."""
     path = tmp_path / "g.pgn"
     talk(f"e4; d4; save {path}", "e7e5 d7d5")
-    opponent = Opponent(Scripted("a7a6"), "a script", identity=identity)
+    scripted = Agent(Scripted("a7a6"), "a script", identity=identity)
     lines = io.StringIO(f"load {path}\nNf3\nsave {path}\n")
-    dialogue = Dialogue(opponent, Streams(lines, io.StringIO()), chess.Board(), chess.WHITE, seed=9)
+    dialogue = Dialogue(scripted, Streams(lines, io.StringIO()), chess.Board(), chess.WHITE, seed=9)
     dialogue.run()
     saved = chess.pgn.read_game(io.StringIO(path.read_text()))
     assert saved is not None
     assert saved.headers["BlackSeed"] == "0"  # the game's, not this session's
     comments = [node.comment for node in saved.mainline() if node.turn() == chess.WHITE]
     assert [comment.endswith(", by another agent") for comment in comments] == [marked, marked, False]
-    dialogue.load = lambda name: Opponent(Scripted(), name, identity="sha256:2")
-    dialogue.obey("run x")
+    dialogue.load = lambda name: Agent(Scripted(), name, identity="sha256:2")
+    obey(dialogue, "run x")
     assert all(comment.endswith(", by another agent") for comment in dialogue.game.notes[1::2])
 
 
@@ -169,10 +170,10 @@ def test_themes() -> None:
 def test_another_engine_takes_the_agents_place() -> None:
     output = io.StringIO()
     streams = Streams(io.StringIO(f"engine {STOCKFISH}\ne4\nengine off\nd4\n"), output)
-    opponent = Opponent(Scripted(), "a script")
-    dialogue = Dialogue(opponent, streams, chess.Board(), chess.WHITE, level=Level(seconds=0.05))
+    scripted = Agent(Scripted(), "a script")
+    dialogue = Dialogue(scripted, streams, chess.Board(), chess.WHITE, level=Level(seconds=0.05))
     dialogue.run()
     assert "Engine: 1... " in output.getvalue()
     assert "The agent plays again." in output.getvalue()
     assert len(dialogue.board.move_stack) == 4
-    assert not any(isinstance(seat, EngineSeat) for seat in dialogue.seats.values())
+    assert not any(isinstance(side, EngineSide) for side in dialogue.sides.values())

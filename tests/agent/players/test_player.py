@@ -9,15 +9,10 @@ from agent import rules, vocabulary
 from agent.networks.evaluator import Evaluator
 from agent.networks.residual.architecture import ResidualArchitecture
 from agent.networks.residual.network import ResidualNetwork
-from agent.players.player import (
-    GreedyPlayer,
-    LookaheadPlayer,
-    Player,
-    PolicyPlayer,
-    RandomPlayer,
-    SearchPlayer,
-    best_in_segments,
-)
+from agent.players.network import LookaheadPlayer, PolicyPlayer
+from agent.players.player import Player, best_in_segments
+from agent.players.search import SearchPlayer
+from agent.players.simple import GreedyPlayer, RandomPlayer
 from agent.rules import Games
 from agent.search import SearchSettings
 

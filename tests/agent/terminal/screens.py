@@ -10,14 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 from unittest import mock
 from xml.etree import ElementTree
 
 import chess
 from textual.widgets import Input
 
-from agent.engine.agent import Opponent
-from agent.engine.limits import Limits
+from agent.engine.agent import Agent
+from agent.engine.limits import Limits, ThinkOptions
 from agent.engine.report import Line, Report
 from agent.play.level import Level
 from agent.terminal.app import BoardApp
@@ -31,8 +32,8 @@ _ID = re.compile(r"terminal-\d+")
 class Thoughtful(Scripted):
     """Plays the script, with thoughts of three moves that are always the same in the same position."""
 
-    def think(self, board: chess.Board, limits: Limits, **rest: object) -> Report:
-        best = super().think(board, limits, **rest).best.move  # type: ignore[arg-type]
+    def think(self, board: chess.Board, limits: Limits, options: ThinkOptions | None = None, **rest: Any) -> Report:
+        best = super().think(board, limits, options, **rest).best.move
         others = sorted((move for move in board.legal_moves if move != best), key=chess.Move.uci)[:2]
         lines = []
         for place, move in enumerate([best, *others]):
@@ -40,7 +41,7 @@ class Thoughtful(Scripted):
             after.push(move)
             answer = sorted(after.legal_moves, key=chess.Move.uci)[:1]
             lines.append(Line((move, *answer), 0.2 - 0.3 * place, 0.5 / (place + 1), 0.6, 5000 >> place, 0.3, 0))
-        return Report(tuple(lines), 8750, 0.125, 4.0, 11, 0.001, 0.1)
+        return Report(tuple(lines), 8750, 0.125, 4.0, 11, 0.001)
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ async def picture(app: BoardApp, screen: Screen) -> str:
     """The screen as SVG, once `app` has done what `screen` says."""
     async with app.run_test(size=screen.size) as pilot:
         for line in screen.lines:
-            app.action_say(line)
+            app.action_obey(line)
             for _ in range(3000):
                 if app.session.mover is None:
                     break
@@ -115,9 +116,9 @@ def text_of(svg: str) -> list[str]:
 
 def draw(screen: Screen) -> str:
     """Play the screen with the invented agent, and draw it."""
-    opponent = Opponent(Thoughtful(screen.answers), "the weights that ship with ZeroMass", identity="sha256:0")
+    agent = Agent(Thoughtful(screen.answers), "the bundled weights", identity="sha256:0")
     with mock.patch("agent.play.game.time", SimpleNamespace(monotonic=lambda: 0.0)):  # clocks stand still
-        app = BoardApp(opponent, chess.Board(screen.fen), chess.WHITE, level=Level(simulations=8))
+        app = BoardApp(agent, chess.Board(screen.fen), chess.WHITE, level=Level(simulations=8))
         return asyncio.run(picture(app, screen))
 
 

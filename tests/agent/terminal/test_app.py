@@ -9,7 +9,7 @@ import chess.pgn
 import pytest
 from textual.pilot import Pilot
 
-from agent.engine.agent import Opponent
+from agent.engine.agent import Agent
 from agent.play.level import Level
 from agent.terminal.app import BoardApp
 from agent.terminal.dialogs import Page, Promotion
@@ -21,8 +21,8 @@ PROMOTIONS = "7k/P7/8/8/8/8/8/K7 w - - 0 1"
 
 
 def app_of(agent: str, fen: str = chess.STARTING_FEN, person: chess.Color = chess.WHITE) -> BoardApp:
-    opponent = Opponent(Scripted(agent, -0.1), "a script", identity="sha256:0")
-    return BoardApp(opponent, chess.Board(fen), person, level=Level(simulations=8))
+    scripted = Agent(Scripted(agent, -0.1), "a script", identity="sha256:0")
+    return BoardApp(scripted, chess.Board(fen), person, level=Level(simulations=8))
 
 
 async def settle(pilot: "Pilot[None]", plies: int) -> None:
@@ -179,11 +179,11 @@ def test_commands_by_keys_and_by_typing(tmp_path: Path) -> None:
                 await pilot.press("f6")
                 await pilot.pause()
                 assert app.query_one(Squares).theme_name == theme
-            app.action_say(f"save {tmp_path / 'a.pgn'}")
+            app.action_obey(f"save {tmp_path / 'a.pgn'}")
             await pilot.press("f4")
             await pilot.pause()
             assert app.session.game.notes == []
-            app.action_say(f"load {tmp_path / 'a.pgn'}")
+            app.action_obey(f"load {tmp_path / 'a.pgn'}")
             assert len(app.session.game.notes) == 2
             await type_line(pilot, "strength elo 900")
             assert app.session.level == Level(elo=900)
@@ -193,7 +193,7 @@ def test_commands_by_keys_and_by_typing(tmp_path: Path) -> None:
             await pilot.press("f2")
             await pilot.pause()
             assert not app.session.game.over
-            app.action_say(f"fen {PROMOTIONS}")
+            app.action_obey(f"fen {PROMOTIONS}")
             await type_line(pilot, "a8=Q")
             await settle(pilot, 1)
             await type_line(pilot, "quit")
@@ -206,9 +206,9 @@ def test_agent_against_itself_and_interruption() -> None:
     async def run() -> None:
         app = app_of("")
         async with app.run_test(size=(130, 40)) as pilot:
-            app.action_say("side none")
+            app.action_obey("side none")
             await settle(pilot, 6)
-            app.action_say("side both")
+            app.action_obey("side both")
             plies = len(app.session.game.notes)
             await pilot.pause(0.1)
             assert len(app.session.game.notes) == plies
@@ -222,9 +222,9 @@ def test_a_slow_command_leaves_the_board_alive() -> None:
 
     async def run() -> None:
         gated = Gated()
-        app = BoardApp(Opponent(gated, "a script"), chess.Board(), chess.WHITE)
+        app = BoardApp(Agent(gated, "a script"), chess.Board(), chess.WHITE)
         async with app.run_test(size=(130, 40)) as pilot:
-            app.action_say("hint")
+            app.action_obey("hint")
             await type_line(pilot, "e4")
             assert "Still busy with 'hint'" in app.said[-1]
             await by_mouse(pilot, chess.Move.from_uci("e2e4"))

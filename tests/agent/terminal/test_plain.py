@@ -13,7 +13,8 @@ import chess
 import chess.pgn
 import pytest
 
-from agent.engine.agent import Opponent
+from agent.engine.agent import Agent
+from agent.play.commands import COMMANDS
 from agent.terminal.console import Streams, draw_board
 from agent.terminal.plain import Dialogue
 from tests.agent.standin import Scripted
@@ -33,7 +34,7 @@ def talk(
     """Type `lines` (separated by ;) against an agent with scripted moves; what was said, and the dialogue."""
     output = io.StringIO()
     streams = Streams(io.StringIO("".join(f"{line.strip()}\n" for line in lines.split(";"))), output)
-    dialogue = Dialogue(Opponent(Scripted(agent, value), "a script"), streams, chess.Board(fen), person)
+    dialogue = Dialogue(Agent(Scripted(agent, value), "a script"), streams, chess.Board(fen), person)
     dialogue.run()
     return output.getvalue(), dialogue
 
@@ -180,8 +181,8 @@ def test_a_person_goes_on_after_the_game(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr("builtins.input", answer)
     output = io.StringIO()
-    opponent = Opponent(Scripted("e7e5 d7d5"), "a script")
-    dialogue = Dialogue(opponent, Streams(io.StringIO(), output, person=True), chess.Board(), chess.WHITE)
+    scripted = Agent(Scripted("e7e5 d7d5"), "a script")
+    dialogue = Dialogue(scripted, Streams(io.StringIO(), output, person=True), chess.Board(), chess.WHITE)
     dialogue.run()
     assert prompts[1] == "new, undo, pgn or quit: "
     assert "The game is over, so 'e4' cannot be played; type new, undo, pgn or quit." in output.getvalue()
@@ -196,14 +197,14 @@ def test_pgn_reads_back() -> None:
     game = chess.pgn.read_game(io.StringIO(said[said.index("[Event") :]))
     assert game is not None
     assert [move.uci() for move in game.mainline_moves()] == ["e2e4", "e7e5"]
-    assert '[Result "0-1"]' in dialogue.pgn()
+    assert '[Result "0-1"]' in str(dialogue.game.to_pgn(dialogue.names, dialogue.sides))
 
 
 def test_board_in_letters_where_the_stream_has_no_figurines() -> None:
     raw = io.BytesIO()
     output = io.TextIOWrapper(raw, encoding="ascii")
-    opponent = Opponent(Scripted(""), "run café")
-    Dialogue(opponent, Streams(io.StringIO(""), output), chess.Board(), chess.WHITE).run()
+    scripted = Agent(Scripted(""), "run café")
+    Dialogue(scripted, Streams(io.StringIO(""), output), chess.Board(), chess.WHITE).run()
     said = raw.getvalue().decode("ascii")
     assert "8 r n b q k b n r\n7 p p p p p p p p\n6 . . . . . . . .\n" in said
     assert "run caf?" in said
@@ -216,7 +217,7 @@ def test_draw_board_flipped() -> None:
 
 
 def test_guide_and_help_name_every_command() -> None:
-    commands = {*Dialogue.commands, "quit"}
+    commands = {*COMMANDS, "quit"}
     guide = (ROOT / "docs/play.md").read_text()
     rows = re.findall(r"^\| ((?:`[a-z]+`(?:, )?)+) \|", guide, re.MULTILINE)
     assert {word for row in rows for word in re.findall(r"[a-z]+", row)} == commands

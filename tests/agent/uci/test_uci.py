@@ -4,23 +4,24 @@ import queue
 import re
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import chess
 import pytest
 
-from agent.engine.agent import Opponent
-from agent.engine.limits import Clock, Limits
+from agent.engine.agent import Agent
+from agent.engine.limits import DEFAULT_SIMULATIONS, Clock, Limits, ThinkOptions
 from agent.engine.strength import STRONGEST, WEAKEST, strength_of
 from agent.errors import InputError
-from agent.uci.engine import USUAL, Engine
+from agent.uci.engine import Engine
 from tests.agent.standin import PATIENCE, Gated, Scripted
 
 
 class Program:
     """The other end: sends lines, expects answers."""
 
-    def __init__(self, load: Callable[[Path | None, Callable[[str], None]], Opponent]) -> None:
+    def __init__(self, load: Callable[[Path | None, Callable[[str], None]], Agent]) -> None:
         self._lines: queue.Queue[str | None] = queue.Queue()
         self.answers: queue.Queue[str] = queue.Queue()
         self._thread = threading.Thread(target=Engine(self.answers.put, load).run, args=(self._typed(),), daemon=True)
@@ -62,12 +63,12 @@ class Loader:
         self.thinker = Scripted()
         self.asked: list[str | None] = []
 
-    def __call__(self, weights: Path | None, progress: Callable[[str], None]) -> Opponent:
+    def __call__(self, weights: Path | None, progress: Callable[[str], None]) -> Agent:
         self.asked.append(None if weights is None else str(weights))
         if weights is not None and weights.name.startswith("bad"):
             raise InputError(f"weights file '{weights}' is damaged;\nuse another")
         progress("compiling rules ...")
-        return Opponent(self.thinker, f"weights {weights}", ("skipped: an old one",))
+        return Agent(self.thinker, f"weights {weights}", ("skipped: an old one",))
 
 
 READY = ("info string compiling rules ...", "info string skipped: an old one", "info string playing with weights None")
@@ -119,17 +120,17 @@ def test_handshake_before_anything_is_loaded(loader: Loader) -> None:
 @pytest.mark.parametrize(
     ("go", "limits"),
     [
-        ("", Limits(simulations=USUAL)),
-        ("whatever x", Limits(simulations=USUAL)),
+        ("", Limits(simulations=DEFAULT_SIMULATIONS)),
+        ("whatever x", Limits(simulations=DEFAULT_SIMULATIONS)),
         ("movetime 100", Limits(seconds=0.1)),
-        ("movetime x", Limits(simulations=USUAL)),
+        ("movetime x", Limits(simulations=DEFAULT_SIMULATIONS)),
         ("wtime 9 btime 1000 winc 1 binc 10 movestogo 3", Limits(clock=Clock(1.0, 0.01, 3))),
         ("wtime 9 btime -5", Limits(clock=Clock(0.0))),
-        ("wtime 9", Limits(simulations=USUAL)),  # no clock of ours
+        ("wtime 9", Limits(simulations=DEFAULT_SIMULATIONS)),  # no clock of ours
         ("depth 5", Limits(depth=5)),
         ("nodes 9", Limits(simulations=9)),
         ("nodes 0", Limits(simulations=1)),
-        ("nodes 99999999999999999999999", Limits(simulations=USUAL)),
+        ("nodes 99999999999999999999999", Limits(simulations=DEFAULT_SIMULATIONS)),
         ("mate 2", Limits(mate=2)),
         ("searchmoves e7e5 xyz 0000 b8c6 nodes 7", Limits(simulations=7, moves=("e7e5", "b8c6"))),
     ],
@@ -137,10 +138,10 @@ def test_handshake_before_anything_is_loaded(loader: Loader) -> None:
 def test_go_is_read_for_the_side_to_move(loader: Loader, program: Program, go: str, limits: Limits) -> None:
     program.send("position startpos moves e2e4", f"go {go}")
     program.expect(INFO, "bestmove a7a5")
-    (fen, asked, rest), *_ = loader.thinker.asked
+    (fen, asked, options), *_ = loader.thinker.asked
     assert fen.split()[1] == "b"
-    assert asked == limits
-    assert (rest["lines"], rest["temperature"], rest["overhead"]) == (1, 0.0, 0.03)
+    assert asked == replace(limits, overhead=0.03)
+    assert (options.lines, options.temperature) == (1, 0.0)
     program.end()
 
 
@@ -149,9 +150,9 @@ def test_options_reach_the_search(loader: Loader, program: Program) -> None:
     program.send("setoption name Temperature value 50", "setoption name Seed value 9", "setoption name Hash value 64")
     program.send("setoption name UCI_ShowWDL value true", "setoption name Simulations value 300", "go movetime 1000")
     program.expect(r"info .* score cp 139 wdl 500 250 250 nodes .*", "bestmove a2a3")
-    _, asked, rest = loader.thinker.asked[-1]
-    assert asked == Limits(simulations=300, seconds=1.0)
-    assert {"lines": 3, "temperature": 0.5, "overhead": 0.1, "seed": 9}.items() <= rest.items()
+    _, asked, thinking = loader.thinker.asked[-1]
+    assert asked == Limits(simulations=300, seconds=1.0, overhead=0.1)
+    assert thinking == ThinkOptions(lines=3, temperature=0.5, seed=9)
     assert loader.thinker.sizes == [64]
     program.send("go nodes 20", "go nodes 400", "go infinite", "stop")
     program.expect(*(r"info .*", r"bestmove \w+") * 3)
@@ -164,12 +165,12 @@ def test_limited_strength_means_fewer_simulations_and_noise(loader: Loader, prog
     for elo in (WEAKEST, MIDDLE, STRONGEST):
         program.send(f"setoption name UCI_Elo value {elo}", "go wtime 60000 btime 60000")
         program.expect(INFO, r"bestmove \w+")
-    asked = [(limits.simulations, rest["temperature"]) for _, limits, rest in loader.thinker.asked]
+    asked = [(limits.simulations, options.temperature) for _, limits, options in loader.thinker.asked]
     assert asked == [strength_of(elo)[:2] for elo in (WEAKEST, MIDDLE, STRONGEST)]
     program.end()
 
 
-def test_a_beginner_slips_the_best_player_does_not(loader: Loader, program: Program) -> None:
+def test_a_beginner_blunders_the_best_player_does_not(loader: Loader, program: Program) -> None:
     """The script always finds the same move; at the weakest level most moves are others, but legal, and by chance."""
     program.send("setoption name UCI_LimitStrength value true", "setoption name Seed value 5")
     for elo in (WEAKEST, STRONGEST):
@@ -308,7 +309,7 @@ def test_bad_position_is_told_and_the_old_one_kept(program: Program, position: s
 def test_ucinewgame_starts_over_and_draws_another_seed(loader: Loader, program: Program) -> None:
     program.send("position startpos moves e2e4", "go", "ucinewgame", "go")
     program.expect(INFO, "bestmove a7a5", INFO, "bestmove a2a3")
-    first, second = (rest["seed"] for _, _, rest in loader.thinker.asked)
+    first, second = (options.seed for _, _, options in loader.thinker.asked)
     assert first != second
     program.end()
 

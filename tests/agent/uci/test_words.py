@@ -36,7 +36,7 @@ def test_centipawns_invert_the_curve_of_lichess() -> None:
     ],
 )
 def test_score(mate: int, score: str) -> None:
-    report = Report((Line((E4, E5), 0.0, 0.1, 0.2, 30, 0.5, mate),), 1000, 0.5, 3.9, 7, 0.25, 0.0)
+    report = Report((Line((E4, E5), 0.0, 0.1, 0.2, 30, 0.5, mate),), 1000, 0.5, 3.9, 7, 0.25)
     wanted = f"info depth 3 seldepth 7 multipv 1 score {score} nodes 1000 nps 2000 hashfull 250 time 500 pv e2e4 e7e5"
     assert info_lines(report, show_wdl=True) == [wanted]
     assert bestmove(report) == "bestmove e2e4 ponder e7e5"

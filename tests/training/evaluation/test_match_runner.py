@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from agent import rules
-from agent.engine.board_sync import Follower
+from agent.players.external import BoardSync
 from agent.players.player import Choice
 from agent.rules import Games
 from training.evaluation.match import play_match
@@ -42,14 +42,14 @@ class Following(Arithmetic):
     def __init__(self) -> None:
         super().__init__()
         self.games: list[object] = []
-        self._follower = Follower()
+        self._board_sync = BoardSync()
 
     def choose(self, games: Games) -> Choice:
         choice = super().choose(games)
-        board = self._follower.follow(chess.Board(rules.to_fen(games.positions[0])))
-        self._follower.play(next(move for move in board.legal_moves if self._is(board, move, choice)))
-        if self._follower.game not in self.games:
-            self.games.append(self._follower.game)
+        board = self._board_sync.update(chess.Board(rules.to_fen(games.positions[0])))
+        self._board_sync.play(next(move for move in board.legal_moves if self._is(board, move, choice)))
+        if self._board_sync.game not in self.games:
+            self.games.append(self._board_sync.game)
         return choice
 
     def _is(self, board: chess.Board, move: chess.Move, choice: Choice) -> bool:

@@ -7,7 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from agent.errors import InputError
-from agent.players.player import Choice, GreedyPlayer, RandomPlayer
+from agent.players.player import Choice
+from agent.players.simple import GreedyPlayer, RandomPlayer
 from agent.rules import Games
 from training.evaluation.match import PART, play_match
 from training.evaluation.match_runner import ConcurrentPlayers, Hooks, MatchInterrupt

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from agent import rules, vocabulary
-from agent.engine.agent import BUNDLED
+from agent.networks.bundled import BUNDLED
 from agent.networks.network import Architecture, Network
 from agent.networks.registry import make_evaluator, make_network
 from agent.networks.residual.architecture import ResidualArchitecture

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from agent.engine.agent import identity
 from agent.errors import InputError
+from agent.networks.bundled import identity
 from agent.networks.weights import Weights, load_weights
 from agent.runs import checkpoint_weights
 from training.durability.snapshots import snapshot_files, step_of

@@ -1,4 +1,4 @@
-"""Who moves the pieces of one colour: a person, the agent, or another UCI engine."""
+"""Who moves the pieces of one colour in a game: the agent or another UCI engine. A person is None."""
 
 import shlex
 from dataclasses import dataclass
@@ -7,10 +7,10 @@ from typing import NamedTuple, Protocol
 import chess
 import chess.engine
 
-from agent.engine.agent import Opponent
-from agent.engine.limits import Clock, Control, Limits, allotted
+from agent.engine.agent import Agent
+from agent.engine.limits import Clock, Control, Limits, ThinkOptions, allotted
 from agent.engine.report import Report
-from agent.engine.strength import slip
+from agent.engine.strength import blunder
 from agent.engine.thinker import Watcher
 from agent.errors import InputError
 from agent.play.level import MOST, Level
@@ -18,8 +18,8 @@ from agent.play.provenance import Source, note
 from agent.players.external import close_engine, start_engine
 
 
-class Choice(NamedTuple):
-    """What a seat plays."""
+class ChosenMove(NamedTuple):
+    """What a side plays."""
 
     move: chess.Move
     note: str
@@ -28,8 +28,8 @@ class Choice(NamedTuple):
     """What the agent thought; None: another engine's move."""
 
 
-class Seat(Protocol):
-    """Something that moves by itself."""
+class Side(Protocol):
+    """A program that plays one colour of one game. Unlike a `Player` it has a clock, and can be watched and stopped."""
 
     @property
     def name(self) -> str:
@@ -38,63 +38,64 @@ class Seat(Protocol):
 
     def choose(
         self, board: chess.Board, seed: int, clock: Clock | None, control: Control, watch: Watcher | None
-    ) -> Choice:
-        """Choose a move; `board` has a legal one. InputError: it cannot."""
+    ) -> ChosenMove:
+        """Choose a move on a `board` that has a legal one.
+
+        Raises:
+            InputError: it cannot.
+        """
         ...
 
     def source(self, seed: int) -> Source | None:
-        """What PGN headers should tell; None: nothing."""
+        """What PGN headers say about its moves; None: nothing."""
         ...
 
     def close(self) -> None:
-        """Leave the table."""
+        """End what it has started."""
         ...
 
 
 @dataclass
-class AgentSeat:
+class AgentSide:
     """The agent at a level."""
 
-    opponent: Opponent
+    agent: Agent
     level: Level
 
     @property
     def name(self) -> str:
         """With its weights."""
-        return f"ZeroMass ({self.opponent.origin})"
+        return f"ZeroMass ({self.agent.origin})"
 
     def choose(
         self, board: chess.Board, seed: int, clock: Clock | None, control: Control, watch: Watcher | None
-    ) -> Choice:
-        """The budget is fixed before the thought, so that it can be repeated: see `Level.strength`."""
-        strength = self.level.strength(self.opponent.simulations_in(1.0))
-        budget = strength.simulations
+    ) -> ChosenMove:
+        """The simulations are fixed before the search, so that it can be repeated: see `Level.strength`."""
+        strength = self.level.strength(self.agent.simulations_in(1.0))
         if clock is not None:
-            seconds = allotted(Limits(clock=clock), 0.05) or 0.0
-            afford = min(max(self.opponent.simulations_in(seconds), 1), MOST)
-            budget = min(budget, afford) if self.level.elo is not None else afford
-        report = self.opponent.think(
+            seconds = allotted(Limits(clock=clock, overhead=0.05)) or 0.0
+            affordable = min(max(self.agent.simulations_in(seconds), 1), MOST)
+            most = strength.simulations if self.level.elo is not None else MOST
+            strength = strength._replace(simulations=min(affordable, most))
+        report = self.agent.think(
             board,
-            Limits(simulations=budget),
+            Limits(simulations=strength.simulations),
+            ThinkOptions(lines=5, keep=2, temperature=strength.temperature, seed=seed),
             control=control,
             watch=watch,
-            lines=5,
-            keep=2,
-            temperature=strength.temperature,
-            seed=seed,
         )
-        told = note(report.best.score, strength._replace(simulations=budget))
-        return Choice(slip(board, strength.slips, seed) or report.best.move, told, report)
+        move = blunder(board, strength.blunder_rate, seed) or report.best.move
+        return ChosenMove(move, note(report.best.score, strength), report)
 
     def source(self, seed: int) -> Source | None:
-        """What is needed, beside the notes, to find the moves again."""
-        return Source(self.opponent.identity or "unknown", seed=seed, settings=self.opponent.settings)
+        """What is needed, beside the notes, to repeat the moves."""
+        return Source(self.agent.identity or "unknown", seed=seed, settings=self.agent.settings)
 
     def close(self) -> None:
         """Nothing to do."""
 
 
-class EngineSeat:
+class EngineSide:
     """A UCI engine in a process of its own.
 
     Args:
@@ -119,8 +120,8 @@ class EngineSeat:
 
     def choose(
         self, board: chess.Board, seed: int, clock: Clock | None, control: Control, watch: Watcher | None
-    ) -> Choice:
-        """Ask it."""
+    ) -> ChosenMove:
+        """Ask the engine."""
         limit = chess.engine.Limit(time=self._seconds)
         if clock is not None:
             limit = chess.engine.Limit(white_clock=clock.remaining, black_clock=clock.remaining)
@@ -128,10 +129,12 @@ class EngineSeat:
         try:
             played = self._engine.play(board, limit)
         except (chess.engine.EngineError, TimeoutError) as error:
-            raise InputError(f"engine '{self.name}' plays no more ({error}); choose another side or engine") from error
+            raise InputError(
+                f"engine '{self.name}' stopped playing ({error}); choose another side or engine"
+            ) from error
         if played.move is None:
             raise InputError(f"engine '{self.name}' gives no move; choose another side or engine")
-        return Choice(played.move, "", None)
+        return ChosenMove(played.move, "", None)
 
     def source(self, seed: int) -> Source | None:
         """Nothing is known."""

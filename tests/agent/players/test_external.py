@@ -1,10 +1,10 @@
-"""A follower finds out which game a position belongs to, whatever moves come between."""
+"""`BoardSync` recovers the moves of a game from positions, and notices that another game has begun."""
 
 import chess
 import numpy as np
 import pytest
 
-from agent.engine.board_sync import Follower
+from agent.players.external import BoardSync
 
 
 def random_move(board: chess.Board, generator: np.random.Generator) -> chess.Move:
@@ -16,16 +16,16 @@ def random_move(board: chess.Board, generator: np.random.Generator) -> chess.Mov
 @pytest.mark.parametrize("fen", [chess.STARTING_FEN, "r3k2r/pPpp1ppp/8/4pP2/8/8/P1PP2PP/R3K2R w KQkq e6 0 3"])
 def test_a_game_is_followed_with_all_its_moves(fen: str, seed: int) -> None:
     generator = np.random.default_rng(seed)
-    board, follower = chess.Board(fen), Follower()
+    board, sync = chess.Board(fen), BoardSync()
     game = None
     while not board.is_game_over() and len(board.move_stack) < 200:
-        found = follower.follow(chess.Board(board.fen()))
+        found = sync.update(chess.Board(board.fen()))
         assert found.move_stack == board.move_stack
         assert found.fen() == board.fen()
-        assert game in (None, follower.game)
-        game = follower.game
+        assert game in (None, sync.game)
+        game = sync.game
         move = random_move(board, generator)
-        follower.play(move)
+        sync.play(move)
         board.push(move)
         if not board.is_game_over():
             board.push(random_move(board, generator))
@@ -33,23 +33,23 @@ def test_a_game_is_followed_with_all_its_moves(fen: str, seed: int) -> None:
 
 
 def test_a_position_that_does_not_follow_is_another_game() -> None:
-    follower = Follower()
+    sync = BoardSync()
     start = chess.Board()
-    assert follower.follow(start).move_stack == []
-    first = follower.game
-    follower.play(chess.Move.from_uci("e2e4"))
-    assert follower.follow(start).move_stack == []
-    assert follower.game is not first
-    follower.play(chess.Move.from_uci("e2e4"))
+    assert sync.update(start).move_stack == []
+    first = sync.game
+    sync.play(chess.Move.from_uci("e2e4"))
+    assert sync.update(start).move_stack == []
+    assert sync.game is not first
+    sync.play(chess.Move.from_uci("e2e4"))
     other = chess.Board("rnbqkbnr/pppp1ppp/8/4p3/4P3/8/PPPP1PPP/RNBQKBNR w KQkq - 7 2")  # right but for its clock
-    assert follower.follow(other).move_stack == []
+    assert sync.update(other).move_stack == []
     assert start.move_stack == other.move_stack == []  # what was handed in stays as it was
 
 
 def test_a_move_that_is_not_legal_is_refused() -> None:
-    follower = Follower()
+    sync = BoardSync()
     with pytest.raises(ValueError, match="no position"):
-        follower.play(chess.Move.from_uci("e2e4"))
-    follower.follow(chess.Board())
+        sync.play(chess.Move.from_uci("e2e4"))
+    sync.update(chess.Board())
     with pytest.raises(ValueError, match="e2e5 is not legal in"):
-        follower.play(chess.Move.from_uci("e2e5"))
+        sync.play(chess.Move.from_uci("e2e5"))

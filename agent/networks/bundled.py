@@ -1,0 +1,59 @@
+"""Which weights to play with: a named file, a run's newest checkpoint, or the bundled file."""
+
+import hashlib
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from agent.errors import InputError
+from agent.networks.weights import Weights, load_weights
+from agent.runs import RUNS, checkpoint_weights, find_run
+
+BUNDLED: Final = Path(__file__).parent.parent / "data" / "zeromass.safetensors"
+"""The bundled weights: the strongest network trained with this code so far; see docs/learning.md."""
+
+
+class FoundWeights(NamedTuple):
+    """Weights, and where they were found."""
+
+    weights: Weights
+    origin: str
+    """Which weights these are, for messages, without a full stop."""
+    warnings: tuple[str, ...]
+    """One sentence for each checkpoint that had to be skipped."""
+
+
+def find_weights(weights: Path | None = None, run: str | None = None, *, runs: Path = RUNS) -> FoundWeights:
+    """Load `weights`, else the newest valid checkpoint of `run`, else the bundled weights.
+
+    Args:
+        weights: a weights file.
+        run: a run folder, by its name below `runs` or by path.
+        runs: where run folders are.
+
+    Raises:
+        InputError: the file is missing or damaged, there is no such run, or it has no valid checkpoint.
+    """
+    if weights is not None:
+        return FoundWeights(load_weights(weights), f"weights of {weights}", ())
+    if run is None:
+        return FoundWeights(load_weights(BUNDLED), "the bundled weights", ())
+    folder = find_run(run, runs)
+    warnings: list[str] = []
+    for file in checkpoint_weights(folder):
+        try:
+            origin = f"run {folder.name}, {file.parent.name.replace('-', ' ')}"
+            return FoundWeights(load_weights(file), origin, tuple(warnings))
+        except InputError as error:
+            warnings.append(f"skipped: {error}")
+    why = warnings[-1] if warnings else "it has not written one yet"
+    raise InputError(f"run '{run}' has no valid checkpoint ({why}); let it train until the first is written")
+
+
+def identity(weights: Weights) -> str:
+    """The weights as PGN headers name them: a fingerprint of their numbers, then run, step and version if known."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(weights.network.state_dict().items()):
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    known = [f"{key} {weights.provenance[key]}" for key in ("run", "step", "version") if key in weights.provenance]
+    return " ".join([f"sha256:{digest.hexdigest()[:16]}", *known])

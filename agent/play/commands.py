@@ -1,0 +1,306 @@
+"""What people can type during a game besides moves."""
+
+import random
+import re
+import shlex
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+import chess
+
+from agent.engine.limits import Control, Limits
+from agent.engine.report import Report
+from agent.errors import InputError
+from agent.notation import MoveError, quote, read_fen, read_move
+from agent.play.game import Game, load_game, save_game, side_name
+from agent.play.level import read_level
+from agent.play.session import Session, expected_score
+from agent.play.sides import AgentSide, EngineSide
+from agent.program import program
+
+HELP: Final = """\
+A move: e4, Nf3, exd5, O-O, e8=Q, or by squares: e2e4, g1f3, e7e8q.
+help    this list             moves   your legal moves
+undo    take back your move   hint    what the agent would play for you
+resign  give up               draw    claim one, or offer it to the agent
+fen     the position; fen FEN sets one up
+pgn     the game so far       save    save FILE.pgn
+load    load FILE.pgn and play on
+flip    turn the board        new     another game
+side    side white, black, both (two people) or none (agent against agent)
+strength  strength 400, 2s or elo 1200
+clock   clock 5+3 (minutes + seconds a move), or clock off
+engine  engine COMMAND: a UCI engine takes the agent's place; engine off
+run     run NAME: play the newest network of that run
+think   what the agent thought of its last move
+theme   how the board is drawn
+quit    leave
+Expected scores run from -1 (lost) over 0 (even) to +1 (won)."""
+
+THEMES: Final = ("figurines", "ascii", "colour-blind")
+_CLOCK: Final = re.compile(r"([0-9]{1,4}(?:\.[0-9]+)?)\s*(?:\+\s*([0-9]{1,4}(?:\.[0-9]+)?))?")
+
+
+def obey(session: Session, line: str) -> bool:
+    """Carry out a command or play a person's move; False: leave."""
+    word, _, rest = line.strip().partition(" ")
+    word = word.lower()
+    if word in ("quit", "exit", "q"):
+        return False
+    command = COMMANDS.get("help" if word == "?" else word)
+    if command is not None:
+        try:
+            command(session, rest.strip())
+        except InputError as error:
+            session.say(f"{str(error)[:1].upper()}{str(error)[1:]}.")
+    elif session.game.over:
+        session.say(f"The game is over, so '{line[:40]}' cannot be played; type new, undo, pgn or quit.")
+    elif session.mover is not None:
+        session.say(f"It is not your turn, so {quote(line)} cannot be played; wait, or type undo.")
+    else:
+        try:
+            move = read_move(session.board, line, commands=[*COMMANDS, "quit"])
+        except MoveError as error:
+            session.say(f"{error}{'' if str(error).endswith('?') else '.'}")
+        else:
+            session.play_move(move)
+    return True
+
+
+def _help(session: Session, _rest: str) -> None:
+    session.say(HELP)
+
+
+def _moves(session: Session, _rest: str) -> None:
+    session.say(" ".join(sorted(session.board.san(move) for move in session.board.legal_moves)) or "None.")
+
+
+def _undo(session: Session, _rest: str) -> None:
+    """Take back to a person's previous turn (a resignation or claim alone is taken back first)."""
+    if session.game.over and session.sides[session.board.turn] is None and session.board.outcome() is None:
+        plies = 0
+    else:
+        one_person = session.people == 1
+        plies = 2 if one_person and session.sides[session.board.turn] is None else 1
+    if plies > len(session.game.notes):
+        session.say("There is no move of yours to take back.")
+        return
+    session.interrupt()
+    session.game.take_back(plies)
+    session.show()
+
+
+def _hint(session: Session, _rest: str) -> None:
+    if session.game.over:
+        session.say("The game is over.")
+        return
+    session.interrupt()
+    session.hint_control = Control()
+    report = session.agent.think(
+        session.board,
+        Limits(simulations=session.level.strength(session.agent.simulations_in(1.0)).simulations),
+        control=session.hint_control,
+    )
+    session.say(f"Hint: {session.board.san(report.best.move)}{expected_score(report.best.score, 'you')}")
+
+
+def _resign(session: Session, _rest: str) -> None:
+    if session.game.over:
+        session.say("The game is over.")
+        return
+    session.interrupt()
+    loser = session.board.turn if session.sides[session.board.turn] is None else not session.board.turn
+    session.finish("0-1" if loser == chess.WHITE else "1-0", f"{side_name(loser)} resigns")
+
+
+def _draw(session: Session, _rest: str) -> None:
+    """Claim a draw where there is one; else offer it: the agent takes it where it does not expect more."""
+    reason = session.game.claimable()
+    if session.game.over:
+        session.say("The game is over.")
+    elif reason:
+        session.finish("1/2-1/2", f"draw by {reason}")
+    elif not any(session.sides.values()):
+        session.finish("1/2-1/2", "draw by agreement")
+    elif session.last is not None and session.last.best.score <= 0 and len(session.game.notes) >= 20:
+        session.interrupt()
+        session.finish("1/2-1/2", "draw by agreement")
+    else:
+        why = "early" if len(session.game.notes) < 20 else "it expects more"
+        session.say(
+            "No draw can be claimed here: the position has not stood three times, and the last 50 moves "
+            f"had a capture or a pawn move. Your offer is declined ({why})."
+        )
+
+
+def _fen(session: Session, rest: str) -> None:
+    if not rest:
+        session.say(session.board.fen())
+        return
+    start = read_fen(rest)
+    session.start = start
+    _new(session, "")
+
+
+def _pgn(session: Session, _rest: str) -> None:
+    session.say(str(session.game.to_pgn(session.names, session.sides)))
+
+
+def _save(session: Session, rest: str) -> None:
+    if not rest:
+        raise InputError("save needs a file; type save game.pgn")
+    save_game(Path(rest), session.game.to_pgn(session.names, session.sides))
+    session.say(f"Saved to {rest}; {program()} replay {shlex.quote(rest)} repeats it.")
+
+
+def _load(session: Session, rest: str) -> None:
+    if not rest:
+        raise InputError("load needs a file; type load game.pgn")
+    sources = {color: None if side is None else side.source(0) for color, side in session.sides.items()}
+    game = load_game(Path(rest), sources)
+    session.interrupt()
+    session.game, session.start = game, game.start.copy()
+    session.say(f"Loaded {rest}: {len(game.notes)} plies.")
+    session.show()
+
+
+def _flip(session: Session, _rest: str) -> None:
+    session.flipped = not session.flipped
+    session.show()
+
+
+def _new(session: Session, _rest: str) -> None:
+    session.interrupt()
+    session.game = Game(
+        session.start.copy(),
+        random.Random(session.game.seed + 1).getrandbits(31),
+        session.game.minutes,
+        session.game.increment,
+    )
+    session.last = None
+    session.game.settle()  # a position that was set up may have no moves
+    if session.game.over:
+        session.announce()
+    else:
+        session.show()
+
+
+def _side(session: Session, rest: str) -> None:
+    people = {"white": {chess.WHITE}, "black": {chess.BLACK}, "both": set(chess.COLORS), "none": set()}.get(rest)
+    if people is None:
+        raise InputError(f"side {quote(rest)} is not known; type side white, black, both or none")
+    session.interrupt()
+    taken = next((side for side in session.sides.values() if isinstance(side, EngineSide)), None)
+    agent = AgentSide(session.agent, session.level)
+    for color in chess.COLORS:
+        session.sides[color] = None if color in people else agent
+    if taken is not None and len(people) < 2:
+        session.sides[chess.BLACK if chess.BLACK not in people else chess.WHITE] = taken
+    elif taken is not None:
+        taken.close()
+    if len(people) == 1:
+        session.flipped = chess.BLACK in people
+    session.show()
+
+
+def _strength(session: Session, rest: str) -> None:
+    if rest:
+        session.level = read_level(rest)
+        for side in session.sides.values():
+            if isinstance(side, AgentSide):
+                side.level = session.level
+    session.say(f"The agent plays with {session.level}.")
+
+
+def _clock(session: Session, rest: str) -> None:
+    match = _CLOCK.fullmatch(rest)
+    if match is None and rest != "off":
+        raise InputError(f"clock {quote(rest)} cannot be read; type clock 5+3 (minutes + seconds a move) or clock off")
+    if match is not None and not float(match[1]):
+        raise InputError(f"clock {quote(rest)} has no time; give at least 0.1 minutes")
+    session.game.minutes, session.game.increment = (
+        (None, 0.0) if match is None else (float(match[1]), float(match[2] or 0))
+    )
+    session.say("Clocks are off." if match is None else f"Clocks: {rest}; a new game begins.")
+    _new(session, "")
+
+
+def _engine(session: Session, rest: str) -> None:
+    if not rest:
+        raise InputError("engine needs a command; type engine stockfish, or engine off")
+    engine = EngineSide(rest, session.level.seconds or 1.0) if rest != "off" else None
+    session.interrupt()
+    agent = AgentSide(session.agent, session.level)
+    for color, side in list(session.sides.items()):
+        if isinstance(side, EngineSide):
+            side.close()
+            session.sides[color] = agent
+    if engine is not None:
+        # Against a person it takes the agent's place; where the agent plays itself, Black.
+        color = chess.BLACK if session.sides[chess.BLACK] is not None else chess.WHITE
+        session.sides[color] = engine
+        session.say(f"{engine.name} plays {side_name(color)}.")
+    else:
+        session.say("The agent plays again.")
+
+
+def _run(session: Session, rest: str) -> None:
+    if session.load is None or not rest:
+        raise InputError(f"run {quote(rest)} cannot be loaded; type run NAME")
+    agent = session.load(rest)
+    session.interrupt()
+    session.agent = agent
+    for color, side in list(session.sides.items()):
+        if isinstance(side, AgentSide):
+            session.sides[color] = AgentSide(agent, session.level)
+            session.game.mark_foreign(color)
+    session.say(f"Now playing with {agent.origin}.")
+
+
+def _think(session: Session, _rest: str) -> None:
+    session.say("Nothing yet." if session.last is None else _report_lines(session.last))
+
+
+def _theme(session: Session, rest: str) -> None:
+    if rest and rest not in THEMES:
+        raise InputError(f"theme {quote(rest)} is not known; type theme {', '.join(THEMES)}")
+    session.theme = rest or THEMES[(THEMES.index(session.theme) + 1) % len(THEMES)]
+    session.say(f"Theme: {session.theme}.")
+    session.show()
+
+
+def _report_lines(report: Report) -> str:
+    """A report as plain text: one move a line with prior, visits, value; the lines as squares."""
+    rows = [
+        f"{line.move.uci():5} prior {100 * line.prior:5.1f} %  visits {line.visits:6}  value {line.score:+.2f}  "
+        f"{' '.join(move.uci() for move in line.moves[1:6])}".rstrip()
+        for line in report.lines
+    ]
+    wdl = report.best.wdl
+    chances = "" if wdl is None else f"win {wdl[0] / 10:.1f} %, draw {wdl[1] / 10:.1f} %, loss {wdl[2] / 10:.1f} %; "
+    return "\n".join([f"{chances}{report.simulations} simulations, {report.speed:,.0f} a second", *rows])
+
+
+COMMANDS: Final[Mapping[str, Callable[[Session, str], None]]] = {
+    "help": _help,
+    "moves": _moves,
+    "undo": _undo,
+    "hint": _hint,
+    "resign": _resign,
+    "draw": _draw,
+    "fen": _fen,
+    "pgn": _pgn,
+    "save": _save,
+    "load": _load,
+    "flip": _flip,
+    "new": _new,
+    "side": _side,
+    "strength": _strength,
+    "clock": _clock,
+    "engine": _engine,
+    "run": _run,
+    "think": _think,
+    "theme": _theme,
+}
+"""By the word that is typed; each gets the session and the rest of the line."""
