@@ -31,10 +31,9 @@ from training.durability.window import SYNC_GAMES, Window, first_needed
 from training.evaluation.match import MatchResult
 from training.evaluation.run_match import StoppedError, settings_conversion, settings_match
 from training.learner import LearningError, StepMeans
+from training.monitoring.figures import value_spread
 from training.monitoring.guard import Guard
-from training.monitoring.memory_watch import MemoryWatch
-from training.monitoring.metrics import GameTally, Metrics, mass_row, match_row
-from training.monitoring.spread import POSITIONS, value_spread
+from training.monitoring.metrics import Metrics, mass_row, match_row
 from training.monitoring.watch import Watch
 from training.parallel import make_learner
 from training.replay import Batch, Replay
@@ -74,7 +73,6 @@ class TrainingLoop:
         self.window = Window(self.replay, folder.replay)
         self.disk = DiskPatience(folder.path, reserve=int(settings.run.reserve_mb * 2**20), say=say)
         self.watchdog = LearningWatchdog(folder.checkpoints, folder.evidence, say)
-        self._memory = MemoryWatch(say)
         self._say = say
         self.counters = Counters()
         self.guard = Guard(settings.guard)
@@ -90,8 +88,7 @@ class TrainingLoop:
             self._restore(checkpoint)
         resumed_at = None if checkpoint is None else self.learner.step
         self._metrics = self.disk.writing(lambda: Metrics(folder, resumed_at))
-        self.watch = Watch(settings, folder, self._metrics.events)
-        self._tally = GameTally()
+        self.watch = Watch(settings, folder, self._metrics, self.guard.games, say)
         self._mass = MassReading()
         self._last_checkpoint = self._last_sync = time.monotonic()
         self.saved_step = -1 if checkpoint is None else self.learner.step
@@ -120,7 +117,6 @@ class TrainingLoop:
             InvalidMassError: mass on an illegal move, sampled or trained.
             LearningError: a loss that is not finite.
         """
-        self._tally = GameTally()
         seconds_before, started = self.counters.seconds, time.monotonic()
         self._last_checkpoint = started
         self._pool = pool
@@ -169,7 +165,7 @@ class TrainingLoop:
         more = {"minutes": self.counters.seconds / 60, "seconds": seconds, "conversion": conversion or {}}
         row = {"step": self.learner.step, "when": when, **result.to_json(), **more}
         self.disk.writing(lambda: self.folder.append_match(row))
-        self._metrics.write_scalars(self.learner.step, match_row(result, conversion or {}, seconds))
+        self._metrics.scalars(match_row(result, conversion or {}, seconds), self.learner.step)
         self._metrics.flush()
 
     def close(self) -> None:
@@ -234,7 +230,7 @@ class TrainingLoop:
         if self.settings.selfplay.actors == 0:
             self.disk.writing(partial(self.window.cut, state["replay"]))
         for game in self.window.restore(state["replay"], self._say):
-            self.guard.game(game.record, self.learner.step)
+            self.guard.game(game.record)
             self._count(game.record)
             self.counters.streams = max(self.counters.streams, game.stream + 1)
         self._generator.bit_generator.state = state["generator"]
@@ -266,9 +262,7 @@ class TrainingLoop:
 
     def _ingest(self, batch: GameBatch) -> None:
         learner = self.settings.learner
-        self._tally.add(batch, self.counters.version)
         self.watch.batch(batch, self.counters.version)
-        self._memory.note(batch)
         self.selfplay_launches.update(batch.launches)
         self._mass.add(batch.statistics.mass)
         self.counters.mass.add(batch.statistics.mass)
@@ -281,8 +275,7 @@ class TrainingLoop:
             )
             if not self.window.add(record, target, batch.stream):
                 continue
-            self.guard.game(record, self.learner.step)
-            self.watch.game(record)
+            self.guard.game(record)
             if self.counters.games % self.settings.log.pgn_every == 0:
                 number = self.counters.games
                 self.disk.writing(partial(self.folder.save_game, number, record))
@@ -328,11 +321,10 @@ class TrainingLoop:
 
     def _log(self, batch: Batch, pool: Pool) -> None:
         means = self.learner.means.take()
-        spread = value_spread(self.learner.network, batch.positions[:POSITIONS], self.learner.device)
-        self.guard.learned(self.learner.step, means, spread)
+        spread = value_spread(self.learner.network, batch.positions)
+        self.guard.learned(means, spread)
         row = {
             **means,
-            **self._tally.row(),
             **mass_row(self._mass, self.counters.mass),
             "replay/size": float(len(self.replay)),
             "replay/age": self.counters.version - self.replay.mean_version(),
@@ -341,17 +333,15 @@ class TrainingLoop:
             "system/workers_alive": float(pool.actors),
             "system/restarts": float(pool.restarts),
             "system/rescues": float(self.watchdog.rescues),
-            **self._memory.row(pool.actors),
             **self.guard.judge(self.learner.step),
             **self.watch.row(pool, self.learner, batch.positions),
         }
         self.disk.room()
         with self.watch.stopwatch.spending("writing"):
             self.disk.writing(lambda: self._metrics.write(self.learner.step, row))
-            self.watch.written(row)
         self.watch.draw(self.learner)
         self.recent = row
-        self._tally, self._mass = GameTally(), MassReading()
+        self._mass = MassReading()
 
 
 def make_replay(settings: Settings) -> Replay:

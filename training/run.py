@@ -24,7 +24,7 @@ from selfplay.generator import GeneratorSettings
 from selfplay.pool import LocalPool, Pool, RayPool
 from selfplay.settings import InferenceSettings
 from selfplay.starts import StartSettings
-from training.cluster import game_actor_cpus, on_cluster
+from training.cluster import game_actor_cpus
 from training.doctor import usable_cores
 from training.durability.checkpoint import WEIGHTS, Checkpoint, list_checkpoints, newest_checkpoint
 from training.durability.progress_relay import Progress, Screen
@@ -33,7 +33,6 @@ from training.durability.run_lock import run_locked
 from training.evaluation.match import MatchResult
 from training.evaluation.run_match import StoppedError, settings_match
 from training.loop import TrainingLoop
-from training.monitoring.ray_gauges import RayGauges
 from training.settings import Settings
 
 
@@ -115,8 +114,6 @@ def _train(settings: Settings, folder: RunFolder, resume: Resume, display: Scree
         if loop.progress < 1.0 and not stop():
             with _pool(settings, loop) as pool, display.training():
                 kernels.reset_launches()
-                if on_cluster():
-                    loop.watch.gauges = RayGauges(folder.path.name)
                 loop.run(pool, stop=stop, tick=partial(tell, display))
                 learner_kernels = kernels.launches()
         if not stop():

@@ -1,31 +1,30 @@
-"""What a run says of itself as text: settings, the version of everything, and how to read the dashboard."""
+"""Texts of a run in TensorBoard: settings, versions, and how to read the dashboard."""
 
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 from training.doctor import usable_cores
-from training.monitoring.tags.tags import COLLAPSE, STALE, STARVED, TAGS
+from training.monitoring.tags.tags import CAUSES, TAGS
 from training.settings import Settings
 
 PACKAGES: Final = ("zeromass", "torch", "triton", "ray", "numba", "numpy", "chess", "tensorboard", "resvg-py")
-
 HOW_TO_READ: Final = """\
 **Ten seconds:** *Custom scalars*, the group *Is it healthy?*. **One minute:** `zeromass status RUN` names the cause.
 *Images* has sample games, openings, heat maps, calibration; *Text* the games as PGN, settings and versions.
 
-| you see | it is | look at |
+| one of these is not healthy | it means | change |
 |---|---|---|
 """
 
 
 def how_to_read() -> str:
-    """Markdown: each sickness with the tags that show it."""
+    """Markdown: each cause with the tags that show it."""
     rows = []
-    for sickness in (COLLAPSE, STARVED, STALE):
-        tags = [tag for tag in TAGS.values() if tag.sickness == sickness]
-        signs = ", ".join(f"`{tag.name}` (healthy: {tag.healthy})" for tag in tags)
-        rows.append(f"| one of these outside its range | **{sickness}** | {signs} |\n")
+    for cause in CAUSES:
+        signs = [f"`{tag.name}`" + (f" ({tag.healthy})" if tag.has_range else "")
+                 for tag in TAGS.values() if tag.cause == cause]  # fmt: skip
+        rows.append(f"| {', '.join(signs)} | **{cause.name}** | {cause.advice} |\n")
     return HOW_TO_READ + "".join(rows)
 
 
@@ -41,25 +40,18 @@ def settings_text(settings: Settings) -> str:
 
 
 def flat_settings(settings: Settings) -> dict[str, bool | str | float | int]:
-    """Settings as `section.key`; those that are unset are left out."""
+    """Settings as `section.key`; those that are unset are left out, tables are written as text."""
     flat = {f"{name}.{key}": value for name, section in settings for key, value in section}
-    # TensorBoard takes no tables, such as the resources of an actor.
     return {name: str(value) if isinstance(value, dict) else value for name, value in flat.items() if value is not None}
 
 
-def versions() -> dict[str, str]:
-    """Of Python, of what we build on, and of the machine."""
+def versions_text() -> str:
+    """Markdown: Python, packages and machine."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
             found[package] = version(package)
         except PackageNotFoundError:
             found[package] = "not installed"
-    machine = f"{platform.system()} {platform.release()}, {platform.machine()}, {usable_cores()} cores"
-    return {**found, "machine": machine}
-
-
-def versions_text() -> str:
-    """Markdown."""
-    rows = "".join(f"| {name} | {found} |\n" for name, found in versions().items())
-    return f"| what | version |\n|---|---|\n{rows}"
+    found["machine"] = f"{platform.system()} {platform.release()}, {platform.machine()}, {usable_cores()} cores"
+    return "| what | version |\n|---|---|\n" + "".join(f"| {name} | {value} |\n" for name, value in found.items())

@@ -1,4 +1,4 @@
-"""What people see of a run: a bar on a terminal, a line now and then elsewhere, a summary at the end."""
+"""A run as its user sees it: a bar on a terminal, a line now and then elsewhere, a summary at the end."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -30,7 +30,7 @@ class Display:
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(highlight=False, soft_wrap=True)
         self._errors = Console(stderr=True, highlight=False, soft_wrap=True)
-        self._progress: Progress | None = None
+        self._training: Progress | None = None
         self._last_line = 0.0
 
     def say(self, text: str, *, error: bool = False) -> None:
@@ -39,22 +39,22 @@ class Display:
 
     @contextmanager
     def counting(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
-        """A bar over `total` things; the function given adds to it."""
-        if not self.console.is_terminal:
-            self.say(f"{title} ...")
-            self._last_line, ended = time.monotonic(), 0
-
-            def advance(more: int) -> None:
-                nonlocal ended
-                ended += more
-                if self._line_is_due():
-                    self.say(f"{ended}/{total}")
-
-            yield advance
+        """A bar over `total` items; the function that it yields advances it."""
+        if self.console.is_terminal:
+            with self._bar("{task.completed}/{task.total}") as bar:
+                task = bar.add_task(title, total=total)
+                yield lambda more: bar.advance(task, more)
             return
-        with self._bar("{task.completed}/{task.total}") as bar:
-            task = bar.add_task(title, total=total, note="")
-            yield lambda done: bar.advance(task, done)
+        self.say(f"{title} ...")
+        self._last_line, done = time.monotonic(), 0
+
+        def advance(more: int) -> None:
+            nonlocal done
+            done += more
+            if self._line_is_due():
+                self.say(f"{done}/{total}")
+
+        yield advance
 
     @contextmanager
     def training(self) -> Iterator[None]:
@@ -64,39 +64,39 @@ class Display:
             return
         with self._bar("{task.fields[note]}") as bar:
             bar.add_task("training", total=1.0, note="first games ...")
-            self._progress = bar
+            self._training = bar
             try:
                 yield
             finally:
-                self._progress = None
+                self._training = None
 
     def tick(self, progress: RunProgress) -> None:
-        """Show where the run is."""
-        if self._progress is not None:
-            self._progress.update(self._progress.task_ids[0], completed=progress.done, note=progress.note())
+        """Show how far the run is."""
+        if self._training is not None:
+            self._training.update(self._training.task_ids[0], completed=progress.done, note=progress.note())
         elif not self.console.is_terminal and self._line_is_due():
             self.say(f"{100 * progress.done:3.0f} %  {progress.note()}")
 
     def summary(self, summary: "Summary") -> None:
         """The result, where it is, and what to type next."""
+        mass = f"{summary.largest_invalid_mass} over {summary.distributions:,} distributions"
+        rows = {
+            "games": f"{summary.games:,}",
+            "positions": f"{summary.positions:,} (plies of finished games)",
+            "learner steps": f"{summary.steps:,} in {summary.seconds / 60:.1f} minutes",
+            "largest invalid mass": mass,
+            "score before": summary.before and summary.before.sentence(),
+            "score after": summary.after and summary.after.sentence(),
+            "run folder": str(summary.folder),
+            "go on with": f"{program()} train --resume {summary.folder}" if summary.stopped else None,
+            "watch it": f"{program()} monitor {summary.folder}",
+            "play against it": f"{program()} play --run {summary.folder}",
+        }
         table = Table.grid(padding=(0, 2))
-        table.add_row("games", f"{summary.games:,}")
-        table.add_row("positions", f"{summary.positions:,} (plies of finished games)")
-        table.add_row("learner steps", f"{summary.steps:,} in {summary.seconds / 60:.1f} minutes")
-        table.add_row(
-            "largest invalid mass", f"{summary.largest_invalid_mass} over {summary.distributions:,} distributions"
-        )
-        if summary.before is not None:
-            table.add_row("score before", summary.before.sentence())
-        if summary.after is not None:
-            table.add_row("score after", summary.after.sentence())
-        table.add_row("run folder", str(summary.folder))
-        name = summary.folder.name
-        if summary.stopped:
-            table.add_row("go on with", f"{program()} train --resume {summary.folder}")
-        table.add_row("watch it", f"{program()} monitor {summary.folder}")
-        table.add_row("play against it", f"{program()} play --run {summary.folder}")
-        title = f"{name}: stopped, checkpoint saved" if summary.stopped else f"{name}: done"
+        for what, value in rows.items():
+            if value:
+                table.add_row(what, value)
+        title = f"{summary.folder.name}: {'stopped, checkpoint saved' if summary.stopped else 'done'}"
         self.console.print(Panel(table, title=title, expand=False))
 
     def _line_is_due(self) -> bool:

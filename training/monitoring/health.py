@@ -1,30 +1,63 @@
-"""Whether a run is healthy, from its logged rows and the tags' healthy ranges alone."""
+"""A run's log, read while another process may be writing it, and whether the run is healthy by it.
 
+A figure is unhealthy if it is outside the range of its tag, or if the guard's alarm about it is on: thresholds of the
+guard are judged in one place, where the figure is computed.
+"""
+
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean, median
+from pathlib import Path
+from statistics import median
 from typing import Any, Final
 
-from training.monitoring.tags.tag import Tag
-from training.monitoring.tags.tags import COLLAPSE, LEAK, SICK_ACTORS, STALE, STARVED, TAGS, UNSTABLE, find_tag
+from training.monitoring.tags.tags import CAUSES, LEAK, TAGS, Tag, find_tag
 
 Row = Mapping[str, Any]
 """One line of log.jsonl: `step`, `time`, and values by tag."""
 
 RECENT_ROWS: Final = 20
 RECENT_SECONDS: Final = 60.0
-"""What is judged together, so that one odd row is no sickness: so many rows, or those of so long if they are more."""
+"""What is judged together: the last rows, or those of this long if they are more: one odd row is no verdict."""
 ENOUGH: Final = 3
-"""Rows before anything is judged, other than a leak."""
-_NEVER: Final = {name for name, tag in TAGS.items() if tag.sickness == LEAK}
-_URGENCY: Final = (LEAK, SICK_ACTORS, COLLAPSE, UNSTABLE, STALE, STARVED)
-"""Which sickness is named first when there are several: what ruins a run before what slows it."""
+"""Rows before anything other than a leak is judged."""
+_NEVER: Final = {name for name, tag in TAGS.items() if tag.cause == LEAK}
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """Rows of a log by step; a torn last line, or one that is no row, is skipped. Empty if there is no log."""
+    try:
+        lines = path.read_text().splitlines()
+    except FileNotFoundError:
+        return []
+    rows = []
+    for line in lines:
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(row, dict) and isinstance(row.get("step"), int):
+            rows.append(row)
+    return rows
+
+
+def match_rows(path: Path) -> list[dict[str, Any]]:
+    """The matches of matches.jsonl as rows, for their curves."""
+    return [
+        {"step": row["step"], **{f"evaluation/{key}": row.get(key) for key in ("score", "elo", "elo_low", "elo_high")}}
+        for row in read_rows(path)
+    ]
+
+
+def series(rows: Sequence[Row], name: str) -> list[tuple[int, float]]:
+    """(step, value) of one tag in every row that has it."""
+    return [(row["step"], float(row[name])) for row in rows if isinstance(row.get(name), int | float)]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A tag outside its healthy range."""
+    """A figure that is not healthy."""
 
     tag: Tag
     name: str
@@ -33,14 +66,25 @@ class Finding:
     """Of the recent rows."""
 
     @property
+    def cause(self) -> str:
+        """What it most likely means."""
+        return self.tag.cause.name if self.tag.cause else ""
+
+    @property
+    def advice(self) -> str:
+        """What to change."""
+        return self.tag.cause.advice if self.tag.cause else ""
+
+    @property
     def sentence(self) -> str:
-        """For people."""
-        return f"{self.name} is {self.tag.show(self.value)} (healthy: {self.tag.healthy})"
+        """The figure in words."""
+        why = f"healthy: {self.tag.healthy}" if self.tag.has_range else "an alarm of the guard"
+        return f"{self.name} is {self.tag.show(self.value)} ({why})"
 
 
 @dataclass(frozen=True)
 class Health:
-    """What the rows say."""
+    """The verdict on a run."""
 
     rows: int
     findings: tuple[Finding, ...]
@@ -48,63 +92,60 @@ class Health:
 
     @property
     def causes(self) -> list[str]:
-        """Each sickness once, the most urgent first."""
-        return list(dict.fromkeys(finding.tag.sickness for finding in self.findings))
+        """Each cause once, the most urgent first."""
+        return list(dict.fromkeys(finding.cause for finding in self.findings))
 
     @property
     def verdict(self) -> str:
         """One line."""
         if self.findings:
-            first = self.findings[0]
-            return f"SICK: {first.tag.sickness}: {first.sentence}"
+            return f"SICK: {self.findings[0].cause}: {self.findings[0].sentence}"
         if self.rows < ENOUGH:
             return f"TOO EARLY: {self.rows} rows logged, {ENOUGH} are needed"
         return "HEALTHY: all figures of the last minutes are within their healthy ranges"
 
 
 def judge(rows: Sequence[Row]) -> Health:
-    """Judge the recent rows; tags that are not known (of another version, say) are passed over."""
+    """Judge the recent rows; unknown tags (of another version, say) are skipped."""
+    values = recent_values(rows)
     findings = []
-    for name, value in recent_values(rows).items():
+    for name, value in values.items():
         try:
             tag = find_tag(name)
         except KeyError:
             continue
-        if not tag.fits(value) and (len(rows) >= ENOUGH or tag.sickness == LEAK):
+        alarm = values.get(f"guard/alarm/{name.removeprefix('guard/')}") if name.startswith("guard/") else None
+        if (not tag.fits(value) or alarm) and (len(rows) >= ENOUGH or tag.cause == LEAK):
             findings.append(Finding(tag, name, value))
-    findings.sort(key=lambda finding: _urgency(finding.tag))  # stable: within a sickness as logged
+    urgency = {cause: place for place, cause in enumerate(CAUSES)}
+    findings.sort(key=lambda found: urgency[found.tag.cause] if found.tag.cause else len(urgency))  # stable
     return Health(len(rows), tuple(findings))
 
 
-def recent(rows: Sequence[Row]) -> Sequence[Row]:
-    """The rows that are judged."""
+def recent_values(rows: Sequence[Row]) -> dict[str, float]:
+    """The recent rows in one value by tag: the median, but the largest of what must always be 0, and the newest of what
+    the guard computed over its own windows."""
+    found: dict[str, list[float]] = {}
+    for row in _recent(rows):
+        for name, value in row.items():
+            if name not in ("step", "time") and isinstance(value, int | float):
+                found.setdefault(name, []).append(float(value))
+    return {name: _in_one(name, values) for name, values in found.items()}
+
+
+def _recent(rows: Sequence[Row]) -> Sequence[Row]:
     since = _time(rows[-1]) - RECENT_SECONDS if rows else 0.0
     first = next((at for at, row in enumerate(rows) if _time(row) >= since), 0)
     return rows[max(min(first, len(rows) - RECENT_ROWS), 0) :]
 
 
-def recent_values(rows: Sequence[Row]) -> dict[str, float]:
-    """What the recent rows come to, by tag: the median, but the mean of what is counted game by game, and the worst of
-    what must not happen even once."""
-    found: dict[str, list[float]] = {}
-    for row in recent(rows):
-        for name, value in row.items():
-            if name not in ("step", "time") and isinstance(value, int | float):
-                found.setdefault(name, []).append(float(value))
-    return {name: _summed_up(name, values) for name, values in found.items()}
-
-
-def _summed_up(name: str, values: list[float]) -> float:
+def _in_one(name: str, values: list[float]) -> float:
+    if name.startswith("guard/"):
+        return values[-1]
     if any(math.isnan(value) for value in values):
         return math.nan
-    if name in _NEVER:
-        return max(values)
-    return fmean(values) if name.startswith("selfplay/") else float(median(values))
+    return max(values) if name in _NEVER else float(median(values))
 
 
 def _time(row: Row) -> float:
     return float(row.get("time", 0.0))
-
-
-def _urgency(tag: Tag) -> int:
-    return _URGENCY.index(tag.sickness) if tag.sickness in _URGENCY else len(_URGENCY)

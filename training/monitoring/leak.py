@@ -1,4 +1,4 @@
-"""The audit, live: what other ways of masking would have leaked on the very positions that are being trained."""
+"""The live audit: the mass that other ways of masking would put on illegal moves of the positions being trained."""
 
 from typing import Final
 
@@ -14,7 +14,7 @@ from kernels import invalid_mass, unpack_legal
 from kernels.alternatives import multiplied, unmasked
 
 SAMPLE: Final = 16
-"""Positions a row: a look, not a census."""
+"""Positions of a batch that are audited in a row."""
 
 
 @torch.no_grad()
@@ -30,7 +30,7 @@ def dense(network: Network, positions: NDArray[np.uint64], device: torch.device)
 
 
 def policy_now(network: Network, positions: NDArray[np.uint64], device: torch.device) -> NDArray[np.float32]:
-    """[B, 1880] prior of the network as it is."""
+    """[B, 1880] masked policy of the network."""
     logits, _ = dense(network, positions, device)
     probabilities: NDArray[np.float32] = MaskedPolicy(
         logits, torch.from_numpy(rules.legal_bits(positions))
@@ -39,7 +39,9 @@ def policy_now(network: Network, positions: NDArray[np.uint64], device: torch.de
 
 
 def leak_row(network: Network, positions: NDArray[np.uint64], device: torch.device) -> dict[str, float]:
-    """Scalars by tag: the probability on illegal moves of each way, largest and mean over `positions`."""
+    """Scalars by tag: the probability on illegal moves of each way, largest and mean over the first
+    `SAMPLE` positions."""
+    positions = positions[:SAMPLE]
     logits, _ = dense(network, positions, device)
     packed = torch.from_numpy(rules.legal_bits(positions))
     legal = unpack_legal(packed, size=vocabulary.SIZE)

@@ -1,102 +1,153 @@
-"""What is logged: TensorBoard and log.jsonl written side by side; `training.monitoring.tags` says what each means.
+"""What is logged: TensorBoard and log.jsonl written side by side; `training.monitoring.tags` says what each tag means.
 
 x is always the learner step. On resume both files are cut at the checkpoint's step, so a curve has no overlap,
 and everything up to a checkpoint is flushed before the checkpoint is written, so it has no gap.
+
+Summaries are made here rather than by `SummaryWriter.add_*`, which has no place for descriptions. TensorBoard keeps
+the first description of a tag, so later ones are left out.
 """
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from ray.util.metrics import Gauge
+from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
+from tensorboard.plugins.text.summary_v2 import text_pb
+from torch.utils.tensorboard import SummaryWriter
+from torch.utils.tensorboard.summary import custom_scalars, hparams, make_histogram
 
 from agent.networks.meter import MassReading
-from agent.rules import Termination
-from selfplay.actor import GameBatch
+from training.cluster import on_cluster
 from training.durability.run_folder import RunFolder
 from training.evaluation.match import MatchResult
-from training.monitoring.events import Events
+from training.monitoring.tags.tags import TAGS, Kind, find_tag
 
+Layout = Mapping[str, Mapping[str, list[Any]]]
+"""Groups of charts: `{group: {chart: ["Multiline", [tag pattern, ...]]}}`."""
 
-@dataclass
-class GameTally:
-    """Sums over the games that arrived since the last row."""
-
-    games: int = 0
-    plies: int = 0
-    length: int = 0
-    entropy: float = 0.0
-    lag: float = 0.0
-    batches: int = 0
-    outcomes: dict[int, int] = field(default_factory=dict)
-    terminations: dict[Termination, int] = field(default_factory=dict)
-
-    def add(self, batch: GameBatch, version: int) -> None:
-        """Count one batch that arrived while `version` was the newest."""
-        self.batches += 1
-        self.lag += version - batch.version
-        self.plies += batch.statistics.plies
-        self.entropy += batch.statistics.entropy_total
-        for record in batch.records:
-            self.games += 1
-            self.length += record.plies
-            self.outcomes[record.outcome] = self.outcomes.get(record.outcome, 0) + 1
-            self.terminations[record.termination] = self.terminations.get(record.termination, 0) + 1
-
-    def row(self) -> dict[str, float]:
-        """Values by tag; shares only if a game ended."""
-        row = {}
-        if self.plies:
-            row["selfplay/entropy"] = self.entropy / self.plies
-            row["system/version_lag"] = self.lag / self.batches
-        if self.games:
-            row["selfplay/length"] = self.length / self.games
-            row["selfplay/decisive"] = 1 - self.outcomes.get(0, 0) / self.games
-            for outcome, tag in ((1, "white_wins"), (0, "draws"), (-1, "black_wins")):
-                row[f"selfplay/{tag}"] = self.outcomes.get(outcome, 0) / self.games
-            for reason in Termination:
-                if reason != Termination.NONE:
-                    share = self.terminations.get(reason, 0) / self.games
-                    row[f"selfplay/termination/{reason.name.lower()}"] = share
-        return row
+_PLUGINS: Final[dict[Kind, str]] = {"scalar": "scalars", "picture": "images", "text": "text", "histogram": "histograms"}
 
 
 class Metrics:
-    """Writes rows to TensorBoard and log.jsonl.
+    """Appends to a run's event files and its log. Every tag must be documented as what it is written as.
 
     Args:
         folder: of the run.
-        resumed_at: learner step of the checkpoint that the run goes on from; None for a new run.
+        resumed_at: learner step of the checkpoint that the run goes on from; None for a new run. Rows after it are
+            dropped: from the log here, from earlier event files by TensorBoard.
     """
 
     def __init__(self, folder: RunFolder, resumed_at: int | None) -> None:
         self._folder = folder
         if resumed_at is not None:
             folder.cut_log(resumed_at)
-        self.events = Events(folder.tensorboard, resumed_at)
+        purge = None if resumed_at is None else resumed_at + 1
+        self.first_step = purge or 0
+        """Step at which a process writes what it knows from the start: the next process purges it."""
+        self._writer = SummaryWriter(str(folder.tensorboard), purge_step=purge)
+        self._described: set[tuple[str, Kind]] = set()
+        self._gauges = RayGauges(folder.path.name) if on_cluster() else None
 
     def write(self, step: int, row: dict[str, float]) -> None:
-        """One row at learner step `step`.
+        """One row to TensorBoard, the log and, on a cluster, Ray.
 
         Raises:
-            KeyError: a tag is not documented.
+            KeyError: a tag is not documented, or not as a scalar.
         """
-        self.write_scalars(step, row)
+        self.scalars(row, step)
         self._folder.append_log({"step": step, "time": round(time.time(), 3), **row})
+        if self._gauges is not None:
+            self._gauges.set(row)
 
-    def write_scalars(self, step: int, row: dict[str, float]) -> None:
-        """To TensorBoard only.
+    def scalars(self, row: Mapping[str, float], step: int) -> None:
+        """One point of each curve, by tag, to TensorBoard only.
 
         Raises:
-            KeyError: a tag is not documented.
+            KeyError: a tag is not documented, or not as a scalar.
         """
-        self.events.scalars(row, step)
+        values = [
+            Summary.Value(tag=tag, simple_value=value, metadata=self._metadata(tag, "scalar"))
+            for tag, value in row.items()
+        ]
+        self._summary(Summary(value=values), step)
+
+    def picture(self, tag: str, png: bytes, size: tuple[int, int], step: int) -> None:
+        """A PNG of `size` (width, height) in pixels."""
+        image = Summary.Image(width=size[0], height=size[1], colorspace=4, encoded_image_string=png)
+        self._summary(
+            Summary(value=[Summary.Value(tag=tag, image=image, metadata=self._metadata(tag, "picture"))]), step
+        )
+
+    def text(self, tag: str, markdown: str, step: int) -> None:
+        """Text as Markdown."""
+        metadata = self._metadata(tag, "text")
+        self._summary(text_pb(tag, markdown, metadata.summary_description if metadata else None), step)
+
+    def histogram(self, tag: str, values: NDArray[np.floating], step: int) -> None:
+        """The distribution of `values`; those that are not finite are left out."""
+        metadata = self._metadata(tag, "histogram")
+        finite = values[np.isfinite(values)].astype(np.float64)
+        if finite.size:
+            histogram = make_histogram(finite, "auto" if finite.size < 100 else 60)  # type: ignore[no-untyped-call]
+            self._summary(Summary(value=[Summary.Value(tag=tag, histo=histogram, metadata=metadata)]), step)
+
+    def layout(self, layout: Layout) -> None:
+        """The custom-scalars dashboard."""
+        self._summary(custom_scalars(layout), self.first_step)  # type: ignore[no-untyped-call]
+
+    def hparams(self, settings: Mapping[str, bool | str | float | int], metrics: list[str]) -> None:
+        """Settings as hyperparameters, to compare runs by `metrics`."""
+        for summary in hparams(dict(settings), dict.fromkeys(metrics)):  # type: ignore[no-untyped-call]
+            self._summary(summary, self.first_step)
 
     def flush(self) -> None:
         """Hand everything to the operating system."""
-        self.events.flush()
+        self._writer.flush()
 
     def close(self) -> None:
         """Flush and close."""
-        self.events.close()
+        self._writer.close()
+
+    def _metadata(self, name: str, kind: Kind) -> SummaryMetadata | None:
+        """For the first value of a tag; None for later ones."""
+        if (name, kind) in self._described:
+            return None
+        tag = find_tag(name)
+        if tag.kind != kind:
+            raise KeyError(f"tag {name!r} is documented as a {tag.kind}, not as a {kind}")
+        self._described.add((name, kind))
+        plugin = SummaryMetadata.PluginData(plugin_name=_PLUGINS[kind])
+        return SummaryMetadata(summary_description=tag.description, plugin_data=plugin)
+
+    def _summary(self, summary: Any, step: int) -> None:
+        self._writer._get_file_writer().add_summary(summary, step)  # type: ignore[no-untyped-call]
+
+
+class RayGauges:
+    """A run's curves as Ray metrics, for clusters that Prometheus scrapes: `zeromass_loss_total` and so on.
+
+    Curves of single actors are left out, because Ray has its own metrics of every process.
+
+    Args:
+        run: label of all of them.
+    """
+
+    def __init__(self, run: str) -> None:
+        self._run = run
+        self._gauges: dict[str, Gauge] = {}
+
+    def set(self, row: Mapping[str, float]) -> None:
+        """Show a row's values."""
+        for name, value in row.items():
+            if name not in TAGS:
+                continue
+            if name not in self._gauges:
+                metric = "zeromass_" + name.replace("/", "_")
+                self._gauges[name] = Gauge(metric, description=TAGS[name].description, tag_keys=("run",))
+            self._gauges[name].set(value, tags={"run": self._run})
 
 
 def mass_row(reading: MassReading, total: MassReading) -> dict[str, float]:
@@ -109,8 +160,8 @@ def mass_row(reading: MassReading, total: MassReading) -> dict[str, float]:
 
 
 def match_row(result: MatchResult, conversion: Mapping[str, float], seconds: float) -> dict[str, float]:
-    """The evaluation tags of a match, as far as there are values: an infinite Elo is none, nor are 0 seconds."""
-    told = result.to_json()
-    row = {f"evaluation/{key}": told[key] for key in ("score", "elo", "elo_low", "elo_high") if told[key] is not None}
+    """The evaluation tags of a match; an infinite Elo and 0 seconds are left out."""
+    found = result.to_json()
+    row = {f"evaluation/{key}": found[key] for key in ("score", "elo", "elo_low", "elo_high") if found[key] is not None}
     row |= {f"evaluation/conversion/{ending}": share for ending, share in conversion.items()}
     return row | ({"evaluation/seconds": seconds} if seconds else {})

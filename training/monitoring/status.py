@@ -13,8 +13,7 @@ from rich.text import Text
 
 from agent.runs import RUNS
 from training.durability.run_folder import RunFolder
-from training.monitoring.health import Finding, Health, judge, recent_values
-from training.monitoring.rows import read_rows, series
+from training.monitoring.health import Finding, Health, judge, read_rows, recent_values, series
 from training.monitoring.tags.tags import find_tag
 
 SHOWN: Final = (
@@ -24,8 +23,8 @@ SHOWN: Final = (
     "policy/entropy",
     "policy/invalid_mass_max",
     "leak/multiplied_mean",
-    "selfplay/decisive",
-    "selfplay/unique_openings",
+    "guard/decisive",
+    "guard/unique_openings",
     "selfplay/length",
     "value/calibration_error",
     "selfplay/positions_per_second",
@@ -37,7 +36,7 @@ SHOWN: Final = (
     "time/writing",
     "system/restarts",
 )
-"""Figures of a healthy run; those that are not healthy are added."""
+"""Figures that are always shown; those that are not healthy are added."""
 REFRESH: Final = 2.0
 """Seconds."""
 _PLAIN_WIDTH: Final = 160
@@ -46,7 +45,7 @@ _STYLES: Final = {"HEALTHY": "bold green", "TOO EARLY": "bold yellow", "SICK": "
 
 
 def status_command(run: str, follow: bool, as_json: bool, runs: Path = RUNS) -> int:
-    """What `zeromass status` does; the exit code: 1 if the run is sick.
+    """Run `zeromass status`; returns the exit code, 1 if the run is sick.
 
     Args:
         run: name or folder.
@@ -67,7 +66,7 @@ def status_command(run: str, follow: bool, as_json: bool, runs: Path = RUNS) -> 
         health, rows = _look(folder)
         console = Console(highlight=False)
         if not console.is_terminal:
-            console.width = _PLAIN_WIDTH  # nobody wraps a pipe
+            console.width = _PLAIN_WIDTH  # a pipe does not wrap
         console.print(screen(folder, health, rows))
     return 1 if health.findings else 0
 
@@ -79,7 +78,7 @@ def to_json(folder: RunFolder, health: Health, rows: list[dict[str, Any]]) -> di
         "verdict": health.verdict,
         "causes": health.causes,
         "findings": [
-            {"tag": found.name, "value": found.value, "cause": found.tag.sickness, "advice": found.tag.advice}
+            {"tag": found.name, "value": found.value, "cause": found.cause, "advice": found.advice}
             for found in health.findings
         ],
         "rows": len(rows),
@@ -91,7 +90,7 @@ def to_json(folder: RunFolder, health: Health, rows: list[dict[str, Any]]) -> di
 
 
 def screen(folder: RunFolder, health: Health, rows: list[dict[str, Any]]) -> Group:
-    """What people see."""
+    """The screen for people."""
     verdict = Text(health.verdict, style=_STYLES[health.verdict.split(":")[0]])
     parts: list[Any] = [verdict, Text(_where(folder, rows), style="dim")]
     if health.findings:
@@ -133,7 +132,7 @@ def _follow(folder: RunFolder, console: Console) -> Health:
                 health, rows = _look(folder)
                 live.update(screen(folder, health, rows), refresh=True)
         except KeyboardInterrupt:
-            pass  # the way to end it, so no failure
+            pass  # the normal way to end it
     return health
 
 
@@ -152,7 +151,7 @@ def _age(rows: list[dict[str, Any]]) -> float | None:
 def _findings(findings: tuple[Finding, ...]) -> Panel:
     table = Table.grid(padding=(0, 2))
     for finding in findings:
-        table.add_row(Text(finding.tag.sickness, style="red"), finding.sentence, f"do: {finding.tag.advice}")
+        table.add_row(Text(finding.cause, style="red"), finding.sentence, f"do: {finding.advice}")
     return Panel(table, title="what is wrong, the worst first", title_align="left", expand=False)
 
 

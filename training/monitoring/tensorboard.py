@@ -9,13 +9,12 @@ from pathlib import Path
 from agent.errors import InputError
 from agent.program import program
 from agent.runs import RUNS, find_run
-from training.monitoring.health import judge
-from training.monitoring.rows import read_rows
+from training.monitoring.health import judge, read_rows
 
 HOST = "127.0.0.1"
 DEFAULT_PORT = 6006
 SHOWN = 10
-"""Runs that are listed."""
+"""Newest runs that are listed."""
 
 
 def monitor_command(run: str | None, port: int | None, runs: Path = RUNS) -> int:
@@ -32,13 +31,13 @@ def monitor_command(run: str | None, port: int | None, runs: Path = RUNS) -> int
         print(line, flush=True)
     print(f"TensorBoard shows {folder} at {address}", flush=True)
     print(f"The dashboard is {address}#custom_scalars\nPress Ctrl-C to stop it.", flush=True)
-    with contextlib.suppress(KeyboardInterrupt):  # the way to end it, so no failure
+    with contextlib.suppress(KeyboardInterrupt):  # the normal way to end it
         threading.Event().wait()
     return 0
 
 
 def runs_found(folder: Path) -> list[str]:
-    """A line about each of the newest runs in `folder`, or about the run that `folder` is."""
+    """A line about each of the newest runs in `folder`, or about the one run that `folder` is."""
     found = [path.parent for path in (folder / "settings.yaml", *folder.glob("*/settings.yaml")) if path.exists()]
     newest = sorted(found, key=lambda run: run.stat().st_mtime, reverse=True)
     lines = []
@@ -48,7 +47,7 @@ def runs_found(folder: Path) -> list[str]:
         lines.append(f"{run.name}: {step}; {judge(rows).verdict}")
     if len(newest) > SHOWN:
         lines.append(f"and {len(newest) - SHOWN} older ones")
-    return lines or [f"no runs in {folder} yet; they are shown as they come"]
+    return lines or [f"no runs in {folder} yet; new ones will be shown"]
 
 
 def start_tensorboard(folder: Path, port: int | None, say: Callable[[str], None]) -> str:
@@ -62,7 +61,7 @@ def start_tensorboard(folder: Path, port: int | None, say: Callable[[str], None]
     Raises:
         InputError: `port` is taken.
     """
-    chosen = choose_port(port, say)  # before the import, which takes seconds
+    chosen = choose_port(port, say)  # before the slow import
     from tensorboard.program import TensorBoard, TensorBoardServerException
 
     program = TensorBoard()
@@ -71,12 +70,12 @@ def start_tensorboard(folder: Path, port: int | None, say: Callable[[str], None]
     program.configure(argv=["tensorboard", "--logdir", str(folder), *options])
     try:
         return str(program.launch())
-    except TensorBoardServerException as error:  # taken between our look and the launch
+    except TensorBoardServerException as error:  # taken since it was chosen
         raise _taken(chosen) from error
 
 
 def choose_port(port: int | None, say: Callable[[str], None]) -> int:
-    """`port` if it is free; without a wish 6006, or a free one that the system picks.
+    """`port` if it is free; for None 6006, or a free one that the system picks if that is taken.
 
     Raises:
         InputError: `port` was asked for and is taken.
@@ -94,7 +93,7 @@ def choose_port(port: int | None, say: Callable[[str], None]) -> int:
 
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        # As servers do: a port in TIME_WAIT counts as free, one that is listened on does not.
+        # As servers do: a port in TIME_WAIT counts as free, one with a listener does not.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))

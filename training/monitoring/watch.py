@@ -1,11 +1,11 @@
-"""What the training loop tells those who watch: one object, a line here and there in the loop.
+"""What the training loop shows of itself: rows for the dashboard, and pictures now and then.
 
-It keeps itself cheap: pictures are put off while all of this has cost more than `BUDGET` of the time so far. Every run
-gets one set, though, be it ever so short.
+It bounds its own cost: pictures wait while all of this has cost more than `BUDGET` of the time so far. Every run gets
+one set, though, however short it is.
 """
 
 import time
-from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -13,36 +13,34 @@ from numpy.typing import NDArray
 
 from selfplay.actor import GameBatch
 from selfplay.pool import Pool
-from selfplay.record import GameRecord
 from training.durability.run_folder import RunFolder
 from training.learner import Learner
 from training.monitoring.about import flat_settings, how_to_read, settings_text, versions_text
-from training.monitoring.actors import ActorTally
-from training.monitoring.events import Events
-from training.monitoring.leak import SAMPLE, leak_row
+from training.monitoring.actors import ActorTally, MemoryWatch
+from training.monitoring.figures import RecentGames
+from training.monitoring.leak import leak_row
+from training.monitoring.metrics import Metrics
+from training.monitoring.pictures.calibration import calibration
 from training.monitoring.pictures.gallery import Gallery
-from training.monitoring.pictures.recent_games import REMEMBERED, RecentGames
-from training.monitoring.rates import Rates
-from training.monitoring.ray_gauges import RayGauges
-from training.monitoring.stopwatch import Stopwatch
 from training.monitoring.tags.layout import layout
+from training.monitoring.timing import Rates, Stopwatch
 from training.settings import Settings
 
 BUDGET: Final = 0.005
-"""Share of the time above which no more pictures are drawn for a while: half of the 1 % that watching may cost."""
+"""Share of the time above which no more pictures are drawn for a while: half of the 1 % that monitoring may cost."""
 FIRST_SECONDS: Final = 60.0
-"""Before the first pictures, so that they are within what a run of minutes may spend."""
+"""Before the first pictures, so that they stay within the budget of a run of minutes."""
 DETAIL_SECONDS: Final = 10.0
-"""Between rows that have everything: games and audit cost more than the rest, and actors and the learner's time come in
-bursts that say nothing."""
+"""Between rows that have everything: games and audit cost more than the rest, and the times of actors and learner come
+in bursts."""
 COMPARED_BY: Final = [
     "evaluation/elo",
     "evaluation/score",
     "loss/value",
-    "selfplay/decisive",
+    "guard/decisive",
     "selfplay/positions_per_second",
 ]
-"""Metrics that TensorBoard compares runs by."""
+"""Metrics by which TensorBoard compares runs."""
 
 
 class Watch:
@@ -51,33 +49,34 @@ class Watch:
     Args:
         settings: of the run.
         folder: of the run.
-        events: where everything goes.
+        metrics: where everything is written.
+        games: the latest games; filled by their owner, the guard.
+        say: gets a warning when a process's memory keeps growing.
     """
 
-    def __init__(self, settings: Settings, folder: RunFolder, events: Events) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        folder: RunFolder,
+        metrics: Metrics,
+        games: RecentGames,
+        say: Callable[[str], None],
+    ) -> None:
         self.stopwatch = Stopwatch()
-        self.actors = ActorTally()
-        self.rates = Rates()
-        self.games = RecentGames()
-        self.gauges: RayGauges | None = None
-        """Where every row is shown to Ray too; None: nowhere."""
         self._settings = settings
-        self._events = events
-        self._gallery = Gallery(folder.path, events, searched=settings.selfplay.simulations > 0)
+        self._metrics = metrics
+        self._games = games
+        self._actors = ActorTally()
+        self._memory = MemoryWatch(say)
+        self._rates = Rates()
+        self._gallery = Gallery(folder.path, metrics, searched=settings.selfplay.simulations > 0)
         # A process that plays the games itself never waits for them.
         self._waiting = "playing" if settings.selfplay.actors == 0 else "waiting"
         self._parts = (
-            "learning",
-            "sampling",
-            self._waiting,
-            "ingesting",
-            "publishing",
-            "evaluating",
-            "saving",
-            "writing",
-        )
-        self._new: deque[GameRecord] = deque(maxlen=REMEMBERED)
-        self._looks = self._found = self._step = 0
+            "learning", "sampling", self._waiting, "ingesting", "publishing", "evaluating", "saving", "writing",
+        )  # fmt: skip
+        self._collected = self._batches = self._plies = self._lag = self._step = 0
+        self._entropy = 0.0
         self._drawn_at: tuple[int, float] | None = None
         self._started = time.monotonic()
         self._detailed_at: float | None = None
@@ -87,32 +86,32 @@ class Watch:
         """Training starts at learner step `step`: write what is known from the start."""
         self._started = time.monotonic()
         self._step = step
-        self.rates = Rates()
+        self._rates = Rates()
         self.stopwatch = Stopwatch()
-        first = self._events.first_step
+        first = self._metrics.first_step
         with self.stopwatch.spending("writing"):
-            self._events.layout(layout())
-            self._events.hparams(flat_settings(self._settings), COMPARED_BY)
-            self._events.text("run/how_to_read", how_to_read(), first)
-            self._events.text("run/settings", settings_text(self._settings), first)
-            self._events.text("run/versions", versions_text(), first)
+            self._metrics.layout(layout())
+            self._metrics.hparams(flat_settings(self._settings), COMPARED_BY)
+            self._metrics.text("run/how_to_read", how_to_read(), first)
+            self._metrics.text("run/settings", settings_text(self._settings), first)
+            self._metrics.text("run/versions", versions_text(), first)
 
     def collect(self, pool: Pool, *, wait: bool) -> list[GameBatch]:
-        """`pool.collect`, with an eye on how long it takes and how much lay there."""
+        """`pool.collect`, measuring how long it takes and how many batches were ready."""
         with self.stopwatch.spending(self._waiting if wait else "ingesting"):
             batches = pool.collect(wait=wait)
-        self._looks += 1
-        self._found += len(batches)
+        self._collected += 1
         return batches
 
     def batch(self, batch: GameBatch, version: int) -> None:
         """One batch that arrived while `version` was the newest."""
-        self.actors.add(batch, version)
-        self.rates.add(plies=batch.statistics.plies, games=len(batch.records))
-
-    def game(self, record: GameRecord) -> None:
-        """A game that went into the replay."""
-        self._new.append(record)
+        self._actors.add(batch, version)
+        self._memory.note(batch)
+        self._rates.add(plies=batch.statistics.plies, games=len(batch.records))
+        self._batches += 1
+        self._plies += batch.statistics.plies
+        self._lag += version - batch.version
+        self._entropy += batch.statistics.entropy_total
 
     def row(self, pool: Pool, learner: Learner, positions: NDArray[np.uint64]) -> dict[str, float]:
         """Scalars by tag since the last row.
@@ -124,24 +123,24 @@ class Watch:
         """
         now = time.monotonic()
         with self.stopwatch.spending("writing"):
-            self.rates.add(steps=learner.step - self._step)
+            self._rates.add(steps=learner.step - self._step)
             self._step = learner.step
             row = {
-                "selfplay/games_per_second": self.rates.per_second("games"),
-                "selfplay/positions_per_second": self.rates.per_second("plies"),
-                "learner/steps_per_second": self.rates.per_second("steps"),
-                "system/queue": self._found / max(self._looks, 1),
+                "selfplay/games_per_second": self._rates.per_second("games"),
+                "selfplay/positions_per_second": self._rates.per_second("plies"),
+                "learner/steps_per_second": self._rates.per_second("steps"),
+                "system/queue": self._batches / max(self._collected, 1),
+                **self._memory.row(pool.actors),
             }
-            self._looks, self._found = 0, 0
+            if self._plies:
+                row["selfplay/entropy"] = self._entropy / self._plies
+                row["system/version_lag"] = self._lag / self._batches
+            self._collected = self._batches = self._plies = self._lag = 0
+            self._entropy = 0.0
             if self._detailed_at is None or now - self._detailed_at >= DETAIL_SECONDS:
                 row |= self._details(pool, learner, positions, now - (self._detailed_at or self._started))
                 self._detailed_at = now
         return row
-
-    def written(self, row: dict[str, float]) -> None:
-        """A whole row that was written."""
-        if self.gauges is not None:
-            self.gauges.set(row)
 
     def draw(self, learner: Learner, *, last: bool = False) -> None:
         """Pictures, texts and histograms, if they are due.
@@ -153,8 +152,7 @@ class Watch:
         if not self._due(last) or (self._drawn_at is not None and self._drawn_at[0] == learner.step):
             return
         with self.stopwatch.spending("writing"):
-            self._remember()
-            self._gallery.write(learner.step, self.games, learner.network, learner.device)
+            self._gallery.write(learner.step, self._games, learner.network, learner.device)
         self._drawn_at = learner.step, time.monotonic()
 
     def end(self) -> None:
@@ -172,22 +170,18 @@ class Watch:
         return self.seconds / max((self._ended or time.monotonic()) - self._started, 1e-9)
 
     def _details(self, pool: Pool, learner: Learner, positions: NDArray[np.uint64], seconds: float) -> dict[str, float]:
-        """What is not worth its time in every row; `seconds` since the last such row."""
-        self._remember()
+        """What costs too much for every row; `seconds` since the last such row."""
         row = {
-            **self.games.row(),
-            **leak_row(learner.network, positions[:SAMPLE], learner.device),
-            **self.actors.row(max(seconds, 1e-9)),
+            **self._games.row(),
+            **leak_row(learner.network, positions, learner.device),
+            **self._actors.row(max(seconds, 1e-9)),
             **self.stopwatch.row(self._parts),
         }
+        if self._games.games:
+            row["value/calibration_error"] = calibration(*self._games.values_and_scores()).error
         if (fill := pool.batch_fill) is not None:
             row["system/batch_fill"] = fill
         return row
-
-    def _remember(self) -> None:
-        for record in self._new:
-            self.games.add(record)
-        self._new.clear()
 
     def _due(self, last: bool) -> bool:
         now = time.monotonic()

@@ -15,8 +15,8 @@ from training.durability.run_folder import RunFolder
 from training.durability.watchdog import MOST_TRIES
 from training.learner import Learner, LearningError
 from training.loop import TrainingLoop
-from training.monitoring import memory_watch
-from training.monitoring.memory_watch import MemoryWatch
+from training.monitoring import actors
+from training.monitoring.actors import MemoryWatch
 from training.replay import Batch
 from training.run import actor_settings_of
 
@@ -90,14 +90,14 @@ def test_memory_is_read_from_the_system() -> None:
 
 
 def test_a_growing_process_is_named_once_and_the_dead_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory_watch, "resident_bytes", lambda: 100 * 2**20)
+    monkeypatch.setattr(actors, "resident_bytes", lambda: 100 * 2**20)
     said: list[str] = []
     watch = MemoryWatch(said.append)
 
     def note(stream: int, megabytes: int) -> None:
         watch.note(GameBatch(stream, 0, resident=megabytes * 2**20))
 
-    for _ in range(memory_watch.SETTLED):
+    for _ in range(actors.SETTLED):
         note(0, 50)
         note(1, 60)
     assert watch.row(2) == {

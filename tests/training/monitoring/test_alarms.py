@@ -9,6 +9,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from training.durability.run_folder import RunFolder
 from training.monitoring.display import Display
+from training.monitoring.tags.tags import number
 from training.run import Resume, Summary, run_training
 from training.settings import load_settings
 
@@ -55,9 +56,10 @@ def test_an_alarm_is_seen_everywhere_and_outlasts_a_resume(tmp_path: Path) -> No
     first = next(row for row in rows if row["guard/alarm"])
     step = first["step"]
     assert first["guard/alarm/decisive"] == 1
-    said = f"alarm decisive: only {first['guard/decisive']:.1%} of the games are won"
+    share = number(100 * first["guard/decisive"])
+    said = f"alarm decisive: guard/decisive is {share} % (healthy: 100 % or more): collapse; "
     assert f"guard, step {step}: {said}" in shown
-    assert "raise selfplay.decisive_share" in shown
+    assert "learner.entropy_bonus or selfplay.decisive_share" in shown
     events = EventAccumulator(str(tmp_path / "it" / "tensorboard"))
     events.Reload()
     assert next(event.step for event in events.Scalars("guard/alarm") if event.value) == step

@@ -10,8 +10,7 @@ from tests.training.monitoring.short_run import events_of, logged, short_run
 from training.durability.run_folder import RunFolder
 from training.monitoring import watch as watching
 from training.monitoring.actors import SHOWN, ActorTally
-from training.monitoring.rates import WINDOW, Rates
-from training.monitoring.stopwatch import Stopwatch
+from training.monitoring.timing import WINDOW, Rates, Stopwatch
 
 
 class _Clock:
@@ -75,7 +74,7 @@ def test_details_come_when_they_are_due(tmp_path: Path, monkeypatch: pytest.Monk
 
 def batch(place: int, stream: int, version: int, plies: int = 10) -> GameBatch:
     statistics = GeneratorStatistics(plies=plies, seconds=3.0)
-    return GameBatch(stream, version, statistics=statistics, away=1.0, memory=50.0, place=place)
+    return GameBatch(stream, version, statistics=statistics, away=1.0, place=place)
 
 
 def test_actors_one_by_one() -> None:

@@ -50,7 +50,7 @@ def test_every_documented_tag_is_there_and_no_other(run: tuple[RunFolder, str]) 
     folder, how = run
     found = tags_of(events_of(folder))
     others = {name for name, needs in LEARNED.items() if needs != how}
-    if not any(row.get("selfplay/decisive") for row in logged(folder)):
+    if not any(row.get("guard/decisive") for row in logged(folder)):
         others.add("games/decisive")
     assert found.pop(LAYOUT) == "text"
     for name, kind in found.items():
@@ -77,8 +77,9 @@ def test_what_is_counted_adds_up(run: tuple[RunFolder, str]) -> None:
         parts = [value for name, value in row.items() if name.startswith("time/")]
         assert all(0 <= part <= 1 for part in parts)
         assert sum(parts) <= 1.05
-        if "selfplay/decisive" in row:
-            assert row["selfplay/decisive"] == pytest.approx(row["selfplay/white_wins"] + row["selfplay/black_wins"])
+        if "selfplay/draws" in row:
+            assert row["guard/decisive"] == pytest.approx(row["selfplay/white_wins"] + row["selfplay/black_wins"])
+            assert row["guard/capped"] == row["selfplay/termination/capped"]
             ends = sum(value for name, value in row.items() if name.startswith("selfplay/termination/"))
             assert ends == pytest.approx(1.0)
 
@@ -138,9 +139,9 @@ def test_after_a_resume_no_step_stands_twice(tmp_path: Path, lost: int) -> None:
 
 def _write_events_beyond(folder: RunFolder, first: int, last: int) -> None:
     """What a killed process leaves: rows and start-up texts after the newest checkpoint."""
-    from training.monitoring.events import Events
+    from training.monitoring.metrics import Metrics
 
-    events = Events(folder.tensorboard, 12)
+    events = Metrics(folder, 12)
     events.text("run/settings", "of the killed process", events.first_step)
     for step in range(first, last):
         events.scalars({"loss/total": -1.0}, step)
@@ -148,9 +149,9 @@ def _write_events_beyond(folder: RunFolder, first: int, last: int) -> None:
 
 
 def test_an_undocumented_tag_is_refused(tmp_path: Path) -> None:
-    from training.monitoring.events import Events
+    from training.monitoring.metrics import Metrics
 
-    events = Events(tmp_path, None)
+    events = Metrics(RunFolder(tmp_path), None)
     with pytest.raises(KeyError, match="'loss/nothing' is not documented"):
         events.scalars({"loss/nothing": 1.0}, 1)
     with pytest.raises(KeyError, match="'loss/total' is documented as a scalar, not as a text"):

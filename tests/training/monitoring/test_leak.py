@@ -23,9 +23,9 @@ def networks() -> list[Network]:
 
 @pytest.mark.parametrize("network", networks(), ids=["residual", "sparse"])
 def test_mass_of_each_way(network: Network) -> None:
-    positions = record(24, seed=6).positions
+    positions = record(16, seed=6).positions
     logits = dense(network, positions, CPU)[0].double().numpy()
-    legal = np.zeros((24, vocabulary.SIZE), bool)
+    legal = np.zeros((16, vocabulary.SIZE), bool)
     for row, position in enumerate(positions):
         board = rules.to_board(position)
         for move in board.legal_moves:
@@ -42,7 +42,7 @@ def test_mass_of_each_way(network: Network) -> None:
     assert found_row["leak/kernel_max"] == found_row["leak/kernel_mean"] == 0.0
     probabilities = policy_now(network, positions, CPU)
     assert (probabilities[~legal] == 0).all()
-    assert probabilities.sum(1) == pytest.approx(np.ones(24), abs=1e-5)
+    assert probabilities.sum(1) == pytest.approx(np.ones(16), abs=1e-5)
 
 
 @pytest.mark.parametrize("network", networks(), ids=["residual", "sparse"])

@@ -14,7 +14,7 @@ import zeromass
 from tests.training.monitoring.short_run import short_run
 from training.durability.run_folder import RunFolder
 from training.monitoring import status as status_module
-from training.monitoring.ray_gauges import RayGauges
+from training.monitoring.metrics import RayGauges
 from training.monitoring.report.report import report_page
 from training.monitoring.status import has_ended, sparkline
 from training.monitoring.tags.tags import TAGS
@@ -180,7 +180,7 @@ def test_the_report_is_one_whole_page_that_needs_nothing_else(
         "Sample games",
         "learner.batch_size",
         "50.0 %",
-        "squares that the last thousand games",
+        "squares that the latest games",
     ):
         assert words in text or words.lower() in text, words
     assert "step-12 &lt;b&gt;" in text

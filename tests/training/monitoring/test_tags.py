@@ -8,8 +8,8 @@ import pytest
 
 from training.monitoring.tags.glossary import glossary_page
 from training.monitoring.tags.layout import HEALTH, charts, layout
-from training.monitoring.tags.tag import Tag
-from training.monitoring.tags.tags import TAGS, find_tag
+from training.monitoring.tags.tags import CAUSES, TAGS, WATCHES, Tag, find_tag
+from training.settings import GuardSettings, known_keys
 
 ROOT = Path(__file__).resolve().parents[3]
 SCALARS = [name for name, tag in TAGS.items() if tag.kind == "scalar"]
@@ -25,9 +25,9 @@ def test_every_tag_is_documented_whole() -> None:
     for tag in TAGS.values():
         assert "/" in tag.name, tag
         assert len(tag.meaning) > 5, tag
+        assert (tag.cause is not None) == (tag.has_range or tag.limit != ""), tag
+        assert tag.cause is None or tag.cause in CAUSES
         if tag.has_range:
-            assert tag.sickness, f"{tag.name} has a healthy range but no name for what is outside it"
-            assert tag.advice, f"{tag.name} has a healthy range but no advice"
             assert tag.kind == "scalar"
         if tag.low is not None and tag.high is not None:
             assert tag.low <= tag.high
@@ -51,8 +51,22 @@ def test_a_healthy_range(
     assert not any(tag.fits(value) for value in outside)
 
 
+def test_every_watch_has_a_threshold_and_an_alarm() -> None:
+    for name in WATCHES:
+        assert isinstance(getattr(GuardSettings(), name), float)
+        assert f"guard/alarm/{name}" in TAGS
+
+
+def test_advice_names_settings_that_exist() -> None:
+    named = re.findall(
+        r"\b(?:run|selfplay|inference|replay|learner|log)\.\w+", " ".join(cause.advice for cause in CAUSES)
+    )
+    assert len(named) > 10
+    assert set(named) <= set(known_keys())
+
+
 def test_a_family_documents_its_members_and_nothing_else() -> None:
-    assert find_tag("system/actor/3/memory") is TAGS["system/actor/*/memory"]
+    assert find_tag("system/actor/3/idle") is TAGS["system/actor/*/idle"]
     assert find_tag("weights/features.weight") is TAGS["weights/*"]
     for stranger in ("system/actor/3/temperature", "loss/totals", "xweights/a", "loss"):
         with pytest.raises(KeyError, match="not documented"):

@@ -13,8 +13,9 @@ from agent import drawing
 from agent.networks.network import Network
 from selfplay.record import GameRecord
 from training.durability.run_folder import to_pgn
-from training.monitoring.events import Events
+from training.monitoring.figures import RecentGames
 from training.monitoring.leak import policy_now
+from training.monitoring.metrics import Metrics
 from training.monitoring.pictures.calibration import picture_of_calibration
 from training.monitoring.pictures.frame import SIZE
 from training.monitoring.pictures.game import Policy, picture_of_record
@@ -22,7 +23,6 @@ from training.monitoring.pictures.heat_map import picture_of_heat
 from training.monitoring.pictures.ladder import picture_of_ladder, read_ladder
 from training.monitoring.pictures.openings import picture_of_openings
 from training.monitoring.pictures.priors import picture_of_priors
-from training.monitoring.pictures.recent_games import RecentGames
 
 _VALUES: Final = 20_000
 """Most values of a parameter that a histogram takes."""
@@ -33,27 +33,27 @@ class Gallery:
 
     Args:
         folder: of the run.
-        events: where pictures go.
+        metrics: where pictures go.
         searched: whether the games are played with search.
     """
 
-    def __init__(self, folder: Path, events: Events, *, searched: bool) -> None:
+    def __init__(self, folder: Path, metrics: Metrics, *, searched: bool) -> None:
         self._folder = folder
-        self._events = events
+        self._metrics = metrics
         self._searched = searched
 
     def write(self, step: int, games: RecentGames, network: Network, device: torch.device) -> None:
         """Write every picture, text and histogram at learner step `step`."""
         for tag, svg in self._pictures(games, network, device):
-            self._events.picture(tag, drawing.to_png(svg, 1), SIZE, step)
+            self._metrics.picture(tag, drawing.to_png(svg, 1), SIZE, step)
         if games.samples:
             pgns = [to_pgn(record, self._folder.name).accept(StringExporter(columns=100)) for record in games.samples]
             text = "\n\n".join(f"```\n{pgn}\n```" for pgn in pgns)
-            self._events.text("games/pgn", text, step)
+            self._metrics.text("games/pgn", text, step)
         for name, parameter in network.named_parameters():
-            self._events.histogram(f"weights/{name}", _some(parameter.detach()), step)
+            self._metrics.histogram(f"weights/{name}", _some(parameter.detach()), step)
             if parameter.grad is not None:
-                self._events.histogram(f"gradients/{name}", _some(parameter.grad), step)
+                self._metrics.histogram(f"gradients/{name}", _some(parameter.grad), step)
 
     def _pictures(self, games: RecentGames, network: Network, device: torch.device) -> Iterator[tuple[str, str]]:
         """(tag, SVG) of each."""
@@ -63,12 +63,12 @@ class Gallery:
 
         for record in games.samples:
             yield "games/decisive" if record.outcome else "games/drawn", picture_of_record(record, policy)
-        if games.glimpses:
-            chosen = np.exp(np.concatenate([glimpse.log_probs for glimpse in games.glimpses]))
+        if games.games:
+            chosen = np.exp(np.concatenate([game.log_probs for game in games.games]))
             probabilities = np.concatenate([_priors(record, policy) for record in games.samples])
-            yield "games/openings", picture_of_openings(games.glimpses)
-            yield "games/heat_map", picture_of_heat(games.glimpses)
-            yield "games/calibration", picture_of_calibration(*games.values_and_scores(), len(games.glimpses))
+            yield "games/openings", picture_of_openings(games.games)
+            yield "games/heat_map", picture_of_heat(games.games)
+            yield "games/calibration", picture_of_calibration(*games.values_and_scores(), len(games.games))
             yield "games/prior", picture_of_priors(probabilities, chosen, self._searched)
         if rungs := read_ladder(self._folder):
             yield "evaluation/ladder", picture_of_ladder({"": rungs})

@@ -8,17 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent import drawing, vocabulary
+from training.monitoring.figures import RecentGame
 from training.monitoring.pictures.frame import picture
-from training.monitoring.pictures.recent_games import Glimpse
 
 _SQUARE: Final = 58
 
 
-def squares_of_moves(glimpses: Sequence[Glimpse]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def squares_of_moves(games: Sequence[RecentGame]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """int64 [64] how often a move began on each square, and [64] how often one ended there; given plies left out."""
     counts = np.zeros(vocabulary.SIZE, np.int64)
-    for glimpse in glimpses:
-        counts += np.bincount(glimpse.moves[glimpse.given :], minlength=vocabulary.SIZE)
+    for game in games:
+        counts += np.bincount(game.moves[game.given :], minlength=vocabulary.SIZE)
     starts, ends = np.zeros(64, np.int64), np.zeros(64, np.int64)
     for move in np.flatnonzero(counts).tolist():
         uci = chess.Move.from_uci(vocabulary.to_uci(move, black=False))
@@ -27,9 +27,9 @@ def squares_of_moves(glimpses: Sequence[Glimpse]) -> tuple[NDArray[np.int64], ND
     return starts, ends
 
 
-def picture_of_heat(glimpses: Sequence[Glimpse]) -> str:
+def picture_of_heat(games: Sequence[RecentGame]) -> str:
     """SVG of both boards."""
-    starts, ends = squares_of_moves(glimpses)
+    starts, ends = squares_of_moves(games)
     parts = []
     for counts, title, left in ((starts, "from", 90), (ends, "to", 670)):
         parts.append(drawing.text(left, 64, f"{title} (seen by the side to move)", 13, fill=drawing.PALE))
@@ -47,7 +47,7 @@ def picture_of_heat(glimpses: Sequence[Glimpse]) -> str:
             ink = "white" if part > 0.55 else drawing.INK
             words = f"{100 * shares[square]:.1f}"
             parts.append(drawing.text(x + _SQUARE / 2 - 1, y + 34, words, 13, anchor="middle", fill=ink))
-    told = f"Where the last {len(glimpses):,} games moved, {int(starts.sum()):,} moves, per cent"
+    told = f"Where the last {len(games):,} games moved, {int(starts.sum()):,} moves, per cent"
     return picture(told, parts)
 
 

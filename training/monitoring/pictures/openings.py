@@ -7,8 +7,8 @@ from typing import Final
 import chess
 
 from agent import drawing, vocabulary
+from training.monitoring.figures import RecentGame
 from training.monitoring.pictures.frame import SIZE, picture
-from training.monitoring.pictures.recent_games import Glimpse
 
 DEPTH: Final = 5
 _LEFT, _TOP, _WIDTH, _HEIGHT = 14, 62, 1212, 486
@@ -29,34 +29,34 @@ class Node:
     """By vocabulary index, seen from the side to move."""
 
 
-def opening_tree(glimpses: Sequence[Glimpse], depth: int = DEPTH) -> Node:
+def opening_tree(games: Sequence[RecentGame], depth: int = DEPTH) -> Node:
     """The first `depth` plies of the games that began from the standard start."""
     root = Node()
-    for glimpse in glimpses:
-        if not glimpse.standard:
+    for game in games:
+        if not game.standard:
             continue
         node = root
         node.games += 1
-        node.score += glimpse.outcome
-        for move in glimpse.moves[:depth].tolist():
+        node.score += game.outcome
+        for move in game.moves[:depth].tolist():
             node = node.children.setdefault(move, Node())
             node.games += 1
-            node.score += glimpse.outcome
+            node.score += game.outcome
     return root
 
 
-def picture_of_openings(glimpses: Sequence[Glimpse]) -> str:
+def picture_of_openings(games: Sequence[RecentGame]) -> str:
     """SVG of the tree; empty where no game began from the standard start."""
-    own = [glimpse for glimpse in glimpses if glimpse.standard and glimpse.given == 0]
+    own = [game for game in games if game.standard and game.given == 0]
     told = "without given plies" if len(own) >= _ENOUGH else "given plies included"
-    root = opening_tree(own if len(own) >= _ENOUGH else glimpses)
+    root = opening_tree(own if len(own) >= _ENOUGH else games)
     parts: list[str] = []
     for place, words in enumerate(("Black wins", "even", "White wins")):
         x = SIZE[0] - 330 + 110 * place
         parts.append(drawing.rectangle(x, 42, 14, 12, colour(place - 1.0)))
         parts.append(drawing.text(x + 20, 52, words, 12, fill=drawing.PALE))
     _draw(root, chess.Board(), 0, _TOP, _HEIGHT / max(root.games, 1), parts)
-    return picture(f"Openings of {root.games:,} of the last {len(glimpses):,} games, {told}", parts)
+    return picture(f"Openings of {root.games:,} of the last {len(games):,} games, {told}", parts)
 
 
 def colour(score: float) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Final
 
-from training.monitoring.tags.tag import Tag, number
+from training.monitoring.tags.tags import Tag, number
 
 Points = list[tuple[int, float]]
 """(step, value), steps ascending."""

@@ -12,14 +12,12 @@ from agent.errors import InputError
 from agent.files import write_atomic
 from agent.runs import RUNS
 from training.durability.run_folder import RunFolder
-from training.monitoring.health import judge
+from training.monitoring.health import judge, match_rows, read_rows, series
 from training.monitoring.pictures.ladder import Rung, picture_of_ladder, read_ladder
 from training.monitoring.report.curves import chart
 from training.monitoring.report.games import game_board, piece_symbols, saved_games
-from training.monitoring.rows import match_rows, read_rows, series
 from training.monitoring.tags.layout import charts
-from training.monitoring.tags.tag import number
-from training.monitoring.tags.tags import TAGS, find_tag
+from training.monitoring.tags.tags import TAGS, find_tag, number
 from training.settings import Settings
 
 
@@ -60,7 +58,7 @@ def report_page(folder: RunFolder) -> str:
         piece_symbols(),
         f"<h1>{name}</h1>",
         f'<p class="verdict {health.verdict.split()[0].rstrip(":")}">{escape(health.verdict)}</p>',
-        *(f'<p class="soft">Do: {escape(found.tag.advice)}.</p>' for found in health.findings[:1]),
+        *(f'<p class="soft">Do: {escape(found.advice)}.</p>' for found in health.findings[:1]),
         _tiles(folder, rows),
         _curves([*rows, *match_rows(folder.path / "matches.jsonl")]),
         _ladder(read_ladder(folder.path)),

@@ -3,18 +3,18 @@
 from itertools import groupby
 from typing import Final
 
-from training.monitoring.tags.tag import Tag
-from training.monitoring.tags.tags import TAGS
+from training.monitoring.tags.tags import TAGS, Tag
 
 _HEAD: Final = """\
 # Metrics
 
 Every tag that a run logs, made from [tags.py](../training/monitoring/tags/tags.py) by
-`python -m training.monitoring.tags.glossary > docs/metrics.md`. The same words stand beside each chart in
-TensorBoard, and `zeromass status` judges by the same ranges. x is always the learner step. How to read three sick runs:
+`python -m training.monitoring.tags.glossary > docs/metrics.md`. TensorBoard shows the same text beside each chart, and
+`zeromass status` judges by the same ranges. x is always the learner step. How to read three sick runs:
 [watching.md](watching.md).
 
-A range is where a run can be left alone. `*` stands for a number or a name.
+`*` stands for a number or a name. *Latest games* are the last `guard.games`. The ranges of `guard/` are thresholds in
+the settings: [guard.md](guard.md).
 """
 _TITLES: Final = {"scalar": "Curves", "picture": "Pictures", "text": "Text", "histogram": "Histograms"}
 
@@ -30,13 +30,13 @@ def glossary_page() -> str:
             parts += [f"| `{tag.name}` | {tag.meaning} |\n" for tag in tags]
             continue
         for group, members in groupby(tags, key=lambda tag: tag.group):
-            parts.append(f"\n### {group}\n\n| tag | meaning | unit | healthy | else |\n|---|---|---|---|---|\n")
+            parts.append(f"\n### {group}\n\n| tag | meaning | unit | healthy | otherwise |\n|---|---|---|---|---|\n")
             parts += [_row(tag) for tag in members]
     return "".join(parts)
 
 
 def _row(tag: Tag) -> str:
-    otherwise = f"**{tag.sickness}**: {tag.advice}" if tag.has_range else ""
+    otherwise = f"**{tag.cause.name}**: {tag.cause.advice}" if tag.cause else ""
     return f"| `{tag.name}` | {tag.meaning} | {tag.unit} | {tag.healthy} | {otherwise} |\n"
 
 

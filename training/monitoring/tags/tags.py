@@ -1,283 +1,281 @@
 """Every tag there is, documented in this one place.
 
-The glossary (docs/metrics.md), the descriptions in TensorBoard, and the health that `zeromass status` prints are all
-made from it. A new tag goes here first: the writer refuses those it does not find.
+The glossary (docs/metrics.md), the descriptions in TensorBoard, the alarms of the guard and the verdict of `zeromass
+status` are all made from it. A new tag goes here first: the writer refuses those it does not find.
 """
 
+import math
 import re
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, Literal, NamedTuple
 
-from agent.rules import Termination
-from training.evaluation.conversion import ENDINGS
-from training.monitoring.guard import WATCHES
-from training.monitoring.tags.tag import Tag
+Kind = Literal["scalar", "picture", "text", "histogram"]
+Unit = Literal["", "share", "nats", "1/s", "s", "plies", "versions", "MiB", "Elo", "points", "distributions"]
 
-COLLAPSE: Final = "collapse"
-EAGER: Final = "eager resignation"
-STARVED: Final = "starved learner"
-STALE: Final = "stale actors"
-LEAK: Final = "leak"
-UNSTABLE: Final = "unstable learning"
-OVERHEAD: Final = "costly watching"
-SICK_ACTORS: Final = "dying actors"
-BLIND: Final = "blind value"
-CAPPED: Final = "games cut off"
-PLATEAU: Final = "material plateau"
-EMPTY: Final = "empty batches"
 
-_LEAKING = "the mask is broken; `zeromass audit` names positions and moves"
-_GENTLER = "lower learner.learning_rate or learner.reuse"
-_VARIETY = (
-    "put variety back: more opening_plies, a higher temperature or gumbel_scale, more entropy_bonus; resume from a "
-    "checkpoint before the fall"
+class Cause(NamedTuple):
+    """What a value outside its healthy range most likely means."""
+
+    name: str
+    """In two or three words."""
+    advice: str
+    """What to change."""
+
+
+LEAK: Final = Cause("leak", "the mask is broken; `zeromass audit` names positions and moves")
+SICK_ACTORS: Final = Cause("dying actors", "read why they died: `ray logs`, memory, the machine they were on")
+COLLAPSE: Final = Cause(
+    "collapse",
+    "raise selfplay.opening_plies, selfplay.temperature, learner.entropy_bonus or selfplay.decisive_share; resume from "
+    "a checkpoint before the fall",
 )
-_SUPPLY = "bring more games: more actors, fewer simulations, faster inference; else the learner's batches may grow"
-_FRESHER = "publish more rarely (learner.publish_steps), report more often (selfplay.plies_per_call)"
+PLATEAU: Final = Cause("material plateau", "raise selfplay.decisive_share or lower learner.adjudication")
+CUT_OFF: Final = Cause("games cut off", "raise selfplay.ply_cap or selfplay.decisive_share")
+BLIND: Final = Cause("blind value", "lower learner.reuse or learner.learning_rate, or raise learner.value_weight")
+UNSTABLE: Final = Cause("unstable learning", "lower learner.learning_rate or learner.reuse")
+STALE: Final = Cause("stale actors", "raise learner.publish_steps or lower selfplay.plies_per_call")
+STARVED: Final = Cause("starved learner", "raise selfplay.actors or lower selfplay.simulations")
+EMPTY: Final = Cause("empty batches", "lower inference.batch_size, or raise inference.max_wait_ms or selfplay.games")
+OVERHEAD: Final = Cause("costly monitoring", "raise log.steps and log.pictures_minutes")
+CAUSES: Final = (
+    LEAK, SICK_ACTORS, COLLAPSE, PLATEAU, CUT_OFF, BLIND, UNSTABLE, STALE, STARVED, EMPTY, OVERHEAD,
+)  # fmt: skip
+"""The most urgent first: what ruins a run before what slows it."""
 
-_ALARMS: Final = {
-    "capped": CAPPED,
-    "mate_rate_ahead": PLATEAU,
-    "value_gain": BLIND,
-    "value_spread": BLIND,
-}
-"""What an alarm of the guard means, where it is not a collapse."""
+
+@dataclass(frozen=True)
+class Tag:
+    """One tag, or a family of them: `*` in its name stands for a number or a name."""
+
+    name: str
+    """`group/what`."""
+    meaning: str
+    """One sentence."""
+    unit: Unit = ""
+    """`share` is 0..1 and shown as per cent; empty: a plain number."""
+    low: float | None = None
+    """Least healthy value; None: any."""
+    high: float | None = None
+    """Largest healthy value; None: any."""
+    cause: Cause | None = None
+    """What a value outside that range means."""
+    limit: Literal["", "low", "high"] = ""
+    """Which end of the range a threshold of the guard's settings gives."""
+    kind: Kind = "scalar"
+
+    @property
+    def group(self) -> str:
+        """The part of the name before the first slash."""
+        return self.name.split("/")[0]
+
+    @property
+    def has_range(self) -> bool:
+        """Whether there is a healthy range."""
+        return self.low is not None or self.high is not None
+
+    @property
+    def healthy(self) -> str:
+        """The healthy range in words; empty if any value is."""
+        if self.low is not None and self.low == self.high:
+            return f"exactly {self.show(self.low)}"
+        if self.low is not None and self.high is not None:
+            return f"{self.show(self.low)} to {self.show(self.high)}"
+        if self.low is not None:
+            return f"{self.show(self.low)} or more"
+        return f"{self.show(self.high)} or less" if self.high is not None else ""
+
+    @property
+    def description(self) -> str:
+        """Markdown of one paragraph: what TensorBoard shows beside the chart."""
+        parts = [self.meaning[:1].upper() + self.meaning[1:].rstrip(".") + "."]
+        if self.unit:
+            parts.append(f"Unit: {self.unit}.")
+        if self.has_range:
+            parts.append(f"Healthy: {self.healthy}.")
+        if self.cause:
+            parts.append(f"Otherwise ({self.cause.name}): {self.cause.advice}.")
+        return " ".join(parts)
+
+    def limited(self, threshold: float) -> "Tag":
+        """The same with a threshold of the guard's settings as one end of its range."""
+        return replace(self, **{self.limit: threshold})  # type: ignore[arg-type]
+
+    def fits(self, value: float) -> bool:
+        """Whether `value` is healthy; NaN never is."""
+        if math.isnan(value):
+            return False
+        return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
+
+    def show(self, value: float) -> str:
+        """`value` with its unit, for people."""
+        if self.unit == "share":
+            return f"{number(100 * value)} %"
+        return f"{number(value)} {self.unit}".rstrip()
+
+
+def number(value: float) -> str:
+    """A number with about three significant digits."""
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.2e}" if abs(value) < 1e-3 else f"{value:.3g}"
+
+
+def _leak(name: str, meaning: str) -> Tag:
+    """A mass on illegal moves that must be 0."""
+    return Tag(name, meaning, low=0.0, high=0.0, cause=LEAK)
+
+
+_GUARDED: Final = (
+    Tag("guard/decisive", "share of the latest games that were won", "share", cause=COLLAPSE, limit="low"),
+    Tag("guard/capped", "share of the latest games that the ply cap ended", "share", cause=CUT_OFF, limit="high"),
+    Tag(
+        "guard/mate_rate_ahead",
+        "of the latest games in which a side was a rook or more ahead to the end, the share that it mated",
+        "share",
+        cause=PLATEAU,
+        limit="low",
+    ),
+    Tag(
+        "guard/value_gain",
+        "share of what a constant value leaves unexplained that the value explains; 0: constant, 1: perfect",
+        "share",
+        cause=BLIND,
+        limit="low",
+    ),
+    Tag(
+        "guard/value_spread",
+        "mean standard deviation of the value over a position's legal successors, in expected score",
+        cause=BLIND,
+        limit="low",
+    ),
+    Tag("guard/entropy", "policy/entropy over the latest rows", "nats", cause=COLLAPSE, limit="low"),
+    Tag(
+        "guard/unique_openings",
+        "distinct positions after eight plies of play among the latest games",
+        "share",
+        cause=COLLAPSE,
+        limit="low",
+    ),
+)
+WATCHES: Final[dict[str, Tag]] = {tag.name.removeprefix("guard/"): tag for tag in _GUARDED}
+"""What the guard judges; `GuardSettings` has a threshold of the same name for each."""
 
 _SCALARS: Final = (
     Tag("loss/total", "what is minimised: policy + value - entropy bonus, weighted"),
-    Tag(
-        "loss/policy",
-        "PPO's clipped surrogate, negated; with search the cross-entropy with the improved policies, in nats",
-    ),
-    Tag("loss/value", "cross-entropy of win/draw/loss; a constant predictor scores about 1.0", "nats"),
-    Tag(
-        "policy/entropy",
-        "of the policy being trained; 3.3 is uniform over 27 moves",
-        "nats",
-        low=0.1,
-        sickness=COLLAPSE,
-        advice=_VARIETY,
-    ),
+    Tag("loss/policy", "PPO's clipped surrogate, negated; with search the cross-entropy with improved policies, nats"),
+    Tag("loss/value", "cross-entropy of win/draw/loss; a constant prediction scores about 1.0", "nats"),
+    Tag("policy/entropy", "of the policy being trained; 3.3 is uniform over 27 moves", "nats"),
     Tag("policy/target_entropy", "of the improved policies that are learned", "nats"),
     Tag("policy/kl", "from the target (what sampled, or what search improved) to the policy being trained", "nats"),
-    Tag(
-        "policy/clipped",
-        "share of plies whose importance ratio PPO clips",
-        "share",
-        high=0.8,
-        sickness=UNSTABLE,
-        advice=_GENTLER,
-    ),
-    Tag(
-        "policy/invalid_mass_max",
-        "largest probability on illegal moves, sampled or trained; 0.0 or the run stops",
-        low=0.0,
-        high=0.0,
-        sickness=LEAK,
-        advice=_LEAKING,
-    ),
-    Tag(
-        "policy/invalid_mass_mean",
-        "mean probability on illegal moves, sampled or trained",
-        low=0.0,
-        high=0.0,
-        sickness=LEAK,
-        advice=_LEAKING,
-    ),
-    Tag(
-        "policy/distributions_checked",
-        "distributions that the two lines above have seen since the start",
-        "distributions",
-    ),
+    Tag("policy/clipped", "plies whose importance ratio PPO clips", "share", high=0.8, cause=UNSTABLE),
+    _leak("policy/invalid_mass_max", "largest probability on illegal moves, sampled or trained; 0.0 or the run stops"),
+    _leak("policy/invalid_mass_mean", "mean probability on illegal moves, sampled or trained"),
+    Tag("policy/distributions_checked", "distributions that the two above cover, since the start", "distributions"),
     Tag("selfplay/games_per_second", "finished games that arrived, over the last 15 seconds", "1/s"),
     Tag("selfplay/positions_per_second", "plies played by the policy that arrived, over the last 15 seconds", "1/s"),
-    Tag("selfplay/length", "mean plies of finished games, opening not counted", "plies"),
-    Tag("selfplay/entropy", "of the policy that was sampled", "nats", low=0.05, sickness=COLLAPSE, advice=_VARIETY),
-    Tag(
-        "selfplay/decisive",
-        "share of finished games that somebody won; capped games are not among them",
-        "share",
-        low=0.005,
-        sickness=COLLAPSE,
-        advice=_VARIETY,
-    ),
-    Tag(
-        "selfplay/unique_openings",
-        "different first 12 plies, those given included, as a share of the last thousand games",
-        "share",
-        low=0.1,
-        sickness=COLLAPSE,
-        advice=_VARIETY,
-    ),
-    Tag("selfplay/white_wins", "share of finished games", "share"),
-    Tag("selfplay/draws", "share of finished games, capped ones included", "share"),
-    Tag("selfplay/black_wins", "share of finished games", "share"),
-    *(
-        Tag(f"selfplay/termination/{reason.name.lower()}", "share of finished games that ended so", "share")
-        for reason in Termination
-        if reason not in (Termination.NONE, Termination.THREEFOLD_REPETITION)
-    ),
-    Tag(
-        "selfplay/termination/threefold_repetition",
-        "share of finished games that ended so",
-        "share",
-        high=0.8,
-        sickness=COLLAPSE,
-        advice=_VARIETY,
-    ),
+    Tag("selfplay/length", "mean plies of the latest games, opening not counted", "plies"),
+    Tag("selfplay/entropy", "of the policy that was sampled", "nats"),
+    Tag("selfplay/white_wins", "share of the latest games", "share"),
+    Tag("selfplay/draws", "share of the latest games, those that the ply cap ended included", "share"),
+    Tag("selfplay/black_wins", "share of the latest games", "share"),
+    Tag("selfplay/termination/*", "share of the latest games that ended this way", "share"),
     Tag(
         "value/calibration_error",
-        "how far values were from results, bin by bin, over the last thousand games; points from -1 to 1",
+        "how far values were from results, bin by bin, over the latest games; points from -1 to 1",
         "points",
         high=0.5,
-        sickness=BLIND,
-        advice="more games a step (learner.reuse down), value_lambda nearer to 1, a larger learner.value_weight",
+        cause=BLIND,
     ),
-    Tag("value/spread", "standard deviation of values over the plies of the last thousand games", "points"),
-    Tag(
-        "leak/kernel_max",
-        "largest mass on illegal moves by our kernel, on a sample of the positions being trained",
-        "share",
-        low=0.0,
-        high=0.0,
-        sickness=LEAK,
-        advice=_LEAKING,
-    ),
-    Tag(
-        "leak/kernel_mean",
-        "mean mass on illegal moves by our kernel, on the same sample",
-        "share",
-        low=0.0,
-        high=0.0,
-        sickness=LEAK,
-        advice=_LEAKING,
-    ),
-    Tag(
-        "leak/multiplied_max", "largest mass that softmax(logits * mask) would have put on illegal moves there", "share"
-    ),
-    Tag("leak/multiplied_mean", "mean mass that softmax(logits * mask) would have put on illegal moves there", "share"),
-    Tag("leak/unmasked_max", "largest mass that softmax without a mask would have put on illegal moves there", "share"),
-    Tag("leak/unmasked_mean", "mean mass that softmax without a mask would have put on illegal moves there", "share"),
-    Tag("replay/size", "plies in the window", "plies"),
-    Tag("replay/age", "versions between the newest weights and the mean ply in the window", "versions"),
+    _leak("leak/kernel_max", "largest mass on illegal moves by our kernel, on a sample of the positions trained on"),
+    _leak("leak/kernel_mean", "mean mass on illegal moves by our kernel, on the same sample"),
+    Tag("leak/multiplied_max", "largest mass that softmax(logits * mask) would put on illegal moves there", "share"),
+    Tag("leak/multiplied_mean", "mean mass that softmax(logits * mask) would put on illegal moves there", "share"),
+    Tag("leak/unmasked_max", "largest mass that softmax without a mask would put on illegal moves there", "share"),
+    Tag("leak/unmasked_mean", "mean mass that softmax without a mask would put on illegal moves there", "share"),
+    Tag("replay/size", "plies in the replay buffer", "plies"),
+    Tag("replay/age", "versions between the newest weights and the mean ply in the replay buffer", "versions"),
     Tag("replay/reuse", "times a ply was trained on, on average since the start"),
     Tag("learner/learning_rate", "of the last step"),
-    Tag("learner/gradient_norm", "before clipping", high=100.0, sickness=UNSTABLE, advice=_GENTLER),
+    Tag("learner/gradient_norm", "before clipping", high=100.0, cause=UNSTABLE),
     Tag("learner/steps_per_second", "steps of the learner, over the last 15 seconds", "1/s"),
-    Tag(
-        "system/workers_alive",
-        "actors",
-        low=1,
-        sickness=SICK_ACTORS,
-        advice="read why they died: `ray logs`, memory, the machine they were on",
-    ),
-    Tag("system/restarts", "actors replaced since the start"),
+    Tag("system/workers_alive", "game actors", low=1, cause=SICK_ACTORS),
+    Tag("system/restarts", "game actors replaced since the start"),
     Tag(
         "system/version_lag",
-        "versions between the newest weights and those that played the plies that arrived since the last row",
+        "versions between the newest weights and those that played the plies that arrived",
         "versions",
         high=16,
-        sickness=STALE,
-        advice=_FRESHER,
+        cause=STALE,
     ),
     Tag("system/slowest_actor", "positions a second of the slowest actor, as a share of the mean actor's", "share"),
-    Tag("system/queue", "batches of games that lay ready whenever the learner looked"),
+    Tag("system/queue", "batches of games that were ready when the learner asked"),
     Tag(
         "system/batch_fill",
         "positions a batch of the inference actor, as a share of inference.batch_size",
         "share",
         low=0.1,
-        sickness=EMPTY,
-        advice="a smaller inference.batch_size, a longer inference.max_wait_ms, or more games",
+        cause=EMPTY,
     ),
     Tag("system/rescues", "times a loss was not finite and the weights went back, since the last start"),
-    Tag("system/memory_trainer", "what the trainer's process occupies now", "MiB"),
-    Tag("system/memory_actor", "what the largest game actor occupies now", "MiB"),
-    Tag("system/memory_growth", "largest of a process's memory by what it was once settled; should stay near 1"),
+    Tag("system/memory_trainer", "memory of the trainer's process", "MiB"),
+    Tag("system/memory_actor", "memory of the largest game actor", "MiB"),
+    Tag("system/memory_growth", "largest ratio of a process's memory to what it was when settled; should stay near 1"),
     Tag("system/actor/*/positions_per_second", "plies played by this actor", "1/s"),
-    Tag("system/actor/*/idle", "share of this actor's time between calls: sending, loading weights, waiting", "share"),
+    Tag("system/actor/*/idle", "this actor's time between calls: sending, loading weights, waiting", "share"),
     Tag("system/actor/*/version_lag", "versions that its last batch was behind", "versions"),
     Tag("system/actor/*/restarts", "times this actor was replaced since the start"),
-    Tag("system/actor/*/memory", "most memory that this actor's process held so far", "MiB"),
     Tag("time/learning", "share of the learner's time: forward, backward, update, meter", "share"),
-    Tag("time/sampling", "share of the learner's time: drawing batches from the replay", "share"),
+    Tag("time/sampling", "share of the learner's time: sampling batches from the replay buffer", "share"),
     Tag(
         "time/waiting",
-        "share of the learner's time: waiting for games, because a ply is trained on no more than learner.reuse times",
+        "share of the learner's time: waiting for games, because a ply is trained on at most learner.reuse times",
         "share",
         high=0.9,
-        sickness=STARVED,
-        advice=_SUPPLY,
+        cause=STARVED,
     ),
-    Tag("time/playing", "share of the learner's time: playing itself, where selfplay.actors=0", "share"),
-    Tag("time/ingesting", "share of the learner's time: taking games in, collecting them included", "share"),
-    Tag("time/publishing", "share of the learner's time: handing out weights", "share"),
-    Tag("time/evaluating", "share of the learner's time: matches and snapshots on the way", "share"),
+    Tag("time/playing", "share of the learner's time: playing games itself, where selfplay.actors=0", "share"),
+    Tag("time/ingesting", "share of the learner's time: collecting games and adding them", "share"),
+    Tag("time/publishing", "share of the learner's time: publishing weights", "share"),
+    Tag("time/evaluating", "share of the learner's time: matches and snapshots during training", "share"),
     Tag("time/saving", "share of the learner's time: checkpoints", "share"),
     Tag(
         "time/writing",
-        "share of the learner's time: all of what you see here, pictures included; by the clock",
+        "share of the learner's time: all of monitoring, pictures included",
         "share",
         high=0.01,
-        sickness=OVERHEAD,
-        advice="raise log.steps and log.pictures_minutes",
+        cause=OVERHEAD,
     ),
-    Tag("guard/decisive", "share of the latest games that were won", "share"),
-    Tag("guard/capped", "share of the latest games that the ply cap ended", "share"),
-    Tag(
-        "guard/mate_rate_ahead",
-        "of games in which a side was a rook or more ahead to the end, the share it ended by mate",
-        "share",
-    ),
-    Tag("guard/value_gain", "share of what a constant value leaves open that the value explains; 0 a constant, 1 all"),
-    Tag("guard/value_spread", "mean standard deviation of the value over a position's legal successors", "points"),
-    Tag("guard/entropy", "policy/entropy over the latest rows", "nats"),
-    Tag("guard/unique_openings", "distinct positions after eight plies of play among the latest games", "share"),
+    *_GUARDED,
     Tag("guard/alarm", "alarms that are on; docs/guard.md"),
-    *(
-        Tag(
-            f"guard/alarm/{name}",
-            f"1 while the guard's alarm about guard/{name} is on",
-            low=0.0,
-            high=0.0,
-            sickness=_ALARMS.get(name, COLLAPSE),
-            advice="the guard treats it by itself; docs/guard.md says how",
-        )
-        for name in WATCHES
-    ),
+    *(Tag(f"guard/alarm/{name}", f"1 while the alarm about guard/{name} is on") for name in WATCHES),
     Tag("evaluation/score", "points against the opponent of the settings, draws count half", "share"),
-    Tag("evaluation/elo", "difference to that opponent that makes the score the expectation; none at 0 and 1", "Elo"),
+    Tag("evaluation/elo", "Elo difference to that opponent; none for a score of 0 or 1", "Elo"),
     Tag("evaluation/elo_low", "lower end of its 95 % interval", "Elo"),
     Tag("evaluation/elo_high", "upper end of its 95 % interval", "Elo"),
-    Tag("evaluation/seconds", "that a match during training took; they count as training", "s"),
-    *(
-        Tag(
-            f"evaluation/conversion/{ending}",
-            "share of won endings mated within 50 moves against a king that defends",
-            "share",
-        )
-        for ending in ENDINGS
-    ),
+    Tag("evaluation/seconds", "duration of a match during training, which counts as training time", "s"),
+    Tag("evaluation/conversion/*", "won endings mated within 50 moves against a defending king", "share"),
 )
 
 _OTHERS: Final = (
-    Tag("games/decisive", "the newest game that somebody won: boards where the value moved most", kind="picture"),
-    Tag("games/drawn", "the newest game that nobody won, likewise", kind="picture"),
-    Tag("games/openings", "the first plies of the last thousand games; colour is White's score", kind="picture"),
-    Tag("games/heat_map", "the squares that the last thousand games moved from and to", kind="picture"),
-    Tag("games/calibration", "values against results of the last thousand games", kind="picture"),
+    Tag("games/decisive", "the newest game that was won: boards where the value moved most", kind="picture"),
+    Tag("games/drawn", "the newest game that was not won, likewise", kind="picture"),
+    Tag("games/openings", "the first plies of the latest games; colour is White's score", kind="picture"),
+    Tag("games/heat_map", "the squares that the latest games moved from and to", kind="picture"),
+    Tag("games/calibration", "values against results of the latest games", kind="picture"),
     Tag("games/prior", "how probable the moves played were, then and to today's network", kind="picture"),
     Tag("evaluation/ladder", "the ladder, where the run has one", kind="picture"),
     Tag("games/pgn", "the two sample games, annotated", kind="text"),
     Tag("run/how_to_read", "where to look first", kind="text"),
     Tag("run/settings", "every setting of the run, resolved", kind="text"),
-    Tag("run/versions", "the version of everything", kind="text"),
+    Tag("run/versions", "the version of every package, and the machine", kind="text"),
     Tag("weights/*", "a parameter's values", kind="histogram"),
     Tag("gradients/*", "a parameter's gradient at the last step, after clipping", kind="histogram"),
 )
 
 TAGS: Final[dict[str, Tag]] = {tag.name: tag for tag in (*_SCALARS, *_OTHERS)}
-"""Every tag with what is known of it; nothing else is logged."""
-
+"""Every tag; nothing else is logged."""
 _FAMILIES: Final = [
     (re.compile(re.escape(name).replace(r"\*", ".+")), tag) for name, tag in TAGS.items() if "*" in name
 ]

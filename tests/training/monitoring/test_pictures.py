@@ -1,4 +1,4 @@
-"""What is remembered of games, and what is drawn of it, against brute force and python-chess."""
+"""Recent games and the pictures of them, against brute force and python-chess."""
 
 import json
 import math
@@ -17,17 +17,17 @@ from agent.drawing import to_png
 from agent.rules import Termination
 from selfplay.record import GameRecord
 from tests.training.records import record
+from training.monitoring.figures import RecentGames
 from training.monitoring.pictures.calibration import calibration, picture_of_calibration
 from training.monitoring.pictures.game import key_plies, likeliest, picture_of_record, white_values
 from training.monitoring.pictures.heat_map import picture_of_heat, squares_of_moves
 from training.monitoring.pictures.ladder import Rung, picture_of_ladder, read_ladder
 from training.monitoring.pictures.openings import Node, colour, opening_tree, picture_of_openings
 from training.monitoring.pictures.priors import picture_of_priors
-from training.monitoring.pictures.recent_games import OPENING, REMEMBERED, RecentGames
 
 
 def games_of(*records: GameRecord) -> RecentGames:
-    games = RecentGames()
+    games = RecentGames(1000)
     for each in records:
         games.add(each)
     return games
@@ -57,32 +57,20 @@ def test_scores_are_those_of_the_side_to_move() -> None:
     assert values.tolist() == record(5, seed=1).values.tolist()
 
 
-def test_openings_are_counted_as_a_set() -> None:
-    same = record(20, seed=1)
-    later = record(20, seed=1, outcome=1)
-    other = record(20, seed=2)
-    assert games_of(same, later, other, record(20, seed=3)).row()["selfplay/unique_openings"] == pytest.approx(3 / 4)
-    assert OPENING < 20
-    assert RecentGames().row() == {}
-
-
 def test_games_from_elsewhere_are_no_openings() -> None:
     endgame = rules.from_fen("8/8/8/4k3/8/8/4P3/4K3 w - - 0 1")
     games = games_of(record(8, seed=1), record(8, seed=2, start=endgame))
-    assert opening_tree(games.glimpses).games == 1
-    ElementTree.fromstring(picture_of_openings(games_of(record(8, start=endgame)).glimpses))
+    assert opening_tree(games.games).games == 1
+    ElementTree.fromstring(picture_of_openings(games_of(record(8, start=endgame)).games))
 
 
 def test_memory_is_bounded_and_samples_are_the_newest() -> None:
-    games = RecentGames()
+    games = RecentGames(4)
     for seed in range(3):
         games.add(record(4, seed=seed, outcome=1))
         games.add(record(4, seed=10 + seed))
     assert [sample.seed for sample in games.samples] == [2, 12]
-    many = record(2)
-    for _ in range(REMEMBERED + 5):
-        games.add(many)
-    assert len(games.glimpses) == REMEMBERED
+    assert len(games.games) == 4
 
 
 def test_calibration_against_a_loop() -> None:
@@ -117,7 +105,7 @@ def test_squares_against_python_chess() -> None:
         cut = int(generator.integers(0, 5))
         rest = {name: getattr(whole, name)[cut:] for name in ("moves", "positions", "values", "log_probs")}
         records.append(record(30, seed=seed, opening=whole.moves[:cut], **rest))
-    starts, ends = squares_of_moves(games_of(*records).glimpses)
+    starts, ends = squares_of_moves(games_of(*records).games)
     wanted_starts, wanted_ends = Counter[int](), Counter[int]()
     for each in records:
         for ply, move in enumerate(moves_of(each)):
@@ -131,7 +119,7 @@ def test_squares_against_python_chess() -> None:
 
 def test_the_opening_tree_against_python_chess() -> None:
     records = [record(8, seed=seed % 3, outcome=(1, 0, -1, 1)[seed % 4]) for seed in range(12)]
-    root = opening_tree(games_of(*records).glimpses, depth=3)
+    root = opening_tree(games_of(*records).games, depth=3)
     wanted: dict[tuple[str, ...], list[int]] = {}
     for each in records:
         line = tuple(move.uci() for move in moves_of(each))
@@ -183,8 +171,8 @@ def test_every_picture_is_valid_svg_that_renders() -> None:
     pictures = [
         picture_of_record(records[0], uniform),
         picture_of_record(record(1, seed=99), uniform),
-        picture_of_openings(games.glimpses),
-        picture_of_heat(games.glimpses),
+        picture_of_openings(games.games),
+        picture_of_heat(games.games),
         picture_of_calibration(values, scores, 26),
         picture_of_priors(np.array([0.5, 1.0]), np.array([0.0, 0.3]), searched=True),
         picture_of_ladder({"": rungs}),
