@@ -1,15 +1,9 @@
-"""Speed of the sparse network on one core: evaluations while searching, samples while learning.
+"""Speed of the sparse network on one core, evaluating and learning: `zeromass benchmark sparse`.
 
-    python -m benchmarks.sparse
-
-Positions are the children of positions from random games, as a search meets them. Variants are measured
-in turn, `rounds` times; results are medians, and a ratio is the median of the rounds' ratios. Close
-everything else first.
+Positions are the children of positions from random games, as in a search. Variants are measured in turn, `rounds`
+times. Results are medians, ratios are medians of the rounds' ratios.
 """
 
-import argparse
-import json
-import statistics
 import sys
 from collections.abc import Callable
 from time import perf_counter
@@ -18,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from rich.table import Table
 from torch import Tensor, nn
 
 from agent import rules
@@ -27,16 +22,16 @@ from agent.networks.residual.network import ResidualNetwork
 from agent.networks.sparse.architecture import SparseArchitecture
 from agent.networks.sparse.compiled import empty_parameters, evaluate_batch, load_parameters, make_scratch
 from agent.networks.sparse.network import SparseNetwork
+from benchmarks.figures import Figures, Found, table
 from kernels import masked_cross_entropy
 
+DEFAULT, RESIDUAL = "sparse 256 x 64 (default)", "residual 3 x 32"
 VARIANTS: Final = {
-    "256 x 64": SparseArchitecture(),
-    "256 x 64 with replies": SparseArchitecture(replies=True),
-    "512 x 64": SparseArchitecture(width=512),
+    DEFAULT: SparseArchitecture(),
+    "with replies (bundled weights)": SparseArchitecture(replies=True),
+    "sparse 512 x 64": SparseArchitecture(width=512),
 }
-BASE: Final = "256 x 64"
-LEARNT: Final = (BASE,)
-RESIDUAL: Final = "residual 3 x 32"
+EVALUATION, LEARNING = "evaluations/s", "samples learned/s"
 
 
 def positions_of_search(number: int, seed: int = 0) -> NDArray[np.uint64]:
@@ -55,52 +50,58 @@ def positions_of_search(number: int, seed: int = 0) -> NDArray[np.uint64]:
     return np.concatenate(found)[:number]
 
 
+def calls_a_second(call: Callable[[], object], seconds: float) -> float:
+    """The first two calls are not timed."""
+    call()
+    call()
+    calls, started = 0, perf_counter()
+    while not calls or perf_counter() - started < seconds:
+        call()
+        calls += 1
+    return calls / (perf_counter() - started)
+
+
 def evaluations_a_second(architecture: SparseArchitecture, positions: NDArray[np.uint64], seconds: float) -> float:
-    """Features, both layers, logits of the legal moves, value; the moves are at hand."""
+    """Features, both layers, logits of the legal moves, value; the moves are given."""
     torch.manual_seed(0)
     parameters, scratch = empty_parameters(architecture), make_scratch(architecture)
     load_parameters(parameters, SparseNetwork(architecture).state_dict())
     moves, counts = rules.legal_moves(positions)
     parts = [slice(low, low + 512) for low in range(0, len(positions), 512)]  # results stay in the cache
-    for part in parts:
-        evaluate_batch(positions[part], moves[part], counts[part], parameters, scratch)
-    done, started = 0, perf_counter()
-    while perf_counter() - started < seconds:
+
+    def evaluate() -> None:
         for part in parts:
             evaluate_batch(positions[part], moves[part], counts[part], parameters, scratch)
-        done += len(positions)
-    return done / (perf_counter() - started)
+
+    return len(positions) * calls_a_second(evaluate, seconds)
 
 
-def _steps_a_second(network: nn.Module, losses: Callable[[], Tensor], seconds: float) -> float:
+def samples_a_second(
+    network: nn.Module, loss: Callable[[], Tensor], positions: NDArray[np.uint64], seconds: float
+) -> float:
+    """Forward, `loss` of all positions, backward, AdamW."""
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, fused=True)
 
     def step() -> None:
         optimizer.zero_grad(set_to_none=True)
-        losses().backward()  # type: ignore[no-untyped-call]
+        loss().backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
-    for _ in range(2):
-        step()
-    steps, started = 0, perf_counter()
-    while perf_counter() - started < seconds:
-        step()
-        steps += 1
-    return steps / (perf_counter() - started)
+    return len(positions) * calls_a_second(step, seconds)
 
 
-def samples_a_second(architecture: SparseArchitecture, positions: NDArray[np.uint64], seconds: float) -> float:
-    """Legal moves, features, forward, both losses, backward, AdamW."""
+def sparse_samples_a_second(architecture: SparseArchitecture, positions: NDArray[np.uint64], seconds: float) -> float:
+    """Learning steps from positions: legal moves, features, forward, both losses."""
     network = SparseNetwork(architecture)
     moves = torch.zeros(len(positions), dtype=torch.int64)
     outcomes = torch.arange(len(positions)) % 3
 
-    def losses() -> Tensor:
+    def loss() -> Tensor:
         found = network.predict(positions)
         policy = masked_cross_entropy(found.logits, moves, legal=found.legal).mean()
         return policy + nn.functional.cross_entropy(found.value_logits, outcomes)
 
-    return len(positions) * _steps_a_second(network, losses, seconds)
+    return samples_a_second(network, loss, positions, seconds)
 
 
 def residual_samples_a_second(positions: NDArray[np.uint64], seconds: float) -> float:
@@ -111,81 +112,61 @@ def residual_samples_a_second(positions: NDArray[np.uint64], seconds: float) -> 
     moves = torch.from_numpy(indices[:, 0].astype(np.int64))
     outcomes = torch.arange(len(positions)) % 3
 
-    def losses() -> Tensor:
+    def loss() -> Tensor:
         logits, value = network(torch.from_numpy(planes.planes(positions)))
         return masked_cross_entropy(logits, moves, legal=legal).mean() + nn.functional.cross_entropy(value, outcomes)
 
-    return len(positions) * _steps_a_second(network, losses, seconds)
+    return samples_a_second(network, loss, positions, seconds)
 
 
 def run(
-    *, rounds: int = 3, seconds: float = 1.0, batch: int = 1024, progress: Callable[[str], None] | None = None
+    *, rounds: int = 3, seconds: float = 1.0, batch: int = 1024, progress: Callable[[str], None] = lambda line: None
 ) -> dict[str, list[dict[str, Any]]]:
     """Measure everything on one core.
 
     Args:
         rounds: times that all variants are measured in turn.
-        seconds: time of one measurement.
+        seconds: of one measurement.
         batch: positions of a learning step.
         progress: gets lines of text.
 
     Returns:
-        {"results": [{name, value, unit}], "ratios": [{name, value, low, high}]}; a ratio is the variant to
-        the default, or the sparse network to the residual one.
+        {"results": [...], "ratios": [...]}, see `Figures`; a ratio is a variant's evaluations to the default's, or its
+        samples to those of the residual network.
     """
-    report = progress or (lambda _: None)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    played, learnt = positions_of_search(4096), positions_of_search(batch, seed=1)
-    speeds: dict[str, list[float]] = {name: [] for name in VARIANTS}
-    samples: dict[str, list[float]] = {name: [] for name in (*LEARNT, RESIDUAL)}
+    played, learned = positions_of_search(4096), positions_of_search(batch, seed=1)
+    evaluations: dict[str, list[float]] = {name: [] for name in VARIANTS}
+    samples: dict[str, list[float]] = {name: [] for name in (*VARIANTS, RESIDUAL)}
     try:
         for number in range(rounds):
-            report(f"round {number + 1} of {rounds} ...")
+            progress(f"round {number + 1} of {rounds} ...")
             for name, architecture in VARIANTS.items():
-                speeds[name].append(evaluations_a_second(architecture, played, seconds))
-            for name in LEARNT:
-                samples[name].append(samples_a_second(VARIANTS[name], learnt, seconds))
-            samples[RESIDUAL].append(residual_samples_a_second(learnt, seconds))
+                evaluations[name].append(evaluations_a_second(architecture, played, seconds))
+                samples[name].append(sparse_samples_a_second(architecture, learned, seconds))
+            samples[RESIDUAL].append(residual_samples_a_second(learned, seconds))
     finally:
         torch.set_num_threads(threads)
-
-    results: list[dict[str, Any]] = []
-    ratios: list[dict[str, Any]] = []
-    for kind, unit, figures, base in (
-        ("evaluation", "evaluations/s", speeds, BASE),
-        ("learning", "samples/s", samples, RESIDUAL),
-    ):
-        for name, values in figures.items():
-            results.append({"name": f"{kind}, {name}", "value": statistics.median(values), "unit": unit})
+    figures = Figures()
+    for contender, speeds, base in ((EVALUATION, evaluations, DEFAULT), (LEARNING, samples, RESIDUAL)):
+        for name, values in speeds.items():
+            figures.add(name, contender, values, "1/s")
             if name != base:
-                quotients = [mine / other for mine, other in zip(values, figures[base], strict=True)]
-                ratio = {"value": statistics.median(quotients), "low": min(quotients), "high": max(quotients)}
-                ratios.append({"name": f"{kind}, {name} / {base}", **ratio})
-    return {"results": results, "ratios": ratios}
+                figures.ratio(name, contender, values, speeds[base])
+    return figures.to_json()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=1.0, help="time of one measurement")
-    parser.add_argument("--batch", type=int, default=1024, help="positions of a learning step")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    chosen = parser.parse_args()
-    found = run(
-        rounds=chosen.rounds,
-        seconds=chosen.seconds,
-        batch=chosen.batch,
-        progress=lambda line: print(line, file=sys.stderr),
-    )
-    if chosen.json:
-        print(json.dumps(found))
-        return
-    for result in found["results"]:
-        print(f"{result['name']:64} {result['value']:>12,.0f} {result['unit']}")
-    for ratio in found["ratios"]:
-        print(f"{ratio['name']:64} {ratio['value']:>12.2f} times ({ratio['low']:.2f} to {ratio['high']:.2f})")
+def show(found: Found) -> list[Table | str]:
+    """One table, one line."""
+    learning = [row["value"] for row in found["ratios"] if row["contender"] == LEARNING]
+    return [
+        table(found, "One core; in bold: evaluations to the default's, samples to the residual network's", "network"),
+        f"a learning step is {min(learning):.0f} to {max(learning):.0f} times as fast as the residual network's",
+    ]
 
 
 if __name__ == "__main__":
-    main()
+    import zeromass
+
+    sys.exit(zeromass.main(["benchmark", "sparse", *sys.argv[1:]]))

@@ -84,7 +84,7 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
         ("benchmark chess", "Invalid value for .*chess"),
         ("evaluate --games 0", "Invalid value for '--games'.*0"),
         ("evaluate --opponent nobody", "'nobody'"),
-        ("evaluate --sprt 50", "--sprt '50' makes no test .there is no colon.; write 0:50"),
+        ("evaluate --sprt 50", "--sprt '50' is not a test .there is no colon.; write 0:50"),
         ("evaluate --conversion --opponent greedy", "--conversion plays no match, so --opponent 'greedy' has no use"),
         ("evaluate --conversion --sprt 0:50", "so --sprt '0:50' has no use"),
         ("ladder", "Missing argument 'RUN'"),

@@ -119,7 +119,7 @@ def test_sources_are_followed_through_imports() -> None:
     assert all(source.is_relative_to(agent) for source in sources - compilers)
     loops = ROOT / "kernels" / "on_numba"
     assert loops / "rows.py" in compilation.compiled_sources(loops / "softmax.py")
-    assert agent / "rules" / "movegen.py" in compilation.compiled_sources(ROOT / "benchmarks" / "rules.py")
+    assert agent / "rules" / "movegen.py" in compilation.compiled_sources(ROOT / "benchmarks" / "rules" / "__init__.py")
     assert agent / "uci.py" not in sources
     assert compilation.cache_folder(agent / "rules" / "bits.py") != compilation.cache_folder(
         agent / "rules" / "step.py"

@@ -1,4 +1,4 @@
-"""The benchmarks of self-play and of the learner: what they compare is alike, and they report what they should."""
+"""The benchmarks of self-play and of the learner: equal work is compared, and every figure is reported."""
 
 import json
 
@@ -10,8 +10,9 @@ import zeromass
 from agent.networks.registry import architecture_of, make_network
 from benchmarks import learner as learner_benchmark
 from benchmarks import selfplay as selfplay_benchmark
-from benchmarks.learner_plain import PlainLearner
-from benchmarks.selfplay_flow import WatchedPool
+from benchmarks.figures import value_of
+from benchmarks.learner.plain import PlainLearner
+from benchmarks.selfplay.flow import STAGES, WatchedPool
 from selfplay.pool import LocalPool
 from training.learner import Learner
 from training.loop import make_replay
@@ -46,17 +47,16 @@ def test_learner_command(capsys: pytest.CaptureFixture[str]) -> None:
     words = "benchmark learner --json --rounds 1 --seconds 0.01"
     assert zeromass.main([*words.split(), *TINY]) == 0
     found = json.loads(capsys.readouterr().out)
-    names = {row["name"]: row for row in found["results"]}
-    for case in learner_benchmark.CASES:
-        for threads in ("1 thread", "2 threads"):
-            title = f"{case}, batch 32, {threads}"
-            assert names[f"{title}: trained"]["unit"] == "positions/s"
-            shares = [names[f"{title}: share, {stage}"]["value"] for stage in learner_benchmark.STAGES]
-            assert min(shares) > 0
-            assert sum(shares) == pytest.approx(1)
-    assert {row["name"] for row in found["ratios"]} == {
-        name.replace(": trained, plain step", ": ours / plain") for name in names if "plain" in name
-    }
+    cases = [
+        f"{case}, batch 32, {threads}" for case in learner_benchmark.CASES for threads in ("1 thread", "2 threads")
+    ]
+    assert [(row["case"], row["contender"]) for row in found["ratios"]] == [(case, "plain") for case in cases]
+    for case, row in zip(cases, found["ratios"], strict=True):
+        assert row["value"] == pytest.approx(value_of(found, case, "ours") / value_of(found, case, "plain"))
+        shares = [value_of(found, case, stage) for stage in learner_benchmark.STAGES]
+        assert min(shares) > 0
+        assert sum(shares) == pytest.approx(1)
+    assert len(learner_benchmark.show(found)) == 3
 
 
 def test_a_watched_pool_counts_what_passes() -> None:
@@ -69,11 +69,11 @@ def test_a_watched_pool_counts_what_passes() -> None:
     flow = selfplay_benchmark.drive(pool, replay, settings, weights, seconds=0.5)
     assert flow.plies % (4 * 4) == 0  # whole calls
     assert flow.games == replay.games > 0
-    assert len(flow.putting) == int(flow.plies // selfplay_benchmark.positions_a_version(settings))
-    assert len(flow.latencies) in (len(flow.putting), len(flow.putting) - 1)
+    assert flow.versions == int(flow.plies // selfplay_benchmark.positions_a_version(settings))
+    assert len(flow.latencies) in (flow.versions, flow.versions - 1)
     assert 0 < sum(flow.stages.values()) <= flow.seconds
-    size, size_a_position, _ = flow.message()
-    assert 64 < size_a_position < size
+    assert 64 < flow.bytes_a_position() < 1000
+    assert pool.actors == inner.actors
 
 
 @pytest.mark.slow
@@ -81,17 +81,15 @@ def test_selfplay_command(capsys: pytest.CaptureFixture[str]) -> None:
     words = "benchmark selfplay --json --rounds 1 --seconds 0.3 learner.publish_steps=1 replay.warmup=64"
     assert zeromass.main([*words.split(), *TINY, "selfplay.actors=1"]) == 0
     found = json.loads(capsys.readouterr().out)
-    names = {(row["name"], row["unit"]): row["value"] for row in found["results"]}
     for mode in selfplay_benchmark.MODES:
-        for figure in ("plain processes", "Ray actors", "beside the learner, trained"):
-            assert names[f"{mode}: {figure}", "positions/s"] > 0
-        assert names[f"{mode}: a position as sent", "bytes"] > 64
-        assert names[f"{mode}: weights", "bytes"] > 1e6
-        assert names[f"{mode}: publishing until an actor's games name the version", "ms"] > 0
-        shares = [value for (name, _), value in names.items() if name.startswith(f"{mode}: share, ")]
-        assert len(shares) == 6
+        for case in ("plain processes", selfplay_benchmark.ACTORS, "trained beside the actors"):
+            assert value_of(found, case, mode) > 0
+        assert value_of(found, "a position as sent, bytes", mode) > 64
+        assert value_of(found, "publishing until games name the version, ms", mode) > 0
+        shares = [value_of(found, f"share: {stage}", mode) for stage in STAGES]
         assert min(shares) >= 0
         assert sum(shares) == pytest.approx(1)
+    assert len(selfplay_benchmark.show(found)) == 2
     for ratio in found["ratios"]:
         assert 0 < ratio["low"] <= ratio["value"] <= ratio["high"]
 

@@ -1,45 +1,34 @@
-"""Self-play in plain processes, without Ray: what actors are measured against.
+"""Self-play in plain processes, without Ray: the upper bound that actors are measured against.
 
-Each process has the generator that an actor has, plays when told to and keeps its games: nothing is sent but counts.
+Each process has an actor's generator and keeps its games: only counts are sent.
 """
 
 import multiprocessing
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from time import perf_counter
-from typing import NamedTuple
 
 import torch
 
 from selfplay.actor import ActorSettings, GamePlayer, Weights
 
 
-class Played(NamedTuple):
-    """What one process did."""
-
-    plies: int
-    games: int
-    seconds: float
-
-
 def _serve(pipe: Connection, settings: ActorSettings, stream: int, weights: Weights) -> None:
-    """Play for as many seconds as each message asks for, and answer with a `Played`; zero seconds end the process."""
+    """Play for the seconds of each message and answer with positions a second; zero seconds end the process."""
     torch.set_num_threads(settings.threads)
     player = GamePlayer(settings, stream)
     player.load(weights, 0)
-    pipe.send(Played(0, 0, 0.0))
+    pipe.send(0.0)
     while seconds := pipe.recv():
-        plies = games = 0
+        plies = 0
         started = perf_counter()
         while (taken := perf_counter() - started) < seconds:
-            batch = player.play()
-            plies += batch.statistics.plies
-            games += len(batch.records)
-        pipe.send(Played(plies, games, taken))
+            plies += player.play().statistics.plies
+        pipe.send(plies / taken)
 
 
 class PlainProcesses:
-    """`number` processes that play side by side, from the start (not forked: torch does not survive that)."""
+    """`number` processes that play concurrently; spawned, because torch does not survive a fork."""
 
     def __init__(self, settings: ActorSettings, number: int, weights: Weights) -> None:
         context = multiprocessing.get_context("spawn")
@@ -55,11 +44,11 @@ class PlainProcesses:
         for pipe in self._pipes:
             pipe.recv()  # ready
 
-    def play(self, seconds: float) -> list[Played]:
-        """Play in all processes at once; what each did."""
+    def positions_a_second(self, seconds: float) -> float:
+        """Play in all processes at once; their speeds together."""
         for pipe in self._pipes:
             pipe.send(seconds)
-        return [pipe.recv() for pipe in self._pipes]
+        return float(sum(pipe.recv() for pipe in self._pipes))
 
     def close(self) -> None:
         """End the processes."""

@@ -1,30 +1,27 @@
-"""Speed of the learner beside the same step in stock PyTorch, and where its time goes.
+"""Speed of the learner beside the same step in stock PyTorch, and where its time goes: `zeromass benchmark learner`.
 
-    python -m benchmarks.learner
-    python -m benchmarks.learner --cases "sparse, improved policies" --threads 1
+    zeromass benchmark learner learner.batch_size=2048 --rounds 5
 
-Batches come from games that each config's generator played (untrained network). Our step and the plain one (dense
-masked_fill and log-softmax, see `learner_plain.py`) are timed in turn, `rounds` times: results are medians, a ratio is
-the median of the rounds' ratios. Ours includes sampling from the replay and the meter of invalid mass, which derives
-legality anew for every position trained; the plain step has no meter. Close everything else first.
+Batches come from games that each config's generator played with an untrained network. Our step and the plain one (dense
+masked_fill and log-softmax, see `plain`) are timed in turn, `rounds` times: results are medians, a ratio is the median
+of the rounds' ratios. Both include sampling from the replay buffer. Ours also meters invalid mass: it derives the
+legality of every trained position again.
 """
 
-import argparse
-import json
-import statistics
-import sys
 from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import torch
+from rich.table import Table
 
 from agent.compilation import warm_up
 from agent.networks.network import Network, Prediction
 from agent.networks.registry import architecture_of, make_network
-from benchmarks.learner_plain import PlainLearner
-from benchmarks.selfplay_flow import targets_by
+from benchmarks.figures import Figures, Found, table
+from benchmarks.learner.plain import PlainLearner
+from benchmarks.selfplay.flow import targets_by
 from selfplay.pool import LocalPool
 from training.learner import Learner
 from training.loop import make_replay
@@ -35,7 +32,7 @@ from training.settings import LearnerSettings, Settings, load_settings
 
 
 class Case(NamedTuple):
-    """A config and what is changed of it."""
+    """A config and changes to it."""
 
     config: str
     overrides: tuple[str, ...] = ()
@@ -46,11 +43,12 @@ CASES: Final = {
     "sparse, improved policies": Case("cpu"),
     "residual 3 x 32, actor-critic": Case("demo", ("network.kind=residual",)),
 }
+THREADS: Final = (1, 2)
 STAGES: Final = ("replay", "forward", "loss", "backward", "optimiser", "meter")
 
 
 class TimedLearner(Learner):
-    """The learner with a watch between its stages; on CUDA each waits for the device."""
+    """The learner with its stages timed; on CUDA each stage ends with a synchronisation."""
 
     def __init__(self, network: Network, settings: LearnerSettings, *, searched: bool) -> None:
         super().__init__(network, settings, searched=searched)
@@ -93,7 +91,7 @@ class TimedLearner(Learner):
 
 
 def filled_replay(settings: Settings, positions: int) -> Replay:
-    """At least `positions` plies of games that an untrained network played as the settings say."""
+    """At least `positions` plies of games of an untrained network by these settings."""
     actors, learner = actor_settings_of(settings), settings.learner
     pool, replay = LocalPool(actors), make_replay(settings)
     network = make_network(actors.architecture)
@@ -113,7 +111,7 @@ def timed(step: Callable[[], object], positions: int, seconds: float) -> float:
     return steps * positions / (perf_counter() - started)
 
 
-def measure(name: str, settings: Settings, *, threads: int, rounds: int, seconds: float) -> dict[str, list[Any]]:
+def measure(figures: Figures, name: str, settings: Settings, *, threads: int, rounds: int, seconds: float) -> None:
     """Measure one case on `threads` torch threads."""
     torch.set_num_threads(threads)
     searched, batch_size = settings.selfplay.simulations > 0, settings.learner.batch_size
@@ -134,98 +132,56 @@ def measure(name: str, settings: Settings, *, threads: int, rounds: int, seconds
     ours.seconds = dict.fromkeys(STAGES, 0.0)
     speeds: tuple[list[float], list[float]] = ([], [])
     for _ in range(rounds):
-        for step, figures in zip((our_step, plain_step), speeds, strict=True):
-            figures.append(timed(step, batch_size, seconds))
-    title = f"{name}, batch {batch_size}, {threads} thread{'s' if threads > 1 else ''}"
+        for step, values in zip((our_step, plain_step), speeds, strict=True):
+            values.append(timed(step, batch_size, seconds))
+    case = f"{name}, batch {batch_size}, {threads} thread{'s' if threads > 1 else ''}"
     total = sum(ours.seconds.values())
-    quotients = [mine / other for mine, other in zip(*speeds, strict=True)]
-    return {
-        "results": [
-            {"name": f"{title}: trained", "value": statistics.median(speeds[0]), "unit": "positions/s"},
-            {"name": f"{title}: trained, plain step", "value": statistics.median(speeds[1]), "unit": "positions/s"},
-            *(
-                {"name": f"{title}: share, {stage}", "value": taken / total, "unit": ""}
-                for stage, taken in ours.seconds.items()
-            ),
-        ],
-        "ratios": [
-            {
-                "name": f"{title}: ours / plain",
-                "value": statistics.median(quotients),
-                "low": min(quotients),
-                "high": max(quotients),
-            }
-        ],
-    }
+    figures.add(case, "ours", speeds[0], "positions/s")
+    figures.add(case, "plain", speeds[1], "positions/s")
+    figures.ratio(case, "plain", *speeds)
+    for stage, taken in ours.seconds.items():
+        figures.add(case, stage, [taken / total], "")
 
 
 def run(
     *,
-    cases: Sequence[str] = tuple(CASES),
-    threads: Sequence[int] = (1, 2),
     rounds: int = 3,
     seconds: float = 1.0,
     overrides: Sequence[str] = (),
-    progress: Callable[[str], None] | None = None,
+    progress: Callable[[str], None] = lambda line: None,
 ) -> dict[str, list[dict[str, Any]]]:
     """Measure the learner.
 
     Args:
-        cases: of `CASES`.
-        threads: of torch, one measurement each.
         rounds: times that our step and the plain one are timed in turn.
         seconds: of one timing; at least one step is made.
         overrides: of the configs' settings, as `key=value`.
         progress: gets lines of text.
 
     Returns:
-        {"results": [{name, value, unit}], "ratios": [{name, value, low, high}]}.
+        {"results": [...], "ratios": [...]}, see `Figures`; a stage's result is its share of our step.
 
     Raises:
         InputError: an override is refused.
     """
-    report = progress or (lambda _: None)
-    chosen = {case: load_settings(CASES[case].config, [*CASES[case].overrides, *overrides]) for case in cases}
-    warm_up(report)
-    before = torch.get_num_threads()
-    found: dict[str, list[dict[str, Any]]] = {"results": [], "ratios": []}
+    chosen = {case: load_settings(config, [*changes, *overrides]) for case, (config, changes) in CASES.items()}
+    warm_up(progress)
+    before, figures = torch.get_num_threads(), Figures()
     try:
         for case, settings in chosen.items():
-            for number in threads:
-                report(f"{case}: {number} threads, {rounds} rounds ...")
-                part = measure(case, settings, threads=number, rounds=rounds, seconds=seconds)
-                for key, rows in part.items():
-                    found[key] += rows
+            for threads in THREADS:
+                progress(f"{case}: {threads} threads, {rounds} rounds ...")
+                measure(figures, case, settings, threads=threads, rounds=rounds, seconds=seconds)
     finally:
         torch.set_num_threads(before)
-    return found
+    return figures.to_json()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", nargs="+", choices=list(CASES), default=list(CASES))
-    parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=1.0, help="of one timing")
-    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="settings beside the configs'")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    chosen = parser.parse_args()
-    found = run(
-        cases=chosen.cases,
-        threads=chosen.threads,
-        rounds=chosen.rounds,
-        seconds=chosen.seconds,
-        overrides=chosen.set,
-        progress=lambda line: print(line, file=sys.stderr),
-    )
-    if chosen.json:
-        print(json.dumps(found))
-        return
-    for result in found["results"]:
-        print(f"{result['name']:76} {result['value']:>12,.4g} {result['unit']}")
-    for ratio in found["ratios"]:
-        print(f"{ratio['name']:76} {ratio['value']:>12.2f} times ({ratio['low']:.2f} to {ratio['high']:.2f})")
-
-
-if __name__ == "__main__":
-    main()
+def show(found: Found) -> list[Table | str]:
+    """Speeds, shares, one line."""
+    ratios = [row["value"] for row in found["ratios"]]
+    return [
+        table(found, "Positions trained a second; in bold ours to the plain step", "case", ("ours", "plain")),
+        table(found, "Share of our step", "case", STAGES),
+        f"our step is {min(ratios):.2f} to {max(ratios):.2f} times as fast as the plain one",
+    ]

@@ -1,8 +1,8 @@
-"""One learning step with stock PyTorch only: what the learner is measured against.
+"""The learning step in stock PyTorch: the baseline of the learner benchmark.
 
-The same networks, batches, losses, clipping and AdamW, written the usual way: logits of all 1,880 moves, illegal
-ones filled with -inf before a dense log-softmax, rows of the sparse network by `embedding_bag`, no meter, nothing of
-`kernels`.
+The same networks, batches, losses, clipping and AdamW, written the usual way: logits of all 1,880 moves, illegal ones
+filled with -inf before a dense log-softmax, rows of the sparse network by `embedding_bag`. Nothing of `kernels`, no
+meter.
 """
 
 from typing import Any, Final

@@ -1,12 +1,10 @@
-"""What flows through a pool of actors: a pool with a watch and scales."""
+"""What flows through a pool of actors: a pool that times and counts what passes."""
 
 import pickle
 from collections import deque
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Final
-
-from numpy.typing import NDArray
 
 from selfplay.actor import GameBatch, Weights
 from selfplay.pool import Pool
@@ -26,7 +24,7 @@ _SAMPLE: Final = 32
 
 @dataclass
 class Flow:
-    """What came out of a pool in one turn."""
+    """What a pool delivered in one turn."""
 
     plies: int = 0
     seconds: float = 0.0
@@ -35,11 +33,11 @@ class Flow:
     stages: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
     """Seconds of the actors by stage."""
     collecting: float = 0.0
-    """Seconds that the caller spent in `collect`: waiting for games and unpacking them."""
-    putting: list[float] = field(default_factory=list)
-    """Seconds of each publication."""
+    """Seconds in `collect`: waiting for games and unpacking them."""
+    versions: int = 0
+    """How many were published."""
     latencies: list[float] = field(default_factory=list)
-    """Seconds from a publication to the first batch of each actor that played by it."""
+    """Seconds from a publication to each actor's first batch with that version."""
     sample: deque[GameBatch] = field(default_factory=lambda: deque(maxlen=_SAMPLE))
     """The last batches."""
 
@@ -48,26 +46,22 @@ class Flow:
         total = sum(self.stages.values()) or 1.0
         return {stage: seconds / total for stage, seconds in self.stages.items()}
 
-    def message(self) -> tuple[float, float, float]:
-        """Bytes a game, bytes a position and seconds a position of packing, by pickling the sample."""
+    def bytes_a_position(self) -> float:
+        """Size of the sampled games as sent; 0 if none ended."""
         records = [record for batch in self.sample for record in batch.records]
-        plies = sum(record.plies for record in records)
-        if not plies:
-            return 0.0, 0.0, 0.0
-        started = perf_counter()
         size = sum(len(pickle.dumps(record, protocol=5)) for record in records)
-        return size / len(records), size / plies, (perf_counter() - started) / plies
+        return size / max(sum(record.plies for record in records), 1)
 
 
 class WatchedPool:
-    """A pool as its caller sees it, with everything that passes counted in `flow`."""
+    """A pool with everything that passes counted in `flow`."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self.begin()
 
     def begin(self) -> None:
-        """Start a turn: what the actors did before is thrown away."""
+        """Start a turn: earlier games are dropped."""
         self._pool.collect(wait=False)
         self.flow = Flow()
         self._started = perf_counter()
@@ -75,31 +69,15 @@ class WatchedPool:
         self._published: dict[int, float] = {}
         self._heard: set[tuple[int, int]] = set()
 
-    @property
-    def restarts(self) -> int:
-        """See `Pool`."""
-        return self._pool.restarts
-
-    @property
-    def streams(self) -> int:
-        """See `Pool`."""
-        return self._pool.streams
-
-    @property
-    def actors(self) -> int:
-        """See `Pool`."""
-        return self._pool.actors
-
-    @property
-    def batch_fill(self) -> float | None:
-        """See `Pool`."""
-        return self._pool.batch_fill
+    def __getattr__(self, name: str) -> Any:
+        """Everything else is the pool's own."""
+        return getattr(self._pool, name)
 
     def publish(self, weights: Weights, version: int) -> None:
         """See `Pool`."""
-        self._published[version] = started = perf_counter()
+        self._published[version] = perf_counter()
         self._pool.publish(weights, version)
-        self.flow.putting.append(perf_counter() - started)
+        self.flow.versions += 1
 
     def collect(self, *, wait: bool) -> list[GameBatch]:
         """See `Pool`."""
@@ -110,14 +88,6 @@ class WatchedPool:
         for batch in batches:
             self._add(batch, now)
         return batches
-
-    def state(self) -> dict[str, NDArray[Any]]:
-        """See `Pool`."""
-        return self._pool.state()
-
-    def close(self) -> None:
-        """See `Pool`."""
-        self._pool.close()
 
     def _add(self, batch: GameBatch, now: float) -> None:
         flow, done = self.flow, batch.statistics
@@ -131,7 +101,7 @@ class WatchedPool:
             RULES: done.ruling,
             PYTHON: done.seconds - done.moving - done.checking - done.ruling,
         }
-        if batch.stream in self._met:  # before, the actor was away for the other turns
+        if batch.stream in self._met:  # the first time, an actor was idle during the other turns
             stages |= {LOADING: batch.loading, AWAY: batch.away - batch.loading}
         for stage, seconds in stages.items():
             flow.stages[stage] += seconds
@@ -142,7 +112,7 @@ class WatchedPool:
 
 
 def targets_by(settings: LearnerSettings, record: GameRecord) -> Targets:
-    """What a game teaches, by a run's settings."""
+    """Targets of a game by a run's settings."""
     return targets(
         record,
         adjudication=settings.adjudication,

@@ -1,0 +1,168 @@
+"""Speed of the rules on one core, beside other libraries: `zeromass benchmark rules`.
+
+    zeromass benchmark rules --peers-python ../peers/bin/python    # peers in an environment of their own
+
+Ours and each peer are measured in turn, `rounds` times. Results are medians, ratios are medians of the rounds' ratios.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Final
+
+import chess
+import numpy as np
+from numpy.typing import NDArray
+from rich.table import Table
+
+from agent import compilation, rules
+from agent.compilation import njit
+from agent.networks.residual import planes
+from benchmarks.figures import Figures, Found, table, value_of
+
+_ROOT: Final = Path(__file__).resolve().parents[2]
+INPUTS: Final = ("packed positions", "float32 planes")
+"""What each ply leaves for a network: packed positions only, or dense planes too."""
+PEERS: Final = ("OpenSpiel", "python-chess", "Pgx")
+"""Each makes what its users need for a ply, see `peers`."""
+
+
+@njit
+def _choose(
+    indices: NDArray[np.uint16],
+    counts: NDArray[np.int32],
+    codes: NDArray[np.uint8],
+    opening: NDArray[np.uint16],
+    moves: NDArray[np.int64],
+    state: NDArray[np.uint64],
+) -> None:
+    """A random legal move for each game, from `opening` where the game was just reset."""
+    for i in range(counts.shape[0]):
+        state[0] = state[0] * np.uint64(6364136223846793005) + np.uint64(1442695040888963407)
+        dice = state[0] >> np.uint64(33)
+        if codes[i]:
+            moves[i] = opening[(dice * np.uint64(opening.shape[0])) >> np.uint64(31)]
+        else:
+            moves[i] = indices[i, (dice * np.uint64(counts[i])) >> np.uint64(31)]
+
+
+def plies_a_second(*, dense: bool, batch: int = 256, seconds: float = 1.0) -> float:
+    """Random games: legal moves as indices, all draw rules, step, and with `dense` float32 planes."""
+    games = rules.Games(batch)
+    out = games.observe()
+    indices, counts, codes = out
+    opening = indices[0, : counts[0]].copy()
+    moves = np.empty(batch, np.int64)
+    state = np.array([1], np.uint64)
+    tensor = planes.planes(games.positions)
+    plies, started = 0, perf_counter()
+    while perf_counter() - started < seconds:
+        for _ in range(16):
+            games.observe(out=out)
+            over = np.flatnonzero(codes)
+            if over.size:
+                games.reset(over)
+            if dense:
+                planes.planes(games.positions, out=tensor)
+            _choose(indices, counts, codes, opening, moves, state)
+            games.play(moves, check=False)  # they come from observe
+        plies += 16 * batch
+    return plies / (perf_counter() - started)
+
+
+def perft_nodes_a_second(depth: int = 6) -> float:
+    """Leaves of the start position to `depth`, bulk-counted."""
+    position = rules.from_fen(chess.STARTING_FEN)
+    started = perf_counter()
+    nodes = rules.perft(position, depth)
+    return nodes / (perf_counter() - started)
+
+
+def start_seconds() -> tuple[float, float]:
+    """Seconds from the start of a process until the rules are compiled, and until they are loaded from the cache."""
+    code = "from agent import compilation, rules; compilation.warm_up()"
+    with tempfile.TemporaryDirectory() as cache:
+        taken = []
+        for _ in range(2):
+            started = perf_counter()
+            environment = {**os.environ, "NUMBA_CACHE_DIR": cache}
+            subprocess.run([sys.executable, "-c", code], cwd=_ROOT, env=environment, check=True)
+            taken.append(perf_counter() - started)
+    return taken[0], taken[1]
+
+
+def peer_plies_a_second(peer: str, python: str) -> float | None:
+    """A peer's plies a second, measured in a process of its own; None where it is not installed."""
+    script = Path(__file__).with_name("peers.py")
+    run = subprocess.run([python, str(script), peer], capture_output=True, text=True, check=False)
+    if run.returncode != 0:
+        raise RuntimeError(f"{peer} under {python} failed: {run.stderr.strip()[-500:]}")
+    figure = json.loads(run.stdout)
+    return None if figure is None else float(figure)
+
+
+def run(
+    *,
+    rounds: int = 3,
+    seconds: float = 1.0,
+    peers_python: str = sys.executable,
+    progress: Callable[[str], None] = lambda line: None,
+) -> dict[str, list[dict[str, Any]]]:
+    """Measure everything.
+
+    Args:
+        rounds: times that ours and the peers are measured in turn.
+        seconds: of one measurement of ours.
+        peers_python: interpreter that has the peers; those it lacks are left out.
+        progress: gets lines of text.
+
+    Returns:
+        {"results": [...], "ratios": [...]}, see `Figures`; a ratio is ours to the peer's.
+    """
+    progress("measuring the first compile and the cached start ...")
+    cold, cached = start_seconds()
+    compilation.warm_up(progress)
+    for dense in (False, True):
+        plies_a_second(dense=dense, seconds=0.1)
+    perft_nodes_a_second(4)
+
+    perft: list[float] = []
+    ours: dict[str, list[float]] = {inputs: [] for inputs in INPUTS}
+    theirs: dict[str, list[float]] = {peer: [] for peer in PEERS}
+    for number in range(rounds):
+        progress(f"round {number + 1} of {rounds} ...")
+        perft.append(perft_nodes_a_second())
+        for inputs, speeds in ours.items():
+            speeds.append(plies_a_second(dense=inputs == INPUTS[1], seconds=seconds))
+        for peer in list(theirs):
+            speed = peer_plies_a_second(peer, peers_python)
+            if speed is None:
+                progress(f"{peer} is not installed for {peers_python}: left out")
+                del theirs[peer]
+            else:
+                theirs[peer].append(speed)
+
+    figures = Figures()
+    for inputs, speeds in ours.items():
+        figures.add(inputs, "ours", speeds, "plies/s")
+        for peer, others in theirs.items():
+            figures.add(inputs, peer, others, "plies/s")
+            figures.ratio(inputs, peer, speeds, others)
+    figures.add("start", "perft", perft, "nodes/s")
+    figures.add("start", "first compile", [cold], "s")
+    figures.add("start", "cached start", [cached], "s")
+    return figures.to_json()
+
+
+def show(found: Found) -> list[Table | str]:
+    """One table, one line."""
+    perft, cold, cached = (value_of(found, "start", name) for name in ("perft", "first compile", "cached start"))
+    return [
+        table(found, "Plies/s on one core; in bold ours to the peer's", "a ply leaves", ("ours", *PEERS)),
+        f"perft {perft / 1e6:,.0f} M nodes/s; first compile {cold:.1f} s, cached start {cached:.2f} s",
+    ]

@@ -1,0 +1,260 @@
+"""Speed of the search beside the network it searches with, and beside Pgx + mctx: `zeromass benchmark search`.
+
+    zeromass benchmark search --peers-python ../peers/bin/python    # peers in an environment of their own
+
+Contenders are timed in turn, `rounds` times. Results are medians, ratios are medians of the rounds' ratios. The ratio
+to the network alone is the share of its speed that remains in the search: positions that the search evaluates a second,
+to those that the same network evaluates alone in batches of the same size with legal moves given.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.table import Table
+
+from agent import rules
+from agent.compilation import warm_up
+from agent.networks.evaluator import CompiledEvaluator, Evaluator, LeafEvaluator, LegalEvaluation
+from agent.networks.registry import make_evaluator
+from agent.networks.residual.architecture import ResidualArchitecture
+from agent.networks.residual.network import ResidualNetwork
+from agent.networks.sparse.architecture import SparseArchitecture
+from agent.networks.sparse.compiled import evaluate_batch
+from agent.networks.sparse.evaluator import untrained
+from agent.search import GumbelSearch, SearchSettings, material_evaluator
+from benchmarks.figures import Figures, Found, table
+
+_ROOT: Final = Path(__file__).resolve().parents[2]
+SEARCH, ALONE, TREE, PEER = "search", "network alone", "tree and rules alone", "Pgx + mctx"
+
+
+class CountingLeaves(LeafEvaluator):
+    """An evaluator that counts the positions it evaluates."""
+
+    def __init__(self, evaluator: Evaluator) -> None:
+        self._evaluator, self.positions = evaluator, 0
+
+    def evaluate_legal(
+        self, positions: NDArray[np.uint64], moves: NDArray[np.uint16], counts: NDArray[np.int32]
+    ) -> LegalEvaluation:
+        self.positions += len(positions)
+        return self._evaluator.evaluate_legal(positions, moves, counts)
+
+
+def midgames(batch: int, plies: int = 24, seed: int = 1) -> rules.Games:
+    """Games after `plies` random plies, none of them over."""
+    rng, games = np.random.default_rng(seed), rules.Games(batch)
+    for _ in range(plies):
+        moves, counts = rules.legal_moves(games.positions)
+        games.play(moves[np.arange(batch), rng.integers(counts)])
+        games.reset(games.outcome() != 0)
+    return games
+
+
+def rate(call: Callable[[], int], seconds: float) -> float:
+    """Sum of what `call` returns, a second; the first call is not timed."""
+    call()
+    total, started = 0, perf_counter()
+    while not total or perf_counter() - started < seconds:
+        total += call()
+    return total / (perf_counter() - started)
+
+
+def searching(search: GumbelSearch, games: rules.Games) -> Callable[[], int]:
+    """Searches all games; returns the simulations made."""
+    return lambda: int(search.run(games, np.arange(len(games)), seed=1).visits.sum())
+
+
+def sparse_evaluator() -> CompiledEvaluator:
+    """The default sparse network with random weights, which do not change its time."""
+    rng, network = np.random.default_rng(2), untrained(SparseArchitecture())
+    for array in network.parameters[:-1]:
+        array[...] = rng.normal(0, 0.05, array.shape)
+    return network
+
+
+def residual_evaluator() -> Evaluator:
+    """3 blocks of 32 channels with random weights, in eager PyTorch."""
+    torch.manual_seed(0)
+    return make_evaluator(ResidualNetwork(ResidualArchitecture(3, 32)))
+
+
+def sparse_search(figures: Figures, simulations: int, rounds: int, seconds: float) -> None:
+    """The compiled search with the sparse network, on one core."""
+    games, sparse = midgames(256), sparse_evaluator()
+    moves, counts = rules.legal_moves(games.positions)
+
+    def alone() -> int:
+        evaluate_batch(games.positions, moves, counts, sparse.parameters, sparse.scratch)
+        return len(games)
+
+    settings = SearchSettings(simulations=simulations)
+    calls = {
+        SEARCH: searching(GumbelSearch(settings, sparse), games),
+        ALONE: alone,
+        TREE: searching(GumbelSearch(settings, material_evaluator()), games),
+    }
+    rates: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(rounds):
+        for name, call in calls.items():
+            rates[name].append(rate(call, seconds))
+    case = f"sparse, {simulations} simulations, one core"
+    for name, values in rates.items():
+        figures.add(case, name, values, "1/s")
+    figures.ratio(case, ALONE, rates[SEARCH], rates[ALONE])
+
+
+def residual_search(figures: Figures, simulations: int, rounds: int, seconds: float) -> None:
+    """The batched search with the residual network, on one core."""
+    torch.set_num_threads(1)
+    evaluator, games = residual_evaluator(), midgames(64)
+    moves, counts = rules.legal_moves(games.positions)
+    leaves = CountingLeaves(evaluator)
+
+    def alone() -> int:
+        evaluator.evaluate_legal(games.positions, moves, counts)
+        return len(games)
+
+    search = searching(GumbelSearch(SearchSettings(simulations=simulations), leaves), games)
+    rates: dict[str, list[float]] = {SEARCH: [], ALONE: [], "evaluated": []}
+    search()
+    for _ in range(rounds):
+        rates[ALONE].append(rate(alone, seconds))
+        leaves.positions, started, made = 0, perf_counter(), 0
+        while not made or perf_counter() - started < seconds:
+            made += search()
+        taken = perf_counter() - started
+        rates[SEARCH].append(made / taken)
+        rates["evaluated"].append(leaves.positions / taken)
+    case = f"residual 3 x 32, {simulations} simulations, one core"
+    figures.add(case, SEARCH, rates[SEARCH], "1/s")
+    figures.add(case, ALONE, rates[ALONE], "1/s")
+    figures.ratio(case, ALONE, rates["evaluated"], rates[ALONE])
+
+
+def peer(python: str) -> float | None:
+    """Simulations a second of Pgx + mctx in a process of its own; None where it is not installed."""
+    script = Path(__file__).with_name("peers.py")
+    run = subprocess.run([python, str(script)], capture_output=True, text=True, check=False)
+    if run.returncode != 0:
+        raise RuntimeError(f"Pgx + mctx under {python} failed: {run.stderr.strip()[-500:]}")
+    figure = json.loads(run.stdout)
+    return None if figure is None else float(figure)
+
+
+def worker(seconds: float) -> None:
+    """Search on one thread for `seconds` for each line of standard input; print simulations a second."""
+    torch.set_num_threads(1)
+    search = searching(GumbelSearch(SearchSettings(simulations=16), residual_evaluator()), midgames(64))
+    search()
+    print("ready", flush=True)
+    for _ in sys.stdin:
+        print(rate(search, seconds), flush=True)
+
+
+class Workers:
+    """A process a core, each searching a batch of its own, as self-play does."""
+
+    def __init__(self, seconds: float) -> None:
+        command = [sys.executable, "-c", f"from benchmarks.search import worker; worker({seconds})"]
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        self._processes = [
+            subprocess.Popen(command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            for _ in range(cores)
+        ]
+        for process in self._processes:
+            self._answer(process)
+
+    def simulations_a_second(self) -> float:
+        """Of all processes together."""
+        for process in self._processes:
+            assert process.stdin is not None
+            process.stdin.write("\n")
+            process.stdin.flush()
+        return sum(float(self._answer(process)) for process in self._processes)
+
+    def close(self) -> None:
+        """End the processes."""
+        for process in self._processes:
+            assert process.stdin is not None
+            process.stdin.close()
+            process.wait()
+
+    @staticmethod
+    def _answer(process: subprocess.Popen[str]) -> str:
+        assert process.stdout is not None
+        if not (line := process.stdout.readline()):
+            raise RuntimeError(f"a searching process ended with code {process.wait()}")
+        return line
+
+
+def compare_with_peer(
+    figures: Figures, rounds: int, seconds: float, python: str, progress: Callable[[str], None]
+) -> None:
+    """Ours in a process a core, and Pgx + mctx, which uses all cores by itself, in turn; networks of equal size."""
+    theirs = [peer(python)]
+    if theirs[0] is None:
+        progress(f"Pgx and mctx are not installed for {python}: left out")
+        return
+    workers, ours = Workers(seconds), []
+    try:
+        for number in range(rounds):
+            progress(f"{PEER}, round {number + 1} of {rounds} ...")
+            ours.append(workers.simulations_a_second())
+            if number:
+                theirs.append(peer(python))
+    finally:
+        workers.close()
+    case, others = "residual 3 x 32, 16 simulations, all cores", [speed for speed in theirs if speed is not None]
+    figures.add(case, SEARCH, ours, "1/s")
+    figures.add(case, PEER, others, "1/s")
+    figures.ratio(case, PEER, ours, others)
+
+
+def run(
+    *,
+    rounds: int = 3,
+    seconds: float = 1.0,
+    peers_python: str = sys.executable,
+    progress: Callable[[str], None] = lambda line: None,
+) -> dict[str, list[dict[str, Any]]]:
+    """Measure everything.
+
+    Args:
+        rounds: times that the contenders are measured in turn.
+        seconds: least time of one measurement.
+        peers_python: interpreter that has the peers; left out if it lacks them.
+        progress: gets lines of text.
+
+    Returns:
+        {"results": [...], "ratios": [...]}, see `Figures`; speeds are simulations or positions a second.
+    """
+    figures = Figures()
+    warm_up(progress)
+    compare_with_peer(figures, rounds, seconds, peers_python, progress)
+    threads = torch.get_num_threads()
+    try:
+        for measure, simulations in ((sparse_search, 16), (sparse_search, 64), (residual_search, 16)):
+            progress(f"{measure.__name__.replace('_', ' ')}, {simulations} simulations ...")
+            measure(figures, simulations, rounds, seconds)
+    finally:
+        torch.set_num_threads(threads)
+    return figures.to_json()
+
+
+def show(found: Found) -> list[Table | str]:
+    """One table, one line."""
+    shares = [row["value"] for row in found["ratios"] if row["contender"] == ALONE]
+    return [
+        table(found, "Simulations/s; in bold ours to Pgx + mctx, or the share of the network alone", "network"),
+        f"the search keeps {100 * min(shares):.0f} to {100 * max(shares):.0f} % of what its network does alone",
+    ]

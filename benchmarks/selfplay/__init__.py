@@ -1,0 +1,167 @@
+"""Whole self-play: Ray actors beside as many plain processes, and where the time goes: `zeromass benchmark selfplay`.
+
+    zeromass benchmark selfplay selfplay.games=64 --seconds 8
+
+The actors are those of a run: a `RayPool` with the settings of a config (mode `policy` is `demo`, `search` is `cpu`).
+Their games are collected, turned into targets and added to a replay buffer, and weights are published as often as by a
+learner that keeps up. The plain processes run the same generators and keep their games. Both play in turn, `rounds`
+times, in processes that stay; results are medians, a ratio is the median of the rounds' ratios.
+
+A last turn runs the training loop itself: what the actors do while a learner uses the same cores. Shares are of the
+actors' time.
+"""
+
+import statistics
+import tempfile
+from collections.abc import Callable, Sequence
+from time import perf_counter
+from typing import Any, Final, cast
+
+import ray
+import torch
+from rich.table import Table
+
+from agent.compilation import warm_up
+from agent.errors import InputError
+from agent.networks.registry import architecture_of, make_network
+from benchmarks.figures import Figures, Found, table
+from benchmarks.selfplay.flow import Flow, WatchedPool, targets_by
+from benchmarks.selfplay.plain import PlainProcesses
+from selfplay.actor import Weights
+from selfplay.pool import Pool, RayPool
+from training.cluster import start_ray
+from training.durability.run_folder import RunFolder
+from training.loop import TrainingLoop, make_replay
+from training.replay import Replay
+from training.run import actor_settings_of
+from training.settings import Settings, load_settings
+
+MODES: Final = {"policy": "demo", "search": "cpu"}
+"""The config of each mode."""
+ACTORS, BESIDE = "Ray actors (ratio: to plain processes)", "actors beside the learner (ratio: to alone)"
+
+
+def positions_a_version(settings: Settings) -> float:
+    """Positions that actors play from one version to the next while the learner keeps up."""
+    learner = settings.learner
+    return learner.publish_steps * learner.batch_size / learner.reuse
+
+
+def drive(pool: WatchedPool, replay: Replay, settings: Settings, weights: Weights, seconds: float) -> Flow:
+    """Collect games for `seconds` like the training loop without a learner."""
+    learner, due = settings.learner, positions_a_version(settings)
+    pool.begin()
+    version, deadline = 0, perf_counter() + seconds
+    while perf_counter() < deadline or not pool.flow.plies:
+        for batch in pool.collect(wait=True):
+            for record in batch.records:
+                replay.add(record, targets_by(learner, record))
+        if pool.flow.plies >= due * (version + 1):
+            version += 1
+            pool.publish(weights, version)
+    return pool.flow
+
+
+def learn(pool: WatchedPool, settings: Settings, seconds: float) -> tuple[Flow, int]:
+    """The training loop for `seconds` and at least one step; what flowed and how many steps were made."""
+    with tempfile.TemporaryDirectory() as folder:
+        own = settings.model_copy(update={"run": settings.run.model_copy(update={"folder": folder})})
+        loop = TrainingLoop(own, RunFolder.create(own, None), make_network(architecture_of(own.network)))
+        pool.begin()
+        deadline = perf_counter() + seconds
+        try:
+            loop.run(
+                cast(Pool, pool), stop=lambda: perf_counter() > deadline and loop.learner.step > 0, tick=lambda _: None
+            )
+        finally:
+            loop.close()
+        return pool.flow, loop.learner.step
+
+
+def measure(figures: Figures, mode: str, settings: Settings, *, rounds: int, seconds: float) -> None:
+    """Measure one mode; Ray must be initialised."""
+    actors = actor_settings_of(settings)
+    torch.set_num_threads(settings.learner.threads)
+    network = make_network(actors.architecture)
+    weights = {name: tensor.numpy().copy() for name, tensor in network.state_dict().items()}
+    plain = PlainProcesses(actors, settings.selfplay.actors, weights)
+    inner = RayPool(actors, settings.selfplay.actors)
+    try:
+        inner.publish(weights, 0)
+        pool, replay = WatchedPool(inner), make_replay(settings)
+        drive(pool, replay, settings, weights, min(seconds, 1.0))
+        alone: list[float] = []
+        flows: list[Flow] = []
+        for _ in range(rounds):
+            alone.append(plain.positions_a_second(seconds))
+            flows.append(drive(pool, replay, settings, weights, seconds))
+        plain.positions_a_second(min(seconds, 0.5))  # meanwhile the actors finish their calls
+        learned, steps = learn(pool, settings, seconds)
+    finally:
+        plain.close()
+        inner.close()
+    speeds = [flow.plies / flow.seconds for flow in flows]
+    beside = learned.plies / learned.seconds
+    figures.add("plain processes", mode, alone, "positions/s")
+    figures.add(ACTORS, mode, speeds, "positions/s")
+    figures.ratio(ACTORS, mode, speeds, alone)
+    figures.add(BESIDE, mode, [beside], "positions/s")
+    figures.ratio(BESIDE, mode, [beside], [statistics.median(speeds)])
+    trained = steps * settings.learner.batch_size / learned.seconds
+    figures.add("trained beside the actors", mode, [trained], "positions/s")
+    for stage in flows[0].stages:
+        figures.add(f"share: {stage}", mode, [flow.shares()[stage] for flow in flows], "")
+    figures.add("driver's share of waiting", mode, [flow.collecting / flow.seconds for flow in flows], "")
+    figures.add("a position as sent, bytes", mode, [flows[-1].bytes_a_position()], "bytes")
+    latencies = [seconds for flow in flows for seconds in flow.latencies]
+    if latencies:
+        figures.add("publishing until games name the version, ms", mode, [1e3 * one for one in latencies], "ms")
+
+
+def run(
+    *,
+    rounds: int = 3,
+    seconds: float = 5.0,
+    overrides: Sequence[str] = (),
+    progress: Callable[[str], None] = lambda line: None,
+) -> dict[str, list[dict[str, Any]]]:
+    """Measure self-play in both modes.
+
+    Args:
+        rounds: times that plain processes and actors play in turn.
+        seconds: of one turn.
+        overrides: of the configs' settings, as `key=value`.
+        progress: gets lines of text.
+
+    Returns:
+        {"results": [...], "ratios": [...]}, see `Figures`; the contenders are the modes.
+
+    Raises:
+        InputError: an override is refused, or leaves no actor.
+    """
+    # The learner's turn is too short to fill a config's replay buffer first.
+    chosen = {mode: load_settings(config, ["replay.warmup=1024", *overrides]) for mode, config in MODES.items()}
+    for settings in chosen.values():
+        if settings.selfplay.actors == 0:
+            raise InputError("selfplay.actors=0 leaves nothing to compare with plain processes; give at least 1")
+    warm_up(progress)
+    figures = Figures()
+    for mode, settings in chosen.items():
+        progress(f"{mode}: {settings.selfplay.actors} actors and as many plain processes in turn, {rounds} rounds ...")
+        start_ray(settings, None)
+        try:
+            measure(figures, mode, settings, rounds=rounds, seconds=seconds)
+        finally:
+            ray.shutdown()
+    return figures.to_json()
+
+
+def show(found: Found) -> list[Table | str]:
+    """One table, one line."""
+    kept = ", ".join(
+        f"{100 * row['value']:.0f} % ({row['contender']})" for row in found["ratios"] if row["case"] == ACTORS
+    )
+    return [
+        table(found, "Positions/s and shares of the actors' time", "figure"),
+        f"Ray actors reach {kept} of plain processes",
+    ]
