@@ -38,8 +38,6 @@ class RecentGame:
     """Plies of its opening."""
     moves: NDArray[np.uint16]
     """[given + T] all its moves, as vocabulary indices seen from the side to move."""
-    log_probs: NDArray[np.float32]
-    """[T] of the moves played, under the policy that chose them."""
     values: NDArray[np.float32]
     """[T] before these moves, -1..1 for the side to move."""
     scores: NDArray[np.int8]
@@ -62,7 +60,6 @@ class RecentGame:
             standard=bool(np.array_equal(record.start, rules.start(1)[0])),
             given=len(record.opening),
             moves=np.concatenate([record.opening, record.moves]),
-            log_probs=record.log_probs,
             values=record.values,
             scores=np.where(black, -record.outcome, record.outcome).astype(np.int8),
             outcome=record.outcome,

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from agent import rules, vocabulary
-from agent.networks.network import Network, expected_score
+from agent.networks.network import Network
 from agent.networks.policy import MaskedPolicy
 from kernels import invalid_mass, unpack_legal
 from kernels.alternatives import multiplied, unmasked
@@ -18,31 +18,28 @@ SAMPLE: Final = 16
 
 
 @torch.no_grad()
-def dense(network: Network, positions: NDArray[np.uint64], device: torch.device) -> tuple[Tensor, Tensor]:
-    """(logits [B, 1880], values [B]) of packed positions uint64 [B, WORDS], float32 on the CPU, as in play."""
+def dense_logits(network: Network, positions: NDArray[np.uint64]) -> Tensor:
+    """[B, 1880] logits of packed positions uint64 [B, WORDS], float32 on the CPU; the network's mode is restored."""
     training = network.training
     network.eval()
     try:
-        logits, value_logits = network.dense(positions)
+        return network.dense(positions)[0].float().cpu()
     finally:
         network.train(training)
-    return logits.float().cpu(), expected_score(value_logits).float().cpu()
 
 
-def policy_now(network: Network, positions: NDArray[np.uint64], device: torch.device) -> NDArray[np.float32]:
+def policy_now(network: Network, positions: NDArray[np.uint64]) -> NDArray[np.float32]:
     """[B, 1880] masked policy of the network."""
-    logits, _ = dense(network, positions, device)
-    probabilities: NDArray[np.float32] = MaskedPolicy(
-        logits, torch.from_numpy(rules.legal_bits(positions))
-    ).probabilities.numpy()
+    legal = torch.from_numpy(rules.legal_bits(positions))
+    probabilities: NDArray[np.float32] = MaskedPolicy(dense_logits(network, positions), legal).probabilities.numpy()
     return probabilities
 
 
-def leak_row(network: Network, positions: NDArray[np.uint64], device: torch.device) -> dict[str, float]:
+def leak_row(network: Network, positions: NDArray[np.uint64]) -> dict[str, float]:
     """Scalars by tag: the probability on illegal moves of each way, largest and mean over the first
     `SAMPLE` positions."""
     positions = positions[:SAMPLE]
-    logits, _ = dense(network, positions, device)
+    logits = dense_logits(network, positions)
     packed = torch.from_numpy(rules.legal_bits(positions))
     legal = unpack_legal(packed, size=vocabulary.SIZE)
     row = {}

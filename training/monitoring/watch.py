@@ -16,12 +16,12 @@ from selfplay.pool import Pool
 from training.durability.run_folder import RunFolder
 from training.learner import Learner
 from training.monitoring.about import flat_settings, how_to_read, settings_text, versions_text
-from training.monitoring.actors import ActorTally, MemoryWatch
+from training.monitoring.actors import ActorTally
 from training.monitoring.figures import RecentGames
 from training.monitoring.leak import leak_row
 from training.monitoring.metrics import Metrics
 from training.monitoring.pictures.calibration import calibration
-from training.monitoring.pictures.gallery import Gallery
+from training.monitoring.pictures.gallery import write_pictures
 from training.monitoring.tags.layout import layout
 from training.monitoring.timing import Rates, Stopwatch
 from training.settings import Settings
@@ -55,21 +55,15 @@ class Watch:
     """
 
     def __init__(
-        self,
-        settings: Settings,
-        folder: RunFolder,
-        metrics: Metrics,
-        games: RecentGames,
-        say: Callable[[str], None],
+        self, settings: Settings, folder: RunFolder, metrics: Metrics, games: RecentGames, say: Callable[[str], None]
     ) -> None:
         self.stopwatch = Stopwatch()
         self._settings = settings
         self._metrics = metrics
         self._games = games
-        self._actors = ActorTally()
-        self._memory = MemoryWatch(say)
+        self._actors = ActorTally(say)
         self._rates = Rates()
-        self._gallery = Gallery(folder.path, metrics, searched=settings.selfplay.simulations > 0)
+        self._folder = folder.path
         # A process that plays the games itself never waits for them.
         self._waiting = "playing" if settings.selfplay.actors == 0 else "waiting"
         self._parts = (
@@ -106,7 +100,6 @@ class Watch:
     def batch(self, batch: GameBatch, version: int) -> None:
         """One batch that arrived while `version` was the newest."""
         self._actors.add(batch, version)
-        self._memory.note(batch)
         self._rates.add(plies=batch.statistics.plies, games=len(batch.records))
         self._batches += 1
         self._plies += batch.statistics.plies
@@ -130,7 +123,7 @@ class Watch:
                 "selfplay/positions_per_second": self._rates.per_second("plies"),
                 "learner/steps_per_second": self._rates.per_second("steps"),
                 "system/queue": self._batches / max(self._collected, 1),
-                **self._memory.row(pool.actors),
+                **self._actors.memory_row(),
             }
             if self._plies:
                 row["selfplay/entropy"] = self._entropy / self._plies
@@ -152,7 +145,7 @@ class Watch:
         if not self._due(last) or (self._drawn_at is not None and self._drawn_at[0] == learner.step):
             return
         with self.stopwatch.spending("writing"):
-            self._gallery.write(learner.step, self._games, learner.network, learner.device)
+            write_pictures(self._folder, self._metrics, learner.step, self._games, learner.network)
         self._drawn_at = learner.step, time.monotonic()
 
     def end(self) -> None:
@@ -173,7 +166,7 @@ class Watch:
         """What costs too much for every row; `seconds` since the last such row."""
         row = {
             **self._games.row(),
-            **leak_row(learner.network, positions, learner.device),
+            **leak_row(learner.network, positions),
             **self._actors.row(max(seconds, 1e-9)),
             **self.stopwatch.row(self._parts),
         }

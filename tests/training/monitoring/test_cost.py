@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from agent import memory
 from selfplay.actor import GameBatch
 from selfplay.generator import GeneratorStatistics
 from tests.training.monitoring.short_run import events_of, logged, short_run
 from training.durability.run_folder import RunFolder
+from training.monitoring import actors
 from training.monitoring import watch as watching
 from training.monitoring.actors import SHOWN, ActorTally
 from training.monitoring.timing import WINDOW, Rates, Stopwatch
@@ -78,7 +81,7 @@ def batch(place: int, stream: int, version: int, plies: int = 10) -> GameBatch:
 
 
 def test_actors_one_by_one() -> None:
-    tally = ActorTally()
+    tally = ActorTally(print)
     tally.add(batch(0, stream=0, version=7), version=9)
     tally.add(batch(0, stream=0, version=8, plies=30), version=9)
     tally.add(batch(1, stream=1, version=9), version=9)
@@ -95,9 +98,39 @@ def test_actors_one_by_one() -> None:
 
 
 def test_a_cluster_of_actors_does_not_flood_the_dashboard() -> None:
-    tally = ActorTally()
+    tally = ActorTally(print)
     for place in range(SHOWN + 40):
         tally.add(batch(place, stream=place, version=0, plies=1 if place == SHOWN + 39 else 10), version=0)
     row = tally.row(seconds=1.0)
     assert len({name.split("/")[2] for name in row if name.startswith("system/actor/")}) == SHOWN
     assert row["system/slowest_actor"] < 0.2  # of all, the ones not shown too
+
+
+def test_memory_is_read_from_the_system() -> None:
+    before = memory.resident_bytes()
+    ballast = np.ones(8 * 2**20)
+    assert memory.resident_bytes() - before > 0.9 * ballast.nbytes
+
+
+def test_a_growing_process_is_named_once_and_the_dead_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(actors, "resident_bytes", lambda: 100 * 2**20)
+    said: list[str] = []
+    tally = ActorTally(said.append)
+
+    def note(place: int, stream: int, megabytes: int) -> None:
+        tally.add(GameBatch(stream, 0, place=place, resident=megabytes * 2**20), version=0)
+
+    for _ in range(actors.SETTLED):
+        note(0, 0, 50)
+        note(1, 1, 60)
+    sizes = {"system/memory_trainer": 100.0, "system/memory_actor": 60.0}
+    assert tally.memory_row() == {**sizes, "system/memory_growth": 1.0}
+    for megabytes in (70, 80, 90, 91):
+        note(1, 1, megabytes)
+    assert said == ["warning: the game actor of stream 1 grew from 60 to 91 MB"]
+    note(1, 1, 120)
+    assert len(said) == 1
+    assert tally.memory_row()["system/memory_growth"] == 2.0
+    note(1, 2, 55)  # in the place of stream 1
+    assert tally.memory_row()["system/memory_actor"] == 55.0
+    assert tally.memory_row()["system/memory_growth"] == 1.0

@@ -11,9 +11,7 @@ from agent.networks.residual.network import ResidualNetwork
 from agent.networks.sparse.architecture import SparseArchitecture
 from agent.networks.sparse.network import SparseNetwork
 from tests.training.records import record
-from training.monitoring.leak import dense, leak_row, policy_now
-
-CPU = torch.device("cpu")
+from training.monitoring.leak import dense_logits, leak_row, policy_now
 
 
 def networks() -> list[Network]:
@@ -24,7 +22,7 @@ def networks() -> list[Network]:
 @pytest.mark.parametrize("network", networks(), ids=["residual", "sparse"])
 def test_mass_of_each_way(network: Network) -> None:
     positions = record(16, seed=6).positions
-    logits = dense(network, positions, CPU)[0].double().numpy()
+    logits = dense_logits(network, positions).double().numpy()
     legal = np.zeros((16, vocabulary.SIZE), bool)
     for row, position in enumerate(positions):
         board = rules.to_board(position)
@@ -35,12 +33,12 @@ def test_mass_of_each_way(network: Network) -> None:
         weights = np.exp(scores - scores.max(1, keepdims=True))
         return [float(value) for value in (weights * ~legal).sum(1) / weights.sum(1)]
 
-    found_row = leak_row(network, positions, CPU)
+    found_row = leak_row(network, positions)
     for name, found in (("multiplied", mass(logits * legal)), ("unmasked", mass(logits))):
         assert found_row[f"leak/{name}_max"] == pytest.approx(max(found), abs=1e-5)
         assert found_row[f"leak/{name}_mean"] == pytest.approx(np.mean(found), abs=1e-5)
     assert found_row["leak/kernel_max"] == found_row["leak/kernel_mean"] == 0.0
-    probabilities = policy_now(network, positions, CPU)
+    probabilities = policy_now(network, positions)
     assert (probabilities[~legal] == 0).all()
     assert probabilities.sum(1) == pytest.approx(np.ones(16), abs=1e-5)
 
@@ -52,7 +50,7 @@ def test_looking_changes_nothing(network: Network) -> None:
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     torch.manual_seed(0)
     state = torch.get_rng_state()
-    leak_row(network, record(8).positions, CPU)
+    leak_row(network, record(8).positions)
     assert network.training
     assert torch.equal(torch.get_rng_state(), state)
     assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())

@@ -23,7 +23,6 @@ from training.monitoring.pictures.game import key_plies, likeliest, picture_of_r
 from training.monitoring.pictures.heat_map import picture_of_heat, squares_of_moves
 from training.monitoring.pictures.ladder import Rung, picture_of_ladder, read_ladder
 from training.monitoring.pictures.openings import Node, colour, opening_tree, picture_of_openings
-from training.monitoring.pictures.priors import picture_of_priors
 
 
 def games_of(*records: GameRecord) -> RecentGames:
@@ -174,7 +173,6 @@ def test_every_picture_is_valid_svg_that_renders() -> None:
         picture_of_openings(games.games),
         picture_of_heat(games.games),
         picture_of_calibration(values, scores, 26),
-        picture_of_priors(np.array([0.5, 1.0]), np.array([0.0, 0.3]), searched=True),
         picture_of_ladder({"": rungs}),
         picture_of_ladder({"": rungs[1:2]}),
         picture_of_ladder({"": rungs[:1]}),

@@ -8,8 +8,6 @@ from agent import drawing
 
 SIZE: Final = (1240, 560)
 """Width and height of every picture, in pixels."""
-GREY: Final = "#b6c2cf"
-"""Bars that are compared with."""
 GRID: Final = "#d0d7de"
 
 

@@ -25,7 +25,7 @@ class Html(str):
     """Text that is HTML already."""
 
 
-_PICTURES: Final = ("games/openings", "games/heat_map", "games/calibration", "games/prior")
+_PICTURES: Final = ("games/openings", "games/heat_map", "games/calibration")
 
 
 def report_command(run: str, out: Path | None, runs: Path = RUNS) -> int:

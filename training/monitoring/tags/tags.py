@@ -264,7 +264,6 @@ _OTHERS: Final = (
     Tag("games/openings", "the first plies of the latest games; colour is White's score", kind="picture"),
     Tag("games/heat_map", "the squares that the latest games moved from and to", kind="picture"),
     Tag("games/calibration", "values against results of the latest games", kind="picture"),
-    Tag("games/prior", "how probable the moves played were, then and to today's network", kind="picture"),
     Tag("evaluation/ladder", "the ladder, where the run has one", kind="picture"),
     Tag("games/pgn", "the two sample games, annotated", kind="text"),
     Tag("run/how_to_read", "where to look first", kind="text"),
