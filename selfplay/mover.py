@@ -64,7 +64,7 @@ class PolicyMover:
         evaluation = self._evaluator.evaluate(games.positions)
         legal = torch.from_numpy(rules.legal_bits(games.positions)).to(evaluation.logits.device)
         policy = MaskedPolicy(evaluation.logits, legal, temperature=self._temperature)
-        moves, log_probs, entropies = policy.sample_keyed(self._seed, torch.from_numpy(keys).to(legal.device))
+        moves, log_probs, entropies = policy.sample(self._seed, torch.from_numpy(keys).to(legal.device))
         return Moved(
             moves.cpu().numpy().astype(np.uint16),
             log_probs.cpu().numpy(),

@@ -55,7 +55,8 @@ def test_a_move_that_did_well_becomes_more_probable_and_a_bad_one_less() -> None
 
         evaluation = Evaluator(one.network).evaluate(position)
         one.network.train()
-        return policy.MaskedPolicy(evaluation.logits, legal).log_prob(torch.tensor([good, bad]))
+        probabilities = policy.MaskedPolicy(evaluation.logits, legal).probabilities
+        return probabilities[torch.arange(2), torch.tensor([good, bad])].log()
 
     before = log_probs()
     batch = Batch(

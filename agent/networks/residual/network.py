@@ -1,12 +1,11 @@
 """The residual network: planes in; logits over the vocabulary and win, draw, loss out.
 
-A tower of squeeze-and-excitation residual blocks (Hu et al. 2018, arXiv 1709.01507), as in Lc0, with one
-change: no batch normalisation. The learner's and the actors' log-probabilities of one position must be the
-same number, else the importance ratio of the policy gradient is wrong from the start; batch statistics
-would make them differ. The residual branches start at zero instead (SkipInit, De & Smith 2020,
-arXiv 2002.10444), which keeps deep towers trainable.
+A tower of squeeze-and-excitation residual blocks (Hu et al. 2018, arXiv 1709.01507), as in Lc0, without batch
+normalisation. The learner and the actors must compute the same log-probability of a move, else the importance ratio of
+the policy gradient is wrong from the start; batch statistics would make them differ. The residual branches start at
+zero instead (SkipInit, De & Smith 2020, arXiv 2002.10444), which keeps deep towers trainable.
 
-Shapes: B positions, C channels, P = 20 or so input planes, A = 1,880 moves.
+Shapes: B positions, C channels, P = 21 input planes, A = 1,880 moves.
 """
 
 from typing import Final
@@ -28,7 +27,7 @@ _DIRECTIONS: Final = ((0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1), (-1, 0
 
 
 def _move_plane(move: int) -> int:
-    """Which of the 76 planes speaks about vocabulary move `move`; its from-square picks the cell."""
+    """Which of the 76 planes holds vocabulary move `move`; its from-square picks the cell."""
     origin, target = int(vocabulary.FROM[move]), int(vocabulary.TO[move])
     files, ranks = (target & 7) - (origin & 7), (target >> 3) - (origin >> 3)
     if vocabulary.PROMOTION[move] >= 0:
@@ -39,14 +38,10 @@ def _move_plane(move: int) -> int:
     return 7 * _DIRECTIONS.index((files // distance, ranks // distance)) + distance - 1
 
 
-def move_planes() -> NDArray[np.uint8]:
-    """[A]: which of the 76 planes speaks about each move."""
-    return np.array([_move_plane(move) for move in range(vocabulary.SIZE)], np.uint8)
-
-
 def _gather_index() -> Tensor:
     """int64 [A]: position of each move in the policy head's flattened [76, 8, 8]."""
-    return torch.from_numpy(64 * move_planes().astype(np.int64) + vocabulary.FROM)
+    planes_of_moves = np.array([_move_plane(move) for move in range(vocabulary.SIZE)], np.int64)
+    return torch.from_numpy(64 * planes_of_moves + vocabulary.FROM)
 
 
 class ResidualBlock(nn.Module):

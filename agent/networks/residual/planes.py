@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from agent.compilation import inlined, njit, on_warm_up
 from agent.rules import start
 from agent.rules.bits import ONE, Words, lowest, u64
-from agent.rules.boundary import checked, output, spread
+from agent.rules.boundary import checked, output
 from agent.rules.record import (
     EN_PASSANT_SHIFT,
     HALFMOVE_SHIFT,
@@ -36,9 +36,8 @@ from agent.rules.record import (
 PLANES: Final = 21
 """Number of input planes."""
 
-# A product, not a quotient: CUDA divides by a constant as a product, and both ways must agree to the bit.
-PER_PLY: Final = np.float32(0.01)
-"""Of the half-move clock plane, for each ply."""
+_PER_PLY: Final = np.float32(0.01)
+# Of the half-move clock. A factor: CUDA divides by a constant as a product, and both writers must agree to the bit.
 
 
 @inlined
@@ -71,12 +70,10 @@ def _expand(positions: Words, out: NDArray[np.float32]) -> None:
         if occurred >= u64(2):
             out[row, 1152:1216] = np.float32(1.0)
         if halfmove_clock(state):
-            out[row, 1216:1280] = np.float32(halfmove_clock(state)) * PER_PLY
+            out[row, 1216:1280] = np.float32(halfmove_clock(state)) * _PER_PLY
 
 
-def planes(
-    positions: NDArray[np.uint64], *, threads: int = 1, out: NDArray[np.float32] | None = None
-) -> NDArray[np.float32]:
+def planes(positions: NDArray[np.uint64], *, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
     """Planes float32 [B, PLANES, 8, 8] of packed positions uint64 [B, WORDS].
 
     Raises:
@@ -84,7 +81,7 @@ def planes(
     """
     positions = checked(positions)
     result: NDArray[np.float32] = output(out, (len(positions), PLANES, 8, 8), np.float32)
-    spread(_expand, threads, positions, result.reshape(len(positions), PLANES * 64))
+    _expand(positions, result.reshape(len(positions), PLANES * 64))
     return result
 
 
@@ -109,7 +106,7 @@ def planes_torch(positions: torch.Tensor, dtype: torch.dtype = torch.float32) ->
     files = (state >> int(EN_PASSANT_SHIFT)) & 0xFF
     en_passant = (((files << 40)[:, None] >> squares) & 1).to(dtype)
     occurred = (state >> int(REPETITIONS_SHIFT)) & 0xFF
-    clock = ((state >> int(HALFMOVE_SHIFT)) & int(MAX_HALFMOVE)).to(torch.float32) * float(PER_PLY)
+    clock = ((state >> int(HALFMOVE_SHIFT)) & int(MAX_HALFMOVE)).to(torch.float32) * float(_PER_PLY)
     scalars = torch.stack([occurred >= 1, occurred >= 2, clock, torch.ones_like(clock)], dim=1).to(dtype)
     result = torch.empty(batch, PLANES, 64, dtype=dtype, device=device)
     result[:, :12] = pieces

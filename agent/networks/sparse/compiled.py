@@ -7,14 +7,14 @@ Shapes: F features, W width of the first layer, H of the second, A = 1,880 moves
 """
 
 import math
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agent import rules
 from agent.compilation import njit, on_warm_up
+from agent.networks.evaluator import CompiledEvaluator
 from agent.networks.sparse.architecture import (
     FEATURES,
     MAX_FEATURES,
@@ -26,6 +26,7 @@ from agent.networks.sparse.architecture import (
 )
 from agent.networks.sparse.features import MAPS, active_features
 from agent.networks.sparse.moves import MOVE_ROOM, move_kinds
+from agent.networks.sparse.network import SparseNetwork
 from agent.networks.sparse.vectors import Floats, Rows, aligned, borrowed, dense, dot_row, dot_rows, sum_rows
 from agent.rules.bits import Words, u64
 from agent.rules.boundary import checked, checked_counts
@@ -78,10 +79,10 @@ class SparseScratch(NamedTuple):
     """float32 [3] probabilities of win, draw and loss that the last `evaluate` found."""
 
 
-def empty_parameters(architecture: SparseArchitecture) -> SparseParameters:
-    """Parameters of the right shapes, all zero."""
+def untrained(architecture: SparseArchitecture) -> CompiledEvaluator:
+    """The compiled network with all weights zero."""
     width, hidden = architecture.width, architecture.hidden
-    return SparseParameters(
+    parameters = SparseParameters(
         features=aligned(FEATURES, width),
         features_bias=aligned(width),
         hidden=aligned(width, hidden),
@@ -94,33 +95,11 @@ def empty_parameters(architecture: SparseArchitecture) -> SparseParameters:
         value_bias=aligned(3),
         replies=architecture.replies,
     )
-
-
-def load_parameters(parameters: SparseParameters, state: Mapping[str, Any]) -> None:
-    """Copy the weights of a `SparseNetwork.state_dict()`, arrays or CPU tensors, into `parameters`, in place.
-
-    Raises:
-        ValueError: weights are missing, unknown, or of another architecture's shape; nothing was copied.
-    """
-    arrays = {name.replace(".", "_").removesuffix("_weight"): np.asarray(array) for name, array in state.items()}
-    targets = {name: getattr(parameters, name) for name in parameters._fields if name != "replies"}
-    if arrays.keys() != targets.keys():
-        wrong = ", ".join(sorted(arrays.keys() ^ targets.keys()))
-        raise ValueError(f"the weights do not fit the architecture: {wrong} missing or unknown")
-    arrays["features"], shared = arrays["features"][:FEATURES], arrays["features"][FEATURES:]
-    if len(shared) != PIECE_ROWS:
-        raise ValueError(f"weights features have {len(shared)} shared rows, not {PIECE_ROWS}")
-    for name, target in targets.items():
-        if arrays[name].shape != target.shape:
-            raise ValueError(f"weights {name} have the shape {list(arrays[name].shape)}, not {list(target.shape)}")
-    for name, target in targets.items():
-        target[...] = arrays[name]
-    pieces = parameters.features[:STATE_AT].reshape(THREATS, PIECE_ROWS, -1)
-    pieces += shared
+    return CompiledEvaluator(evaluate, parameters, make_scratch(architecture))
 
 
 def make_scratch(architecture: SparseArchitecture) -> SparseScratch:
-    """Scratch for networks of `architecture`."""
+    """Memory for one more thread that evaluates networks of `architecture`."""
     return SparseScratch(
         rows=np.zeros(max(MAX_FEATURES, architecture.width + 1), np.int32),
         maps=np.zeros(MAPS, np.uint64),
@@ -130,6 +109,17 @@ def make_scratch(architecture: SparseArchitecture) -> SparseScratch:
         hidden=aligned(architecture.hidden),
         wdl=np.zeros(3, np.float32),
     )
+
+
+def copy_weights(network: SparseNetwork, compiled: CompiledEvaluator) -> None:
+    """Copy the network's weights into the compiled network of the same architecture, in place."""
+    parameters: SparseParameters = compiled.parameters
+    for name in ("features", "hidden", "policy", "kinds", "value"):
+        layer, target = getattr(network, name), getattr(parameters, name)
+        target[...] = layer.weight.detach().numpy()[: len(target)]
+        getattr(parameters, f"{name}_bias")[...] = layer.bias.detach().numpy()
+    pieces = parameters.features[:STATE_AT].reshape(THREATS, PIECE_ROWS, -1)
+    pieces += network.features.weight.detach().numpy()[FEATURES:]
 
 
 @njit
@@ -209,11 +199,7 @@ def _evaluate_batch(
 
 
 def evaluate_batch(
-    positions: NDArray[np.uint64],
-    moves: NDArray[np.uint16],
-    counts: NDArray[np.int32],
-    parameters: SparseParameters,
-    scratch: SparseScratch,
+    positions: NDArray[np.uint64], moves: NDArray[np.uint16], counts: NDArray[np.int32], compiled: CompiledEvaluator
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Evaluate packed positions uint64 [B, WORDS] with their `rules.legal_moves`.
 
@@ -229,13 +215,12 @@ def evaluate_batch(
         raise ValueError(f"moves must be uint16 [{batch}, {MAX_LEGAL}], not {moves.dtype} {list(moves.shape)}")
     counts = checked_counts(counts, batch)
     logits, wdl = np.zeros((batch, MAX_LEGAL), np.float32), np.empty((batch, 3), np.float32)
-    _evaluate_batch(positions, np.require(moves, None, ["C", "W"]), counts, parameters, scratch, logits, wdl)
+    moves = np.require(moves, None, ["C", "W"])
+    _evaluate_batch(positions, moves, counts, compiled.parameters, compiled.scratch, logits, wdl)
     return logits, wdl
 
 
 @on_warm_up
 def _exercise() -> None:
-    architecture = SparseArchitecture()
     positions = rules.start(1)
-    moves, counts = rules.legal_moves(positions)
-    evaluate_batch(positions, moves, counts, empty_parameters(architecture), make_scratch(architecture))
+    evaluate_batch(positions, *rules.legal_moves(positions), untrained(SparseArchitecture()))

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from agent.networks.evaluator import CompiledEvaluator, Evaluator, Kind
 from agent.networks.sparse.architecture import SparseArchitecture
-from agent.networks.sparse.compiled import empty_parameters, evaluate, load_parameters, make_scratch
+from agent.networks.sparse.compiled import copy_weights, untrained
 from agent.networks.sparse.network import SparseNetwork
 
 
@@ -20,23 +20,19 @@ class SparseEvaluator(Evaluator):
 
     def __init__(self, network: SparseNetwork) -> None:
         super().__init__(network, "cpu")
+        self._sparse = network
         self.compiled = untrained(network.architecture)
         """The same network for compiled search."""
-        load_parameters(self.compiled.parameters, network.state_dict())
+        copy_weights(network, self.compiled)
 
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Swap in other weights of the same architecture: arrays are copied, nothing is compiled."""
         super().load(state)
-        load_parameters(self.compiled.parameters, self._network.state_dict())
+        copy_weights(self._sparse, self.compiled)
 
     def for_search(self) -> CompiledEvaluator:
         """See `Evaluator`."""
         return self.compiled
-
-
-def untrained(architecture: SparseArchitecture) -> CompiledEvaluator:
-    """The compiled network with all weights zero."""
-    return CompiledEvaluator(evaluate, empty_parameters(architecture), make_scratch(architecture))
 
 
 def _make(network: SparseNetwork, _device: torch.device, _runtime: str) -> Evaluator:

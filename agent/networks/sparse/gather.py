@@ -17,29 +17,31 @@ from agent.vocabulary import MAX_LEGAL
 
 
 @njit
-def _sum(table: Floats, rows: Rows, offsets: NDArray[np.int64], bias: Floats, out: Floats) -> None:
+def _sum(table: Floats, bias: Floats, rows: Rows, offsets: NDArray[np.int64], out: Floats) -> None:
     table, rows, offsets, out = borrowed(table), borrowed(rows), borrowed(offsets), borrowed(out)
     for i in range(out.shape[0]):
         sum_rows(table, rows[offsets[i] : offsets[i + 1]], offsets[i + 1] - offsets[i], bias, out[i])
 
 
 @njit
-def _scatter(gradient: Floats, rows: Rows, offsets: NDArray[np.int64], table: Floats) -> None:
-    gradient, rows, table = borrowed(gradient), borrowed(rows), borrowed(table)
+def _sum_backward(gradient: Floats, rows: Rows, offsets: NDArray[np.int64], table_out: Floats) -> None:
+    gradient, rows, table_out = borrowed(gradient), borrowed(rows), borrowed(table_out)
     for i in range(gradient.shape[0]):
         given = gradient[i]
         for e in range(offsets[i], offsets[i + 1]):
-            row = table[rows[e]]
+            row = table_out[rows[e]]
             for j in range(row.size):
                 row[j] += given[j]
 
 
 @njit
-def _products(vectors: Floats, table: Floats, rows: Rows, offsets: NDArray[np.int64], out: Floats) -> None:
+def _products(
+    vectors: Floats, table: Floats, bias: Floats, rows: Rows, offsets: NDArray[np.int64], out: Floats
+) -> None:
     vectors, table = borrowed(vectors), borrowed(table)
     for i in range(vectors.shape[0]):
         for e in range(offsets[i], offsets[i + 1]):
-            out[e] = dot_row(vectors[i], table, np.int64(rows[e]))
+            out[i, e - offsets[i]] = dot_row(vectors[i], table, np.int64(rows[e])) + bias[rows[e]]
 
 
 @njit
@@ -51,86 +53,55 @@ def _products_backward(
     offsets: NDArray[np.int64],
     vectors_out: Floats,
     table_out: Floats,
+    bias_out: Floats,
 ) -> None:
-    vectors, table, vectors_out, table_out = (
-        borrowed(vectors),
-        borrowed(table),
-        borrowed(vectors_out),
-        borrowed(table_out),
-    )
+    vectors, table = borrowed(vectors), borrowed(table)
+    vectors_out, table_out = borrowed(vectors_out), borrowed(table_out)
     for i in range(vectors.shape[0]):
         vector, towards = vectors[i], vectors_out[i]
         for e in range(offsets[i], offsets[i + 1]):
-            given, row, row_out = gradient[e], table[rows[e]], table_out[rows[e]]
+            given, row, row_out = gradient[i, e - offsets[i]], table[rows[e]], table_out[rows[e]]
             for j in range(vector.size):
                 towards[j] += given * row[j]
             for j in range(vector.size):
                 row_out[j] += given * vector[j]
+            bias_out[rows[e]] += given
 
 
-@njit
-def _add_at(values: Floats, rows: Rows, out: Floats) -> None:
-    for e in range(values.size):
-        out[rows[e]] += values[e]
+def _arrays(*tensors: Tensor) -> list[Any]:
+    return [tensor.detach().contiguous().numpy() for tensor in tensors]
 
 
-@njit
-def _spread(values: Floats, offsets: NDArray[np.int64], out: Floats) -> None:
-    for i in range(out.shape[0]):
-        for e in range(offsets[i], offsets[i + 1]):
-            out[i, e - offsets[i]] = values[e]
-
-
-@njit
-def _collect(values: Floats, offsets: NDArray[np.int64], out: Floats) -> None:
-    for i in range(values.shape[0]):
-        for e in range(offsets[i], offsets[i + 1]):
-            out[e] = values[i, e - offsets[i]]
-
-
-def _array(tensor: Tensor) -> Any:
-    return tensor.detach().contiguous().numpy()
-
-
-class _SumRows(torch.autograd.Function):
+class _SumOfRows(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, table: Tensor, bias: Tensor, rows: Tensor, offsets: Tensor) -> Tensor:
         ctx.save_for_backward(rows, offsets)
         ctx.shape = table.shape
         out = torch.empty(len(offsets) - 1, table.shape[1])
-        _sum(_array(table), _array(rows), _array(offsets), _array(bias), out.numpy())
+        _sum(*_arrays(table, bias, rows, offsets, out))
         return out
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
-        rows, offsets = ctx.saved_tensors
-        table = torch.zeros(ctx.shape)
-        _scatter(_array(gradients[0]), _array(rows), _array(offsets), table.numpy())
-        return table, gradients[0].sum(0), None, None
+        table_out = torch.zeros(ctx.shape)
+        _sum_backward(*_arrays(gradients[0], *ctx.saved_tensors, table_out))
+        return table_out, gradients[0].sum(0), None, None
 
 
-class _Products(torch.autograd.Function):
+class _ProductsWithRows(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, vectors: Tensor, table: Tensor, bias: Tensor, rows: Tensor, offsets: Tensor) -> Tensor:
         ctx.save_for_backward(vectors, table, rows, offsets)
-        ragged = torch.empty(len(rows))
-        _products(_array(vectors), _array(table), _array(rows), _array(offsets), ragged.numpy())
-        ragged += bias.detach()[rows]
         out = torch.zeros(len(vectors), MAX_LEGAL)
-        _spread(ragged.numpy(), _array(offsets), out.numpy())
+        _products(*_arrays(vectors, table, bias, rows, offsets, out))
         return out
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
         vectors, table, rows, offsets = ctx.saved_tensors
-        ragged = torch.empty(len(rows))
-        _collect(_array(gradients[0]), _array(offsets), ragged.numpy())
-        vectors_out, table_out = torch.zeros_like(vectors), torch.zeros_like(table)
-        bias_out = torch.zeros(len(table))
-        given, index, cuts = _array(ragged), _array(rows), _array(offsets)
-        _products_backward(given, _array(vectors), _array(table), index, cuts, vectors_out.numpy(), table_out.numpy())
-        _add_at(given, index, bias_out.numpy())
-        return vectors_out, table_out, bias_out, None, None
+        found = torch.zeros(vectors.shape), torch.zeros(table.shape), torch.zeros(len(table))
+        _products_backward(*_arrays(gradients[0], vectors, table, rows, offsets, *found))
+        return *found, None, None
 
 
 def sum_of_rows(table: Tensor, bias: Tensor, rows: Tensor, offsets: Tensor) -> Tensor:
@@ -146,7 +117,7 @@ def sum_of_rows(table: Tensor, bias: Tensor, rows: Tensor, offsets: Tensor) -> T
         float32 [B, W].
     """
     if table.is_cpu:
-        out: Tensor = _SumRows.apply(table, bias, rows, offsets)  # type: ignore[no-untyped-call]
+        out: Tensor = _SumOfRows.apply(table, bias, rows, offsets)  # type: ignore[no-untyped-call]
         return out
     return sum_of_rows_torch(table, bias, rows, offsets)
 
@@ -170,7 +141,7 @@ def products_with_rows(vectors: Tensor, table: Tensor, bias: Tensor, rows: Tenso
         float32 [B, 218], 0 past the rows of b.
     """
     if vectors.is_cpu:
-        out: Tensor = _Products.apply(vectors, table, bias, rows, offsets)  # type: ignore[no-untyped-call]
+        out: Tensor = _ProductsWithRows.apply(vectors, table, bias, rows, offsets)  # type: ignore[no-untyped-call]
         return out
     return products_with_rows_torch(vectors, table, bias, rows, offsets)
 

@@ -7,6 +7,7 @@ evaluated. LLVM splits the vectors into the registers that the processor has.
 No bounds are checked: arrays must be C-contiguous float32, indices int32, sizes as documented.
 """
 
+import functools
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,7 +28,7 @@ SUM_LANES: Final = 64
 PRODUCT_LANES: Final = 32
 """Widths of rows that are multiplied are a multiple of this."""
 STRANDS: Final = 4
-"""Inputs of a dense layer are taken in groups of this many, each with a partial sum of its own."""
+"""Inputs of a dense layer are taken in groups of this many, each with its own partial sum."""
 
 _float = ir.FloatType()
 _index = ir.IntType(64)
@@ -44,7 +45,7 @@ def aligned(*shape: int) -> Floats:
 
 
 class _Writer:
-    """What the three loops share: pointers into arrays, loads, stores, multiply-adds."""
+    """What the loops share: pointers into arrays, loads, stores, multiply-adds."""
 
     def __init__(self, context: Any, builder: Any, signature: Any, arguments: Any) -> None:
         self.builder = builder
@@ -158,41 +159,27 @@ def _dense(_context: Any, values: Any, rows: Any, count: Any, table: Any, bias: 
     return numba.void(values, rows, numba.int64, table, bias, out), codegen
 
 
+def _write_dot(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    """Arguments are a vector, then a table and a row of it, once or more often; the rows are added up first."""
+    w = _Writer(context, builder, signature, arguments)
+    width = w.width(0)
+    starts = [(table, builder.mul(w.arrays[table + 1], width)) for table in range(1, len(arguments), 2)]
+    total = w.variable(ir.Constant(_PRODUCT, None))
+    with w.steps(width, PRODUCT_LANES) as column:
+        rows = [w.load(table, builder.add(start, column), _PRODUCT) for table, start in starts]
+        weights = functools.reduce(builder.fadd, rows)
+        builder.store(w.multiply_add(w.load(0, column, _PRODUCT), weights, builder.load(total)), total)
+    return w.total(builder.load(total))
+
+
 @intrinsic
 def _dot_row(_context: Any, vector: Any, table: Any, row: Any) -> Any:
-    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        w = _Writer(context, builder, signature, arguments)
-        vector, table, row = range(3)
-        width = w.width(vector)
-        total = w.variable(ir.Constant(_PRODUCT, None))
-        start = builder.mul(w.arrays[row], width)
-        with w.steps(width, PRODUCT_LANES) as column:
-            at = builder.add(start, column)
-            product = w.multiply_add(w.load(vector, column, _PRODUCT), w.load(table, at, _PRODUCT), builder.load(total))
-            builder.store(product, total)
-        return w.total(builder.load(total))
-
-    return numba.float32(vector, table, numba.int64), codegen
+    return numba.float32(vector, table, numba.int64), _write_dot
 
 
 @intrinsic
 def _dot_rows(_context: Any, vector: Any, table: Any, row: Any, other: Any, other_row: Any) -> Any:
-    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        w = _Writer(context, builder, signature, arguments)
-        vector, table, row, other, other_row = range(5)
-        width = w.width(vector)
-        total = w.variable(ir.Constant(_PRODUCT, None))
-        start, other_start = builder.mul(w.arrays[row], width), builder.mul(w.arrays[other_row], width)
-        with w.steps(width, PRODUCT_LANES) as column:
-            weights = builder.fadd(
-                w.load(table, builder.add(start, column), _PRODUCT),
-                w.load(other, builder.add(other_start, column), _PRODUCT),
-            )
-            product = w.multiply_add(w.load(vector, column, _PRODUCT), weights, builder.load(total))
-            builder.store(product, total)
-        return w.total(builder.load(total))
-
-    return numba.float32(vector, table, numba.int64, other, numba.int64), codegen
+    return numba.float32(vector, table, numba.int64, other, numba.int64), _write_dot
 
 
 sum_rows = cast(Callable[[Floats, Rows, np.int64, Floats, Floats], None], _sum_rows)

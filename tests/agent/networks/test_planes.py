@@ -66,7 +66,7 @@ def test_cuda_gives_the_same() -> None:
 def test_threads_and_out() -> None:
     positions = random_positions(50)
     out = np.full((50, PLANES, 8, 8), np.nan, np.float32)
-    assert planes(positions, threads=3, out=out) is out
+    assert planes(positions, out=out) is out
     assert (out == planes(positions)).all()
 
 

@@ -39,11 +39,11 @@ def test_equals_categorical_over_the_legal_moves_alone(temperature: float) -> No
         moves = legal[row].nonzero()[:, 0]
         oracle = Categorical(logits=logits[row, moves].double() / temperature)
         assert torch.allclose(policy.probabilities[row, moves].double(), oracle.probs, atol=1e-6)
-        assert float(policy.entropy()[row]) == pytest.approx(float(oracle.entropy()), abs=1e-5)  # type: ignore[no-untyped-call]
         assert int(policy.mode[row]) == int(moves[oracle.probs.argmax()])
-        taken = moves[: len(FENS)].repeat(len(FENS))[: len(FENS)]
+        taken, log_probs, entropies = policy.sample(3, torch.arange(len(FENS)))
         expected = oracle.log_prob((moves == taken[row]).nonzero()[0, 0])  # type: ignore[no-untyped-call]
-        assert float(policy.log_prob(taken)[row]) == pytest.approx(float(expected), abs=1e-5)
+        assert float(log_probs[row]) == pytest.approx(float(expected), abs=1e-5)
+        assert float(entropies[row]) == pytest.approx(float(oracle.entropy()), abs=1e-5)  # type: ignore[no-untyped-call]
 
 
 def test_illegal_moves_have_probability_exactly_zero() -> None:
@@ -56,7 +56,7 @@ def test_illegal_moves_have_probability_exactly_zero() -> None:
 def test_nothing_legal_gives_minus_one() -> None:
     logits, packed, _ = batch()
     policy = MaskedPolicy(logits, packed)
-    moves, _, _ = policy.sample_keyed(0, torch.arange(len(FENS)))
+    moves, _, _ = policy.sample(0, torch.arange(len(FENS)))
     assert moves[2:4].tolist() == [-1, -1]
     assert policy.mode[2:4].tolist() == [-1, -1]
 
@@ -65,7 +65,7 @@ def test_samples_are_legal_and_follow_the_probabilities() -> None:
     logits, packed, legal = batch()
     rows = torch.zeros(20_000, dtype=torch.long)
     policy = MaskedPolicy(logits[rows], packed[rows])
-    moves, log_probs, _ = policy.sample_keyed(5, torch.arange(20_000))
+    moves, log_probs, _ = policy.sample(5, torch.arange(20_000))
     assert bool(legal[0][moves].all())
     expected = MaskedPolicy(logits[:1], packed[:1]).probabilities[0]
     counts = torch.bincount(moves, minlength=1880) / 20_000
@@ -76,20 +76,9 @@ def test_samples_are_legal_and_follow_the_probabilities() -> None:
 def test_a_sample_depends_on_its_key_not_on_its_batch() -> None:
     logits, packed, _ = batch()
     keys = torch.tensor([11, 12, 13, 14, 15])
-    whole, _, _ = MaskedPolicy(logits, packed).sample_keyed(3, keys)
-    alone, _, _ = MaskedPolicy(logits[1:2], packed[1:2]).sample_keyed(3, keys[1:2])
+    whole, _, _ = MaskedPolicy(logits, packed).sample(3, keys)
+    alone, _, _ = MaskedPolicy(logits[1:2], packed[1:2]).sample(3, keys[1:2])
     assert int(whole[1]) == int(alone[0])
-
-
-def test_torch_style_sampling_is_seeded_by_torch() -> None:
-    logits, packed, legal = batch()
-    policy = MaskedPolicy(logits[:2], packed[:2])
-    torch.manual_seed(7)
-    first = policy.sample((3,))
-    torch.manual_seed(7)
-    assert torch.equal(first, policy.sample((3,)))
-    assert first.shape == (3, 2)
-    assert bool(legal[0][first[:, 0]].all())
 
 
 def test_temperature_must_be_above_zero() -> None:

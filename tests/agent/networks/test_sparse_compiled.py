@@ -7,15 +7,15 @@ from numpy.typing import NDArray
 
 from agent import rules
 from agent.compilation import njit
+from agent.networks.evaluator import CompiledEvaluator
 from agent.networks.sparse.architecture import SparseArchitecture
 from agent.networks.sparse.compiled import (
     SparseParameters,
     SparseScratch,
-    empty_parameters,
+    copy_weights,
     evaluate,
     evaluate_batch,
-    load_parameters,
-    make_scratch,
+    untrained,
 )
 from agent.networks.sparse.network import SparseNetwork
 from tests.agent.positions import PERFT, TRICKY
@@ -44,10 +44,10 @@ def trained(architecture: SparseArchitecture, seed: int = 0) -> SparseNetwork:
     return network
 
 
-def compiled(network: SparseNetwork) -> SparseParameters:
-    parameters = empty_parameters(network.architecture)
-    load_parameters(parameters, network.state_dict())
-    return parameters
+def compiled(network: SparseNetwork) -> CompiledEvaluator:
+    made = untrained(network.architecture)
+    copy_weights(network, made)
+    return made
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES, ids=str)
@@ -56,7 +56,7 @@ def test_torch_and_numba_agree_on_ten_thousand_positions(
 ) -> None:
     network = trained(architecture)
     moves, counts = rules.legal_moves(positions)
-    logits, outcomes = evaluate_batch(positions, moves, counts, compiled(network), make_scratch(architecture))
+    logits, outcomes = evaluate_batch(positions, moves, counts, compiled(network))
     columns = np.where(np.arange(218) < counts[:, None], moves, 0).astype(np.int64)
     differences, spread = [], []
     for rows in np.array_split(np.arange(len(positions)), 10):
@@ -88,14 +88,14 @@ def walk(
 def test_compiled_callers_get_the_same_numbers_one_by_one(positions: NDArray[np.uint64]) -> None:
     """Whatever is in the batch: bit for bit."""
     architecture = SparseArchitecture()
-    parameters, scratch = compiled(trained(architecture)), make_scratch(architecture)
+    network = compiled(trained(architecture))
     moves, counts = rules.legal_moves(positions[:300])
-    logits, outcomes = evaluate_batch(positions[:300], moves, counts, parameters, scratch)
+    logits, outcomes = evaluate_batch(positions[:300], moves, counts, network)
     for row in reversed(range(300)):
         alone = np.zeros(218, np.float32)
-        value = walk(positions[row], moves[row], np.int64(counts[row]), parameters, scratch, alone)
+        value = walk(positions[row], moves[row], np.int64(counts[row]), network.parameters, network.scratch, alone)
         assert (alone == logits[row]).all()
-        assert (scratch.wdl == outcomes[row]).all()
+        assert (network.scratch.wdl == outcomes[row]).all()
         assert abs(value - (outcomes[row, 0] - outcomes[row, 2])) < 1e-6
     assert np.allclose(outcomes.sum(1), 1, atol=1e-6)
 
@@ -105,8 +105,7 @@ def test_a_position_without_moves_has_a_value() -> None:
     mate = rules.from_fen("7k/6Q1/6K1/8/8/8/8/8 b - - 0 1")[None]
     moves, counts = rules.legal_moves(mate)
     assert counts.tolist() == [0]
-    parameters = compiled(trained(architecture))
-    logits, outcomes = evaluate_batch(mate, moves, counts, parameters, make_scratch(architecture))
+    logits, outcomes = evaluate_batch(mate, moves, counts, compiled(trained(architecture)))
     assert not logits.any()
     assert np.isfinite(outcomes).all()
 
@@ -117,7 +116,7 @@ def test_huge_value_logits_do_not_overflow() -> None:
     with torch.no_grad():
         network.value.bias.copy_(torch.tensor([2000.0, -2000.0, 0.0]))
     moves, counts = rules.legal_moves(rules.start(1))
-    outcomes = evaluate_batch(rules.start(1), moves, counts, compiled(network), make_scratch(architecture))[1]
+    outcomes = evaluate_batch(rules.start(1), moves, counts, compiled(network))[1]
     assert outcomes.tolist() == [[1.0, 0.0, 0.0]]
 
 
@@ -125,36 +124,21 @@ def test_huge_value_logits_do_not_overflow() -> None:
 def test_new_weights_are_copied_in_place(architecture: SparseArchitecture) -> None:
     start = rules.start(1)
     moves, counts = rules.legal_moves(start)
-    first, second = trained(architecture, seed=1), trained(architecture, seed=2)
-    parameters, scratch = compiled(first), make_scratch(architecture)
-    arrays = [id(array) for array in parameters]
-    before = evaluate_batch(start, moves, counts, parameters, scratch)[0]
-    state = {name: tensor.numpy() for name, tensor in second.state_dict().items()}  # as actors receive them
-    load_parameters(parameters, state)
-    after = evaluate_batch(start, moves, counts, parameters, scratch)[0]
-    assert arrays == [id(array) for array in parameters]
+    first, second = (trained(architecture, seed) for seed in (1, 2))
+    network = compiled(first)
+    arrays = [id(array) for array in network.parameters]
+    before = evaluate_batch(start, moves, counts, network)[0]
+    copy_weights(second, network)
+    after = evaluate_batch(start, moves, counts, network)[0]
+    assert arrays == [id(array) for array in network.parameters]
     assert (before != after).any()
-    assert (after == evaluate_batch(start, moves, counts, compiled(second), scratch)[0]).all()
-
-
-def test_weights_that_do_not_fit_are_refused_and_nothing_is_copied() -> None:
-    parameters = empty_parameters(SparseArchitecture())
-    state = trained(SparseArchitecture()).state_dict()
-    for spoilt, message in (
-        (trained(SparseArchitecture(hidden=32)).state_dict(), "shape"),
-        ({**state, "features.weight": state["features.weight"][:-1]}, "767 shared rows"),
-        ({**state, "more": torch.zeros(1)}, "unknown"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            load_parameters(parameters, spoilt)
-    assert not any(array.any() for array in parameters[:-1])
+    assert (after == evaluate_batch(start, moves, counts, compiled(second))[0]).all()
 
 
 def test_arrays_that_do_not_fit_are_refused() -> None:
-    architecture = SparseArchitecture()
-    parameters, scratch = empty_parameters(architecture), make_scratch(architecture)
+    network = untrained(SparseArchitecture())
     moves, counts = rules.legal_moves(rules.start(2))
     with pytest.raises(ValueError, match="moves"):
-        evaluate_batch(rules.start(2), moves.astype(np.int64), counts, parameters, scratch)
+        evaluate_batch(rules.start(2), moves.astype(np.int64), counts, network)
     with pytest.raises(ValueError, match="counts"):
-        evaluate_batch(rules.start(2), moves, counts[:1], parameters, scratch)
+        evaluate_batch(rules.start(2), moves, counts[:1], network)
