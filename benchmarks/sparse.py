@@ -20,7 +20,7 @@ from agent.networks.residual import planes
 from agent.networks.residual.architecture import ResidualArchitecture
 from agent.networks.residual.network import ResidualNetwork
 from agent.networks.sparse.architecture import SparseArchitecture
-from agent.networks.sparse.compiled import copy_weights, evaluate_batch, untrained
+from agent.networks.sparse.evaluator import copy_weights, evaluate_batch, untrained
 from agent.networks.sparse.network import SparseNetwork
 from benchmarks.figures import Figures, Found, table
 from kernels import masked_cross_entropy
@@ -68,23 +68,12 @@ def evaluations_a_second(architecture: SparseArchitecture, positions: NDArray[np
     copy_weights(SparseNetwork(architecture), compiled)
     moves, counts = rules.legal_moves(positions)
     parts = [slice(low, low + 512) for low in range(0, len(positions), 512)]  # results stay in the cache
-<<<<<<< HEAD
 
     def evaluate() -> None:
         for part in parts:
-            evaluate_batch(positions[part], moves[part], counts[part], parameters, scratch)
+            evaluate_batch(positions[part], moves[part], counts[part], compiled)
 
     return len(positions) * calls_a_second(evaluate, seconds)
-=======
-    for part in parts:
-        evaluate_batch(positions[part], moves[part], counts[part], compiled)
-    done, started = 0, perf_counter()
-    while perf_counter() - started < seconds:
-        for part in parts:
-            evaluate_batch(positions[part], moves[part], counts[part], compiled)
-        done += len(positions)
-    return done / (perf_counter() - started)
->>>>>>> bfd5f77 (Shorten the sparse network's evaluator, operators and policy)
 
 
 def samples_a_second(

@@ -35,9 +35,7 @@ class PolicyPlayer:
         else:
             self._seed += 1
             rows = torch.arange(len(legal), device=legal.device)
-            moves = MaskedPolicy(evaluation.logits, legal, temperature=self._temperature).sample_keyed(
-                self._seed, rows
-            )[0]
+            moves = MaskedPolicy(evaluation.logits, legal, temperature=self._temperature).sample(self._seed, rows)[0]
         return Choice(moves.cpu().numpy().astype(np.uint16), evaluation.values.cpu().numpy())
 
 

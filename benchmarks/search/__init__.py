@@ -28,8 +28,7 @@ from agent.networks.registry import make_evaluator
 from agent.networks.residual.architecture import ResidualArchitecture
 from agent.networks.residual.network import ResidualNetwork
 from agent.networks.sparse.architecture import SparseArchitecture
-from agent.networks.sparse.compiled import evaluate_batch
-from agent.networks.sparse.evaluator import untrained
+from agent.networks.sparse.evaluator import evaluate_batch, untrained
 from agent.search import GumbelSearch, SearchSettings, material_evaluator
 from benchmarks.figures import Figures, Found, table
 
@@ -94,7 +93,7 @@ def sparse_search(figures: Figures, simulations: int, rounds: int, seconds: floa
     moves, counts = rules.legal_moves(games.positions)
 
     def alone() -> int:
-        evaluate_batch(games.positions, moves, counts, sparse.parameters, sparse.scratch)
+        evaluate_batch(games.positions, moves, counts, sparse)
         return len(games)
 
     settings = SearchSettings(simulations=simulations)

@@ -1,37 +1,10 @@
-"""What a sparse network is made of: its sizes, and where each group of features lies in the first layer.
-
-The first layer sums one row a feature that is present; this file numbers the rows. Everything is seen
-from the side to move.
-
-| group | rows | present | row within the group |
-|---|---|---|---|
-| pieces | 7 x 12 x 64 | one a piece | (threat state x 12 + piece) x 64 + square |
-| state | 24 | 1 to 8 | see below |
-
-Pieces: 0..5 own pawn, knight, bishop, rook, queen, king; 6..11 the opponent's.
-State: 0..3 castling rights, 4..11 en-passant file, 12 repeated once, 13 more often, 14..21 half-move
-clock in eighths of 100, 22 in check.
-"""
+"""What a sparse network is made of."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar, Final, Self
 
 from agent.networks.network import Architecture
-
-PIECE_ROWS: Final = 768
-"""Rows 12 x 64 of one threat state. As many more are shared by all threat states while the network learns; the
-evaluator's rows have them added in."""
-THREATS: Final = 7
-"""Threat states of a piece, see `agent.networks.sparse.features.threat_state`."""
-STATE_AT: Final = THREATS * PIECE_ROWS
-"""First row of the state."""
-FEATURES: Final = STATE_AT + 24
-"""Rows F of the first layer as it is evaluated; the shared rows stand behind them as it is trained."""
-MAX_FEATURES: Final = 144
-"""More features than any record can have whose bitboards are disjoint, shared rows included."""
-MOVE_KINDS: Final = 864
-"""Kinds of moves, see `agent.networks.sparse.moves`."""
 
 _FIXED: Final = {"threats": "True", "moves": "True", "control": "False", "king_buckets": "0", "phases": "1"}
 """What weights files of older versions say of features that were settings then, with the values that are fixed now."""

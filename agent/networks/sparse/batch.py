@@ -12,8 +12,7 @@ from torch import Tensor
 
 from agent import rules
 from agent.compilation import njit, on_warm_up
-from agent.networks.sparse.architecture import FEATURES, MAX_FEATURES, PIECE_ROWS, STATE_AT
-from agent.networks.sparse.features import MAPS, active_features
+from agent.networks.sparse.features import FEATURES, MAPS, MAX_FEATURES, PIECE_ROWS, STATE_AT, active_features
 from agent.networks.sparse.moves import MOVE_ROOM, move_kinds
 from agent.networks.sparse.vectors import borrowed
 from agent.rules.bits import Words

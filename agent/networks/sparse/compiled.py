@@ -12,25 +12,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agent import rules
-from agent.compilation import njit, on_warm_up
-from agent.networks.evaluator import CompiledEvaluator
-from agent.networks.sparse.architecture import (
-    FEATURES,
-    MAX_FEATURES,
-    MOVE_KINDS,
-    PIECE_ROWS,
-    STATE_AT,
-    THREATS,
-    SparseArchitecture,
-)
-from agent.networks.sparse.features import MAPS, active_features
-from agent.networks.sparse.moves import MOVE_ROOM, move_kinds
-from agent.networks.sparse.network import SparseNetwork
-from agent.networks.sparse.vectors import Floats, Rows, aligned, borrowed, dense, dot_row, dot_rows, sum_rows
+from agent.compilation import njit
+from agent.networks.sparse.features import active_features
+from agent.networks.sparse.moves import move_kinds
+from agent.networks.sparse.vectors import Floats, Rows, borrowed, dense, dot_row, dot_rows, sum_rows
 from agent.rules.bits import Words, u64
-from agent.rules.boundary import checked, checked_counts
-from agent.vocabulary import MAX_LEGAL, SIZE
 
 
 class SparseParameters(NamedTuple):
@@ -77,49 +63,6 @@ class SparseScratch(NamedTuple):
     """float32 [H]."""
     wdl: Floats
     """float32 [3] probabilities of win, draw and loss that the last `evaluate` found."""
-
-
-def untrained(architecture: SparseArchitecture) -> CompiledEvaluator:
-    """The compiled network with all weights zero."""
-    width, hidden = architecture.width, architecture.hidden
-    parameters = SparseParameters(
-        features=aligned(FEATURES, width),
-        features_bias=aligned(width),
-        hidden=aligned(width, hidden),
-        hidden_bias=aligned(hidden),
-        policy=aligned(SIZE, hidden),
-        policy_bias=aligned(SIZE),
-        kinds=aligned(MOVE_KINDS, hidden),
-        kinds_bias=aligned(MOVE_KINDS),
-        value=aligned(3, hidden),
-        value_bias=aligned(3),
-        replies=architecture.replies,
-    )
-    return CompiledEvaluator(evaluate, parameters, make_scratch(architecture))
-
-
-def make_scratch(architecture: SparseArchitecture) -> SparseScratch:
-    """Memory for one more thread that evaluates networks of `architecture`."""
-    return SparseScratch(
-        rows=np.zeros(max(MAX_FEATURES, architecture.width + 1), np.int32),
-        maps=np.zeros(MAPS, np.uint64),
-        room=np.zeros(MOVE_ROOM, np.uint64),
-        kinds=np.zeros(MAX_LEGAL, np.int32),
-        accumulator=aligned(architecture.width),
-        hidden=aligned(architecture.hidden),
-        wdl=np.zeros(3, np.float32),
-    )
-
-
-def copy_weights(network: SparseNetwork, compiled: CompiledEvaluator) -> None:
-    """Copy the network's weights into the compiled network of the same architecture, in place."""
-    parameters: SparseParameters = compiled.parameters
-    for name in ("features", "hidden", "policy", "kinds", "value"):
-        layer, target = getattr(network, name), getattr(parameters, name)
-        target[...] = layer.weight.detach().numpy()[: len(target)]
-        getattr(parameters, f"{name}_bias")[...] = layer.bias.detach().numpy()
-    pieces = parameters.features[:STATE_AT].reshape(THREATS, PIECE_ROWS, -1)
-    pieces += network.features.weight.detach().numpy()[FEATURES:]
 
 
 @njit
@@ -184,7 +127,7 @@ def evaluate(
 
 
 @njit
-def _evaluate_batch(
+def evaluate_all(
     positions: Words,
     moves: NDArray[np.uint16],
     counts: NDArray[np.int32],
@@ -193,34 +136,7 @@ def _evaluate_batch(
     logits: Floats,
     wdl: Floats,
 ) -> None:
+    """`evaluate` for each of B positions: `logits` [B, 218] and `wdl` [B, 3] are written."""
     for i in range(positions.shape[0]):
         evaluate(positions[i], moves[i], np.int64(counts[i]), parameters, scratch, logits[i])
         wdl[i] = scratch.wdl
-
-
-def evaluate_batch(
-    positions: NDArray[np.uint64], moves: NDArray[np.uint16], counts: NDArray[np.int32], compiled: CompiledEvaluator
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Evaluate packed positions uint64 [B, WORDS] with their `rules.legal_moves`.
-
-    Returns:
-        logits float32 [B, 218] in the order of `moves`, 0 past `counts`; win, draw, loss float32 [B, 3].
-
-    Raises:
-        ValueError: an array has another shape or dtype.
-    """
-    positions = checked(positions)
-    batch = len(positions)
-    if moves.dtype != np.uint16 or moves.shape != (batch, MAX_LEGAL):
-        raise ValueError(f"moves must be uint16 [{batch}, {MAX_LEGAL}], not {moves.dtype} {list(moves.shape)}")
-    counts = checked_counts(counts, batch)
-    logits, wdl = np.zeros((batch, MAX_LEGAL), np.float32), np.empty((batch, 3), np.float32)
-    moves = np.require(moves, None, ["C", "W"])
-    _evaluate_batch(positions, moves, counts, compiled.parameters, compiled.scratch, logits, wdl)
-    return logits, wdl
-
-
-@on_warm_up
-def _exercise() -> None:
-    positions = rules.start(1)
-    evaluate_batch(positions, *rules.legal_moves(positions), untrained(SparseArchitecture()))

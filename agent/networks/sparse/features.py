@@ -1,4 +1,15 @@
-"""Which features of a sparse network a position has, found in its bitboards; see `agent.networks.sparse.architecture`.
+"""Which features of a sparse network a position has, found in its bitboards.
+
+The first layer sums one row a feature that is present. Everything is seen from the side to move.
+
+| group | rows | present | row within the group |
+|---|---|---|---|
+| pieces | 7 x 12 x 64 | one a piece | (threat state x 12 + piece) x 64 + square |
+| state | 24 | 1 to 8 | see below |
+
+Pieces: 0..5 own pawn, knight, bishop, rook, queen, king; 6..11 the opponent's.
+State: 0..3 castling rights, 4..11 en-passant file, 12 repeated once, 13 more often, 14..21 half-move
+clock in eighths of 100, 22 in check.
 
 Attackers of all squares at once are kept as three bitboards a side, the bits of a number 0..5 a square
 (none, pawn, minor piece, rook, queen, king: the least that attacks), so that one square costs three shifts.
@@ -10,7 +21,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.compilation import njit
-from agent.networks.sparse.architecture import PIECE_ROWS, STATE_AT
 from agent.rules.attacks import (
     KING,
     bishop_attacks,
@@ -36,6 +46,17 @@ from agent.rules.record import (
     repetitions,
 )
 
+PIECE_ROWS: Final = 768
+"""Rows 12 x 64 of one threat state. As many more are shared by all threat states while the network learns; the
+evaluator's rows have them added in."""
+THREATS: Final = 7
+"""Threat states of a piece, see `threat_state`."""
+STATE_AT: Final = THREATS * PIECE_ROWS
+"""First row of the state."""
+FEATURES: Final = STATE_AT + 24
+"""Rows F of the first layer as it is evaluated; the shared rows stand behind them as it is trained."""
+MAX_FEATURES: Final = 144
+"""More features than any record can have whose bitboards are disjoint, shared rows included."""
 MAPS: Final = 6
 """Bitboards that `attack_maps` writes: bits 0, 1, 2 of the own attackers, then of the opponent's."""
 _RANKS: Final = (1, 2, 2, 3, 4, 5)  # of pawn, knight, bishop, rook, queen, king among attackers

@@ -20,7 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.compilation import njit
-from agent.networks.sparse.architecture import MOVE_KINDS
 from agent.networks.sparse.features import attacker
 from agent.rules.attacks import KING, KNIGHT, PAWN, bishop_attacks, pawns_attacks_down, rook_attacks
 from agent.rules.bits import NOTHING, ONE, Words, lowest, u64
@@ -29,6 +28,7 @@ from agent.rules.record import BISHOPS, KINGS, KNIGHTS, OWN, PAWNS, QUEENS, ROOK
 from agent.rules.step import make_move
 from agent.vocabulary import FROM, PLAIN, PROMOTION, TO
 
+MOVE_KINDS: Final = 864
 STALEMATE: Final = 721
 """Kind of a move that leaves no reply and no check. As kings give no check, no other move has this kind,"""
 MATE: Final = 723

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from agent.networks.network import Network, Prediction, autocast
-from agent.networks.sparse.architecture import FEATURES, MOVE_KINDS, PIECE_ROWS, STATE_AT, SparseArchitecture
+from agent.networks.sparse.architecture import SparseArchitecture
 from agent.networks.sparse.batch import SparseBatch, sparse_batch
+from agent.networks.sparse.features import FEATURES, PIECE_ROWS, STATE_AT
 from agent.networks.sparse.gather import products_with_rows, sum_of_rows
+from agent.networks.sparse.moves import MOVE_KINDS
 from agent.vocabulary import SIZE
 
 

@@ -9,14 +9,8 @@ from agent import rules
 from agent.compilation import njit
 from agent.networks.evaluator import CompiledEvaluator
 from agent.networks.sparse.architecture import SparseArchitecture
-from agent.networks.sparse.compiled import (
-    SparseParameters,
-    SparseScratch,
-    copy_weights,
-    evaluate,
-    evaluate_batch,
-    untrained,
-)
+from agent.networks.sparse.compiled import SparseParameters, SparseScratch, evaluate
+from agent.networks.sparse.evaluator import copy_weights, evaluate_batch, untrained
 from agent.networks.sparse.network import SparseNetwork
 from tests.agent.positions import PERFT, TRICKY
 from tests.agent.rules.test_games import random_positions
