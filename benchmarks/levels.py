@@ -1,23 +1,22 @@
-"""What the agent's weaker levels are worth, measured.
-
-Writes the table that UCI_Elo and `strength elo N` read, and that docs/play.md shows.
+"""Measures the strength of the agent's weaker levels.
 
     python -m benchmarks.levels [--minutes 12] [--weights FILE]
 
-A ladder of settings, from four simulations with mostly random moves up to thousands without any, plays balanced
-openings against its neighbours and against opponents near it: Stockfish held to a rating (these are the anchors: the
-scale is Stockfish's own), a material search, greedy and random play. Every round adds games to each pairing whose
-outcome is open; ratings come from all games at once. Rungs that turn out no stronger than the one below are left out.
-One core. Games with the same weights are kept and added to; run it again whenever the shipped weights change.
+Writes `agent/data/levels.json`, which UCI_Elo and `strength elo N` read, and the table in docs/play.md.
+
+Levels from four simulations with mostly random moves to thousands without any play balanced openings against their
+neighbours and against opponents near them: Stockfish limited to a rating (the anchors, so the scale is Stockfish's), a
+material search, greedy and random play. Each round adds games to every pairing whose outcome is open; ratings come from
+all games at once. Levels that turn out no stronger than the one below are left out. Games with the same weights are
+kept and added to. Run it again when the bundled weights change; it uses one core.
 """
 
 import argparse
+import contextlib
 import datetime
 import itertools
 import json
 import time
-from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,22 +50,19 @@ RUNGS: Final = (
     Strength(1500),
     Strength(6000),
 )
-ANCHORS: Final = {
-    "stockfish:1350": 1350.0,
-    "stockfish:1700": 1700.0,
-    "stockfish:2000": 2000.0,
-    "stockfish:2300": 2300.0,
-}
-FREE: Final = ("random", "greedy", "alphabeta:2")
-"""Opponents that need no weights, rated along: what a level is worth in terms that do not change."""
+ANCHORS: Final = {f"stockfish:{elo}": float(elo) for elo in (1350, 1700, 2000, 2300)}
+OTHERS: Final = {"random": 200.0, "greedy": 500.0, "alphabeta:2": 900.0}
+"""Opponents without weights, which are rated too, with a first guess: fixed points of comparison."""
 NODES: Final = 30_000
-"""Stockfish's nodes a move: enough for the depths at which it limits itself, on any machine, however busy."""
+"""Stockfish's nodes a move: enough for the depths at which it limits itself, independent of the machine's load."""
 GUIDE: Final = Path(__file__).parent.parent / "docs" / "play.md"
 MARKS: Final = ("<!-- written by benchmarks.levels -->", "<!-- up to here -->")
 QUICK: Final = 8
-"""Games of a pairing in a round where neither side takes long; else two."""
+"""Games of a pairing in a round if both players are fast; otherwise two."""
 OPEN: Final = 450.0
-"""Elo between two players beyond which their games would tell little."""
+"""Elo difference up to which games of two players are informative."""
+
+Results = dict[tuple[str, str], Pairing]
 
 
 class LevelPlayer:
@@ -81,12 +77,11 @@ class LevelPlayer:
         moves = np.zeros(len(games.positions), np.uint16)
         for row, position in enumerate(games.positions):
             board = chess.Board(rules.to_fen(position))
-            self._seed += 1  # another chance in every game and round
-            seed = self._seed
-            move = blunder(board, self._strength.blunder_rate, seed)
+            self._seed += 1
+            move = blunder(board, self._strength.blunder_rate, self._seed)
             if move is None:
                 limits = Limits(simulations=self._strength.simulations)
-                options = ThinkOptions(lines=5, keep=2, temperature=self._strength.temperature, seed=seed)
+                options = ThinkOptions(lines=5, keep=2, temperature=self._strength.temperature, seed=self._seed)
                 move = self._agent.think(board, limits, options).best.move
             moves[row] = vocabulary.from_uci(move.uci(), black=board.turn == chess.BLACK)
         return Choice(moves, np.full(len(moves), np.nan, np.float32))
@@ -98,74 +93,64 @@ def label(strength: Strength) -> str:
     return f"{strength.simulations} simulations, noise {strength.temperature:g}, {blunders}"
 
 
-def pairings_of(names: Sequence[str], guess: dict[str, float]) -> list[tuple[str, str]]:
-    """Who plays whom: neighbouring rungs, and each rung and the opponents near it. `guess` rates everybody."""
-    neighbours = list(itertools.pairwise(names))
-    others = [name for name in guess if name not in names]
-    near = [(rung, other) for rung in names for other in others if abs(guess[rung] - guess[other]) < OPEN]
-    for rung, other in ((names[0], "random"), (names[-1], max(ANCHORS, key=ANCHORS.__getitem__))):
-        if (rung, other) not in near:
-            near.append((rung, other))
-    return neighbours + near
-
-
-Results = dict[tuple[str, str], "Counter[str]"]
-"""Wins, draws and losses of each pairing, from the first one's side."""
+def pairings_of(elo: dict[str, float]) -> list[tuple[str, str]]:
+    """Pairs to play: neighbouring rungs, and each rung and the opponents near it. `elo` rates all players."""
+    names = [label(rung) for rung in RUNGS]
+    near = [(rung, other) for rung in names for other in (*ANCHORS, *OTHERS) if abs(elo[rung] - elo[other]) < OPEN]
+    ends = [(names[0], "random"), (names[-1], max(ANCHORS))]  # keep both ends connected with the scale
+    return list(dict.fromkeys([*itertools.pairwise(names), *near, *ends]))
 
 
 def measure(agent: Agent, minutes: float, results: Results) -> None:
-    """Add rounds to `results` until the time is over, the first to its end."""
+    """Add rounds to `results` until the time is over; the first one is completed where there were no results."""
     names = [label(rung) for rung in RUNGS]
-    players: dict[str, Player] = {}
-    guess = dict(zip(names, np.linspace(300, 2300, len(names)).tolist(), strict=True))
-    guess |= {**ANCHORS, "random": 200.0, "greedy": 500.0, "alphabeta:2": 900.0}
-    dear = {*ANCHORS, *(label(rung) for rung in RUNGS if rung.simulations > 50)}
-    seed = sum(tally.total() for tally in results.values())
-    guess |= {rating.player: rating.elo for rating in fit(results)} if results else {}
-    ends, guessed = time.monotonic() + 60 * minutes, bool(results)
+    elo = dict(zip(names, np.linspace(300, 2300, len(names)).tolist(), strict=True)) | ANCHORS | OTHERS
+    elo |= {rating.player: rating.elo for rating in fit(results)} if results else {}
+    slow = {*ANCHORS, *(label(rung) for rung in RUNGS if rung.simulations > 50)}
+    seed = total_games(results)
+    players: dict[str, Player] = {name: make_opponent(name, seed=1) for name in OTHERS}
     for number, strength in enumerate(RUNGS):
         players[names[number]] = LevelPlayer(agent, strength, 10**8 * number + 100 * seed)
-    for name in FREE:
-        players[name] = make_opponent(name, seed=1)
-    for name, elo in ANCHORS.items():
-        options = {"UCI_LimitStrength": True, "UCI_Elo": round(elo)}
-        players[name] = EnginePlayer(name, ["stockfish"], options, nodes=NODES)
-    try:
-        while not guessed or time.monotonic() < ends:
-            for one, other in pairings_of(names, guess):
-                games = 2 if {one, other} & dear else QUICK
-                result = play_match(players[one], players[other], Openings(seed := seed + 1), games=games, ply_cap=240)
-                tally = results.setdefault((one, other), Counter())
-                tally.update(wins=result.wins, draws=result.draws, losses=result.losses)
-                if guessed and time.monotonic() > ends:
+    ends = time.monotonic() + 60 * minutes
+    with contextlib.ExitStack() as stack:
+        for name, rating in ANCHORS.items():
+            options = {"UCI_LimitStrength": True, "UCI_Elo": round(rating)}
+            engine = EnginePlayer(name, ["stockfish"], options, nodes=NODES)
+            stack.callback(engine.close)
+            players[name] = engine
+        completed = bool(results)
+        while not completed or time.monotonic() < ends:
+            for one, other in pairings_of(elo):
+                games, seed = 2 if {one, other} & slow else QUICK, seed + 1
+                result = play_match(players[one], players[other], Openings(seed), games=games, ply_cap=240)
+                results.setdefault((one, other), Pairing(one, other)).add(result)
+                if completed and time.monotonic() > ends:
                     break
-            guess |= {rating.player: rating.elo for rating in fit(results)}
-            guessed = True
-            print(f"{sum(tally.total() for tally in results.values())} games", flush=True)
-    finally:
-        for player in players.values():
-            if hasattr(player, "close"):
-                player.close()
+            elo |= {rating.player: rating.elo for rating in fit(results)}
+            completed = True
+            print(f"{total_games(results)} games", flush=True)
 
 
 def fit(results: Results) -> list[Rating]:
-    """Ratings of all players that are connected with an anchor."""
-    met = [
-        Pairing(one, other, tally["wins"], tally["draws"], tally["losses"]) for (one, other), tally in results.items()
-    ]
-    return ratings(met, ANCHORS)
+    """Ratings of all players."""
+    return ratings(list(results.values()), ANCHORS)
+
+
+def total_games(results: Results) -> int:
+    """Of all pairings."""
+    return sum(pairing.games for pairing in results.values())
 
 
 def kept(path: Path, weights: str) -> Results:
-    """The games of an earlier run with these weights; none if others played."""
+    """The games of an earlier run with these weights; none if it had others."""
     table = json.loads(path.read_text()) if path.exists() else {}
     if table.get("weights") != weights:
         return {}
-    return {(one, other): Counter(wins=w, draws=d, losses=lost) for one, other, w, d, lost in table["results"]}
+    return {(row[0], row[1]): Pairing(*row) for row in table["results"]}
 
 
 def table_of(results: Results, weights: str, engine: str) -> dict[str, Any]:
-    """What is written: rungs whose ratings rise, others beside them, and where all that comes from."""
+    """The contents of `levels.json`: rungs with rising ratings, the other opponents, and their source."""
     rated = {rating.player: rating for rating in fit(results)}
     rungs: list[dict[str, Any]] = []
     for strength in RUNGS:
@@ -176,15 +161,15 @@ def table_of(results: Results, weights: str, engine: str) -> dict[str, Any]:
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "weights": weights,
         "scale": f"{engine}, UCI_Elo at {NODES:,} nodes a move",
-        "games": sum(tally.total() for tally in results.values()),
+        "games": total_games(results),
         "rungs": rungs,
-        "others": {name: _figures(rated[name]) for name in FREE if name in rated},
-        "results": [[*pair, tally["wins"], tally["draws"], tally["losses"]] for pair, tally in results.items()],
+        "others": {name: _figures(rated[name]) for name in OTHERS if name in rated},
+        "results": [[*pair, one.wins, one.draws, one.losses] for pair, one in results.items()],
     }
 
 
-def told(table: dict[str, Any]) -> str:
-    """The table in Markdown, as docs/play.md has it."""
+def markdown(table: dict[str, Any]) -> str:
+    """The table as docs/play.md has it."""
     rows = [
         (f"{row['simulations']:,}", f"{row['temperature']:g}", f"{100 * row['blunder_rate']:g} %", row)
         for row in table["rungs"]
@@ -195,15 +180,15 @@ def told(table: dict[str, Any]) -> str:
         f"| {' | '.join(words)} | {row['elo']} | {row['low']} to {row['high']} | {row['games']} |"
         for *words, row in sorted(rows, key=lambda row: float(row[-1]["elo"]))
     ]
-    where = f"{table['games']} games of {table['date']} with weights {table['weights']}, against {table['scale']}."
-    return "\n".join([*lines, "", where])
+    source = f"{table['games']} games of {table['date']} with weights {table['weights']}, against {table['scale']}."
+    return "\n".join([*lines, "", source])
 
 
-def write_guide(table: dict[str, Any], guide: Path = GUIDE) -> None:
-    """Put the table into docs/play.md, between its marks."""
-    before, _, rest = guide.read_text().partition(MARKS[0])
-    _, _, after = rest.partition(MARKS[1])
-    write_atomic(guide, f"{before}{MARKS[0]}\n{told(table)}\n{MARKS[1]}{after}".encode())
+def write_guide(table: dict[str, Any]) -> None:
+    """Replace the table in docs/play.md, between its marks."""
+    before, _, rest = GUIDE.read_text().partition(MARKS[0])
+    after = rest.partition(MARKS[1])[2]
+    write_atomic(GUIDE, f"{before}{MARKS[0]}\n{markdown(table)}\n{MARKS[1]}{after}".encode())
 
 
 def _figures(rating: Rating) -> dict[str, int]:

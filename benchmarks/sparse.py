@@ -161,7 +161,7 @@ def show(found: Found) -> list[Table | str]:
     """One table, one line."""
     learning = [row["value"] for row in found["ratios"] if row["contender"] == LEARNING]
     return [
-        table(found, "One core; in bold: evaluations to the default's, samples to the residual network's", "network"),
+        table(found, "On one core; in bold to the default, and to the residual network", "network"),
         f"a learning step is {min(learning):.0f} to {max(learning):.0f} times as fast as the residual network's",
     ]
 

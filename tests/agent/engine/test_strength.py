@@ -3,7 +3,6 @@
 import itertools
 import json
 import math
-from collections import Counter
 from pathlib import Path
 
 import chess
@@ -15,6 +14,7 @@ from agent.rules import Games
 from agent.vocabulary import to_uci
 from benchmarks import levels
 from tests.agent.standin import Scripted
+from training.evaluation.ladder.rating import Pairing
 
 RUNGS = [Rung(400.0, Strength(4, 1.0, 0.8)), Rung(1000.0, Strength(16, 0.4)), Rung(1800.0, Strength(1600))]
 
@@ -51,7 +51,7 @@ def test_the_measured_ladder_rises_and_the_range_is_within_it() -> None:
 def test_the_guide_shows_what_was_measured() -> None:
     table = json.loads(LEVELS.read_text())
     shown = levels.GUIDE.read_text().split(levels.MARKS[0])[1].split(levels.MARKS[1])[0]
-    assert shown.strip() == levels.told(table)
+    assert shown.strip() == levels.markdown(table)
 
 
 def test_a_level_plays_as_it_was_measured() -> None:
@@ -71,7 +71,7 @@ def test_a_level_plays_as_it_was_measured() -> None:
 
 def test_games_with_the_same_weights_are_kept_others_dropped(tmp_path: Path) -> None:
     results = {
-        (levels.label(one), "stockfish:1350"): Counter(wins=3, draws=2, losses=place)
+        (levels.label(one), "stockfish:1350"): Pairing(levels.label(one), "stockfish:1350", 3, 2, place)
         for place, one in enumerate(levels.RUNGS)
     }
     table = levels.table_of(results, "sha256:1", "an engine")
@@ -80,7 +80,7 @@ def test_games_with_the_same_weights_are_kept_others_dropped(tmp_path: Path) -> 
     assert levels.kept(path, "sha256:1") == results
     assert levels.kept(path, "sha256:2") == {}
     assert levels.kept(tmp_path / "none.json", "sha256:1") == {}
-    assert table["games"] == sum(tally.total() for tally in results.values())
+    assert table["games"] == sum(pairing.games for pairing in results.values())
     rungs = read_rungs(table)
     assert rungs == [Rung(rungs[0].elo, levels.RUNGS[0])]  # each one weaker than the one before: left out
 
