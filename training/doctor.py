@@ -8,20 +8,23 @@ import shutil
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import torch
+from rich.console import Console
+from rich.table import Table
 
 from agent.compilation import base_folder, cache_folder
 from agent.errors import InputError
 from kernels import resolve_backend
 
-_PACKAGES = ("torch", "triton", "numba", "ray", "numpy", "chess", "tensorboard", "safetensors")
+PACKAGES: Final = (
+    "zeromass", "torch", "triton", "ray", "numba", "numpy", "chess", "tensorboard", "safetensors", "resvg-py",
+)  # fmt: skip
 _GIB = 2**30
 
 
-@dataclass(frozen=True)
-class Route:
+class Route(NamedTuple):
     """One part of ZeroMass and the path it takes here."""
 
     part: str
@@ -66,7 +69,11 @@ def doctor_command(as_json: bool) -> int:
         InputError: the environment asks for a kernels backend that cannot run here.
     """
     report = examine()
-    print(json.dumps(asdict(report))) if as_json else _print(report)
+    if as_json:
+        paths = [path._asdict() for path in report.paths]
+        print(json.dumps({**asdict(report), "paths": paths}))
+    else:
+        _print(report)
     return 0
 
 
@@ -76,7 +83,8 @@ def examine(folder: Path = Path()) -> Report:
     Raises:
         InputError: the environment asks for a kernels backend that cannot run here.
     """
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    cuda = torch.cuda.is_available()
+    device = torch.device("cuda" if cuda else "cpu")
     try:
         backend = resolve_backend("auto", device)
     except (ValueError, RuntimeError) as error:
@@ -87,11 +95,9 @@ def examine(folder: Path = Path()) -> Report:
     memory = usable_memory() / _GIB
     return Report(
         device=device.type,
-        device_name=torch.cuda.get_device_name()
-        if device.type == "cuda"
-        else platform.processor() or platform.machine(),
+        device_name=torch.cuda.get_device_name() if cuda else platform.processor() or platform.machine(),
         kernels_backend=backend,
-        inference_runtime="graphs" if device.type == "cuda" else "numba",
+        inference_runtime="graphs" if cuda else "numba",
         cores=cores,
         memory_gib=round(memory, 1),
         disk_free_gib=round(disk, 1),
@@ -99,10 +105,21 @@ def examine(folder: Path = Path()) -> Report:
         compiled_code="cached" if cached else "missing",
         compiled_code_folder=str(base_folder()),
         python=platform.python_version(),
-        versions={name: _version(name) for name in _PACKAGES},
-        paths=_paths(device, backend, cores),
-        limits=tuple(_limits(device, cores, memory, disk, shared, cached)),
+        versions=versions(),
+        paths=_paths(cuda, backend, cores),
+        limits=_limits(cuda, cores, memory, disk, shared, cached),
     )
+
+
+def versions() -> dict[str, str]:
+    """Of the packages that ZeroMass builds on."""
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
 
 
 def usable_cores() -> int:
@@ -121,56 +138,48 @@ def usable_memory() -> int:
     return min(total, int(limit)) if limit.isdigit() else total
 
 
-_NETWORK_WHY: Final = {
-    True: "a GPU is at its best with convolutions in large batches",
-    False: "without a GPU a sparse network gives many times the positions a second; configs/cpu.yaml asks for it",
-}
-
-
-def _paths(device: torch.device, backend: str, cores: int) -> tuple[Route, ...]:
-    cuda = device.type == "cuda"
+def _paths(cuda: bool, backend: str, cores: int) -> tuple[Route, ...]:
     kernels_why = {
         ("triton", True): "a CUDA device is here and Triton is installed",
-        ("triton", False): "asked for by the environment, run by Triton's interpreter: for tests, slow",
+        ("triton", False): "the environment asks for it; run by Triton's interpreter: for tests, slow",
         ("torch", True): "Triton is not installed, or the environment asks for torch",
         ("torch", False): "no CUDA device, and Triton needs one; Numba and torch operators compute the same",
     }[backend, cuda]
-    return (
-        Route("kernels", backend, kernels_why),
-        Route("learner", device.type, "a CUDA device is here: bfloat16" if cuda else "no CUDA device: float32"),
-        Route("network", "residual" if cuda else "sparse", _NETWORK_WHY[cuda]),
-        Route("search, sparse network", "Numba", "the whole search is one compiled call, the network inside it"),
-        Route(
-            "search, residual network",
-            "graphs" if cuda else "eager",
-            "one CUDA graph a batch size, in bfloat16"
-            if cuda
-            else "torch as it comes: without CUDA there are no graphs",
-        ),
-        Route("rules", "Numba", "compiled once, then read from the cache"),
-        Route("actors", f"Ray, {cores} core{'' if cores == 1 else 's'}", "set selfplay.actors to use more or fewer"),
+    by_device = (
+        ("learner", "cuda", "a CUDA device is here: bfloat16"),
+        ("network", "residual", "a GPU is at its best with convolutions in large batches"),
+        ("search, residual network", "graphs", "one CUDA graph a batch size, in bfloat16"),
+    ) if cuda else (
+        ("learner", "cpu", "no CUDA device: float32"),
+        ("network", "sparse", "without a GPU it evaluates many times the positions a second; configs/cpu.yaml has one"),
+        ("search, residual network", "eager", "plain torch: CUDA graphs need CUDA"),
+    )  # fmt: skip
+    paths = (
+        ("kernels", backend, kernels_why),
+        *by_device,
+        ("search, sparse network", "Numba", "the whole search is one compiled call, the network inside it"),
+        ("rules", "Numba", "compiled once, then read from the cache"),
+        ("actors", f"Ray, {_cores(cores)}", "set selfplay.actors to use more or fewer"),
     )
+    return tuple(Route(*path) for path in paths)
 
 
-def _limits(
-    device: torch.device, cores: int, memory: float, disk: float, shared: float | None, cached: bool
-) -> list[str]:
-    limits = []
-    if device.type == "cpu":
-        limits.append("A residual network's convolutions are slow on the CPU: prefer network.kind=sparse here.")
-    if cores <= 2:
-        limits.append(
-            f"Actors and learner take turns on {cores} core{'' if cores == 1 else 's'}; more cores mean more games."
-        )
-    if memory < 4:
-        limits.append(f"{memory:.1f} GiB of memory: use one actor and a smaller replay.capacity.")
-    if disk < 2:
-        limits.append(f"{disk:.1f} GiB of free disk: checkpoints may fill it; lower run.keep_checkpoints.")
-    if shared is not None and shared < 0.6:
-        limits.append(f"{shared:.2f} GiB of shared memory: Ray's object store falls back to slow files.")
-    if not cached:
-        limits.append("Compiled code is not cached yet: the first start takes up to a minute longer.")
-    return limits
+def _limits(cuda: bool, cores: int, memory: float, disk: float, shared: float | None, cached: bool) -> tuple[str, ...]:
+    found = {
+        "A residual network's convolutions are slow on the CPU: prefer network.kind=sparse here.": not cuda,
+        f"Actors and learner take turns on {_cores(cores)}; more cores mean more games.": cores <= 2,
+        f"{memory:.1f} GiB of memory: use one actor and a smaller replay.capacity.": memory < 4,
+        f"{disk:.1f} GiB of free disk: checkpoints may fill it; lower run.keep_checkpoints.": disk < 2,
+        f"{shared or 0:.2f} GiB of shared memory: Ray's object store falls back to slow files.": (
+            shared is not None and shared < 0.6
+        ),
+        "Compiled code is not cached yet: the first start takes up to a minute longer.": not cached,
+    }
+    return tuple(sentence for sentence, applies in found.items() if applies)
+
+
+def _cores(count: int) -> str:
+    return "1 core" if count == 1 else f"{count} cores"
 
 
 def _rules_cached() -> bool:
@@ -188,31 +197,24 @@ def _first_line(path: str) -> str:
         return ""
 
 
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"
-
-
 def _print(report: Report) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     console = Console()
     table = Table("part", "path here", "why", title="Which path each part takes", title_justify="left")
     for path in report.paths:
         table.add_row(path.part, path.path, path.reason)
     console.print(table)
     machine = Table(show_header=False, title="This machine", title_justify="left")
-    machine.add_row("device", f"{report.device} ({report.device_name})")
-    machine.add_row("cores", str(report.cores))
-    machine.add_row("memory", f"{report.memory_gib} GiB")
-    machine.add_row("free disk", f"{report.disk_free_gib} GiB")
-    if report.shared_memory_gib is not None:
-        machine.add_row("free shared memory", f"{report.shared_memory_gib} GiB")
-    machine.add_row("compiled code", f"{report.compiled_code}, in {report.compiled_code_folder}")
-    machine.add_row("versions", ", ".join(f"{name} {number}" for name, number in report.versions.items()))
+    shared = report.shared_memory_gib
+    for name, value in {
+        "device": f"{report.device} ({report.device_name})",
+        "cores": str(report.cores),
+        "memory": f"{report.memory_gib} GiB",
+        "free disk": f"{report.disk_free_gib} GiB",
+        "free shared memory": "none" if shared is None else f"{shared} GiB",
+        "compiled code": f"{report.compiled_code}, in {report.compiled_code_folder}",
+        "versions": ", ".join(f"{name} {number}" for name, number in report.versions.items()),
+    }.items():
+        machine.add_row(name, value)
     console.print(machine)
     console.print("What would limit a run:" if report.limits else "Nothing here limits a run in particular.")
     for limit in report.limits:

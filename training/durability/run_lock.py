@@ -10,7 +10,7 @@ from agent.compilation import locked
 from agent.errors import InputError
 
 PATIENCE: Final = 60.0
-"""Seconds that a process waits for the one before it, which may just have been killed, to be gone."""
+"""Seconds that a process waits for an earlier one that may just have been killed."""
 
 
 @contextmanager
@@ -27,8 +27,8 @@ def run_locked(folder: Path, *, patience: float = PATIENCE) -> Iterator[None]:
             held.set()
             over.wait()
 
-    keeper = threading.Thread(target=hold, name="run lock", daemon=True)  # a thread, for the lock cannot be waited for
-    keeper.start()
+    holder = threading.Thread(target=hold, name="run lock", daemon=True)  # the lock itself has no timeout
+    holder.start()
     try:
         if not held.wait(patience):
             raise InputError(f"run '{folder}' is being trained by another process; stop that one first")
@@ -36,4 +36,4 @@ def run_locked(folder: Path, *, patience: float = PATIENCE) -> Iterator[None]:
     finally:
         over.set()
         if held.is_set():
-            keeper.join()
+            holder.join()

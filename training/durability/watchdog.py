@@ -1,19 +1,16 @@
-"""When the learner's loss or gradient is not finite: keep the evidence, go back to good weights, go on; not for ever.
+"""Recovery from a loss or gradient that is not finite: keep the batch, go back to a checkpoint's weights, go on.
 
-The step that failed has touched nothing, but the weights it started from may be what broke it, so weights and optimiser
-go back to a checkpoint: the newest, the next time the one before it. The count of steps and the games go on.
+The step that failed changed nothing, but the weights it started from may be broken. So weights and optimiser go back to
+the newest checkpoint, and at the next failure to the one before it. The count of steps and the games go on.
 """
 
-import hashlib
 import io
-import json
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from agent.errors import InputError
 from agent.files import write_atomic
@@ -25,15 +22,15 @@ from training.replay import Batch
 
 MOST_TRIES: Final = 3
 WITHIN_STEPS: Final = 1000
-"""So many tries are made within so many steps; one more failure ends the run."""
+"""At most `MOST_TRIES` rescues within `WITHIN_STEPS` learner steps; one more failure ends the run."""
 
 
 class LearningWatchdog:
-    """Brings a learner back.
+    """Rescues a learner.
 
     Args:
         checkpoints: where to go back to.
-        evidence: folder for what was found.
+        evidence: folder for the batches that failed.
         say: gets a line for people.
     """
 
@@ -54,7 +51,7 @@ class LearningWatchdog:
         step = learner.step
         self._failed = [earlier for earlier in self._failed if earlier > step - WITHIN_STEPS] + [step]
         tries = len(self._failed)
-        kept = self._keep(learner, batch, error, f"step-{step:08d}-try-{tries}")
+        kept = self._keep(batch, f"step-{step:08d}-try-{tries}")
         found = self._checkpoint(tries) if tries <= MOST_TRIES else None
         if found is None:
             raise LearningError(error.reason, f"{error} (evidence: {kept})") from error
@@ -80,33 +77,18 @@ class LearningWatchdog:
                 break
         return best
 
-    def _keep(self, learner: Learner, batch: Batch, error: LearningError, name: str) -> Path:
-        self._evidence.mkdir(exist_ok=True)
+    def _keep(self, batch: Batch, name: str) -> Path:
+        """Save every array of the batch by its field's name."""
+        arrays: dict[str, Any] = {}
+        for field in fields(batch):
+            value = getattr(batch, field.name)
+            if isinstance(value, RaggedPolicy):
+                arrays |= {f"policies.{part.name}": getattr(value, part.name) for part in fields(value)}
+            else:
+                arrays[field.name] = value
         file = io.BytesIO()
-        np.savez_compressed(file, **cast(Any, batch_arrays(batch)))
+        np.savez_compressed(file, **arrays)
+        self._evidence.mkdir(exist_ok=True)
         path = self._evidence / f"{name}.npz"
         write_atomic(path, file.getvalue())
-        facts = {"error": str(error), "step": learner.step, "weights_sha256": weights_hash(learner)}
-        write_atomic(path.with_suffix(".json"), json.dumps(facts, indent=1).encode())
         return path
-
-
-def batch_arrays(batch: Batch) -> dict[str, NDArray[Any]]:
-    """Everything in a batch, by name."""
-    arrays: dict[str, NDArray[Any]] = {}
-    for field in fields(batch):
-        value = getattr(batch, field.name)
-        if isinstance(value, RaggedPolicy):
-            arrays |= {f"policies.{part.name}": getattr(value, part.name) for part in fields(value)}
-        else:
-            arrays[field.name] = value
-    return arrays
-
-
-def weights_hash(learner: Learner) -> str:
-    """SHA-256 of the weights that learn, names included."""
-    digest = hashlib.sha256()
-    for name, tensor in learner.network.state_dict().items():
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()

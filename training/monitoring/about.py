@@ -1,14 +1,12 @@
 """Texts of a run in TensorBoard: settings, versions, and how to read the dashboard."""
 
 import platform
-from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
-from training.doctor import usable_cores
+from training.doctor import usable_cores, versions
 from training.monitoring.tags.tags import CAUSES, TAGS
 from training.settings import Settings
 
-PACKAGES: Final = ("zeromass", "torch", "triton", "ray", "numba", "numpy", "chess", "tensorboard", "resvg-py")
 HOW_TO_READ: Final = """\
 **Ten seconds:** *Custom scalars*, the group *Is it healthy?*. **One minute:** `zeromass status RUN` names the cause.
 *Images* has sample games, openings, heat maps, calibration; *Text* the games as PGN, settings and versions.
@@ -47,11 +45,6 @@ def flat_settings(settings: Settings) -> dict[str, bool | str | float | int]:
 
 def versions_text() -> str:
     """Markdown: Python, packages and machine."""
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
-    found["machine"] = f"{platform.system()} {platform.release()}, {platform.machine()}, {usable_cores()} cores"
+    machine = f"{platform.system()} {platform.release()}, {platform.machine()}, {usable_cores()} cores"
+    found = {"python": platform.python_version(), **versions(), "machine": machine}
     return "| what | version |\n|---|---|\n" + "".join(f"| {name} | {value} |\n" for name, value in found.items())

@@ -56,9 +56,6 @@ def test_a_broken_loss_goes_back_to_a_checkpoint_and_training_goes_on(
     with np.load(evidence, allow_pickle=False) as arrays:
         assert len(arrays["positions"]) == loop.settings.learner.batch_size
         assert {"moves", "log_probs", "wdl", "advantages", "policies.offsets"} <= set(arrays)
-    facts = json.loads(evidence.with_suffix(".json").read_text())
-    assert facts["step"] == 8
-    assert len(facts["weights_sha256"]) == 64
     rows = [json.loads(line) for line in loop.folder.log.read_text().splitlines()]
     assert [row["step"] for row in rows] == list(range(2, 21, 2))
     assert rows[-1]["system/rescues"] == 1
