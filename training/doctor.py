@@ -151,7 +151,7 @@ def _paths(cuda: bool, backend: str, cores: int) -> tuple[Route, ...]:
         ("search, residual network", "graphs", "one CUDA graph a batch size, in bfloat16"),
     ) if cuda else (
         ("learner", "cpu", "no CUDA device: float32"),
-        ("network", "sparse", "without a GPU it evaluates many times the positions a second; configs/cpu.yaml has one"),
+        ("network", "sparse", "without a GPU it evaluates many times the positions a second; the config cpu has one"),
         ("search, residual network", "eager", "plain torch: CUDA graphs need CUDA"),
     )  # fmt: skip
     paths = (
