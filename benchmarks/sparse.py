@@ -20,7 +20,7 @@ from agent.networks.residual import planes
 from agent.networks.residual.architecture import ResidualArchitecture
 from agent.networks.residual.network import ResidualNetwork
 from agent.networks.sparse.architecture import SparseArchitecture
-from agent.networks.sparse.evaluator import copy_weights, evaluate_batch, untrained
+from agent.networks.sparse.evaluator import SparseEvaluator
 from agent.networks.sparse.network import SparseNetwork
 from benchmarks.figures import Figures, Found, table
 from kernels import masked_cross_entropy
@@ -64,14 +64,13 @@ def calls_a_second(call: Callable[[], object], seconds: float) -> float:
 def evaluations_a_second(architecture: SparseArchitecture, positions: NDArray[np.uint64], seconds: float) -> float:
     """Features, both layers, logits of the legal moves, value; the moves are given."""
     torch.manual_seed(0)
-    compiled = untrained(architecture)
-    copy_weights(SparseNetwork(architecture), compiled)
+    evaluator = SparseEvaluator(SparseNetwork(architecture))
     moves, counts = rules.legal_moves(positions)
     parts = [slice(low, low + 512) for low in range(0, len(positions), 512)]  # results stay in the cache
 
     def evaluate() -> None:
         for part in parts:
-            evaluate_batch(positions[part], moves[part], counts[part], compiled)
+            evaluator.evaluate_legal(positions[part], moves[part], counts[part])
 
     return len(positions) * calls_a_second(evaluate, seconds)
 

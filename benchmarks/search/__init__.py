@@ -23,12 +23,12 @@ from rich.table import Table
 
 from agent import rules
 from agent.compilation import warm_up
-from agent.networks.evaluator import CompiledEvaluator, Evaluator, LeafEvaluator, LegalEvaluation
+from agent.networks.evaluator import Evaluator, LeafEvaluator, LegalEvaluation
 from agent.networks.registry import make_evaluator
 from agent.networks.residual.architecture import ResidualArchitecture
 from agent.networks.residual.network import ResidualNetwork
-from agent.networks.sparse.architecture import SparseArchitecture
-from agent.networks.sparse.evaluator import evaluate_batch, untrained
+from agent.networks.sparse.evaluator import SparseEvaluator
+from agent.networks.sparse.network import SparseNetwork
 from agent.search import GumbelSearch, SearchSettings, material_evaluator
 from benchmarks.figures import Figures, Found, table
 
@@ -73,12 +73,13 @@ def searching(search: GumbelSearch, games: rules.Games) -> Callable[[], int]:
     return lambda: int(search.run(games, np.arange(len(games)), seed=1).visits.sum())
 
 
-def sparse_evaluator() -> CompiledEvaluator:
+def sparse_evaluator() -> SparseEvaluator:
     """The default sparse network with random weights, which do not change its time."""
-    rng, network = np.random.default_rng(2), untrained(SparseArchitecture())
-    for array in network.parameters[:-1]:
-        array[...] = rng.normal(0, 0.05, array.shape)
-    return network
+    torch.manual_seed(2)
+    network = SparseNetwork()
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.05)
+    return SparseEvaluator(network)
 
 
 def residual_evaluator() -> Evaluator:
@@ -93,12 +94,12 @@ def sparse_search(figures: Figures, simulations: int, rounds: int, seconds: floa
     moves, counts = rules.legal_moves(games.positions)
 
     def alone() -> int:
-        evaluate_batch(games.positions, moves, counts, sparse)
+        sparse.evaluate_legal(games.positions, moves, counts)
         return len(games)
 
     settings = SearchSettings(simulations=simulations)
     calls = {
-        SEARCH: searching(GumbelSearch(settings, sparse), games),
+        SEARCH: searching(GumbelSearch(settings, sparse.for_search()), games),
         ALONE: alone,
         TREE: searching(GumbelSearch(settings, material_evaluator()), games),
     }

@@ -134,9 +134,8 @@ def evaluate_all(
     parameters: SparseParameters,
     scratch: SparseScratch,
     logits: Floats,
-    wdl: Floats,
+    values: Floats,
 ) -> None:
-    """`evaluate` for each of B positions: `logits` [B, 218] and `wdl` [B, 3] are written."""
+    """`evaluate` for each of L positions: `logits` [L, K] and `values` [L] are written."""
     for i in range(positions.shape[0]):
-        evaluate(positions[i], moves[i], np.int64(counts[i]), parameters, scratch, logits[i])
-        wdl[i] = scratch.wdl
+        values[i] = evaluate(positions[i], moves[i], np.int64(counts[i]), parameters, scratch, logits[i])

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agent.networks.evaluator import CompiledEvaluator, Evaluator, Kind
+from agent.networks.evaluator import CompiledEvaluator, Evaluator, Kind, LegalEvaluation
 from agent.networks.sparse.architecture import SparseArchitecture
 from agent.networks.sparse.compiled import SparseParameters, SparseScratch, evaluate, evaluate_all
 from agent.networks.sparse.features import FEATURES, MAPS, MAX_FEATURES, PIECE_ROWS, STATE_AT, THREATS
@@ -19,7 +19,7 @@ from agent.vocabulary import MAX_LEGAL, SIZE
 
 
 class SparseEvaluator(Evaluator):
-    """Evaluates with the sparse network on the CPU.
+    """Evaluates with the sparse network on the CPU: legal moves compiled, the whole vocabulary by torch.
 
     Args:
         network: used as it is (not copied).
@@ -29,17 +29,45 @@ class SparseEvaluator(Evaluator):
         super().__init__(network, "cpu")
         self._sparse = network
         self.compiled = untrained(network.architecture)
-        """The same network for compiled search."""
-        copy_weights(network, self.compiled)
+        """The same network for compiled code."""
+        self._copy_weights()
 
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Swap in other weights of the same architecture: arrays are copied, nothing is compiled."""
         super().load(state)
-        copy_weights(self._sparse, self.compiled)
+        self._copy_weights()
+
+    def evaluate_legal(
+        self, positions: NDArray[np.uint64], moves: NDArray[np.uint16], counts: NDArray[np.int32]
+    ) -> LegalEvaluation:
+        """See `LeafEvaluator`; logits are not normalised, and 0 past a position's moves.
+
+        Raises:
+            ValueError: an array has another shape or dtype.
+        """
+        positions, counts = checked(positions), checked_counts(counts, len(positions))
+        if moves.dtype != np.uint16 or moves.ndim != 2 or len(moves) != len(positions):
+            raise ValueError(f"moves must be uint16 [{len(positions)}, 224], not {moves.dtype} {list(moves.shape)}")
+        if counts.max(initial=0) > min(moves.shape[1], MAX_LEGAL):
+            raise ValueError(f"{counts.max()} legal moves in {moves.shape[1]} columns, at most {MAX_LEGAL} exist")
+        logits, values = np.zeros(moves.shape, np.float32), np.empty(len(positions), np.float32)
+        moves = np.require(moves, None, ["C", "W"])
+        evaluate_all(positions, moves, counts, self.compiled.parameters, self.compiled.scratch, logits, values)
+        return LegalEvaluation(logits, values)
 
     def for_search(self) -> CompiledEvaluator:
         """See `Evaluator`."""
         return self.compiled
+
+    def _copy_weights(self) -> None:
+        """In place: no array of the compiled network is exchanged."""
+        parameters: SparseParameters = self.compiled.parameters
+        for name in ("features", "hidden", "policy", "kinds", "value"):
+            layer, target = getattr(self._sparse, name), getattr(parameters, name)
+            target[...] = layer.weight.detach().numpy()[: len(target)]
+            getattr(parameters, f"{name}_bias")[...] = layer.bias.detach().numpy()
+        pieces = parameters.features[:STATE_AT].reshape(THREATS, PIECE_ROWS, -1)
+        pieces += self._sparse.features.weight.detach().numpy()[FEATURES:]
 
 
 def untrained(architecture: SparseArchitecture) -> CompiledEvaluator:
@@ -58,53 +86,16 @@ def untrained(architecture: SparseArchitecture) -> CompiledEvaluator:
         value_bias=aligned(3),
         replies=architecture.replies,
     )
-    return CompiledEvaluator(evaluate, parameters, make_scratch(architecture))
-
-
-def make_scratch(architecture: SparseArchitecture) -> SparseScratch:
-    """Memory for one more thread that evaluates networks of `architecture`."""
-    return SparseScratch(
-        rows=np.zeros(max(MAX_FEATURES, architecture.width + 1), np.int32),
+    scratch = SparseScratch(
+        rows=np.zeros(max(MAX_FEATURES, width + 1), np.int32),
         maps=np.zeros(MAPS, np.uint64),
         room=np.zeros(MOVE_ROOM, np.uint64),
         kinds=np.zeros(MAX_LEGAL, np.int32),
-        accumulator=aligned(architecture.width),
-        hidden=aligned(architecture.hidden),
+        accumulator=aligned(width),
+        hidden=aligned(hidden),
         wdl=np.zeros(3, np.float32),
     )
-
-
-def copy_weights(network: SparseNetwork, compiled: CompiledEvaluator) -> None:
-    """Copy the network's weights into the compiled network of the same architecture, in place."""
-    parameters: SparseParameters = compiled.parameters
-    for name in ("features", "hidden", "policy", "kinds", "value"):
-        layer, target = getattr(network, name), getattr(parameters, name)
-        target[...] = layer.weight.detach().numpy()[: len(target)]
-        getattr(parameters, f"{name}_bias")[...] = layer.bias.detach().numpy()
-    pieces = parameters.features[:STATE_AT].reshape(THREATS, PIECE_ROWS, -1)
-    pieces += network.features.weight.detach().numpy()[FEATURES:]
-
-
-def evaluate_batch(
-    positions: NDArray[np.uint64], moves: NDArray[np.uint16], counts: NDArray[np.int32], compiled: CompiledEvaluator
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Evaluate packed positions uint64 [B, WORDS] with their `rules.legal_moves`.
-
-    Returns:
-        logits float32 [B, 218] in the order of `moves`, 0 past `counts`; win, draw, loss float32 [B, 3].
-
-    Raises:
-        ValueError: an array has another shape or dtype.
-    """
-    positions = checked(positions)
-    batch = len(positions)
-    if moves.dtype != np.uint16 or moves.shape != (batch, MAX_LEGAL):
-        raise ValueError(f"moves must be uint16 [{batch}, {MAX_LEGAL}], not {moves.dtype} {list(moves.shape)}")
-    counts = checked_counts(counts, batch)
-    logits, wdl = np.zeros((batch, MAX_LEGAL), np.float32), np.empty((batch, 3), np.float32)
-    moves = np.require(moves, None, ["C", "W"])
-    evaluate_all(positions, moves, counts, compiled.parameters, compiled.scratch, logits, wdl)
-    return logits, wdl
+    return CompiledEvaluator(evaluate, parameters, scratch)
 
 
 def _make(network: SparseNetwork, _device: torch.device, _runtime: str) -> Evaluator:

@@ -125,7 +125,7 @@ def test_compiled_search_finds_what_batched_search_finds_with_the_same_network()
     )  # fmt: skip
     settings = SearchSettings(simulations=24)
     compiled = GumbelSearch(settings, sparse.for_search()).run(games, [1, 2], 3)
-    batched = GumbelSearch(settings, sparse).run(games, [1, 2], 3)
+    batched = GumbelSearch(settings, Evaluator(sparse._network)).run(games, [1, 2], 3)
     assert np.array_equal(compiled.moves, batched.moves)
     assert np.array_equal(compiled.visits, batched.visits)
     assert np.allclose(compiled.probabilities, batched.probabilities, atol=1e-4)

@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from agent import rules
 from agent.compilation import njit
-from agent.networks.evaluator import CompiledEvaluator
+from agent.networks.network import expected_score
 from agent.networks.sparse.architecture import SparseArchitecture
 from agent.networks.sparse.compiled import SparseParameters, SparseScratch, evaluate
-from agent.networks.sparse.evaluator import copy_weights, evaluate_batch, untrained
+from agent.networks.sparse.evaluator import SparseEvaluator
 from agent.networks.sparse.network import SparseNetwork
 from tests.agent.positions import PERFT, TRICKY
 from tests.agent.rules.test_games import random_positions
@@ -38,10 +38,11 @@ def trained(architecture: SparseArchitecture, seed: int = 0) -> SparseNetwork:
     return network
 
 
-def compiled(network: SparseNetwork) -> CompiledEvaluator:
-    made = untrained(network.architecture)
-    copy_weights(network, made)
-    return made
+Batch = tuple[NDArray[np.uint64], NDArray[np.uint16], NDArray[np.int32]]
+
+
+def with_moves(positions: NDArray[np.uint64]) -> Batch:
+    return positions, *rules.legal_moves(positions)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES, ids=str)
@@ -49,8 +50,8 @@ def test_torch_and_numba_agree_on_ten_thousand_positions(
     architecture: SparseArchitecture, positions: NDArray[np.uint64]
 ) -> None:
     network = trained(architecture)
-    moves, counts = rules.legal_moves(positions)
-    logits, outcomes = evaluate_batch(positions, moves, counts, compiled(network))
+    _, moves, counts = with_moves(positions)
+    logits, values = SparseEvaluator(network).evaluate_legal(positions, moves, counts)
     columns = np.where(np.arange(218) < counts[:, None], moves, 0).astype(np.int64)
     differences, spread = [], []
     for rows in np.array_split(np.arange(len(positions)), 10):
@@ -59,7 +60,7 @@ def test_torch_and_numba_agree_on_ten_thousand_positions(
         expected = dense.gather(1, torch.from_numpy(columns[rows])).numpy()
         legal = np.arange(218) < counts[rows, None]
         differences.append(np.abs(expected - logits[rows])[legal].max())
-        differences.append(np.abs(value.softmax(1).numpy() - outcomes[rows]).max())
+        differences.append(np.abs(expected_score(value).numpy() - values[rows]).max())
         spread.append(expected[legal].std())
     assert len(positions) == 10_000
     assert max(differences) < 1e-5
@@ -81,58 +82,56 @@ def walk(
 
 def test_compiled_callers_get_the_same_numbers_one_by_one(positions: NDArray[np.uint64]) -> None:
     """Whatever is in the batch: bit for bit."""
-    architecture = SparseArchitecture()
-    network = compiled(trained(architecture))
-    moves, counts = rules.legal_moves(positions[:300])
-    logits, outcomes = evaluate_batch(positions[:300], moves, counts, network)
+    evaluator = SparseEvaluator(trained(SparseArchitecture()))
+    _, parameters, scratch = evaluator.for_search()
+    _, moves, counts = with_moves(positions[:300])
+    logits, values = evaluator.evaluate_legal(positions[:300], moves, counts)
     for row in reversed(range(300)):
         alone = np.zeros(218, np.float32)
-        value = walk(positions[row], moves[row], np.int64(counts[row]), network.parameters, network.scratch, alone)
+        value = walk(positions[row], moves[row], np.int64(counts[row]), parameters, scratch, alone)
         assert (alone == logits[row]).all()
-        assert (network.scratch.wdl == outcomes[row]).all()
-        assert abs(value - (outcomes[row, 0] - outcomes[row, 2])) < 1e-6
-    assert np.allclose(outcomes.sum(1), 1, atol=1e-6)
+        assert value == values[row]
+        assert value == pytest.approx(float(scratch.wdl[0] - scratch.wdl[2]), abs=1e-6)
+        assert float(scratch.wdl.sum()) == pytest.approx(1, abs=1e-6)
 
 
 def test_a_position_without_moves_has_a_value() -> None:
-    architecture = SparseArchitecture()
-    mate = rules.from_fen("7k/6Q1/6K1/8/8/8/8/8 b - - 0 1")[None]
-    moves, counts = rules.legal_moves(mate)
-    assert counts.tolist() == [0]
-    logits, outcomes = evaluate_batch(mate, moves, counts, compiled(trained(architecture)))
-    assert not logits.any()
-    assert np.isfinite(outcomes).all()
+    mate = with_moves(rules.from_fen("7k/6Q1/6K1/8/8/8/8/8 b - - 0 1")[None])
+    assert mate[2].tolist() == [0]
+    found = SparseEvaluator(trained(SparseArchitecture())).evaluate_legal(*mate)
+    assert not found.logits.any()
+    assert np.isfinite(found.values).all()
 
 
 def test_huge_value_logits_do_not_overflow() -> None:
-    architecture = SparseArchitecture()
-    network = trained(architecture)
+    network = trained(SparseArchitecture())
     with torch.no_grad():
         network.value.bias.copy_(torch.tensor([2000.0, -2000.0, 0.0]))
-    moves, counts = rules.legal_moves(rules.start(1))
-    outcomes = evaluate_batch(rules.start(1), moves, counts, compiled(network))[1]
-    assert outcomes.tolist() == [[1.0, 0.0, 0.0]]
+    evaluator = SparseEvaluator(network)
+    assert evaluator.evaluate_legal(*with_moves(rules.start(1))).values.tolist() == [1.0]
+    assert evaluator.for_search().scratch.wdl.tolist() == [1.0, 0.0, 0.0]
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES[:2], ids=str)
-def test_new_weights_are_copied_in_place(architecture: SparseArchitecture) -> None:
-    start = rules.start(1)
-    moves, counts = rules.legal_moves(start)
-    first, second = (trained(architecture, seed) for seed in (1, 2))
-    network = compiled(first)
-    arrays = [id(array) for array in network.parameters]
-    before = evaluate_batch(start, moves, counts, network)[0]
-    copy_weights(second, network)
-    after = evaluate_batch(start, moves, counts, network)[0]
-    assert arrays == [id(array) for array in network.parameters]
+def test_new_weights_are_copied_in_place() -> None:
+    start = with_moves(rules.start(1))
+    first, second = (SparseEvaluator(trained(SparseArchitecture(), seed)) for seed in (1, 2))
+    arrays = [id(array) for array in first.for_search().parameters]
+    before = first.evaluate_legal(*start).logits
+    first.load(trained(SparseArchitecture(), 2).state_dict())
+    after = first.evaluate_legal(*start).logits
+    assert arrays == [id(array) for array in first.for_search().parameters]
     assert (before != after).any()
-    assert (after == evaluate_batch(start, moves, counts, compiled(second))[0]).all()
+    assert (after == second.evaluate_legal(*start).logits).all()
 
 
 def test_arrays_that_do_not_fit_are_refused() -> None:
-    network = untrained(SparseArchitecture())
-    moves, counts = rules.legal_moves(rules.start(2))
-    with pytest.raises(ValueError, match="moves"):
-        evaluate_batch(rules.start(2), moves.astype(np.int64), counts, network)
-    with pytest.raises(ValueError, match="counts"):
-        evaluate_batch(rules.start(2), moves, counts[:1], network)
+    evaluator = SparseEvaluator(SparseNetwork())
+    positions, moves, counts = with_moves(rules.start(2))
+    for arrays, message in (
+        ((positions, moves.astype(np.int64), counts), "moves must be uint16"),
+        ((positions, moves[:1], counts), "moves must be uint16"),
+        ((positions, moves[:, :19], counts), "20 legal moves in 19 columns"),
+        ((positions, moves, counts[:1]), "counts"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            evaluator.evaluate_legal(*arrays)
