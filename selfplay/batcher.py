@@ -5,11 +5,14 @@ it has `batch_size` positions, or `max_wait` seconds after its first request. Ea
 request, so the queue is bounded by the number of callers. After `close`, pending and new requests get an error.
 """
 
+import itertools
 import threading
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from concurrent.futures import Future
+from dataclasses import dataclass
 from time import monotonic
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,19 +28,16 @@ A worked example: two positions with 20 and 3 legal moves, answered by version 7
 """
 
 
-@dataclass
-class _Request:
+class _Request(NamedTuple):
     positions: NDArray[np.uint64]
     moves: NDArray[np.uint16]
     counts: NDArray[np.int32]
-    done: threading.Event = field(default_factory=threading.Event)
-    answer: Answer | None = None
-    error: Exception | None = None
+    answer: Future[Answer]
 
 
 @dataclass
 class BatcherStatistics:
-    """What was evaluated so far."""
+    """What was evaluated."""
 
     requests: int = 0
     batches: int = 0
@@ -56,7 +56,7 @@ class Batcher:
     def __init__(self, evaluator: Evaluator, *, batch_size: int, max_wait: float) -> None:
         self.version = -1
         """Of the weights; -1 before the first."""
-        self.statistics = BatcherStatistics()
+        self._statistics = BatcherStatistics()
         self._evaluator = evaluator
         self._batch_size = batch_size
         self._max_wait = max_wait
@@ -84,18 +84,20 @@ class Batcher:
         """
         if moves.ndim != 2 or counts.shape != (len(positions),) or len(moves) != len(positions):
             raise ValueError(f"{len(positions)} positions, moves {list(moves.shape)}, counts {list(counts.shape)}")
-        request = _Request(positions, moves, counts)
+        request = _Request(positions, moves, counts, Future())
         with self._changed:
             if self._closed:
                 raise RuntimeError("the batcher is closed")
             self._waiting.append(request)
             self._held += len(positions)
             self._changed.notify()
-        request.done.wait()
-        if request.error is not None:
-            raise request.error
-        assert request.answer is not None
-        return request.answer
+        return request.answer.result()
+
+    def take_statistics(self) -> BatcherStatistics:
+        """What was evaluated since the last call."""
+        with self._evaluating:
+            taken, self._statistics = self._statistics, BatcherStatistics()
+            return taken
 
     def close(self) -> None:
         """Stop after the batch under way."""
@@ -105,20 +107,17 @@ class Batcher:
         self._thread.join()
 
     def _serve(self) -> None:
-        while True:
-            batch = self._take()
-            if not batch:
-                break
+        while batch := self._take():
             try:
-                self._answer(batch)
+                answers = self._evaluate(batch)
             except Exception as error:  # the callers must get it, or they would wait for ever
                 for request in batch:
-                    request.error = error
-            for request in batch:
-                request.done.set()
+                    request.answer.set_exception(error)
+                continue
+            for request, answer in zip(batch, answers, strict=True):
+                request.answer.set_result(answer)
         for request in self._waiting:
-            request.error = RuntimeError("the batcher is closed")
-            request.done.set()
+            request.answer.set_exception(RuntimeError("the batcher is closed"))
 
     def _take(self) -> list[_Request]:
         """The next batch; empty once closed."""
@@ -138,24 +137,23 @@ class Batcher:
             self._held -= size
             return batch
 
-    def _answer(self, batch: list[_Request]) -> None:
+    def _evaluate(self, batch: list[_Request]) -> list[Answer]:
         positions = np.concatenate([request.positions for request in batch])
         counts = np.concatenate([request.counts for request in batch])
+        cuts = np.cumsum([0, *(len(request.positions) for request in batch)])
+        rows = [slice(low, high) for low, high in itertools.pairwise(cuts.tolist())]
         moves = np.zeros((len(positions), int(counts.max(initial=1))), np.uint16)
-        low = 0
-        for request in batch:
+        for request, part in zip(batch, rows, strict=True):
             width = min(request.moves.shape[1], moves.shape[1])
-            moves[low : low + len(request.positions), :width] = request.moves[:, :width]
-            low += len(request.positions)
+            moves[part, :width] = request.moves[:, :width]
         with self._evaluating:
             version = self.version
             found = self._evaluator.evaluate_legal(positions, moves, counts)
-        low = 0
-        for request in batch:
-            rows = slice(low, low + len(request.positions))
-            width = int(request.counts.max(initial=0))
-            request.answer = version, LegalEvaluation(found.logits[rows, :width], found.values[rows])
-            low = rows.stop
-        self.statistics.requests += len(batch)
-        self.statistics.batches += 1
-        self.statistics.positions += low
+            self._statistics.requests += len(batch)
+            self._statistics.batches += 1
+            self._statistics.positions += len(positions)
+        widths = [int(request.counts.max(initial=0)) for request in batch]
+        return [
+            (version, LegalEvaluation(found.logits[part, :width], found.values[part]))
+            for part, width in zip(rows, widths, strict=True)
+        ]

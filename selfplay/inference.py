@@ -25,7 +25,7 @@ from agent.networks.evaluator import Evaluation, Evaluator, LegalEvaluation
 from agent.networks.network import Architecture
 from agent.networks.registry import make_evaluator, make_network
 from agent.vocabulary import SIZE
-from selfplay.batcher import Answer, Batcher
+from selfplay.batcher import Answer, Batcher, BatcherStatistics
 from selfplay.settings import InferenceSettings
 
 Weights = Mapping[str, NDArray[np.float32]]
@@ -58,10 +58,9 @@ class InferenceActor:
         """See `Batcher.ask`; None if the weights held are older than `version`."""
         return None if self._batcher.version < version else self._batcher.ask(positions, moves, counts)
 
-    def statistics(self) -> tuple[int, int, int]:
-        """Requests, batches and positions so far."""
-        done = self._batcher.statistics
-        return done.requests, done.batches, done.positions
+    def take_statistics(self) -> BatcherStatistics:
+        """What was evaluated since the last call."""
+        return self._batcher.take_statistics()
 
 
 InferenceHandle = Any
@@ -90,22 +89,19 @@ class FillGauge:
 
     def __init__(self, batch_size: int) -> None:
         self._batch_size = batch_size
-        self._asked: ray.ObjectRef[tuple[int, int, int]] | None = None
-        self._batches, self._positions = 0, 0
+        self._asked: ray.ObjectRef[BatcherStatistics] | None = None
 
     def read(self, actor: InferenceHandle) -> float | None:
-        """Share of a full batch, between the last two answers; None before there are two, or without a batch since."""
+        """Share of a full batch, on average; None before the first answer, or without a batch since the last one."""
         fill = None
         if self._asked is not None:
             ready, _ = ray.wait([self._asked], timeout=0)
             if not ready:
                 return None
-            with contextlib.suppress(ray.exceptions.RayError):  # it died: its replacement counts from 0
-                _, batches, positions = ray.get(self._asked)
-                if batches > self._batches:
-                    fill = (positions - self._positions) / (batches - self._batches) / self._batch_size
-                self._batches, self._positions = batches, positions
-        self._asked = actor.statistics.remote()
+            with contextlib.suppress(ray.exceptions.RayError):  # it died
+                found = ray.get(self._asked)
+                fill = found.positions / found.batches / self._batch_size if found.batches else None
+        self._asked = actor.take_statistics.remote()
         return fill
 
 

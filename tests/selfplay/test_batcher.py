@@ -104,8 +104,9 @@ def test_many_threads_each_get_their_own_answers(echo: Echo, make: Make) -> None
 
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(client, range(100, 900, 100))) == 320
-    assert batcher.statistics.requests == 320
-    assert batcher.statistics.positions == sum(echo.batches) == sum(8 * [sum(1 + n % 5 for n in range(100, 140))])
+    done = batcher.take_statistics()
+    assert done.requests == 320
+    assert done.positions == sum(echo.batches) == sum(8 * [sum(1 + n % 5 for n in range(100, 140))])
     assert max(echo.batches) <= 16
 
 

@@ -4,7 +4,7 @@ import os
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -18,6 +18,7 @@ from agent.rules import Games
 from agent.search import GumbelSearch, SearchSettings
 from selfplay import pool as module
 from selfplay.actor import ActorSettings, GameBatch, Weights
+from selfplay.batcher import BatcherStatistics
 from selfplay.generator import GeneratorSettings
 from selfplay.inference import RemoteEvaluator, start_inference
 from selfplay.pool import LocalPool, RayPool
@@ -66,6 +67,10 @@ def process_of(actor: Any) -> int:
     return int(ray.get(actor.__ray_call__.remote(lambda _: os.getpid())))
 
 
+def statistics(actor: Any) -> BatcherStatistics:
+    return cast(BatcherStatistics, ray.get(actor.take_statistics.remote()))
+
+
 def names(batches: list[GameBatch]) -> list[str]:
     return [record.game for batch in batches for record in batch.records]
 
@@ -90,8 +95,8 @@ def test_the_games_are_those_played_without_it(pool: RayPool) -> None:
         np.testing.assert_allclose(one.values, two.values, rtol=0, atol=0 if searched else 1e-6)
         np.testing.assert_allclose(one.log_probs, two.log_probs, atol=1e-6)
         np.testing.assert_array_equal(one.policies.probabilities, two.policies.probabilities)
-    requests, joint, _ = ray.get(pool._inference.statistics.remote())  # type: ignore[union-attr]
-    assert joint < requests
+    done = statistics(pool._inference)
+    assert done.batches < done.requests
 
 
 def test_records_name_the_versions_that_answered(pool: RayPool) -> None:
@@ -136,9 +141,9 @@ def test_halves_take_turns_and_find_the_same() -> None:
     expected = GumbelSearch(settings, make_evaluator(network(), runtime="eager")).run(games, np.arange(7), seed=2)
     for name in ("moves", "probabilities", "visits", "values", "raw_values", "lines"):
         np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
-    requests, _, positions = ray.get(actor.statistics.remote())
-    assert requests >= 2 * 13
-    assert positions >= 7 * 13
+    done = statistics(actor)
+    assert done.requests >= 2 * 13
+    assert done.positions >= 7 * 13
     ray.kill(actor)
 
 
@@ -153,14 +158,14 @@ def test_a_game_actor_killed_amid_a_request_stops_nobody(pool: RayPool, monkeypa
     victim = process_of(pool._actors[0])
     pool.publish(weights(), 0)
     before = gather(pool, 2)
-    asked = ray.get(pool._inference.statistics.remote())[0]  # type: ignore[union-attr]
+    statistics(pool._inference)
     os.kill(victim, signal.SIGKILL)
     after: list[GameBatch] = []
     while not {11, 12, 13} <= {batch.stream for batch in after}:  # the suite's own time limit ends this
         after += pool.collect(wait=True)
     assert pool.restarts == 1
     assert pool.actors == 3
-    assert ray.get(pool._inference.statistics.remote())[0] > asked  # type: ignore[union-attr]
+    assert statistics(pool._inference).requests > 0
     assert len(names(before + after)) == len(set(names(before + after)))
 
 
