@@ -1,13 +1,13 @@
-"""The 1,880 moves that a policy speaks about, always seen from the side to move.
+"""The 1,880 moves of the policy, always seen from the side to move.
 
 Squares are numbered a1 = 0, b1 = 1, ..., h8 = 63. For Black the board is mirrored top to bottom
-(square ^ 56), so a move's index does not depend on who plays it.
+(square ^ 56), so a move's index does not depend on its colour.
 
 Layout:
 
 - 0..1791: the from-to pairs of a queen's or a knight's move on an empty board, ordered by
-  from-square, then to-square. Castling is the king's two-square move; a pawn's every move but a
-  promotion is here too.
+  from-square, then to-square. Castling is the king's two-square move. All moves of pawns but promotions are
+  here too.
 - 1792..1879: promotions, 22 from-to pairs (rank 7 to rank 8: straight, or a capture to either side,
   ordered by from-square, then to-square) times queen, rook, bishop, knight, in this order.
 

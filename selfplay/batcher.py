@@ -21,7 +21,7 @@ from torch import Tensor
 from agent.networks.evaluator import Evaluator, LegalEvaluation
 
 Answer = tuple[int, LegalEvaluation]
-"""The version of the weights that answered, the same for all positions of a request, and what they say.
+"""The version of the weights that answered, the same for all positions of a request, and their evaluation.
 
 A worked example: two positions with 20 and 3 legal moves, answered by version 7, give (7, evaluation) with logits
 [2, 20], of which the second row counts up to its third entry, and values [2].

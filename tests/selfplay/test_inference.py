@@ -1,4 +1,4 @@
-"""The inference actor with several game actors: the same games as without it; whoever is killed, play goes on."""
+"""The inference actor with several game actors: the same games as without it, also when actors are killed."""
 
 import os
 import signal
@@ -125,7 +125,7 @@ def test_an_answer_by_newer_weights_is_recorded_as_such() -> None:
     other.evaluate(games.positions)
     found = one.evaluate(games.positions)
     assert one.take_version(-1) == 3
-    assert one.take_version(7) == 7  # nobody was asked since
+    assert one.take_version(7) == 7  # no answer since
     assert torch.equal(
         found.values, make_evaluator(network(1), runtime="eager").evaluate(np.repeat(games.positions, 8, 0)).values[:2]
     )
@@ -153,7 +153,7 @@ WAITING = InferenceSettings(batch_size=1000, max_wait_ms=100, runtime="eager")
 
 @pytest.mark.slow
 @pytest.mark.parametrize("pool", [(SETTINGS, WAITING)], indirect=True)
-def test_a_game_actor_killed_amid_a_request_stops_nobody(pool: RayPool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_game_actor_killed_during_a_request_stops_no_other(pool: RayPool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "RESTART_DELAY", 0.0)
     victim = process_of(pool._actors[0])
     pool.publish(weights(), 0)
@@ -170,7 +170,7 @@ def test_a_game_actor_killed_amid_a_request_stops_nobody(pool: RayPool, monkeypa
 
 
 def test_a_killed_inference_actor_is_waited_for_and_given_its_weights_again(pool: RayPool) -> None:
-    """Nobody publishes anew: game actors hand over the weights that they were told to play with."""
+    """Without publishing again: game actors hand over the weights that they play with."""
     pool.publish(weights(), 0)
     before = gather(pool, 3)
     first = process_of(pool._inference)

@@ -9,7 +9,7 @@ Kind = ((((moved x 6 + captured) x 6 + guard) x 2 + attacked) x 2 + check), 864 
 - check: whether the moved piece itself attacks the opponent's king from the target, before the board changes.
 
 With `replies`, moves that mate or stalemate a lone king have two kinds of their own instead. Whether a king in the
-corner has a square left is hard to say for a small network, and a policy that cannot tell gives stalemates away. Only
+corner has a square left is hard to say for a small network, and a policy that does not know gives stalemates away. Only
 positions are looked at in which the opponent has a king and pawns that cannot step forward. There, most moves leave the
 king a square that is clearly free; the others are played out.
 """
@@ -41,7 +41,7 @@ _PROMOTED.setflags(write=False)
 
 @njit
 def _kind_on(position: Words, square: np.uint64) -> np.int64:
-    """Kind 0..5 of the piece on `square`; -1 if none. Boards are disjoint, so three bits say it."""
+    """Kind 0..5 of the piece on `square`; -1 if none. Boards are disjoint, so three bits are enough."""
     number = (
         ((position[0] >> square) & ONE)
         + ((position[1] >> square) & ONE) * u64(2)
@@ -130,7 +130,7 @@ def kind_without_reply(
     """
     start, end = u64(FROM[move]), u64(TO[move])
     everyone = occupied(position)
-    # A piece that nobody guards opens no line of ours when it leaves (so much for castling, where the rook guards the
+    # A piece that is not guarded opens no line of ours when it leaves (nor does castling, where the rook guards the
     # king), but en passant takes a pawn from elsewhere. A promotion attacks as what the pawn becomes.
     guarded = ((maps[0] | maps[1] | maps[2]) >> start) & ONE != NOTHING
     en_passant = moved == 0 and ((start ^ end) & u64(7)) != NOTHING and (everyone >> end) & ONE == NOTHING

@@ -48,7 +48,7 @@ class SparseNetwork(Network):
         width, hidden = self.architecture.width, self.architecture.hidden
         # About 30 pieces are present: their sum starts with a spread of about one.
         self.features = _Rows(FEATURES + PIECE_ROWS, width, width, std=0.18)
-        # What a piece on a square is worth is learnt once, in the shared rows; threat states learn how they differ.
+        # Shared rows learn what a piece on a square is worth; the rows of its threat states learn how they differ.
         nn.init.zeros_(self.features.weight[:STATE_AT].detach())
         self.hidden = _Rows(width, hidden, hidden, std=(2 / width) ** 0.5)
         # A fresh network is nearly indifferent: near-uniform policy, near-even value.

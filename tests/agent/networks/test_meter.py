@@ -76,10 +76,10 @@ def test_python_chess_looks_at_the_first_batch_and_then_at_one_in_so_many(monkey
     monkeypatch.setattr(meter_module, "legal_by_python_chess", look)
     meter = InvalidMassMeter(oracle_apart=5)
     legal = torch.from_numpy(rules.legal_bits(POSITIONS))
-    told = []
+    looks = []
     for _ in range(9):
         meter.check(MaskedPolicy(logits(), legal).probabilities, POSITIONS)
-        told.append(len(looked))
-    assert told == [1, 1, 1, 2, 2, 2, 3, 3, 3]
+        looks.append(len(looked))
+    assert looks == [1, 1, 1, 2, 2, 2, 3, 3, 3]
     assert len(set(looked)) == len(POSITIONS)  # it is not always the same row
     assert meter.take().distributions == 18

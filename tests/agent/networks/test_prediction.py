@@ -75,12 +75,12 @@ def test_lanes_and_whole_vocabulary_read_alike(network: SparseNetwork, batch: Ba
     probabilities = torch.softmax(output.logits, 1)
     room = torch.zeros(len(probabilities), vocabulary.SIZE + 1)
     dense = room.scatter_add(1, output.indices, probabilities)
-    told = []
+    sentences = []
     for given, indices in ((probabilities, output.indices), (dense, None)):
         with pytest.raises(InvalidMassError) as caught:
             InvalidMassMeter(oracle_rows=oracle_rows).check(given, batch.positions, indices=indices)
-        told.append(str(caught.value))
-    assert told[0] == told[1]
+        sentences.append(str(caught.value))
+    assert sentences[0] == sentences[1]
 
 
 def test_mass_on_a_lane_that_is_no_move_is_seen(network: SparseNetwork, batch: Batch) -> None:

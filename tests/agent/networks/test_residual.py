@@ -1,4 +1,4 @@
-"""The residual network: what each output cell speaks about, and that training and playing see the same numbers."""
+"""The residual network: the move of each output cell, and that training and playing see the same numbers."""
 
 import pytest
 import torch

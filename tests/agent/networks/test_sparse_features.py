@@ -154,21 +154,21 @@ def test_moves_that_leave_a_lone_king_no_reply_have_kinds_of_their_own(number: i
     boards += [board.mirror() for board in boards[:100]]
     positions = np.stack([rules.from_board(board) for board in boards])
     usual = sparse_batch(positions)
-    told = sparse_batch(positions, replies=True)
+    special_kinds = sparse_batch(positions, replies=True)
     found = {MATE: 0, STALEMATE: 0}
     for row, position in enumerate(positions):
         board = seen_by_mover(rules.to_fen(position))
         pawns, others = board.pieces(chess.PAWN, chess.BLACK), board.occupied_co[chess.BLACK]
         alone = others == board.kings & others | int(pawns) and all(board.piece_at(pawn - 8) for pawn in pawns)
-        for entry in range(int(told.move_offsets[row]), int(told.move_offsets[row + 1])):
-            move = chess.Move.from_uci(vocabulary.to_uci(int(told.moves[entry]), black=False))
+        for entry in range(int(special_kinds.move_offsets[row]), int(special_kinds.move_offsets[row + 1])):
+            move = chess.Move.from_uci(vocabulary.to_uci(int(special_kinds.moves[entry]), black=False))
             board.push(move)
             expected = int(usual.kinds[entry])
             if alone and not any(board.legal_moves):
                 expected = MATE if board.is_check() else STALEMATE
                 found[expected] += 1
             board.pop()
-            assert int(told.kinds[entry]) == expected, (board.fen(), move.uci())
+            assert int(special_kinds.kinds[entry]) == expected, (board.fen(), move.uci())
     assert min(found.values()) > number / 20
 
 
