@@ -15,8 +15,8 @@ from agent.networks.meter import InvalidMassMeter, MassReading
 from agent.rules import Games, Termination
 from agent.search import SearchSettings
 from kernels.splitmix import mix
-from selfplay.mover import Moved, Mover, PolicyMover, SearchMover, ragged
-from selfplay.record import GameRecord
+from selfplay.mover import Moved, Mover, PolicyMover, SearchMover
+from selfplay.record import GameRecord, RaggedPolicy
 from selfplay.starts import Start, StartSettings, draw_start
 
 
@@ -74,7 +74,7 @@ class GameInProgress:
     log_probs: list[float] = field(default_factory=list)
     values: list[float] = field(default_factory=list)
     versions: list[int] = field(default_factory=list)
-    policies: list[tuple[NDArray[np.uint16], NDArray[np.floating]] | None] = field(default_factory=list)
+    policies: list[RaggedPolicy] = field(default_factory=list)
 
 
 class Generator:
@@ -153,7 +153,6 @@ class Generator:
         return mix(numbers * 4096 + self._games.ply)
 
     def _note(self, positions: NDArray[np.uint64], moved: Moved) -> None:
-        entries = moved.policies
         columns = zip(
             moved.moves.tolist(),
             moved.log_probs.tolist(),
@@ -167,10 +166,7 @@ class Generator:
             game.log_probs.append(log_prob)
             game.values.append(value)
             game.versions.append(self.version)
-            start, end = int(entries.offsets[row]), int(entries.offsets[row + 1])
-            game.policies.append(
-                (entries.indices[start:end], entries.probabilities[start:end]) if end > start else None
-            )
+            game.policies.append(moved.policies.plies(row, row + 1))
 
     def _harvest(self, outcomes: NDArray[np.uint8]) -> list[GameRecord]:
         """Records of the games that just ended, by `outcomes` [G]; their rows start new ones."""
@@ -213,7 +209,7 @@ class Generator:
             moves=np.array(game.moves, np.uint16),
             log_probs=np.array(game.log_probs, np.float32),
             values=np.array(game.values, np.float32),
-            policies=ragged(game.policies),
+            policies=RaggedPolicy.joined(game.policies),
             outcome=outcome,
             termination=termination,
             balance=balance,

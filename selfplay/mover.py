@@ -99,15 +99,3 @@ class SearchMover:
         policies = RaggedPolicy(result.offsets, result.indices, weight.astype(np.float16))
         dense = torch.from_numpy(probabilities)
         return Moved(result.moves, log_probs, result.values, dense, entropies, policies)
-
-
-def ragged(policies: list[tuple[NDArray[np.uint16], NDArray[np.floating]] | None]) -> RaggedPolicy:
-    """Join policies (indices, probabilities), one a ply, None where there is none."""
-    counts = [0 if policy is None else len(policy[0]) for policy in policies]
-    offsets = np.zeros(len(policies) + 1, np.int64)
-    np.cumsum(counts, out=offsets[1:])
-    if not offsets[-1]:
-        return RaggedPolicy.empty(len(policies))
-    kept = [policy for policy in policies if policy is not None]
-    indices = np.concatenate([policy[0] for policy in kept])
-    return RaggedPolicy(offsets, indices, np.concatenate([policy[1] for policy in kept]).astype(np.float16))

@@ -1,5 +1,6 @@
 """A finished game as it is shipped: once, whole, frozen."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from agent.rules import Termination
 
 @dataclass(frozen=True)
 class RaggedPolicy:
-    """Improved policies of T plies, legal moves only, at most 218 a ply.
+    """Improved policies of T plies, legal moves only, at most 218 a ply: their one form from search to loss.
 
     A worked example: two plies, the first searched with weight on two moves, the second played without a search:
     offsets [0, 2, 2], indices [20, 102], probabilities [0.75, 0.25].
@@ -23,10 +24,30 @@ class RaggedPolicy:
     probabilities: NDArray[np.float16]
     """Of these moves after search; they sum to 1 within a ply."""
 
+    def __len__(self) -> int:
+        """T."""
+        return len(self.offsets) - 1
+
+    def plies(self, first: int, last: int) -> "RaggedPolicy":
+        """Those of plies `first` up to, but without, `last`; views of the same arrays."""
+        offsets = self.offsets[first : last + 1]
+        entries = slice(offsets[0], offsets[-1])
+        return RaggedPolicy(offsets - offsets[0], self.indices[entries], self.probabilities[entries])
+
     @staticmethod
     def empty(plies: int) -> "RaggedPolicy":
         """No targets at all, as from games that were played without search."""
         return RaggedPolicy(np.zeros(plies + 1, np.int64), np.zeros(0, np.uint16), np.zeros(0, np.float16))
+
+    @staticmethod
+    def joined(parts: Sequence["RaggedPolicy"]) -> "RaggedPolicy":
+        """One after the other."""
+        counts = [np.diff(part.offsets) for part in parts]
+        return RaggedPolicy(
+            np.concatenate([[0], *counts], dtype=np.int64).cumsum(),
+            np.concatenate([np.zeros(0, np.uint16), *(part.indices for part in parts)]),
+            np.concatenate([np.zeros(0, np.float16), *(part.probabilities for part in parts)]),
+        )
 
 
 @dataclass(frozen=True)

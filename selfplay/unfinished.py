@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selfplay.generator import GameInProgress, Generator
-from selfplay.mover import ragged
+from selfplay.record import RaggedPolicy
 from selfplay.starts import Start
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -27,7 +27,7 @@ def generator_state(generator: Generator) -> dict[str, NDArray[Any]]:
     """Everything that a generator of the same settings, seed and stream needs to go on, its weights left out."""
     arrays: dict[str, NDArray[Any]] = {"started": np.array([generator.started, generator.version], np.int64)}
     for row, game in enumerate(generator.progress):
-        policies = ragged(game.policies)
+        policies = RaggedPolicy.joined(game.policies)
         arrays |= {
             f"{row}.facts": np.array([game.number, game.seed], np.int64),
             f"{row}.start": game.start.position,
@@ -60,10 +60,7 @@ def _restore(generator: Generator, row: int, arrays: Arrays) -> GameInProgress:
     game = GameInProgress(number, seed, start)
     for name in _COLUMNS:
         setattr(game, name, arrays[f"{row}.{name}"].tolist())
-    offsets, indices = arrays[f"{row}.offsets"], arrays[f"{row}.indices"]
-    for ply in range(len(game.moves)):
-        entries = slice(int(offsets[ply]), int(offsets[ply + 1]))
-        policy = (indices[entries].copy(), arrays[f"{row}.probabilities"][entries].copy())
-        game.policies.append(policy if len(policy[0]) else None)
+    policies = RaggedPolicy(*(np.array(arrays[f"{row}.{name}"]) for name in ("offsets", "indices", "probabilities")))
+    game.policies = [policies.plies(ply, ply + 1) for ply in range(len(policies))]
     game.positions = generator.replay(row, start, game.moves)
     return game

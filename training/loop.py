@@ -36,7 +36,7 @@ from training.monitoring.guard import Guard
 from training.monitoring.metrics import Metrics, mass_row, match_row
 from training.monitoring.watch import Watch
 from training.parallel import make_learner
-from training.replay import Batch, Replay
+from training.replay import Batch, ReplayBuffer
 from training.settings import Settings
 from training.targets import targets
 
@@ -344,9 +344,9 @@ class TrainingLoop:
         self._mass = MassReading()
 
 
-def make_replay(settings: Settings) -> Replay:
+def make_replay(settings: Settings) -> ReplayBuffer:
     """An empty replay as the settings ask for."""
     searched = settings.selfplay.simulations > 0
     entries = ENTRIES_PER_PLY if searched else 0
     replay = settings.replay
-    return Replay(replay.capacity, entries_per_ply=entries, searched_only=searched)
+    return ReplayBuffer(replay.capacity, entries_per_ply=entries)

@@ -28,7 +28,6 @@ from agent.errors import InputError
 from agent.networks.meter import MassReading
 from agent.networks.network import Architecture, Network
 from agent.networks.registry import make_network
-from selfplay.record import RaggedPolicy
 from training.learner import Learner, moments, resolve_device
 from training.losses import Loss
 from training.replay import Batch
@@ -180,13 +179,8 @@ def shares(batch: Batch, number: int) -> list[Batch]:
     parts = []
     for part in range(number):
         rows = slice(part * size, (part + 1) * size)
-        offsets = batch.policies.offsets[part * size : (part + 1) * size + 1]
-        entries = slice(int(offsets[0]), int(offsets[-1]))
-        policies = RaggedPolicy(
-            offsets - offsets[0], batch.policies.indices[entries], batch.policies.probabilities[entries]
-        )
         columns = {name: column[rows] for name, column in vars(batch).items() if isinstance(column, np.ndarray)}
-        parts.append(replace(batch, policies=policies, **columns))
+        parts.append(replace(batch, policies=batch.policies.plies(rows.start, rows.stop), **columns))
     return parts
 
 

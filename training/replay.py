@@ -1,4 +1,4 @@
-"""The replay: a bounded window of plies from whole games, sampled uniformly.
+"""The replay buffer: a bounded window of plies from whole games, sampled uniformly.
 
 Lifecycle: `add` games as they come (a second copy of a game is dropped by its id), `sample` batches. It comes back
 after a restart by adding the same games again from the same place, see `durability.window`. Capacity is counted in
@@ -8,7 +8,7 @@ Shapes: T plies of a game, B sampled plies, S stored plies.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +18,13 @@ from agent.vocabulary import MAX_LEGAL
 from selfplay.record import GameRecord, RaggedPolicy
 from training.targets import Targets
 
+ENTRIES_PER_PLY: Final = 40
+"""Policy entries that there is room for: positions of self-play have 30 to 35 legal moves on average."""
+
 
 @dataclass(frozen=True)
 class Batch:
-    """B plies drawn from the replay."""
+    """B plies drawn from the replay buffer."""
 
     positions: NDArray[np.uint64]
     """[B, WORDS]"""
@@ -39,25 +42,19 @@ class Batch:
     """Of the B plies."""
 
 
-class Replay:
+class ReplayBuffer:
     """Two rings: one of plies, one of the entries of their improved policies.
 
     Args:
         capacity: plies kept.
-        entries_per_ply: policy entries kept for each of them on average; 0 where games are played without search.
-            A window of positions with more legal moves than this holds fewer plies.
-        searched_only: add only plies that have an improved policy.
+        entries_per_ply: policy entries kept for each of them on average. 0: games are played without search, and all
+            of their plies are kept. Otherwise plies without an improved policy are left out, and a window of positions
+            with more legal moves than this holds fewer plies.
     """
 
-    def __init__(
-        self,
-        capacity: int,
-        *,
-        entries_per_ply: int = 0,
-        searched_only: bool = False,
-    ) -> None:
+    def __init__(self, capacity: int, *, entries_per_ply: int = 0) -> None:
         self.capacity = capacity
-        self._searched_only = searched_only
+        self._searched = entries_per_ply > 0
         self._columns: dict[str, NDArray[Any]] = {
             "positions": np.zeros((capacity, rules.WORDS), np.uint64),
             "moves": np.zeros(capacity, np.uint16),
@@ -70,11 +67,8 @@ class Replay:
             "counts": np.zeros(capacity, np.int32),
         }
         # At least one ply with the most legal moves there can be.
-        entries = max(capacity * entries_per_ply, MAX_LEGAL) if entries_per_ply else 0
-        self._entries: dict[str, NDArray[Any]] = {
-            "indices": np.zeros(entries, np.uint16),
-            "probabilities": np.zeros(entries, np.float16),
-        }
+        entries = max(capacity * entries_per_ply, MAX_LEGAL) if self._searched else 0
+        self._indices, self._probabilities = np.zeros(entries, np.uint16), np.zeros(entries, np.float16)
         self.added = 0
         """Plies ever added."""
         self.games = 0
@@ -89,14 +83,20 @@ class Replay:
         return self.added - self.oldest
 
     def add(self, record: GameRecord, target: Targets) -> bool:
-        """Add a game's plies; False (and nothing added) if a game with this id is here already."""
+        """Add a game's plies; False (and nothing added) if a game with this id was added before.
+
+        Raises:
+            ValueError: the game has improved policies, and there is no room for any.
+        """
         if record.game in self._ids:
             return False
+        if len(record.policies.indices) and not self._searched:
+            raise ValueError("a game with improved policies needs a replay buffer with entries_per_ply above 0")
         self._ids[record.game] = None
         while len(self._ids) > self.capacity:  # no more games than plies can be in the window
             del self._ids[next(iter(self._ids))]
         counts = np.diff(record.policies.offsets)
-        chosen = np.flatnonzero(counts) if self._searched_only else np.arange(record.plies)
+        chosen = np.flatnonzero(counts) if self._searched else np.arange(record.plies)
         rows = (self.added + np.arange(len(chosen))) % self.capacity
         new: dict[str, NDArray[Any]] = {
             "positions": record.positions,
@@ -110,29 +110,32 @@ class Replay:
         }
         for name, column in self._columns.items():
             column[rows] = new[name][chosen]
-        self._add_entries(record.policies)
+        if self._searched:
+            entries = (self.entries_added + np.arange(len(record.policies.indices))) % len(self._indices)
+            self._indices[entries] = record.policies.indices
+            self._probabilities[entries] = record.policies.probabilities
+        self.entries_added += len(record.policies.indices)
         self.added += len(chosen)
         self.games += 1
         self.oldest = max(self.oldest, self.added - self.capacity)
-        self._forget_overwritten()
+        self._drop_overwritten()
         return True
 
     def sample(self, batch_size: int, generator: np.random.Generator) -> Batch:
         """Draw plies uniformly, with replacement.
 
         Raises:
-            ValueError: the replay is empty.
+            ValueError: the buffer is empty.
         """
         if len(self) == 0:
-            raise ValueError("the replay is empty; add games before sampling")
+            raise ValueError("the replay buffer is empty; add games before sampling")
         rows = generator.integers(self.oldest, self.added, size=batch_size) % self.capacity
         drawn = {name: column[rows] for name, column in self._columns.items()}
         starts, counts = drawn.pop("starts"), drawn.pop("counts")
         offsets = np.zeros(batch_size + 1, np.int64)
         np.cumsum(counts, out=offsets[1:])
-        entries = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], counts)
-        size = max(len(self._entries["indices"]), 1)
-        policies = RaggedPolicy(offsets, **{name: ring[entries % size] for name, ring in self._entries.items()})
+        entries = (np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], counts)) % max(len(self._indices), 1)
+        policies = RaggedPolicy(offsets, self._indices[entries], self._probabilities[entries])
         drawn["moves"] = drawn["moves"].astype(np.int64)
         return Batch(**drawn, policies=policies)
 
@@ -141,7 +144,7 @@ class Replay:
         return float(self._columns["versions"][self._window()].mean()) if len(self) else 0.0
 
     def start_at(self, added: int, games: int, entries_added: int) -> None:
-        """Let an empty replay begin as if so many plies, games and policy entries had been added and forgotten."""
+        """Let an empty buffer begin as if so many plies, games and policy entries had been added and dropped."""
         self.added, self.games, self.entries_added = added, games, entries_added
         self.oldest = added
 
@@ -150,19 +153,9 @@ class Replay:
         rows: NDArray[np.int64] = np.arange(self.oldest, self.added) % self.capacity
         return rows
 
-    def _add_entries(self, policies: RaggedPolicy) -> None:
-        new = {"indices": policies.indices, "probabilities": policies.probabilities}
-        entries = len(policies.indices)
-        if entries and not len(self._entries["indices"]):
-            raise ValueError("a game with improved policies needs a replay with entries_per_ply above 0")
-        for name, ring in self._entries.items():
-            if entries:
-                ring[(self.entries_added + np.arange(entries)) % len(ring)] = new[name]
-        self.entries_added += entries
-
-    def _forget_overwritten(self) -> None:
+    def _drop_overwritten(self) -> None:
         """Drop plies whose policy entries have been overwritten; starts ascend with the plies."""
-        lost = self.entries_added - len(self._entries["indices"])
-        if lost > 0 and len(self._entries["indices"]):
+        lost = self.entries_added - len(self._indices)
+        if self._searched and lost > 0:
             starts = self._columns["starts"][self._window()]
             self.oldest += int(np.searchsorted(starts, lost))

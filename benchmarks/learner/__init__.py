@@ -26,7 +26,7 @@ from selfplay.pool import LocalPool
 from training.learner import Learner
 from training.loop import make_replay
 from training.losses import Loss
-from training.replay import Batch, Replay
+from training.replay import Batch, ReplayBuffer
 from training.run import actor_settings_of
 from training.settings import LearnerSettings, Settings, load_settings
 
@@ -55,7 +55,7 @@ class TimedLearner(Learner):
         self.seconds = dict.fromkeys(STAGES, 0.0)
         self._mark = 0.0
 
-    def sample(self, replay: Replay, generator: np.random.Generator) -> Batch:
+    def sample(self, replay: ReplayBuffer, generator: np.random.Generator) -> Batch:
         """A batch, timed."""
         self._mark = perf_counter()
         batch = replay.sample(self.settings.batch_size, generator)
@@ -90,7 +90,7 @@ class TimedLearner(Learner):
         self._count("meter")
 
 
-def filled_replay(settings: Settings, positions: int) -> Replay:
+def filled_replay(settings: Settings, positions: int) -> ReplayBuffer:
     """At least `positions` plies of games of an untrained network by these settings."""
     actors, learner = actor_settings_of(settings), settings.learner
     pool, replay = LocalPool(actors), make_replay(settings)

@@ -32,7 +32,7 @@ from selfplay.pool import Pool, RayPool
 from training.cluster import start_ray
 from training.durability.run_folder import RunFolder
 from training.loop import TrainingLoop, make_replay
-from training.replay import Replay
+from training.replay import ReplayBuffer
 from training.run import actor_settings_of
 from training.settings import Settings, load_settings
 
@@ -47,7 +47,7 @@ def positions_a_version(settings: Settings) -> float:
     return learner.publish_steps * learner.batch_size / learner.reuse
 
 
-def drive(pool: WatchedPool, replay: Replay, settings: Settings, weights: Weights, seconds: float) -> Flow:
+def drive(pool: WatchedPool, replay: ReplayBuffer, settings: Settings, weights: Weights, seconds: float) -> Flow:
     """Collect games for `seconds` like the training loop without a learner."""
     learner, due = settings.learner, positions_a_version(settings)
     pool.begin()

@@ -28,7 +28,7 @@ from selfplay.generator import Generator, GeneratorSettings
 from selfplay.record import GameRecord, RaggedPolicy
 from selfplay.starts import StartSettings
 from training.learner import Learner
-from training.replay import Replay
+from training.replay import ReplayBuffer
 from training.settings import LearnerSettings
 from training.targets import targets
 
@@ -118,7 +118,7 @@ def learn(network: str, loss: str, records: list[GameRecord]) -> tuple[Learner, 
     torch.manual_seed(5)
     settings = LearnerSettings(device="cpu", batch_size=64, learning_rate=1e-2, final_learning_rate=1e-3)
     learner = Learner(make_network(NETWORKS[network]), settings, searched=searched)
-    replay = Replay(4096, entries_per_ply=64, searched_only=searched)
+    replay = ReplayBuffer(4096, entries_per_ply=64)
     for record in records:
         replay.add(record, targets(record, adjudication=0.25, gae_lambda=0.95, value_lambda=0.9))
     generator = np.random.default_rng(5)

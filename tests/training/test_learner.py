@@ -14,7 +14,7 @@ from kernels import unpack_legal
 from selfplay.record import RaggedPolicy
 from tests.training.records import record, searched
 from training.learner import Learner, LearningError
-from training.replay import Batch, Replay
+from training.replay import Batch, ReplayBuffer
 from training.settings import LearnerSettings
 from training.targets import targets
 
@@ -25,8 +25,8 @@ def learner(seed: int = 0, **changes: float) -> Learner:
     return Learner(ResidualNetwork(ResidualArchitecture(blocks=1, channels=16)), settings)
 
 
-def filled() -> Replay:
-    replay = Replay(2000)
+def filled() -> ReplayBuffer:
+    replay = ReplayBuffer(2000)
     for seed in range(8):
         game = record(30, seed=seed, outcome=1, termination=Termination.CHECKMATE)
         replay.add(game, targets(game, adjudication=0.0, gae_lambda=0.95))
@@ -79,7 +79,7 @@ def test_a_searched_game_is_learned_from_its_improved_policies() -> None:
     torch.manual_seed(0)
     settings = LearnerSettings(device="cpu", learning_rate=3e-3)
     one = Learner(ResidualNetwork(ResidualArchitecture(blocks=1, channels=16)), settings, searched=True)
-    replay = Replay(100, entries_per_ply=40, searched_only=True)
+    replay = ReplayBuffer(100, entries_per_ply=40)
     game = searched(30, seed=1)
     replay.add(game, targets(game, adjudication=0.0, gae_lambda=0.95))
     generator, kls = np.random.default_rng(0), []

@@ -16,13 +16,13 @@ from agent.networks.sparse.architecture import SparseArchitecture
 from tests.training.records import record, searched
 from training.learner import Learner, LearningError
 from training.parallel import ParallelLearner, make_learner, shares
-from training.replay import Batch, Replay
+from training.replay import Batch, ReplayBuffer
 from training.settings import LearnerSettings, load_settings
 from training.targets import targets
 
 
 def batches(number: int, *, with_search: bool) -> list[Batch]:
-    replay = Replay(400, entries_per_ply=40, searched_only=with_search)
+    replay = ReplayBuffer(400, entries_per_ply=40 * with_search)
     for seed in range(12):
         game = (searched if with_search else record)(24, seed=seed)
         replay.add(game, targets(game, adjudication=0.5, gae_lambda=0.9))

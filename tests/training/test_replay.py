@@ -5,11 +5,11 @@ import pytest
 
 from agent.rules import Termination
 from tests.training.records import record, searched
-from training.replay import Replay
+from training.replay import ReplayBuffer
 from training.targets import Targets, targets, white_score
 
 
-def added(replay: Replay, plies: int, seed: int, **changes: object) -> bool:
+def added(replay: ReplayBuffer, plies: int, seed: int, **changes: object) -> bool:
     game = record(plies, seed=seed, **changes)  # type: ignore[arg-type]
     return replay.add(game, targets(game, adjudication=0.0, gae_lambda=0.95))
 
@@ -70,14 +70,14 @@ def test_value_targets_are_the_weighted_sum_of_what_comes(value_lambda: float) -
 
 
 def test_a_game_comes_in_once() -> None:
-    replay = Replay(100)
+    replay = ReplayBuffer(100)
     assert added(replay, 5, seed=1)
     assert not added(replay, 5, seed=1)
     assert (len(replay), replay.added, replay.games) == (5, 5, 1)
 
 
 def test_the_oldest_plies_leave_and_every_stored_ply_is_whole() -> None:
-    replay = Replay(50)
+    replay = ReplayBuffer(50)
     games = [record(17, seed=seed, version=seed) for seed in range(12)]
     for game in games:
         replay.add(game, targets(game, adjudication=0.25, gae_lambda=0.9))
@@ -95,7 +95,7 @@ def test_the_oldest_plies_leave_and_every_stored_ply_is_whole() -> None:
 
 
 def test_a_game_longer_than_the_window_keeps_its_end() -> None:
-    replay = Replay(10)
+    replay = ReplayBuffer(10)
     game = record(25, seed=2)
     replay.add(game, Targets(np.zeros((25, 3), np.float32), np.arange(25, dtype=np.float32)))
     assert set(replay.sample(500, np.random.default_rng(0)).advantages.tolist()) == set(range(15, 25))
@@ -104,7 +104,7 @@ def test_a_game_longer_than_the_window_keeps_its_end() -> None:
 @pytest.mark.parametrize("entries_per_ply", [4, 30])
 def test_policies_come_back_with_their_plies(entries_per_ply: int) -> None:
     """Through many turns of both rings, whichever is the shorter one."""
-    replay = Replay(60, entries_per_ply=entries_per_ply, searched_only=True)
+    replay = ReplayBuffer(60, entries_per_ply=entries_per_ply)
     wanted = {}
     for seed in range(30):
         game = searched(13, seed=seed, version=seed)
@@ -127,10 +127,10 @@ def test_policies_come_back_with_their_plies(entries_per_ply: int) -> None:
 
 def test_improved_policies_need_room() -> None:
     game = searched(5)
-    with pytest.raises(ValueError, match="needs a replay with entries_per_ply above 0"):
-        Replay(10).add(game, targets(game, adjudication=0.0, gae_lambda=0.9))
+    with pytest.raises(ValueError, match="needs a replay buffer with entries_per_ply above 0"):
+        ReplayBuffer(10).add(game, targets(game, adjudication=0.0, gae_lambda=0.9))
 
 
 def test_an_empty_replay_cannot_be_sampled() -> None:
     with pytest.raises(ValueError, match="is empty"):
-        Replay(5).sample(1, np.random.default_rng(0))
+        ReplayBuffer(5).sample(1, np.random.default_rng(0))

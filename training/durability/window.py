@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from selfplay.record import GameRecord
 from training.durability.game_file import StoredGame
 from training.durability.replay_store import ReplayStore
-from training.replay import Replay
+from training.replay import ReplayBuffer
 from training.targets import Targets
 
 SYNC_GAMES: Final = 256
@@ -36,7 +36,7 @@ class Window:
         folder: of the replay store.
     """
 
-    def __init__(self, replay: Replay, folder: Path) -> None:
+    def __init__(self, replay: ReplayBuffer, folder: Path) -> None:
         self.replay = replay
         self.store = ReplayStore(folder)
         self._bounds: deque[_Bound] = deque()

@@ -12,7 +12,7 @@ from agent.networks.sparse.architecture import SparseArchitecture
 from agent.networks.sparse.network import SparseNetwork
 from kernels import RaggedTargets, masked_cross_entropy, masked_policy_terms
 from tests.training.records import searched
-from training.replay import Batch, Replay
+from training.replay import Batch, ReplayBuffer
 from training.targets import targets
 
 
@@ -28,7 +28,7 @@ def network() -> SparseNetwork:
 
 @pytest.fixture
 def batch() -> Batch:
-    replay = Replay(200, entries_per_ply=40, searched_only=True)
+    replay = ReplayBuffer(200, entries_per_ply=40)
     for seed in range(3):
         game = searched(40, seed=seed)
         replay.add(game, targets(game, adjudication=0.0, gae_lambda=0.9))

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from tests.training.records import record, searched
 from training.durability.game_file import StoredGame
 from training.durability.window import Window, first_needed
-from training.replay import Replay
+from training.replay import ReplayBuffer
 from training.targets import targets
 
 
 def window(folder: Path, capacity: int = 60, entries_per_ply: int = 20) -> Window:
-    return Window(Replay(capacity, entries_per_ply=entries_per_ply), folder)
+    return Window(ReplayBuffer(capacity, entries_per_ply=entries_per_ply), folder)
 
 
 def play(window: Window, seeds: range, *, plies: int = 13, kind: Any = searched) -> None:
