@@ -17,14 +17,13 @@ from numpy.typing import NDArray
 import kernels
 from agent.memory import peak_memory, resident_bytes
 from agent.networks.evaluator import Evaluator
-from agent.networks.network import Architecture
 from agent.networks.registry import make_evaluator, make_network
-from selfplay.generator import Generator, GeneratorSettings, GeneratorStatistics
+from selfplay.generator import Generator, GeneratorStatistics
 from selfplay.identity import Identity, check_identity
 from selfplay.inference import InferenceHandle, RemoteEvaluator
 from selfplay.inference import Weights as Weights
 from selfplay.record import GameRecord
-from selfplay.unfinished import generator_state, restore_generator
+from selfplay.settings import ActorSettings
 
 _WEIGHTS: Final = "weights."
 
@@ -44,31 +43,17 @@ class GameBatch:
     launches: Mapping[str, int] = field(default_factory=dict)
     """How often each kernel ran on each backend during the call, keyed like `masked_softmax.triton`."""
     away: float = 0.0
-    """Seconds between the call before and this one: sending, loading weights, waiting; 0 in the first call."""
+    """Seconds between the previous call and this one: sending, loading weights, waiting; 0 in the first call."""
     loading: float = 0.0
     """Seconds of these that went into loading weights."""
     memory: float = 0.0
-    """MiB that the process held at most so far."""
+    """Largest memory of the process so far, in MiB."""
     place: int = 0
     """Of the actor in its pool; a replacement takes over the place."""
     process: int = 0
     """Of the player, on its node."""
     resident: int = 0
-    """Bytes that this process occupies now, 0 where the system does not tell."""
-
-
-@dataclass(frozen=True)
-class ActorSettings:
-    """Everything a generator's process needs to know."""
-
-    architecture: Architecture
-    generator: GeneratorSettings
-    seed: int
-    plies_per_call: int
-    threads: int
-    cuda: bool
-    runtime: str = "auto"
-    """Of a residual network, see `agent.networks.residual.evaluator`."""
+    """Bytes that this process occupies now; 0 where the system does not say."""
 
 
 class GamePlayer:
@@ -84,10 +69,11 @@ class GamePlayer:
         self._settings = settings
         self._stream = stream
         if evaluator is None:
-            with torch.random.fork_rng(devices=[]):  # weights that nobody will play with
-                network, device = make_network(settings.architecture), "cuda" if settings.cuda else "cpu"
-            evaluator = make_evaluator(network, device, runtime=settings.runtime)
-        self._generator = Generator(evaluator, settings.generator, seed=settings.seed, stream=stream)
+            with torch.random.fork_rng(devices=[]):  # these weights are replaced before the first move
+                network = make_network(settings.architecture)
+            device = "cuda" if settings.selfplay.gpus > 0 else "cpu"
+            evaluator = make_evaluator(network, device, runtime=settings.inference.runtime)
+        self._generator = Generator(evaluator, settings.selfplay, seed=settings.seed, stream=stream)
         self._generator.version = -1
         self._weights: Weights = {}
         self._ended: float | None = None
@@ -101,7 +87,7 @@ class GamePlayer:
     def state(self) -> dict[str, NDArray[Any]]:
         """Unfinished games, and the weights that play them."""
         weights = {f"{_WEIGHTS}{name}": array for name, array in self._weights.items()}
-        return {**weights, **generator_state(self._generator), "stream": np.array([self._stream], np.int64)}
+        return {**weights, **self._generator.state(), "stream": np.array([self._stream], np.int64)}
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Go on from a saved state of a player with the same settings and stream.
@@ -110,7 +96,7 @@ class GamePlayer:
             ValueError: it is of one with another number of games.
         """
         weights = {name.removeprefix(_WEIGHTS): a for name, a in state.items() if name.startswith(_WEIGHTS)}
-        restore_generator(self._generator, state)
+        self._generator.restore(state)
         self.load(weights, self._generator.version)
 
     def load(self, weights: Weights, version: int) -> None:
@@ -129,7 +115,7 @@ class GamePlayer:
         away = 0.0 if self._ended is None else perf_counter() - self._ended
         loading, self._loading = self._loading, 0.0
         before = Counter(kernels.launches())
-        records = [record for _ in range(self._settings.plies_per_call) for record in self._generator.step()]
+        records = [record for _ in range(self._settings.selfplay.plies_per_call) for record in self._generator.step()]
         launches = dict(Counter(kernels.launches()) - before)
         statistics = self._generator.take_statistics()
         self._ended = perf_counter()
@@ -148,7 +134,7 @@ class GamePlayer:
 
 
 class GameActor:
-    """A thin coat for Ray: fetches weights only when their version is new, then plays.
+    """Ray wrapper of a `GamePlayer`: fetches weights only when their version is new, then plays.
 
     Args:
         settings: of the player.
@@ -168,7 +154,7 @@ class GameActor:
     ) -> None:
         os.nice(niceness)
         self._expected = expected
-        torch.set_num_threads(settings.threads)
+        torch.set_num_threads(settings.selfplay.threads)
         self._remote = None if inference is None else RemoteEvaluator(inference)
         self._player = GamePlayer(settings, stream, self._remote)
 

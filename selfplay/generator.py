@@ -1,10 +1,12 @@
 """Plays many games in lock-step. Plain Python: no Ray, one ply a call.
 
-Shapes: G games side by side, A = 1,880 moves.
+Shapes: G games side by side.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import perf_counter
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,36 +15,14 @@ from agent import rules
 from agent.networks.evaluator import Evaluator
 from agent.networks.meter import InvalidMassMeter, MassReading
 from agent.rules import Games, Termination
-from agent.search import SearchSettings
 from kernels.splitmix import mix
-from selfplay.mover import Moved, Mover, PolicyMover, SearchMover
+from selfplay.openings import Opening, draw_opening
 from selfplay.record import GameRecord, RaggedPolicy
-from selfplay.starts import Start, StartSettings, draw_start
+from selfplay.selection import SelectedMoves, make_selector
+from selfplay.settings import SelfplaySettings
 
-
-@dataclass(frozen=True)
-class GeneratorSettings:
-    """How games are played."""
-
-    games: int
-    """Games side by side: the batch of the network."""
-    start: StartSettings
-    """How games begin."""
-    ply_cap: int
-    """Plies (opening included) after which a game is ended as CAPPED."""
-    temperature: float
-    """Of the sampled policy, where there is no search."""
-    claim_draws: bool
-    """Whether threefold repetition and 50 moves end a game, as if either side always claimed."""
-    search: SearchSettings | None = None
-    """Gumbel search chooses the moves; None: they are sampled from the policy."""
-
-
-def make_mover(evaluator: Evaluator, settings: GeneratorSettings, seed: int) -> Mover:
-    """The mover that the settings ask for."""
-    if settings.search is None:
-        return PolicyMover(evaluator, temperature=settings.temperature, seed=seed)
-    return SearchMover(evaluator, settings.search, seed=seed)
+_COLUMNS: Final = {"moves": np.uint16, "log_probs": np.float64, "values": np.float64, "versions": np.int64}
+"""Of a saved game in progress, one entry a ply; wide enough to restore its Python numbers exactly."""
 
 
 @dataclass
@@ -52,13 +32,13 @@ class GeneratorStatistics:
     plies: int = 0
     entropy_total: float = 0.0
     seconds: float = 0.0
-    """All of the time; of which"""
+    """All of the time. Of it went"""
     moving: float = 0.0
-    """seconds were the mover's: network, search, sampling;"""
+    """into selecting moves: network, search, sampling;"""
     checking: float = 0.0
-    """seconds the meter's;"""
+    """into the meter;"""
     ruling: float = 0.0
-    """seconds went into playing the moves and judging the positions. The rest is Python that keeps the records."""
+    """into playing the moves and judging the positions. The rest is Python that keeps the records."""
     mass: MassReading = field(default_factory=MassReading)
 
 
@@ -67,8 +47,9 @@ class GameInProgress:
     """The rows of a record while its game is played."""
 
     number: int
+    """In its stream."""
     seed: int
-    start: Start
+    opening: Opening
     positions: list[NDArray[np.uint64]] = field(default_factory=list)
     moves: list[int] = field(default_factory=list)
     log_probs: list[float] = field(default_factory=list)
@@ -76,9 +57,51 @@ class GameInProgress:
     versions: list[int] = field(default_factory=list)
     policies: list[RaggedPolicy] = field(default_factory=list)
 
+    def record(self, name: str, outcome: int, termination: Termination, balance: int) -> GameRecord:
+        """The finished game."""
+        return GameRecord(
+            game=name,
+            seed=self.seed,
+            version=self.versions[-1],
+            versions=np.array(self.versions, np.int32),
+            start=self.opening.position,
+            opening=np.array(self.opening.moves, np.uint16),
+            positions=np.stack(self.positions),
+            moves=np.array(self.moves, np.uint16),
+            log_probs=np.array(self.log_probs, np.float32),
+            values=np.array(self.values, np.float32),
+            policies=RaggedPolicy.joined(self.policies),
+            outcome=outcome,
+            termination=termination,
+            balance=balance,
+        )
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """As arrays by name. Positions are left out: playing the moves again gives them."""
+        policies = RaggedPolicy.joined(self.policies)
+        return {
+            "facts": np.array([self.number, self.seed], np.int64),
+            "start": self.opening.position,
+            "opening": np.array(self.opening.moves, np.uint16),
+            "offsets": policies.offsets,
+            "indices": policies.indices,
+            "probabilities": policies.probabilities,
+            **{name: np.array(getattr(self, name), dtype) for name, dtype in _COLUMNS.items()},
+        }
+
+    @classmethod
+    def restored(cls, arrays: Mapping[str, NDArray[Any]]) -> "GameInProgress":
+        """The game of a saved `state`, without its positions."""
+        number, seed = arrays["facts"].tolist()
+        opening = Opening(np.array(arrays["start"]), arrays["opening"].tolist())
+        policies = RaggedPolicy(*(np.array(arrays[name]) for name in ("offsets", "indices", "probabilities")))
+        columns = {name: arrays[name].tolist() for name in _COLUMNS}
+        split = [policies.plies(ply, ply + 1) for ply in range(len(policies))]
+        return cls(number, seed, opening, policies=split, **columns)
+
 
 class Generator:
-    """Steps G games, one ply a call, and hands out the finished ones.
+    """Steps G games, one ply a call, and returns the finished ones.
 
     Everything is fixed by (`seed`, `stream`) and the weights: opening and samples of a game depend on its
     number in the stream, not on the games beside it.
@@ -87,22 +110,22 @@ class Generator:
         evaluator: the network; its weights may be swapped between steps.
         settings: how games are played.
         seed: of the run.
-        stream: of this generator within the run; two generators, or two lives of one, must not share it.
+        stream: of this generator within the run; no two generators of a run may share it.
     """
 
-    def __init__(self, evaluator: Evaluator, settings: GeneratorSettings, *, seed: int, stream: int) -> None:
+    def __init__(self, evaluator: Evaluator, settings: SelfplaySettings, *, seed: int, stream: int) -> None:
         self.evaluator = evaluator
-        self.settings = settings
         self.version = 0
+        """Of the weights."""
+        self._settings = settings
         self._seed, self._stream = seed, stream
         sample_seed = int(np.random.SeedSequence([seed, stream]).generate_state(1, np.uint64)[0] >> np.uint64(1))
-        self._mover = make_mover(evaluator, settings, sample_seed)
-        self.started = 0
-        """Games of the stream begun so far."""
+        self._selector = make_selector(evaluator, settings, sample_seed)
+        self._started = 0  # games of the stream begun so far
         self._games = Games(settings.games)
         self._meter = InvalidMassMeter()
         self._statistics = GeneratorStatistics()
-        self.progress = [self._start(row) for row in range(settings.games)]
+        self._progress = [self._start(row) for row in range(settings.games)]
 
     def step(self) -> list[GameRecord]:
         """Play one ply in every game; return the games that ended with it, in row order.
@@ -113,33 +136,23 @@ class Generator:
         started = perf_counter()
         positions, keys = self._games.positions.copy(), self._row_keys()
         before_move = perf_counter()
-        moved = self._mover.move(self._games, keys)
+        selected = self._selector.select(self._games, keys)
         self.version = self.evaluator.take_version(self.version)
         before_meter = perf_counter()
-        self._meter.check(moved.probabilities, positions)
+        self._meter.check(selected.probabilities, positions)
         before_rules = perf_counter()
-        self._games.play(moved.moves)
-        outcomes = self._games.outcome(claim_draws=self.settings.claim_draws)
+        self._games.play(selected.moves)
+        outcomes = self._games.outcome(claim_draws=True)
         after_rules = perf_counter()
-        self._note(positions, moved)
+        self._note(positions, selected)
         finished = self._harvest(outcomes)
-        self._statistics.plies += self.settings.games
+        self._statistics.plies += len(positions)
         self._statistics.moving += before_meter - before_move
         self._statistics.checking += before_rules - before_meter
         self._statistics.ruling += after_rules - before_rules
-        self._statistics.entropy_total += float(moved.entropies.sum())
+        self._statistics.entropy_total += float(selected.entropies.sum())
         self._statistics.seconds += perf_counter() - started
         return finished
-
-    def replay(self, row: int, start: Start, moves: list[int]) -> list[NDArray[np.uint64]]:
-        """Begin `row` anew from `start` and play `moves`; the positions before each of them."""
-        rows, positions = np.array([row]), []
-        self._games.reset(rows, start.position[None])
-        for number, move in enumerate([*start.moves, *moves]):
-            if number >= len(start.moves):
-                positions.append(self._games.positions[row].copy())
-            self._games.play(np.array([move], np.uint16), rows)
-        return positions
 
     def take_statistics(self) -> GeneratorStatistics:
         """Statistics since the last call."""
@@ -147,30 +160,46 @@ class Generator:
         statistics.mass = self._meter.take()
         return statistics
 
+    def state(self) -> dict[str, NDArray[Any]]:
+        """All that a generator of the same settings, seed and stream needs to go on move for move, but its weights."""
+        arrays = {"started": np.array([self._started, self.version], np.int64)}
+        for row, game in enumerate(self._progress):
+            arrays |= {f"{row}.{name}": array for name, array in game.state().items()}
+        return arrays
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Take over a saved state.
+
+        Raises:
+            ValueError: it is of a generator with another number of games.
+        """
+        rows = len(self._progress)
+        if f"{rows - 1}.facts" not in arrays or f"{rows}.facts" in arrays:
+            raise ValueError(f"the saved games are not {rows}")
+        self._started, self.version = arrays["started"].tolist()
+        for row in range(rows):
+            own = {name.removeprefix(f"{row}."): a for name, a in arrays.items() if name.startswith(f"{row}.")}
+            game = self._progress[row] = GameInProgress.restored(own)
+            game.positions = self._begin(row, game.opening, game.moves)
+
     def _row_keys(self) -> NDArray[np.int64]:
         """int64 [G], one key for each (game, ply)."""
-        numbers = np.array([game.number for game in self.progress], np.int64)
+        numbers = np.array([game.number for game in self._progress], np.int64)
         return mix(numbers * 4096 + self._games.ply)
 
-    def _note(self, positions: NDArray[np.uint64], moved: Moved) -> None:
-        columns = zip(
-            moved.moves.tolist(),
-            moved.log_probs.tolist(),
-            moved.values.tolist(),
-            strict=True,
-        )
-        for row, (game, column) in enumerate(zip(self.progress, columns, strict=True)):
-            move, log_prob, value = column
+    def _note(self, positions: NDArray[np.uint64], selected: SelectedMoves) -> None:
+        columns = zip(selected.moves.tolist(), selected.log_probs.tolist(), selected.values.tolist(), strict=True)
+        for row, (game, (move, log_prob, value)) in enumerate(zip(self._progress, columns, strict=True)):
             game.positions.append(positions[row])
             game.moves.append(move)
             game.log_probs.append(log_prob)
             game.values.append(value)
             game.versions.append(self.version)
-            game.policies.append(moved.policies.plies(row, row + 1))
+            game.policies.append(selected.policies.plies(row, row + 1))
 
     def _harvest(self, outcomes: NDArray[np.uint8]) -> list[GameRecord]:
         """Records of the games that just ended, by `outcomes` [G]; their rows start new ones."""
-        capped = (outcomes == Termination.NONE) & (self._games.ply >= self.settings.ply_cap)
+        capped = (outcomes == Termination.NONE) & (self._games.ply >= self._settings.ply_cap)
         terminations = np.where(capped, Termination.CAPPED, outcomes)
         rows = np.flatnonzero(terminations != Termination.NONE)
         if len(rows) == 0:
@@ -180,37 +209,29 @@ class Generator:
         balances = rules.material(ends) * signs
         finished = []
         for row, sign, balance in zip(rows.tolist(), signs.tolist(), balances.tolist(), strict=True):
-            termination = Termination(int(terminations[row]))
+            game, termination = self._progress[row], Termination(int(terminations[row]))
+            name = np.random.SeedSequence([self._seed, self._stream, game.number, 1]).generate_state(4, np.uint32)
             # The side to move is the one that was mated.
             outcome = -sign if termination == Termination.CHECKMATE else 0
-            finished.append(self._record(self.progress[row], outcome, termination, balance))
-            self.progress[row] = self._start(row)
+            finished.append(game.record(name.tobytes().hex(), outcome, termination, balance))
+            self._progress[row] = self._start(row)
         return finished
 
     def _start(self, row: int) -> GameInProgress:
         """Begin the stream's next game in `row`: reset it and play its opening."""
-        number, self.started = self.started, self.started + 1
+        number, self._started = self._started, self._started + 1
         state = np.random.SeedSequence([self._seed, self._stream, number]).generate_state(2, np.uint64)
         seed = int(state[0] >> np.uint64(1))
-        start = draw_start(self.settings.start, seed, int(state[1]))
-        self.replay(row, start, [])
-        return GameInProgress(number, seed, start)
+        opening = draw_opening(self._settings, seed, int(state[1]))
+        self._begin(row, opening, [])
+        return GameInProgress(number, seed, opening)
 
-    def _record(self, game: GameInProgress, outcome: int, termination: Termination, balance: int) -> GameRecord:
-        name = np.random.SeedSequence([self._seed, self._stream, game.number, 1]).generate_state(4, np.uint32)
-        return GameRecord(
-            game=name.tobytes().hex(),
-            seed=game.seed,
-            version=game.versions[-1],
-            versions=np.array(game.versions, np.int32),
-            start=game.start.position,
-            opening=np.array(game.start.moves, np.uint16),
-            positions=np.stack(game.positions),
-            moves=np.array(game.moves, np.uint16),
-            log_probs=np.array(game.log_probs, np.float32),
-            values=np.array(game.values, np.float32),
-            policies=RaggedPolicy.joined(game.policies),
-            outcome=outcome,
-            termination=termination,
-            balance=balance,
-        )
+    def _begin(self, row: int, opening: Opening, moves: list[int]) -> list[NDArray[np.uint64]]:
+        """Reset `row`, play the opening and then `moves`; the positions before each of these."""
+        rows, positions = np.array([row]), []
+        self._games.reset(rows, opening.position[None])
+        for number, move in enumerate([*opening.moves, *moves]):
+            if number >= len(opening.moves):
+                positions.append(self._games.positions[row].copy())
+            self._games.play(np.array([move], np.uint16), rows)
+        return positions

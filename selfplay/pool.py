@@ -1,4 +1,4 @@
-"""Where games come from: a pool of Ray actors, or one generator in this process. Both have one face.
+"""Where games come from: a pool of Ray actors, or one generator in this process, behind one interface.
 
 Back-pressure: each actor has at most `IN_FLIGHT` calls under way. While nobody collects them it finishes these
 and waits, so a slow learner is never flooded; nothing polls.
@@ -16,19 +16,19 @@ from ray.exceptions import RayActorError, RayTaskError
 
 from agent.errors import InputError
 from agent.networks.meter import InvalidMassError
-from selfplay.actor import ActorSettings, GameActor, GameBatch, GamePlayer, Weights
+from selfplay.actor import GameActor, GameBatch, GamePlayer, Weights
 from selfplay.identity import identity
 from selfplay.inference import FillGauge, start_inference
-from selfplay.settings import InferenceSettings
+from selfplay.settings import ActorSettings
 
 IN_FLIGHT: Final = 2
 """Calls an actor may have under way: one played, one waiting, so it never idles between them."""
 RESTART_DELAY: Final = 2.0
 """Seconds before a dead actor's place is taken, so that a crash at start-up does not spin."""
 PATIENCE: Final = 1.0
-"""Longest that `collect` waits: the caller may have been told to stop, and hung actors must be found."""
+"""Longest that `collect` waits: the caller may have to stop, and hung actors must be found."""
 NICENESS: Final = 5
-"""Of game actors: a third of a core that the trainer wants too; Ray alone would make them all as nice as can be."""
+"""Of game actors, which so get a third of a core that the trainer needs too. Ray's default is the lowest priority."""
 HEARTBEAT: Final = 300.0
 """Seconds that a call may take, unless a run's settings say otherwise."""
 
@@ -126,37 +126,19 @@ class RayPool:
     that never answered may be waiting for a node, as on a cluster that grows.
 
     Args:
-        settings: of every actor.
-        actors: how many.
+        settings: of every actor, and of the inference actor if they ask for one.
         first_stream: of the first actor; each actor, and each replacement, gets the next.
-        cpus: cores that each actor asks Ray for; None: as many as its threads.
-        gpus: of each actor.
-        resources: custom Ray resources of each actor.
         heartbeat: seconds that a call may take.
-        inference: of an actor that evaluates the network for all of them; None: each does so itself.
     """
 
-    def __init__(
-        self,
-        settings: ActorSettings,
-        actors: int,
-        *,
-        first_stream: int = 0,
-        cpus: float | None = None,
-        gpus: float = 0,
-        resources: Mapping[str, float] | None = None,
-        heartbeat: float = HEARTBEAT,
-        inference: InferenceSettings | None = None,
-    ) -> None:
+    def __init__(self, settings: ActorSettings, *, first_stream: int = 0, heartbeat: float = HEARTBEAT) -> None:
         self.restarts = 0
         self.streams = first_stream
         self._settings = settings
+        selfplay, inference = settings.selfplay, settings.inference
         # Ray's own restarts would rerun the constructor with the same stream and play the same games again.
         self._actor_class = ray.remote(
-            num_cpus=settings.threads if cpus is None else cpus,
-            num_gpus=gpus,
-            resources=dict(resources or {}),
-            max_restarts=0,
+            num_cpus=selfplay.cores, num_gpus=selfplay.gpus, resources=dict(selfplay.resources), max_restarts=0
         )(GameActor)
         self._weights: list[ray.ObjectRef[Weights]] = []
         self._version = -1
@@ -164,11 +146,11 @@ class RayPool:
         self._heartbeat = heartbeat
         self._heard: dict[ray.actor.ActorHandle[GameActor], float] = {}  # of actors that have answered: when last
         self._missing: dict[int, float] = {}  # when the places of the dead are to be taken
-        self._inference = None
-        self._fill = None if inference is None else FillGauge(inference.batch_size)
-        if inference is not None:
-            self._inference = start_inference(settings.architecture, inference, callers=actors)
-        self._actors: list[ray.actor.ActorHandle[GameActor] | None] = [self._start() for _ in range(actors)]
+        self._inference = self._fill = None
+        if inference.actor:
+            self._inference = start_inference(settings.architecture, inference, callers=selfplay.actors)
+            self._fill = FillGauge(inference.batch_size)
+        self._actors: list[ray.actor.ActorHandle[GameActor] | None] = [self._start() for _ in range(selfplay.actors)]
 
     @property
     def actors(self) -> int:
@@ -177,7 +159,7 @@ class RayPool:
 
     @property
     def batch_fill(self) -> float | None:
-        """See `Pool`; of the time since it was last asked for, a moment late, for nobody waits for the answer."""
+        """See `Pool`; since the last call, and one answer late, because it does not wait."""
         return None if self._fill is None else self._fill.read(self._inference)
 
     def publish(self, weights: Weights, version: int) -> None:
@@ -200,7 +182,7 @@ class RayPool:
                 if calls:
                     ready, _ = ray.wait(calls, num_returns=1, timeout=left)
                 else:
-                    time.sleep(min(left, 0.1))  # all are dead and wait for their successors
+                    time.sleep(min(left, 0.1))  # all are dead and wait to be replaced
             batches = [batch for call in ready if (batch := self._finish(call)) is not None]
             self._replace_hung()
             if batches or left <= 0:
@@ -252,7 +234,7 @@ class RayPool:
     def _replace_hung(self) -> None:
         late = time.monotonic() - self._heartbeat
         for actor in [actor for actor, heard in self._heard.items() if heard < late]:
-            # Answers that lie ready are its heartbeat: perhaps nobody collected them for long.
+            # An answer that is ready counts as a heartbeat: the caller may not have collected for long.
             calls = [call for call, other in self._calls.items() if other is actor]
             if not ray.wait(calls, num_returns=1, timeout=0)[0]:
                 ray.kill(actor)

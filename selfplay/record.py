@@ -1,4 +1,4 @@
-"""A finished game as it is shipped: once, whole, frozen."""
+"""A finished game as it travels: once, whole, frozen."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -61,7 +61,7 @@ class GameRecord:
     game: str
     """32 hexadecimal digits, unique over all actors and restarts: the replay drops a second copy."""
     seed: int
-    """Fixes opening and samples: int64."""
+    """int64; fixes opening and samples."""
     version: int
     """Version of the weights that played the last ply (a game may span several)."""
     versions: NDArray[np.int32]

@@ -1,10 +1,51 @@
-"""Settings sections of self-play."""
+"""Settings sections of self-play: `selfplay` and `inference`."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import Field
 
+from agent.networks.network import Architecture
+from agent.search import SearchSettings
 from agent.settings import Section
+
+
+class SelfplaySettings(Section):
+    """How games are played, and by how many actors."""
+
+    actors: int = Field(2, ge=0, le=100_000, description="Ray actors; 0 plays in the learner's process without Ray.")
+    games: int = Field(64, ge=1, le=65_536, description="Games side by side in an actor: its network batch.")
+    plies_per_call: int = Field(16, ge=1, description="Plies of each game that an actor plays before it reports.")
+    threads: int = Field(1, ge=1, description="torch threads of an actor.")
+    opening_plies: int = Field(8, ge=0, le=64, description="Most random plies before the policy takes over.")
+    endgame_share: float = Field(0, ge=0, le=1, description="Share of games that begin in a random endgame.")
+    decisive_share: float = Field(0, ge=0, le=1, description="Share of games that begin with a side far ahead.")
+    ply_cap: int = Field(300, ge=2, le=4000, description="A game this long is truncated.")
+    temperature: float = Field(1.0, gt=0, le=10, description="Of the sampled policy, where there is no search.")
+    simulations: int = Field(0, ge=0, le=100_000, description="Leaves of a search; 0: no search, actor-critic.")
+    max_considered_actions: int = Field(16, ge=1, le=218, description="Moves considered at the root of a search.")
+    c_scale: float = Field(0.1, ge=0, le=100, description="Weight of values against logits in the search.")
+    gumbel_scale: float = Field(1.0, ge=0, le=10, description="Size of the root noise; 1 samples as the paper does.")
+    gpus: float = Field(0, ge=0, description="GPUs of each actor; above 0 it evaluates on CUDA.")
+    cpus: float | None = Field(None, ge=0, description="Cores each actor asks Ray for; null: as many as its threads.")
+    resources: dict[str, float] = Field({}, description="Custom Ray resources of each actor: pins it to nodes.")
+
+    @property
+    def cores(self) -> float:
+        """Cores that each actor asks Ray for."""
+        return float(self.threads) if self.cpus is None else self.cpus
+
+    @property
+    def search(self) -> SearchSettings | None:
+        """The search that chooses the moves, as the paper plays; None: they are sampled from the policy."""
+        if not self.simulations:
+            return None
+        return SearchSettings(
+            simulations=self.simulations,
+            max_considered_actions=self.max_considered_actions,
+            c_scale=self.c_scale,
+            gumbel_scale=self.gumbel_scale,
+        )
 
 
 class InferenceSettings(Section):
@@ -15,3 +56,14 @@ class InferenceSettings(Section):
     batch_size: int = Field(256, ge=1, le=65_536, description="Positions that make a batch of that actor.")
     max_wait_ms: float = Field(2.0, ge=0, le=1000, description="Longest wait of a request for others to join.")
     gpus: float = Field(0, ge=0, description="GPUs of that actor; above 0 it evaluates on CUDA.")
+
+
+@dataclass(frozen=True)
+class ActorSettings:
+    """Everything that a process which plays games needs to know."""
+
+    architecture: Architecture
+    selfplay: SelfplaySettings
+    inference: InferenceSettings
+    seed: int
+    """Of the run."""

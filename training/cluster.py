@@ -72,14 +72,8 @@ def start_ray(settings: Settings, cluster: str | None) -> None:
 def cpus_needed(settings: Settings) -> int:
     """Cores that a run's actors ask Ray for: the learner's processes, game actors, inference actor."""
     selfplay, inference = settings.selfplay, settings.inference
-    actors = selfplay.actors * game_actor_cpus(settings) + inference.actor
+    actors = selfplay.actors * selfplay.cores + inference.actor
     return math.ceil(actors + settings.learner.threads * settings.learner.workers)
-
-
-def game_actor_cpus(settings: Settings) -> float:
-    """Cores that each game actor asks Ray for: as many as it has threads unless a setting says otherwise."""
-    selfplay = settings.selfplay
-    return float(selfplay.threads) if selfplay.cpus is None else selfplay.cpus
 
 
 def on_cluster() -> bool:

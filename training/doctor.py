@@ -169,7 +169,7 @@ def _limits(cuda: bool, cores: int, memory: float, disk: float, shared: float | 
         "A residual network's convolutions are slow on the CPU: prefer network.kind=sparse here.": not cuda,
         f"Actors and learner take turns on {_cores(cores)}; more cores mean more games.": cores <= 2,
         f"{memory:.1f} GiB of memory: use one actor and a smaller replay.capacity.": memory < 4,
-        f"{disk:.1f} GiB of free disk: checkpoints may fill it; lower run.keep_checkpoints.": disk < 2,
+        f"{disk:.1f} GiB of free disk: checkpoints and games may fill it; set run.folder to a larger disk.": disk < 2,
         f"{shared or 0:.2f} GiB of shared memory: Ray's object store falls back to slow files.": (
             shared is not None and shared < 0.6
         ),

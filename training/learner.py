@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -13,9 +13,12 @@ from torch import Tensor
 from agent.networks.meter import InvalidMassMeter
 from agent.networks.network import Network, Prediction
 from agent.networks.policy import MaskedPolicy
-from training.losses import Loss, LossWeights, actor_critic_loss, improved_policy_loss
+from training.losses import Loss, actor_critic_loss, improved_policy_loss
 from training.replay import Batch
 from training.settings import LearnerSettings
+
+GRADIENT_CLIP: Final = 1.0
+"""Largest gradient norm."""
 
 
 class LearningError(RuntimeError):
@@ -78,12 +81,6 @@ class Learner:
         self.meter = InvalidMassMeter()
         self.means = StepMeans()
         self.step = 0
-        self._weights = LossWeights(
-            clip=settings.clip,
-            policy_weight=settings.policy_weight,
-            value_weight=settings.value_weight,
-            entropy_bonus=settings.entropy_bonus,
-        )
         # Fused: one pass over memory a step, where the default makes a dozen; half of a sparse step went into those.
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(),
@@ -150,7 +147,7 @@ class Learner:
                 legal=output.legal,
                 policies=output.targets(*(self._tensor(array) for array in policies)),
                 wdl=wdl,
-                weights=self._weights,
+                settings=self.settings,
             )
         advantages = self._normalise(self._tensor(batch.advantages))
         return actor_critic_loss(
@@ -161,7 +158,7 @@ class Learner:
             log_probs=self._tensor(batch.log_probs),
             advantages=advantages,
             wdl=wdl,
-            weights=self._weights,
+            settings=self.settings,
         )
 
     def _normalise(self, advantages: Tensor) -> Tensor:
@@ -177,7 +174,7 @@ class Learner:
 
     def _update(self, loss: Loss, progress: float) -> float:
         """Clip the gradient, look whether it is finite, step; the gradient's norm before it was clipped."""
-        clipped_norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.gradient_clip)
+        clipped_norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_CLIP)
         total, norm = float(loss.total.detach()), float(clipped_norm)
         if not (math.isfinite(total) and math.isfinite(norm)):
             reason = f"loss {total} or gradient norm {norm} is not finite"

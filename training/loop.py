@@ -36,14 +36,18 @@ from training.monitoring.guard import Guard
 from training.monitoring.metrics import Metrics, mass_row, match_row
 from training.monitoring.watch import Watch
 from training.parallel import make_learner
-from training.replay import Batch, ReplayBuffer
+from training.replay import ENTRIES_PER_PLY, Batch, ReplayBuffer
 from training.settings import Settings
 from training.targets import targets
 
 SYNC_SECONDS: Final = 1.0
 """Longest time between a game's arrival and its acknowledgement, while the learner does not step."""
-ENTRIES_PER_PLY: Final = 40
-"""Policy entries that the replay has room for: positions of self-play have 30 to 35 legal moves on average."""
+PGN_EVERY: Final = 200
+"""Games of which one is kept as PGN."""
+KEPT_CHECKPOINTS: Final = 3
+"""Older ones are deleted."""
+RESERVE_BYTES: Final = 64 * 2**20
+"""Training pauses while the disk has less free space."""
 
 
 class TrainingLoop:
@@ -71,7 +75,7 @@ class TrainingLoop:
         self.learner = make_learner(network, settings.learner, searched=searched)
         self.replay = make_replay(settings)
         self.window = Window(self.replay, folder.replay)
-        self.disk = DiskPatience(folder.path, reserve=int(settings.run.reserve_mb * 2**20), say=say)
+        self.disk = DiskPatience(folder.path, reserve=RESERVE_BYTES, say=say)
         self.watchdog = LearningWatchdog(folder.checkpoints, folder.evidence, say)
         self._say = say
         self.counters = Counters()
@@ -196,7 +200,7 @@ class TrainingLoop:
             state,
             self.player if self._pool is None else self._pool.state(),
         )
-        folder, keep = self.folder.checkpoints, self.settings.run.keep_checkpoints
+        folder, keep = self.folder.checkpoints, KEPT_CHECKPOINTS
         path = self.disk.writing(lambda: write_checkpoint(folder, self.learner.step, checkpoint, keep=keep))
         self.window.prune(first_needed([kept["replay"] for kept in kept_states(folder)]))
         self.saved_step = self.learner.step
@@ -270,13 +274,12 @@ class TrainingLoop:
             target = targets(
                 record,
                 adjudication=learner.adjudication,
-                gae_lambda=learner.gae_lambda,
                 value_lambda=learner.value_lambda,
             )
             if not self.window.add(record, target, batch.stream):
                 continue
             self.guard.game(record)
-            if self.counters.games % self.settings.log.pgn_every == 0:
+            if self.counters.games % PGN_EVERY == 0:
                 number = self.counters.games
                 self.disk.writing(partial(self.folder.save_game, number, record))
             self._count(record)

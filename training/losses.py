@@ -4,29 +4,22 @@
 gradient is corrected by PPO's clipped importance ratio (Schulman et al. 2017, arXiv 1707.06347, eq. 7), not by V-trace:
 V-trace must send whole trajectories through the newest network for every step, PPO needs two numbers stored with each
 ply (the behaviour log-probability and the advantage), so batches are independent plies from many games. Staleness is
-bounded by the replay's capacity, and the clip takes the gradient from plies that are too far off-policy.
+bounded by the replay buffer's capacity, and the clip takes the gradient from plies that are too far off-policy.
 
 **Improved policy** (games played with search). The target is the policy that Gumbel search made of the prior
 (Danihelka et al. 2022, section 4), over legal moves only; it is a target at any age, so nothing needs correcting.
 """
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import torch
 from torch import Tensor
 
 from kernels import RaggedTargets, masked_cross_entropy, masked_entropy, masked_policy_terms
+from training.settings import LearnerSettings
 
-
-@dataclass(frozen=True)
-class LossWeights:
-    """How the terms are added up."""
-
-    clip: float
-    policy_weight: float
-    value_weight: float
-    entropy_bonus: float
+CLIP: Final = 0.2
+"""Of PPO: the importance ratio counts within 1 - CLIP and 1 + CLIP."""
 
 
 class Loss(NamedTuple):
@@ -47,7 +40,7 @@ def actor_critic_loss(
     log_probs: Tensor,
     advantages: Tensor,
     wdl: Tensor,
-    weights: LossWeights,
+    settings: LearnerSettings,
 ) -> Loss:
     """Loss of B plies whose moves were sampled from an older policy.
 
@@ -59,23 +52,23 @@ def actor_critic_loss(
         log_probs: float32 [B] of them, under the policy that sampled them.
         advantages: float32 [B], used as they are (normalise before).
         wdl: float32 [B, 3], target probabilities.
-        weights: of the terms.
+        settings: weights of the terms.
     """
     terms = masked_policy_terms(logits, moves, legal=legal)
     log_ratio = terms.log_prob - log_probs
     ratio = log_ratio.exp()
-    limited = ratio.clamp(1 - weights.clip, 1 + weights.clip)
+    limited = ratio.clamp(1 - CLIP, 1 + CLIP)
     policy = -torch.minimum(ratio * advantages, limited * advantages).mean()
     entropy = terms.entropy.mean()
     value = _value_loss(value_logits, wdl)
-    total = weights.policy_weight * policy + weights.value_weight * value - weights.entropy_bonus * entropy
+    total = policy + settings.value_weight * value - settings.entropy_bonus * entropy
     parts = {
         "loss/policy": policy,
         "loss/value": value,
         "policy/entropy": entropy,
         # Never negative estimate of KL(behaviour, policy): E[ratio - 1 - log ratio].
         "policy/kl": (ratio - 1 - log_ratio).mean(),
-        "policy/clipped": ((ratio - 1).abs() > weights.clip).float().mean(),
+        "policy/clipped": ((ratio - 1).abs() > CLIP).float().mean(),
     }
     return Loss(total, _detached(total, parts))
 
@@ -87,7 +80,7 @@ def improved_policy_loss(
     legal: Tensor,
     policies: RaggedTargets,
     wdl: Tensor,
-    weights: LossWeights,
+    settings: LearnerSettings,
 ) -> Loss:
     """Loss of B plies that were searched.
 
@@ -97,12 +90,12 @@ def improved_policy_loss(
         legal: packed int32 [B, 59].
         policies: the improved policies, over legal moves only.
         wdl: float32 [B, 3], target probabilities.
-        weights: of the terms; the clip plays no part.
+        settings: weights of the terms.
     """
     policy = masked_cross_entropy(logits, policies, legal=legal).mean()
     entropy = masked_entropy(logits, legal=legal).mean()
     value = _value_loss(value_logits, wdl)
-    total = weights.policy_weight * policy + weights.value_weight * value - weights.entropy_bonus * entropy
+    total = policy + settings.value_weight * value - settings.entropy_bonus * entropy
     targets = policies.probabilities.float()
     target_entropy = -torch.special.xlogy(targets, targets).sum() / max(len(logits), 1)
     parts = {

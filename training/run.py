@@ -18,13 +18,7 @@ from agent.networks.network import Network
 from agent.networks.registry import architecture_of, make_network
 from agent.networks.residual.evaluator import check_runtime
 from agent.networks.weights import load_weights
-from agent.search import SearchSettings
-from selfplay.actor import ActorSettings
-from selfplay.generator import GeneratorSettings
 from selfplay.pool import LocalPool, Pool, RayPool
-from selfplay.settings import InferenceSettings
-from selfplay.starts import StartSettings
-from training.cluster import game_actor_cpus
 from training.doctor import usable_cores
 from training.durability.checkpoint import WEIGHTS, Checkpoint, list_checkpoints, newest_checkpoint
 from training.durability.progress_relay import Progress, Screen
@@ -200,77 +194,14 @@ def _match(loop: TrainingLoop, display: Screen, when: str, stop: Callable[[], bo
     return result
 
 
-def actor_settings_of(settings: Settings) -> ActorSettings:
-    """What an actor needs to know of the run's settings."""
-    selfplay = settings.selfplay
-    search = None
-    if selfplay.simulations:
-        search = SearchSettings(
-            simulations=selfplay.simulations,
-            max_considered_actions=selfplay.considered,
-            c_visit=selfplay.c_visit,
-            c_scale=selfplay.c_scale,
-            c_puct=selfplay.c_puct,
-            gumbel_scale=selfplay.gumbel_scale,
-            claim_draws=selfplay.claim_draws,
-        )
-    return ActorSettings(
-        architecture=architecture_of(settings.network),
-        generator=GeneratorSettings(
-            games=selfplay.games,
-            start=StartSettings(selfplay.opening_plies, selfplay.endgame_share, selfplay.decisive_share),
-            ply_cap=selfplay.ply_cap,
-            temperature=selfplay.temperature,
-            claim_draws=selfplay.claim_draws,
-            search=search,
-        ),
-        seed=settings.run.seed,
-        plies_per_call=selfplay.plies_per_call,
-        threads=selfplay.threads,
-        cuda=selfplay.gpus > 0,
-        runtime=settings.inference.runtime,
-    )
-
-
-def inference_settings_of(settings: Settings) -> InferenceSettings | None:
-    """What the inference actor needs to know, if the settings ask for one.
-
-    Raises:
-        InputError: they ask for one that would have nothing to do.
-    """
-    inference = settings.inference
-    if not inference.actor:
-        return None
-    if settings.selfplay.actors == 0:
-        raise InputError("setting inference.actor=true needs game actors; set selfplay.actors to 1 or more")
-    if settings.network.kind == "sparse":
-        raise InputError(
-            "setting inference.actor=true is for network.kind=residual; a sparse network is evaluated inside the search"
-        )
-    return inference
-
-
 @contextmanager
 def _pool(settings: Settings, loop: TrainingLoop) -> Iterator[Pool]:
-    selfplay = settings.selfplay
-    actor_settings = actor_settings_of(settings)
-    inference = inference_settings_of(settings)
-    gpus = selfplay.gpus if inference is None else inference.gpus
+    gpus = settings.inference.gpus if settings.inference.actor else settings.selfplay.gpus
     check_runtime(settings.inference.runtime, torch.device("cuda" if gpus > 0 else "cpu"))
-    first_stream = loop.counters.streams
-    if selfplay.actors == 0:
-        yield LocalPool(actor_settings, first_stream, loop.player)
+    if settings.selfplay.actors == 0:
+        yield LocalPool(settings.actor, loop.counters.streams, loop.player)
         return
-    pool = RayPool(
-        actor_settings,
-        selfplay.actors,
-        first_stream=first_stream,
-        cpus=game_actor_cpus(settings),
-        gpus=selfplay.gpus,
-        resources=selfplay.resources,
-        heartbeat=selfplay.heartbeat_seconds,
-        inference=inference,
-    )
+    pool = RayPool(settings.actor, first_stream=loop.counters.streams, heartbeat=settings.run.heartbeat_seconds)
     try:
         yield pool
     finally:

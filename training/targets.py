@@ -1,6 +1,7 @@
 """What a finished game teaches: value targets and advantages for each of its plies. T plies a game."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +21,12 @@ class Targets:
     """[T] how much better the game went after the move than expected before it, in expected score."""
 
 
+GAE_LAMBDA: Final = 0.95
+"""Of the advantages."""
+
+
 def white_score(record: GameRecord, adjudication: float) -> float:
-    """Expected score of White at the end, -1..1: the result, or for a capped game a weak guess from material.
+    """Expected score of White at the end, -1..1: the result, or for a truncated game a weak guess from material.
 
     A queen up counts tanh(9 / 6) = 0.9 of `adjudication`: enough to teach what material is worth, too little
     to make the agent stop short of mate.
@@ -31,22 +36,24 @@ def white_score(record: GameRecord, adjudication: float) -> float:
     return float(record.outcome)
 
 
-def targets(record: GameRecord, *, adjudication: float, gae_lambda: float, value_lambda: float = 1.0) -> Targets:
+def targets(
+    record: GameRecord, *, adjudication: float, value_lambda: float = 1.0, gae_lambda: float = GAE_LAMBDA
+) -> Targets:
     """Value targets and advantages of a game's plies.
 
     Advantages are generalised advantage estimates (Schulman et al. 2016, arXiv 1506.02438, eq. 16) for two
     players in turn: with v[t] seen from the side to move, delta[t] = -v[t + 1] - v[t] and
-    A[t] = delta[t] - lambda * A[t + 1]; behind the last ply stands the result. No discount.
+    A[t] = delta[t] - lambda * A[t + 1]; the result follows the last ply. No discount.
 
     Value targets are TD(lambda) returns (Sutton 1988; Baxter et al. 1998 for chess, arXiv cs/9901001):
-    z[t] = (1 - lambda) * v[t] + lambda * flip(z[t + 1]), where v[t] is what the player thought, its search included.
-    With `value_lambda` 1 that is the result of the game, which knows nothing of where it was decided.
+    z[t] = (1 - lambda) * v[t] + lambda * flip(z[t + 1]), where v[t] is the player's value, its search included.
+    With `value_lambda` 1 that is the result of the game, whatever the ply that decided it.
 
     Args:
         record: a finished game.
-        adjudication: what a capped game may count, 0..1.
-        gae_lambda: of the advantages, 0..1.
+        adjudication: the most that a truncated game counts, 0..1.
         value_lambda: of the value targets, 0..1.
+        gae_lambda: of the advantages, 0..1.
     """
     plies = record.plies
     white = np.where(rules.is_black(record.positions), -1.0, 1.0)
@@ -55,10 +62,10 @@ def targets(record: GameRecord, *, adjudication: float, gae_lambda: float, value
     wdl = _as_outcomes(results)
     values = record.values.astype(np.float64)
     if value_lambda < 1:
-        thoughts = _as_outcomes(np.clip(values, -1, 1))
+        outcomes = _as_outcomes(np.clip(values, -1, 1))
         target = wdl[-1]
         for ply in range(plies - 1, -1, -1):
-            target = (1 - value_lambda) * thoughts[ply] + value_lambda * target
+            target = (1 - value_lambda) * outcomes[ply] + value_lambda * target
             wdl[ply] = target
             target = target[::-1]  # for the other side
     deltas = np.append(-values[1:], results[-1]) - values

@@ -27,7 +27,6 @@ from training.learner import Learner
 from training.loop import make_replay
 from training.losses import Loss
 from training.replay import Batch, ReplayBuffer
-from training.run import actor_settings_of
 from training.settings import LearnerSettings, Settings, load_settings
 
 
@@ -92,7 +91,7 @@ class TimedLearner(Learner):
 
 def filled_replay(settings: Settings, positions: int) -> ReplayBuffer:
     """At least `positions` plies of games of an untrained network by these settings."""
-    actors, learner = actor_settings_of(settings), settings.learner
+    actors, learner = settings.actor, settings.learner
     pool, replay = LocalPool(actors), make_replay(settings)
     network = make_network(actors.architecture)
     pool.publish({name: tensor.numpy().copy() for name, tensor in network.state_dict().items()}, 0)

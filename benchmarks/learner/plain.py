@@ -16,6 +16,8 @@ from torch.nn.functional import cross_entropy, embedding_bag, linear, log_softma
 from agent import rules, vocabulary
 from agent.networks.network import Network
 from agent.networks.residual.planes import planes
+from training.learner import GRADIENT_CLIP
+from training.losses import CLIP
 from training.replay import Batch
 from training.settings import LearnerSettings
 
@@ -71,7 +73,7 @@ class PlainLearner:
         loss = self._loss(batch, log_softmax(logits.masked_fill(~legal, -torch.inf), 1), value_logits, legal)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self._settings.gradient_clip)
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_CLIP)
         self._optimizer.step()
         return float(loss.detach())
 
@@ -87,9 +89,9 @@ class PlainLearner:
             advantages = (advantages - advantages.mean()) / (advantages.std(correction=0) + 1e-6)
             chosen = log_probs.gather(1, self._tensor(batch.moves)[:, None])[:, 0]
             ratio = (chosen - self._tensor(batch.log_probs)).exp()
-            limited = ratio.clamp(1 - settings.clip, 1 + settings.clip)
+            limited = ratio.clamp(1 - CLIP, 1 + CLIP)
             policy = -torch.minimum(ratio * advantages, limited * advantages).mean()
-        return settings.policy_weight * policy + settings.value_weight * value - settings.entropy_bonus * entropy
+        return policy + settings.value_weight * value - settings.entropy_bonus * entropy
 
     def _tensor(self, array: NDArray[np.generic]) -> Tensor:
         return torch.from_numpy(array).to(self._device)

@@ -33,7 +33,6 @@ from training.cluster import start_ray
 from training.durability.run_folder import RunFolder
 from training.loop import TrainingLoop, make_replay
 from training.replay import ReplayBuffer
-from training.run import actor_settings_of
 from training.settings import Settings, load_settings
 
 MODES: Final = {"policy": "demo", "search": "cpu"}
@@ -80,12 +79,12 @@ def learn(pool: WatchedPool, settings: Settings, seconds: float) -> tuple[Flow, 
 
 def measure(figures: Figures, mode: str, settings: Settings, *, rounds: int, seconds: float) -> None:
     """Measure one mode; Ray must be initialised."""
-    actors = actor_settings_of(settings)
+    actors = settings.actor
     torch.set_num_threads(settings.learner.threads)
     network = make_network(actors.architecture)
     weights = {name: tensor.numpy().copy() for name, tensor in network.state_dict().items()}
     plain = PlainProcesses(actors, settings.selfplay.actors, weights)
-    inner = RayPool(actors, settings.selfplay.actors)
+    inner = RayPool(actors)
     try:
         inner.publish(weights, 0)
         pool, replay = WatchedPool(inner), make_replay(settings)

@@ -116,6 +116,5 @@ def targets_by(settings: LearnerSettings, record: GameRecord) -> Targets:
     return targets(
         record,
         adjudication=settings.adjudication,
-        gae_lambda=settings.gae_lambda,
         value_lambda=settings.value_lambda,
     )

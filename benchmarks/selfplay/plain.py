@@ -10,12 +10,13 @@ from time import perf_counter
 
 import torch
 
-from selfplay.actor import ActorSettings, GamePlayer, Weights
+from selfplay.actor import GamePlayer, Weights
+from selfplay.settings import ActorSettings
 
 
 def _serve(pipe: Connection, settings: ActorSettings, stream: int, weights: Weights) -> None:
     """Play for the seconds of each message and answer with positions a second; zero seconds end the process."""
-    torch.set_num_threads(settings.threads)
+    torch.set_num_threads(settings.selfplay.threads)
     player = GamePlayer(settings, stream)
     player.load(weights, 0)
     pipe.send(0.0)

@@ -24,7 +24,6 @@ SETTINGS = [
     "run.steps=10000000",
     "run.checkpoint_seconds=2",
     "run.heartbeat_seconds=20",
-    "run.reserve_mb=4",
     "network.kind=residual",
     "network.blocks=0",
     "network.channels=8",
@@ -32,7 +31,6 @@ SETTINGS = [
     "selfplay.games=8",
     "selfplay.ply_cap=24",
     "selfplay.plies_per_call=4",
-    "selfplay.heartbeat_seconds=20",
     "inference.actor=true",
     "inference.runtime=eager",
     "inference.batch_size=16",
@@ -41,7 +39,6 @@ SETTINGS = [
     "replay.warmup=256",
     "replay.capacity=1000000",
     "log.steps=1",
-    "log.pgn_every=50",
     "evaluation.games=0",
 ]
 """Of a run whose smallest part takes its turn every second or so. The window holds all games, so all can be counted."""

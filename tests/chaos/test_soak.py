@@ -46,7 +46,6 @@ SETTINGS = [
     "evaluation.games=2",
     "evaluation.every_minutes=0.5",
     "log.pictures_minutes=0.2",
-    "log.pgn_every=50",
 ]
 """A run that does all that a run does, as often as it can: `cpu.yaml` has a version every two seconds or so, a
 checkpoint every five minutes, and hardly ever a dead actor."""

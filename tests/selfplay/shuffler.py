@@ -1,4 +1,4 @@
-"""A stand-in mover that gets nowhere: it takes back its last move wherever it can, so that games end in repetition."""
+"""A stand-in for search that gets nowhere: it takes back its last move, so that games end in repetition."""
 
 import numpy as np
 import torch
@@ -9,10 +9,10 @@ from agent.networks.evaluator import Evaluator
 from agent.networks.residual.architecture import ResidualArchitecture
 from agent.networks.residual.network import ResidualNetwork
 from agent.rules import Games
-from selfplay.generator import Generator, GeneratorSettings
-from selfplay.mover import Moved
+from selfplay.generator import Generator
 from selfplay.record import GameRecord, RaggedPolicy
-from selfplay.starts import StartSettings
+from selfplay.selection import SelectedMoves
+from selfplay.settings import SelfplaySettings
 
 
 class Shuffler:
@@ -21,7 +21,7 @@ class Shuffler:
     def __init__(self) -> None:
         self._last: dict[tuple[int, bool], int] = {}
 
-    def move(self, games: Games, keys: NDArray[np.int64]) -> Moved:
+    def select(self, games: Games, keys: NDArray[np.int64]) -> SelectedMoves:
         indices, counts = rules.legal_moves(games.positions)
         blacks = rules.is_black(games.positions)
         moves = np.zeros(len(games), np.uint16)
@@ -34,7 +34,7 @@ class Shuffler:
         probabilities = torch.zeros(size, vocabulary.SIZE)
         probabilities[torch.arange(size), torch.from_numpy(moves.astype(np.int64))] = 1
         zeros = np.zeros(size, np.float32)
-        return Moved(moves, zeros, zeros, probabilities, zeros, RaggedPolicy.empty(size))
+        return SelectedMoves(moves, zeros, zeros, probabilities, zeros, RaggedPolicy.empty(size))
 
 
 def _reverses(move: int, last: int | None) -> bool:
@@ -43,12 +43,12 @@ def _reverses(move: int, last: int | None) -> bool:
     return bool(vocabulary.FROM[move] == vocabulary.TO[last] and vocabulary.TO[move] == vocabulary.FROM[last])
 
 
-def shuffled_games(count: int, start: StartSettings, *, ply_cap: int = 300) -> list[GameRecord]:
-    """Finished games of shufflers that begin as `start` says."""
-    settings = GeneratorSettings(16, start, ply_cap, temperature=1.0, claim_draws=True)
+def shuffled_games(count: int, *, opening_plies: int = 8, decisive_share: float = 0) -> list[GameRecord]:
+    """Finished games of shufflers that begin as the settings of these names say."""
+    settings = SelfplaySettings(games=16, opening_plies=opening_plies, decisive_share=decisive_share)
     network = ResidualNetwork(ResidualArchitecture(blocks=0, channels=8))
     generator = Generator(Evaluator(network), settings, seed=3, stream=0)
-    generator._mover = Shuffler()
+    generator._selector = Shuffler()
     records: list[GameRecord] = []
     while len(records) < count:
         records += generator.step()

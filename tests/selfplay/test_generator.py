@@ -1,7 +1,5 @@
 """Self-play games: legal by python-chess to the last ply, rightly ended, reproducible, unique."""
 
-from dataclasses import replace
-
 import chess
 import numpy as np
 import pytest
@@ -14,18 +12,18 @@ from agent.networks.meter import InvalidMassError
 from agent.networks.residual.architecture import ResidualArchitecture
 from agent.networks.residual.network import ResidualNetwork
 from agent.rules import Termination
-from agent.search import SearchSettings
 from kernels import unpack_legal
 from kernels.splitmix import mix
-from selfplay.generator import Generator, GeneratorSettings, make_mover
+from selfplay.generator import Generator
 from selfplay.openings import random_opening
 from selfplay.record import GameRecord
-from selfplay.starts import StartSettings
+from selfplay.selection import make_selector
+from selfplay.settings import SelfplaySettings
 
-SETTINGS = GeneratorSettings(games=16, start=StartSettings(6), ply_cap=90, temperature=1.0, claim_draws=True)
+SETTINGS = SelfplaySettings(games=16, opening_plies=6, ply_cap=90)
 
 
-def generator(seed: int = 0, stream: int = 0, settings: GeneratorSettings = SETTINGS) -> Generator:
+def generator(seed: int = 0, stream: int = 0, settings: SelfplaySettings = SETTINGS) -> Generator:
     torch.manual_seed(0)
     return Generator(
         Evaluator(ResidualNetwork(ResidualArchitecture(blocks=1, channels=8))), settings, seed=seed, stream=stream
@@ -97,7 +95,7 @@ def test_shapes_and_dtypes(records: list[GameRecord]) -> None:
         assert record.log_probs.shape == record.values.shape == record.versions.shape == (plies,)
         assert bool((record.log_probs <= 0).all())
         assert bool((np.abs(record.values) <= 1).all())
-        assert len(record.opening) <= SETTINGS.start.opening_plies
+        assert len(record.opening) <= SETTINGS.opening_plies
         assert len(record.game) == 32
 
 
@@ -131,7 +129,7 @@ def test_streams_and_seeds_give_other_games(records: list[GameRecord]) -> None:
 
 
 def test_openings_differ_and_vary_in_length(records: list[GameRecord]) -> None:
-    assert {len(record.opening) for record in records} == set(range(SETTINGS.start.opening_plies + 1))
+    assert {len(record.opening) for record in records} == set(range(SETTINGS.opening_plies + 1))
     long = [record.opening.tobytes() for record in records if len(record.opening) >= 4]
     assert len(set(long)) == len(long)
 
@@ -147,15 +145,15 @@ def test_statistics_count_what_was_played() -> None:
     assert source.take_statistics().plies == 0
 
 
-@pytest.mark.parametrize("search", [None, SearchSettings(simulations=4, max_considered_actions=4)])
-def test_entropies_are_those_of_the_distributions(search: SearchSettings | None) -> None:
-    settings = replace(SETTINGS, search=search, temperature=1.5)
+@pytest.mark.parametrize("simulations", [0, 4])
+def test_entropies_are_those_of_the_distributions(simulations: int) -> None:
+    settings = SelfplaySettings(simulations=simulations, max_considered_actions=4, temperature=1.5)
     torch.manual_seed(0)
-    mover = make_mover(Evaluator(ResidualNetwork(ResidualArchitecture(blocks=0, channels=8))), settings, seed=1)
-    moved = mover.move(rules.Games(9), mix(np.arange(9)))
-    weights = moved.probabilities.double().numpy()
+    selector = make_selector(Evaluator(ResidualNetwork(ResidualArchitecture(blocks=0, channels=8))), settings, seed=1)
+    selected = selector.select(rules.Games(9), mix(np.arange(9)))
+    weights = selected.probabilities.double().numpy()
     expected = -(weights * np.log(np.where(weights > 0, weights, 1.0))).sum(1)
-    np.testing.assert_allclose(moved.entropies, expected, rtol=1e-5)
+    np.testing.assert_allclose(selected.entropies, expected, rtol=1e-5)
 
 
 def test_multiplying_logits_by_the_mask_stops_the_generator(monkeypatch: pytest.MonkeyPatch) -> None:

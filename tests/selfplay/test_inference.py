@@ -17,19 +17,17 @@ from agent.networks.residual.network import ResidualNetwork
 from agent.rules import Games
 from agent.search import GumbelSearch, SearchSettings
 from selfplay import pool as module
-from selfplay.actor import ActorSettings, GameBatch, Weights
+from selfplay.actor import GameBatch, Weights
 from selfplay.batcher import BatcherStatistics
-from selfplay.generator import GeneratorSettings
 from selfplay.inference import RemoteEvaluator, start_inference
 from selfplay.pool import LocalPool, RayPool
-from selfplay.settings import InferenceSettings
-from selfplay.starts import StartSettings
+from selfplay.settings import ActorSettings, InferenceSettings, SelfplaySettings
 
 ARCHITECTURE = ResidualArchitecture(blocks=1, channels=8)
-POLICY = GeneratorSettings(games=4, start=StartSettings(4), ply_cap=14, temperature=1.0, claim_draws=True)
-SEARCH = replace(POLICY, search=SearchSettings(simulations=6))
-SETTINGS = ActorSettings(ARCHITECTURE, SEARCH, seed=0, plies_per_call=6, threads=1, cuda=False, runtime="eager")
-INFERENCE = InferenceSettings(batch_size=8, max_wait_ms=20, runtime="eager")
+POLICY = SelfplaySettings(actors=3, games=4, opening_plies=4, ply_cap=14, plies_per_call=6)
+SEARCH = POLICY.model_copy(update={"simulations": 6})
+INFERENCE = InferenceSettings(actor=True, batch_size=8, max_wait_ms=20, runtime="eager")
+SETTINGS = ActorSettings(ARCHITECTURE, SEARCH, INFERENCE, seed=0)
 
 
 def network(seed: int = 0) -> ResidualNetwork:
@@ -50,8 +48,7 @@ def local_ray() -> Iterator[None]:
 
 @pytest.fixture
 def pool(request: pytest.FixtureRequest) -> Iterator[RayPool]:
-    settings, inference = getattr(request, "param", (SETTINGS, INFERENCE))
-    pool = RayPool(settings, actors=3, first_stream=10, inference=inference)
+    pool = RayPool(getattr(request, "param", SETTINGS), first_stream=10)
     yield pool
     pool.close()
 
@@ -75,13 +72,11 @@ def names(batches: list[GameBatch]) -> list[str]:
     return [record.game for batch in batches for record in batch.records]
 
 
-@pytest.mark.parametrize(
-    "pool", [(SETTINGS, INFERENCE), (replace(SETTINGS, generator=POLICY), INFERENCE)], indirect=True
-)
+@pytest.mark.parametrize("pool", [SETTINGS, replace(SETTINGS, selfplay=POLICY)], indirect=True)
 def test_the_games_are_those_played_without_it(pool: RayPool) -> None:
     """Who evaluates, and in whose company, makes no difference: to the bit where games are searched. Where they are
     sampled the same moves are played, and numbers may round otherwise in batches of another size."""
-    searched = pool._settings.generator.search is not None
+    searched = pool._settings.selfplay.search is not None
     pool.publish(weights(), 0)
     local = LocalPool(pool._settings, first_stream=10)
     local.publish(weights(), 0)
@@ -148,11 +143,11 @@ def test_halves_take_turns_and_find_the_same() -> None:
 
 
 # Requests wait for company that does not come, so that a game actor is nearly always in the midst of one.
-WAITING = InferenceSettings(batch_size=1000, max_wait_ms=100, runtime="eager")
+WAITING = InferenceSettings(actor=True, batch_size=1000, max_wait_ms=100, runtime="eager")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("pool", [(SETTINGS, WAITING)], indirect=True)
+@pytest.mark.parametrize("pool", [replace(SETTINGS, inference=WAITING)], indirect=True)
 def test_a_game_actor_killed_during_a_request_stops_no_other(pool: RayPool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "RESTART_DELAY", 0.0)
     victim = process_of(pool._actors[0])

@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,21 +15,14 @@ from agent.networks.meter import InvalidMassError
 from agent.networks.residual.architecture import ResidualArchitecture
 from agent.networks.residual.network import ResidualNetwork
 from selfplay import pool as module
-from selfplay.actor import ActorSettings, GameBatch, Weights
-from selfplay.generator import GeneratorSettings
+from selfplay.actor import GameBatch, Weights
 from selfplay.pool import IN_FLIGHT, LocalPool, RayPool
 from selfplay.record import GameRecord
-from selfplay.starts import StartSettings
+from selfplay.settings import ActorSettings, InferenceSettings, SelfplaySettings
 
 ARCHITECTURE = ResidualArchitecture(blocks=0, channels=8)
-SETTINGS = ActorSettings(
-    architecture=ARCHITECTURE,
-    generator=GeneratorSettings(games=4, start=StartSettings(4), ply_cap=12, temperature=1.0, claim_draws=True),
-    seed=0,
-    plies_per_call=6,
-    threads=1,
-    cuda=False,
-)
+SELFPLAY = SelfplaySettings(actors=2, games=4, opening_plies=4, ply_cap=12, plies_per_call=6)
+SETTINGS = ActorSettings(ARCHITECTURE, SELFPLAY, InferenceSettings(), seed=0)
 
 
 def weights(seed: int = 0) -> Weights:
@@ -45,7 +39,7 @@ def local_ray() -> Iterator[None]:
 
 @pytest.fixture
 def pool() -> Iterator[RayPool]:
-    pool = RayPool(SETTINGS, actors=2, first_stream=10)
+    pool = RayPool(SETTINGS, first_stream=10)
     pool.publish(weights(), 0)
     yield pool
     pool.close()
@@ -119,7 +113,8 @@ def test_a_killed_actor_is_replaced_by_one_with_a_new_stream(pool: RayPool, monk
 
 def test_a_hung_actor_is_replaced_and_never_heard_of_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "RESTART_DELAY", 0.0)
-    pool = RayPool(SETTINGS, actors=1, first_stream=20, heartbeat=5.0)
+    alone = replace(SETTINGS, selfplay=SELFPLAY.model_copy(update={"actors": 1}))
+    pool = RayPool(alone, first_stream=20, heartbeat=5.0)
     try:
         pool.publish(weights(), 0)
         before = gather(pool, 2)

@@ -7,19 +7,16 @@ import torch
 from agent import vocabulary
 from agent.networks.registry import make_evaluator, make_network
 from agent.networks.sparse.architecture import SparseArchitecture
-from agent.search import SearchSettings
-from selfplay.generator import Generator, GeneratorSettings
+from selfplay.generator import Generator
 from selfplay.record import GameRecord
-from selfplay.starts import StartSettings
+from selfplay.settings import SelfplaySettings
 from tests.agent.rules.oracle import differences
 
 
-def played(games: int, search: SearchSettings | None, seed: int) -> list[GameRecord]:
+def played(games: int, simulations: int, seed: int) -> list[GameRecord]:
     torch.manual_seed(seed)
     network = make_network(SparseArchitecture(width=64, hidden=32))
-    settings = GeneratorSettings(
-        games=32, start=StartSettings(8), ply_cap=400, temperature=1.0, claim_draws=False, search=search
-    )
+    settings = SelfplaySettings(games=32, ply_cap=400, simulations=simulations)
     generator = Generator(make_evaluator(network), settings, seed=seed, stream=0)
     records: list[GameRecord] = []
     while len(records) < games:
@@ -39,14 +36,14 @@ def compared(record: GameRecord) -> int:
     return len(boards)
 
 
-@pytest.mark.parametrize("search", [None, SearchSettings(simulations=8)], ids=["sampled", "searched"])
-def test_positions_of_selfplay(search: SearchSettings | None) -> None:
-    assert sum(compared(record) for record in played(6, search, seed=1)) > 500
+@pytest.mark.parametrize("simulations", [0, 8], ids=["sampled", "searched"])
+def test_positions_of_selfplay(simulations: int) -> None:
+    assert sum(compared(record) for record in played(6, simulations, seed=1)) > 500
 
 
 @pytest.mark.slow
 def test_twenty_thousand_positions_of_selfplay() -> None:
     total = 0
-    for seed, search in ((2, None), (3, SearchSettings(simulations=16))):
-        total += sum(compared(record) for record in played(64, search, seed))
+    for seed, simulations in ((2, 0), (3, 16)):
+        total += sum(compared(record) for record in played(64, simulations, seed))
     assert total >= 20_000

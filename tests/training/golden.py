@@ -23,10 +23,9 @@ from agent.networks.residual.architecture import ResidualArchitecture
 from agent.networks.sparse.architecture import SparseArchitecture
 from agent.networks.weights import load_weights
 from agent.rules import Termination
-from agent.search import SearchSettings
-from selfplay.generator import Generator, GeneratorSettings
+from selfplay.generator import Generator
 from selfplay.record import GameRecord, RaggedPolicy
-from selfplay.starts import StartSettings
+from selfplay.settings import SelfplaySettings
 from training.learner import Learner
 from training.replay import ReplayBuffer
 from training.settings import LearnerSettings
@@ -48,15 +47,8 @@ _POLICIES: Final = ("indices", "probabilities")
 
 
 def play() -> list[GameRecord]:
-    """The first `GAMES` games of the bundled weights to end, played with a small search, by seed."""
-    settings = GeneratorSettings(
-        games=GAMES,
-        start=StartSettings(8),
-        ply_cap=100,
-        temperature=1.0,
-        claim_draws=True,
-        search=SearchSettings(simulations=16, max_considered_actions=8),
-    )
+    """The first `GAMES` games of the weights that ship to end, played with a small search, by seed."""
+    settings = SelfplaySettings(games=GAMES, ply_cap=100, simulations=16, max_considered_actions=8)
     generator = Generator(make_evaluator(load_weights(BUNDLED).network), settings, seed=11, stream=0)
     records: list[GameRecord] = []
     while len(records) < GAMES:
@@ -120,7 +112,7 @@ def learn(network: str, loss: str, records: list[GameRecord]) -> tuple[Learner, 
     learner = Learner(make_network(NETWORKS[network]), settings, searched=searched)
     replay = ReplayBuffer(4096, entries_per_ply=64)
     for record in records:
-        replay.add(record, targets(record, adjudication=0.25, gae_lambda=0.95, value_lambda=0.9))
+        replay.add(record, targets(record, adjudication=0.25, value_lambda=0.9))
     generator = np.random.default_rng(5)
     curves: dict[str, list[float]] = {part: [] for part in PARTS}
     for step in range(1, STEPS + 1):

@@ -16,7 +16,6 @@ from benchmarks.selfplay.flow import STAGES, WatchedPool
 from selfplay.pool import LocalPool
 from training.learner import Learner
 from training.loop import make_replay
-from training.run import actor_settings_of
 from training.settings import load_settings
 
 TINY = ["selfplay.games=4", "selfplay.ply_cap=16", "selfplay.plies_per_call=4", "learner.batch_size=32"]
@@ -61,7 +60,7 @@ def test_learner_command(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_watched_pool_counts_what_passes() -> None:
     settings = load_settings("demo", [*TINY, "learner.publish_steps=1"])
-    actors = actor_settings_of(settings)
+    actors = settings.actor
     weights = {name: tensor.numpy().copy() for name, tensor in make_network(actors.architecture).state_dict().items()}
     inner, replay = LocalPool(actors), make_replay(settings)
     inner.publish(weights, 0)

@@ -16,7 +16,6 @@ from training.durability.checkpoint import newest_checkpoint
 from training.durability.game_file import StoredGame
 from training.durability.run_folder import RunFolder
 from training.loop import TrainingLoop
-from training.run import actor_settings_of
 from training.settings import Settings, load_settings
 
 MODES = {
@@ -59,7 +58,7 @@ def resume(chosen: Settings) -> TrainingLoop:
 
 
 def go(loop: TrainingLoop, until: int) -> None:
-    pool = LocalPool(actor_settings_of(loop.settings), loop.counters.streams, loop.player)
+    pool = LocalPool(loop.settings.actor, loop.counters.streams, loop.player)
     loop.run(pool, stop=lambda: loop.learner.step >= until, tick=lambda loop: None)
     loop.close()
 

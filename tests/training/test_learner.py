@@ -35,7 +35,7 @@ def filled() -> ReplayBuffer:
 
 def test_value_loss_falls_to_the_fixed_results_it_is_shown() -> None:
     """White wins every game, so whose move it is decides everything: castling rights and clocks tell it apart."""
-    one, replay, generator = learner(policy_weight=0.0, entropy_bonus=0.0), filled(), np.random.default_rng(0)
+    one, replay, generator = learner(entropy_bonus=0.0), filled(), np.random.default_rng(0)
     losses = []
     for _ in range(200):
         one.train(replay.sample(64, generator), progress=0.0)

@@ -19,7 +19,6 @@ from training.durability.checkpoint import newest_checkpoint
 from training.durability.run_folder import RunFolder
 from training.loop import TrainingLoop
 from training.monitoring.tags.tags import find_tag
-from training.run import actor_settings_of
 from training.settings import Settings, load_settings
 
 OVERRIDES = [
@@ -33,7 +32,6 @@ OVERRIDES = [
     "replay.warmup=64",
     "replay.capacity=600",
     "log.steps=2",
-    "log.pgn_every=5",
     "run.minutes=null",
 ]
 
@@ -51,7 +49,7 @@ def run(tmp_path: Path, steps: int, *extra: str) -> tuple[TrainingLoop, RunFolde
     chosen = settings(steps, tmp_path, *extra)
     folder = RunFolder.create(chosen, None)
     loop = TrainingLoop(chosen, folder, network(chosen))
-    loop.run(LocalPool(actor_settings_of(chosen)), stop=lambda: False, tick=lambda loop: None)
+    loop.run(LocalPool(chosen.actor), stop=lambda: False, tick=lambda loop: None)
     loop.close()
     return loop, folder
 
@@ -122,7 +120,7 @@ def test_resume_goes_on_with_step_optimiser_replay_counters_and_streams(tmp_path
         assert np.array_equal(array, second.learner.state_arrays()[name])
     draws = [loop.replay.sample(50, loop._generator) for loop in (first, second)]
     assert np.array_equal(draws[0].positions, draws[1].positions)
-    pool = LocalPool(actor_settings_of(chosen), first_stream=second.counters.streams)
+    pool = LocalPool(chosen.actor, first_stream=second.counters.streams)
     second.run(pool, stop=lambda: False, tick=lambda loop: None)
     second.close()
     assert [row["step"] for row in rows(folder)] == [2, 4, 6, 8, 10, 12]
@@ -165,7 +163,7 @@ class _Counted:
 def test_versions_are_published_in_order_and_games_awaited_only_when_needed(tmp_path: Path) -> None:
     chosen = settings(8, tmp_path)
     loop = TrainingLoop(chosen, RunFolder.create(chosen, None), network(chosen))
-    pool = _Counted(LocalPool(actor_settings_of(chosen)))
+    pool = _Counted(LocalPool(chosen.actor))
     loop.run(pool, stop=lambda: False, tick=lambda loop: None)
     loop.close()
     assert pool.versions == [0, 1, 2, 3, 4]
@@ -177,7 +175,7 @@ def test_stop_ends_in_a_checkpoint(tmp_path: Path) -> None:
     chosen = settings(1000, tmp_path)
     folder = RunFolder.create(chosen, None)
     loop = TrainingLoop(chosen, folder, network(chosen))
-    loop.run(LocalPool(actor_settings_of(chosen)), stop=lambda: loop.learner.step >= 3, tick=lambda loop: None)
+    loop.run(LocalPool(chosen.actor), stop=lambda: loop.learner.step >= 3, tick=lambda loop: None)
     loop.close()
     assert newest_checkpoint(folder.checkpoints)[1].state["step"] == loop.learner.step < 1000
 
@@ -185,7 +183,7 @@ def test_stop_ends_in_a_checkpoint(tmp_path: Path) -> None:
 def test_a_player_loads_published_weights(tmp_path: Path) -> None:
     chosen = settings(1, tmp_path)
     loop = TrainingLoop(chosen, RunFolder.create(chosen, None), network(chosen))
-    player = GamePlayer(actor_settings_of(chosen), stream=0)
+    player = GamePlayer(chosen.actor, stream=0)
     assert player.version == -1
     weights = loop.learner.weights()
     for array in weights.values():

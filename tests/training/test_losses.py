@@ -7,9 +7,11 @@ import torch
 from torch import Tensor
 
 from kernels import RaggedTargets, pack_legal
-from training.losses import LossWeights, actor_critic_loss, improved_policy_loss
+from training.losses import actor_critic_loss, improved_policy_loss
+from training.settings import LearnerSettings
 
-WEIGHTS = LossWeights(clip=0.2, policy_weight=1.0, value_weight=0.7, entropy_bonus=0.05)
+SETTINGS = LearnerSettings(value_weight=0.7, entropy_bonus=0.05)
+POLICY_ALONE = LearnerSettings(value_weight=0, entropy_bonus=0)
 
 
 def example(rows: int = 6) -> dict[str, Tensor]:
@@ -50,7 +52,7 @@ def reference(data: dict[str, Tensor]) -> tuple[float, float, float, float]:
 
 def test_terms_equal_the_formula() -> None:
     data = example()
-    loss = actor_critic_loss(**{**data, "legal": pack_legal(data["legal"])}, weights=WEIGHTS)
+    loss = actor_critic_loss(**{**data, "legal": pack_legal(data["legal"])}, settings=SETTINGS)
     policy, value, entropy, total = reference(data)
     assert float(loss.parts["loss/policy"]) == pytest.approx(policy, abs=1e-5)
     assert float(loss.parts["loss/value"]) == pytest.approx(value, abs=1e-5)
@@ -63,7 +65,7 @@ def test_terms_equal_the_formula() -> None:
 def test_illegal_logits_get_no_gradient_even_when_they_are_nan() -> None:
     data = example()
     logits = torch.where(data["legal"], data["logits"], torch.nan).requires_grad_()
-    loss = actor_critic_loss(**{**data, "logits": logits, "legal": pack_legal(data["legal"])}, weights=WEIGHTS)
+    loss = actor_critic_loss(**{**data, "logits": logits, "legal": pack_legal(data["legal"])}, settings=SETTINGS)
     loss.total.backward()  # type: ignore[no-untyped-call]
     assert logits.grad is not None
     assert torch.equal(logits.grad[~data["legal"]], torch.zeros(int((~data["legal"]).sum())))
@@ -73,13 +75,12 @@ def test_illegal_logits_get_no_gradient_even_when_they_are_nan() -> None:
 def test_on_policy_the_gradient_is_that_of_advantage_times_log_prob() -> None:
     """At ratio 1 PPO's surrogate is the plain policy gradient."""
     data = example()
-    weights = LossWeights(clip=0.2, policy_weight=1.0, value_weight=0.0, entropy_bonus=0.0)
     masked = data["logits"].double().masked_fill(~data["legal"], -torch.inf).requires_grad_()
     log_prob = masked.log_softmax(1).gather(1, data["moves"][:, None])[:, 0]
     (-(log_prob * data["advantages"]).mean()).backward()  # type: ignore[no-untyped-call]
     logits = data["logits"].clone().requires_grad_()
     fresh = {**data, "logits": logits, "log_probs": log_prob.detach().float(), "legal": pack_legal(data["legal"])}
-    actor_critic_loss(**fresh, weights=weights).total.backward()  # type: ignore[no-untyped-call]
+    actor_critic_loss(**fresh, settings=POLICY_ALONE).total.backward()  # type: ignore[no-untyped-call]
     assert logits.grad is not None
     assert masked.grad is not None
     assert torch.allclose(logits.grad.double(), masked.grad.nan_to_num(), atol=1e-6)
@@ -88,10 +89,9 @@ def test_on_policy_the_gradient_is_that_of_advantage_times_log_prob() -> None:
 def test_a_move_that_went_too_far_gets_no_more_push() -> None:
     """Ratio above 1 + clip with a positive advantage: the clip takes the gradient."""
     data = example()
-    weights = LossWeights(clip=0.2, policy_weight=1.0, value_weight=0.0, entropy_bonus=0.0)
     logits = data["logits"].clone().requires_grad_()
     far = {**data, "logits": logits, "log_probs": torch.full((6,), -30.0), "advantages": torch.ones(6)}
-    loss = actor_critic_loss(**{**far, "legal": pack_legal(data["legal"])}, weights=weights)
+    loss = actor_critic_loss(**{**far, "legal": pack_legal(data["legal"])}, settings=POLICY_ALONE)
     loss.total.backward()  # type: ignore[no-untyped-call]
     assert logits.grad is not None
     assert float(logits.grad.abs().max()) == 0.0
@@ -112,7 +112,7 @@ def test_improved_policy_loss_is_cross_entropy_over_legal_moves_alone() -> None:
         legal=pack_legal(data["legal"]),
         policies=policies,
         wdl=data["wdl"],
-        weights=WEIGHTS,
+        settings=SETTINGS,
     )
     expected = kl = 0.0
     for row, target, line in zip(rows, wanted, data["logits"], strict=True):

@@ -7,7 +7,6 @@ import pytest
 
 from agent.errors import InputError
 from tests.training.test_run import TINY, finish, start
-from training.run import inference_settings_of
 from training.settings import load_settings
 
 
@@ -34,7 +33,5 @@ def test_an_inference_actor_without_work_is_refused() -> None:
         (["selfplay.actors=0"], "set selfplay.actors to 1 or more"),
         (["network.kind=sparse", "selfplay.actors=1"], "is for network.kind=residual"),
     ):
-        settings = load_settings("demo", ["network.kind=residual", "inference.actor=true", *overrides])
         with pytest.raises(InputError, match=sentence):
-            inference_settings_of(settings)
-    assert inference_settings_of(load_settings("demo")) is None
+            load_settings("demo", ["network.kind=residual", "inference.actor=true", *overrides])

@@ -1,11 +1,16 @@
 """Settings: what comes with the project is valid, and every mistake is one sentence that names it."""
 
+import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from agent.errors import InputError
-from training.run import actor_settings_of
+from agent.networks.registry import KINDS
+from agent.search import SearchSettings
+from selfplay.identity import ROOT
+from training.monitoring.tags.tags import WATCHES
 from training.settings import CONFIGS, Settings, known_keys, load_settings
 
 
@@ -68,12 +73,16 @@ def test_missing_and_broken_files(tmp_path: Path) -> None:
 
 
 def test_actors_search_as_the_settings_say() -> None:
-    names = ("simulations", "max_considered_actions", "c_visit", "c_scale", "c_puct", "gumbel_scale")
-    told = dict(zip(names, (7, 5, 20.0, 0.3, 2.5, 0.75), strict=True))
-    settings = load_settings(
-        "cpu",
-        [f"selfplay.{name.removeprefix('max_').removesuffix('_actions')}={value}" for name, value in told.items()],
-    )
-    search = actor_settings_of(settings).generator.search
-    assert search is not None
-    assert {name: getattr(search, name) for name in names} == told
+    wanted = {"simulations": 7, "max_considered_actions": 5, "c_scale": 0.3, "gumbel_scale": 0.75}
+    settings = load_settings("cpu", [f"selfplay.{name}={value}" for name, value in wanted.items()])
+    assert settings.actor.selfplay.search == SearchSettings(**wanted)  # type: ignore[arg-type]
+
+
+def test_there_are_at_most_seventy_settings_and_each_is_read() -> None:
+    sources = [path for folder in ("agent", "selfplay", "training") for path in (ROOT / folder).rglob("*.py")]
+    code = "\n".join(path.read_text() for path in sources)
+    assert len(known_keys()) <= 70
+    unread = {key for key in known_keys() if not re.search(rf"\w\.{key.split('.')[1]}\b", code)}
+    # The sizes of networks are read by the names of their architectures' fields, the guard's by those of its watches.
+    by_name = {f"network.{field.name}" for kind in KINDS.values() for field in fields(kind.architecture)}
+    assert unread <= by_name | {f"guard.{name}" for name in WATCHES}

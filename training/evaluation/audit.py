@@ -24,8 +24,8 @@ from agent.networks.policy import MaskedPolicy
 from agent.networks.registry import make_evaluator
 from kernels import invalid_mass, unpack_legal
 from kernels.alternatives import WAYS
-from selfplay.generator import Generator, GeneratorSettings
-from selfplay.starts import StartSettings
+from selfplay.generator import Generator
+from selfplay.settings import SelfplaySettings
 from training.learner import resolve_device
 from training.monitoring.display import Display
 
@@ -163,7 +163,7 @@ def run_audit(
 
 def positions_of_selfplay(evaluator: Evaluator, seed: int = 0) -> Iterator[NDArray[np.uint64]]:
     """Positions of self-play games, as in training."""
-    settings = GeneratorSettings(games=64, start=StartSettings(8), ply_cap=160, temperature=1.0, claim_draws=True)
+    settings = SelfplaySettings(games=64, ply_cap=160)
     generator = Generator(evaluator, settings, seed=seed, stream=0)
     while True:
         for record in generator.step():

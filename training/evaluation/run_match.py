@@ -15,6 +15,8 @@ from training.evaluation.opponents import make_opponent
 from training.learner import Learner, resolve_device
 from training.settings import Settings
 
+OPENING_PLIES: Final = 4
+"""Random plies that each game begins with."""
 CONVERSION_GAMES: Final = 10
 """Starts of each won ending in a match during training."""
 
@@ -39,7 +41,7 @@ def settings_match(
     return play_match(
         _player(learner, settings),
         make_opponent(evaluation.opponent, seed=settings.run.seed + 1),
-        Openings(settings.run.seed, evaluation.opening_plies),
+        Openings(settings.run.seed, OPENING_PLIES),
         games=evaluation.games,
         ply_cap=evaluation.ply_cap,
         hooks=_stopping(stop, progress),

@@ -9,13 +9,22 @@ everything it ever said.
 """
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 from selfplay.record import GameRecord
 from training.monitoring.figures import RecentGames, RecentRows
 from training.monitoring.tags.tags import WATCHES
 from training.replay import Batch
 from training.settings import GuardSettings
+
+WINDOW_GAMES: Final = 1000
+"""Latest finished games that are judged; half of them make a figure count."""
+WINDOW_ROWS: Final = 30
+"""Latest rows of the log that are judged; two thirds of them make a figure count."""
+GRACE_GAMES: Final = 3000
+"""No alarm before so many games of a run: beginners cannot mate."""
+MARGIN: Final = 0.2
+"""An alarm ends when its figure is better than its threshold by this share."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +40,7 @@ class Guard:
     """See the module.
 
     Args:
-        settings: thresholds and windows.
+        settings: thresholds.
     """
 
     def __init__(self, settings: GuardSettings) -> None:
@@ -40,8 +49,8 @@ class Guard:
         """Those that are on, by watch, with the figure that raised them."""
         self.news: list[News] = []
         """Since the start of the run, resumes included."""
-        self.games = RecentGames(settings.games)
-        self._rows = RecentRows(settings.rows)
+        self.games = RecentGames(WINDOW_GAMES)
+        self._rows = RecentRows(WINDOW_ROWS)
         self._seen = 0
         self._shown = 0
 
@@ -65,7 +74,7 @@ class Guard:
 
     def figures(self) -> dict[str, float]:
         """Every figure that has enough evidence, by watch."""
-        return self.games.figures(self.settings.least_games) | self._rows.figures(self.settings.least_rows)
+        return self.games.figures(WINDOW_GAMES // 2) | self._rows.figures(max(2 * WINDOW_ROWS // 3, 1))
 
     def judge(self, step: int) -> dict[str, float]:
         """Raise and end alarms by the figures of this moment; the row's values by tag."""
@@ -74,8 +83,8 @@ class Guard:
             threshold = float(getattr(self.settings, name))
             tag = WATCHES[name].limited(threshold)
             # Between the threshold and its margin an alarm that is on stays on, and no other is raised.
-            margin = self.settings.margin * abs(threshold) * (1 if tag.limit == "low" else -1)
-            if not tag.fits(figure) and name not in self.alarms and self._seen >= self.settings.grace_games:
+            margin = MARGIN * abs(threshold) * (1 if tag.limit == "low" else -1)
+            if not tag.fits(figure) and name not in self.alarms and self._seen >= GRACE_GAMES:
                 self.alarms[name] = figure
                 why = f"{tag.cause.name}; {tag.cause.advice}" if tag.cause else ""
                 shown = f"{tag.name} is {tag.show(figure)} (healthy: {tag.healthy})"

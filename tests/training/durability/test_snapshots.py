@@ -20,7 +20,6 @@ from training.durability.run_folder import RunFolder
 from training.durability.snapshots import Every, snapshot_files, snapshot_path, step_of
 from training.evaluation.match import MatchResult
 from training.loop import TrainingLoop
-from training.run import actor_settings_of
 from training.settings import load_settings
 
 OFTEN = "run.snapshot_minutes=0.00001"
@@ -42,7 +41,7 @@ def train(folder: Path, steps: int, *extra: str, resumed: bool = False) -> Train
     else:
         run = RunFolder.create(chosen, None)
         loop = TrainingLoop(chosen, run, network(chosen))
-    pool = LocalPool(actor_settings_of(chosen), first_stream=loop.counters.streams)
+    pool = LocalPool(chosen.actor, first_stream=loop.counters.streams)
     loop.run(pool, stop=lambda: False, tick=lambda loop: None)
     loop.close()
     return loop
@@ -98,9 +97,10 @@ def test_what_lies_beyond_the_checkpoint_is_taken_anew(tmp_path: Path) -> None:
     assert steps_in(tmp_path)[-1] == 8
 
 
-def test_every_snapshot_on_the_way_has_a_checkpoint_before_it(tmp_path: Path) -> None:
+def test_every_snapshot_on_the_way_has_a_checkpoint_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """So that a run killed at any moment goes on from there."""
-    train(tmp_path, 6, OFTEN, "run.checkpoint_seconds=100000", "run.keep_checkpoints=50")
+    monkeypatch.setattr("training.loop.KEPT_CHECKPOINTS", 50)
+    train(tmp_path, 6, OFTEN, "run.checkpoint_seconds=100000")
     checkpoints = {int(path.name.removeprefix("step-")) for path in (tmp_path / "it" / "checkpoints").iterdir()}
     assert set(steps_in(tmp_path)) - {0} <= checkpoints
 
@@ -143,9 +143,7 @@ def test_a_stop_ends_a_match_on_the_way_within_a_ply(tmp_path: Path, monkeypatch
     chosen = settings(1000, tmp_path, *MATCHES)
     run = RunFolder.create(chosen, None)
     loop = TrainingLoop(chosen, run, network(chosen))
-    loop.run(
-        LocalPool(actor_settings_of(chosen), first_stream=0), stop=lambda: bool(asked["stop"]), tick=lambda loop: None
-    )
+    loop.run(LocalPool(chosen.actor, first_stream=0), stop=lambda: bool(asked["stop"]), tick=lambda loop: None)
     loop.close()
     assert asked == {"stop": 1, "after": 0}
     assert not (tmp_path / "it" / "matches.jsonl").exists()

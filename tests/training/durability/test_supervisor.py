@@ -52,7 +52,7 @@ def test_a_trainer_that_fails_again_and_again_is_given_up_with_a_sentence(tmp_pa
     )
     (tmp_path / "wrong.py").write_text(code)
     process = subprocess.Popen(
-        [sys.executable, "wrong.py", "train", "demo", *TINY, "log.pgn_every=1"],
+        [sys.executable, "wrong.py", "train", "demo", *TINY],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[3])},
         stdout=subprocess.PIPE,

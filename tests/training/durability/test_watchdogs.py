@@ -14,7 +14,6 @@ from training.durability.watchdog import MOST_TRIES
 from training.learner import Learner, LearningError
 from training.loop import TrainingLoop
 from training.replay import Batch
-from training.run import actor_settings_of
 
 
 def poison(monkeypatch: pytest.MonkeyPatch, failing: list[int]) -> None:
@@ -34,7 +33,7 @@ def poison(monkeypatch: pytest.MonkeyPatch, failing: list[int]) -> None:
 def start(tmp_path: Path, steps: int, said: list[str], *extra: str) -> tuple[TrainingLoop, LocalPool]:
     chosen = settings(steps, tmp_path, "run.checkpoint_seconds=0.001", *extra)
     loop = TrainingLoop(chosen, RunFolder.create(chosen, None), network(chosen), say=said.append)
-    return loop, LocalPool(actor_settings_of(chosen))
+    return loop, LocalPool(chosen.actor)
 
 
 def test_a_broken_loss_goes_back_to_a_checkpoint_and_training_goes_on(

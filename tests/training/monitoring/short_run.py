@@ -13,7 +13,6 @@ from selfplay.pool import LocalPool
 from training.durability.checkpoint import newest_checkpoint
 from training.durability.run_folder import RunFolder
 from training.loop import TrainingLoop
-from training.run import actor_settings_of
 from training.settings import load_settings
 
 OVERRIDES = [
@@ -29,8 +28,6 @@ OVERRIDES = [
     "learner.publish_steps=2",
     "replay.warmup=64",
     "log.steps=2",
-    "guard.least_games=1",
-    "log.pgn_every=3",
 ]
 SEARCHED = ["selfplay.simulations=4", "selfplay.ply_cap=60"]
 
@@ -41,7 +38,7 @@ def short_run(folder: Path, steps: int, *extra: str) -> RunFolder:
     torch.manual_seed(settings.run.seed)
     made = RunFolder.create(settings, None)
     loop = TrainingLoop(settings, made, make_network(architecture_of(settings.network)))
-    loop.run(LocalPool(actor_settings_of(settings)), stop=lambda: False, tick=lambda loop: None)
+    loop.run(LocalPool(settings.actor), stop=lambda: False, tick=lambda loop: None)
     loop.close()
     return made
 
@@ -52,7 +49,7 @@ def resumed_run(folder: RunFolder, steps: int) -> None:
     path, checkpoint, _ = newest_checkpoint(folder.checkpoints)
     network = load_weights(path / "weights.safetensors").network
     loop = TrainingLoop(settings, folder, network, checkpoint)
-    pool = LocalPool(actor_settings_of(settings), loop.counters.streams)
+    pool = LocalPool(settings.actor, loop.counters.streams)
     loop.run(pool, stop=lambda: False, tick=lambda loop: None)
     loop.close()
 

@@ -4,10 +4,12 @@ import io
 import json
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from training.durability.run_folder import RunFolder
+from training.monitoring import guard
 from training.monitoring.display import Display
 from training.monitoring.tags.tags import number
 from training.run import Resume, Summary, run_training
@@ -29,9 +31,6 @@ TINY = [
     "log.steps=1",
     "run.minutes=null",
     "run.name=it",
-    "guard.games=24",
-    "guard.least_games=8",
-    "guard.grace_games=0",
     # Only the one watch may speak: games of 40 plies between networks that know nothing are hardly ever won.
     *(f"guard.{name}=0" for name in ("mate_rate_ahead", "value_spread", "entropy", "unique_openings")),
     "guard.value_gain=-100",
@@ -50,7 +49,9 @@ def train(folder: Path, steps: int, resume: Resume) -> tuple[Summary, str]:
     return run_training(settings, run, resume=resume, display=display, stop=lambda: False), text.getvalue()
 
 
-def test_an_alarm_is_seen_everywhere_and_outlasts_a_resume(tmp_path: Path) -> None:
+def test_an_alarm_is_seen_everywhere_and_outlasts_a_resume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "WINDOW_GAMES", 16)
+    monkeypatch.setattr(guard, "GRACE_GAMES", 0)
     summary, shown = train(tmp_path, 10, "no")
     rows = [json.loads(line) for line in (tmp_path / "it" / "log.jsonl").read_text().splitlines()]
     first = next(row for row in rows if row["guard/alarm"])

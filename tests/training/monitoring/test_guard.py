@@ -17,17 +17,27 @@ from agent.networks.sparse.architecture import SparseArchitecture
 from agent.networks.weights import load_weights
 from agent.rules import Termination
 from selfplay.record import GameRecord, RaggedPolicy
-from selfplay.starts import StartSettings
 from tests.selfplay.shuffler import shuffled_games
 from tests.training import golden
 from tests.training.records import record
+from training.monitoring import guard as module
 from training.monitoring.figures import AHEAD, HELD, RecentGame, side_ahead, value_spread
 from training.monitoring.guard import Guard
 from training.monitoring.tags.tags import TAGS
 from training.replay import Batch
 from training.settings import GuardSettings
 
-SETTINGS = GuardSettings(games=100, least_games=30, rows=10, least_rows=5, grace_games=0)
+SETTINGS = GuardSettings()
+GAMES, ROWS = 60, 9
+"""Sizes of the windows; 30 games and 6 rows make a figure count."""
+
+
+@pytest.fixture(autouse=True)
+def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("WINDOW_GAMES", GAMES), ("WINDOW_ROWS", ROWS), ("GRACE_GAMES", 0)):
+        monkeypatch.setattr(module, name, value)
+
+
 HEALTHY = {"loss/value": 0.5, "policy/entropy": 2.0}
 WORTH = {chess.PAWN: 1, chess.KNIGHT: 3, chess.BISHOP: 3, chess.ROOK: 5, chess.QUEEN: 9, chess.KING: 0}
 
@@ -60,13 +70,13 @@ def test_real_games_of_a_player_raise_no_alarm() -> None:
 
 
 def test_games_that_shuffle_into_draws_raise_the_alarm() -> None:
-    games = shuffled_games(40, StartSettings(8))
+    games = shuffled_games(40)
     assert {game.termination for game in games} >= {Termination.THREEFOLD_REPETITION}
     assert "decisive" in alarms(games)
 
 
 def test_a_side_far_ahead_that_never_mates_raises_the_alarm_and_one_that_mates_does_not() -> None:
-    plateau = shuffled_games(40, StartSettings(8, decisive_share=1.0), ply_cap=300)
+    plateau = shuffled_games(40, decisive_share=1.0)
     assert sum(side_ahead(game) != 0 for game in plateau) > 30
     assert "mate_rate_ahead" in alarms(plateau)
     mating = [replace(g, termination=Termination.CHECKMATE, outcome=side_ahead(g)) for g in plateau if side_ahead(g)]
@@ -76,13 +86,13 @@ def test_a_side_far_ahead_that_never_mates_raises_the_alarm_and_one_that_mates_d
 
 
 def test_capped_while_far_ahead_raises_both_alarms() -> None:
-    shuffled = shuffled_games(60, StartSettings(8, decisive_share=1.0))
+    shuffled = shuffled_games(60, decisive_share=1.0)
     games = [replace(game, termination=Termination.CAPPED) for game in shuffled]
     assert {"capped", "decisive", "mate_rate_ahead"} <= alarms(games)
 
 
 def test_a_repertoire_of_one_opening_raises_the_alarm_and_many_openings_do_not() -> None:
-    assert "unique_openings" in alarms(shuffled_games(40, StartSettings(0)))
+    assert "unique_openings" in alarms(shuffled_games(40, opening_plies=0))
     assert "unique_openings" not in alarms([record(12, seed=seed) for seed in range(40)])
 
 
@@ -116,7 +126,7 @@ def test_the_side_ahead_is_the_one_that_python_chess_counts(game: GameRecord) ->
 
 def gain(targets: list[list[float]], loss: float) -> float | None:
     guard = Guard(SETTINGS)
-    for _ in range(SETTINGS.least_rows):
+    for _ in range(6):
         guard.batch(batch(targets))
         guard.learned({**HEALTHY, "loss/value": loss}, 0.1)
     return guard.figures().get("value_gain")
@@ -180,9 +190,9 @@ def test_a_blind_value_has_no_spread_and_raises_the_alarm(architecture: Architec
     spread = value_spread(blinded(make_network(architecture)), middlegames())
     assert spread == pytest.approx(0, abs=1e-7)
     guard = Guard(SETTINGS)
-    for _ in range(5):
+    for _ in range(6):
         guard.learned(HEALTHY, spread)
-    guard.judge(5)
+    guard.judge(6)
     assert set(guard.alarms) == {"value_spread"}
 
 
@@ -199,11 +209,15 @@ def entropies(guard: Guard, values: list[float], start: int = 0) -> list[str]:
     return [news.text for news in guard.unshown()]
 
 
-NARROW = SETTINGS.model_copy(update={"rows": 1, "least_rows": 1, "entropy": 0.5, "margin": 0.2})
+@pytest.fixture
+def narrow(monkeypatch: pytest.MonkeyPatch) -> GuardSettings:
+    """Settings for a window of one row."""
+    monkeypatch.setattr(module, "WINDOW_ROWS", 1)
+    return GuardSettings(entropy=0.5)
 
 
-def test_an_alarm_does_not_flicker_about_its_threshold() -> None:
-    guard = Guard(NARROW)
+def test_an_alarm_does_not_flicker_about_its_threshold(narrow: GuardSettings) -> None:
+    guard = Guard(narrow)
     said = entropies(guard, [0.7, 0.49, 0.51, 0.49, 0.55, 0.48, 0.59])
     assert len(said) == 1
     assert said[0].startswith("alarm entropy: guard/entropy is 0.49 nats (healthy: 0.5 nats or more): collapse; raise")
@@ -211,28 +225,29 @@ def test_an_alarm_does_not_flicker_about_its_threshold() -> None:
     assert guard.alarms == {}
 
 
-def test_the_guard_is_silent_before_it_has_evidence() -> None:
-    few = shuffled_games(SETTINGS.least_games - 1, StartSettings(0))
+def test_the_guard_is_silent_before_it_has_evidence(monkeypatch: pytest.MonkeyPatch) -> None:
+    few = shuffled_games(30 - 1, opening_plies=0)
     assert alarms(few) == set()
-    patient = SETTINGS.model_copy(update={"grace_games": 1000})
-    assert alarms(shuffled_games(40, StartSettings(0)), patient) == set()
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "GRACE_GAMES", 1000)
+        assert alarms(shuffled_games(40, opening_plies=0)) == set()
     guard = Guard(SETTINGS)
-    assert entropies(guard, [0.0] * (SETTINGS.least_rows - 1)) == []
-    assert len(entropies(guard, [0.0], start=SETTINGS.least_rows - 1)) == 1
+    assert entropies(guard, [0.0] * (6 - 1)) == []
+    assert len(entropies(guard, [0.0], start=6 - 1)) == 1
 
 
-def test_a_guard_goes_on_where_it_was() -> None:
-    guard = Guard(NARROW)
+def test_a_guard_goes_on_where_it_was(narrow: GuardSettings) -> None:
+    guard = Guard(narrow)
     entropies(guard, [0.7, 0.4])
-    resumed = Guard(NARROW)
+    resumed = Guard(narrow)
     resumed.restore(guard.state())
     assert resumed.alarms == guard.alarms
     assert entropies(resumed, [0.4], start=2) == []  # not raised twice
     assert entropies(resumed, [0.9], start=3) == ["alarm entropy is over: 0.9 nats"]
 
 
-def test_a_row_shows_which_alarms_are_on() -> None:
-    guard = Guard(NARROW)
+def test_a_row_shows_which_alarms_are_on(narrow: GuardSettings) -> None:
+    guard = Guard(narrow)
     guard.learned({**HEALTHY, "policy/entropy": 0.1}, 0.1)
     row = guard.judge(0)
     assert row["guard/alarm"] == row["guard/alarm/entropy"] == 1.0

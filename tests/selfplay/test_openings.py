@@ -5,18 +5,27 @@ import numpy as np
 import pytest
 
 from agent import rules, vocabulary
-from selfplay.openings import random_opening
-from selfplay.starts import LEAD, LONGEST, MOST, Start, StartSettings, decisive_opening, draw_start, random_endgame
+from selfplay.openings import (
+    LEAD,
+    LONGEST,
+    MOST,
+    Opening,
+    decisive_opening,
+    draw_opening,
+    random_endgame,
+    random_opening,
+)
+from selfplay.settings import SelfplaySettings
 
 WORTH = {chess.PAWN: 1, chess.KNIGHT: 3, chess.BISHOP: 3, chess.ROOK: 5, chess.QUEEN: 9, chess.KING: 0}
 
 
-def drawn(settings: StartSettings, count: int) -> list[Start]:
+def drawn(settings: SelfplaySettings, count: int) -> list[Opening]:
     draws = np.random.default_rng(5).integers(0, 2**63, (count, 2)).tolist()
-    return [draw_start(settings, seed, draw) for seed, draw in draws]
+    return [draw_opening(settings, seed, draw) for seed, draw in draws]
 
 
-def board_of(start: Start) -> chess.Board:
+def board_of(start: Opening) -> chess.Board:
     """The position after the start, every move checked by python-chess."""
     board = rules.to_board(start.position)
     for index in start.moves:
@@ -27,13 +36,13 @@ def board_of(start: Start) -> chess.Board:
 
 
 def test_without_shares_the_opening_is_the_random_one() -> None:
-    start = draw_start(StartSettings(opening_plies=6), 77, 2**63 + 4)
+    start = draw_opening(SelfplaySettings(opening_plies=6), 77, 2**63 + 4)
     assert start.moves == random_opening(77, (2**63 + 4) % 7)
     assert rules.to_fen(start.position) == chess.STARTING_FEN
 
 
 def test_shares_are_kept_and_every_start_can_be_played_on() -> None:
-    starts = drawn(StartSettings(opening_plies=2, endgame_share=0.2), 600)
+    starts = drawn(SelfplaySettings(opening_plies=2, endgame_share=0.2), 600)
     endgames = [start for start in starts if rules.to_fen(start.position) != chess.STARTING_FEN]
     assert 0.13 < len(endgames) / 600 < 0.27
     for start in starts:
@@ -54,7 +63,7 @@ def test_endgames_are_legal_varied_and_often_against_a_bare_king() -> None:
 
 
 def test_one_seed_gives_the_same_start() -> None:
-    settings = StartSettings(opening_plies=4, endgame_share=0.5)
+    settings = SelfplaySettings(opening_plies=4, endgame_share=0.5)
     for one, two in zip(drawn(settings, 20), drawn(settings, 20), strict=True):
         assert one.moves == two.moves
         assert np.array_equal(one.position, two.position)
@@ -67,7 +76,7 @@ def lead(board: chess.Board) -> int:
 
 @pytest.mark.parametrize("least", [LEAD, 12, MOST])
 def test_after_a_decisive_opening_the_side_to_move_is_as_far_ahead_as_asked_and_the_game_goes_on(least: int) -> None:
-    boards = [board_of(Start(rules.start(1)[0], decisive_opening(seed, least))) for seed in range(150)]
+    boards = [board_of(Opening(rules.start(1)[0], decisive_opening(seed, least))) for seed in range(150)]
     for board in boards:
         assert lead(board) >= least
         assert board.outcome(claim_draw=True) is None
@@ -84,12 +93,12 @@ def test_a_decisive_opening_is_fixed_by_its_seed() -> None:
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
 def test_decisive_openings_come_as_often_as_asked_for_and_the_others_are_as_they_were(share: float) -> None:
-    settings = StartSettings(8, decisive_share=share)
+    settings = SelfplaySettings(opening_plies=8, decisive_share=share)
     seeds = np.random.default_rng(1).integers(2**62, size=400).tolist()
     decisive = 0
     leads = set()
     for seed in seeds:
-        start = draw_start(settings, seed, seed // 3)
+        start = draw_opening(settings, seed, seed // 3)
         opening = start.moves
         assert np.array_equal(start.position, rules.start(1)[0])
         if opening != random_opening(seed, seed // 3 % 9):

@@ -1,4 +1,4 @@
-"""Who chooses the moves of self-play: a sample from the masked policy, or Gumbel search.
+"""How self-play selects moves: samples from the masked policy, or Gumbel search.
 
 Shapes: G games, M entries of improved policies in all.
 """
@@ -15,37 +15,45 @@ from agent.networks.policy import MaskedPolicy
 from agent.rules import Games
 from agent.search import GumbelSearch, SearchSettings
 from selfplay.record import RaggedPolicy
+from selfplay.settings import SelfplaySettings
 
 _LEAST: Final = np.float32(2.0**-126)
 """Smallest normal float32: the least probability whose logarithm is recorded."""
 
 
-class Moved(NamedTuple):
-    """One move in each of G games, with what the learner wants to know about it."""
+class SelectedMoves(NamedTuple):
+    """One move in each of G games, with what the learner needs of it."""
 
     moves: NDArray[np.uint16]
     """[G] vocabulary indices."""
     log_probs: NDArray[np.float32]
-    """[G] of the moves under the distribution that chose them."""
+    """[G] of the moves under the distribution that they come from."""
     values: NDArray[np.float32]
     """[G] expected score -1..1 of the position for the side to move."""
     probabilities: torch.Tensor
-    """float32 [G, 1880] the distribution that chose them: what the meter checks."""
+    """float32 [G, 1880] that distribution: what the meter checks."""
     entropies: NDArray[np.float32]
     """[G] of that distribution, in nats."""
     policies: RaggedPolicy
-    """Of the G games; empty where the move is no target."""
+    """Of the G games; empty without search."""
 
 
-class Mover(Protocol):
-    """Chooses moves; noise depends on (seed, key) alone, whatever else is in the batch."""
+class MoveSelector(Protocol):
+    """Selects moves; noise depends on (seed, key) alone, whatever else is in the batch."""
 
-    def move(self, games: Games, keys: NDArray[np.int64]) -> Moved:
-        """Choose a move in every game; `keys` [G] is one number for each (game, ply)."""
+    def select(self, games: Games, keys: NDArray[np.int64]) -> SelectedMoves:
+        """A move in every game; `keys` [G] is one number for each (game, ply)."""
         ...
 
 
-class PolicyMover:
+def make_selector(evaluator: Evaluator, settings: SelfplaySettings, seed: int) -> MoveSelector:
+    """The selector that the settings ask for."""
+    if settings.search is None:
+        return PolicySelector(evaluator, temperature=settings.temperature, seed=seed)
+    return SearchSelector(evaluator, settings.search, seed=seed)
+
+
+class PolicySelector:
     """Samples from the masked policy.
 
     Args:
@@ -59,13 +67,13 @@ class PolicyMover:
         self._temperature = temperature
         self._seed = seed
 
-    def move(self, games: Games, keys: NDArray[np.int64]) -> Moved:
-        """See `Mover`."""
+    def select(self, games: Games, keys: NDArray[np.int64]) -> SelectedMoves:
+        """See `MoveSelector`."""
         evaluation = self._evaluator.evaluate(games.positions)
         legal = torch.from_numpy(rules.legal_bits(games.positions)).to(evaluation.logits.device)
         policy = MaskedPolicy(evaluation.logits, legal, temperature=self._temperature)
         moves, log_probs, entropies = policy.sample(self._seed, torch.from_numpy(keys).to(legal.device))
-        return Moved(
+        return SelectedMoves(
             moves.cpu().numpy().astype(np.uint16),
             log_probs.cpu().numpy(),
             evaluation.values.cpu().numpy(),
@@ -75,8 +83,8 @@ class PolicyMover:
         )
 
 
-class SearchMover:
-    """Plays what Gumbel search chooses.
+class SearchSelector:
+    """Plays the moves that Gumbel search chooses.
 
     Args:
         evaluator: the network.
@@ -88,14 +96,12 @@ class SearchMover:
         self._search = GumbelSearch(settings, evaluator.for_search())
         self._seed = seed
 
-    def move(self, games: Games, keys: NDArray[np.int64]) -> Moved:
-        """See `Mover`."""
+    def select(self, games: Games, keys: NDArray[np.int64]) -> SelectedMoves:
+        """See `MoveSelector`."""
         result = self._search.run(games, keys, self._seed)
-        probabilities, weight = result.dense(), result.probabilities
-        entropies = -np.add.reduceat(weight * np.log(np.maximum(weight, _LEAST)), result.offsets[:-1])
-        chosen = probabilities[np.arange(len(games)), result.moves]
+        dense, improved = result.dense(), result.probabilities
+        entropies = -np.add.reduceat(improved * np.log(np.maximum(improved, _LEAST)), result.offsets[:-1])
         # A move that search preferred by its noise alone may have next to no weight in the improved policy.
-        log_probs = np.log(np.maximum(chosen, _LEAST))
-        policies = RaggedPolicy(result.offsets, result.indices, weight.astype(np.float16))
-        dense = torch.from_numpy(probabilities)
-        return Moved(result.moves, log_probs, result.values, dense, entropies, policies)
+        log_probs = np.log(np.maximum(dense[np.arange(len(games)), result.moves], _LEAST))
+        policies = RaggedPolicy(result.offsets, result.indices, improved.astype(np.float16))
+        return SelectedMoves(result.moves, log_probs, result.values, torch.from_numpy(dense), entropies, policies)
