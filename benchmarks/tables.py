@@ -7,6 +7,7 @@ A benchmark module has `run(**options) -> dict` and may have `show(figures) -> l
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
@@ -32,7 +33,7 @@ def matrix(title: str, rows: Mapping[str, Mapping[str, str]], corner: str = "") 
         corner: what the rows are.
     """
     columns = list(dict.fromkeys(column for cells in rows.values() for column in cells))
-    table = Table(title=escape(title), title_justify="left")
+    table = Table(title=escape(title), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column(escape(corner))
     for column in columns:
         table.add_column(escape(column), justify="right")

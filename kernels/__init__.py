@@ -4,8 +4,7 @@ Every op takes `legal=` (bool, uint8 or packed int32 words; True = legal) and `b
 illegal entry gets probability 0.0 and gradient 0.0, bit for bit, whatever stands in its logit.
 """
 
-from kernels.backend import launches, reset_launches, resolve_backend, set_default_backend
-from kernels.gumbel_top_k import TopK, gumbel_top_k
+from kernels.backend import launches, reset_launches, resolve_backend
 from kernels.invalid_mass import invalid_mass
 from kernels.legal_log_probs import LegalLogProbs, legal_log_probs
 from kernels.legality import pack_legal, unpack_legal, words_for
@@ -15,18 +14,12 @@ from kernels.masked_log_softmax import masked_log_softmax
 from kernels.masked_policy_terms import PolicyTerms, masked_policy_terms
 from kernels.masked_sample import Sample, masked_sample
 from kernels.masked_softmax import masked_softmax
-from kernels.row_status import ILLEGAL_TARGET, NO_LEGAL_ENTRY, UNDEFINED, row_status
 
 __all__ = [
-    "ILLEGAL_TARGET",
-    "NO_LEGAL_ENTRY",
-    "UNDEFINED",
     "LegalLogProbs",
     "PolicyTerms",
     "RaggedTargets",
     "Sample",
-    "TopK",
-    "gumbel_top_k",
     "invalid_mass",
     "launches",
     "legal_log_probs",
@@ -39,8 +32,6 @@ __all__ = [
     "pack_legal",
     "reset_launches",
     "resolve_backend",
-    "row_status",
-    "set_default_backend",
     "unpack_legal",
     "words_for",
 ]

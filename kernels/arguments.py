@@ -36,24 +36,11 @@ def check_row_indices(indices: Tensor, logits: Tensor, name: str) -> Tensor:
     return indices.to(torch.int64)
 
 
-def check_fraction(value: float, name: str) -> float:
-    """Require 0 <= value < 1."""
-    if not 0.0 <= value < 1.0:
-        raise ValueError(f"{name} must be at least 0 and below 1, got {value}")
-    return float(value)
-
-
-def check_not_negative(value: float, name: str) -> float:
-    """Require a finite value of at least 0."""
-    if not 0.0 <= value < math.inf:
-        raise ValueError(f"{name} must be finite and at least 0, got {value}")
-    return float(value)
-
-
-def check_positive(value: float, name: str) -> float:
-    """Require a finite value above 0."""
-    if not 0.0 < value < math.inf:
-        raise ValueError(f"{name} must be finite and above 0, got {value}")
+def check_number(value: float, name: str, *, below: float = math.inf) -> float:
+    """Require 0 <= value < `below`."""
+    if not 0.0 <= value < below:
+        limit = "finite and at least 0" if below == math.inf else f"at least 0 and below {below:g}"
+        raise ValueError(f"{name} must be {limit}, got {value}")
     return float(value)
 
 

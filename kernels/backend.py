@@ -6,11 +6,12 @@ Numba installed) and PyTorch operators otherwise: same contract, same results up
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -22,38 +23,20 @@ ENVIRONMENT_VARIABLE = "ZEROMASS_KERNELS_BACKEND"
 
 _OTHER_FLOATS = (torch.bfloat16, torch.float16, torch.float64)
 
-_default: str | None = None
-_from_environment = os.environ.get(ENVIRONMENT_VARIABLE)
 _numba_allowed = True
 _launches: Counter[str] = Counter()
-loops_for: dict[str, bool] = {}
-"""Whether a value of `backend=` stands for the Numba loops, for float32 on a CPU; kept so that a call need not ask."""
-
-
-def set_default_backend(backend: str | None) -> None:
-    """Choose what `backend="auto"` means in this process; None gives the choice back to the environment.
-
-    `auto` follows this call first, then the environment variable ZEROMASS_KERNELS_BACKEND (set it before the process
-    starts, or call `resolve_backend` after a change), then the device: Triton on CUDA, torch elsewhere. Raises
-    ValueError for an unknown name.
-    """
-    global _default
-    if backend is not None:
-        _check_name(backend)
-    _default = backend
-    _note_loops()
 
 
 def resolve_backend(backend: str, device: torch.device) -> str:
     """Return "triton" or "torch" for tensors on `device`.
 
+    `auto` follows the environment variable ZEROMASS_KERNELS_BACKEND, then the device: Triton on CUDA, torch elsewhere.
     Raises ValueError for an unknown name and RuntimeError when Triton is asked for where it cannot run.
     """
-    _check_name(backend)
     if backend == "auto":
-        _read_environment()
-        backend = _default or _from_environment or "auto"
-        _check_name(backend)
+        backend = os.environ.get(ENVIRONMENT_VARIABLE) or "auto"
+    if backend not in BACKENDS:
+        raise ValueError(f"backend must be one of {', '.join(BACKENDS)}, got {backend!r}")
     if backend == "auto":
         return "triton" if device.type == "cuda" and triton_installed() else "torch"
     if backend == "triton":
@@ -66,35 +49,30 @@ def triton_installed() -> bool:
     return "triton" in sys.modules or importlib.util.find_spec("triton") is not None
 
 
+def implementation(backend: str, module: str, name: str, arguments: Sequence[Any]) -> tuple[str, Callable[..., Any]]:
+    """Return "triton", "numba" or "torch", and its function `name` in the file `module`.
+
+    For `backend="torch"` that is the Numba loop, if there is one and every tensor is on a CPU and of no float type but
+    float32.
+    """
+    if backend == "torch" and _numba_allowed:
+        loop = _function("numba", module, name)
+        if loop is not None and not any(
+            isinstance(argument, torch.Tensor) and (not argument.is_cpu or argument.dtype in _OTHER_FLOATS)
+            for argument in arguments
+        ):
+            return "numba", loop
+    found = _function(backend, module, name)
+    assert found is not None
+    return backend, found
+
+
 @cache
-def numba_installed() -> bool:
-    """Whether the numba package can be imported."""
-    return importlib.util.find_spec("numba") is not None
-
-
-def _read_environment() -> None:
-    global _from_environment
-    found = os.environ.get(ENVIRONMENT_VARIABLE)
-    if found != _from_environment:
-        _from_environment = found
-        _note_loops()
-
-
-def _note_loops() -> None:
-    """Bring `loops_for` up to date."""
-    found = _numba_allowed and numba_installed()
-    loops_for["torch"] = found
-    loops_for["auto"] = found and (_default or _from_environment or "auto") in ("auto", "torch")
-
-
-def use_numba(arguments: Sequence[Any]) -> bool:
-    """Whether the CPU path may take the Numba loops: no tensor elsewhere, and no floats but float32."""
-    if not _numba_allowed:
-        return False
-    for argument in arguments:
-        if isinstance(argument, torch.Tensor) and (not argument.is_cpu or argument.dtype in _OTHER_FLOATS):
-            return False
-    return True
+def _function(kind: str, module: str, name: str) -> Callable[..., Any] | None:
+    if kind == "numba" and importlib.util.find_spec("numba") is None:
+        return None
+    found: Callable[..., Any] | None = getattr(importlib.import_module(f"kernels.on_{kind}.{module}"), name, None)
+    return found
 
 
 @contextmanager
@@ -102,17 +80,15 @@ def without_numba() -> Iterator[None]:
     """Run the CPU path on PyTorch operators alone, to test it and to time it."""
     global _numba_allowed
     before, _numba_allowed = _numba_allowed, False
-    _note_loops()
     try:
         yield
     finally:
         _numba_allowed = before
-        _note_loops()
 
 
-def count_launch(op: str, backend: str) -> None:
-    """Note that `op` ran on `backend` ("triton", "numba" or "torch")."""
-    _launches[f"{op}.{backend}"] += 1
+def count_launch(op: str, kind: str) -> None:
+    """Note that `op` ran on `kind` ("triton", "numba" or "torch")."""
+    _launches[f"{op}.{kind}"] += 1
 
 
 def launches() -> dict[str, int]:
@@ -123,11 +99,6 @@ def launches() -> dict[str, int]:
 def reset_launches() -> None:
     """Set every count of `launches` back to zero."""
     _launches.clear()
-
-
-def _check_name(backend: str) -> None:
-    if backend not in BACKENDS:
-        raise ValueError(f"backend must be one of {', '.join(BACKENDS)}, got {backend!r}")
 
 
 def _require_triton(device: torch.device) -> None:
@@ -147,6 +118,3 @@ def _require_triton(device: torch.device) -> None:
         raise RuntimeError(
             "TRITON_INTERPRET=1 was set after triton had been imported; set it before the process starts"
         )
-
-
-_note_loops()

@@ -28,4 +28,6 @@ def _fake(probabilities: Tensor, words: Tensor, backend: str) -> Tensor:
     return probabilities.new_empty(probabilities.shape[0], dtype=row_dtype(probabilities.dtype))
 
 
-_invalid_mass = register("invalid_mass", "(Tensor probabilities, Tensor words, str backend) -> Tensor", "checks", _fake)
+_invalid_mass = register(
+    "invalid_mass", "(Tensor probabilities, Tensor words, str backend) -> Tensor", "legality", _fake
+)

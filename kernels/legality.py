@@ -90,5 +90,5 @@ def _fake_unpack(words: Tensor, size: int, backend: str) -> Tensor:
     return words.new_empty((words.shape[0], size), dtype=torch.bool)
 
 
-_pack = register("pack_legal", "(Tensor mask, str backend) -> Tensor", "packing", _fake_pack)
-_unpack = register("unpack_legal", "(Tensor words, int size, str backend) -> Tensor", "packing", _fake_unpack)
+_pack = register("pack_legal", "(Tensor mask, str backend) -> Tensor", "legality", _fake_pack)
+_unpack = register("unpack_legal", "(Tensor words, int size, str backend) -> Tensor", "legality", _fake_unpack)

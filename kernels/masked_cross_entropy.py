@@ -7,22 +7,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from kernels.arguments import (
-    FLOATS,
-    INTEGERS,
-    check_fraction,
-    check_logits,
-    check_not_negative,
-    check_row_indices,
-    row_dtype,
-)
+from kernels.arguments import FLOATS, INTEGERS, check_logits, check_number, check_row_indices, row_dtype
 from kernels.backend import resolve_backend
 from kernels.legality import legal_words
 from kernels.registration import below_autograd, differentiable, once_differentiable, register
 
 
 class RaggedTargets(NamedTuple):
-    """Target distributions that store only their nonzero entries, as a replay keeps search results.
+    """Target distributions that store only their nonzero entries, as a replay buffer keeps search results.
 
     Row b's target puts `probabilities[offsets[b]:offsets[b + 1]]` on the columns `indices[...]`, distinct in a row.
     """
@@ -48,35 +40,34 @@ def masked_cross_entropy(
     distribution over the legal entries; `z_loss` z adds z (log sum exp)^2. Differentiable once with respect to the
     logits.
 
-    A target on an illegal entry, or out of range, costs +inf and sends no gradient; `row_status` names such rows
-    without a host synchronisation. A row without a legal entry costs 0. Undefined rows are NaN. Raises TypeError or
-    ValueError for arguments that do not fit, and for targets that require grad.
+    A target on an illegal entry, or out of range, costs +inf and sends no gradient. A row without a legal entry costs
+    0. Undefined rows are NaN. Raises TypeError or ValueError for arguments that do not fit, and for targets that
+    require grad.
     """
     check_logits(logits)
-    smoothing = check_fraction(label_smoothing, "label_smoothing")
-    z = check_not_negative(z_loss, "z_loss")
+    smoothing = check_number(label_smoothing, "label_smoothing", below=1.0)
+    z = check_number(z_loss, "z_loss")
     words = legal_words(legal, logits, backend)
-    backend = resolve_backend(backend, logits.device)
+    form: tuple[Tensor, Tensor | None, Tensor | None]
     if isinstance(targets, RaggedTargets):
-        ragged = _check_ragged(targets, logits)
-        result: Tensor = _apply_ragged(logits, words, *ragged, smoothing, z, backend)[0]
+        offsets, indices, probabilities = _check_ragged(targets, logits)
+        form = indices, offsets, probabilities
     elif isinstance(targets, Tensor) and targets.dtype in INTEGERS:
-        indices = check_row_indices(targets, logits, "targets")
-        result = _apply_index(logits, words, indices, smoothing, z, backend)[0]
+        form = check_row_indices(targets, logits, "targets"), None, None
     else:
-        result = _apply_soft(logits, words, _check_soft(targets, logits), smoothing, z, backend)[0]
-    return result
+        form = _check_dense(targets, logits), None, None
+    loss: Tensor = _apply(logits, words, *form, smoothing, z, resolve_backend(backend, logits.device))[0]
+    return loss
 
 
-def _check_soft(targets: Tensor, logits: Tensor) -> Tensor:
+def _check_dense(targets: Tensor, logits: Tensor) -> Tensor:
     check_logits(targets, "targets")
     if targets.shape != logits.shape or targets.device != logits.device:
         raise ValueError(
             f"targets must have shape {tuple(logits.shape)} on {logits.device}, got {tuple(targets.shape)} on "
             f"{targets.device}"
         )
-    if targets.requires_grad:
-        raise ValueError("targets must not require grad: masked_cross_entropy differentiates the logits alone")
+    _refuse_gradient(targets)
     return targets
 
 
@@ -95,131 +86,57 @@ def _check_ragged(targets: RaggedTargets, logits: Tensor) -> RaggedTargets:
             f"indices and probabilities must share one dimension, got {tuple(indices.shape)} and "
             f"{tuple(probabilities.shape)}"
         )
-    if probabilities.requires_grad:
-        raise ValueError("targets must not require grad: masked_cross_entropy differentiates the logits alone")
+    _refuse_gradient(probabilities)
     if logits.device.type == "cpu":  # where the loops take float32; on a GPU the kernel converts as it reads
         probabilities = probabilities.to(row_dtype(logits.dtype))
     return RaggedTargets(offsets.contiguous(), indices.contiguous(), probabilities.contiguous())
 
 
-def _fake_index(logits: Tensor, *rest: Any) -> tuple[Tensor, Tensor, Tensor]:
+def _refuse_gradient(targets: Tensor) -> None:
+    if targets.requires_grad:
+        raise ValueError("targets must not require grad: masked_cross_entropy differentiates the logits alone")
+
+
+def _fake(logits: Tensor, *rest: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     value = logits.new_empty(logits.shape[0], dtype=row_dtype(logits.dtype))
-    return value, torch.empty_like(value), torch.empty_like(value)
-
-
-def _fake_soft(logits: Tensor, *rest: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    return *_fake_index(logits), logits.new_empty(logits.shape[0], dtype=torch.bool)
+    known = logits.new_empty(logits.shape[0], dtype=torch.bool)
+    return value, torch.empty_like(value), torch.empty_like(value), known
 
 
 def _fake_backward(gradient: Tensor, logits: Tensor, *rest: Any) -> Tensor:
     return logits.new_empty(logits.shape)
 
 
-_RAGGED = "Tensor offsets, Tensor indices, Tensor probabilities"
-_OPTIONS = "float smoothing, float z_loss"
-_index = register(
-    "cross_entropy",
-    f"(Tensor logits, Tensor words, Tensor targets, {_OPTIONS}, str backend) -> (Tensor, Tensor, Tensor)",
-    "cross_entropy",
-    _fake_index,
+# `targets` are indices [B] or probabilities [B, N]; with `offsets` and `masses` they are ragged indices [E].
+_GIVEN = "Tensor logits, Tensor words, Tensor targets, Tensor? offsets, Tensor? masses, float smoothing, float z_loss"
+_forward = register(
+    "cross_entropy", f"({_GIVEN}, str backend) -> (Tensor, Tensor, Tensor, Tensor)", "cross_entropy", _fake
 )
-_index_backward = register(
+_backward = register(
     "cross_entropy_backward",
-    f"(Tensor gradient, Tensor logits, Tensor words, Tensor targets, {_OPTIONS}, Tensor peak, Tensor log_sum, "
-    "str backend) -> Tensor",
-    "cross_entropy",
-    _fake_backward,
-)
-_soft = register(
-    "soft_cross_entropy",
-    f"(Tensor logits, Tensor words, Tensor targets, {_OPTIONS}, str backend) -> (Tensor, Tensor, Tensor, Tensor)",
-    "cross_entropy",
-    _fake_soft,
-)
-_soft_backward = register(
-    "soft_cross_entropy_backward",
-    f"(Tensor gradient, Tensor logits, Tensor words, Tensor targets, {_OPTIONS}, Tensor peak, Tensor log_sum, "
-    "Tensor known, str backend) -> Tensor",
-    "cross_entropy",
-    _fake_backward,
-)
-_ragged = register(
-    "ragged_cross_entropy",
-    f"(Tensor logits, Tensor words, {_RAGGED}, {_OPTIONS}, str backend) -> (Tensor, Tensor, Tensor, Tensor)",
-    "cross_entropy",
-    _fake_soft,
-)
-_ragged_backward = register(
-    "ragged_cross_entropy_backward",
-    f"(Tensor gradient, Tensor logits, Tensor words, {_RAGGED}, {_OPTIONS}, Tensor peak, Tensor log_sum, "
-    "Tensor known, str backend) -> Tensor",
+    f"(Tensor gradient, {_GIVEN}, Tensor peak, Tensor log_sum, Tensor known, str backend) -> Tensor",
     "cross_entropy",
     _fake_backward,
 )
 
 
 class _CrossEntropy(torch.autograd.Function):
-    """Shared by the three kinds of targets: (logits, words, target tensors ..., smoothing, z, backend)."""
-
-    operator: Any
-    operator_backward: Any
-
-    @classmethod
-    def run(cls, ctx: Any, *arguments: Any) -> Any:
-        results = below_autograd(cls.operator, *arguments)
+    @staticmethod
+    def forward(ctx: Any, *arguments: Any) -> Any:
+        loss, *saved = below_autograd(_forward, *arguments)
         *tensors, smoothing, z_loss, backend = arguments
-        ctx.save_for_backward(*tensors, *results[1:])
-        ctx.tensors, ctx.rest = len(tensors), (smoothing, z_loss, backend)
-        ctx.mark_non_differentiable(*results[1:])
-        return results
+        ctx.save_for_backward(*tensors, *saved)
+        ctx.rest = smoothing, z_loss, backend
+        ctx.mark_non_differentiable(*saved)
+        return loss, *saved
 
-    @classmethod
-    def derive(cls, ctx: Any, gradient: Tensor) -> Any:
-        tensors, statistics = ctx.saved_tensors[: ctx.tensors], ctx.saved_tensors[ctx.tensors :]
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor, *rest: Any) -> Any:
+        *tensors, peak, log_sum, known = ctx.saved_tensors
         smoothing, z_loss, backend = ctx.rest
-        result = below_autograd(cls.operator_backward, gradient, *tensors, smoothing, z_loss, *statistics, backend)
-        return result, *(None for _ in range(len(tensors) + 2))
+        result = below_autograd(_backward, gradient, *tensors, smoothing, z_loss, peak, log_sum, known, backend)
+        return result, *(None,) * 7
 
 
-class _Index(_CrossEntropy):
-    operator, operator_backward = _index, _index_backward
-
-    @staticmethod
-    def forward(ctx: Any, *arguments: Any) -> Any:
-        return _Index.run(ctx, *arguments)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor, *rest: Any) -> Any:
-        return _Index.derive(ctx, gradient)
-
-
-class _Soft(_CrossEntropy):
-    operator, operator_backward = _soft, _soft_backward
-
-    @staticmethod
-    def forward(ctx: Any, *arguments: Any) -> Any:
-        return _Soft.run(ctx, *arguments)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor, *rest: Any) -> Any:
-        return _Soft.derive(ctx, gradient)
-
-
-class _Ragged(_CrossEntropy):
-    operator, operator_backward = _ragged, _ragged_backward
-
-    @staticmethod
-    def forward(ctx: Any, *arguments: Any) -> Any:
-        return _Ragged.run(ctx, *arguments)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor, *rest: Any) -> Any:
-        return _Ragged.derive(ctx, gradient)
-
-
-_apply_index = differentiable(_index, _Index)
-_apply_soft = differentiable(_soft, _Soft)
-_apply_ragged = differentiable(_ragged, _Ragged)
+_apply = differentiable(_forward, _CrossEntropy)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from kernels.arguments import check_logits, check_positive, check_row_indices, row_dtype
+from kernels.arguments import check_logits, check_row_indices, row_dtype
 from kernels.backend import resolve_backend
 from kernels.legality import legal_words
 from kernels.registration import register
@@ -38,12 +39,13 @@ def masked_sample(
     check_logits(logits)
     keys = check_row_indices(row_keys, logits, "row_keys")
     words = legal_words(legal, logits, backend)
-    temperature = check_positive(temperature, "temperature")
+    if not 0.0 < temperature < math.inf:
+        raise ValueError(f"temperature must be finite and above 0, got {temperature}")
     backend = resolve_backend(backend, logits.device)
-    return Sample(*_sample(logits.detach(), words, signed_seed(seed), keys, temperature, backend))
+    return Sample(*_sample(logits.detach(), words, _signed(seed), keys, float(temperature), backend))
 
 
-def signed_seed(seed: int) -> int:
+def _signed(seed: int) -> int:
     """Take any integer to its low 64 bits as an int64, the form an op's schema can carry."""
     return ((seed & (2**64 - 1)) ^ 2**63) - 2**63
 

@@ -7,9 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kernels import shortcut
 from kernels.arguments import check_logits, output_dtype
-from kernels.backend import count_launch, resolve_backend
+from kernels.backend import resolve_backend
 from kernels.legality import legal_words
 from kernels.registration import below_autograd, differentiable, once_differentiable, register
 
@@ -26,11 +25,6 @@ def masked_softmax(logits: Tensor, *, legal: Tensor, causal: bool = False, backe
     zeros, with zero gradient. A row with a NaN or +inf among its legal logits, or only -inf there, is NaN at its legal
     entries. Differentiable once. Raises TypeError or ValueError for arguments that do not fit.
     """
-    if not causal and shortcut.applies(logits, legal, backend):
-        if logits.requires_grad and torch.is_grad_enabled():
-            short: Tensor = _apply_short(logits, legal)
-            return short
-        return _run_short(logits, legal, None)
     rows, words, period = entrywise_arguments(logits, legal, causal, backend)
     result: Tensor = _apply(rows, words, period, output_dtype(logits), resolve_backend(backend, logits.device))
     return result if result.shape == logits.shape else result.view(logits.shape)
@@ -86,38 +80,3 @@ class _MaskedSoftmax(torch.autograd.Function):
 
 
 _apply = differentiable(_forward, _MaskedSoftmax)
-
-
-def _run_short(logits: Tensor, legal: Tensor, kept: Tensor | None) -> Tensor:
-    count_launch("masked_softmax", "numba")
-    loops = shortcut.loops()
-    probability = torch.empty(logits.shape)
-    loops.run(loops.forward, logits, legal, probability, 0, kept)
-    return probability
-
-
-class _Short(_MaskedSoftmax):
-    """The same for what `shortcut.applies` to."""
-
-    @staticmethod
-    def forward(ctx: Any, logits: Tensor, legal: Tensor) -> Tensor:  # type: ignore[override]
-        words = shortcut.words_to_keep(logits, legal)
-        probability = _run_short(logits, legal, words)
-        ctx.save_for_backward(probability, legal if words is None else words)
-        ctx.rest = 0, torch.float32, "torch"
-        return probability
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Any:
-        if torch.is_grad_enabled() or type(gradient) is not Tensor or not shortcut.untraced():
-            long: Tensor = _MaskedSoftmax.backward(ctx, gradient)[0]
-            return long, None
-        count_launch("masked_softmax_backward", "numba")
-        loops = shortcut.loops()
-        probability, words = ctx.saved_tensors
-        out = torch.empty(probability.shape)
-        loops.run(loops.backward, probability, words, out, 0, None, gradient)
-        return out, None
-
-
-_apply_short: Any = super(torch.autograd.Function, _Short).apply  # past what Function.apply does for transforms

@@ -11,6 +11,6 @@ def test_a_matrix_keeps_the_order_and_leaves_missing_cells_empty() -> None:
     with console.capture() as captured:
         console.print(matrix("softmax", rows, corner="case"))
     lines = [line.split() for line in captured.get().splitlines()]
-    assert ["┃", "case", "┃", "ours", "┃", "eager", "┃", "Liger", "┃"] in lines
-    assert ["│", "B=8", "[float32]", "│", "10", "us", "│", "2.35x", "│", "│"] in lines
-    assert ["│", "B=9", "│", "│", "│", "1x", "│"] in lines
+    assert ["case", "ours", "eager", "Liger"] in lines
+    assert ["B=8", "[float32]", "10", "us", "2.35x"] in lines
+    assert ["B=9", "1x"] in lines

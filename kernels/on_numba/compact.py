@@ -7,13 +7,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kernels.on_numba.arrays import array, row_values
-from kernels.on_numba.compilation import compiled
+from kernels.compilation import njit
+from kernels.on_numba.batch import array, in_parts, row_values
 from kernels.on_numba.rows import SLACK, gather, statistics
-from kernels.on_numba.threads import in_parts
 
 
-@compiled
+@njit
 def compact_loop(first, last, logits, words, values, indices, counts, peaks, log_sums):
     """Log-probabilities of the legal entries, packed to the left."""
     size, width = logits.shape[1], values.shape[1]

@@ -3,17 +3,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from kernels.on_numba.arrays import NO_INDEX, NO_MATRIX, NONE, array, empty, row_values
-from kernels.on_numba.compilation import compiled
+from kernels.compilation import njit
+from kernels.on_numba.batch import NO_INDEX, NO_MATRIX, NONE, array, in_parts, row_values
 from kernels.on_numba.rows import SLACK, exp, find, gather, statistics, total
-from kernels.on_numba.threads import in_parts
 
 
-@compiled
+@njit
 def forward_loop(
     first, last, logits, words, offsets, targets, masses, dense, smoothing, z_loss, loss, peaks, log_sums, known
 ):
@@ -58,7 +59,7 @@ def forward_loop(
         loss[row] = (value if peak == peak else np.nan) if known[row] else np.inf
 
 
-@compiled
+@njit
 def backward_loop(
     first,
     last,
@@ -111,89 +112,24 @@ def backward_loop(
             out[row, columns[i]] = g * p[i]
 
 
-def ragged_cross_entropy(
+def cross_entropy(
     logits: Tensor,
     words: Tensor,
-    offsets: Tensor,
-    indices: Tensor,
-    probabilities: Tensor,
+    targets: Tensor,
+    offsets: Tensor | None,
+    masses: Tensor | None,
     smoothing: float,
     z_loss: float,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Row r's target is `probabilities[o[r]:o[r + 1]]` at those `indices`; loss, peak, log_sum and known, `[R]`
-    each.
-    """
+    """-> loss, peak, log_sum and bool `known`, `[R]` each."""
     loss, peak, log_sum = row_values(logits, 3)
     known = torch.empty(logits.shape[0], dtype=torch.bool)
     in_parts(
         forward_loop, logits,
-        array(logits), array(words), _inside(offsets, indices), array(indices.to(torch.int64)), array(probabilities),
-        NO_MATRIX, smoothing, z_loss, loss.numpy(), peak.numpy(), log_sum.numpy(), known.numpy(),
+        array(logits), array(words), *_stored(targets, offsets, masses), smoothing, z_loss, loss.numpy(), peak.numpy(),
+        log_sum.numpy(), known.numpy(),
     )  # fmt: skip
     return loss, peak, log_sum, known
-
-
-def ragged_cross_entropy_backward(
-    gradient: Tensor,
-    logits: Tensor,
-    words: Tensor,
-    offsets: Tensor,
-    indices: Tensor,
-    probabilities: Tensor,
-    smoothing: float,
-    z_loss: float,
-    peak: Tensor,
-    log_sum: Tensor,
-    known: Tensor,
-) -> Tensor:
-    """[R, N] gradient of the logits."""
-    out = empty(logits)
-    in_parts(
-        backward_loop, logits,
-        array(gradient), array(logits), array(words), _inside(offsets, indices), array(indices.to(torch.int64)),
-        array(probabilities), NO_MATRIX, smoothing, z_loss, array(peak), array(log_sum), array(known), out.numpy(),
-    )  # fmt: skip
-    return out
-
-
-def soft_cross_entropy(
-    logits: Tensor, words: Tensor, targets: Tensor, smoothing: float, z_loss: float
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Dense targets `[R, N]`."""
-    loss, peak, log_sum = row_values(logits, 3)
-    known = torch.empty(logits.shape[0], dtype=torch.bool)
-    in_parts(
-        forward_loop, logits, array(logits), array(words), NO_INDEX, NO_INDEX, NONE, array(targets),
-        smoothing, z_loss, loss.numpy(), peak.numpy(), log_sum.numpy(), known.numpy(),
-    )  # fmt: skip
-    return loss, peak, log_sum, known
-
-
-def soft_cross_entropy_backward(
-    gradient: Tensor,
-    logits: Tensor,
-    words: Tensor,
-    targets: Tensor,
-    smoothing: float,
-    z_loss: float,
-    peak: Tensor,
-    log_sum: Tensor,
-    known: Tensor,
-) -> Tensor:
-    """[R, N] gradient of the logits."""
-    out = empty(logits)
-    in_parts(
-        backward_loop, logits, array(gradient), array(logits), array(words), NO_INDEX, NO_INDEX, NONE,
-        array(targets), smoothing, z_loss, array(peak), array(log_sum), array(known), out.numpy(),
-    )  # fmt: skip
-    return out
-
-
-def cross_entropy(
-    logits: Tensor, words: Tensor, targets: Tensor, smoothing: float, z_loss: float
-) -> tuple[Tensor, Tensor, Tensor]:
-    """An index target is a ragged one with a single entry of mass 1."""
-    return ragged_cross_entropy(logits, words, *_single(targets), smoothing, z_loss)[:3]
 
 
 def cross_entropy_backward(
@@ -201,26 +137,31 @@ def cross_entropy_backward(
     logits: Tensor,
     words: Tensor,
     targets: Tensor,
+    offsets: Tensor | None,
+    masses: Tensor | None,
     smoothing: float,
     z_loss: float,
     peak: Tensor,
     log_sum: Tensor,
+    known: Tensor,
 ) -> Tensor:
-    """[R, N] gradient of the logits; whether a target is legal is read from its bit."""
-    size = logits.shape[1]
-    column = targets.clamp(0, size - 1)
-    bit = (words.gather(1, (column // 32)[:, None]).squeeze(1) >> (column % 32)) & 1
-    known = (bit != 0) & (column == targets)
-    return ragged_cross_entropy_backward(
-        gradient, logits, words, *_single(targets), smoothing, z_loss, peak, log_sum, known
-    )
+    """[R, N] gradient of the logits."""
+    out = torch.empty(logits.shape)
+    in_parts(
+        backward_loop, logits,
+        array(gradient), array(logits), array(words), *_stored(targets, offsets, masses), smoothing, z_loss,
+        array(peak), array(log_sum), array(known), out.numpy(),
+    )  # fmt: skip
+    return out
 
 
-def _single(targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    rows = targets.shape[0]
-    return torch.arange(rows + 1), targets, torch.ones(rows)
-
-
-def _inside(offsets: Tensor, indices: Tensor) -> object:
-    """Offsets kept within the entries, as the Triton kernel keeps them: a loop does not check its bounds."""
-    return array(offsets.clamp(0, indices.shape[0]))
+def _stored(targets: Tensor, offsets: Tensor | None, masses: Tensor | None) -> tuple[Any, Any, Any, Any]:
+    """Offsets, indices, masses and dense targets as the loops take them."""
+    if offsets is not None and masses is not None:
+        # Kept within the entries, as the Triton kernel keeps them: a loop does not check its bounds.
+        offsets = offsets.clamp(0, targets.shape[0])
+        return array(offsets), array(targets.to(torch.int64)), array(masses), NO_MATRIX
+    if targets.dim() == 1:
+        rows = targets.shape[0]
+        return np.arange(rows + 1), array(targets), np.ones(rows, np.float32), NO_MATRIX
+    return NO_INDEX, NO_INDEX, NONE, array(targets)

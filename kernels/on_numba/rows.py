@@ -11,11 +11,12 @@ import math
 
 import numpy as np
 
-from kernels.on_numba.compilation import inlined
-from kernels.on_numba.machine import count_bits, first_bit
+from kernels.compilation import bit_intrinsic, inlined
 
 ONE, TWO, FOUR, HALF, WHOLE = (np.uint64(number) for number in (1, 2, 4, 32, 64))
 SLACK = 16  # entries that a scratch array of a row has beyond the row's width
+first_bit = bit_intrinsic("cttz")
+count_bits = bit_intrinsic("ctpop")
 ROUND = 1.5 * 2.0**52
 LN2_HIGH, LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
 
@@ -115,15 +116,6 @@ def total(values, n):
 
 
 @inlined
-def sum_of_exp(values, n, peak):
-    """Replace the first n values (width + SLACK) by exp(value - peak); their sum."""
-    whole = padded(values, n, -np.inf)
-    for i in range(whole):
-        values[np.uint64(i)] = exp(values[np.uint64(i)] - peak)
-    return total(values, n)
-
-
-@inlined
 def statistics(logits, row, columns, n, shifted, e, temperature):
     """Peak and log of the sum of e over the n legal entries; fills shifted = (x - peak) / temperature and e = exp of
     it.
@@ -142,8 +134,9 @@ def statistics(logits, row, columns, n, shifted, e, temperature):
         return np.nan, 0.0
     for i in range(n):
         shifted[i] = (shifted[i] - peak) / temperature
-        e[i] = shifted[i]
-    return peak, math.log(sum_of_exp(e, n, 0.0))
+    for i in range(padded(shifted, n, -np.inf)):
+        e[np.uint64(i)] = exp(shifted[np.uint64(i)])
+    return peak, math.log(total(e, n))
 
 
 @inlined

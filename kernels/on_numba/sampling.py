@@ -9,17 +9,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kernels.on_numba.arrays import array, row_values
-from kernels.on_numba.compilation import compiled, inlined
+from kernels.compilation import inlined, njit
+from kernels.on_numba.batch import array, in_parts, row_values
 from kernels.on_numba.rows import SLACK, entropy_of, gather, statistics
-from kernels.on_numba.threads import in_parts
 
 MASK32 = np.uint64(0xFFFFFFFF)
 
 
 @inlined
-def noise(seed, key, stream, columns, n, out):
-    """Gumbel noise of n columns: Philox4x32-10, key = seed, counter (column // 4, row key, stream), output column % 4.
+def noise(seed, key, columns, n, out):
+    """Gumbel noise of n columns: Philox4x32-10, key = seed, counter (column // 4, row key, 0), output column % 4.
 
     u = (bits + 1/2) 2^-32, at most 1 - 2^-24, is open at both ends, so that no noise is infinite.
     """
@@ -29,7 +28,7 @@ def noise(seed, key, stream, columns, n, out):
         if columns[i] // 4 != quad:
             quad = columns[i] // 4
             a, b = np.uint64(quad), np.uint64(key) & MASK32
-            c, d = (np.uint64(key) >> np.uint64(32)) & MASK32, np.uint64(stream)
+            c, d = (np.uint64(key) >> np.uint64(32)) & MASK32, np.uint64(0)
             k0, k1 = np.uint64(seed) & MASK32, (np.uint64(seed) >> np.uint64(32)) & MASK32
             for _ in range(10):
                 p, q = a * np.uint64(0xD2511F53), c * np.uint64(0xCD9E8D57)
@@ -47,7 +46,7 @@ def noise(seed, key, stream, columns, n, out):
         out[i] = -math.log(-math.log1p(-u))
 
 
-@compiled
+@njit
 def sample_loop(first, last, logits, words, seed, keys, temperature, moves, log_prob, entropy):
     """argmax of y + noise over the legal entries, its log-probability, and the entropy at the temperature."""
     size = logits.shape[1]
@@ -63,7 +62,7 @@ def sample_loop(first, last, logits, words, seed, keys, temperature, moves, log_
         if peak != peak:
             log_prob[row] = entropy[row] = np.nan
             continue
-        noise(seed, keys[row], 0, columns, n, gumbel)
+        noise(seed, keys[row], columns, n, gumbel)
         place, top = 0, -np.inf
         for i in range(n):
             if shifted[i] + gumbel[i] > top:
@@ -71,34 +70,6 @@ def sample_loop(first, last, logits, words, seed, keys, temperature, moves, log_
         moves[row] = columns[place]
         log_prob[row] = shifted[place] - log_sum
         entropy[row] = entropy_of(shifted, e, n, log_sum)
-
-
-@compiled
-def top_k_loop(first, last, logits, words, seed, keys, indices, scores):
-    """The k entries with the largest logit + noise, best first; an entry of probability 0 is never drawn."""
-    size = logits.shape[1]
-    columns = np.empty(size + SLACK, np.int64)
-    shifted, e, gumbel = np.empty(size + SLACK), np.empty(size + SLACK), np.empty(size + SLACK)
-    for row in range(first, last):
-        indices[row, :] = -1
-        scores[row, :] = -np.inf
-        n = gather(words, row, size, size - 1, columns)
-        if n == 0:
-            continue
-        peak, _log_sum = statistics(logits, row, columns, n, shifted, e, 1.0)
-        if peak != peak:
-            scores[row, :] = np.nan
-            continue
-        noise(seed, keys[row], 1, columns, n, gumbel)
-        for i in range(n):
-            gumbel[i] += shifted[i]
-        for k in range(min(n, indices.shape[1])):
-            place = np.argmax(gumbel[:n])
-            if gumbel[place] == -np.inf:
-                break
-            indices[row, k] = columns[place]
-            scores[row, k] = gumbel[place] + peak
-            gumbel[place] = -np.inf
 
 
 def masked_sample(
@@ -113,11 +84,3 @@ def masked_sample(
         entropy.numpy(),
     )  # fmt: skip
     return moves, log_prob, entropy
-
-
-def gumbel_top_k(logits: Tensor, words: Tensor, k: int, seed: int, row_keys: Tensor) -> tuple[Tensor, Tensor]:
-    """[R, N] -> indices int64 `[R, k]` and scores `[R, k]`."""
-    indices = torch.empty((logits.shape[0], k), dtype=torch.int64)
-    scores = torch.empty((logits.shape[0], k), dtype=torch.float32)
-    in_parts(top_k_loop, logits, array(logits), array(words), seed, array(row_keys), indices.numpy(), scores.numpy())
-    return indices, scores

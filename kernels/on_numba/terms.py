@@ -7,13 +7,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kernels.on_numba.arrays import NO_INDEX, array, empty, optional, row_values
-from kernels.on_numba.compilation import compiled
+from kernels.compilation import njit
+from kernels.on_numba.batch import NO_INDEX, array, in_parts, optional, row_values
 from kernels.on_numba.rows import SLACK, entropy_of, exp, find, gather, statistics
-from kernels.on_numba.threads import in_parts
 
 
-@compiled
+@njit
 def terms_loop(first, last, logits, words, moves, log_prob, entropy, best, peaks, log_sums):
     """policy_terms: `moves` is empty where none are asked for."""
     size = logits.shape[1]
@@ -42,7 +41,7 @@ def terms_loop(first, last, logits, words, moves, log_prob, entropy, best, peaks
             log_prob[row] = -np.inf if moves.shape[0] else 0.0
 
 
-@compiled
+@njit
 def terms_backward_loop(
     first, last, log_prob_gradient, entropy_gradient, logits, words, moves, peaks, log_sums, entropy, out
 ):
@@ -96,7 +95,7 @@ def policy_terms_backward(
     entropy: Tensor,
 ) -> Tensor:
     """[R, N] gradient of the logits."""
-    out = empty(logits)
+    out = torch.empty(logits.shape)
     in_parts(
         terms_backward_loop, logits,
         optional(log_prob_gradient), optional(entropy_gradient), array(logits), array(words),

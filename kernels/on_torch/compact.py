@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from kernels.on_torch.rows import legal_mask, rows
+from kernels.on_torch.legality import legal_mask
+from kernels.on_torch.rows import rows
 
 
 def legal_log_probs(logits: Tensor, words: Tensor, width: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:

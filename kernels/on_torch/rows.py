@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from kernels.on_torch.packing import unpack_legal
+from kernels.on_torch.legality import legal_mask
 
 
 class Rows(NamedTuple):
@@ -21,15 +21,6 @@ class Rows(NamedTuple):
     peak: Tensor  # [R]: largest legal logit; 0 in an empty row, NaN in an undefined one
     log_sum: Tensor  # [R]: log of the sum of exp(shifted); 0 in an empty row
     empty: Tensor  # bool [R]: no legal entry
-
-
-def legal_mask(words: Tensor, size: int, period: int = 0) -> Tensor:
-    """Unpack words `[R, W]`; with a causal `period`, row r keeps columns 0 .. r % period only."""
-    legal = unpack_legal(words, size)
-    if period:
-        last = torch.arange(legal.shape[0], device=words.device) % period
-        legal = legal & (torch.arange(size, device=words.device) <= last[:, None])
-    return legal
 
 
 def rows(logits: Tensor, words: Tensor, period: int = 0) -> Rows:

@@ -1,7 +1,7 @@
 """Gumbel-max sampling in PyTorch operators, with the same Philox noise as the Triton and Numba paths.
 
 Noise of a column is Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011): key = seed,
-counter = (column // 4, row key, stream), output number column % 4. It depends on nothing else, so neither the batch a
+counter = (column // 4, row key, 0), output number column % 4. It depends on nothing else, so neither the batch a
 row sits in nor a resume changes its sample.
 """
 
@@ -13,8 +13,6 @@ from torch import Tensor
 from kernels.on_torch.rows import Rows, rows
 from kernels.on_torch.terms import entropy
 
-SAMPLE_STREAM = 0
-TOP_K_STREAM = 1
 LOW = 0xFFFFFFFF
 
 
@@ -23,28 +21,11 @@ def masked_sample(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """[R, N] -> moves int64, log_prob, entropy, `[R]` each, of softmax(logits / temperature) over legal entries."""
     row = cooled(rows(logits, words), temperature)
-    noisy = row.shifted + gumbel(seed, row_keys, SAMPLE_STREAM, logits.shape[1]).to(row.shifted.dtype)
+    noisy = row.shifted + gumbel(seed, row_keys, logits.shape[1]).to(row.shifted.dtype)
     none = row.empty | row.peak.isnan()
     moves = noisy.masked_fill(~row.legal, -torch.inf).argmax(1)
     log_prob = row.shifted.gather(1, moves[:, None]).squeeze(1) - row.log_sum
     return moves.masked_fill(none, -1), log_prob.masked_fill(row.empty, 0.0), entropy(row)
-
-
-def gumbel_top_k(logits: Tensor, words: Tensor, k: int, seed: int, row_keys: Tensor) -> tuple[Tensor, Tensor]:
-    """[R, N] -> indices int64 `[R, k]` (-1 past the legal ones) and logit + noise `[R, k]` (-inf there)."""
-    row = rows(logits, words)
-    noise = gumbel(seed, row_keys, TOP_K_STREAM, logits.shape[1]).to(row.shifted.dtype)
-    noisy = (row.shifted + noise).masked_fill(~row.legal, -torch.inf)
-    # A stable sort keeps the lower index of equal values first.
-    values, indices = noisy.sort(dim=1, descending=True, stable=True)
-    values, indices = values[:, :k] + row.peak[:, None], indices[:, :k]
-    missing = values == -torch.inf  # an entry of probability 0 is never drawn
-    broken = row.peak.isnan()[:, None]
-    values = values.masked_fill(missing, -torch.inf).masked_fill(broken, torch.nan)
-    indices = indices.masked_fill(missing | broken, -1)
-    short = k - indices.shape[1]
-    pad = torch.nn.functional.pad
-    return pad(indices, (0, short), value=-1), pad(values, (0, short), value=-torch.inf)
 
 
 def cooled(row: Rows, temperature: float) -> Rows:
@@ -56,10 +37,10 @@ def cooled(row: Rows, temperature: float) -> Rows:
     return row._replace(shifted=shifted, log_sum=log_sum)
 
 
-def gumbel(seed: int, row_keys: Tensor, stream: int, size: int) -> Tensor:
+def gumbel(seed: int, row_keys: Tensor, size: int) -> Tensor:
     """Return float32 `[R, size]` Gumbel noise."""
     groups = torch.arange((size + 3) // 4, device=row_keys.device)
-    parts = philox(seed, groups[None, :], row_keys[:, None] & LOW, (row_keys[:, None] >> 32) & LOW, stream)
+    parts = philox(seed, groups[None, :], row_keys[:, None] & LOW, (row_keys[:, None] >> 32) & LOW, 0)
     return bits_to_gumbel(torch.stack(parts, 2).view(row_keys.shape[0], -1)[:, :size])
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from kernels.on_torch.rows import legal_mask, rows
+from kernels.on_torch.legality import legal_mask
+from kernels.on_torch.rows import rows
 
 
 def masked_softmax(logits: Tensor, words: Tensor, period: int, dtype: torch.dtype) -> Tensor:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from kernels.on_torch.rows import Rows, legal_mask, rows, weighted
+from kernels.on_torch.legality import legal_mask
+from kernels.on_torch.rows import Rows, rows, weighted
 
 
 def policy_terms(logits: Tensor, words: Tensor, moves: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:

@@ -8,7 +8,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from kernels.on_triton.launch import accumulator, launch_options, on_device, operand, tile_for
+from kernels.arguments import row_dtype
+from kernels.on_triton.launch import accumulator, launch_options, on_device, operand, per_row, tile_for
 from kernels.on_triton.tiles import columns_of, legal_tile, program_rows, read, row_sum, settle, statistics, write
 
 
@@ -21,27 +22,10 @@ def places(legal, seen, R: tl.constexpr, G: tl.constexpr, V: tl.constexpr):
 
 @triton.jit
 def compact_kernel(
-    logits,
-    words,
-    values,
-    indices,
-    counts,
-    peak,
-    log_sum,
-    count,
-    size,
-    width,
-    x_row,
-    x_col,
-    w_row,
-    w_col,
-    R: tl.constexpr,
-    G: tl.constexpr,
-    V: tl.constexpr,
-    K: tl.constexpr,
-    WIDE: tl.constexpr,
-    ACC: tl.constexpr,
-):
+    logits, words, values, indices, counts, peak, log_sum,
+    count, size, width, x_row, x_col, w_row, w_col,
+    R: tl.constexpr, G: tl.constexpr, V: tl.constexpr, K: tl.constexpr, WIDE: tl.constexpr, ACC: tl.constexpr,
+):  # fmt: skip
     """1. Statistics of the row. 2. Each legal entry goes to its rank; nothing is written for illegal ones. 3. The
     rest.
     """
@@ -73,29 +57,10 @@ def compact_kernel(
 
 @triton.jit
 def compact_backward_kernel(
-    gradient,
-    logits,
-    words,
-    peak,
-    log_sum,
-    out,
-    count,
-    size,
-    width,
-    g_row,
-    g_col,
-    x_row,
-    x_col,
-    w_row,
-    w_col,
-    o_row,
-    R: tl.constexpr,
-    G: tl.constexpr,
-    V: tl.constexpr,
-    WIDE: tl.constexpr,
-    WIDE_OUT: tl.constexpr,
-    ACC: tl.constexpr,
-):
+    gradient, logits, words, peak, log_sum, out,
+    count, size, width, g_row, g_col, x_row, x_col, w_row, w_col, o_row,
+    R: tl.constexpr, G: tl.constexpr, V: tl.constexpr, WIDE: tl.constexpr, WIDE_OUT: tl.constexpr, ACC: tl.constexpr,
+):  # fmt: skip
     """dx = g - p sum g, where an entry finds its g at its rank, and has none past the width."""
     rows, live = program_rows(count, R)
     row_peak = tl.load(peak + rows, mask=live, other=0.0)
@@ -121,11 +86,10 @@ def compact_backward_kernel(
 def legal_log_probs(logits: Tensor, words: Tensor, width: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Launch the forward."""
     count, size = logits.shape
-    exact = torch.float64 if logits.dtype == torch.float64 else torch.float32
-    values = torch.empty((count, width), dtype=exact, device=logits.device)
+    values = torch.empty((count, width), dtype=row_dtype(logits.dtype), device=logits.device)
     indices = torch.empty((count, width), dtype=torch.int32, device=logits.device)
     counts = torch.empty(count, dtype=torch.int32, device=logits.device)
-    peak, log_sum = (torch.empty(count, dtype=exact, device=logits.device) for _ in range(2))
+    peak, log_sum = per_row(logits, 2)
     if count:
         tile = tile_for(size, logits.dtype, widest=2048, area=1024)
         x = operand(logits, tile)

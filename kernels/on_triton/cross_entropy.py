@@ -14,8 +14,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from kernels.on_triton.launch import accumulator, launch_options, on_device, operand, tile_for
-from kernels.on_triton.ragged import ragged_cross_entropy, ragged_cross_entropy_backward
+from kernels.on_triton.launch import accumulator, launch_options, on_device, operand, per_row, tile_for
+from kernels.on_triton.ragged import ENTRIES, ragged_backward_kernel, ragged_kernel
 from kernels.on_triton.tiles import (
     columns_of,
     entry_legal,
@@ -29,43 +29,14 @@ from kernels.on_triton.tiles import (
     write,
 )
 
-__all__ = [
-    "cross_entropy",
-    "cross_entropy_backward",
-    "ragged_cross_entropy",
-    "ragged_cross_entropy_backward",
-    "soft_cross_entropy",
-    "soft_cross_entropy_backward",
-]
-
 
 @triton.jit
 def cross_entropy_kernel(
-    logits,
-    words,
-    targets,
-    loss,
-    peak,
-    log_sum,
-    known,
-    count,
-    size,
-    x_row,
-    x_col,
-    w_row,
-    w_col,
-    q_row,
-    q_col,
-    R: tl.constexpr,
-    G: tl.constexpr,
-    V: tl.constexpr,
-    WIDE: tl.constexpr,
-    WIDE_Q: tl.constexpr,
-    SOFT: tl.constexpr,
-    EPS: tl.constexpr,
-    Z: tl.constexpr,
-    ACC: tl.constexpr,
-):
+    logits, words, targets, loss, peak, log_sum, known,
+    count, size, x_row, x_col, w_row, w_col, q_row, q_col,
+    R: tl.constexpr, G: tl.constexpr, V: tl.constexpr, WIDE: tl.constexpr, WIDE_Q: tl.constexpr, SOFT: tl.constexpr,
+    EPS: tl.constexpr, Z: tl.constexpr, ACC: tl.constexpr,
+):  # fmt: skip
     """1. Statistics. 2. The target's part: one entry for an index, a pass for a distribution. 3. Smoothing, z-loss."""
     rows, live = program_rows(count, R)
     m, s, _t, nan, legal_count, _best = statistics(
@@ -90,7 +61,6 @@ def cross_entropy_kernel(
             log_p = x - row_peak[:, None, None] - row_log_sum[:, None, None]
             total -= row_sum(tl.where(mixed == 0.0, 0.0, mixed * log_p))
         good = wrong == 0
-        tl.store(known + rows, good, mask=live)
     else:
         target = tl.load(targets + rows, mask=live, other=-1)
         good = entry_legal(words, w_row, w_col, rows, live, target, size)
@@ -107,41 +77,18 @@ def cross_entropy_kernel(
         log_z = row_peak + row_log_sum
         total += Z * log_z * log_z
     total = tl.where(undefined, float("nan"), total)
+    tl.store(known + rows, good, mask=live)
     # An illegal target has probability 0, which costs +inf; an empty row has nothing to learn.
     tl.store(loss + rows, tl.where(empty, 0.0, tl.where(good, total, float("inf"))), mask=live)
 
 
 @triton.jit
 def cross_entropy_backward_kernel(
-    gradient,
-    logits,
-    words,
-    targets,
-    peak,
-    log_sum,
-    known,
-    out,
-    count,
-    size,
-    g_step,
-    x_row,
-    x_col,
-    w_row,
-    w_col,
-    q_row,
-    q_col,
-    o_row,
-    R: tl.constexpr,
-    G: tl.constexpr,
-    V: tl.constexpr,
-    WIDE: tl.constexpr,
-    WIDE_Q: tl.constexpr,
-    WIDE_OUT: tl.constexpr,
-    SOFT: tl.constexpr,
-    EPS: tl.constexpr,
-    Z: tl.constexpr,
-    ACC: tl.constexpr,
-):
+    gradient, logits, words, targets, peak, log_sum, known, out,
+    count, size, g_step, x_row, x_col, w_row, w_col, q_row, q_col, o_row,
+    R: tl.constexpr, G: tl.constexpr, V: tl.constexpr, WIDE: tl.constexpr, WIDE_Q: tl.constexpr,
+    WIDE_OUT: tl.constexpr, SOFT: tl.constexpr, EPS: tl.constexpr, Z: tl.constexpr, ACC: tl.constexpr,
+):  # fmt: skip
     """1. sum q' and n. 2. dx. A row whose target is illegal gets zeros: nothing can be learnt from it."""
     rows, live = program_rows(count, R)
     g = tl.load(gradient + rows * g_step, mask=live, other=0.0).to(ACC)
@@ -149,12 +96,11 @@ def cross_entropy_backward_kernel(
     row_log_sum = tl.load(log_sum + rows, mask=live, other=0.0)
     mass = tl.full([R], 1.0, ACC)
     share = tl.zeros([R], ACC)
+    good = tl.load(known + rows, mask=live, other=0) != 0
     if SOFT:
-        good = tl.load(known + rows, mask=live, other=0) != 0
         mass = tl.zeros([R], ACC)
     else:
         target = tl.load(targets + rows, mask=live, other=-1)
-        good = entry_legal(words, w_row, w_col, rows, live, target, size)
     if SOFT or EPS > 0.0:
         legal_count = tl.zeros([R], tl.int32)
         for start in range(0, size, G * V):
@@ -178,17 +124,38 @@ def cross_entropy_backward_kernel(
 
 
 def cross_entropy(
-    logits: Tensor, words: Tensor, targets: Tensor, smoothing: float, z_loss: float
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Launch the forward for index targets `[R]`."""
-    return _forward(logits, words, targets.contiguous(), smoothing, z_loss)[:3]
-
-
-def soft_cross_entropy(
-    logits: Tensor, words: Tensor, targets: Tensor, smoothing: float, z_loss: float
+    logits: Tensor,
+    words: Tensor,
+    targets: Tensor,
+    offsets: Tensor | None,
+    masses: Tensor | None,
+    smoothing: float,
+    z_loss: float,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Launch the forward for dense targets `[R, N]`."""
-    return _forward(logits, words, targets, smoothing, z_loss)
+    """Launch the forward for index `[R]`, dense `[R, N]` or ragged targets; loss, peak, log_sum, known, `[R]` each."""
+    count, size = logits.shape
+    loss, peak, log_sum = per_row(logits, 3)
+    known = torch.empty(count, dtype=torch.uint8, device=logits.device)
+    if count:
+        tile = tile_for(size, logits.dtype)
+        x = operand(logits, tile)
+        with on_device(logits):
+            if offsets is not None:
+                ragged_kernel[(count,)](
+                    logits, words, offsets, targets, masses, loss, peak, log_sum, known, count, size, targets.shape[0],
+                    x.row, x.column, *words.stride(), G=tile.G, V=tile.V, K=ENTRIES, WIDE=x.wide, EPS=smoothing,
+                    Z=z_loss, ACC=accumulator(logits.dtype), **launch_options(),
+                )  # fmt: skip
+            else:
+                soft = targets.dim() == 2
+                targets = targets if soft else targets.contiguous()
+                q = operand(targets, tile) if soft else x
+                cross_entropy_kernel[(triton.cdiv(count, tile.R),)](
+                    logits, words, targets, loss, peak, log_sum, known, count, size, x.row, x.column, *words.stride(),
+                    q.row, q.column, R=tile.R, G=tile.G, V=tile.V, WIDE=x.wide, WIDE_Q=q.wide, SOFT=soft,
+                    EPS=smoothing, Z=z_loss, ACC=accumulator(logits.dtype), **launch_options(),
+                )  # fmt: skip
+    return loss, peak, log_sum, known.view(torch.bool)
 
 
 def cross_entropy_backward(
@@ -196,72 +163,37 @@ def cross_entropy_backward(
     logits: Tensor,
     words: Tensor,
     targets: Tensor,
-    smoothing: float,
-    z_loss: float,
-    peak: Tensor,
-    log_sum: Tensor,
-) -> Tensor:
-    """Launch the backward for index targets."""
-    return _backward(gradient, logits, words, targets.contiguous(), smoothing, z_loss, peak, log_sum, targets)
-
-
-def soft_cross_entropy_backward(
-    gradient: Tensor,
-    logits: Tensor,
-    words: Tensor,
-    targets: Tensor,
+    offsets: Tensor | None,
+    masses: Tensor | None,
     smoothing: float,
     z_loss: float,
     peak: Tensor,
     log_sum: Tensor,
     known: Tensor,
 ) -> Tensor:
-    """Launch the backward for dense targets."""
-    return _backward(gradient, logits, words, targets, smoothing, z_loss, peak, log_sum, known.view(torch.uint8))
-
-
-def _forward(
-    logits: Tensor, words: Tensor, targets: Tensor, smoothing: float, z_loss: float
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    count, size = logits.shape
-    exact = torch.float64 if logits.dtype == torch.float64 else torch.float32
-    loss, peak, log_sum = (torch.empty(count, dtype=exact, device=logits.device) for _ in range(3))
-    known = torch.empty(count, dtype=torch.uint8, device=logits.device)
-    if count:
-        tile = tile_for(size, logits.dtype)
-        x = operand(logits, tile)
-        q = operand(targets, tile) if targets.dim() == 2 else x
-        with on_device(logits):
-            cross_entropy_kernel[(triton.cdiv(count, tile.R),)](
-                logits, words, targets, loss, peak, log_sum, known, count, size, x.row, x.column, *words.stride(),
-                q.row, q.column, R=tile.R, G=tile.G, V=tile.V, WIDE=x.wide, WIDE_Q=q.wide, SOFT=targets.dim() == 2,
-                EPS=smoothing, Z=z_loss, ACC=accumulator(logits.dtype), **launch_options(),
-            )  # fmt: skip
-    return loss, peak, log_sum, known.view(torch.bool)
-
-
-def _backward(
-    gradient: Tensor,
-    logits: Tensor,
-    words: Tensor,
-    targets: Tensor,
-    smoothing: float,
-    z_loss: float,
-    peak: Tensor,
-    log_sum: Tensor,
-    known: Tensor,
-) -> Tensor:
+    """Launch the backward."""
     count, size = logits.shape
     out = torch.empty((count, size), dtype=logits.dtype, device=logits.device)
+    known = known.view(torch.uint8)
     if count:
         tile = tile_for(size, logits.dtype)
         x, o = operand(logits, tile), operand(out, tile)
-        q = operand(targets, tile) if targets.dim() == 2 else x
         with on_device(logits):
-            cross_entropy_backward_kernel[(triton.cdiv(count, tile.R),)](
-                gradient, logits, words, targets, peak, log_sum, known, out, count, size, gradient.stride(0),
-                x.row, x.column, *words.stride(), q.row, q.column, o.row, R=tile.R, G=tile.G, V=tile.V, WIDE=x.wide,
-                WIDE_Q=q.wide, WIDE_OUT=o.wide, SOFT=targets.dim() == 2, EPS=smoothing, Z=z_loss,
-                ACC=accumulator(logits.dtype), **launch_options(),
-            )  # fmt: skip
+            if offsets is not None:
+                ragged_backward_kernel[(count,)](
+                    gradient, logits, words, offsets, targets, masses, peak, log_sum, known, out, count, size,
+                    targets.shape[0], gradient.stride(0), x.row, x.column, *words.stride(), o.row, G=tile.G, V=tile.V,
+                    K=ENTRIES, WIDE=x.wide, WIDE_OUT=o.wide, EPS=smoothing, Z=z_loss, ACC=accumulator(logits.dtype),
+                    **launch_options(),
+                )  # fmt: skip
+            else:
+                soft = targets.dim() == 2
+                targets = targets if soft else targets.contiguous()
+                q = operand(targets, tile) if soft else x
+                cross_entropy_backward_kernel[(triton.cdiv(count, tile.R),)](
+                    gradient, logits, words, targets, peak, log_sum, known, out, count, size, gradient.stride(0),
+                    x.row, x.column, *words.stride(), q.row, q.column, o.row, R=tile.R, G=tile.G, V=tile.V,
+                    WIDE=x.wide, WIDE_Q=q.wide, WIDE_OUT=o.wide, SOFT=soft, EPS=smoothing, Z=z_loss,
+                    ACC=accumulator(logits.dtype), **launch_options(),
+                )  # fmt: skip
     return out

@@ -10,6 +10,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from kernels.arguments import row_dtype
+
 WIDEST = 4096  # columns of a tile; a wider row is a loop over tiles
 
 
@@ -75,6 +77,12 @@ def operand(tensor: Tensor, tile: Tile) -> Operand:
     row, column = tensor.stride()
     wide = column == 1 and tensor.shape[1] % tile.V == 0 and row % tile.V == 0 and tensor.data_ptr() % 16 == 0
     return Operand(tensor, row // tile.V if wide else row, column, wide)
+
+
+def per_row(matrix: Tensor, count: int) -> list[Tensor]:
+    """Return `count` uninitialised tensors `[R]` for results of rows, in the dtype that they accumulate in."""
+    dtype = row_dtype(matrix.dtype)
+    return [torch.empty(matrix.shape[0], dtype=dtype, device=matrix.device) for _ in range(count)]
 
 
 def accumulator(dtype: torch.dtype) -> Any:

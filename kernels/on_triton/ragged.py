@@ -1,14 +1,11 @@
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-calls, allow-untyped-decorators
-"""Cross-entropy with ragged targets: a row's program walks the few entries that its target stores, and no others."""
+"""Kernels of the cross-entropy with ragged targets: a row's program walks only the entries that its target stores."""
 
 from __future__ import annotations
 
-import torch
 import triton
 import triton.language as tl
-from torch import Tensor
 
-from kernels.on_triton.launch import accumulator, launch_options, on_device, operand, tile_for
 from kernels.on_triton.tiles import entry_legal, legal_tile, program_rows, read, row_sum, settle, statistics, write
 
 # Of a target at a time. A chess position has at most 218 legal moves, but fewer entries than threads compile badly.
@@ -30,30 +27,11 @@ def entries(
 
 @triton.jit
 def ragged_kernel(
-    logits,
-    words,
-    offsets,
-    indices,
-    probabilities,
-    loss,
-    peak,
-    log_sum,
-    known,
-    count,
-    size,
-    held,
-    x_row,
-    x_col,
-    w_row,
-    w_col,
-    G: tl.constexpr,
-    V: tl.constexpr,
-    K: tl.constexpr,
-    WIDE: tl.constexpr,
-    EPS: tl.constexpr,
-    Z: tl.constexpr,
+    logits, words, offsets, indices, probabilities, loss, peak, log_sum, known,
+    count, size, held, x_row, x_col, w_row, w_col,
+    G: tl.constexpr, V: tl.constexpr, K: tl.constexpr, WIDE: tl.constexpr, EPS: tl.constexpr, Z: tl.constexpr,
     ACC: tl.constexpr,
-):
+):  # fmt: skip
     """As `cross_entropy_kernel`, one row a program."""
     rows, live = program_rows(count, 1)
     m, s, _t, nan, legal_count, _best = statistics(
@@ -93,37 +71,12 @@ def ragged_kernel(
 
 @triton.jit
 def ragged_backward_kernel(
-    gradient,
-    logits,
-    words,
-    offsets,
-    indices,
-    probabilities,
-    peak,
-    log_sum,
-    known,
-    out,
-    count,
-    size,
-    held,
-    g_step,
-    x_row,
-    x_col,
-    w_row,
-    w_col,
-    o_row,
-    G: tl.constexpr,
-    V: tl.constexpr,
-    K: tl.constexpr,
-    WIDE: tl.constexpr,
-    WIDE_OUT: tl.constexpr,
-    EPS: tl.constexpr,
-    Z: tl.constexpr,
-    ACC: tl.constexpr,
-):
-    """1. sum q' and n. 2. g [(sum q' + 2 z log Z) p - eps / n] everywhere. 3. The stored entries again, with their
-    q.
-    """
+    gradient, logits, words, offsets, indices, probabilities, peak, log_sum, known, out,
+    count, size, held, g_step, x_row, x_col, w_row, w_col, o_row,
+    G: tl.constexpr, V: tl.constexpr, K: tl.constexpr, WIDE: tl.constexpr, WIDE_OUT: tl.constexpr, EPS: tl.constexpr,
+    Z: tl.constexpr, ACC: tl.constexpr,
+):  # fmt: skip
+    """1. sum q' and n. 2. g [(sum q' + 2 z log Z) p - eps / n] everywhere. 3. The stored entries again, with q."""
     rows, live = program_rows(count, 1)
     row = tl.program_id(0).to(tl.int64)
     begin = tl.maximum(tl.load(offsets + row), 0)
@@ -164,58 +117,3 @@ def ragged_backward_kernel(
         p = tl.exp(x - row_peak - row_log_sum)
         value = g * (pull * p - ((1.0 - EPS) * q + share))
         tl.store(out + rows * o_row * write_step + column, value.to(out.dtype.element_ty), mask=legal & good)
-
-
-def ragged_cross_entropy(
-    logits: Tensor,
-    words: Tensor,
-    offsets: Tensor,
-    indices: Tensor,
-    probabilities: Tensor,
-    smoothing: float,
-    z_loss: float,
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Launch the forward."""
-    count, size = logits.shape
-    exact = torch.float64 if logits.dtype == torch.float64 else torch.float32
-    loss, peak, log_sum = (torch.empty(count, dtype=exact, device=logits.device) for _ in range(3))
-    known = torch.empty(count, dtype=torch.uint8, device=logits.device)
-    if count:
-        tile = tile_for(size, logits.dtype)
-        x = operand(logits, tile)
-        with on_device(logits):
-            ragged_kernel[(count,)](
-                logits, words, offsets, indices, probabilities, loss, peak, log_sum, known, count, size,
-                indices.shape[0], x.row, x.column, *words.stride(), G=tile.G, V=tile.V, K=ENTRIES, WIDE=x.wide,
-                EPS=smoothing, Z=z_loss, ACC=accumulator(logits.dtype), **launch_options(),
-            )  # fmt: skip
-    return loss, peak, log_sum, known.view(torch.bool)
-
-
-def ragged_cross_entropy_backward(
-    gradient: Tensor,
-    logits: Tensor,
-    words: Tensor,
-    offsets: Tensor,
-    indices: Tensor,
-    probabilities: Tensor,
-    smoothing: float,
-    z_loss: float,
-    peak: Tensor,
-    log_sum: Tensor,
-    known: Tensor,
-) -> Tensor:
-    """Launch the backward."""
-    count, size = logits.shape
-    out = torch.empty((count, size), dtype=logits.dtype, device=logits.device)
-    if count:
-        tile = tile_for(size, logits.dtype)
-        x, o = operand(logits, tile), operand(out, tile)
-        with on_device(logits):
-            ragged_backward_kernel[(count,)](
-                gradient, logits, words, offsets, indices, probabilities, peak, log_sum, known.view(torch.uint8), out,
-                count, size, indices.shape[0], gradient.stride(0), x.row, x.column, *words.stride(), o.row,
-                G=tile.G, V=tile.V, K=ENTRIES, WIDE=x.wide, WIDE_OUT=o.wide, EPS=smoothing, Z=z_loss,
-                ACC=accumulator(logits.dtype), **launch_options(),
-            )  # fmt: skip
-    return out

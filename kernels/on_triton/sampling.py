@@ -1,5 +1,5 @@
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-calls, allow-untyped-decorators
-"""Gumbel-max sampling: one launch gives move, log-probability and entropy; and the k best for search roots."""
+"""Gumbel-max sampling: one launch gives move, log-probability and entropy."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from kernels.on_triton.launch import accumulator, launch_options, on_device, operand, tile_for
+from kernels.on_triton.launch import accumulator, launch_options, on_device, operand, per_row, tile_for
 from kernels.on_triton.tiles import columns_of, legal_tile, program_rows, read, row_max, row_min, settle, statistics
 
 
@@ -25,9 +25,8 @@ def bits_to_gumbel(bits):
 
 
 @triton.jit
-def gumbel_tile(seed, keys, stream, start, R: tl.constexpr, G: tl.constexpr, V: tl.constexpr):
-    """Noise [R, G, V]: Philox4x32-10 with the seed as its key; counter (column // 4, row key, stream), output column %
-    4.
+def gumbel_tile(seed, keys, start, R: tl.constexpr, G: tl.constexpr, V: tl.constexpr):
+    """Noise [R, G, V]: Philox4x32-10 with the seed as its key; counter (column // 4, row key, 0), output column % 4.
 
     Four columns share a counter, so that no output is thrown away.
     """
@@ -36,62 +35,17 @@ def gumbel_tile(seed, keys, stream, start, R: tl.constexpr, G: tl.constexpr, V: 
     low = (keys & 0xFFFFFFFF).to(tl.uint32)[:, None]
     high = ((keys >> 32) & 0xFFFFFFFF).to(tl.uint32)[:, None]
     nothing = tl.zeros([R, quads], tl.uint32)
-    a, b, c, d = tl.philox(seed, nothing + quad, nothing + low, nothing + high, nothing + stream)
+    a, b, c, d = tl.philox(seed, nothing + quad, nothing + low, nothing + high, nothing)
     # [R, quads, 2, 2] in the order a, b, c, d
     return tl.reshape(bits_to_gumbel(tl.join(tl.join(a, c), tl.join(b, d))), [R, G, V])
 
 
-@triton.jit
-def root_scores(
-    logits,
-    words,
-    key,
-    seed,
-    rows,
-    live,
-    start,
-    size,
-    reference,
-    x_row,
-    x_col,
-    w_row,
-    w_col,
-    R: tl.constexpr,
-    G: tl.constexpr,
-    V: tl.constexpr,
-    WIDE: tl.constexpr,
-    ACC: tl.constexpr,
-):
-    """x - reference + noise of a tile's legal entries, -inf elsewhere and at NaN."""
-    legal, some = legal_tile(words, w_row, w_col, rows, live, start, size, 0, G, V, False)
-    x = read(logits, x_row, x_col, rows, start, legal, some, float("-inf"), G, V, WIDE, ACC)
-    y = tl.where(legal & (x == x), x - reference[:, None, None], float("-inf"))
-    return y + gumbel_tile(seed, key, 1, start, R, G, V)
-
-
 @triton.jit(do_not_specialize=["seed"])
 def sample_kernel(
-    logits,
-    words,
-    keys,
-    moves,
-    log_prob,
-    entropy,
-    seed,
-    temperature,
-    count,
-    size,
-    x_row,
-    x_col,
-    w_row,
-    w_col,
-    R: tl.constexpr,
-    G: tl.constexpr,
-    V: tl.constexpr,
-    WIDE: tl.constexpr,
-    HOT: tl.constexpr,
-    ACC: tl.constexpr,
-):
+    logits, words, keys, moves, log_prob, entropy,
+    seed, temperature, count, size, x_row, x_col, w_row, w_col,
+    R: tl.constexpr, G: tl.constexpr, V: tl.constexpr, WIDE: tl.constexpr, HOT: tl.constexpr, ACC: tl.constexpr,
+):  # fmt: skip
     """1. Statistics at the temperature. 2. argmax of y + noise, y = (x - peak) / temperature, over legal lanes only."""
     rows, live = program_rows(count, R)
     m, s, t, nan, legal_count, _best = statistics(
@@ -108,7 +62,7 @@ def sample_kernel(
         y = tl.where(legal & (x == x), x - tl.where(undefined, 0.0, row_peak)[:, None, None], float("-inf"))
         if HOT:
             y = y / temperature
-        noisy = y + gumbel_tile(seed, key, 0, start, R, G, V)
+        noisy = y + gumbel_tile(seed, key, start, R, G, V)
         high = row_max(noisy)
         columns = columns_of(start, G, V)
         place = row_min(tl.where(legal & (noisy == high[:, None, None]), columns, size))
@@ -125,77 +79,13 @@ def sample_kernel(
     tl.store(entropy + rows, tl.where(empty, 0.0, tl.where(undefined, float("nan"), h)), mask=live)
 
 
-@triton.jit(do_not_specialize=["seed"])
-def top_k_kernel(
-    logits,
-    words,
-    keys,
-    indices,
-    scores,
-    seed,
-    k,
-    count,
-    size,
-    x_row,
-    x_col,
-    w_row,
-    w_col,
-    R: tl.constexpr,
-    G: tl.constexpr,
-    V: tl.constexpr,
-    WIDE: tl.constexpr,
-    ONE: tl.constexpr,
-    ACC: tl.constexpr,
-):
-    """The next best after (last, at): lower score, or the same one at a later column. Nothing is marked as taken."""
-    rows, live = program_rows(count, R)
-    m, s, _t, nan, legal_count, _best = statistics(
-        logits, x_row, x_col, words, w_row, w_col, rows, live, size, 0, 1.0, R, G, V, WIDE, False, False, ACC
-    )
-    row_peak, _log_sum, empty, undefined = settle(m, s, nan, legal_count)
-    reference = tl.where(undefined, 0.0, row_peak)
-    key = tl.load(keys + rows, mask=live, other=0)
-    if ONE:
-        kept = root_scores(
-            logits, words, key, seed, rows, live, 0, size, reference, x_row, x_col, w_row, w_col, R, G, V, WIDE, ACC
-        )
-    last = tl.full([R], float("inf"), ACC)
-    at = tl.full([R], -1, tl.int32)
-    for i in range(k):
-        top = tl.full([R], float("-inf"), ACC)
-        move = tl.full([R], -1, tl.int32)
-        for start in range(0, size, G * V):
-            if ONE:
-                noisy = kept
-            else:
-                noisy = root_scores(
-                    logits, words, key, seed, rows, live, start, size, reference, x_row, x_col, w_row, w_col,
-                    R, G, V, WIDE, ACC,
-                )  # fmt: skip
-            columns = columns_of(start, G, V)
-            after = (noisy < last[:, None, None]) | ((noisy == last[:, None, None]) & (columns > at[:, None, None]))
-            noisy = tl.where(after, noisy, float("-inf"))
-            high = row_max(noisy)
-            place = row_min(tl.where(after & (noisy == high[:, None, None]), columns, size))
-            move = tl.where(high > top, place, move)
-            top = tl.maximum(top, high)
-        # An entry of probability 0 is never drawn, so a top of -inf means that the row is used up.
-        none = (top == float("-inf")) | empty | undefined
-        score = tl.where(undefined, float("nan"), tl.where(none, float("-inf"), top + reference))
-        tl.store(indices + rows * k + i, tl.where(none, -1, move).to(tl.int64), mask=live)
-        tl.store(scores + rows * k + i, score, mask=live)
-        last = top
-        at = move
-
-
 def masked_sample(
     logits: Tensor, words: Tensor, seed: int, row_keys: Tensor, temperature: float
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Launch over `[R, N]`."""
     count, size = logits.shape
-    exact = torch.float64 if logits.dtype == torch.float64 else torch.float32
     moves = torch.empty(count, dtype=torch.int64, device=logits.device)
-    log_prob, entropy = (torch.empty(count, dtype=exact, device=logits.device) for _ in range(2))
+    log_prob, entropy = per_row(logits, 2)
     if count:
         tile = tile_for(size, logits.dtype)
         x = operand(logits, tile)
@@ -206,21 +96,3 @@ def masked_sample(
                 ACC=accumulator(logits.dtype), **launch_options(),
             )  # fmt: skip
     return moves, log_prob, entropy
-
-
-def gumbel_top_k(logits: Tensor, words: Tensor, k: int, seed: int, row_keys: Tensor) -> tuple[Tensor, Tensor]:
-    """Launch over `[R, N]`."""
-    count, size = logits.shape
-    exact = torch.float64 if logits.dtype == torch.float64 else torch.float32
-    indices = torch.empty((count, k), dtype=torch.int64, device=logits.device)
-    scores = torch.empty((count, k), dtype=exact, device=logits.device)
-    if count:
-        tile = tile_for(size, logits.dtype)
-        x = operand(logits, tile)
-        with on_device(logits):
-            top_k_kernel[(triton.cdiv(count, tile.R),)](
-                logits, words, row_keys.contiguous(), indices, scores, seed, k, count, size, x.row, x.column,
-                *words.stride(), R=tile.R, G=tile.G, V=tile.V, WIDE=x.wide, ONE=size <= tile.width,
-                ACC=accumulator(logits.dtype), **launch_options(),
-            )  # fmt: skip
-    return indices, scores

@@ -8,36 +8,17 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from kernels.on_triton.launch import accumulator, launch_options, on_device, operand, tile_for
+from kernels.on_triton.launch import accumulator, launch_options, on_device, operand, per_row, tile_for
 from kernels.on_triton.tiles import fold, legal_tile, program_rows, read, row_max, row_sum, settle, statistics, write
 
 
 @triton.jit
 def softmax_kernel(
-    logits,
-    words,
-    out,
-    peaks,
-    log_sums,
-    count,
-    size,
-    period,
-    fill,
-    x_row,
-    x_col,
-    w_row,
-    w_col,
-    o_row,
-    R: tl.constexpr,
-    G: tl.constexpr,
-    V: tl.constexpr,
-    WIDE: tl.constexpr,
-    WIDE_OUT: tl.constexpr,
-    CAUSAL: tl.constexpr,
-    LOG: tl.constexpr,
-    ONE: tl.constexpr,
-    ACC: tl.constexpr,
-):
+    logits, words, out, peaks, log_sums,
+    count, size, period, fill, x_row, x_col, w_row, w_col, o_row,
+    R: tl.constexpr, G: tl.constexpr, V: tl.constexpr, WIDE: tl.constexpr, WIDE_OUT: tl.constexpr,
+    CAUSAL: tl.constexpr, LOG: tl.constexpr, ONE: tl.constexpr, ACC: tl.constexpr,
+):  # fmt: skip
     """p = e / sum e over legal entries, or log p; ONE: the row is one tile and stays in registers."""
     rows, live = program_rows(count, R)
     if ONE:
@@ -78,33 +59,11 @@ def softmax_kernel(
 
 @triton.jit
 def softmax_backward_kernel(
-    gradient,
-    given,
-    words,
-    out,
-    peaks,
-    log_sums,
-    count,
-    size,
-    period,
-    g_row,
-    g_col,
-    y_row,
-    y_col,
-    w_row,
-    w_col,
-    o_row,
-    R: tl.constexpr,
-    G: tl.constexpr,
-    V: tl.constexpr,
-    WIDE_GRADIENT: tl.constexpr,
-    WIDE: tl.constexpr,
-    WIDE_OUT: tl.constexpr,
-    CAUSAL: tl.constexpr,
-    LOG: tl.constexpr,
-    ONE: tl.constexpr,
-    ACC: tl.constexpr,
-):
+    gradient, given, words, out, peaks, log_sums,
+    count, size, period, g_row, g_col, y_row, y_col, w_row, w_col, o_row,
+    R: tl.constexpr, G: tl.constexpr, V: tl.constexpr, WIDE_GRADIENT: tl.constexpr, WIDE: tl.constexpr,
+    WIDE_OUT: tl.constexpr, CAUSAL: tl.constexpr, LOG: tl.constexpr, ONE: tl.constexpr, ACC: tl.constexpr,
+):  # fmt: skip
     """dx = p (g - sum p g), p given; or for log p: dx = g - p sum g, logits given, with their peaks and sums.
 
     Illegal gradients are never read, illegal dx is 0.
@@ -153,8 +112,7 @@ def masked_log_softmax(
     logits: Tensor, words: Tensor, period: int, fill: float, dtype: torch.dtype
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Launch the forward of the logarithm, which also gives peak and log_sum `[R]`."""
-    exact = torch.float64 if logits.dtype == torch.float64 else torch.float32
-    peak, log_sum = (torch.empty(logits.shape[0], dtype=exact, device=logits.device) for _ in range(2))
+    peak, log_sum = per_row(logits, 2)
     return _forward(logits, words, period, fill, dtype, (peak, log_sum)), peak, log_sum
 
 

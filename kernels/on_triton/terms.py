@@ -8,33 +8,16 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from kernels.on_triton.launch import accumulator, launch_options, on_device, operand, tile_for
+from kernels.on_triton.launch import accumulator, launch_options, on_device, operand, per_row, tile_for
 from kernels.on_triton.tiles import columns_of, entry_legal, legal_tile, program_rows, read, settle, statistics, write
 
 
 @triton.jit
 def terms_kernel(
-    logits,
-    words,
-    moves,
-    log_prob,
-    entropy,
-    best,
-    peak,
-    log_sum,
-    count,
-    size,
-    x_row,
-    x_col,
-    w_row,
-    w_col,
-    R: tl.constexpr,
-    G: tl.constexpr,
-    V: tl.constexpr,
-    WIDE: tl.constexpr,
-    MOVES: tl.constexpr,
-    ACC: tl.constexpr,
-):
+    logits, words, moves, log_prob, entropy, best, peak, log_sum,
+    count, size, x_row, x_col, w_row, w_col,
+    R: tl.constexpr, G: tl.constexpr, V: tl.constexpr, WIDE: tl.constexpr, MOVES: tl.constexpr, ACC: tl.constexpr,
+):  # fmt: skip
     """One pass: with e = exp(x - m), s = sum e and t = sum e (x - m), log p = x - m - log s and H = log s - t / s."""
     rows, live = program_rows(count, R)
     m, s, t, nan, legal_count, first = statistics(
@@ -59,33 +42,11 @@ def terms_kernel(
 
 @triton.jit
 def terms_backward_kernel(
-    log_prob_gradient,
-    entropy_gradient,
-    logits,
-    words,
-    moves,
-    peak,
-    log_sum,
-    entropy,
-    out,
-    count,
-    size,
-    gl_step,
-    gh_step,
-    x_row,
-    x_col,
-    w_row,
-    w_col,
-    o_row,
-    R: tl.constexpr,
-    G: tl.constexpr,
-    V: tl.constexpr,
-    WIDE: tl.constexpr,
-    WIDE_OUT: tl.constexpr,
-    MOVES: tl.constexpr,
-    ENTROPY: tl.constexpr,
-    ACC: tl.constexpr,
-):
+    log_prob_gradient, entropy_gradient, logits, words, moves, peak, log_sum, entropy, out,
+    count, size, gl_step, gh_step, x_row, x_col, w_row, w_col, o_row,
+    R: tl.constexpr, G: tl.constexpr, V: tl.constexpr, WIDE: tl.constexpr, WIDE_OUT: tl.constexpr, MOVES: tl.constexpr,
+    ENTROPY: tl.constexpr, ACC: tl.constexpr,
+):  # fmt: skip
     """dx = g_logp (1[move] - p) - g_H p (log p + H), 0 at illegal entries; an illegal move sends nothing through
     g_logp.
     """
@@ -117,8 +78,7 @@ def terms_backward_kernel(
 def policy_terms(logits: Tensor, words: Tensor, moves: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Launch the forward."""
     count, size = logits.shape
-    exact = torch.float64 if logits.dtype == torch.float64 else torch.float32
-    log_prob, entropy, peak, log_sum = (torch.empty(count, dtype=exact, device=logits.device) for _ in range(4))
+    log_prob, entropy, peak, log_sum = per_row(logits, 4)
     best = torch.empty(count, dtype=torch.int64, device=logits.device)
     if count:
         tile = tile_for(size, logits.dtype)

@@ -46,19 +46,9 @@ def legal_tile(
 
 @triton.jit
 def read(
-    matrix,
-    m_row,
-    m_col,
-    rows,
-    start,
-    legal,
-    some,
-    other,
-    G: tl.constexpr,
-    V: tl.constexpr,
-    WIDE: tl.constexpr,
-    ACC: tl.constexpr,
-):
+    matrix, m_row, m_col, rows, start, legal, some, other,
+    G: tl.constexpr, V: tl.constexpr, WIDE: tl.constexpr, ACC: tl.constexpr,
+):  # fmt: skip
     """Entries of a tile where they are legal, as ACC, and `other` elsewhere.
 
     WIDE: a group's mask is the same for all its lanes, so it stays one 128-bit load (or two); what it brings in from
@@ -139,25 +129,10 @@ def settle(m, s, nan, count):
 
 @triton.jit
 def statistics(
-    logits,
-    x_row,
-    x_col,
-    words,
-    w_row,
-    w_col,
-    rows,
-    live,
-    size,
-    period,
-    temperature,
-    R: tl.constexpr,
-    G: tl.constexpr,
-    V: tl.constexpr,
-    WIDE: tl.constexpr,
-    CAUSAL: tl.constexpr,
-    HOT: tl.constexpr,
+    logits, x_row, x_col, words, w_row, w_col, rows, live, size, period, temperature,
+    R: tl.constexpr, G: tl.constexpr, V: tl.constexpr, WIDE: tl.constexpr, CAUSAL: tl.constexpr, HOT: tl.constexpr,
     ACC: tl.constexpr,
-):
+):  # fmt: skip
     """One pass over the rows: m, s, t as in `fold`, a NaN flag, the number of legal entries, the first best column."""
     m = tl.full([R], float("-inf"), ACC)
     s = tl.zeros([R], ACC)

@@ -16,7 +16,7 @@ from torch import Tensor
 import kernels
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-SMOOTHING, Z_LOSS, SEED, WIDTH, K = 0.125, 0.25, 77, 12, 4
+SMOOTHING, Z_LOSS, SEED, WIDTH = 0.125, 0.25, 77, 12
 
 
 @dataclass
@@ -185,11 +185,6 @@ OPS = [
             c.logits, legal=c.legal, seed=SEED, row_keys=c.keys, temperature=0.5, backend=b
         ),
     ),
-    Op(
-        "gumbel_top_k",
-        lambda c, b: kernels.gumbel_top_k(c.logits, legal=c.legal, k=K, seed=SEED, row_keys=c.keys, backend=b),
-    ),
-    Op("row_status", _one(lambda c, b: kernels.row_status(c.logits, legal=c.legal, targets=c.targets, backend=b))),
 ]
 DIFFERENTIABLE = [op for op in OPS if op.expect is not None]
 

@@ -57,7 +57,6 @@ WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: loss(ragged(indices=torch.arange(2))), ValueError, r"got \(2,\) and \(3,\)"),
     (lambda: sample(temperature=0.0), ValueError, "temperature must be finite and above 0, got 0.0"),
     (lambda: sample(row_keys=KEYS.float()), TypeError, "row_keys must hold integers, got torch.float32"),
-    (lambda: kernels.gumbel_top_k(LOGITS, legal=LEGAL, k=0, seed=1, row_keys=KEYS), ValueError, "k .*got 0"),
     (lambda: kernels.legal_log_probs(LOGITS, legal=LEGAL, width=0), ValueError, "width .*got 0"),
     (lambda: kernels.pack_legal(LOGITS), TypeError, "bool or uint8 mask, got torch.float32"),
     (lambda: kernels.unpack_legal(KEYS, 40), TypeError, "int32 words, got torch.int64"),

@@ -38,8 +38,6 @@ def test_empty_row_gives_nan_and_poisons_shared_weights(backend: str) -> None:
         assert torch.equal(gradient[0], torch.zeros_like(gradient[0])), op.name
         assert gradient.isfinite().all(), op.name
         assert not any(result[0].isnan().any() for result in results), op.name
-    status = kernels.row_status(case.logits, legal=case.legal, backend=backend)
-    assert status.tolist() == [kernels.NO_LEGAL_ENTRY, 0, 0, 0, 0]
     weights = torch.randn(3, 40, device=DEVICE, requires_grad=True)
     shared = torch.randn(5, 3, device=DEVICE) @ weights
     entropy = kernels.masked_entropy(shared, legal=case.legal, backend=backend)
@@ -138,9 +136,6 @@ def test_a_zero_probability_index_is_sampled(backend: str) -> None:
     )
     assert set(moves.tolist()) == {2, 3}
     assert log_prob.isfinite().all()
-    top = kernels.gumbel_top_k(logits, legal=legal, k=4, seed=1, row_keys=keys, backend=backend)
-    assert set(top.indices[:, :2].flatten().tolist()) == {2, 3}
-    assert torch.equal(top.indices[:, 2:], torch.full_like(top.indices[:, 2:], -1))
 
 
 def test_infinite_noise_picks_an_invalid_index(path: str, backend: str) -> None:
@@ -163,7 +158,7 @@ def test_infinite_noise_picks_an_invalid_index(path: str, backend: str) -> None:
 
 @pytest.mark.parametrize("bad", [[math.nan, 0.0], [math.inf, 0.0], [-math.inf, -math.inf], [math.nan, math.nan]])
 def test_a_maximum_drops_nan(bad: list[float], backend: str) -> None:
-    """NaN among the legal logits is NaN in the row and a bit in its status: no quiet, no out-of-range answer."""
+    """NaN among the legal logits is NaN in the row: no finite and no out-of-range answer."""
     logits = floats([[*bad, 3.0], [0.0, 0.0, 3.0]])
     legal = bools([[1, 1, 0], [1, 1, 0]])
     p, gradient = both(logits, legal, backend)
@@ -180,10 +175,6 @@ def test_a_maximum_drops_nan(bad: list[float], backend: str) -> None:
     sample = kernels.masked_sample(logits, legal=legal, seed=1, row_keys=keys, backend=backend)
     assert int(sample.moves[0]) == -1
     assert int(sample.moves[1]) in (0, 1)
-    assert kernels.gumbel_top_k(logits, legal=legal, k=2, seed=1, row_keys=keys, backend=backend).indices[
-        0
-    ].tolist() == [-1, -1]
-    assert kernels.row_status(logits, legal=legal, backend=backend).tolist() == [kernels.UNDEFINED, 0]
 
 
 @pytest.mark.parametrize("size", [1, 3, 31, 33, 1880, 4099])
@@ -238,16 +229,12 @@ def test_bool_is_read_as_one_bit(backend: str) -> None:
 
 
 def test_root_noise_falls_on_illegal_moves(backend: str) -> None:
-    """With 35 legal of 1,880, every draw of a root lands among the 35, and spreads over them."""
-    rows = 8
+    """With 35 legal of 1,880 equal logits, every draw lands among the 35, and spreads over them."""
+    rows = 128
     mask = torch.zeros(1, 1880, dtype=torch.bool)
     mask[0, ::54] = True
-    keys = torch.arange(rows, device=DEVICE)
-    top = kernels.gumbel_top_k(
-        torch.zeros(rows, 1880, device=DEVICE), legal=mask.to(DEVICE), k=16, seed=9, row_keys=keys, backend=backend
-    )
-    drawn = set(top.indices.flatten().tolist())
+    logits, keys = torch.zeros(rows, 1880, device=DEVICE), torch.arange(rows, device=DEVICE)
+    sample = kernels.masked_sample(logits, legal=mask.to(DEVICE), seed=9, row_keys=keys, backend=backend)
+    drawn = set(sample.moves.tolist())
     assert drawn <= set(range(0, 1880, 54))
-    assert len(drawn) > 30
-    assert all(len(set(row)) == 16 for row in top.indices.tolist())
-    assert (top.scores[:, :-1] >= top.scores[:, 1:]).all()
+    assert len(drawn) > 25

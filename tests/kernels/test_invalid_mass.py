@@ -1,4 +1,4 @@
-"""invalid_mass and row_status: meters that hide nothing."""
+"""invalid_mass hides nothing, and illegal targets cost infinity."""
 
 from __future__ import annotations
 
@@ -45,25 +45,6 @@ def test_ours_is_zero_and_multiplying_is_not(backend: str) -> None:
     multiplied = (case.logits * legal).softmax(1)
     partly = ~legal.all(1)
     assert (kernels.invalid_mass(multiplied, legal=legal, backend=backend)[partly] > 0.01).all()
-
-
-def test_status_of_every_kind_of_row(backend: str) -> None:
-    logits = torch.zeros(7, 40, device=DEVICE)
-    legal = torch.ones(7, 40, dtype=torch.bool, device=DEVICE)
-    targets = torch.tensor([0, 0, 0, 0, 40, -1, 3], device=DEVICE)
-    legal[1] = False
-    logits[2, 5] = math.nan
-    logits[3, 5] = math.nan
-    legal[3, 5] = False
-    legal[6, 3] = False
-    logits[6] = -math.inf
-    none, undefined, target = kernels.NO_LEGAL_ENTRY, kernels.UNDEFINED, kernels.ILLEGAL_TARGET
-    want = [0, none + target, undefined, 0, target, target, undefined + target]
-    status = kernels.row_status(logits, legal=legal, targets=targets, backend=backend)
-    assert status.tolist() == want
-    assert status.dtype == torch.int32
-    without = kernels.row_status(logits, legal=legal, backend=backend)
-    assert without.tolist() == [bits & ~target for bits in want]
 
 
 @pytest.mark.parametrize("kind", ["index", "soft", "ragged"])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 
@@ -11,22 +9,14 @@ import kernels
 from tests.kernels.family import DEVICE
 
 
-@pytest.fixture(params=["triton", "torch"])
-def packing(request: pytest.FixtureRequest) -> Iterator[str]:
-    """These two take no `backend=`; the process-wide default reaches them."""
-    kernels.set_default_backend(request.param)
-    yield request.param
-    kernels.set_default_backend(None)
-
-
 @pytest.mark.parametrize("size", [1, 8, 31, 32, 33, 64, 1880, 2100])
-def test_there_and_back(size: int, path: str, packing: str) -> None:
+def test_there_and_back(size: int, path: str, backend: str) -> None:
     mask = torch.rand(4, size, generator=torch.Generator().manual_seed(size)).to(DEVICE) < 0.5
     mask[0], mask[1] = False, True
-    words = kernels.pack_legal(mask)
+    words = kernels.pack_legal(mask, backend=backend)
     assert words.dtype == torch.int32
     assert words.shape == (4, kernels.words_for(size)) == (4, -(-size // 32))
-    assert torch.equal(kernels.unpack_legal(words, size), mask)
+    assert torch.equal(kernels.unpack_legal(words, size, backend=backend), mask)
     for row, bits in zip(mask.tolist(), words.tolist(), strict=True):
         number = sum((word & 0xFFFFFFFF) << (32 * w) for w, word in enumerate(bits))
         assert number == sum(1 << i for i, legal in enumerate(row) if legal)  # spare bits are zero
@@ -36,9 +26,9 @@ def test_chess_has_59_words() -> None:
     assert kernels.words_for(1880) == 59
 
 
-def test_leading_dimensions_and_strides(packing: str) -> None:
+def test_leading_dimensions_and_strides(backend: str) -> None:
     mask = torch.rand(2, 3, 40, generator=torch.Generator().manual_seed(0)).to(DEVICE) < 0.5
-    words = kernels.pack_legal(mask)
+    words = kernels.pack_legal(mask, backend=backend)
     assert words.shape == (2, 3, 2)
     assert torch.equal(kernels.unpack_legal(words, 40), mask)
     assert torch.equal(kernels.pack_legal(mask.transpose(0, 2)), kernels.pack_legal(mask.transpose(0, 2).contiguous()))
@@ -46,6 +36,6 @@ def test_leading_dimensions_and_strides(packing: str) -> None:
     assert torch.equal(kernels.unpack_legal(words.transpose(0, 1), 40), mask.transpose(0, 1))
 
 
-def test_nothing_to_pack(packing: str) -> None:
+def test_nothing_to_pack(backend: str) -> None:
     assert kernels.pack_legal(torch.zeros(0, 40, dtype=torch.bool, device=DEVICE)).shape == (0, 2)
     assert kernels.unpack_legal(torch.zeros(0, 2, dtype=torch.int32, device=DEVICE), 40).shape == (0, 40)

@@ -14,14 +14,14 @@ from typing import Any
 
 import pytest
 
-from benchmarks.kernels_static import TARGETS, TRAFFIC, traffic
+from benchmarks.kernels.static import TARGETS, TRAFFIC, traffic
 
 ROOT = Path(__file__).parents[2]
 
 
 def report(*options: str) -> list[dict[str, Any]]:
     environment = {key: value for key, value in os.environ.items() if key != "TRITON_INTERPRET"}
-    command = [sys.executable, "-m", "benchmarks.kernels_static", "--json", *options]
+    command = [sys.executable, "-m", "benchmarks.kernels.static", "--json", *options]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     rows: list[dict[str, Any]] = json.loads(done.stdout)

@@ -9,15 +9,14 @@ import pytest
 import torch
 
 import kernels
-from kernels.on_numba import threads
+from kernels.on_numba import batch
 from tests.kernels.family import OPS, Case, Op, make_case, run
 from tests.kernels.test_failures import same_bits
 
 
 @pytest.fixture
 def two_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(threads, "LEAST_ENTRIES", 100)
-    monkeypatch.setattr(threads, "LEAST_ENTRIES_A_CALL", 100)
+    monkeypatch.setattr(batch, "LEAST_ENTRIES", 100)
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     yield
@@ -30,17 +29,11 @@ def on_cpu(case: Case) -> Case:
     return Case(logits, legal, mask, targets, soft, keys)
 
 
-@pytest.mark.parametrize("openmp", [True, False], ids=["PyTorch's threads", "threads of our own"])
 @pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
-def test_two_threads_give_what_one_gives(
-    op: Op, openmp: bool, two_threads: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if not openmp:
-        monkeypatch.setattr(threads, "_openmp", lambda: None)
+def test_two_threads_give_what_one_gives(op: Op, two_threads: None, monkeypatch: pytest.MonkeyPatch) -> None:
     case = on_cpu(make_case(40, 72))
     results, gradient = run(op, case, "torch")
-    monkeypatch.setattr(threads, "LEAST_ENTRIES", 10**9)
-    monkeypatch.setattr(threads, "LEAST_ENTRIES_A_CALL", 10**9)
+    monkeypatch.setattr(batch, "LEAST_ENTRIES", 10**9)
     alone, alone_gradient = run(op, case, "torch")
     assert all(same_bits(a, b) for a, b in zip(results, alone, strict=True))
     assert gradient is None or same_bits(gradient, alone_gradient)

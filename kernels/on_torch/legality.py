@@ -1,4 +1,4 @@
-"""Masks to words and back, in PyTorch operators."""
+"""Masks to words and back, and the mass on illegal entries, in PyTorch operators."""
 
 from __future__ import annotations
 
@@ -22,3 +22,19 @@ def unpack_legal(words: Tensor, size: int) -> Tensor:
     shifts = torch.arange(32, dtype=torch.int32, device=words.device)
     bits = (words.unsqueeze(-1) >> shifts) & 1
     return bits.reshape(words.shape[0], 32 * words.shape[1])[:, :size] != 0
+
+
+def legal_mask(words: Tensor, size: int, period: int = 0) -> Tensor:
+    """Unpack words `[R, W]`; with a causal `period`, row r keeps columns 0 .. r % period only."""
+    legal = unpack_legal(words, size)
+    if period:
+        last = torch.arange(legal.shape[0], device=words.device) % period
+        legal = legal & (torch.arange(size, device=words.device) <= last[:, None])
+    return legal
+
+
+def invalid_mass(probabilities: Tensor, words: Tensor) -> Tensor:
+    """[R, N] -> [R]: the sum of |p| over illegal entries; NaN there stays NaN."""
+    legal = legal_mask(words, probabilities.shape[1])
+    exact = probabilities if probabilities.dtype == torch.float64 else probabilities.float()
+    return exact.abs().masked_fill(legal, 0.0).sum(1)

@@ -37,6 +37,8 @@ class Contender(NamedTuple):
 
     def prepare(self, given: Problem) -> Callable[[], Any]:
         """Return a call that runs forward and backward."""
+        if self.compile:
+            torch._dynamo.reset()
         forward = torch.compile(self.call, fullgraph=True, dynamic=False) if self.compile else self.call
         if not self.gradient:
             with_no_grad = torch.no_grad()(forward)
@@ -120,17 +122,21 @@ def eager_entropy(p: Problem) -> Tensor:
     return -(log_p.masked_fill(~p.legal, 0.0) * log_p.exp()).sum(1)
 
 
+def our_sample(p: Problem) -> kernels.Sample:
+    return kernels.masked_sample(p.logits, legal=p.words, seed=1, row_keys=p.keys)
+
+
+def renormalised(p: Problem) -> Tensor:
+    dense = p.logits.softmax(1) * p.legal
+    return dense / dense.sum(1, keepdim=True)
+
+
 def eager_sample(p: Problem) -> tuple[Tensor, Tensor, Tensor]:
     log_p = fill(p).log_softmax(1)
     probability = log_p.exp()
     moves = torch.multinomial(probability.float(), 1)
     entropy = -(log_p.masked_fill(~p.legal, 0.0) * probability).sum(1)
     return moves, log_p.gather(1, moves), entropy
-
-
-def eager_top_k(p: Problem) -> Any:
-    noise = -torch.empty_like(p.logits).exponential_().log()
-    return (fill(p) + noise).topk(min(16, p.logits.shape[1]))
 
 
 def liger_softmax(p: Problem) -> Tensor:
@@ -140,77 +146,55 @@ def liger_softmax(p: Problem) -> Tensor:
     return result
 
 
-def rivals(eager: Callable[[Problem], Any], gradient: bool = True, capturable: bool = True) -> list[Contender]:
-    """The eager composition, and what the compiler makes of it."""
-    return [
-        Contender("eager masked_fill", eager, gradient, capturable=capturable),
-        Contender("torch.compile of it", eager, gradient, compile=True, capturable=capturable),
-    ]
-
-
 FAMILY: dict[str, list[Contender]] = {
     "masked_softmax": [
         Contender("ours", lambda p: kernels.masked_softmax(p.logits, legal=p.words)),
-        Contender("ours from a bool mask", lambda p: kernels.masked_softmax(p.logits, legal=p.legal)),
-        *rivals(lambda p: fill(p).softmax(1)),
-        Contender("eager torch.where", lambda p: torch.where(p.legal, p.logits, -torch.inf).softmax(1)),
-        Contender("eager, renormalised", lambda p: _renormalised(p)),
-        Contender("eager masked_fill, Liger's softmax", liger_softmax, needs="liger_kernel", gpu=True),
+        Contender("ours, bool mask", lambda p: kernels.masked_softmax(p.logits, legal=p.legal)),
+        Contender("eager", lambda p: fill(p).softmax(1)),
+        Contender("compiled", lambda p: fill(p).softmax(1), compile=True),
+        Contender("eager, renormalised", renormalised),
+        Contender("eager, Liger's softmax", liger_softmax, needs="liger_kernel", gpu=True),
     ],
     "masked_log_softmax": [
         Contender("ours", lambda p: kernels.masked_log_softmax(p.logits, legal=p.words)),
-        *rivals(lambda p: fill(p).log_softmax(1)),
+        Contender("eager", lambda p: fill(p).log_softmax(1)),
     ],
     "masked_policy_terms": [
         Contender("ours", our_terms),
-        *rivals(eager_terms),
+        Contender("eager", eager_terms),
+        Contender("compiled", eager_terms, compile=True),
     ],
     "masked_entropy": [
         Contender("ours", lambda p: kernels.masked_entropy(p.logits, legal=p.words)),
-        *rivals(eager_entropy),
+        Contender("eager", eager_entropy),
     ],
     "masked_cross_entropy, index": [
         Contender("ours", lambda p: kernels.masked_cross_entropy(p.logits, p.moves, legal=p.words)),
-        *rivals(eager_cross_entropy),
+        Contender("eager", eager_cross_entropy),
+        Contender("compiled", eager_cross_entropy, compile=True),
     ],
-    "masked_cross_entropy, soft": [
+    "masked_cross_entropy, dense": [
         Contender("ours", lambda p: kernels.masked_cross_entropy(p.logits, p.soft, legal=p.words)),
-        *rivals(eager_soft),
+        Contender("eager", eager_soft),
     ],
     "masked_cross_entropy, ragged": [
         Contender("ours", lambda p: kernels.masked_cross_entropy(p.logits, p.ragged, legal=p.words)),
-        Contender("eager masked_fill", eager_ragged, capturable=False),
+        Contender("eager", eager_ragged, capturable=False),
     ],
     "masked_sample": [
-        Contender(
-            "ours", lambda p: kernels.masked_sample(p.logits, legal=p.words, seed=1, row_keys=p.keys), gradient=False
-        ),
-        Contender("eager masked_fill", eager_sample, gradient=False),
-    ],
-    "gumbel_top_k": [
-        Contender(
-            "ours",
-            lambda p: kernels.gumbel_top_k(p.logits, legal=p.words, k=16, seed=1, row_keys=p.keys),
-            gradient=False,
-        ),
-        Contender("eager masked_fill", eager_top_k, gradient=False),
+        Contender("ours", our_sample, gradient=False),
+        Contender("eager", eager_sample, gradient=False),
     ],
     "legal_log_probs": [
-        Contender(
-            "ours", lambda p: kernels.legal_log_probs(p.logits, legal=p.words, width=218), gradient=False
-        ),
-        Contender("eager masked_fill", lambda p: fill(p).log_softmax(1)[p.legal], gradient=False, capturable=False),
+        Contender("ours", lambda p: kernels.legal_log_probs(p.logits, legal=p.words, width=218), gradient=False),
+        Contender("eager", lambda p: fill(p).log_softmax(1)[p.legal], gradient=False, capturable=False),
     ],
     "invalid_mass": [
         Contender("ours", lambda p: kernels.invalid_mass(p.logits, legal=p.words), gradient=False),
-        *rivals(lambda p: p.logits.abs().masked_fill(p.legal, 0.0).sum(1), gradient=False),
+        Contender("eager", lambda p: p.logits.abs().masked_fill(p.legal, 0.0).sum(1), gradient=False),
     ],
     "pack_legal": [
         Contender("ours", lambda p: kernels.pack_legal(p.legal), gradient=False),
     ],
-}  # fmt: skip
-
-
-def _renormalised(p: Problem) -> Tensor:
-    dense = p.logits.softmax(1) * p.legal
-    return dense / dense.sum(1, keepdim=True)
+}
+"""Eager: `masked_fill` with -inf, then PyTorch's operators; compiled: `torch.compile` of that."""

@@ -1,5 +1,5 @@
 # mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
-"""Masks to words, by the loops."""
+"""Masks to words, and the mass on illegal entries, by the loops."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kernels.on_numba.arrays import array
-from kernels.on_numba.compilation import compiled
-from kernels.on_numba.threads import in_parts
+from kernels.compilation import njit
+from kernels.on_numba.batch import array, in_parts, row_values
 
 
-@compiled
+@njit
 def pack_loop(first, last, mask, words):
     """Bytes to bits."""
     size = mask.shape[1]
@@ -26,7 +25,7 @@ def pack_loop(first, last, mask, words):
             words[row, w] = np.int32(word)
 
 
-@compiled
+@njit
 def pack_eights_loop(first, last, mask, words):
     """The same from eight bytes at a time: uint64 `[R, N / 8]` to uint8 `[R, 4 W]`, little end first."""
     eights = mask.shape[1]
@@ -51,3 +50,33 @@ def pack_legal(mask: Tensor) -> Tensor:
     else:
         in_parts(pack_loop, mask, data, words.numpy())
     return words
+
+
+@njit
+def mass_loop(first, last, probabilities, words, out):
+    """Sum of |p| over illegal entries; NaN and infinity come through."""
+    size = probabilities.shape[1]
+    for row in range(first, last):
+        mass = 0.0
+        for w in range(words.shape[1]):
+            word = np.uint32(words[row, w])
+            if word == 0 and size - 32 * w >= 32:
+                a = b = c = d = 0.0
+                for i in range(32 * w, 32 * w + 32, 4):
+                    a += abs(np.float64(probabilities[row, i]))
+                    b += abs(np.float64(probabilities[row, i + 1]))
+                    c += abs(np.float64(probabilities[row, i + 2]))
+                    d += abs(np.float64(probabilities[row, i + 3]))
+                mass += (a + b) + (c + d)
+                continue
+            for i in range(min(32, size - 32 * w)):
+                p = abs(np.float64(probabilities[row, 32 * w + i]))
+                mass += 0.0 if (word >> np.uint32(i)) & np.uint32(1) else p
+        out[row] = mass
+
+
+def invalid_mass(probabilities: Tensor, words: Tensor) -> Tensor:
+    """[R, N] -> [R]."""
+    (out,) = row_values(probabilities, 1)
+    in_parts(mass_loop, probabilities, array(probabilities), array(words), out.numpy())
+    return out

@@ -1,6 +1,6 @@
 """What the Triton kernels compile to, read from the compiled code: no GPU needed.
 
-    python -m benchmarks.kernels_static [--json] [--size 1880] [--target sm_90] [--kernel softmax]
+    python -m benchmarks.kernels.static [--json] [--size 1880] [--target sm_90] [--kernel softmax]
 
 The public launchers run on CPU tensors with each kernel replaced by a recorder, so what is compiled is exactly what
 they would launch. Registers, stack and shared memory come from the cubin's own resource table (`cuobjdump`), global
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import collections
+import importlib
 import json
 import math
 import os
@@ -30,20 +31,14 @@ TARGETS = {
     "sm_100": ("cuda", 100, 32),
     "gfx942": ("hip", "gfx942", 64),
 }
-MODULES = ("softmax", "terms", "cross_entropy", "ragged", "sampling", "compact", "checks", "packing")
+MODULES = ("softmax", "terms", "cross_entropy", "sampling", "compact", "legality")
 ROWS = 64
 LEGAL_SHARE = 0.02
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 POINTERS = {
-    torch.float32: "*fp32",
-    torch.bfloat16: "*bf16",
-    torch.float16: "*fp16",
-    torch.float64: "*fp64",
-    torch.int64: "*i64",
-    torch.int32: "*i32",
-    torch.uint16: "*u16",
-    torch.uint8: "*u8",
-}
+    torch.float32: "*fp32", torch.bfloat16: "*bf16", torch.float16: "*fp16", torch.float64: "*fp64",
+    torch.int64: "*i64", torch.int32: "*i32", torch.uint16: "*u16", torch.uint8: "*u8",
+}  # fmt: skip
 # Of each kernel: matrices read where legal, matrices written whole, and passes over what is read.
 TRAFFIC = {
     "softmax_kernel": (1, 1, 1),
@@ -81,66 +76,60 @@ class Compiled(NamedTuple):
 
 def recorded(size: int, dtype: torch.dtype) -> list[Launch]:
     """Return every launch of the family on contiguous `[64, size]` rows of `dtype`."""
-    from kernels.on_triton import checks, compact, cross_entropy, packing, ragged, sampling, softmax, terms
-
+    modules = {name: importlib.import_module(f"kernels.on_triton.{name}") for name in MODULES}
+    softmax, terms, cross_entropy, sampling, compact, legality = modules.values()
     rows = torch.zeros(ROWS, size, dtype=dtype)
     words = torch.zeros(ROWS, (size + 31) // 32, dtype=torch.int32)
     column = torch.zeros(ROWS, dtype=torch.int64)
-    value = torch.zeros(ROWS)
-    known = torch.zeros(ROWS, dtype=torch.bool)
-    stored = (torch.zeros(ROWS + 1, dtype=torch.int64), torch.zeros(9, dtype=torch.uint16), torch.zeros(9).half())
+    value, known = torch.zeros(ROWS), torch.zeros(ROWS, dtype=torch.bool)
+    index, dense = (column, None, None), (rows, None, None)
+    ragged = (torch.zeros(9, dtype=torch.uint16), torch.zeros(ROWS + 1, dtype=torch.int64), torch.zeros(9).half())
     calls: list[Launch] = []
-    with _recording(calls):
+    with _recording(list(modules.values()), calls):
         softmax.masked_softmax(rows, words, 0, dtype)
         softmax.masked_softmax_backward(rows, rows, words, 0, dtype)
         softmax.masked_log_softmax(rows, words, 0, -math.inf, dtype)
         softmax.masked_log_softmax_backward(rows, rows, words, value, value, 0)
         terms.policy_terms(rows, words, column)
         terms.policy_terms_backward(value, value, rows, words, column, value, value, value)
-        for smoothing, z in ((0.0, 0.0), (0.1, 1e-4)):
-            cross_entropy.cross_entropy(rows, words, column, smoothing, z)
-            cross_entropy.cross_entropy_backward(value, rows, words, column, smoothing, z, value, value)
-            cross_entropy.soft_cross_entropy(rows, words, rows, smoothing, z)
-            cross_entropy.soft_cross_entropy_backward(value, rows, words, rows, smoothing, z, value, value, known)
-        ragged.ragged_cross_entropy(rows, words, *stored, 0.0, 0.0)
-        ragged.ragged_cross_entropy_backward(value, rows, words, *stored, 0.0, 0.0, value, value, known)
+        for form, smoothing, z in (
+            (index, 0.0, 0.0), (dense, 0.0, 0.0), (ragged, 0.0, 0.0), (index, 0.1, 1e-4), (dense, 0.1, 1e-4),
+        ):  # fmt: skip
+            cross_entropy.cross_entropy(rows, words, *form, smoothing, z)
+            cross_entropy.cross_entropy_backward(value, rows, words, *form, smoothing, z, value, value, known)
         sampling.masked_sample(rows, words, 2**40 + 1, column, 1.0)
-        sampling.gumbel_top_k(rows, words, 16, 2**40 + 1, column)
         values, indices, _counts, _peak, _log_sum = compact.legal_log_probs(rows, words, 218)
         compact.legal_log_probs_backward(values, indices, rows, words, value, value)
-        checks.invalid_mass(rows, words)
-        checks.row_status(rows, words, column)
-        packing.pack_legal(torch.zeros(ROWS, size, dtype=torch.uint8))
-        packing.unpack_legal(words, size)
+        legality.invalid_mass(rows, words)
+        legality.pack_legal(torch.zeros(ROWS, size, dtype=torch.uint8))
+        legality.unpack_legal(words, size)
     return calls
 
 
 @contextmanager
-def _recording(calls: list[Launch]) -> Iterator[None]:
-    import importlib
+def _recording(modules: list[Any], calls: list[Launch]) -> Iterator[None]:
+    """Replace each kernel of the modules by one that appends its launch to `calls`."""
 
     class Recorder:
         def __init__(self, kernel: Any) -> None:
             self.kernel = kernel
 
         def __getitem__(self, grid: Any) -> Callable[..., None]:
-            def launch(*arguments: Any, **options: Any) -> None:
-                calls.append(Launch(self.kernel, arguments, options))
+            return lambda *arguments, **options: calls.append(Launch(self.kernel, arguments, options))
 
-            return launch
-
-    replaced = []
-    for name in MODULES:
-        module = importlib.import_module(f"kernels.on_triton.{name}")
-        for attribute, kernel in list(vars(module).items()):
-            if attribute.endswith("_kernel"):
-                replaced.append((module, attribute, kernel))
-                setattr(module, attribute, Recorder(kernel))
+    replaced = [
+        (module, name, kernel)
+        for module in modules
+        for name, kernel in list(vars(module).items())
+        if name.endswith("_kernel")
+    ]
+    for module, name, kernel in replaced:
+        setattr(module, name, Recorder(kernel))
     try:
         yield
     finally:
-        for module, attribute, kernel in replaced:
-            setattr(module, attribute, kernel)
+        for module, name, kernel in replaced:
+            setattr(module, name, kernel)
 
 
 def compile_launch(launch: Launch, target: str) -> Any:

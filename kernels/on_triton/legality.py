@@ -1,5 +1,5 @@
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-calls, allow-untyped-decorators
-"""Masks to words and back."""
+"""Masks to words and back, and the mass on illegal entries."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from kernels.on_triton.launch import launch_options, on_device, operand, tile_for
+from kernels.on_triton.launch import accumulator, launch_options, on_device, operand, per_row, tile_for
+from kernels.on_triton.tiles import columns_of, legal_tile, program_rows, read, row_sum
 
 WORDS = 64  # words a program: 2,048 columns
 
@@ -41,6 +42,24 @@ def unpack_kernel(words, mask, size, w_row, w_col, WORDS: tl.constexpr):
     tl.store(mask + row * size + column, ((word >> (column % 32)) & 1).to(tl.uint8), mask=inside)
 
 
+@triton.jit
+def invalid_mass_kernel(
+    probabilities, words, out,
+    count, size, p_row, p_col, w_row, w_col,
+    R: tl.constexpr, G: tl.constexpr, V: tl.constexpr, WIDE: tl.constexpr, ACC: tl.constexpr,
+):  # fmt: skip
+    """Sum of |p| over illegal entries. A sum keeps NaN, where a maximum may drop it."""
+    rows, live = program_rows(count, R)
+    total = tl.zeros([R], ACC)
+    for start in range(0, size, G * V):
+        legal, _some = legal_tile(words, w_row, w_col, rows, live, start, size, 0, G, V, False)
+        inside = (columns_of(start, G, V) < size) & live[:, None, None]
+        group = (start + tl.arange(0, G) * V < size)[None, :, None] & live[:, None, None]
+        illegal = inside & (legal == 0)
+        total += row_sum(tl.abs(read(probabilities, p_row, p_col, rows, start, illegal, group, 0.0, G, V, WIDE, ACC)))
+    tl.store(out + rows, total, mask=live)
+
+
 def pack_legal(mask: Tensor) -> Tensor:
     """uint8 `[R, N]`, any strides -> int32 `[R, W]`."""
     count, size = mask.shape
@@ -65,3 +84,18 @@ def unpack_legal(words: Tensor, size: int) -> Tensor:
             grid = (count, triton.cdiv(triton.cdiv(size, 32), WORDS))
             unpack_kernel[grid](words, mask, size, *words.stride(), WORDS=WORDS, **launch_options())
     return mask.view(torch.bool)
+
+
+def invalid_mass(probabilities: Tensor, words: Tensor) -> Tensor:
+    """Launch over `[R, N]`."""
+    count, size = probabilities.shape
+    (out,) = per_row(probabilities, 1)
+    if count:
+        tile = tile_for(size, probabilities.dtype)
+        p = operand(probabilities, tile)
+        with on_device(probabilities):
+            invalid_mass_kernel[(triton.cdiv(count, tile.R),)](
+                probabilities, words, out, count, size, p.row, p.column, *words.stride(), R=tile.R, G=tile.G, V=tile.V,
+                WIDE=p.wide, ACC=accumulator(probabilities.dtype), **launch_options(),
+            )  # fmt: skip
+    return out

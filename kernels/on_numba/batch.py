@@ -1,0 +1,73 @@
+"""From tensors to the loops: contiguous arrays, so that each loop is compiled once, and rows shared between threads.
+
+The loops release the interpreter's lock, and rows do not depend on each other. Numba's own parallel loops are not used:
+the threading layer that every platform has stops the process when two threads enter.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+NONE = np.zeros(0, dtype=np.float32)
+NO_MATRIX = np.zeros((0, 0), dtype=np.float32)
+NO_INDEX = np.zeros(0, dtype=np.int64)
+
+LEAST_ENTRIES = (
+    1_000_000  # that make a further thread worth while: entering the interpreter there costs 0.1 ms and more
+)
+
+_pool: ThreadPoolExecutor | None = None
+
+
+def array(tensor: Tensor) -> np.ndarray[Any, Any]:
+    """Return a contiguous array, without a copy where the tensor is contiguous already."""
+    plain = tensor.detach() if tensor.requires_grad else tensor
+    return plain.numpy() if plain.is_contiguous() else plain.contiguous().numpy()
+
+
+def optional(tensor: Tensor | None, none: np.ndarray[Any, Any] = NONE) -> np.ndarray[Any, Any]:
+    """Return the array of a tensor, or an empty one in its place."""
+    return none if tensor is None else array(tensor)
+
+
+def row_values(logits: Tensor, count: int) -> list[Tensor]:
+    """Return `count` uninitialised float32 tensors `[R]`."""
+    return [torch.empty(logits.shape[0], dtype=torch.float32) for _ in range(count)]
+
+
+def in_parts(loop: Callable[..., None], rows_of: Tensor, *arguments: Any) -> None:
+    """Run `loop(first, last, *arguments)` over the rows of a matrix, in several threads if it is large."""
+    rows = rows_of.shape[0]
+    parts = min(torch.get_num_threads(), rows, rows_of.numel() // LEAST_ENTRIES)
+    if parts <= 1:
+        loop(0, rows, *arguments)
+        return
+    cuts = [rows * part // parts for part in range(parts + 1)]
+    others = [_threads().submit(loop, cuts[part], cuts[part + 1], *arguments) for part in range(1, parts)]
+    loop(0, cuts[1], *arguments)
+    for other in others:
+        other.result()
+
+
+def _threads() -> ThreadPoolExecutor:
+    global _pool
+    if _pool is None:
+        _pool = ThreadPoolExecutor(max(1, (os.cpu_count() or 2) - 1), thread_name_prefix="zeromass-kernels")
+    return _pool
+
+
+def _forget() -> None:
+    """A forked child has none of its parent's threads: work given to them would never be done."""
+    global _pool
+    _pool = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
