@@ -1,7 +1,6 @@
 """Elo over minutes of several runs, for docs/learning.md: `python docs/ladders.py OUT.svg NAME=FOLDER...`.
 
-FOLDER holds the `ladder.json` that `zeromass ladder` wrote there. All games make one scale. Draws OUT.svg, prints
-a table in Markdown.
+FOLDER holds the `ladder.json` of a run. All games are rated on one scale. Draws OUT.svg and prints a Markdown table.
 """
 
 import sys
@@ -14,7 +13,7 @@ from training.monitoring.pictures.ladder import Rung, picture_of_ladder
 
 
 def merged(folders: dict[str, Path]) -> Results:
-    """The games of all ladders; snapshots are told apart by their run too, for two of one seed begin with the same."""
+    """The games of all ladders. Snapshots are told apart by their run, because runs of one seed start alike."""
     joined = Results(Path())
     for name, folder in folders.items():
         found = Results.read(folder)
@@ -30,33 +29,30 @@ def merged(folders: dict[str, Path]) -> Results:
     return joined
 
 
-def rung(row: Standing) -> Rung:
-    """For the picture."""
-    return Rung(row.player, row.elo, row.elo_low, row.elo_high, row.games, row.minutes)
-
-
 def main(out: Path, folders: dict[str, Path]) -> None:
     """Draw and print.
 
     Raises:
-        SystemExit: nothing was played, or not all in one way.
+        SystemExit: no games, or games with different limits.
     """
     joined = merged(folders)
     ways = {pair.how for pair in joined.pairs if pair.games}
     if len(ways) != 1:
         raise SystemExit(f"the ladders have games played in {len(ways)} ways {sorted(ways)}: choose ladders of one way")
-    how = ways.pop()
-    shown = {row["how"] for row in joined.conversions}
-    standings = standings_of(joined, how, shown.pop() if len(shown) == 1 else "")
+    conversion_ways = {row["how"] for row in joined.conversions}
+    standings = standings_of(joined, ways.pop(), conversion_ways.pop() if len(conversion_ways) == 1 else "")
     assert standings is not None  # there are games
-    rows = {name: [row for row in standings.rows if row.player.startswith(f"{name}, ")] for name in folders}
+    runs = {name: [row for row in standings.rows if row.player.startswith(f"{name}, ")] for name in folders}
     others = [row for row in standings.rows if row.minutes is None]
-    title = f"{how}; {standings.scale}"
-    ladders = {name: [rung(row) for row in (*of_run, *others)] for name, of_run in rows.items()}
-    out.write_text(picture_of_ladder(ladders, "Elo over minutes of training", title))
+    title = f"{standings.how}; {standings.scale}"
+    rungs = {
+        name: [Rung(row.player, row.elo, row.elo_low, row.elo_high, row.games, row.minutes) for row in (*rows, *others)]
+        for name, rows in runs.items()
+    }
+    out.write_text(picture_of_ladder(rungs, "Elo over minutes of training", title))
     print(f"{title}.\n\n| run | minutes | Elo (95 %) | score | KQ, KR, KBB mated |\n|---|---|---|---|---|")
-    for name, of_run in rows.items():
-        for row in sorted(of_run, key=lambda row: row.minutes or 0.0):
+    for name, rows in runs.items():
+        for row in sorted(rows, key=lambda row: row.minutes or 0.0):
             ends = ", ".join(f"{100 * share:.0f} %" for share in row.conversion.get("king", {}).values())
             print(f"| {name} | {row.minutes or 0:.0f} | {cells(row)} | {ends} |")
     for row in others:
@@ -64,7 +60,7 @@ def main(out: Path, folders: dict[str, Path]) -> None:
 
 
 def cells(row: Standing) -> str:
-    """Elo with its interval, and the share of all points."""
+    """Elo with its interval, and the share of points."""
     interval = "given" if row.given else f"{row.elo_low:.0f} to {row.elo_high:.0f}"
     return f"{row.elo:.0f} ({interval}) | {100 * row.score:.1f} % of {row.games}"
 

@@ -1,4 +1,4 @@
-"""Draws the pictures of the board: `python -m docs.screens [WEIGHTS]`, as the tests do, but with the real agent."""
+"""Draws the picture of the board in docs/play.md: `python -m docs.screens [WEIGHTS]`."""
 
 import asyncio
 import sys
@@ -11,17 +11,15 @@ from agent.play.level import Level
 from agent.terminal.app import BoardApp
 from tests.agent.terminal.screens import Screen, picture
 
-IMAGES = Path(__file__).parent / "images"
-MOVES = ("e4", "Nf3", "Bc4", "d3", "O-O")
+PICTURE = Path(__file__).parent / "images" / "board-figurines.svg"
 
 
 def main() -> None:
-    """The same game in two themes, each with a piece taken up."""
+    """A short game against the agent, with a piece selected."""
     agent = load_agent(Path(sys.argv[1]) if len(sys.argv) > 1 else None)
-    for theme in ("figurines", "colour-blind"):
-        app = BoardApp(agent, chess.Board(), chess.WHITE, level=Level(simulations=4000), seed=1)
-        screen = Screen(theme, (f"theme {theme}", *MOVES), [chess.B1])
-        (IMAGES / f"board-{theme}.svg").write_text(asyncio.run(picture(app, screen)))
+    app = BoardApp(agent, chess.Board(), chess.WHITE, level=Level(simulations=4000), seed=1)
+    screen = Screen("figurines", ("theme figurines", "e4", "Nf3", "Bc4", "d3", "O-O"), [chess.B1])
+    PICTURE.write_text(asyncio.run(picture(app, screen)))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Speed of the learner beside the same step in stock PyTorch, and where its time goes: `zeromass benchmark learner`.
 
-    zeromass benchmark learner learner.batch_size=2048 --rounds 5
+    zeromass benchmark learner learner.batch_size=2048 learner.threads=2 --rounds 5
 
 Batches come from games that each config's generator played with an untrained network. Our step and the plain one (dense
 masked_fill and log-softmax, see `plain`) are timed in turn, `rounds` times: results are medians, a ratio is the median
@@ -42,7 +42,6 @@ CASES: Final = {
     "sparse, improved policies": Case("cpu"),
     "residual 3 x 32, actor-critic": Case("demo", ("network.kind=residual",)),
 }
-THREADS: Final = (1, 2)
 STAGES: Final = ("replay", "forward", "loss", "backward", "optimiser", "meter")
 
 
@@ -110,9 +109,9 @@ def timed(step: Callable[[], object], positions: int, seconds: float) -> float:
     return steps * positions / (perf_counter() - started)
 
 
-def measure(figures: Figures, name: str, settings: Settings, *, threads: int, rounds: int, seconds: float) -> None:
-    """Measure one case on `threads` torch threads."""
-    torch.set_num_threads(threads)
+def measure(figures: Figures, case: str, settings: Settings, *, rounds: int, seconds: float) -> None:
+    """Measure one case."""
+    torch.set_num_threads(settings.learner.threads)
     searched, batch_size = settings.selfplay.simulations > 0, settings.learner.batch_size
     replay, generator = filled_replay(settings, 2 * batch_size), np.random.default_rng(0)
     networks = [make_network(architecture_of(settings.network)) for _ in range(2)]
@@ -133,7 +132,6 @@ def measure(figures: Figures, name: str, settings: Settings, *, threads: int, ro
     for _ in range(rounds):
         for step, values in zip((our_step, plain_step), speeds, strict=True):
             values.append(timed(step, batch_size, seconds))
-    case = f"{name}, batch {batch_size}, {threads} thread{'s' if threads > 1 else ''}"
     total = sum(ours.seconds.values())
     figures.add(case, "ours", speeds[0], "positions/s")
     figures.add(case, "plain", speeds[1], "positions/s")
@@ -168,9 +166,8 @@ def run(
     before, figures = torch.get_num_threads(), Figures()
     try:
         for case, settings in chosen.items():
-            for threads in THREADS:
-                progress(f"{case}: {threads} threads, {rounds} rounds ...")
-                measure(figures, case, settings, threads=threads, rounds=rounds, seconds=seconds)
+            progress(f"{case}: {rounds} rounds ...")
+            measure(figures, case, settings, rounds=rounds, seconds=seconds)
     finally:
         torch.set_num_threads(before)
     return figures.to_json()
