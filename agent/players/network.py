@@ -11,31 +11,18 @@ from agent.rules import Games, Termination
 
 
 class PolicyPlayer:
-    """Plays straight from the masked policy, without looking ahead.
-
-    Args:
-        evaluator: the network.
-        temperature: 0 plays the most probable move, above 0 samples.
-        seed: of the samples.
-    """
+    """Plays the most probable move of the masked policy."""
 
     name = "policy"
 
-    def __init__(self, evaluator: Evaluator, *, temperature: float = 0.0, seed: int = 0) -> None:
+    def __init__(self, evaluator: Evaluator) -> None:
         self._evaluator = evaluator
-        self._temperature = temperature
-        self._seed = seed
 
     def choose(self, games: Games) -> Choice:
         """Choose a move in every game."""
         evaluation = self._evaluator.evaluate(games.positions)
         legal = torch.from_numpy(rules.legal_bits(games.positions)).to(evaluation.logits.device)
-        if self._temperature == 0.0:
-            moves = MaskedPolicy(evaluation.logits, legal).mode
-        else:
-            self._seed += 1
-            rows = torch.arange(len(legal), device=legal.device)
-            moves = MaskedPolicy(evaluation.logits, legal, temperature=self._temperature).sample(self._seed, rows)[0]
+        moves = MaskedPolicy(evaluation.logits, legal).mode
         return Choice(moves.cpu().numpy().astype(np.uint16), evaluation.values.cpu().numpy())
 
 
@@ -46,22 +33,20 @@ class LookaheadPlayer:
 
     Args:
         evaluator: the network.
-        claim_draws: whether threefold repetition and 50 moves count as draws.
         prior_weight: expected score that one nat of log-probability is worth.
     """
 
     name = "lookahead"
 
-    def __init__(self, evaluator: Evaluator, *, claim_draws: bool = True, prior_weight: float = 0.002) -> None:
+    def __init__(self, evaluator: Evaluator, *, prior_weight: float = 0.002) -> None:
         self._evaluator = evaluator
-        self._claim_draws = claim_draws
         self._prior_weight = prior_weight
 
     def choose(self, games: Games) -> Choice:
         """Choose a move in every game."""
         successors, moves, offsets = games.successors()
         values = -self._evaluator.values(successors)
-        outcomes = rules.outcome(successors, claim_draws=self._claim_draws)
+        outcomes = rules.outcome(successors, claim_draws=True)
         values[outcomes != Termination.NONE] = 0.0
         values[outcomes == Termination.CHECKMATE] = 1.0
         evaluation = self._evaluator.evaluate(games.positions)

@@ -15,8 +15,6 @@ class Choice(NamedTuple):
     """[B] vocabulary indices, all legal."""
     values: NDArray[np.float32]
     """[B] expected score -1..1 of the move for the player; NaN where the player has no opinion."""
-    lines: NDArray[np.uint16] | None = None
-    """[B, 32] the moves it expects, each seen from its mover's side, 65535 past them; None: it expects none."""
 
 
 class Player(Protocol):

@@ -10,7 +10,7 @@ from agent.search import GumbelSearch, SearchSettings, playing
 
 
 class SearchPlayer:
-    """Plays what Gumbel search finds best, without noise.
+    """Plays the best move of Gumbel search.
 
     Args:
         evaluator: the network.
@@ -30,7 +30,7 @@ class SearchPlayer:
     def choose(self, games: Games) -> Choice:
         """Choose a move in every game."""
         result = self._search.run(games, np.arange(len(games)), self._seed)
-        return Choice(result.moves, result.values, result.lines)
+        return Choice(result.moves, result.values)
 
 
 def make_player(evaluator: Evaluator, simulations: int) -> Player:

@@ -11,10 +11,10 @@ from agent.rules.batch import (
     pack_moves,
     play,
 )
-from agent.rules.convert import from_board, from_fen, to_board, to_fen, validate
+from agent.rules.convert import from_board, from_fen, to_board, to_fen
 from agent.rules.games import Games, start
 from agent.rules.perft import perft
-from agent.rules.queries import attacks, in_check, is_black, keys, material
+from agent.rules.queries import in_check, is_black, keys, material
 from agent.rules.record import PIECE_VALUES, WORDS
 from agent.rules.termination import Termination
 
@@ -24,7 +24,6 @@ __all__ = [
     "WORDS",
     "Games",
     "Termination",
-    "attacks",
     "count_moves",
     "from_board",
     "from_fen",
@@ -43,5 +42,4 @@ __all__ = [
     "start",
     "to_board",
     "to_fen",
-    "validate",
 ]

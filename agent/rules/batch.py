@@ -1,18 +1,16 @@
 """Playing whole batches: legal moves, moving, outcomes; compiled loops without the interpreter lock.
 
-B positions are uint64 [B, WORDS], C-contiguous, and trusted to be well formed (`validate` tells).
-With `threads` above 1 a batch is cut into that many slices, each run by a thread of a pool of ours.
+B positions are uint64 [B, WORDS], C-contiguous, and trusted to be well formed.
 """
 
-from functools import partial
 from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from agent.compilation import njit
+from agent.compilation import inlined, njit
 from agent.rules.bits import Words
-from agent.rules.boundary import checked, checked_counts, checked_moves, output, spread
+from agent.rules.boundary import checked, checked_counts, checked_moves, output
 from agent.rules.convert import describe
 from agent.rules.movegen import ROW, count_targets, find_targets, in_check, write_moves
 from agent.rules.step import is_legal_move, make_move
@@ -23,19 +21,22 @@ NO_MOVE: Final = 65535
 """Fills the rest of a row of legal moves."""
 
 
+@inlined
+def _write_row(position: Words, targets: Words, moves: NDArray[np.uint16], row: NDArray[np.uint16]) -> np.int64:
+    """Write the legal moves to `row` [218], filled up with NO_MOVE; return their number, -1 if there are more."""
+    find_targets(position, targets)
+    count = write_moves(position, targets, moves)
+    for j in range(MAX_LEGAL):
+        row[j] = moves[j] if j < count else np.uint16(NO_MOVE)
+    return count
+
+
 @njit
 def _legal_moves(positions: Words, rows: NDArray[np.uint16], counts: NDArray[np.int32]) -> bool:
-    targets = np.empty(64, np.uint64)
-    moves = np.empty(ROW, np.uint16)
-    fit = True
+    targets, moves, fit = np.empty(64, np.uint64), np.empty(ROW, np.uint16), True
     for i in range(positions.shape[0]):
-        find_targets(positions[i], targets)
-        count = write_moves(positions[i], targets, moves)
-        counts[i] = count
-        fit = bool(fit and count >= 0)
-        row = rows[i]
-        for j in range(MAX_LEGAL):
-            row[j] = moves[j] if j < count else np.uint16(NO_MOVE)
+        counts[i] = _write_row(positions[i], targets, moves, rows[i])
+        fit = bool(fit and counts[i] >= 0)
     return fit
 
 
@@ -47,17 +48,10 @@ def _observe(
     counts: NDArray[np.int32],
     codes: NDArray[np.uint8],
 ) -> bool:
-    targets = np.empty(64, np.uint64)
-    moves = np.empty(ROW, np.uint16)
-    fit = True
+    targets, moves, fit = np.empty(64, np.uint64), np.empty(ROW, np.uint16), True
     for i in range(positions.shape[0]):
-        find_targets(positions[i], targets)
-        count = write_moves(positions[i], targets, moves)
-        counts[i] = count
+        counts[i] = count = _write_row(positions[i], targets, moves, rows[i])
         fit = bool(fit and count >= 0)
-        row = rows[i]
-        for j in range(MAX_LEGAL):
-            row[j] = moves[j] if j < count else np.uint16(NO_MOVE)
         check = False if count else in_check(positions[i])
         codes[i] = termination(positions[i], count != 0, check, claim_draws)
     return fit
@@ -101,12 +95,7 @@ def _outcome(positions: Words, counts: NDArray[np.int32], claim_draws: bool, cod
         codes[i] = termination(positions[i], has_move, check, claim_draws)
 
 
-def legal_moves(
-    positions: NDArray[np.uint64],
-    *,
-    threads: int = 1,
-    out: tuple[NDArray[np.uint16], NDArray[np.int32]] | None = None,
-) -> tuple[NDArray[np.uint16], NDArray[np.int32]]:
+def legal_moves(positions: NDArray[np.uint64]) -> tuple[NDArray[np.uint16], NDArray[np.int32]]:
     """Legal moves of positions [B, WORDS] as vocabulary indices.
 
     Returns:
@@ -116,10 +105,8 @@ def legal_moves(
         ValueError: a position has more than 218 moves, which no reachable one has.
     """
     positions = checked(positions)
-    rows, counts = out if out is not None else (None, None)
-    rows = output(rows, (len(positions), MAX_LEGAL), np.uint16)
-    counts = output(counts, (len(positions),), np.int32)
-    if not all(spread(_legal_moves, threads, positions, rows, counts)):
+    rows, counts = np.empty((len(positions), MAX_LEGAL), np.uint16), np.empty(len(positions), np.int32)
+    if not _legal_moves(positions, rows, counts):
         raise _too_many_moves(counts)
     return rows, counts
 
@@ -128,7 +115,6 @@ def observe(
     positions: NDArray[np.uint64],
     *,
     claim_draws: bool,
-    threads: int = 1,
     out: tuple[NDArray[np.uint16], NDArray[np.int32], NDArray[np.uint8]] | None = None,
 ) -> tuple[NDArray[np.uint16], NDArray[np.int32], NDArray[np.uint8]]:
     """`legal_moves` and `outcome` in one pass: indices uint16 [B, 218], counts int32 [B], codes uint8 [B].
@@ -141,7 +127,7 @@ def observe(
     rows = output(rows, (len(positions), MAX_LEGAL), np.uint16)
     counts = output(counts, (len(positions),), np.int32)
     codes = output(codes, (len(positions),), np.uint8)
-    if not all(spread(partial(_observe, bool(claim_draws)), threads, positions, rows, counts, codes)):
+    if not _observe(bool(claim_draws), positions, rows, counts, codes):
         raise _too_many_moves(counts)
     return rows, counts, codes
 
@@ -150,17 +136,15 @@ def _too_many_moves(counts: NDArray[np.int32]) -> ValueError:
     return ValueError(f"position {counts.argmin()} of the batch has more than {MAX_LEGAL} legal moves")
 
 
-def count_moves(positions: NDArray[np.uint64], *, threads: int = 1) -> NDArray[np.int32]:
+def count_moves(positions: NDArray[np.uint64]) -> NDArray[np.int32]:
     """Number of legal moves, int32 [B]."""
     positions = checked(positions)
     counts = np.empty(len(positions), np.int32)
-    spread(_count_moves, threads, positions, counts)
+    _count_moves(positions, counts)
     return counts
 
 
-def pack_moves(
-    indices: NDArray[np.uint16], counts: NDArray[np.int32], *, out: NDArray[np.int32] | None = None
-) -> NDArray[np.int32]:
+def pack_moves(indices: NDArray[np.uint16], counts: NDArray[np.int32]) -> NDArray[np.int32]:
     """Rows of `legal_moves` as packed legality int32 [B, 59]: bit i of word w is move 32 w + i.
 
     Raises:
@@ -168,16 +152,14 @@ def pack_moves(
     """
     if indices.dtype != np.uint16 or indices.ndim != 2:
         raise ValueError(f"indices must be uint16 [B, {MAX_LEGAL}], not {indices.dtype} {list(indices.shape)}")
-    bits = output(out, (len(indices), LEGAL_WORDS), np.int32)
+    bits = np.empty((len(indices), LEGAL_WORDS), np.int32)
     _pack_moves(np.require(indices, None, ["C", "W"]), checked_counts(counts, len(indices)), bits.view(np.uint32))
     return bits
 
 
-def legal_bits(
-    positions: NDArray[np.uint64], *, threads: int = 1, out: NDArray[np.int32] | None = None
-) -> NDArray[np.int32]:
+def legal_bits(positions: NDArray[np.uint64]) -> NDArray[np.int32]:
     """Packed legality int32 [B, 59] of positions [B, WORDS]: bit i of word w is move 32 w + i."""
-    return pack_moves(*legal_moves(positions, threads=threads), out=out)
+    return pack_moves(*legal_moves(positions))
 
 
 def is_legal(positions: NDArray[np.uint64], moves: ArrayLike) -> NDArray[np.bool_]:

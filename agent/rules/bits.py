@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.compilation import bit_intrinsic, inlined
+from agent.compilation import bit_intrinsic
 
 u64 = np.uint64
 Words = NDArray[np.uint64]
@@ -17,11 +17,9 @@ Words = NDArray[np.uint64]
 NOTHING: Final = u64(0)
 ONE: Final = u64(1)
 EVERYWHERE: Final = u64(0xFFFFFFFFFFFFFFFF)
-RANK_1: Final = u64(0xFF)
 RANK_3: Final = u64(0xFF << 16)
 RANK_7: Final = u64(0xFF << 48)
 RANK_8: Final = u64(0xFF << 56)
-FILE_A: Final = u64(0x0101010101010101)
 NOT_FILE_A: Final = u64(~0x0101010101010101 & 0xFFFFFFFFFFFFFFFF)
 NOT_FILE_H: Final = u64(~0x8080808080808080 & 0xFFFFFFFFFFFFFFFF)
 NOT_FILES_AB: Final = u64(~0x0303030303030303 & 0xFFFFFFFFFFFFFFFF)
@@ -35,9 +33,3 @@ lowest = bit_intrinsic("cttz")
 """Square of the lowest set bit; 64 for an empty board."""
 mirror = bit_intrinsic("bswap")
 """The board turned top to bottom: rank 1 becomes rank 8."""
-
-
-@inlined
-def square_bit(square: np.uint64) -> np.uint64:
-    """The board with `square` alone."""
-    return ONE << square

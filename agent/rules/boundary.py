@@ -1,14 +1,9 @@
-"""The boundary of compiled code: what may pass it, and how a batch is spread over threads.
+"""Checks of arrays before compiled code gets them.
 
-Compiled code checks no bounds. Whatever is given to it goes through here first, so that it gets the
-one dtype and layout it was compiled for and can neither read nor write outside an array.
+Compiled code checks no bounds. Here every array gets the one dtype and layout that the code was compiled for, so
+that it can neither read nor write outside an array.
 """
 
-import itertools
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -69,21 +64,3 @@ def output(out: NDArray[Any] | None, shape: tuple[int, ...], dtype: type[np.gene
         wanted = f"{np.dtype(dtype).name} {list(shape)}, writeable and C-contiguous"
         raise ValueError(f"out must be {wanted}, not {out.dtype.name} {list(out.shape)}")
     return out
-
-
-@cache
-def _pool(threads: int, _process: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, thread_name_prefix="rules")
-
-
-def spread(loop: Callable[..., Any], threads: int, *arrays: NDArray[Any]) -> list[Any]:
-    """Run compiled `loop` over slices of `arrays` along their first axis, one slice a thread; what each returned."""
-    batch = arrays[0].shape[0]
-    threads = min(threads, batch)
-    if threads < 2:
-        return [loop(*arrays)]
-    cuts = [batch * part // threads for part in range(threads + 1)]
-    parts = [[array[low:high] for array in arrays] for low, high in itertools.pairwise(cuts)]
-    # A pool does not survive a fork: the process is part of its key.
-    jobs = [_pool(threads, os.getpid()).submit(loop, *part) for part in parts[1:]]
-    return [loop(*parts[0]), *(job.result() for job in jobs)]

@@ -1,7 +1,4 @@
-"""Packed positions from and to FEN and `chess.Board`, and the checks that keep impossible ones out.
-
-python-chess reads and writes FEN; here are only the words.
-"""
+"""Packed positions from and to FEN and `chess.Board`, refusing impossible ones. python-chess reads FEN."""
 
 from typing import Final
 
@@ -95,7 +92,7 @@ def to_board(position: NDArray[np.uint64]) -> chess.Board:
     """`chess.Board` of a packed position [WORDS], without a move stack.
 
     Raises:
-        ValueError: the words are no board at all; `validate` checks more.
+        ValueError: the words are not a board.
     """
     position = checked(np.asarray(position)[None])[0]
     if fault := _record_fault(position):
@@ -107,7 +104,7 @@ def to_fen(position: NDArray[np.uint64]) -> str:
     """FEN of a packed position [WORDS], with an en-passant square only where capturing is legal.
 
     Raises:
-        ValueError: the words are no board at all; `validate` checks more.
+        ValueError: the words are not a board.
     """
     return to_board(position).fen()
 
@@ -124,29 +121,8 @@ def _words(position: Words) -> str:
     return " ".join(f"{int(word):016x}" for word in position)
 
 
-def validate(positions: NDArray[np.uint64]) -> None:
-    """Check that every record of positions [B, WORDS] is a possible position, well formed.
-
-    About as slow as python-chess: for what comes from outside, not for every ply.
-
-    Raises:
-        ValueError: the first record at fault, what is wrong, and its words or FEN.
-    """
-    positions = checked(positions)
-    for row, position in enumerate(positions):
-        if fault := _record_fault(position):
-            raise ValueError(f"record {row} ({_words(position)}) is malformed: {fault}")
-        board = _unpack(position)
-        if fault := _fault(board, None):
-            raise ValueError(f"record {row} ({board.fen()}) is impossible: {fault}")
-        repacked = from_board(board)
-        repacked[STATE] |= position[STATE] & np.uint64(0xFF << int(REPETITIONS_SHIFT))
-        if (repacked != position).any():
-            raise ValueError(f"record {row} ({board.fen()}) is malformed: its en-passant capture is not legal")
-
-
 def _record_fault(position: Words) -> str | None:
-    """What makes the words no board at all."""
+    """Why the words are not a board, or None."""
     seen = 0
     for word in range(PAWNS, KINGS + 1):
         if seen & int(position[word]):

@@ -43,7 +43,7 @@ def _play(
         i = rows[j]
         keys[i, length[i]] = repetition_key(positions[i])
         make_move(positions[i], moves[j], positions[i])
-        # Captures and pawn moves are never undone: history begins anew.
+        # Captures and pawn moves cannot be undone: history starts again.
         length[i] = length[i] + 1 if halfmove_clock(positions[i, STATE]) else 0
         count = count_repetitions(repetition_key(positions[i]), keys, i, length[i])
         positions[i, STATE] = with_repetitions(positions[i, STATE], count)
@@ -87,7 +87,7 @@ def _successors(
 ) -> None:
     for j in range(rows.shape[0]):
         i = rows[j]
-        # Play the position into its own history for a moment: length[i] is beyond the last key.
+        # Add the position to its own history for now: length[i] is beyond the last key.
         keys[i, length[i]] = repetition_key(positions[i])
         for child in range(offsets[j], offsets[j + 1]):
             move = indices[j, child - offsets[j]]
@@ -153,7 +153,7 @@ class Games:
         return twin
 
     def reset(self, rows: ArrayLike | None = None, positions: NDArray[np.uint64] | None = None) -> None:
-        """Begin `rows` (all) anew, from `positions` [R, WORDS] or the start position, without history.
+        """Start new games in `rows` (all), from `positions` [R, WORDS] or the start position, without history.
 
         Raises:
             ValueError: a row does not exist or comes twice, or positions have another shape.
@@ -167,7 +167,7 @@ class Games:
     def play(self, moves: ArrayLike, rows: ArrayLike | None = None, *, check: bool = True) -> None:
         """Play one move (vocabulary index) in each of `rows` (all).
 
-        `check=False` trusts that the moves are legal, as those just taken from `legal_moves` are.
+        `check=False` trusts that the moves are legal, as those of `legal_moves` are.
 
         Raises:
             ValueError: a move is not legal, or a row does not exist or comes twice; no game has changed.
@@ -206,11 +206,10 @@ class Games:
         self,
         claim_draws: bool = True,
         *,
-        threads: int = 1,
         out: tuple[NDArray[np.uint16], NDArray[np.int32], NDArray[np.uint8]] | None = None,
     ) -> tuple[NDArray[np.uint16], NDArray[np.int32], NDArray[np.uint8]]:
         """`legal_moves` and `outcome` in one pass: indices uint16 [B, 218], counts int32 [B], codes uint8 [B]."""
-        return batch.observe(self.positions, claim_draws=claim_draws, threads=threads, out=out)
+        return batch.observe(self.positions, claim_draws=claim_draws, out=out)
 
     def outcome(self, claim_draws: bool = True, counts: NDArray[np.int32] | None = None) -> NDArray[np.uint8]:
         """`Termination` codes uint8 [B]; `counts` [B] of `legal_moves` saves counting again."""
@@ -218,12 +217,12 @@ class Games:
 
     @property
     def history(self) -> tuple[NDArray[np.uint64], NDArray[np.int32]]:
-        """What repetition is counted against: the positions since a game's last capture or pawn move.
+        """The positions since each game's last capture or pawn move, for counting repetitions.
 
         Returns:
-            keys uint64 [B, K], as of `rules.keys`, oldest first, the present position not among them; lengths
-            int32 [B], how many of a row count. Both are the games' own memory: only to be read, and to be
-            asked for again once a move was played.
+            keys uint64 [B, K], as of `rules.keys`, oldest first, without the present position; lengths int32 [B],
+            how many entries of a row are valid. Both are the games' own memory: read only, and valid until the
+            next move.
         """
         return self._keys, self._length
 
@@ -246,7 +245,7 @@ class Games:
         return chosen
 
     def _make_room(self) -> None:
-        """Make room for one more key a game: only play beyond the 75-move rule ever asks for more."""
+        """Make room for one more key a game: needed only beyond the 75-move rule."""
         if self._longest >= self._keys.shape[1]:
             self._longest = int(self._length.max(initial=0))
             self._grow(self._longest + 1)
@@ -279,6 +278,6 @@ def _exercise() -> None:
     games.outcome()
     games.successors(rows=[0])
     games.reset()
-    for query in (queries.keys, queries.attacks, queries.in_check, queries.material, batch.count_moves):
+    for query in (queries.keys, queries.in_check, queries.material, batch.count_moves):
         query(games.positions)
     batch.play(games.positions, batch.legal_moves(games.positions)[0][:, 0])

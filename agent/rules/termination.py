@@ -25,7 +25,7 @@ class Termination(IntEnum):
     THREEFOLD_REPETITION = 7
     """Claimable: the position on the board occurs for the third time."""
     CAPPED = 8
-    """A cap on plies, a rule of ours: set by self-play, never by the rules of chess."""
+    """A cap on plies: set by self-play, not a rule of chess."""
 
 
 # Compiled code sees plain numbers.

@@ -34,7 +34,6 @@ def players() -> list[Player]:
         RandomPlayer(1),
         GreedyPlayer(1),
         PolicyPlayer(evaluator()),
-        PolicyPlayer(evaluator(), temperature=1.0),
         LookaheadPlayer(evaluator()),
         SearchPlayer(evaluator(), SearchSettings(simulations=8, gumbel_scale=0)),
     ]
@@ -122,13 +121,6 @@ def test_lookahead_scores_a_repetition_as_a_draw(monkeypatch: pytest.MonkeyPatch
     assert int(player.choose(Games.from_boards([board])).moves[0]) != repeated
     fresh = chess.Board(board.fen())
     assert int(player.choose(Games.from_boards([fresh])).moves[0]) == repeated
-
-
-def test_sampling_policy_player_follows_its_seed() -> None:
-    boards = Games.from_boards([chess.Board()] * 8)
-    same = [PolicyPlayer(evaluator(), temperature=1.0, seed=4).choose(boards).moves.tolist() for _ in range(2)]
-    other = PolicyPlayer(evaluator(), temperature=1.0, seed=5).choose(boards).moves.tolist()
-    assert same[0] == same[1] != other
 
 
 def test_best_in_segments() -> None:

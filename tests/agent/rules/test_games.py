@@ -1,4 +1,4 @@
-"""Batches and games: playing, resetting, successors, history, threads, and what is refused."""
+"""Batches and games: playing, resetting, successors, history, and what is refused."""
 
 from collections.abc import Callable
 
@@ -168,7 +168,7 @@ def test_an_illegal_move_changes_nothing(bad: int) -> None:
         (lambda games: games.play([1], rows=[-1]), r"0\.\.1"),
         (lambda games: games.reset([0.5]), "integers"),
         (lambda games: games.reset([0], rules.start(2)), "2 positions for 1 games"),
-        (lambda games: rules.legal_bits(games.positions, out=np.zeros((2, 58), np.int32)), "out must be"),
+        (lambda games: games.observe(out=(np.zeros((2, 9), np.uint16),) * 3), "out must be"),
         (lambda games: games.outcome(counts=np.ones(3, np.int32)), r"counts must be int32 \[2\]"),
         (lambda games: rules.pack_moves(np.zeros((2, 9), np.int64), np.ones(2, np.int32)), "indices must be uint16"),
         (lambda games: rules.play(games.positions[:, ::-1], [1, 1]), "C-contiguous"),
@@ -190,12 +190,11 @@ def test_rows_of_moves_are_ascending_and_filled() -> None:
 def test_observing_is_moves_and_outcome_in_one() -> None:
     games = Games.from_boards([chess.Board(fen) for fen in TRICKY])
     for claim in (False, True):
-        for threads in (1, 3):
-            indices, counts, codes = rules.observe(games.positions, claim_draws=claim, threads=threads)
-            legal, numbers = rules.legal_moves(games.positions)
-            assert indices.tolist() == legal.tolist()
-            assert counts.tolist() == numbers.tolist()
-            assert codes.tolist() == games.outcome(claim).tolist()
+        indices, counts, codes = rules.observe(games.positions, claim_draws=claim)
+        legal, numbers = rules.legal_moves(games.positions)
+        assert indices.tolist() == legal.tolist()
+        assert counts.tolist() == numbers.tolist()
+        assert codes.tolist() == games.outcome(claim).tolist()
     out = games.observe()
     again = games.observe(False, out=out)
     assert all(ours is theirs for ours, theirs in zip(out, again, strict=True))
@@ -227,25 +226,6 @@ def test_bits_say_what_indices_say() -> None:
     assert unpacked.shape[1] == 59 * 32
     for row in range(300):
         assert np.flatnonzero(unpacked[row]).tolist() == indices[row, : counts[row]].tolist()
-
-
-def test_attacks_are_what_python_chess_says() -> None:
-    positions = random_positions(100)
-    own, opponent = rules.attacks(positions)
-    for row, position in enumerate(positions):
-        board = rules.to_board(position)
-        for mine, ours in ((board.turn, own[row]), (not board.turn, opponent[row])):
-            theirs = sum(chess.BB_SQUARES[square] for square in chess.SQUARES if board.is_attacked_by(mine, square))
-            assert int(ours) == (theirs if board.turn else chess.flip_vertical(theirs))
-
-
-@pytest.mark.parametrize("threads", [2, 3, 16])
-def test_threads_change_nothing(threads: int) -> None:
-    positions = random_positions(50)
-    alone, spread = rules.legal_moves(positions), rules.legal_moves(positions, threads=threads)
-    assert alone[0].tolist() == spread[0].tolist()
-    assert alone[1].tolist() == spread[1].tolist()
-    assert (rules.legal_bits(positions) == rules.legal_bits(positions, threads=threads)).all()
 
 
 def test_read_only_and_empty_batches() -> None:
