@@ -9,7 +9,7 @@ import torch
 
 from agent import rules, vocabulary
 from agent.networks.evaluator import Evaluator
-from agent.networks.network import Architecture
+from agent.networks.network import Architecture, expected_score
 from agent.networks.registry import KINDS, architecture_of, make_evaluator, make_network
 from agent.networks.residual.architecture import ResidualArchitecture
 from agent.networks.settings import NetworkSettings
@@ -61,12 +61,25 @@ def test_metadata_describe_the_architecture(architecture: Architecture) -> None:
 
 def test_weights_files_hold_every_kind(architecture: Architecture, tmp_path: Path) -> None:
     torch.manual_seed(5)
-    network = make_network(architecture)
-    save_weights(tmp_path / "w.safetensors", network, {"step": "1"})
-    loaded = load_weights(tmp_path / "w.safetensors").network
-    assert loaded.architecture == architecture
+    network = make_network(architecture).train()
+    path = tmp_path / "weights.safetensors"
+    save_weights(path, network, {"run": "test", "step": "7"})
+    loaded = load_weights(path)
+    assert loaded.network.architecture == architecture
+    assert loaded.provenance == {"run": "test", "step": "7"}
+    assert not loaded.network.training
+    assert loaded.network.state_dict().keys() == network.state_dict().keys()
     for name, tensor in network.state_dict().items():
-        assert torch.equal(tensor, loaded.state_dict()[name])
+        assert torch.equal(tensor, loaded.network.state_dict()[name])
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_fresh_network_is_nearly_indifferent(architecture: Architecture) -> None:
+    torch.manual_seed(0)
+    found = make_network(architecture).predict(random_positions(100))
+    assert found.value_logits.shape == (100, 3)
+    assert found.logits.std() < 0.2
+    assert expected_score(found.value_logits).abs().max() < 0.1
 
 
 def test_predictions_are_the_dense_logits_of_legal_moves(architecture: Architecture) -> None:

@@ -63,7 +63,7 @@ def test_cuda_gives_the_same() -> None:
     assert torch.equal(torch.from_numpy(planes(positions)), on_device)
 
 
-def test_threads_and_out() -> None:
+def test_out() -> None:
     positions = random_positions(50)
     out = np.full((50, PLANES, 8, 8), np.nan, np.float32)
     assert planes(positions, out=out) is out

@@ -1,20 +1,18 @@
-"""The sparse network in torch: its operators beside torch's own, its two forms of logits, and that it learns."""
+"""The sparse network in torch: its operators beside torch's own, and that it learns."""
 
 from collections.abc import Callable
 
 import numpy as np
-import pytest
 import torch
 from torch import nn
 
-from agent import rules, vocabulary
-from agent.networks.network import expected_score
+from agent import rules
 from agent.networks.sparse.architecture import SparseArchitecture
 from agent.networks.sparse.batch import SparseBatch, sparse_batch
 from agent.networks.sparse.gather import products_with_rows, products_with_rows_torch, sum_of_rows, sum_of_rows_torch
 from agent.networks.sparse.network import SparseNetwork
-from kernels import legal_log_probs, masked_cross_entropy, masked_softmax
-from tests.agent.networks.test_sparse_compiled import ARCHITECTURES, trained
+from kernels import masked_cross_entropy
+from tests.agent.networks.test_sparse_compiled import trained
 from tests.agent.rules.test_games import random_positions
 
 
@@ -68,30 +66,6 @@ def test_products_with_rows_and_their_gradients_are_a_matrix_product() -> None:
         results.append((out.detach(), *torch.autograd.grad(out, leaves, given)))
     for ours in results[1:]:
         torch.testing.assert_close(ours, results[0], rtol=1e-5, atol=1e-4)
-
-
-@pytest.mark.parametrize("architecture", ARCHITECTURES, ids=str)
-def test_compact_and_dense_logits_are_the_same_policy(architecture: SparseArchitecture) -> None:
-    network = trained(architecture)
-    positions = random_positions(100)
-    batch = network.batch(positions)
-    output = network.predict(positions)
-    dense, value = network.dense(positions)
-    assert dense.shape == (100, vocabulary.SIZE)
-    torch.testing.assert_close(value, output.value_logits)
-    every = legal_log_probs(dense, legal=torch.from_numpy(rules.legal_bits(positions)), width=218)
-    compact = legal_log_probs(output.logits, legal=batch.legal, width=218)
-    torch.testing.assert_close(every.log_probs, compact.log_probs, rtol=1e-5, atol=1e-5)
-    assert (every.counts == compact.counts).all()
-    assert (every.indices[batch.legal] == batch.moves).all()
-    assert (masked_softmax(output.logits, legal=batch.legal)[~batch.legal] == 0).all()
-
-
-def test_a_fresh_network_is_nearly_indifferent() -> None:
-    torch.manual_seed(0)
-    output = SparseNetwork().predict(random_positions(100))
-    assert output.logits.std() < 0.2
-    assert expected_score(output.value_logits).abs().max() < 0.1
 
 
 def test_every_parameter_gets_a_gradient_from_either_form() -> None:

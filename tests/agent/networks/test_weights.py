@@ -23,18 +23,6 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-def test_round_trip(path: Path) -> None:
-    torch.manual_seed(3)
-    expected = ResidualNetwork(ResidualArchitecture(blocks=1, channels=8))
-    loaded = load_weights(path)
-    assert loaded.network.architecture == ResidualArchitecture(blocks=1, channels=8)
-    assert loaded.provenance == {"run": "test", "step": "7"}
-    assert not loaded.network.training
-    for name, tensor in expected.state_dict().items():
-        assert torch.equal(tensor, loaded.network.state_dict()[name])
-    assert [file.name for file in path.parent.iterdir()] == [path.name]
-
-
 def test_half_precision_is_half_as_large_and_loads_as_float32(path: Path, tmp_path: Path) -> None:
     network = load_weights(path).network
     half = tmp_path / "half.safetensors"
