@@ -252,7 +252,7 @@ def test_doctor(capsys: pytest.CaptureFixture[str]) -> None:
     cuda = torch.cuda.is_available()
     assert report["device"] == ("cuda" if cuda else "cpu")
     assert report["kernels_backend"] in ("triton", "torch")
-    assert report["inference_runtime"] == ("torch" if report["device"] == "cuda" else "numba")
+    assert report["inference_runtime"] == ("graphs" if report["device"] == "cuda" else "numba")
     assert 1 <= report["cores"] == usable_cores() <= (os.cpu_count() or 1)
     assert report["versions"]["torch"] == torch.__version__
     assert zeromass.main(["doctor"]) == 0
