@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,46 +22,26 @@ from training.settings import Settings, load_settings
 _RESULTS = {1: "1-0", 0: "1/2-1/2", -1: "0-1"}
 
 
-@dataclass(frozen=True)
 class RunFolder:
-    """Paths of one run, and the small files in it."""
+    """Paths of the run in folder `path`, and the small files in it."""
 
-    path: Path
-
-    @property
-    def checkpoints(self) -> Path:
-        """Of `training.durability.checkpoint`."""
-        return self.path / "checkpoints"
-
-    @property
-    def tensorboard(self) -> Path:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.checkpoints = path / "checkpoints"
+        self.tensorboard = path / "tensorboard"
         """Event files."""
-        return self.path / "tensorboard"
-
-    @property
-    def games(self) -> Path:
+        self.games = path / "games"
         """Sample games as PGN."""
-        return self.path / "games"
-
-    @property
-    def replay(self) -> Path:
-        """Games of the learner's window, of `training.durability.replay_store`."""
-        return self.path / "replay"
-
-    @property
-    def log(self) -> Path:
+        self.replay = path / "replay"
+        """Games of the replay buffer, see `training.durability.replay_store`."""
+        self.log = path / "log.jsonl"
         """One JSON object a line, by learner step."""
-        return self.path / "log.jsonl"
-
-    @property
-    def evidence(self) -> Path:
-        """Batches that broke the loss, of `training.durability.watchdog`."""
-        return self.path / "evidence"
-
-    @property
-    def faults(self) -> Path:
-        """What went wrong and was mended, a line each."""
-        return self.path / "faults.log"
+        self.matches = path / "matches.jsonl"
+        """One match a line."""
+        self.evidence = path / "evidence"
+        """Batches that broke the loss, see `training.durability.watchdog`."""
+        self.faults = path / "faults.log"
+        """Failures that were recovered from, one a line."""
 
     @classmethod
     def create(cls, settings: Settings, config: str | None) -> "RunFolder":
@@ -87,7 +66,7 @@ class RunFolder:
 
     @classmethod
     def find(cls, name: str, runs: Path = RUNS) -> "RunFolder":
-        """The run that `name` (or a path) means.
+        """The run of this name, or in this folder.
 
         Raises:
             InputError: there is none, or it was not made by `zeromass train`.
@@ -106,46 +85,42 @@ class RunFolder:
         _append(self.log, row)
 
     def cut_log(self, step: int) -> None:
-        """Drop lines after learner step `step`, and a line torn by a crash: a resumed run writes them anew."""
-        if not self.log.exists():
-            return
-        kept = []
-        for line in self.log.read_text().splitlines():
-            try:
-                if json.loads(line)["step"] <= step:
-                    kept.append(line)
-            except (ValueError, KeyError, TypeError):
-                continue
-        write_atomic(self.log, "".join(line + "\n" for line in kept).encode())
+        """Drop lines after learner step `step`, which a resumed run writes again, and a line torn by a crash."""
+        if self.log.exists():
+            lines = self.log.read_text().splitlines()
+            kept = [line + "\n" for line in lines if _row(line).get("step", step + 1) <= step]
+            write_atomic(self.log, "".join(kept).encode())
 
     def note_fault(self, what: str) -> None:
-        """Add one line to the faults; a disk that cannot take it is no reason to stop."""
+        """Add one line to the faults; if it cannot be written, the run goes on."""
         with contextlib.suppress(OSError), self.faults.open("a") as file:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {what}\n")
 
     def append_match(self, row: dict[str, Any]) -> None:
         """Keep the result of a match."""
-        _append(self.path / "matches.jsonl", row)
+        _append(self.matches, row)
 
     def first_match(self) -> MatchResult | None:
         """The match before training, if there was one."""
-        path = self.path / "matches.jsonl"
-        for line in path.read_text().splitlines() if path.exists() else []:
-            try:
-                row = json.loads(line)
-            except ValueError:
-                continue  # torn by a crash
-            if row["when"] == "before":
-                return MatchResult.from_json(row)
-        return None
+        rows = (_row(line) for line in self.matches.read_text().splitlines()) if self.matches.exists() else ()
+        found = next((row for row in rows if row.get("when") == "before"), None)
+        return None if found is None else MatchResult.from_json(found)
 
     def save_game(self, number: int, record: GameRecord) -> None:
-        """Write one game as PGN, with where it came from in its tags."""
+        """Write one game as PGN, with its provenance in the tags."""
         write_atomic(self.games / f"game-{number:08d}.pgn", (str(to_pgn(record, self.path.name)) + "\n").encode())
 
 
+def _row(line: str) -> Any:
+    """What a line of a log holds; an empty row if it was torn by a crash."""
+    try:
+        return json.loads(line)
+    except ValueError:
+        return {}
+
+
 def _append(path: Path, row: dict[str, Any]) -> None:
-    """Add one line; where the disk is full, none rather than half of one."""
+    """Add one line; on a full disk nothing rather than half a line."""
     size = path.stat().st_size if path.exists() else 0
     try:
         with path.open("a") as file:
@@ -157,7 +132,7 @@ def _append(path: Path, row: dict[str, Any]) -> None:
 
 
 def to_pgn(record: GameRecord, run: str) -> chess.pgn.Game:
-    """The game with its provenance; comments tell where the opening ends and what the values were."""
+    """The game with its provenance; comments mark the end of the opening and give the values."""
     game = chess.pgn.Game()
     game.headers.update(
         {

@@ -60,7 +60,7 @@ def report_page(folder: RunFolder) -> str:
         f'<p class="verdict {health.verdict.split()[0].rstrip(":")}">{escape(health.verdict)}</p>',
         *(f'<p class="soft">Do: {escape(found.advice)}.</p>' for found in health.findings[:1]),
         _tiles(folder, rows),
-        _curves([*rows, *match_rows(folder.path / "matches.jsonl")]),
+        _curves([*rows, *match_rows(folder.matches)]),
         _ladder(read_ladder(folder.path)),
         _matches(folder),
         _games(folder),
@@ -131,7 +131,7 @@ def _ladder(rungs: list[Rung]) -> str:
 
 
 def _matches(folder: RunFolder) -> str:
-    matches = [row for row in read_rows(folder.path / "matches.jsonl") if "score" in row]
+    matches = [row for row in read_rows(folder.matches) if "score" in row]
     cells = [
         (row["when"], row["step"], row["opponent"], f"{100 * row['score']:.1f} %",
          f"+{row['wins']} ={row['draws']} -{row['losses']}")
