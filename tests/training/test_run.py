@@ -91,7 +91,7 @@ def test_a_run_with_ray_actors_ends_with_a_summary(runs: Path) -> None:
     assert "0.0 over" in output
     assert "score before" in output
     assert "score after" in output
-    assert "zeromass monitor runs/it" in output
+    assert " monitor runs/it" in output
     assert "zeromass play --run runs/it" in output
     assert "Traceback" not in output
     run = runs / "runs" / "it"

@@ -13,8 +13,8 @@ Every tag that a run logs, made from [tags.py](../training/monitoring/tags/tags.
 `zeromass status` judges by the same ranges. x is always the learner step. How to read three sick runs:
 [watching.md](watching.md).
 
-`*` stands for a number or a name. *Latest games* are the last `guard.games`. The ranges of `guard/` are thresholds in
-the settings: [guard.md](guard.md).
+`*` stands for a number or a name. *Latest games* are the last 1,000. The ranges of `guard/` are thresholds in the
+settings: [guard.md](guard.md).
 """
 _TITLES: Final = {"scalar": "Curves", "picture": "Pictures", "text": "Text", "histogram": "Histograms"}
 
