@@ -1,4 +1,4 @@
-"""Checkpoints: written beside, fsynced, renamed; verified when read; the newest valid one wins.
+"""Checkpoints: written to a temporary folder, fsynced, renamed; verified when read; the newest valid one is used.
 
 `checkpoints/step-00001200/` holds
 
@@ -42,7 +42,7 @@ class Checkpoint:
     state: dict[str, Any]
     """Plain JSON: step, counters, random states."""
     player: Arrays = field(default_factory=dict)
-    """Of the games that are played in the learner's process, see `selfplay.unfinished`; else empty."""
+    """Unfinished games, if they are played in the learner's process, see `selfplay.unfinished`."""
     path: Path | None = None
     """Where it was read from."""
 
@@ -50,13 +50,13 @@ class Checkpoint:
 def write_checkpoint(folder: Path, step: int, checkpoint: Checkpoint, *, keep: int) -> Path:
     """Write `folder/step-N` and delete all but the newest `keep`.
 
-    A crash at any moment leaves the earlier checkpoints as they were and no half-written one under a valid name.
+    A crash at any moment leaves the earlier checkpoints intact and no half-written one under a valid name.
 
     Raises:
         OSError: for example a full disk; the half-written folder is removed.
     """
     final = folder / f"step-{step:08d}"
-    beside = folder / f".{final.name}.{os.getpid()}.tmp"
+    temporary = folder / f".{final.name}.{os.getpid()}.tmp"
     folder.mkdir(parents=True, exist_ok=True)
     for stale in folder.glob(".step-*.tmp"):
         shutil.rmtree(stale, ignore_errors=True)
@@ -67,18 +67,18 @@ def write_checkpoint(folder: Path, step: int, checkpoint: Checkpoint, *, keep: i
         "state.json": json.dumps(checkpoint.state).encode(),
     }
     try:
-        beside.mkdir()
+        temporary.mkdir()
         for name, data in contents.items():
-            write_durable(beside / name, data)
+            write_durable(temporary / name, data)
         manifest = {name: {"bytes": len(data), "sha256": _digest(data)} for name, data in contents.items()}
-        write_durable(beside / MANIFEST, json.dumps(manifest, indent=1).encode())
-        fsync_folder(beside)
-        if final.exists():  # the same step again, after a resume that went no further
+        write_durable(temporary / MANIFEST, json.dumps(manifest, indent=1).encode())
+        fsync_folder(temporary)
+        if final.exists():  # the same step again, after a resume without a step
             shutil.rmtree(final)
-        beside.rename(final)
+        temporary.rename(final)
         fsync_folder(folder)
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
     for old in list_checkpoints(folder)[keep:]:
         shutil.rmtree(old, ignore_errors=True)
     return final
@@ -129,11 +129,11 @@ def newest_checkpoint(folder: Path) -> tuple[Path, Checkpoint, list[str]]:
         except InputError as error:
             damaged.append(str(error))
     found = "; ".join(damaged) if damaged else "it is empty or missing"
-    raise InputError(f"no valid checkpoint in '{folder}': {found}; start the training anew")
+    raise InputError(f"no valid checkpoint in '{folder}': {found}; start a new run")
 
 
 def kept_states(folder: Path) -> list[dict[str, Any]]:
-    """The states of all checkpoints that are kept, as far as they can be read; not verified."""
+    """The states of all kept checkpoints that can be read; not verified."""
     states = []
     for path in list_checkpoints(folder):
         with contextlib.suppress(OSError, ValueError):

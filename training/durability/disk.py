@@ -1,4 +1,4 @@
-"""A full disk is a reason to wait, not to die: training pauses, says so, and goes on when there is room."""
+"""A full disk pauses training with a warning; it goes on when there is room."""
 
 import errno
 import os
@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 _T = TypeVar("_T")
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 LOOK_SECONDS: Final = 1.0
-"""Between two looks whether there is room again."""
+"""Between checks for room."""
 
 
 class DiskPatience:
@@ -19,12 +19,12 @@ class DiskPatience:
     Args:
         folder: on the disk in question.
         reserve: bytes that must stay free.
-        say: gets a warning when a pause begins, and a line when it is over.
+        say: gets a warning when a pause begins, and a line when it ends.
     """
 
     def __init__(self, folder: Path, *, reserve: int, say: Callable[[str], None]) -> None:
         self.stop: Callable[[], bool] = lambda: False
-        """Asked during a pause; True ends it with the error."""
+        """Called during a pause; True ends it with the error."""
         self.paused = 0.0
         """Seconds spent waiting so far."""
         self._folder = folder
@@ -35,15 +35,15 @@ class DiskPatience:
         """Wait until there is room.
 
         Raises:
-            OSError: `stop` said so first.
+            OSError: `stop` returned True first.
         """
         self.writing(self._check)
 
     def writing(self, write: Callable[[], _T]) -> _T:
-        """What `write` returns, which is called again for as long as the disk is full.
+        """What `write` returns; it is retried while the disk is full.
 
         Raises:
-            OSError: of another kind, or `stop` said so first.
+            OSError: of another kind, or `stop` returned True first.
         """
         started: float | None = None
         while True:

@@ -1,4 +1,4 @@
-"""Games as bytes in a file: entries that are checked when read, with damage named and stepped over. No pickle.
+"""Games as bytes in a file: entries that are verified when read; damage is reported and skipped. No pickle.
 
 An entry is a header (magic, length, BLAKE2b of what follows) and a payload: a JSON object of plain values, then
 safetensors of arrays. A reader that meets a damaged entry looks for the next magic whose entry is whole.
@@ -27,15 +27,15 @@ _PLAIN_LENGTH: Final = struct.Struct("<I")
 
 @dataclass(frozen=True)
 class StoredGame:
-    """A game as the replay took it in."""
+    """A game as it was added to the replay buffer."""
 
     number: int
-    """Place in the order in which the replay took games in, from 0."""
+    """Place in the order in which games were added, from 0."""
     stream: int
     """Of the generator that played it."""
     record: GameRecord
     targets: Targets
-    """What was learned from it: settings may change in a run's course."""
+    """As they were when the game came in: settings may change when a run resumes."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def to_entry(game: StoredGame) -> bytes:
 
 
 def read_entries(data: bytes) -> Iterator[tuple[int, StoredGame] | Damage]:
-    """What is in a file's bytes, in order: (offset, game), or the damage between games."""
+    """The entries of a file, in order: (offset, game), or the damage between games."""
     place, bad = 0, -1
     while place < len(data):
         game, end = _read(data, place)
@@ -83,7 +83,7 @@ def read_entries(data: bytes) -> Iterator[tuple[int, StoredGame] | Damage]:
 
 
 def _read(data: bytes, place: int) -> tuple[StoredGame | None, int]:
-    """The game at `place` and where it ends; None if there is no whole one."""
+    """The game at `place` and where it ends; None if there is no valid one."""
     if len(data) - place < _HEADER.size:
         return None, place
     magic, length, digest = _HEADER.unpack_from(data, place)

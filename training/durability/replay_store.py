@@ -1,8 +1,8 @@
-"""Games on disk: appended to bounded segment files, acknowledged once they are durable, read again after any end.
+"""Games on disk: appended to bounded segment files, acknowledged once they are durable, read again by a resumed run.
 
-Lifecycle: `append` keeps a game in memory; `sync` writes all that wait, with one fsync, and then they are
-acknowledged: no kill loses them any more. `prune` deletes segments that nobody will read again. A new object never
-writes into an earlier one's segments, so what a crash tore off stays where it is, named and skipped by `read`.
+Lifecycle: `append` keeps a game in memory; `sync` writes all waiting games with one fsync, and then they are
+acknowledged: no crash loses them. `prune` deletes segments that no checkpoint needs. A new object never writes into
+segments of an earlier one, so an entry torn by a crash stays where it is; `read` reports and skips it.
 """
 
 import os
@@ -49,10 +49,10 @@ class ReplayStore:
         self._newest = max(self._newest, game.number)
 
     def sync(self) -> int:
-        """Make all games durable; how many that were.
+        """Make all waiting games durable; returns how many.
 
         Raises:
-            OSError: for example a full disk; the games still wait, and a later call tries again.
+            OSError: for example a full disk; the games still wait, and a later call retries.
         """
         if not self._waiting:
             return 0
@@ -65,7 +65,7 @@ class ReplayStore:
                 file.flush()
                 os.fsync(file.fileno())
             except OSError:
-                file.truncate(self._size)  # no half entry before what is written next
+                file.truncate(self._size)  # no half entry before the next one
                 raise
         self._size += len(data)
         self._last[segment] = self._newest
@@ -97,7 +97,7 @@ class ReplayStore:
                     yield game
 
     def cut(self, number: int) -> None:
-        """Drop durable games from `number` on: they will be played again, as they were."""
+        """Drop durable games from `number` on; the resumed run plays them again, identically."""
         for segment in self.segments():
             data = segment.read_bytes()
             kept = [found for found in read_entries(data) if not isinstance(found, Damage)]
@@ -111,7 +111,7 @@ class ReplayStore:
         fsync_folder(self._folder)
 
     def prune(self, first: int) -> None:
-        """Delete segments of which no game has the number `first` or a later one; the open one stays."""
+        """Delete segments whose games all come before number `first`, except the open one."""
         for segment, last in list(self._last.items()):
             if last < first and segment != self._current:
                 segment.unlink(missing_ok=True)

@@ -1,7 +1,7 @@
 """Snapshots: small weights files of a run over time, for a ladder of its strength.
 
 `runs/NAME/weights/step-N.safetensors`, one every `run.snapshot_minutes` of training, one at the start and one at every
-end. A checkpoint goes before each, so whoever resumes goes on from there and takes none twice.
+end. A checkpoint is written before each, so a resumed run takes none twice.
 """
 
 from collections.abc import Mapping
@@ -12,11 +12,11 @@ from training.learner import Learner
 
 
 class Every:
-    """Tells when another `minutes` of training have passed, resumes included; 0 minutes: never.
+    """Whether another `minutes` of training have passed, resumes included; 0 minutes: never.
 
     Args:
-        minutes: between two times.
-        seconds: trained so far, as a checkpoint knows it: what was due until then was done.
+        minutes: of the interval.
+        seconds: trained so far; everything due until then was done.
     """
 
     def __init__(self, minutes: float, seconds: float) -> None:
@@ -24,7 +24,7 @@ class Every:
         self._done = self._times(seconds)
 
     def due(self, seconds: float) -> bool:
-        """Whether it is time; the same time is due once."""
+        """Whether an interval has ended since the last call."""
         times = self._times(seconds)
         due = times > self._done
         self._done = max(times, self._done)
@@ -41,8 +41,7 @@ class Snapshots:
         run: the run folder.
         minutes: of training between two snapshots; 0: none at all.
         seconds: trained so far.
-        step: learner step that the run goes on from. Later files come from a stretch that is lost, as rows of the log
-            are, and are deleted: the run goes there again.
+        step: learner step that the run goes on from. Files of later steps are deleted: the run will repeat them.
     """
 
     def __init__(self, run: Path, minutes: float, seconds: float, step: int) -> None:
@@ -53,11 +52,11 @@ class Snapshots:
                 path.unlink(missing_ok=True)
 
     def due(self, seconds: float) -> bool:
-        """Whether one is to be taken after `seconds` of training; asked again, no longer."""
+        """See `Every.due`."""
         return self._every.due(seconds)
 
     def take(self, learner: Learner, provenance: Mapping[str, str]) -> Path | None:
-        """Write the weights that play now; None where the settings want no snapshots."""
+        """Write the current weights; None where the settings want no snapshots."""
         if not self._wanted:
             return None
         path = snapshot_path(self._run, learner.step)
@@ -67,12 +66,12 @@ class Snapshots:
 
 
 def snapshot_path(run: Path, step: int) -> Path:
-    """Where the snapshot of a learner step lies."""
+    """File of the snapshot of a learner step."""
     return run / "weights" / f"step-{step:08d}.safetensors"
 
 
 def snapshot_files(run: Path) -> list[Path]:
-    """The snapshots of a run folder, oldest first; not opened, so perhaps damaged."""
+    """The snapshots of a run folder, oldest first; not verified."""
     found = [path for path in run.glob("weights/step-*.safetensors") if path.stem.removeprefix("step-").isdigit()]
     return sorted(found, key=step_of)
 

@@ -1,8 +1,7 @@
-"""The replay and its games on disk, as one: what is sampled from, and how it comes back after any end.
+"""The replay buffer together with its games on disk.
 
-A checkpoint holds no games, only where the window begins and which game was the last. The games themselves are in the
-replay store, written once. Restored, the window is what it was, ply for ply; games that became durable after
-the checkpoint follow it.
+A checkpoint holds no games, only where the window begins and which game was the last. The games are in the replay
+store, written once. A restored window is the same, ply for ply; games that became durable after the checkpoint follow.
 """
 
 from collections import deque
@@ -17,11 +16,11 @@ from training.replay import ReplayBuffer
 from training.targets import Targets
 
 SYNC_GAMES: Final = 256
-"""Games that wait at most before they are made durable."""
+"""Most games that wait before they are made durable."""
 
 
 class _Bound(NamedTuple):
-    """Where a game begins in the replay's rings."""
+    """Where a game begins in the ring buffers."""
 
     number: int
     added: int
@@ -32,7 +31,7 @@ class Window:
     """See the module.
 
     Args:
-        replay: filled through this object alone.
+        replay: filled only through this object.
         folder: of the replay store.
     """
 
@@ -42,7 +41,7 @@ class Window:
         self._bounds: deque[_Bound] = deque()
 
     def add(self, record: GameRecord, target: Targets, stream: int) -> bool:
-        """Take a game in; False (and nothing done) if it is here already. Durable after the next `sync`."""
+        """Add a game, durable after the next `sync`; False if it is there already."""
         number = self.replay.games
         if not self._add(record, target):
             return False
@@ -54,7 +53,7 @@ class Window:
         return self.store.sync()
 
     def state(self) -> dict[str, int]:
-        """Where the window begins and what was ever added, for a checkpoint."""
+        """Where the window begins and ends, for a checkpoint."""
         oldest = self._bounds[0] if self._bounds else self._end()
         return {
             **self._end()._asdict(),
@@ -64,19 +63,19 @@ class Window:
         }
 
     def cut(self, state: dict[str, int]) -> None:
-        """Drop games that became durable after the checkpoint of this state: they will be played again, as they were.
+        """Drop games that became durable after the checkpoint of this state; they will be played again, identically.
 
         Raises:
-            OSError: for example a full disk; may be tried again.
+            OSError: for example a full disk; can be retried.
         """
         self.store.cut(state["number"])
 
     def restore(self, state: dict[str, int], say: Callable[[str], None]) -> Iterator[StoredGame]:
-        """Fill the replay again; yields games that became durable after the checkpoint, each already taken in.
+        """Fill the replay buffer; yields games that became durable after the checkpoint, already added.
 
         Args:
             state: of the checkpoint.
-            say: gets a sentence for each piece of damage.
+            say: gets a sentence about each damaged place.
         """
         self.replay.start_at(state["first_added"], state["first"], state["first_entries"])
         for found in self.store.read(state["first"]):
@@ -87,7 +86,7 @@ class Window:
         self.replay.games = max(self.replay.games, state["number"])
 
     def prune(self, first: int) -> None:
-        """Delete games that come before number `first`; see `ReplayStore.prune`."""
+        """See `ReplayStore.prune`."""
         self.store.prune(first)
 
     def _add(self, record: GameRecord, target: Targets, number: int | None = None) -> bool:
@@ -106,5 +105,5 @@ class Window:
 
 
 def first_needed(states: list[dict[str, Any]]) -> int:
-    """The first game that any of these checkpoints' windows needs; 0 if one does not tell."""
+    """The first game that a window of these checkpoints needs."""
     return min((int(state.get("first", 0)) for state in states), default=0)

@@ -71,7 +71,7 @@ def test_a_damaged_manifest_is_skipped_too(tmp_path: Path) -> None:
 
 
 def test_none_left_is_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no valid checkpoint in .* it is empty or missing; start the training anew"):
+    with pytest.raises(InputError, match=r"no valid checkpoint in .* it is empty or missing; start a new run"):
         newest_checkpoint(tmp_path / "nowhere")
 
 
