@@ -22,8 +22,9 @@ from agent.engine.limits import SLICE, Control, Limits, ThinkOptions, allotted
 from agent.engine.report import Line, Report
 from agent.networks.evaluator import CompiledEvaluator, LeafEvaluator
 from agent.rules import Games
+from agent.search.root_moves import RootMove
 from agent.search.settings import SearchSettings, playing
-from agent.search.sliced import Halving, RootMove, SlicedSearch
+from agent.search.sliced import Halving, SlicedSearch
 
 Watcher = Callable[[Report], None]
 MEGABYTES: Final = 512

@@ -1,14 +1,13 @@
-"""What a search found: the move, the improved policy over legal moves, values, the line it expects."""
+"""What a search found: the move, the improved policy over legal moves, values."""
 
 import math
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agent.compilation import njit
-from agent.rules.batch import NO_MOVE
 from agent.rules.movegen import find_targets, write_moves
 from agent.search.leaf import Scratch
 from agent.search.mates import mating_move
@@ -16,9 +15,6 @@ from agent.search.selection import best_root_edge, transform
 from agent.search.tree import Tree
 from agent.search.walk import SearchParams
 from agent.vocabulary import MAX_LEGAL, SIZE
-
-LINE: Final = 32
-"""The most plies of a principal variation."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +35,6 @@ class SearchResult:
     """[B] expected score -1..1 of the side to move by the network alone; 1 where it mates at once."""
     values: NDArray[np.float32]
     """[B] expected score of the improved policy, its moves valued as the search completed them."""
-    surprises: NDArray[np.float32]
-    """[B] Kullback-Leibler divergence from prior to improved policy, in nats; 0 where the root mates at once."""
-    lines: NDArray[np.uint16]
-    """[B, 32] principal variation, each move from its mover's side, the rest of a row 65535."""
 
     def dense(self) -> NDArray[np.float32]:
         """[B, 1880] improved policy, 0.0 at illegal moves."""
@@ -52,7 +44,7 @@ class SearchResult:
 
 
 class Output(NamedTuple):
-    """`SearchResult` as compiled code fills it, with room for 218 moves a game."""
+    """`SearchResult` as compiled code fills it, with space for 218 moves a game."""
 
     moves: NDArray[np.uint16]
     offsets: NDArray[np.int64]
@@ -61,8 +53,6 @@ class Output(NamedTuple):
     visits: NDArray[np.int32]
     raw_values: NDArray[np.float32]
     values: NDArray[np.float32]
-    surprises: NDArray[np.float32]
-    lines: NDArray[np.uint16]
 
     def result(self) -> SearchResult:
         """What was written."""
@@ -75,13 +65,11 @@ class Output(NamedTuple):
             self.visits[:moves].copy(),
             self.raw_values,
             self.values,
-            self.surprises,
-            self.lines,
         )
 
 
 def make_output(games: int) -> Output:
-    """Room for the results of `games` games."""
+    """Empty results of `games` games."""
     return Output(
         np.empty(games, np.uint16),
         np.zeros(games + 1, np.int64),
@@ -90,8 +78,6 @@ def make_output(games: int) -> Output:
         np.empty(games * MAX_LEGAL, np.int32),
         np.empty(games, np.float32),
         np.empty(games, np.float32),
-        np.zeros(games, np.float32),
-        np.full((games, LINE), NO_MOVE, np.uint16),
     )
 
 
@@ -109,7 +95,6 @@ def write_result(tree: Tree, params: SearchParams, game: np.int64, output: Outpu
     best = best_root_edge(tree.nodes, tree.edges, params.scaling, most)
     output.moves[game] = np.uint16(tree.edges[best].action)
     output.values[game] = _write_policy(tree, params, game, output)
-    _write_line(tree, best, output.lines[game])
 
 
 @njit
@@ -123,16 +108,13 @@ def _write_policy(tree: Tree, params: SearchParams, game: np.int64, output: Outp
     peak = slope * (mixed - low) if visited < count else 0.0
     for i in range(first, first + visited):
         peak = max(peak, slope * (tree.edges[i].value - low))
-    total, value, prior, shift = 0.0, 0.0, 0.0, 0.0
+    total, value = 0.0, 0.0
     for i in range(count):
         edge = tree.edges[first + i]
         completed = np.float64(edge.value) if i < visited else mixed
-        exponent = slope * (completed - low) - peak
-        weight = edge.prior * math.exp(exponent)
+        weight = edge.prior * math.exp(slope * (completed - low) - peak)
         total += weight
         value += weight * completed
-        prior += edge.prior
-        shift += weight * exponent
         place = start + i
         while place > start and output.indices[place - 1] > edge.action:
             output.indices[place] = output.indices[place - 1]
@@ -144,28 +126,7 @@ def _write_policy(tree: Tree, params: SearchParams, game: np.int64, output: Outp
         output.visits[place] = edge.visits
     for i in range(start, start + count):
         output.probabilities[i] = np.float32(output.probabilities[i] / total)
-    # Each move's log-ratio to its normalised prior is exponent - log(total / prior).
-    output.surprises[game] = np.float32(max(shift / total - math.log(total / prior), 0.0))
     return value / total
-
-
-@njit
-def _write_line(tree: Tree, edge: np.int64, line: NDArray[np.uint16]) -> None:
-    """Write the moves from the root's `edge` on, at every node the most visited."""
-    for ply in range(line.shape[0]):
-        line[ply] = np.uint16(tree.edges[edge].action)
-        child = np.int64(tree.edges[edge].child)
-        if child < 0:
-            return
-        record = tree.nodes[child]
-        if record.answer >= 0 and ply + 1 < line.shape[0]:
-            line[ply + 1] = np.uint16(record.answer)
-        if record.visited == 0:
-            return
-        edge = np.int64(record.first)
-        for i in range(record.first, record.first + record.visited):
-            if tree.edges[i].visits > tree.edges[edge].visits:
-                edge = np.int64(i)
 
 
 @njit
@@ -190,5 +151,4 @@ def _write_mate(tree: Tree, game: np.int64, output: Output, scratch: Scratch) ->
     for i in range(start, start + count):
         output.probabilities[i] /= np.float32(mates)
     output.moves[game] = np.uint16(tree.nodes[0].answer)
-    output.lines[game, 0] = output.moves[game]
     output.values[game] = np.float32(1)

@@ -1,7 +1,7 @@
-"""A search of one game in slices: it can be stopped, looked at and gone on with between any two of them."""
+"""A search of one game in slices: between two slices it can be stopped, inspected and continued."""
 
 import math
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +26,7 @@ from agent.search.anytime import (
 )
 from agent.search.leaf import make_scratch
 from agent.search.noise import noise_stream
-from agent.search.result import LINE
-from agent.search.selection import transform
+from agent.search.root_moves import RootMove, mate_from_root, root_moves
 from agent.search.settings import SearchSettings
 from agent.search.tree import DEPTH, EDGES, NODES, SIMULATIONS
 from agent.search.walk import make_params
@@ -35,27 +34,7 @@ from agent.vocabulary import MAX_LEGAL
 
 _PROOF_GROWTH: Final = 1.25  # proofs cost a pass over the tree: one each time it has grown by a quarter
 _CHEAP: Final = 50_000
-"""Nodes of a tree that is always looked through at once, in about a millisecond."""
-
-
-class RootMove(NamedTuple):
-    """What the search thinks of one move at the root."""
-
-    move: int
-    """Vocabulary index."""
-    prior: float
-    """Probability before search."""
-    policy: float
-    """Probability in the improved policy."""
-    visits: int
-    value: float
-    """Expected score -1..1 for the side to move; of an unvisited move the mixed value, as completed."""
-    draws: float
-    """Mean probability of a draw at the leaves below; NaN without visits or where the network tells none."""
-    mate: int
-    """Proven: k > 0 mates within k plies, k < 0 is mated within -k plies, both counted from the root; 0: not proven."""
-    line: tuple[int, ...]
-    """The moves expected, this one first, each seen from its mover's side."""
+"""Nodes of a tree whose proofs are always renewed, in about a millisecond."""
 
 
 class Halving:
@@ -231,63 +210,12 @@ class SlicedSearch:
     def proof(self) -> int:
         """Whether the root is decided: see `RootMove.mate`. Looks once the tree has grown by a quarter."""
         self._prove(0)
-        return _from_root(int(self._proofs[0]), 0)
+        return mate_from_root(int(self._proofs[0]), 0)
 
     def look(self, most: int = MAX_LEGAL) -> list[RootMove]:
-        """The root's moves, the one to be played first, then the most visited, of these the best; at most `most`.
-
-        The move to be played is proven to mate the soonest; else, of those with most visits, the one with the
-        best logit + noise + sigma(q) that is not proven lost. After the first round (see `new_round`), at
-        least half of the most visits suffice: a round that has just begun may not unseat what earlier ones found.
-        """
-        root = self._node(0)
-        first, count, visited = int(root["first"]), int(root["count"]), int(root["visited"])
-        edges = self._tree.edges[first : first + count]
-        slope, _low, mixed, _ = transform(self._tree.nodes, self._tree.edges, 0, self._params.scaling)
-        values = np.where(np.arange(count) < visited, edges["value"], mixed).astype(np.float64)
-        weights = edges["prior"] * np.exp(slope * (values - values.max()))
-        policy = weights / max(weights.sum(), 1e-300)
-        found = []
-        for place in self._order()[:most]:
-            edge = edges[place]
-            visits = int(edge["visits"])
-            found.append(
-                RootMove(
-                    int(edge["action"]),
-                    float(edge["prior"]),
-                    float(policy[place]),
-                    visits,
-                    float(values[place]),
-                    float(self._root.draws[place]) / visits if visits else math.nan,
-                    _from_root(int(self._proofs[edge["child"]]), 1) if visits else 0,
-                    self._line(first + place),
-                )
-            )
-        return found
-
-    def _order(self) -> list[int]:
+        """At most `most` of the root's moves, the one to be played first; see `root_moves`."""
         self._prove()
-        root = self._node(0)
-        first, count, visited = int(root["first"]), int(root["count"]), int(root["visited"])
-        edges = self._tree.edges[first : first + count]
-        slope, low, mixed, _ = transform(self._tree.nodes, self._tree.edges, 0, self._params.scaling)
-        values = np.where(np.arange(count) < visited, edges["value"], mixed).astype(np.float64)
-        scores = edges["order"].astype(np.float64) + slope * (values - low)
-        proofs = np.where(edges["child"] >= 0, self._proofs[np.maximum(edges["child"], 0)], 0).astype(np.int64)
-        most = int(edges["visits"].max())
-        enough = edges["visits"] >= (most if self._rounds == 0 else (most + 1) // 2)
-        # By proof first (mate the sooner the better, being mated the later the better), then by score.
-        classes = np.where(proofs < 0, 1_000_000 + proofs, np.where(proofs > 0, proofs - 1_000_000, 0))
-        playable = enough & (classes >= 0) if (classes >= 0).any() else np.ones(count, bool)
-        if not playable.any():
-            playable = classes >= 0
-        if (classes > 0).any():
-            playable = classes > 0
-        key = np.lexsort((-scores, -classes))
-        best = next(place for place in key.tolist() if playable[place])
-        # The others by how long halving kept them: the value of a move that was hardly visited is a guess.
-        others = np.lexsort((-scores, -edges["visits"].astype(np.int64), -classes)).tolist()
-        return [best, *(place for place in others if place != best)]
+        return root_moves(self._tree, self._params.scaling, self._root, self._proofs, self._rounds > 0, most)
 
     def _prove(self, cheap: int = _CHEAP) -> None:
         nodes = int(self._tree.state[NODES])
@@ -298,30 +226,6 @@ class SlicedSearch:
             self._proven_at = nodes
         elif nodes > self._proven_at:
             self._proofs[self._proven_at : nodes] = 0  # not looked at yet
-
-    def _line(self, edge: int) -> tuple[int, ...]:
-        """The moves from `edge` of the root on: at every node the most visited, or what proves a mate the soonest."""
-        nodes, edges = self._tree.nodes, self._tree.edges
-        line = [int(edges[edge]["action"])]
-        child = int(edges[edge]["child"])
-        while child >= 0 and len(line) < LINE:
-            record = nodes[child]
-            if record["answer"] >= 0:
-                line.append(int(record["answer"]))
-            first, visited = int(record["first"]), int(record["visited"])
-            if visited == 0:
-                break
-            part = edges[first : first + visited]
-            proof = int(self._proofs[child])
-            if proof:
-                wanted = self._proofs[part["child"]].astype(np.int64)
-                # Mating: the child that is mated soonest; being mated: the one that holds out longest.
-                place = int(np.argmax(np.where(wanted < 0, wanted, -(2**15)))) if proof > 0 else int(np.argmax(wanted))
-            else:
-                place = int(np.argmax(part["visits"]))
-            line.append(int(part[place]["action"]))
-            child = int(part[place]["child"])
-        return tuple(line)
 
     def _run_leaf_by_leaf(self, network: LeafEvaluator, wanted: NDArray[np.int32]) -> int:
         tree, scratch = self._tree, self._scratch
@@ -347,14 +251,6 @@ class SlicedSearch:
     def _node(self, node: int) -> np.void:
         record: np.void = self._tree.nodes[node]
         return record
-
-
-def _from_root(proof: int, plies: int) -> int:
-    """A node's proof, `plies` below the root, as `RootMove.mate` of the root's side."""
-    if proof == 0:
-        return 0
-    mate = proof + plies if proof > 0 else -(-1 - proof + plies)
-    return mate if plies % 2 == 0 else -mate
 
 
 def _no_number() -> ValueError:
