@@ -50,7 +50,7 @@ PIECE_ROWS: Final = 768
 """Rows 12 x 64 of one threat state. As many more are shared by all threat states while the network learns; the
 evaluator's rows have them added in."""
 THREATS: Final = 7
-"""Threat states of a piece, see `threat_state`."""
+"""Threat states of a piece, see `_threat_table`."""
 STATE_AT: Final = THREATS * PIECE_ROWS
 """First row of the state."""
 FEATURES: Final = STATE_AT + 24
@@ -62,34 +62,24 @@ MAPS: Final = 6
 _RANKS: Final = (1, 2, 2, 3, 4, 5)  # of pawn, knight, bishop, rook, queen, king among attackers
 
 
-def threat_state(rank: int, attacker: int, defended: bool) -> int:
-    """Threat state 0..6 of a piece.
-
-    Args:
-        rank: of the piece as an attacker, 1..5.
-        attacker: the least of the other side that attacks it, 0..5.
-        defended: whether a piece of its own side would take back.
-
-    Returns:
-        not attacked: 0 undefended, 1 defended; attacked by a lesser piece: 2 undefended, 3 defended;
-        attacked by its like or a greater one: 4 undefended, 5 defended (by its like), 6 defended (greater).
-    """
-    if attacker == 0:
-        return int(defended)
-    if attacker < rank:
-        return 2 + int(defended)
-    if not defended:
-        return 4
-    return 5 if attacker == rank else 6
-
-
 def _threat_table() -> NDArray[np.int64]:
-    """[6, 6, 6] first row of a piece of each kind, by the least attacker and the least defender."""
+    """[6, 6, 6] first row of a piece, by its kind, the least that attacks it and the least that defends it (0: none).
+
+    Threat states. Not attacked: 0 undefended, 1 defended. Attacked by a lesser piece: 2 undefended, 3 defended.
+    Attacked by its like or a greater piece: 4 undefended; defended, 5 against its like, 6 against a greater piece.
+    """
     table = np.zeros((6, 6, 6), np.int64)
-    for kind in range(6):
-        for attacker in range(6):
-            for defender in range(6):
-                table[kind, attacker, defender] = PIECE_ROWS * threat_state(_RANKS[kind], attacker, defender > 0)
+    for kind, attacker, defender in np.ndindex(6, 6, 6):
+        rank, defended = _RANKS[kind], int(defender > 0)
+        if attacker == 0:
+            state = defended
+        elif attacker < rank:
+            state = 2 + defended
+        elif not defended:
+            state = 4
+        else:
+            state = 5 if attacker == rank else 6
+        table[kind, attacker, defender] = PIECE_ROWS * state
     table.setflags(write=False)
     return table
 
