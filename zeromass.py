@@ -19,7 +19,7 @@ app = typer.Typer(
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 _Weights = Annotated[Path | None, typer.Option(help="Use this weights file; default: the bundled weights.")]
 _Run = Annotated[str | None, typer.Option(help="Use this run's newest checkpoint.")]
-_Seed = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Fixes what is random.")]
+_Seed = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of everything random.")]
 
 
 @app.command()
@@ -30,7 +30,9 @@ def train(
             metavar="[CONFIG] [KEY=VALUE]...", help="demo, cpu, gpu, cluster or a YAML file; then settings."
         ),
     ] = None,
-    resume: Annotated[str | None, typer.Option(metavar="RUN", help="Go on from this run's newest checkpoint.")] = None,
+    resume: Annotated[
+        str | None, typer.Option(metavar="RUN", help="Continue from this run's newest checkpoint.")
+    ] = None,
     cluster: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Join this Ray cluster.")] = None,
 ) -> int:
     """Train by self-play; Ctrl-C ends in a checkpoint."""
@@ -57,7 +59,7 @@ def play(
     from agent.play.level import read_level
 
     _exclusive(weights, run)
-    start = read_fen(fen) if fen is not None else None  # before torch loads: a mistake is told at once
+    start = read_fen(fen) if fen is not None else None  # before torch loads: mistakes are reported at once
     level = read_level(strength) if strength is not None else None
     from agent.terminal.plain import play_command
 
@@ -90,11 +92,11 @@ def evaluate(
         float | None, typer.Option(min=0.01, max=3600, help="Each side's time a move, instead of simulations.")
     ] = None,
     side_by_side: Annotated[
-        int, typer.Option(min=1, max=256, help="Games thought about at once where time counts, one core each.")
+        int, typer.Option(min=1, max=256, help="Games played at the same time under time control, one core each.")
     ] = 1,
     pgn: Annotated[Path | None, typer.Option(help="Write the games there, fit for zeromass replay.")] = None,
     sprt: Annotated[
-        str | None, typer.Option(metavar="ELO0:ELO1", help="Stop once it is settled which of the two is nearer.")
+        str | None, typer.Option(metavar="ELO0:ELO1", help="Stop once a sequential test has decided between the two.")
     ] = None,
     conversion: Annotated[
         bool, typer.Option("--conversion", help="No match: queen, rook, two bishops against a bare king.")
@@ -121,7 +123,7 @@ def evaluate(
 def ladder(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run folder, by name or path.")],
     against: Annotated[
-        str, typer.Option(metavar="NAME,NAME...", help="Opponents by which to rate, as those of evaluate; '' for none.")
+        str, typer.Option(metavar="NAME,NAME...", help="Opponents that set the scale, as for evaluate; '' for none.")
     ] = "random,greedy,alphabeta:2,alphabeta:3",
     snapshots: Annotated[int, typer.Option(min=1, max=1000, help="Most snapshots, evenly chosen over the run.")] = 8,
     games: Annotated[int, typer.Option(min=2, max=10_000, help="Of each pair.")] = 40,
@@ -130,13 +132,13 @@ def ladder(
         float | None, typer.Option(min=0.01, max=3600, help="Each side's time a move, instead of simulations.")
     ] = None,
     side_by_side: Annotated[
-        int, typer.Option(min=1, max=256, help="Games thought about at once where time counts, one core each.")
+        int, typer.Option(min=1, max=256, help="Games played at the same time under time control, one core each.")
     ] = 1,
     conversions: Annotated[int, typer.Option(min=0, max=10_000, help="Starts of each won ending; 0: none.")] = 20,
     seed: _Seed = 0,
     as_json: _Json = False,
 ) -> int:
-    """Rate a run's snapshots on one Elo scale; Ctrl-C keeps what was played, and the same command goes on."""
+    """Rate a run's snapshots on one Elo scale; after Ctrl-C the same command continues."""
     from training.evaluation.ladder.command import LadderOptions, ladder_command
     from training.evaluation.play_options import PlayOptions
 
@@ -157,7 +159,7 @@ def replay(
     weights: _Weights = None,
     run: _Run = None,
 ) -> int:
-    """Let the agent choose the moves of saved games again, and say where they differ (exit code 1)."""
+    """Let the agent choose the moves of saved games again; exit code 1 if one differs."""
     _exclusive(weights, run)
     from agent.play.replay import replay_command
 
@@ -174,7 +176,7 @@ def analyse(
     weights: _Weights = None,
     run: _Run = None,
 ) -> int:
-    """Judge the moves of a game, or weigh those of a position: prior, value, the better move, blunders."""
+    """Judge the moves of a game, or evaluate those of a position: prior, value, the better move, blunders."""
     _exclusive(weights, run)
     from agent.analysis.command import analyse_command
 

@@ -1,4 +1,4 @@
-"""Pieces of SVG that every picture is made of, and SVG as PNG by resvg."""
+"""SVG elements that all pictures use, and SVG as PNG by resvg."""
 
 import re
 from typing import Final
@@ -9,7 +9,7 @@ import chess.svg
 INK: Final = "#24292f"
 """Text."""
 PALE: Final = "#8c959f"
-"""Axes and what is said by the way."""
+"""Axes and notes."""
 BLUE: Final = "#1f6feb"
 """What the agent thinks."""
 PANEL: Final = "#f6f8fa"

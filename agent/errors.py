@@ -1,4 +1,4 @@
-"""The one error that a person at the keyboard can cause."""
+"""The error for bad input by the user."""
 
 
 class InputError(ValueError):

@@ -1,4 +1,4 @@
-"""How much memory this process occupies, now and at most: what does not stay flat ends a long run."""
+"""How much memory this process uses, now and at most."""
 
 import os
 import resource
@@ -10,13 +10,13 @@ _STATM: Final = Path("/proc/self/statm")
 
 
 def peak_memory() -> float:
-    """MiB that this process held at most so far (POSIX)."""
+    """Largest memory of this process so far, in MiB (POSIX)."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS, KiB elsewhere
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
 
 
 def resident_bytes() -> int:
-    """Bytes of memory that this process occupies and does not share with files; 0 where the system does not tell."""
+    """Bytes of memory that this process occupies and does not share with files; 0 where the system does not say."""
     try:
         _, resident, shared, *_ = _STATM.read_text().split()
     except OSError:

@@ -1,4 +1,4 @@
-"""What people and programs type about chess, read with errors that say what is wrong: FENs and moves."""
+"""Reading FENs and moves that people and programs type, with errors that say what is wrong."""
 
 import difflib
 import re

@@ -24,11 +24,11 @@ def annotate(game: chess.pgn.Game, judged: list[Judged], annotator: str) -> None
         move = by_ply.get(ply)
         if move is None:
             continue
-        told = f"prior {100 * move.prior:.1f} %, value {move.value:+.2f}"
+        text = f"prior {100 * move.prior:.1f} %, value {move.value:+.2f}"
         if move.verdict:
             node.nags.add(_NAGS[move.verdict])
-            told = f"{move.verdict}: {told}, better {move.best_sans[0]}"
-        node.comment = f"{node.comment} {told}".strip()
+            text = f"{move.verdict}: {text}, better {move.best_sans[0]}"
+        node.comment = f"{node.comment} {text}".strip()
         score = chess.engine.PovScore(chess.engine.Cp(centipawns(move.white_value)), chess.WHITE)
         node.set_eval(score)
         if move.verdict and not node.parent.has_variation(move.best.move):

@@ -1,4 +1,4 @@
-"""Analysis as a picture: the value over the game, and the board where most was given away. SVG, or PNG by resvg."""
+"""Analysis as a picture: the value over the game, and the board of the worst move. SVG, or PNG by resvg."""
 
 from pathlib import Path
 from typing import Final
@@ -23,10 +23,10 @@ def picture_of_game(judged: list[Judged], title: str) -> str:
     arrows = [chess.svg.Arrow(worst.move.from_square, worst.move.to_square, color="#d1242fc0")]
     if worst.move != worst.best.move:
         arrows.append(chess.svg.Arrow(worst.best.move.from_square, worst.best.move.to_square, color="#1a7f37c0"))
-    told = f"{worst.number} {worst.san}"
+    caption = f"{worst.number} {worst.san}"
     if worst.lost >= 0.005:
-        told += f" lost {worst.lost:.2f}; better {worst.best_sans[0]}"
-    return _document(_board(worst.board, arrows, told), _curve(judged), title)
+        caption += f" lost {worst.lost:.2f}; better {worst.best_sans[0]}"
+    return _document(_board(worst.board, arrows, caption), _curve(judged), title)
 
 
 def picture_of_position(board: chess.Board, lines: tuple[Line, ...], sans: list[str], title: str) -> str:
@@ -69,9 +69,9 @@ def _document(left: str, right: str, title: str) -> str:
     return document(_WIDTH, _HEIGHT, left + text(_LEFT, 32, title, 16, bold=True) + right)
 
 
-def _board(board: chess.Board, arrows: list[chess.svg.Arrow], told: str) -> str:
+def _board(board: chess.Board, arrows: list[chess.svg.Arrow], caption: str) -> str:
     drawn = board_at(20, 25, _BOARD, board, arrows, flipped=board.turn == chess.BLACK)
-    return drawn + text(20, _BOARD + 50, told)
+    return drawn + text(20, _BOARD + 50, caption)
 
 
 def _curve(judged: list[Judged]) -> str:

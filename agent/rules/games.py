@@ -117,7 +117,7 @@ class Games:
 
     @classmethod
     def from_boards(cls, boards: Sequence[chess.Board]) -> Self:
-        """Games that go on from `boards`, with the history in their move stacks.
+        """Games that continue from `boards`, with the history in their move stacks.
 
         Raises:
             ValueError: an impossible position; the message quotes its FEN.

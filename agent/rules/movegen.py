@@ -212,7 +212,7 @@ def count_targets(position: Words, targets: Words) -> np.int64:
 def write_moves(position: Words, targets: Words, row: NDArray[np.uint16]) -> np.int64:
     """Write the moves in `targets` to `row` [ROW] by ascending vocabulary index; return their number.
 
-    Beyond them the row holds rubbish. Returns -1 if there are more than 218, which no reachable
+    The rest of the row is undefined. Returns -1 if there are more than 218, which no reachable
     position has.
     """
     own = position[OWN]

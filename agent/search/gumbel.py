@@ -32,8 +32,8 @@ from agent.vocabulary import MAX_LEGAL
 class GumbelSearch:
     """Policy improvement by planning with Gumbel (Danihelka et al. 2022), for a batch of chess games.
 
-    Equal to mctx's `gumbel_muzero_policy` with its defaults, over legal moves only. One object serves one
-    thread at a time: it keeps the memory of its trees from one call to the next.
+    Equal to mctx's `gumbel_muzero_policy` with its defaults, over legal moves only. For one thread
+    at a time: the memory of the trees is kept between calls.
 
     Args:
         settings: of the search.
@@ -52,8 +52,7 @@ class GumbelSearch:
         """Search every one of B games; they are not changed.
 
         Args:
-            games: unfinished, in that they have legal moves; whether to play on when a draw may be claimed is
-                the caller's affair.
+            games: each has a legal move; whether to continue when a draw may be claimed is up to the caller.
             keys: integers [B] naming the games; the root noise of a game is fixed by seed, key and ply alone,
                 so the same position, seed and key give the same move in whatever batch. Zeros if not given.
             seed: any int.

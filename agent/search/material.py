@@ -1,4 +1,4 @@
-"""A network of no weights, compiled: material as the value, captures before quiet moves as the prior.
+"""An evaluator without weights, compiled: material as the value, captures before quiet moves as the prior.
 
 For tests and for timing the search alone.
 """

@@ -1,4 +1,4 @@
-"""Mate in one, found from the rules alone and cheaply: only moves that can give check are played out."""
+"""Mate in one, found from the rules alone. It is cheap: only moves that can give check are tried."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,4 +1,4 @@
-"""Gumbel noise fixed by (seed, game, ply, move) alone, whatever else is searched beside it."""
+"""Gumbel noise fixed by (seed, game, ply, move) alone, independent of the rest of the batch."""
 
 import math
 from typing import Final

@@ -27,7 +27,7 @@ class RootMove(NamedTuple):
     value: float
     """Expected score -1..1 for the side to move; of an unvisited move the mixed value, as completed."""
     draws: float
-    """Mean probability of a draw at the leaves below; NaN without visits or where the network tells none."""
+    """Mean probability of a draw at the leaves below; NaN without visits or where the network gives none."""
     mate: int
     """Proven: k > 0 mates within k plies, k < 0 is mated within -k plies, both counted from the root; 0: not proven."""
     line: tuple[int, ...]

@@ -51,8 +51,7 @@ class SearchSettings:
 
 
 def playing(simulations: int = 16) -> SearchSettings:
-    """How the agent plays for points: without noise, values weigh less against the prior until visits back them, and
-    large trees go on exploring.
+    """The settings of matches and games: no noise, a low weight of values with few visits, and PUCT for large trees.
 
     `c_visit` 10 won two thirds of the points against the paper's 50 at 1,000 simulations, PUCT below the root nine
     tenths against the paper's rule at 10,000 (docs/log.md).

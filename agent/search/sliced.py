@@ -43,7 +43,7 @@ class Halving:
     Args:
         considered: moves to begin with.
         simulations: the budget. It may be changed at any time and counts from the next phase on; past it the
-            last phase goes on for as long as it is asked to.
+            last phase continues until the caller stops.
         keep: the last phase keeps this many moves, at least 2.
     """
 
@@ -76,7 +76,7 @@ class SlicedSearch:
 
     Args:
         evaluator: a compiled network, or what evaluates leaves in batches (then of one).
-        settings: as of `GumbelSearch`; `simulations` is not read, `run` is told.
+        settings: as of `GumbelSearch`; `simulations` is ignored: `run` gets their number.
         megabytes: memory of the tree, at least 1; taken only as the tree grows.
     """
 
@@ -161,8 +161,7 @@ class SlicedSearch:
         """
         if isinstance(self._evaluator, CompiledEvaluator):
             network = self._evaluator
-            told = getattr(network.scratch, "wdl", None)
-            silent = np.full(3, np.nan, np.float32)
+            wdl = getattr(network.scratch, "wdl", None)
             done = slice_loops(network.evaluate)[0](
                 self._tree,
                 self._params,
@@ -172,7 +171,7 @@ class SlicedSearch:
                 self._length,
                 network.parameters,
                 network.scratch,
-                silent if told is None else told,
+                np.full(3, np.nan, np.float32) if wdl is None else wdl,
                 self._scratch,
             )
         else:

@@ -7,7 +7,7 @@ A tree is three arrays, N nodes and E edges at most, with node 0 the root:
 - `path` [N + 1, 2]: of the last walk down, the node at each depth and the edge taken there.
 
 Among a node's edges the visited ones come first, in the order of their first visits, and the next one
-holds the best of the unvisited. That is all a walk has to look at: unvisited actions share one completed
+holds the best of the unvisited. A descent looks at these only: unvisited actions share one completed
 value, so the best of them is the one with the largest prior (at the root, logit + Gumbel noise).
 
 Values are expected scores -1..1 of the side to move at a node; an edge's `value` is seen by the side that

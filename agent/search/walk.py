@@ -1,7 +1,7 @@
 """One game's search step by step: begin at a position, walk to a leaf, take in what the network says of it.
 
-Every step goes on from where the last one ended, so whoever evaluates leaves may do so in whatever batch,
-or in the same compiled loop.
+Every step continues where the last one ended, so leaves can be evaluated in batches of any size, or in the
+same compiled loop.
 """
 
 from typing import NamedTuple
