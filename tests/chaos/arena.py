@@ -1,4 +1,4 @@
-"""A two-node Ray cluster on this machine, a run on it as its user would start it, and what can be seen of both."""
+"""A two-node Ray cluster on this machine, a run on it as its user would start it, and what both show."""
 
 import json
 import os
@@ -41,13 +41,13 @@ SETTINGS = [
     "log.steps=1",
     "evaluation.games=0",
 ]
-"""Of a run whose smallest part takes its turn every second or so. The window holds all games, so all can be counted."""
+"""A run that saves, logs and publishes every few seconds. Its replay buffer holds all games, so all can be counted."""
 ON_NODES_THAT_PLAY = "selfplay.resources={games: 1}"
-"""So that a game actor stands on either node."""
+"""So both nodes have a game actor."""
 
 
 def undisturbed_rows(folder: Path, steps: int, seconds: float) -> list[dict[str, Any]]:
-    """The first `steps` rows of the same run on a Ray of its own, with nobody harming it."""
+    """The first `steps` rows of the same run on a Ray of its own, without faults."""
     log = folder / "undisturbed" / "log.jsonl"
     command = [sys.executable, "-m", "zeromass", "train", "demo", *SETTINGS]
     with subprocess.Popen(
@@ -114,11 +114,11 @@ class Arena:
         self._cluster.remove_node(self._node, allow_graceful=False)
 
     def return_node(self) -> None:
-        """Let it come back."""
+        """Add the second node again."""
         self._node = self._add_node()
 
     def saved(self) -> str:
-        """The newest checkpoint: a new name each time that one is written (steps go back, times do not)."""
+        """The newest checkpoint; the text changes with each one that is written (steps go back, times do not)."""
         newest = list_checkpoints(self.run / "checkpoints")[:1]
         try:
             return f"{newest[0].name} {newest[0].stat().st_mtime_ns}" if newest else ""
@@ -126,7 +126,7 @@ class Arena:
             return ""
 
     def wait(self, condition: Callable[[], bool], seconds: float) -> bool:
-        """Wait for a condition, with a driver that runs; whether it came."""
+        """Wait for a condition, restarting the driver if needed; returns whether it became true."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             if condition():
@@ -140,11 +140,11 @@ class Arena:
         return [game for game in ReplayStore(self.run / "replay").read(0) if isinstance(game, StoredGame)]
 
     def rows(self) -> list[dict[str, Any]]:
-        """Of the log."""
+        """Rows of the log."""
         return [json.loads(line) for line in (self.run / "log.jsonl").read_text().splitlines()]
 
     def state(self) -> dict[str, Any]:
-        """Of the newest valid checkpoint."""
+        """State of the newest valid checkpoint."""
         return newest_checkpoint(self.run / "checkpoints")[1].state
 
     def stop(self) -> None:

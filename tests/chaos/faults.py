@@ -1,4 +1,4 @@
-"""What can go wrong, each as a function of the arena and a random generator; it says what it did, or None."""
+"""Faults, each a function of the arena and a random generator; it returns what it did, or None."""
 
 import contextlib
 import os
@@ -17,7 +17,7 @@ from training.durability.game_file import Damage, read_entries
 Fault = Callable[[Arena, np.random.Generator], str | None]
 
 damaged_games: set[str] = set()
-"""Ids of games whose bytes a fault here destroyed: no program could bring them back."""
+"""Ids of games whose bytes a fault here destroyed: they cannot come back."""
 
 
 def _signal(title: str, number: signal.Signals) -> Fault:
@@ -34,7 +34,7 @@ def _signal(title: str, number: signal.Signals) -> Fault:
 
 
 def kill_driver(arena: Arena, generator: np.random.Generator) -> str | None:
-    """The command itself."""
+    """Kill the command itself."""
     if arena.driver is None:
         return None
     os.kill(arena.driver, signal.SIGKILL)
@@ -42,7 +42,7 @@ def kill_driver(arena: Arena, generator: np.random.Generator) -> str | None:
 
 
 def terminate_driver(arena: Arena, generator: np.random.Generator) -> str | None:
-    """As a preempted machine does: it must end in a checkpoint within 30 s."""
+    """Stop the command as a preempted machine would; it must end in a checkpoint within 30 s."""
     if arena.driver is None:
         return None
     os.kill(arena.driver, signal.SIGTERM)
@@ -50,7 +50,7 @@ def terminate_driver(arena: Arena, generator: np.random.Generator) -> str | None
 
 
 def lose_node(arena: Arena, generator: np.random.Generator) -> str | None:
-    """For a moment."""
+    """Remove a node for a moment."""
     arena.lose_node()
     time.sleep(float(generator.uniform(0.5, 3)))
     arena.return_node()
@@ -58,7 +58,7 @@ def lose_node(arena: Arena, generator: np.random.Generator) -> str | None:
 
 
 def damage_checkpoint(arena: Arena, generator: np.random.Generator) -> str | None:
-    """Of the newest checkpoint, if there is another, one file; then the trainer dies, so that it is read."""
+    """Damage a file of the newest checkpoint, if there is another, and kill the trainer, so the checkpoint is read."""
     found = list_checkpoints(arena.run / "checkpoints")
     if len(found) < 2:
         return None
@@ -71,7 +71,7 @@ def damage_checkpoint(arena: Arena, generator: np.random.Generator) -> str | Non
 
 
 def damage_replay(arena: Arena, generator: np.random.Generator) -> str | None:
-    """Of one segment; then the trainer dies, so that it is read."""
+    """Damage a segment of the replay store and kill the trainer, so the segment is read."""
     segments = sorted((arena.run / "replay").glob("segment-*.games"))
     if not segments:
         return None
@@ -84,7 +84,7 @@ def damage_replay(arena: Arena, generator: np.random.Generator) -> str | None:
 
 
 def fill_disk(arena: Arena, generator: np.random.Generator) -> str | None:
-    """Until nothing fits, for a few seconds."""
+    """Fill the disk for a few seconds."""
     ballast = arena.run.parent / "ballast"
     with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
         while True:
@@ -107,7 +107,7 @@ FAULTS: dict[str, tuple[Fault, float]] = {
     "damage the replay": (damage_replay, 5),
     "fill the disk": (fill_disk, 5),
 }
-"""Every fault with its weight in the draw."""
+"""Every fault with its relative frequency."""
 
 
 def _damage(path: Path, generator: np.random.Generator) -> str:

@@ -1,4 +1,4 @@
-"""What the processes below this one occupy, over time."""
+"""Memory of the descendants of this process, over time."""
 
 import time
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ _ROLES = {
     "gcs_server": "Ray's gcs_server",
     "raylet/raylet": "Ray's raylet",
 }
-"""By a part of the command line; the first that is in it counts."""
+"""By a part of the command line; the first match counts."""
 GONE = 15.0
 """Seconds without a reading after which a process number means another process."""
 
@@ -28,19 +28,19 @@ class Life:
     role: str
     seconds: list[float] = field(default_factory=list)
     occupied: list[float] = field(default_factory=list)
-    """MiB that are its own, neither files nor shared, at those seconds."""
+    """MiB of private memory at those seconds."""
     shared: list[float] = field(default_factory=list)
-    """MiB of shared memory that it has touched: of Ray's object store."""
+    """MiB of shared memory in use, of Ray's object store."""
 
     def mean(self, start: float, end: float) -> float:
-        """MiB between two times."""
+        """Mean MiB between two times."""
         inside = [mib for at, mib in zip(self.seconds, self.occupied, strict=True) if start <= at <= end]
         assert inside, f"{self.role} {self.pid} was not read from {start:.0f} to {end:.0f} s"
         return float(np.mean(inside))
 
 
 class Lives:
-    """Reads the memory of every process again and again."""
+    """Reads the memory of every process repeatedly."""
 
     def __init__(self) -> None:
         self._began = time.monotonic()
@@ -53,7 +53,7 @@ class Lives:
         return time.monotonic() - self._began
 
     def read(self) -> None:
-        """One reading of each."""
+        """Read each process once."""
         for pid, line in family().items():
             role = next((role for part, role in _ROLES.items() if part in line), None)
             if role is None:

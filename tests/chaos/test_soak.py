@@ -1,4 +1,4 @@
-"""A day of training, its time compressed: no process may keep growing.
+"""A day of training in a quarter of an hour: no process may keep growing.
 
     pytest -m hours tests/chaos/test_soak.py -s        # a quarter of an hour; prints its figures
 
@@ -23,7 +23,7 @@ MINUTES = float(os.environ.get("ZEROMASS_SOAK_MINUTES", "15"))
 KILL_SECONDS = 8.0
 """Between kills of the younger game actor. The older one lives on and is measured."""
 WARMED_UP = 1 / 3
-"""Of the time; from then on memory must be flat."""
+"""Share of the time after which memory must be flat."""
 FLAT = 1.05
 SETTINGS = [
     f"run.minutes={MINUTES}",
@@ -47,7 +47,7 @@ SETTINGS = [
     "evaluation.every_minutes=0.5",
     "log.pictures_minutes=0.2",
 ]
-"""A run that does all that a run does, as often as it can: `cpu.yaml` has a version every two seconds or so, a
+"""A run that does everything a run does far more often: the config `cpu` has a version every two seconds or so, a
 checkpoint every five minutes, and hardly ever a dead actor."""
 
 

@@ -1,6 +1,6 @@
 """Relays a run's progress from the trainer's process to the driver's.
 
-A run reports to a `Screen`: a `Display` in its own process, or a `Relay`, which records what it is told. The driver
+A run reports to a `Screen`: a `Display` in its own process, or a `Relay`, which records the calls. The driver
 fetches that as `Updates`, and a `Mirror` shows it on the driver's screen. `Relay.updates` waits, so nothing polls.
 """
 

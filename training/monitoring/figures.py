@@ -181,7 +181,7 @@ class RecentRows:
         if len(rows) < least:
             return found
         found["entropy"] = float(np.mean([row.entropy for row in rows]))
-        # The best constant prediction is the mean target. Targets that are all alike leave nothing to explain.
+        # The best constant prediction is the mean target. Identical targets leave nothing to explain.
         constant = float(_entropies(np.mean([row.targets for row in rows], axis=0)))
         unexplained = constant - float(np.mean([row.target_entropy for row in rows]))
         if unexplained > LEAST_OPEN:

@@ -13,28 +13,28 @@ def progress(step: int) -> Progress:
 
 
 class Recorder:
-    """A screen that records what it is told."""
+    """A screen that records its calls."""
 
     def __init__(self) -> None:
-        self.told: list[str] = []
+        self.calls: list[str] = []
 
     def say(self, text: str, *, error: bool = False) -> None:
-        self.told.append(f"{'error: ' if error else ''}{text}")
+        self.calls.append(f"{'error: ' if error else ''}{text}")
 
     @contextmanager
     def counting(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
-        self.told.append(f"begin {title} of {total}")
-        yield lambda done: self.told.append(f"+{done}")
-        self.told.append(f"end {title}")
+        self.calls.append(f"begin {title} of {total}")
+        yield lambda done: self.calls.append(f"+{done}")
+        self.calls.append(f"end {title}")
 
     @contextmanager
     def training(self) -> Iterator[None]:
-        self.told.append("begin training")
+        self.calls.append("begin training")
         yield
-        self.told.append("end training")
+        self.calls.append("end training")
 
     def tick(self, progress: Progress) -> None:
-        self.told.append(f"step {progress.step}")
+        self.calls.append(f"step {progress.step}")
 
 
 def script(screen: Recorder | Relay, pause: Callable[[], None]) -> None:
@@ -55,7 +55,7 @@ def test_a_mirror_shows_what_the_run_would_have_shown_itself() -> None:
     script(direct, lambda: None)
     mirror = Mirror(shown)
     script(relay, lambda: mirror.show(relay.updates(0.0)))
-    assert shown.told == direct.told
+    assert shown.calls == direct.calls
 
 
 def test_only_the_newest_progress_is_told_and_only_once() -> None:
@@ -84,4 +84,4 @@ def test_a_bar_left_open_by_a_trainer_that_died_is_closed() -> None:
     mirror.show(relay.updates(0.0))
     mirror.close()
     mirror.close()
-    assert shown.told == ["begin training", "end training"]
+    assert shown.calls == ["begin training", "end training"]

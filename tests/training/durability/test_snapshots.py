@@ -89,7 +89,7 @@ def test_snapshots_survive_a_resume_and_are_not_doubled(tmp_path: Path) -> None:
     assert all(path.read_bytes() == data for path, data in kept.items())
 
 
-def test_what_lies_beyond_the_checkpoint_is_taken_anew(tmp_path: Path) -> None:
+def test_snapshots_beyond_the_checkpoint_are_repeated(tmp_path: Path) -> None:
     train(tmp_path, 6, OFTEN)
     lost = snapshot_path(tmp_path / "it", 9)
     lost.write_bytes(snapshot_path(tmp_path / "it", 6).read_bytes())
@@ -98,7 +98,7 @@ def test_what_lies_beyond_the_checkpoint_is_taken_anew(tmp_path: Path) -> None:
 
 
 def test_every_snapshot_on_the_way_has_a_checkpoint_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that a run killed at any moment goes on from there."""
+    """So a run killed at any moment resumes from there."""
     monkeypatch.setattr("training.loop.KEPT_CHECKPOINTS", 50)
     train(tmp_path, 6, OFTEN, "run.checkpoint_seconds=100000")
     checkpoints = {int(path.name.removeprefix("step-")) for path in (tmp_path / "it" / "checkpoints").iterdir()}
@@ -131,7 +131,7 @@ def test_matches_on_the_way_are_kept_and_shown(tmp_path: Path) -> None:
 
 
 def test_a_stop_ends_a_match_on_the_way_within_a_ply(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever is told to end has seconds for its checkpoint, and a match may take minutes."""
+    """A stopped run has seconds for its checkpoint, and a match may take minutes."""
     asked = {"stop": 0, "after": 0}
 
     def choose(player: object, games: Games) -> Choice:

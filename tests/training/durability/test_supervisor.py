@@ -43,7 +43,7 @@ def test_a_trainer_that_is_killed_or_hangs_is_replaced_and_goes_on(tmp_path: Pat
 
 @pytest.mark.slow
 def test_a_trainer_that_fails_again_and_again_is_given_up_with_a_sentence(tmp_path: Path) -> None:
-    """A file of the run holds what no program wrote there: nothing that a restart could mend."""
+    """A file of the run holds what no program wrote there, which no restart can fix."""
     code = (
         "import sys, training.durability.supervisor as s, zeromass\n"
         "s.RESTART_DELAY = 0.0\n"
@@ -77,5 +77,5 @@ def test_two_processes_do_not_train_one_run(tmp_path: Path) -> None:
         run_locked(tmp_path, patience=0.1),
     ):
         pass
-    with run_locked(tmp_path, patience=10):  # whoever let go can be followed
+    with run_locked(tmp_path, patience=10):  # a released lock can be taken
         pass

@@ -44,7 +44,7 @@ def draws(window: Window) -> list[bytes]:
 
 @pytest.mark.parametrize(("kind", "entries_per_ply"), [(searched, 30), (searched, 4), (record, 0)])
 @pytest.mark.parametrize("games", [1, 3, 25])
-def test_a_restored_window_is_the_same_and_goes_on_alike(
+def test_a_restored_window_is_the_same_and_continues_alike(
     tmp_path: Path, games: int, kind: Any, entries_per_ply: int
 ) -> None:
     one = window(tmp_path, entries_per_ply=entries_per_ply)

@@ -41,7 +41,7 @@ def moves_of(each: GameRecord) -> list[chess.Move]:
 
 
 def uniform(positions: NDArray[np.uint64]) -> NDArray[np.float32]:
-    """A policy that likes all legal moves alike."""
+    """The uniform policy over legal moves."""
     moves, counts = rules.legal_moves(positions)
     probabilities = np.zeros((len(positions), vocabulary.SIZE), np.float32)
     for row, count in enumerate(counts):
@@ -186,7 +186,7 @@ def test_every_picture_is_valid_svg_that_renders() -> None:
         assert to_png(svg, 1).startswith(b"\x89PNG")
 
 
-def test_a_game_is_told_by_its_result_and_moves() -> None:
+def test_a_game_is_titled_by_its_result_and_moves() -> None:
     game = record(9, seed=4, outcome=1, termination=Termination.CHECKMATE)
     svg = picture_of_record(game, uniform)
     board = chess.Board()
@@ -197,7 +197,7 @@ def test_a_game_is_told_by_its_result_and_moves() -> None:
 
 
 @pytest.mark.parametrize(("score", "more"), [(-1.0, "red"), (1.0, "green"), (0.0, "neither")])
-def test_colours_say_who_wins(score: float, more: str) -> None:
+def test_colours_show_which_side_wins(score: float, more: str) -> None:
     red, green, _ = (int(colour(score)[at : at + 2], 16) for at in (1, 3, 5))
     assert {"red": red > green, "green": green > red, "neither": red == green}[more]
 

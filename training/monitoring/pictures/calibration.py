@@ -62,5 +62,5 @@ def picture_of_calibration(values: NDArray[np.floating], scores: NDArray[np.inte
         points.append((float(found.predicted[row]), mean))
     parts.append(drawing.line(*frame.at(-1, -1), *frame.at(1, 1), more='stroke-dasharray="5 5"'))
     parts.append(frame.line(points))
-    told = f"calibration error {found.error:.3f}; on the dashed line values equal results"
-    return picture(f"Value against result, {len(values):,} plies of {games:,} games", parts, told)
+    caption = f"calibration error {found.error:.3f}; on the dashed line values equal results"
+    return picture(f"Value against result, {len(values):,} plies of {games:,} games", parts, caption)

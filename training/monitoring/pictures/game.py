@@ -72,11 +72,11 @@ def _board_of(record: GameRecord, ply: int, probabilities: NDArray[np.floating],
     played = int(record.moves[ply])
     chosen = chess.Move.from_uci(vocabulary.to_uci(played, black=black))
     dots = "..." if black else "."
-    told = f"{board.fullmove_number}{dots}{board.san(chosen)}   (ply {_number(ply, record)})"
+    caption = f"{board.fullmove_number}{dots}{board.san(chosen)}   (ply {_number(ply, record)})"
     share = f"prior {100 * float(probabilities[played]):.0f} %"
     return (
         drawing.board_at(x, 56, _BOARD, board, arrows)
-        + drawing.text(x + 8, 56 + _BOARD + 18, told, 15, bold=True)
+        + drawing.text(x + 8, 56 + _BOARD + 18, caption, 15, bold=True)
         + drawing.text(x + _BOARD - 8, 56 + _BOARD + 18, share, 13, anchor="end", fill=drawing.BLUE)
     )
 

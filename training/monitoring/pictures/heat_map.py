@@ -31,8 +31,8 @@ def picture_of_heat(games: Sequence[RecentGame]) -> str:
     """SVG of both boards."""
     starts, ends = squares_of_moves(games)
     parts = []
-    for counts, title, left in ((starts, "from", 90), (ends, "to", 670)):
-        parts.append(drawing.text(left, 64, f"{title} (seen by the side to move)", 13, fill=drawing.PALE))
+    for counts, which, left in ((starts, "from", 90), (ends, "to", 670)):
+        parts.append(drawing.text(left, 64, f"{which} (seen by the side to move)", 13, fill=drawing.PALE))
         shares = counts / max(int(counts.sum()), 1)
         largest = max(float(shares.max()), 1e-9)
         for place, name in enumerate("abcdefgh"):
@@ -47,8 +47,8 @@ def picture_of_heat(games: Sequence[RecentGame]) -> str:
             ink = "white" if part > 0.55 else drawing.INK
             words = f"{100 * shares[square]:.1f}"
             parts.append(drawing.text(x + _SQUARE / 2 - 1, y + 34, words, 13, anchor="middle", fill=ink))
-    told = f"Where the last {len(games):,} games moved, {int(starts.sum()):,} moves, per cent"
-    return picture(told, parts)
+    title = f"Where the last {len(games):,} games moved, {int(starts.sum()):,} moves, per cent"
+    return picture(title, parts)
 
 
 def _shade(part: float) -> str:

@@ -48,7 +48,7 @@ def opening_tree(games: Sequence[RecentGame], depth: int = DEPTH) -> Node:
 def picture_of_openings(games: Sequence[RecentGame]) -> str:
     """SVG of the tree; empty where no game began from the standard start."""
     own = [game for game in games if game.standard and game.given == 0]
-    told = "without given plies" if len(own) >= _ENOUGH else "given plies included"
+    given = "without given plies" if len(own) >= _ENOUGH else "given plies included"
     root = opening_tree(own if len(own) >= _ENOUGH else games)
     parts: list[str] = []
     for place, words in enumerate(("Black wins", "even", "White wins")):
@@ -56,7 +56,7 @@ def picture_of_openings(games: Sequence[RecentGame]) -> str:
         parts.append(drawing.rectangle(x, 42, 14, 12, colour(place - 1.0)))
         parts.append(drawing.text(x + 20, 52, words, 12, fill=drawing.PALE))
     _draw(root, chess.Board(), 0, _TOP, _HEIGHT / max(root.games, 1), parts)
-    return picture(f"Openings of {root.games:,} of the last {len(games):,} games, {told}", parts)
+    return picture(f"Openings of {root.games:,} of the last {len(games):,} games, {given}", parts)
 
 
 def colour(score: float) -> str:
@@ -90,5 +90,5 @@ def _draw(node: Node, board: chess.Board, depth: int, y: float, scale: float, pa
     if rest and scale * rest > 3:
         parts.append(drawing.rectangle(x, y, width - 2, scale * rest - 1.5, "#eaeef2", 'rx="3"'))
         if scale * rest > _LEAST:
-            told = f"{rest} in rarer moves"
-            parts.append(drawing.text(x + 8, y + scale * rest / 2 + 4, told, 12, fill=drawing.PALE))
+            words = f"{rest} in rarer moves"
+            parts.append(drawing.text(x + 8, y + scale * rest / 2 + 4, words, 12, fill=drawing.PALE))

@@ -60,7 +60,7 @@ def game_board(game: SavedGame) -> str:
         f'<figcaption>{escape(game.title)}</figcaption><div class="side">'
         f'<svg class="board" viewBox="0 0 360 360" role="img" aria-label="board">{squares}<g class="marks"></g>'
         f'<g class="pieces">{_pieces(game.fens[-1])}</g></svg>'
-        f'<div class="told"><p class="move">{escape(game.sans[-1])}</p>{_curve(game)}'
+        f'<div class="aside"><p class="move">{escape(game.sans[-1])}</p>{_curve(game)}'
         f'<input type="range" min="0" max="{last}" value="{last}" aria-label="ply">'
         '<p class="keys"><button type="button" data-by="-1">back</button>'
         '<button type="button" data-by="1">next</button></p></div></div></figure>'

@@ -3,7 +3,7 @@ for (const chart of document.querySelectorAll('.chart')) {
   const lines = Object.entries(JSON.parse(chart.dataset.points));
   const svg = chart.querySelector('svg');
   const cross = svg.querySelector('.cross');
-  const told = chart.querySelector('output');
+  const output = chart.querySelector('output');
   const mark = x => { cross.setAttribute('x1', x); cross.setAttribute('x2', x); };
   svg.addEventListener('pointermove', event => {
     const box = svg.getBoundingClientRect();
@@ -11,10 +11,10 @@ for (const chart of document.querySelectorAll('.chart')) {
     const nearest = points => points.reduce((a, b) => Math.abs(b[2] - x) < Math.abs(a[2] - x) ? b : a);
     const found = lines.map(([name, points]) => [name, nearest(points)]);
     mark(found[0][1][2]);
-    told.textContent = `step ${found[0][1][0]}` + found.map(([name, at]) => `\n${name}  ${at[1].toPrecision(4)}`).join('');
-    told.style.display = 'block';
+    output.textContent = `step ${found[0][1][0]}` + found.map(([name, at]) => `\n${name}  ${at[1].toPrecision(4)}`).join('');
+    output.style.display = 'block';
   });
-  svg.addEventListener('pointerleave', () => { told.style.display = 'none'; mark(-9); });
+  svg.addEventListener('pointerleave', () => { output.style.display = 'none'; mark(-9); });
 }
 
 // Games: stepped through by slider and buttons.
@@ -53,8 +53,8 @@ for (const figure of document.querySelectorAll('.game')) {
       marks.append(make('rect', {class: 'from', width: 45, height: 45, x, y}));
     }
     const value = ply ? game.values[ply - 1] : null;
-    const told = value === null ? '  (opening)' : `  value ${value.toFixed(2)}`;
-    figure.querySelector('.move').textContent = ply ? game.sans[ply - 1] + told : 'start';
+    const note = value === null ? '  (opening)' : `  value ${value.toFixed(2)}`;
+    figure.querySelector('.move').textContent = ply ? game.sans[ply - 1] + note : 'start';
     const x = figure.querySelector('.value').viewBox.baseVal.width / game.moves.length * (ply - .5);
     cross.setAttribute('x1', x);
     cross.setAttribute('x2', x);

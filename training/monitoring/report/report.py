@@ -159,10 +159,10 @@ def _pictures(folder: RunFolder) -> str:
         if tag in events.Tags()["images"]:
             newest = events.Images(tag)[-1]
             data = base64.b64encode(newest.encoded_image_string).decode()
-            told = escape(f"{TAGS[tag].meaning} (step {newest.step:,})", quote=True)
+            caption = escape(f"{TAGS[tag].meaning} (step {newest.step:,})", quote=True)
             parts.append(
-                f'<figure class="paper"><img alt="{told}" src="data:image/png;base64,{data}">'
-                f"<figcaption>{told}</figcaption></figure>"
+                f'<figure class="paper"><img alt="{caption}" src="data:image/png;base64,{data}">'
+                f"<figcaption>{caption}</figcaption></figure>"
             )
     pictures = f'<h2>Pictures</h2><div class="games">{"".join(parts)}</div>' if parts else ""
     if "run/versions" not in events.Tags()["tensors"]:
