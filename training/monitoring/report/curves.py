@@ -1,16 +1,18 @@
 """Curves as inline SVG for the report: the mean line, the spread behind it, the healthy range as a band."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
 from typing import Final
 
+from training.monitoring.pictures.frame import Frame
 from training.monitoring.tags.tags import Tag, number
 
 Points = list[tuple[int, float]]
 """(step, value), steps ascending."""
 
-_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 360, 190, 46, 10, 12, 24
+_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 360, 190, 46, 350, 12, 166
 _BUCKETS: Final = 64
 _CLASSES: Final = 8
 """Line colours that the style sheet has: c0, c1, ..."""
@@ -44,7 +46,7 @@ def chart(title: str, lines: dict[str, Points], tags: dict[str, Tag]) -> str:
     Args:
         title: above it.
         lines: points by tag name; every line has at least one.
-        tags: what is known of each.
+        tags: the documentation of each.
     """
     drawn = {name: buckets(points) for name, points in lines.items()}
     every = [bucket for found in drawn.values() for bucket in found]
@@ -52,41 +54,36 @@ def chart(title: str, lines: dict[str, Points], tags: dict[str, Tag]) -> str:
     low, high = min(bucket.low for bucket in every), max(bucket.high for bucket in every)
     if high == low:
         low, high = low - (abs(low) * 0.1 or 0.5), high + (abs(high) * 0.1 or 0.5)
+    frame = Frame((first, max(last, first + 1e-9)), (low, high), _LEFT, _TOP, _RIGHT - _LEFT, _BOTTOM - _TOP)
 
-    def x_of(step: float) -> float:
-        return _LEFT + (_WIDTH - _LEFT - _RIGHT) * (step - first) / max(last - first, 1e-9)
-
-    def y_of(value: float) -> float:
-        return _TOP + (_HEIGHT - _TOP - _BOTTOM) * (high - value) / (high - low)
+    def path(pairs: Iterable[tuple[float, float]]) -> str:
+        return " ".join("{:.1f},{:.1f}".format(*frame.at(*pair)) for pair in pairs)
 
     parts = []
     only = next(iter(tags.values())) if len(lines) == 1 else None
     if only is not None and only.has_range:
-        top = y_of(min(high, only.high if only.high is not None else high))
-        bottom = y_of(max(low, only.low if only.low is not None else low))
-        if bottom > top:
-            wide = _WIDTH - _LEFT - _RIGHT
-            parts.append(f'<rect class="good" x="{_LEFT}" y="{top:.1f}" width="{wide}" height="{bottom - top:.1f}"/>')
-    for part in range(3):
-        value = low + (high - low) * part / 2
-        y = y_of(value)
-        parts.append(f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        top = high if only.high is None else min(high, only.high)
+        bottom = low if only.low is None else max(low, only.low)
+        band = path([(first, top), (last, top), (last, bottom), (first, bottom)])
+        parts.append(f'<polygon class="good" points="{band}"/>' if top > bottom else "")
+    for value in (low, (low + high) / 2, high):
+        y = frame.at(first, value)[1]
+        parts.append(f'<line class="grid" x1="{_LEFT}" x2="{_RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
         parts.append(f'<text x="{_LEFT - 5}" y="{y + 4:.1f}" text-anchor="end">{number(value)}</text>')
-    for step, anchor in ((first, "start"), (last, "end")):
-        parts.append(f'<text x="{x_of(step):.1f}" y="{_HEIGHT - 6}" text-anchor="{anchor}">{step:,.0f}</text>')
+    for edge, step, anchor in ((_LEFT, first, "start"), (_RIGHT, last, "end")):
+        parts.append(f'<text x="{edge}" y="{_HEIGHT - 6}" text-anchor="{anchor}">{step:,.0f}</text>')
     for place, found in enumerate(drawn.values()):
-        path = " ".join(f"{x_of(bucket.step):.1f},{y_of(bucket.mean):.1f}" for bucket in found)
-        shape = [f"{x_of(bucket.step):.1f},{y_of(bucket.high):.1f}" for bucket in found]
-        shape += [f"{x_of(bucket.step):.1f},{y_of(bucket.low):.1f}" for bucket in reversed(found)]
         colour = f"c{place % _CLASSES}"
-        parts.append(f'<polygon class="spread {colour}" points="{" ".join(shape)}"/>')
-        parts.append(f'<polyline class="curve {colour}" points="{path}"/>')
+        upper = [(bucket.step, bucket.high) for bucket in found]
+        spread = path([*upper, *((bucket.step, bucket.low) for bucket in reversed(found))])
+        parts.append(f'<polygon class="spread {colour}" points="{spread}"/>')
+        mean = path((bucket.step, bucket.mean) for bucket in found)
+        parts.append(f'<polyline class="curve {colour}" points="{mean}"/>')
         if len(found) == 1:
-            parts.append(
-                f'<circle class="dot {colour}" r="3" cx="{x_of(found[0].step):.1f}" cy="{y_of(found[0].mean):.1f}"/>'
-            )
+            x, y = frame.at(found[0].step, found[0].mean)
+            parts.append(f'<circle class="dot {colour}" r="3" cx="{x:.1f}" cy="{y:.1f}"/>')
     data = {
-        name: [[round(bucket.step), bucket.mean, round(x_of(bucket.step), 1)] for bucket in found]
+        name: [[round(bucket.step), bucket.mean, round(frame.at(bucket.step, low)[0], 1)] for bucket in found]
         for name, found in drawn.items()
     }
     names = "".join(
@@ -97,7 +94,7 @@ def chart(title: str, lines: dict[str, Points], tags: dict[str, Tag]) -> str:
         f'<figure class="chart" data-points="{escape(json.dumps(data), quote=True)}">'
         f"<figcaption>{escape(title)}</figcaption>"
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(title, quote=True)}">{"".join(parts)}'
-        f'<line class="cross" y1="{_TOP}" y2="{_HEIGHT - _BOTTOM}" x1="-9" x2="-9"/></svg>'
+        f'<line class="cross" y1="{_TOP}" y2="{_BOTTOM}" x1="-9" x2="-9"/></svg>'
         f"<ul>{names}</ul><output></output></figure>"
     )
 
