@@ -1,4 +1,4 @@
-"""What watching costs is measured, and kept small."""
+"""The cost of monitoring is measured and bounded; actors and memory are counted."""
 
 from pathlib import Path
 
@@ -53,7 +53,7 @@ def test_a_stopwatch_adds_up_what_was_spent_since_the_last_row() -> None:
     assert stopwatch.total["saving"] > 0
 
 
-def test_pictures_wait_while_watching_is_dear(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pictures_wait_while_monitoring_is_expensive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A set at the end, and with no bound on the cost one whenever rows are written."""
     assert pictures(short_run(tmp_path / "a", 8, "log.pictures_minutes=0")) == [8]
     monkeypatch.setattr(watching, "FIRST_SECONDS", 0.0)

@@ -254,3 +254,14 @@ def test_a_row_shows_which_alarms_are_on(narrow: GuardSettings) -> None:
     assert row["guard/alarm/decisive"] == 0.0
     assert row["guard/entropy"] == pytest.approx(0.1)
     assert set(row) <= set(TAGS)
+
+
+def test_an_alarm_about_a_high_figure_ends_below_its_margin(monkeypatch: pytest.MonkeyPatch) -> None:
+    guard = Guard(SETTINGS)
+    on = []
+    for figure in (0.97, 0.99, 0.97, 0.79, 0.78):  # threshold 0.98, margin 0.196
+        monkeypatch.setattr(guard, "figures", lambda figure=figure: {"capped": figure})
+        guard._seen = 10**6
+        guard.judge(0)
+        on.append("capped" in guard.alarms)
+    assert on == [False, True, True, True, False]
