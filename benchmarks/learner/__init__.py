@@ -17,7 +17,6 @@ import torch
 from rich.table import Table
 
 from agent.compilation import warm_up
-from agent.networks.network import Network, Prediction
 from agent.networks.registry import architecture_of, make_network
 from benchmarks.figures import Figures, Found, table
 from benchmarks.learner.plain import PlainLearner
@@ -25,9 +24,8 @@ from benchmarks.selfplay.flow import targets_by
 from selfplay.pool import LocalPool
 from training.learner import Learner
 from training.loop import make_replay
-from training.losses import Loss
-from training.replay import Batch, ReplayBuffer
-from training.settings import LearnerSettings, Settings, load_settings
+from training.replay import ReplayBuffer
+from training.settings import Settings, load_settings
 
 
 class Case(NamedTuple):
@@ -42,50 +40,40 @@ CASES: Final = {
     "sparse, improved policies": Case("cpu"),
     "residual 3 x 32, actor-critic": Case("demo", ("network.kind=residual",)),
 }
-STAGES: Final = ("replay", "forward", "loss", "backward", "optimiser", "meter")
+_METHODS: Final = {"_loss": "loss", "_differentiate": "backward", "_update": "optimiser", "_note": "meter"}
+STAGES: Final = ("replay", "forward", *_METHODS.values())
 
 
-class TimedLearner(Learner):
-    """The learner with its stages timed; on CUDA each stage ends with a synchronisation."""
+class Watch:
+    """Times the stages of a learner's steps by wrapping its methods; on CUDA each ends with a synchronisation."""
 
-    def __init__(self, network: Network, settings: LearnerSettings, *, searched: bool) -> None:
-        super().__init__(network, settings, searched=searched)
+    def __init__(self, learner: Learner) -> None:
         self.seconds = dict.fromkeys(STAGES, 0.0)
-        self._mark = 0.0
+        self._device, self._mark = learner.device, perf_counter()
+        for name, stage in _METHODS.items():
+            setattr(learner, name, self._timed(getattr(learner, name), stage))
 
-    def sample(self, replay: ReplayBuffer, generator: np.random.Generator) -> Batch:
-        """A batch, timed."""
-        self._mark = perf_counter()
-        batch = replay.sample(self.settings.batch_size, generator)
-        self._count("replay")
-        return batch
-
-    def _count(self, stage: str) -> None:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
+    def add(self, stage: str) -> None:
+        """Count the time since the last call for `stage`."""
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
         now = perf_counter()
         self.seconds[stage] += now - self._mark
         self._mark = now
 
-    def _loss(self, batch: Batch, output: Prediction) -> Loss:
-        self._count("forward")
-        loss = super()._loss(batch, output)
-        self._count("loss")
-        return loss
+    def start(self) -> None:
+        """Drop the time since the last call."""
+        self._mark = perf_counter()
 
-    def _differentiate(self, loss: Loss) -> Loss:
-        told = super()._differentiate(loss)
-        self._count("backward")
-        return told
+    def _timed(self, method: Callable[..., Any], stage: str) -> Callable[..., Any]:
+        def call(*args: Any, **options: Any) -> Any:
+            if stage == "loss":
+                self.add("forward")
+            found = method(*args, **options)
+            self.add(stage)
+            return found
 
-    def _update(self, loss: Loss, progress: float) -> float:
-        norm = super()._update(loss, progress)
-        self._count("optimiser")
-        return norm
-
-    def _note(self, batch: Batch, output: Prediction, loss: Loss, norm: float) -> None:
-        super()._note(batch, output, loss, norm)
-        self._count("meter")
+        return call
 
 
 def filled_replay(settings: Settings, positions: int) -> ReplayBuffer:
@@ -116,27 +104,31 @@ def measure(figures: Figures, case: str, settings: Settings, *, rounds: int, sec
     replay, generator = filled_replay(settings, 2 * batch_size), np.random.default_rng(0)
     networks = [make_network(architecture_of(settings.network)) for _ in range(2)]
     networks[1].load_state_dict(networks[0].state_dict())
-    ours = TimedLearner(networks[0], settings.learner, searched=searched)
+    ours = Learner(networks[0], settings.learner, searched=searched)
+    watch = Watch(ours)
     plain = PlainLearner(networks[1], settings.learner, searched=searched, device=ours.device)
 
     def our_step() -> None:
-        ours.train(ours.sample(replay, generator), progress=0.0)
+        watch.start()
+        batch = replay.sample(batch_size, generator)
+        watch.add("replay")
+        ours.train(batch, progress=0.0)
 
     def plain_step() -> None:
         plain.train(replay.sample(batch_size, generator))
 
     our_step()
     plain_step()
-    ours.seconds = dict.fromkeys(STAGES, 0.0)
+    watch.seconds = dict.fromkeys(STAGES, 0.0)
     speeds: tuple[list[float], list[float]] = ([], [])
     for _ in range(rounds):
         for step, values in zip((our_step, plain_step), speeds, strict=True):
             values.append(timed(step, batch_size, seconds))
-    total = sum(ours.seconds.values())
+    total = sum(watch.seconds.values())
     figures.add(case, "ours", speeds[0], "positions/s")
     figures.add(case, "plain", speeds[1], "positions/s")
     figures.ratio(case, "plain", *speeds)
-    for stage, taken in ours.seconds.items():
+    for stage, taken in watch.seconds.items():
         figures.add(case, stage, [taken / total], "")
 
 

@@ -8,13 +8,14 @@ to those that the same network evaluates alone in batches of the same size with 
 """
 
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,7 +33,6 @@ from agent.networks.sparse.network import SparseNetwork
 from agent.search import GumbelSearch, SearchSettings, material_evaluator
 from benchmarks.figures import Figures, Found, table
 
-_ROOT: Final = Path(__file__).resolve().parents[2]
 SEARCH, ALONE, TREE, PEER = "search", "network alone", "tree and rules alone", "Pgx + mctx"
 
 
@@ -151,73 +151,32 @@ def peer(python: str) -> float | None:
     return None if figure is None else float(figure)
 
 
-def worker(seconds: float) -> None:
-    """Search on one thread for `seconds` for each line of standard input; print simulations a second."""
+def _search_alone(seconds: float) -> float:
+    """Simulations a second of one process with one thread."""
     torch.set_num_threads(1)
-    search = searching(GumbelSearch(SearchSettings(simulations=16), residual_evaluator()), midgames(64))
-    search()
-    print("ready", flush=True)
-    for _ in sys.stdin:
-        print(rate(search, seconds), flush=True)
-
-
-class Workers:
-    """A process a core, each searching a batch of its own, as self-play does."""
-
-    def __init__(self, seconds: float) -> None:
-        command = [sys.executable, "-c", f"from benchmarks.search import worker; worker({seconds})"]
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        self._processes = [
-            subprocess.Popen(command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-            for _ in range(cores)
-        ]
-        for process in self._processes:
-            self._answer(process)
-
-    def simulations_a_second(self) -> float:
-        """Of all processes together."""
-        for process in self._processes:
-            assert process.stdin is not None
-            process.stdin.write("\n")
-            process.stdin.flush()
-        return sum(float(self._answer(process)) for process in self._processes)
-
-    def close(self) -> None:
-        """End the processes."""
-        for process in self._processes:
-            assert process.stdin is not None
-            process.stdin.close()
-            process.wait()
-
-    @staticmethod
-    def _answer(process: subprocess.Popen[str]) -> str:
-        assert process.stdout is not None
-        if not (line := process.stdout.readline()):
-            raise RuntimeError(f"a searching process ended with code {process.wait()}")
-        return line
+    return rate(searching(GumbelSearch(SearchSettings(simulations=16), residual_evaluator()), midgames(64)), seconds)
 
 
 def compare_with_peer(
     figures: Figures, rounds: int, seconds: float, python: str, progress: Callable[[str], None]
 ) -> None:
     """Ours in a process a core, and Pgx + mctx, which uses all cores by itself, in turn; networks of equal size."""
-    theirs = [peer(python)]
-    if theirs[0] is None:
-        progress(f"Pgx and mctx are not installed for {python}: left out")
-        return
-    workers, ours = Workers(seconds), []
-    try:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    ours: list[float] = []
+    theirs: list[float] = []
+    with multiprocessing.get_context("spawn").Pool(cores) as processes:
         for number in range(rounds):
             progress(f"{PEER}, round {number + 1} of {rounds} ...")
-            ours.append(workers.simulations_a_second())
-            if number:
-                theirs.append(peer(python))
-    finally:
-        workers.close()
-    case, others = "residual 3 x 32, 16 simulations, all cores", [speed for speed in theirs if speed is not None]
+            speed = peer(python)
+            if speed is None:
+                progress(f"Pgx and mctx are not installed for {python}: left out")
+                return
+            theirs.append(speed)
+            ours.append(sum(processes.map(_search_alone, [seconds] * cores, chunksize=1)))
+    case = "residual 3 x 32, 16 simulations, all cores"
     figures.add(case, SEARCH, ours, "1/s")
-    figures.add(case, PEER, others, "1/s")
-    figures.ratio(case, PEER, ours, others)
+    figures.add(case, PEER, theirs, "1/s")
+    figures.ratio(case, PEER, ours, theirs)
 
 
 def run(

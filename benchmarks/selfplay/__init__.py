@@ -25,7 +25,7 @@ from agent.compilation import warm_up
 from agent.errors import InputError
 from agent.networks.registry import architecture_of, make_network
 from benchmarks.figures import Figures, Found, table
-from benchmarks.selfplay.flow import Flow, WatchedPool, targets_by
+from benchmarks.selfplay.flow import STAGES, WatchedPool, targets_by
 from benchmarks.selfplay.plain import PlainProcesses
 from selfplay.actor import Weights
 from selfplay.pool import Pool, RayPool
@@ -46,81 +46,75 @@ def positions_a_version(settings: Settings) -> float:
     return learner.publish_steps * learner.batch_size / learner.reuse
 
 
-def drive(pool: WatchedPool, replay: ReplayBuffer, settings: Settings, weights: Weights, seconds: float) -> Flow:
-    """Collect games for `seconds` like the training loop without a learner."""
-    learner, due = settings.learner, positions_a_version(settings)
+def drive(pool: WatchedPool, replay: ReplayBuffer, settings: Settings, weights: Weights, seconds: float) -> float:
+    """Collect games for `seconds` like the training loop without a learner; positions a second."""
+    due = positions_a_version(settings)
     pool.begin()
-    version, deadline = 0, perf_counter() + seconds
-    while perf_counter() < deadline or not pool.flow.plies:
+    deadline = perf_counter() + seconds
+    while perf_counter() < deadline or not pool.plies:
         for batch in pool.collect(wait=True):
             for record in batch.records:
-                replay.add(record, targets_by(learner, record))
-        if pool.flow.plies >= due * (version + 1):
-            version += 1
-            pool.publish(weights, version)
-    return pool.flow
+                replay.add(record, targets_by(settings.learner, record))
+        if pool.plies >= due * (pool.versions + 1):
+            pool.publish(weights, pool.versions + 1)
+    return pool.speed
 
 
-def learn(pool: WatchedPool, settings: Settings, seconds: float) -> tuple[Flow, int]:
-    """The training loop for `seconds` and at least one step; what flowed and how many steps were made."""
+def learn(pool: WatchedPool, settings: Settings, seconds: float) -> tuple[float, float]:
+    """The training loop for `seconds` and at least one step; positions played and trained a second."""
     with tempfile.TemporaryDirectory() as folder:
         own = settings.model_copy(update={"run": settings.run.model_copy(update={"folder": folder})})
         loop = TrainingLoop(own, RunFolder.create(own, None), make_network(architecture_of(own.network)))
         pool.begin()
         deadline = perf_counter() + seconds
+
+        def stop() -> bool:
+            return perf_counter() > deadline and loop.learner.step > 0
+
         try:
-            loop.run(
-                cast(Pool, pool), stop=lambda: perf_counter() > deadline and loop.learner.step > 0, tick=lambda _: None
-            )
+            loop.run(cast(Pool, pool), stop=stop, tick=lambda _: None)
         finally:
             loop.close()
-        return pool.flow, loop.learner.step
+        return pool.speed, loop.learner.step * settings.learner.batch_size / pool.seconds
 
 
 def measure(figures: Figures, mode: str, settings: Settings, *, rounds: int, seconds: float) -> None:
     """Measure one mode; Ray must be initialised."""
-    actors = settings.actor
     torch.set_num_threads(settings.learner.threads)
-    network = make_network(actors.architecture)
+    network = make_network(settings.actor.architecture)
     weights = {name: tensor.numpy().copy() for name, tensor in network.state_dict().items()}
-    plain = PlainProcesses(actors, settings.selfplay.actors, weights)
-    inner = RayPool(actors)
+    plain = PlainProcesses(settings.actor, settings.selfplay.actors, weights)
+    inner = RayPool(settings.actor)
+    alone, speeds, shares = [], [], []
     try:
         inner.publish(weights, 0)
         pool, replay = WatchedPool(inner), make_replay(settings)
         drive(pool, replay, settings, weights, min(seconds, 1.0))
-        alone: list[float] = []
-        flows: list[Flow] = []
         for _ in range(rounds):
             alone.append(plain.positions_a_second(seconds))
-            flows.append(drive(pool, replay, settings, weights, seconds))
+            speeds.append(drive(pool, replay, settings, weights, seconds))
+            shares.append(pool.shares)
+        size = pool.bytes_a_position
         plain.positions_a_second(min(seconds, 0.5))  # meanwhile the actors finish their calls
-        learned, steps = learn(pool, settings, seconds)
+        beside, trained = learn(pool, settings, seconds)
     finally:
         plain.close()
         inner.close()
-    speeds = [flow.plies / flow.seconds for flow in flows]
-    beside = learned.plies / learned.seconds
     figures.add("plain processes", mode, alone, "positions/s")
     figures.add(ACTORS, mode, speeds, "positions/s")
     figures.ratio(ACTORS, mode, speeds, alone)
     figures.add(BESIDE, mode, [beside], "positions/s")
     figures.ratio(BESIDE, mode, [beside], [statistics.median(speeds)])
-    trained = steps * settings.learner.batch_size / learned.seconds
     figures.add("trained beside the actors", mode, [trained], "positions/s")
-    for stage in flows[0].stages:
-        figures.add(f"share: {stage}", mode, [flow.shares()[stage] for flow in flows], "")
-    figures.add("driver's share of waiting", mode, [flow.collecting / flow.seconds for flow in flows], "")
-    figures.add("a position as sent, bytes", mode, [flows[-1].bytes_a_position()], "bytes")
-    latencies = [seconds for flow in flows for seconds in flow.latencies]
-    if latencies:
-        figures.add("publishing until games name the version, ms", mode, [1e3 * one for one in latencies], "ms")
+    for stage in STAGES:
+        figures.add(f"share: {stage}", mode, [found[stage] for found in shares], "")
+    figures.add("a position as sent, bytes", mode, [size], "bytes")
 
 
 def run(
     *,
     rounds: int = 3,
-    seconds: float = 5.0,
+    seconds: float = 3.0,
     overrides: Sequence[str] = (),
     progress: Callable[[str], None] = lambda line: None,
 ) -> dict[str, list[dict[str, Any]]]:

@@ -4,8 +4,7 @@ Each process has an actor's generator and keeps its games: only counts are sent.
 """
 
 import multiprocessing
-from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
+from multiprocessing.queues import SimpleQueue
 from time import perf_counter
 
 import torch
@@ -13,19 +12,22 @@ import torch
 from selfplay.actor import GamePlayer, Weights
 from selfplay.settings import ActorSettings
 
+_players: list[GamePlayer] = []
+"""The one of this process."""
 
-def _serve(pipe: Connection, settings: ActorSettings, stream: int, weights: Weights) -> None:
-    """Play for the seconds of each message and answer with positions a second; zero seconds end the process."""
+
+def _start(settings: ActorSettings, streams: "SimpleQueue[int]", weights: Weights) -> None:
     torch.set_num_threads(settings.selfplay.threads)
-    player = GamePlayer(settings, stream)
-    player.load(weights, 0)
-    pipe.send(0.0)
-    while seconds := pipe.recv():
-        plies = 0
-        started = perf_counter()
-        while (taken := perf_counter() - started) < seconds:
-            plies += player.play().statistics.plies
-        pipe.send(plies / taken)
+    _players.append(GamePlayer(settings, streams.get()))
+    _players[0].load(weights, 0)
+
+
+def _play(seconds: float) -> float:
+    """Play for `seconds`; positions a second."""
+    plies, started = 0, perf_counter()
+    while (taken := perf_counter() - started) < seconds:
+        plies += _players[0].play().statistics.plies
+    return plies / taken
 
 
 class PlainProcesses:
@@ -33,27 +35,17 @@ class PlainProcesses:
 
     def __init__(self, settings: ActorSettings, number: int, weights: Weights) -> None:
         context = multiprocessing.get_context("spawn")
-        self._pipes: list[Connection] = []
-        self._processes: list[BaseProcess] = []
+        streams: SimpleQueue[int] = context.SimpleQueue()
         for stream in range(number):
-            ours, theirs = context.Pipe()
-            process = context.Process(target=_serve, args=(theirs, settings, stream, weights), daemon=True)
-            process.start()
-            theirs.close()  # so that the end of the process is the end of the pipe
-            self._pipes.append(ours)
-            self._processes.append(process)
-        for pipe in self._pipes:
-            pipe.recv()  # ready
+            streams.put(stream)
+        self._pool = context.Pool(number, _start, (settings, streams, weights))
+        self._number = number
+        self.positions_a_second(0.1)  # all are ready
 
     def positions_a_second(self, seconds: float) -> float:
         """Play in all processes at once; their speeds together."""
-        for pipe in self._pipes:
-            pipe.send(seconds)
-        return float(sum(pipe.recv() for pipe in self._pipes))
+        return sum(self._pool.map(_play, [seconds] * self._number, chunksize=1))
 
     def close(self) -> None:
         """End the processes."""
-        for pipe in self._pipes:
-            pipe.send(0.0)
-        for process in self._processes:
-            process.join()
+        self._pool.terminate()

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import chess
-import chess.pgn
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -22,6 +20,7 @@ from agent.networks.bundled import find_weights
 from agent.networks.evaluator import Evaluator
 from agent.networks.policy import MaskedPolicy
 from agent.networks.registry import make_evaluator
+from agent.play.replay import read_games
 from kernels import invalid_mass, unpack_legal
 from kernels.alternatives import WAYS
 from selfplay.generator import Generator
@@ -171,15 +170,9 @@ def positions_of_selfplay(evaluator: Evaluator, seed: int = 0) -> Iterator[NDArr
 
 
 def positions_of_pgn(path: Path) -> Iterator[NDArray[np.uint64]]:
-    """Positions of the games in a PGN file, in batches.
-
-    Raises:
-        InputError: the file is missing, is not text, or holds a move that cannot be read.
-    """
+    """Positions of the games in a PGN file, in batches; for errors see `read_games`."""
     batch: list[NDArray[np.uint64]] = []
-    for number, game in enumerate(_games(path), 1):
-        if game.errors:
-            raise InputError(f"game {number} of '{path}' cannot be read ({game.errors[0]}); correct or remove it")
+    for game in read_games(path):
         board = game.board()
         for move in game.mainline_moves():
             batch.append(rules.from_board(board))
@@ -189,13 +182,3 @@ def positions_of_pgn(path: Path) -> Iterator[NDArray[np.uint64]]:
                 batch = []
     if batch:
         yield np.stack(batch)
-
-
-def _games(path: Path) -> Iterator[chess.pgn.Game]:
-    try:
-        with path.open(encoding="utf-8") as file:
-            while (game := chess.pgn.read_game(file)) is not None:
-                yield game
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise InputError(f"PGN file '{path}' cannot be read ({reason}); name a readable one") from error

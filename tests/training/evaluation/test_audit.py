@@ -107,4 +107,4 @@ def test_the_command_prints_the_keys_that_scripts_rely_on(
     empty = tmp_path / "empty.pgn"
     empty.write_text("")
     assert zeromass.main(["audit", "--weights", str(path), "--pgn", str(empty)]) == 2
-    assert "holds no position with a legal move" in capsys.readouterr().err
+    assert "holds no game" in capsys.readouterr().err
