@@ -15,7 +15,6 @@ from agent.errors import InputError
 from agent.files import write_atomic
 from agent.networks.network import Network
 from agent.networks.registry import KINDS, architecture_from_metadata, make_network
-from agent.networks.residual.planes import PLANES
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,6 @@ def to_bytes(network: Network, provenance: Mapping[str, str], dtype: torch.dtype
     tensors = {name: tensor.detach().to(dtype).cpu().contiguous() for name, tensor in network.state_dict().items()}
     metadata = {
         **network.architecture.metadata(),
-        "planes": str(PLANES),
         "vocabulary": str(vocabulary.SIZE),
         "provenance": json.dumps(dict(provenance)),
     }
@@ -63,11 +61,11 @@ def load_weights(path: Path) -> Weights:
             f"weights file '{path}' holds architecture {metadata.get('architecture')!r}, not "
             f"{' or '.join(map(repr, KINDS))}; only files written by `zeromass train` can be used"
         )
-    for key, ours in (("planes", PLANES), ("vocabulary", vocabulary.SIZE)):
-        if metadata.get(key) != str(ours):
-            raise InputError(
-                f"weights file '{path}' was made for {key}={metadata.get(key)}, this version has {ours}; train anew"
-            )
+    if metadata.get("vocabulary") != str(vocabulary.SIZE):
+        raise InputError(
+            f"weights file '{path}' was made for {metadata.get('vocabulary')} moves, this version has "
+            f"{vocabulary.SIZE}; train again"
+        )
     try:
         network = make_network(architecture_from_metadata(metadata))
         network.load_state_dict(tensors)
