@@ -15,6 +15,7 @@ from agent.runs import RUNS
 from training.durability.run_folder import RunFolder
 from training.monitoring.health import Finding, Health, judge, read_rows, recent_values, series
 from training.monitoring.tags.tags import find_tag
+from training.settings import GuardSettings
 
 SHOWN: Final = (
     "evaluation/score",
@@ -96,7 +97,7 @@ def screen(folder: RunFolder, health: Health, rows: list[dict[str, Any]]) -> Gro
     if health.findings:
         parts.append(_findings(health.findings))
     if rows:
-        parts.append(_figures(health, rows))
+        parts.append(_figures(health, rows, folder.settings([]).guard))
     return Group(*parts)
 
 
@@ -155,7 +156,7 @@ def _findings(findings: tuple[Finding, ...]) -> Panel:
     return Panel(table, title="what is wrong, the worst first", title_align="left", expand=False)
 
 
-def _figures(health: Health, rows: list[dict[str, Any]]) -> Table:
+def _figures(health: Health, rows: list[dict[str, Any]], guard: GuardSettings) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0))
     for column in ("", "figure", "lately", "healthy", "since the start"):
         table.add_column(column, no_wrap=True)
@@ -164,6 +165,7 @@ def _figures(health: Health, rows: list[dict[str, Any]]) -> Table:
     for name in dict.fromkeys((*SHOWN, *sorted(sick))):
         if name in values:
             tag = find_tag(name)
+            tag = tag.limited(getattr(guard, name.removeprefix("guard/"))) if tag.limit else tag
             mark = Text("!", style="bold red") if name in sick else Text("✓" if tag.has_range else " ", style="green")
             bars = sparkline([value for _, value in series(rows, name)])
             table.add_row(mark, name, tag.show(values[name]), Text(tag.healthy, style="dim"), Text(bars, style="blue"))

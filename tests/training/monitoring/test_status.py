@@ -80,6 +80,16 @@ def test_a_sick_run_exits_with_1_and_says_what_to_do(tmp_path: Path, capsys: pyt
     assert found["age"] < 3600
 
 
+def test_a_figure_of_the_guard_is_shown_with_its_threshold(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    row = {"step": 1, "time": time.time(), "guard/decisive": 0.05, "guard/alarm/decisive": 0.0}
+    folder = fake_run(tmp_path / "it", row, row, row)
+    (folder / "settings.yaml").write_text("run:\n  steps: 1\nguard:\n  decisive: 0.04\n")
+    assert zeromass.main(["status", str(folder)]) == 0
+    (shown,) = (line for line in capsys.readouterr().out.splitlines() if "guard/decisive" in line)
+    assert "5 %" in shown
+    assert "4 % or more" in shown
+
+
 def test_a_run_without_rows_is_too_early(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert zeromass.main(["status", str(fake_run(tmp_path / "new"))]) == 0
     said = capsys.readouterr().out
