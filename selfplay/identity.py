@@ -1,4 +1,4 @@
-"""Which code a process runs and which moves it knows, so that actors with other code are refused, not trusted."""
+"""Hashes of a process's code and move vocabulary: actors whose hashes differ from the run's are refused."""
 
 import hashlib
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from agent import vocabulary
 from agent.errors import InputError
 
 PACKAGES: Final = ("kernels", "agent", "selfplay", "training")
-"""What is shipped to the nodes of a cluster, and hashed."""
+"""Copied to the nodes of a cluster, and hashed."""
 ROOT: Final = Path(vocabulary.__file__).resolve().parent.parent
 """The folder that holds the packages."""
 
@@ -45,7 +45,7 @@ def code_hash(root: Path) -> str:
 
 
 def check_identity(expected: Identity, who: str) -> None:
-    """Refuse to be part of a run whose code or moves are others.
+    """Refuse to take part in a run of other code or moves.
 
     Args:
         expected: of the process that asks.

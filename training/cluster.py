@@ -1,4 +1,4 @@
-"""Ray for a run: started on this machine and reachable from it alone, or a cluster that is joined.
+"""Ray for a run: a local one that only this machine can reach, or a cluster that is joined.
 
 A joined cluster gets the code from here: the four packages are copied to a folder that Ray ships to every node.
 """
@@ -50,9 +50,9 @@ def start_ray(settings: Settings, cluster: str | None) -> None:
     if cluster is not None:
         _join(cluster)
         return
-    # Ray's history of tasks is for its dashboard, which is off here; it grew by 65 MB in tests/chaos/test_soak.py.
-    os.environ.setdefault("RAY_task_events_report_interval_ms", "0")  # spelt so
-    # Ray would make all of its processes as nice as can be, the trainer too; game actors are nice by themselves.
+    # Ray's history of tasks is for its dashboard, which is off here; it grew to 65 MB in tests/chaos/test_soak.py.
+    os.environ.setdefault("RAY_task_events_report_interval_ms", "0")  # Ray's spelling
+    # Ray would give all of its processes the lowest priority, the trainer too; game actors lower their own.
     os.environ.setdefault("RAY_worker_niceness", "0")
     with _loopback_only():
         try:
@@ -64,7 +64,7 @@ def start_ray(settings: Settings, cluster: str | None) -> None:
                 logging_level=logging.ERROR,
                 object_store_memory=OBJECT_STORE_BYTES,
             )
-        except Exception as error:  # Ray raises just that where a machine is too busy to start it in time
+        except Exception as error:  # the class that Ray raises where the machine is too busy to start it in time
             reason = " ".join(str(error).split())
             raise InputError(f"Ray did not start on this machine ({reason}); try again when it is less busy") from error
 
@@ -83,7 +83,7 @@ def on_cluster() -> bool:
 
 @contextmanager
 def _loopback_only() -> Iterator[None]:
-    """Let Ray take 127.0.0.1 for this machine, as it does on macOS and Windows, where firewalls would ask.
+    """Let Ray use 127.0.0.1 as its address, as it does on macOS and Windows.
 
     Otherwise its servers listen on all interfaces, whatever address `ray.init` was given.
     """
@@ -99,7 +99,7 @@ def _loopback_only() -> Iterator[None]:
 
 def _join(cluster: str) -> None:
     os.environ.setdefault("RAY_AUTH_MODE", "token")  # Ray's own default for clusters from 2.61 on
-    # Within `ray job submit`, which may bring a working folder of its own: ours wins.
+    # `ray job submit` may set a working folder of its own; this one replaces it.
     os.environ["RAY_OVERRIDE_JOB_RUNTIME_ENV"] = "1"
     with tempfile.TemporaryDirectory(prefix="zeromass-code-") as folder:
         stage_code(Path(folder))

@@ -111,7 +111,7 @@ class Learner:
         self._note(batch, output, loss, norm)
 
     def close(self) -> None:
-        """Nothing to end here."""
+        """End other processes; here there are none."""
 
     def weights(self) -> dict[str, NDArray[np.float32]]:
         """The weights as float32 arrays, copied, ready for the object store."""
@@ -162,18 +162,18 @@ class Learner:
         )
 
     def _normalise(self, advantages: Tensor) -> Tensor:
-        """Policy gradients see only which moves did better than expected, not by how much the value erred."""
+        """To mean 0 and deviation 1, so that the size of the value's errors does not matter."""
         mean, deviation = moments(advantages)
         return (advantages - mean) / (deviation + 1e-6)
 
     def _differentiate(self, loss: Loss) -> Loss:
-        """Leave the gradient with the parameters; the loss as it is to be told."""
+        """Compute the gradients of the parameters; the loss to report."""
         self.optimizer.zero_grad(set_to_none=True)
         loss.total.backward()  # type: ignore[no-untyped-call]
         return loss
 
     def _update(self, loss: Loss, progress: float) -> float:
-        """Clip the gradient, look whether it is finite, step; the gradient's norm before it was clipped."""
+        """Clip the gradient, check that it is finite, step; returns the gradient's norm before clipping."""
         clipped_norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_CLIP)
         total, norm = float(loss.total.detach()), float(clipped_norm)
         if not (math.isfinite(total) and math.isfinite(norm)):
@@ -190,7 +190,7 @@ class Learner:
         return norm
 
     def _note(self, batch: Batch, output: Prediction, loss: Loss, norm: float) -> None:
-        """Read the meter and keep what is to be logged."""
+        """Read the meter, and keep what is logged."""
         probabilities = MaskedPolicy(output.logits.detach(), output.legal).probabilities
         self.meter.check(probabilities, batch.positions, indices=output.indices)
         parts = {name: float(part) for name, part in loss.parts.items()}

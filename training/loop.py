@@ -1,53 +1,29 @@
-"""The training loop: games in, batches, steps, versions out; checkpoints and rows on the way.
+"""The training loop: collect games, add them to the replay buffer, sample batches, step, publish the weights.
 
-Two bounds keep learner and actors in step. The learner trains a position `learner.reuse` times on average and
-then waits for games; the actors have a bounded number of calls under way and then wait for the learner.
+Two bounds keep learner and actors in step. The learner trains a position `learner.reuse` times on average and then
+waits for games; the actors have a bounded number of calls under way and then wait for the learner.
+
+Everything else (checkpoints, matches, the log, the guard) hangs on the loop as an `Attachment`.
 """
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
-from functools import partial
-from pathlib import Path
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 
-import agent.networks.weights
-from agent.errors import InputError
 from agent.networks.meter import MassReading
-from agent.networks.network import Network
-from selfplay.actor import GameBatch
 from selfplay.pool import Pool
 from selfplay.record import GameRecord
+from training.attachment import Attachment
 from training.counters import Counters
-from training.durability.checkpoint import Arrays, Checkpoint, kept_states, write_checkpoint
-from training.durability.disk import DiskPatience
-from training.durability.run_folder import RunFolder
-from training.durability.snapshots import Every, Snapshots
-from training.durability.watchdog import LearningWatchdog
-from training.durability.window import SYNC_GAMES, Window, first_needed
-from training.evaluation.match import MatchResult
-from training.evaluation.run_match import StoppedError, settings_conversion, settings_match
-from training.learner import LearningError, StepMeans
-from training.monitoring.figures import value_spread
-from training.monitoring.guard import Guard
-from training.monitoring.metrics import Metrics, mass_row, match_row
-from training.monitoring.watch import Watch
-from training.parallel import make_learner
-from training.replay import ENTRIES_PER_PLY, Batch, ReplayBuffer
+from training.durability.window import Window
+from training.learner import Learner, LearningError, StepMeans
+from training.monitoring.timing import Stopwatch
 from training.settings import Settings
 from training.targets import targets
-
-SYNC_SECONDS: Final = 1.0
-"""Longest time between a game's arrival and its acknowledgement, while the learner does not step."""
-PGN_EVERY: Final = 200
-"""Games of which one is kept as PGN."""
-KEPT_CHECKPOINTS: Final = 3
-"""Older ones are deleted."""
-RESERVE_BYTES: Final = 64 * 2**20
-"""Training pauses while the disk has less free space."""
 
 
 class TrainingLoop:
@@ -55,51 +31,29 @@ class TrainingLoop:
 
     Args:
         settings: of the run.
-        folder: of the run.
-        network: trained in place.
-        checkpoint: what to go on from; None for a new run.
-        say: gets a line for people when something is wrong that does not end the run.
+        learner: of the network that plays and is trained.
+        window: the replay buffer and its games on disk.
+        attachments: in the order in which their hooks are called.
     """
 
     def __init__(
-        self,
-        settings: Settings,
-        folder: RunFolder,
-        network: Network,
-        checkpoint: Checkpoint | None = None,
-        say: Callable[[str], None] = lambda line: None,
+        self, settings: Settings, learner: Learner, window: Window, attachments: Sequence[Attachment] = ()
     ) -> None:
-        self.settings = settings
-        self.folder = folder
-        searched = settings.selfplay.simulations > 0
-        self.learner = make_learner(network, settings.learner, searched=searched)
-        self.replay = make_replay(settings)
-        self.window = Window(self.replay, folder.replay)
-        self.disk = DiskPatience(folder.path, reserve=RESERVE_BYTES, say=say)
-        self.watchdog = LearningWatchdog(folder.checkpoints, folder.evidence, say)
-        self._say = say
+        self.settings, self.learner, self.window = settings, learner, window
+        self.attachments = attachments
         self.counters = Counters()
-        self.guard = Guard(settings.guard)
-        self.player: Arrays = {} if checkpoint is None else checkpoint.player
-        """What the checkpoint tells of unfinished games, see `Pool.state`."""
-        self._pool: Pool | None = None
-        self.recent: dict[str, float] = {}
-        """The last row written, for a display."""
+        self.mass = MassReading()
+        """Of the distributions since the last row of the log."""
         self.selfplay_launches: Counter[str] = Counter()
         """How often the actors ran each kernel on each backend, since this process started."""
+        self.pool: Pool | None = None
+        self.stop: Callable[[], bool] = lambda: False
+        self.paused = 0.0
+        """Seconds of this process that do not count as training."""
+        self.stopwatch = Stopwatch()
+        self.waiting = "playing" if settings.selfplay.actors == 0 else "waiting"
+        """What the stopwatch calls waiting for games: a process that plays them itself never waits."""
         self._generator = np.random.default_rng([settings.run.seed, 1])
-        if checkpoint is not None:
-            self._restore(checkpoint)
-        resumed_at = None if checkpoint is None else self.learner.step
-        self._metrics = self.disk.writing(lambda: Metrics(folder, resumed_at))
-        self.watch = Watch(settings, folder, self._metrics, self.guard.games, say)
-        self._mass = MassReading()
-        self._last_checkpoint = self._last_sync = time.monotonic()
-        self.saved_step = -1 if checkpoint is None else self.learner.step
-        """Of the newest checkpoint; -1: none yet."""
-        seconds = self.counters.seconds
-        self._snapshots = Snapshots(folder.path, settings.run.snapshot_minutes, seconds, self.learner.step)
-        self._match = Every(settings.evaluation.every_minutes, seconds)
 
     @property
     def progress(self) -> float:
@@ -109,247 +63,118 @@ class TrainingLoop:
         by_steps = self.learner.step / run.steps if run.steps else 0.0
         return min(max(by_time, by_steps), 1.0)
 
-    def run(self, pool: Pool, *, stop: Callable[[], bool], tick: Callable[["TrainingLoop"], None]) -> None:
-        """Train until the settings say so or `stop` does; ends in a checkpoint.
+    def run(self, pool: Pool, *, stop: Callable[[], bool]) -> None:
+        """Train until the settings say so or `stop` does.
 
         Args:
             pool: where games come from.
-            stop: asked between steps.
-            tick: called often, for a display.
+            stop: called between steps.
 
         Raises:
             InvalidMassError: mass on an illegal move, sampled or trained.
-            LearningError: a loss that is not finite.
+            LearningError: a loss that is not finite, and no attachment repaired the learner.
         """
-        seconds_before, started = self.counters.seconds, time.monotonic()
-        self._last_checkpoint = started
-        self._pool = pool
-        paused_before, self.disk.stop = self.disk.paused, stop
-        if self.saved_step < 0:
-            self.save()  # from here on there is always something to go on from
-        self.watch.begin(self.learner.step)
-        spending = self.watch.stopwatch.spending
+        self.pool, self.stop, self.stopwatch = pool, stop, Stopwatch()
+        before, started, self.paused = self.counters.seconds, time.monotonic(), 0.0
+        for attachment in self.attachments:
+            attachment.begin(self)
         pool.publish(self.learner.weights(), self.counters.version)
-        if self.learner.step == 0:
-            self._snapshot()
         while self.progress < 1.0 and not stop():
-            for batch in self.watch.collect(pool, wait=not self._may_train()):
-                with spending("ingesting"):
-                    self._ingest(batch)
-            self.counters.streams = pool.streams
-            self._acknowledge()
-            if self._may_train():
-                self._train(pool)
-            self.counters.seconds = seconds_before + time.monotonic() - started - self.disk.paused + paused_before
-            if time.monotonic() - self._last_checkpoint > self.settings.run.checkpoint_seconds:
-                with spending("saving"):
-                    self.save()
-            with spending("evaluating"):
-                self._on_the_way(stop)
-            tick(self)
-        self.watch.draw(self.learner, last=True)
-        self.watch.end()
-        self.save()
-        self._snapshot()
+            self._collect(pool)
+            self._train(pool)
+            self.counters.seconds = before + time.monotonic() - started - self.paused
+            for attachment in self.attachments:
+                attachment.turned(self)
+        for attachment in self.attachments:
+            attachment.end(self)
 
-    def _snapshot(self) -> None:
-        self.disk.writing(lambda: self._snapshots.take(self.learner, self.provenance()))
-
-    def note_match(
-        self, result: MatchResult, when: str, conversion: Mapping[str, float] | None = None, seconds: float = 0.0
-    ) -> None:
-        """Keep a match's result with the run and show it in TensorBoard.
-
-        Args:
-            result: of the match.
-            when: `before`, `during` or `after` training.
-            conversion: share of won endings that were won, by ending.
-            seconds: that it took.
-        """
-        more = {"minutes": self.counters.seconds / 60, "seconds": seconds, "conversion": conversion or {}}
-        row = {"step": self.learner.step, "when": when, **result.to_json(), **more}
-        self.disk.writing(lambda: self.folder.append_match(row))
-        self._metrics.scalars(match_row(result, conversion or {}, seconds), self.learner.step)
-        self._metrics.flush()
-
-    def close(self) -> None:
-        """Close the event file, end the learner's other processes."""
-        self.learner.close()
-        self._metrics.close()
-
-    def save(self) -> Path | None:
-        """Write a checkpoint, unless this step has one; everything logged so far is flushed first."""
-        self._last_checkpoint = time.monotonic()
-        if self.learner.step == self.saved_step:
-            return None
-        self.disk.room()
-        self._metrics.flush()
-        self.disk.writing(self.window.sync)  # a checkpoint may only tell of games that are durable
-        state: dict[str, Any] = {
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint holds beside the weights, the optimizer and unfinished games; plain JSON."""
+        return {
             "step": self.learner.step,
             **self.counters.state(),
             "means": {"steps": self.learner.means.steps, "sums": self.learner.means.sums},
             "replay": self.window.state(),
-            "guard": self.guard.state(),
             "generator": self._generator.bit_generator.state,
             "torch_generator": torch.get_rng_state().numpy().tobytes().hex(),
-        }
-        checkpoint = Checkpoint(
-            agent.networks.weights.to_bytes(self.learner.network, self.provenance()),
-            self.learner.state_arrays(),
-            state,
-            self.player if self._pool is None else self._pool.state(),
-        )
-        folder, keep = self.folder.checkpoints, KEPT_CHECKPOINTS
-        path = self.disk.writing(lambda: write_checkpoint(folder, self.learner.step, checkpoint, keep=keep))
-        self.window.prune(first_needed([kept["replay"] for kept in kept_states(folder)]))
-        self.saved_step = self.learner.step
-        return path
-
-    def provenance(self) -> dict[str, str]:
-        """Where the weights come from, for their metadata."""
-        return {
-            "run": self.folder.path.name,
-            "step": str(self.learner.step),
-            "version": str(self.counters.version),
-            "games": str(self.counters.games),
-            "positions": str(self.counters.positions),
-            "seed": str(self.settings.run.seed),
-            "seconds": f"{self.counters.seconds:.1f}",
-            **({"began_with": Path(began).name} if (began := self.settings.network.weights) else {}),
+            "attachments": {each.name: each.state() for each in self.attachments if each.name},
         }
 
-    def _restore(self, checkpoint: Checkpoint) -> None:
-        state = checkpoint.state
-        if "number" not in state["replay"]:
-            raise InputError(
-                f"checkpoint '{checkpoint.path}' is of an earlier version, which kept its games in checkpoints; "
-                "start a new run"
-            )
+    def restore(self, state: dict[str, Any], say: Callable[[str], None]) -> None:
+        """Take over what `state` gave; the weights and the optimizer are restored by their owner.
+
+        Args:
+            state: of a checkpoint.
+            say: gets a sentence for each piece of damage in the games on disk.
+        """
         self.learner.step = int(state["step"])
-        self.learner.restore(checkpoint.optimizer)
         self.learner.means = StepMeans(**state["means"])
         self.counters = Counters.restored(state)
-        self.guard.restore(state["guard"])
-        if self.settings.selfplay.actors == 0:
-            self.disk.writing(partial(self.window.cut, state["replay"]))
-        for game in self.window.restore(state["replay"], self._say):
-            self.guard.game(game.record)
-            self._count(game.record)
+        for attachment in self.attachments:
+            if attachment.name:
+                attachment.restore(state["attachments"][attachment.name])
+        for game in self.window.restore(state["replay"], say):  # those that arrived after the checkpoint
             self.counters.streams = max(self.counters.streams, game.stream + 1)
+            self._added(game.record)
         self._generator.bit_generator.state = state["generator"]
         torch.set_rng_state(torch.frombuffer(bytearray.fromhex(state["torch_generator"]), dtype=torch.uint8))
 
-    def _on_the_way(self, stop: Callable[[], bool]) -> None:
-        """The snapshot and the match that are due; a checkpoint goes before, so that a resume repeats neither."""
-        if self.learner.step == 0:
-            return  # nothing was learned yet
-        snapshot, match = self._snapshots.due(self.counters.seconds), self._match.due(self.counters.seconds)
-        if snapshot or match:
-            self.save()
-        if snapshot:
-            self._snapshot()
-        if match and self.progress < 1.0:  # else the one after training says it
-            started = time.monotonic()
-            try:
-                result = settings_match(self.learner, self.settings, stop=stop)
-                conversion = settings_conversion(self.learner, self.settings, stop=stop)
-            except StoppedError:
-                return
-            self.note_match(result, "during", conversion, time.monotonic() - started)
-
-    def _may_train(self) -> bool:
-        if len(self.replay) < min(self.settings.replay.warmup, self.replay.capacity):
-            return False
-        trained = (self.learner.step + 1) * self.settings.learner.batch_size
-        return trained <= self.settings.learner.reuse * self.replay.added
-
-    def _ingest(self, batch: GameBatch) -> None:
-        learner = self.settings.learner
-        self.watch.batch(batch, self.counters.version)
-        self.selfplay_launches.update(batch.launches)
-        self._mass.add(batch.statistics.mass)
-        self.counters.mass.add(batch.statistics.mass)
-        for record in batch.records:
-            target = targets(
-                record,
-                adjudication=learner.adjudication,
-                value_lambda=learner.value_lambda,
-            )
-            if not self.window.add(record, target, batch.stream):
-                continue
-            self.guard.game(record)
-            if self.counters.games % PGN_EVERY == 0:
-                number = self.counters.games
-                self.disk.writing(partial(self.folder.save_game, number, record))
-            self._count(record)
-
-    def _count(self, record: GameRecord) -> None:
-        self.counters.games += 1
-        self.counters.positions += record.plies
-
-    def _acknowledge(self) -> None:
-        """Make the games that came in durable, many at a time: from then on no kill loses them."""
-        due = time.monotonic() - self._last_sync > SYNC_SECONDS or self.window.store.waiting >= SYNC_GAMES
-        if due and self.window.store.waiting:
-            self.disk.room()
-            self.disk.writing(self.window.sync)
-            self._last_sync = time.monotonic()
+    def _collect(self, pool: Pool) -> None:
+        """Take the games that are ready into the replay buffer; wait for some if the learner needs them."""
+        wait, learner = not self._may_train(), self.settings.learner
+        with self.stopwatch.spending(self.waiting if wait else "ingesting"):
+            batches = pool.collect(wait=wait)
+        with self.stopwatch.spending("ingesting"):
+            for batch in batches:
+                self._measured(batch.statistics.mass)
+                self.selfplay_launches.update(batch.launches)
+                for record in batch.records:
+                    found = targets(record, adjudication=learner.adjudication, value_lambda=learner.value_lambda)
+                    if self.window.add(record, found, batch.stream):
+                        self._added(record)
+            self.counters.streams = pool.streams
+            for attachment in self.attachments:
+                attachment.collected(self, batches)
 
     def _train(self, pool: Pool) -> None:
         """Steps until the next version is due or games are needed."""
-        settings, spending = self.settings.learner, self.watch.stopwatch.spending
+        settings = self.settings.learner
         while self._may_train() and self.progress < 1.0:
-            with spending("sampling"):
-                batch = self.replay.sample(settings.batch_size, self._generator)
+            with self.stopwatch.spending("sampling"):
+                batch = self.window.replay.sample(settings.batch_size, self._generator)
             try:
-                with spending("learning"):
+                with self.stopwatch.spending("learning"):
                     self.learner.train(batch, progress=self.progress)
             except LearningError as error:
-                self.watchdog.rescue(self.learner, batch, error)
-                self.counters.version += 1
-                pool.publish(self.learner.weights(), self.counters.version)
-                break
-            self.guard.batch(batch)
-            reading = self.learner.meter.take()
-            self._mass.add(reading)
-            self.counters.mass.add(reading)
-            if self.learner.step % self.settings.log.steps == 0:
-                self._log(batch, pool)
+                if not any(attachment.failed(self, batch, error) for attachment in self.attachments):
+                    raise
+                self._publish(pool)
+                return
+            self._measured(self.learner.meter.take())
+            for attachment in self.attachments:
+                attachment.stepped(self, batch)
             if self.learner.step % settings.publish_steps == 0:
-                self.counters.version += 1
-                with spending("publishing"):
-                    pool.publish(self.learner.weights(), self.counters.version)
-                break
+                self._publish(pool)
+                return
 
-    def _log(self, batch: Batch, pool: Pool) -> None:
-        means = self.learner.means.take()
-        spread = value_spread(self.learner.network, batch.positions)
-        self.guard.learned(means, spread)
-        row = {
-            **means,
-            **mass_row(self._mass, self.counters.mass),
-            "replay/size": float(len(self.replay)),
-            "replay/age": self.counters.version - self.replay.mean_version(),
-            "replay/reuse": self.learner.step * self.settings.learner.batch_size / max(self.replay.added, 1),
-            "learner/learning_rate": self.learner.learning_rate(self.progress),
-            "system/workers_alive": float(pool.actors),
-            "system/restarts": float(pool.restarts),
-            "system/rescues": float(self.watchdog.rescues),
-            **self.guard.judge(self.learner.step),
-            **self.watch.row(pool, self.learner, batch.positions),
-        }
-        self.disk.room()
-        with self.watch.stopwatch.spending("writing"):
-            self.disk.writing(lambda: self._metrics.write(self.learner.step, row))
-        self.watch.draw(self.learner)
-        self.recent = row
-        self._mass = MassReading()
+    def _publish(self, pool: Pool) -> None:
+        self.counters.version += 1
+        with self.stopwatch.spending("publishing"):
+            pool.publish(self.learner.weights(), self.counters.version)
 
+    def _may_train(self) -> bool:
+        replay = self.window.replay
+        if len(replay) < min(self.settings.replay.warmup, replay.capacity):
+            return False
+        trained = (self.learner.step + 1) * self.settings.learner.batch_size
+        return trained <= self.settings.learner.reuse * replay.added
 
-def make_replay(settings: Settings) -> ReplayBuffer:
-    """An empty replay as the settings ask for."""
-    searched = settings.selfplay.simulations > 0
-    entries = ENTRIES_PER_PLY if searched else 0
-    replay = settings.replay
-    return ReplayBuffer(replay.capacity, entries_per_ply=entries)
+    def _measured(self, reading: MassReading) -> None:
+        self.mass.add(reading)
+        self.counters.mass.add(reading)
+
+    def _added(self, record: GameRecord) -> None:
+        self.counters.games += 1
+        self.counters.positions += record.plies
+        for attachment in self.attachments:
+            attachment.added(self, record)

@@ -1,9 +1,9 @@
 """A learner spread over processes: each takes a share of the batch, gradients are averaged, all make the same step.
 
 Data-parallel with torch.distributed: NCCL where the learner has a GPU, gloo on CPUs. The first of the `learner.workers`
-processes is the trainer itself, which holds the replay and deals the batches out; the others are Ray actors. Weights
-and optimiser are sent once, after that only shares and gradients travel. A process that dies takes the trainer with it,
-which starts again from a checkpoint with all of them.
+processes is the trainer itself, which holds the replay buffer and splits the batches; the others are Ray actors.
+Weights and optimiser are sent once; after that only shares and gradients travel. If a process dies, the trainer ends
+too and starts again from a checkpoint with all of them.
 
 Shares are equally large and advantages are normalised over the whole batch, so the averaged gradient is that of the
 whole batch, up to rounding.
@@ -42,13 +42,13 @@ def make_learner(network: Network, settings: LearnerSettings, *, searched: bool)
     """The learner that the settings ask for: in this process alone, or spread. A spread one needs an initialised Ray.
 
     Raises:
-        InputError: the batch cannot be dealt out evenly, or there is no Ray to start the others with.
+        InputError: the batch cannot be split evenly, or Ray is not initialised.
     """
     if settings.workers == 1:
         return Learner(network, settings, searched=searched)
     if settings.batch_size % settings.workers:
         raise InputError(
-            f"setting learner.batch_size={settings.batch_size} cannot be dealt out evenly to "
+            f"setting learner.batch_size={settings.batch_size} cannot be split evenly between "
             f"learner.workers={settings.workers}; choose a multiple"
         )
     if not ray.is_initialized():
@@ -75,8 +75,8 @@ class _ShareLearner(Learner):
     def _differentiate(self, loss: Loss) -> Loss:
         super()._differentiate(loss)
         gradients = [parameter.grad for parameter in self.network.parameters() if parameter.grad is not None]
-        told = [loss.total.detach(), *loss.parts.values()]
-        flat = torch.cat([part.reshape(-1).float() for part in (*gradients, *told)])
+        reported = [loss.total.detach(), *loss.parts.values()]
+        flat = torch.cat([part.reshape(-1).float() for part in (*gradients, *reported)])
         dist.all_reduce(flat)
         flat /= dist.get_world_size()
         place = 0
@@ -88,18 +88,18 @@ class _ShareLearner(Learner):
 
 
 class _Worker:
-    """Ray's coat around a share's learner; rank 1 and up."""
+    """Ray wrapper of a share's learner; rank 1 and up."""
 
     def __init__(self, architecture: Architecture, settings: LearnerSettings, searched: bool) -> None:
         torch.set_num_threads(settings.threads)
         self._learner = _ShareLearner(make_network(architecture), settings, searched=searched)
 
     def join(self, rendezvous: str, rank: int, loopback: bool) -> None:
-        """Meet the others."""
+        """Join the process group."""
         _join(rendezvous, rank, self._learner.settings, loopback)
 
     def load(self, weights: dict[str, NDArray[np.float32]], state: dict[str, NDArray[Any]], step: int) -> None:
-        """Take over what the first process learns from."""
+        """Take over the state of the first process."""
         self._learner.network.load_state_dict({name: torch.from_numpy(a.copy()) for name, a in weights.items()})
         self._learner.restore(state)
         self._learner.step = step
@@ -111,7 +111,7 @@ class _Worker:
 
 
 class ParallelLearner(_ShareLearner):
-    """The first of the processes; for its owner a `Learner` like any other.
+    """The first of the processes; used like any `Learner`.
 
     Args:
         network: trained in place.
@@ -138,14 +138,14 @@ class ParallelLearner(_ShareLearner):
         joining = [worker.join.remote(rendezvous, rank + 1, loopback) for rank, worker in enumerate(self._workers)]
         _join(rendezvous, 0, settings, loopback)
         ray.get(joining)
-        self._told = False
+        self._sent = False
 
     def train(self, batch: Batch, *, progress: float) -> None:
         """See `Learner`; the meter reads what all processes trained on."""
-        if not self._told:
+        if not self._sent:
             state = ray.put(self.state_arrays()), ray.put(self.weights())
             ray.get([worker.load.remote(state[1], state[0], self.step) for worker in self._workers])
-            self._told = True
+            self._sent = True
         own, *others = shares(batch, self.settings.workers)
         whole = moments(torch.from_numpy(batch.advantages))
         steps = [
@@ -154,16 +154,16 @@ class ParallelLearner(_ShareLearner):
         try:
             self.train_share(own, whole, progress)
         except Exception:
-            self._told = False  # whoever mends this learner mends all
+            self._sent = False  # a rescue of this learner must reach all processes
             ray.wait(steps, num_returns=len(steps))
             raise
         for reading in ray.get(steps):
             self.meter.reading.add(reading)
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """See `Learner`; the others hear of it, and of the weights, before the next step."""
+        """See `Learner`; the others get it, with the weights, before the next step."""
         super().restore(arrays)
-        self._told = False
+        self._sent = False
 
     def close(self) -> None:
         """End the other processes."""

@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,14 +18,13 @@ from agent.networks.registry import architecture_of, make_network
 from agent.networks.residual.evaluator import check_runtime
 from agent.networks.weights import load_weights
 from selfplay.pool import LocalPool, Pool, RayPool
-from training.doctor import usable_cores
-from training.durability.checkpoint import WEIGHTS, Checkpoint, list_checkpoints, newest_checkpoint
-from training.durability.progress_relay import Progress, Screen
+from training.assembly import assemble
+from training.durability.checkpoint import WEIGHTS, Arrays, Checkpoint, list_checkpoints, newest_checkpoint
+from training.durability.progress_relay import Screen
 from training.durability.run_folder import RunFolder
 from training.durability.run_lock import run_locked
 from training.evaluation.match import MatchResult
-from training.evaluation.run_match import StoppedError, settings_match
-from training.loop import TrainingLoop
+from training.evaluation.run_match import StoppedError
 from training.settings import Settings
 
 
@@ -64,7 +62,7 @@ class Summary:
 
 
 Resume = Literal["no", "asked", "heal"]
-"""How a run begins: anew; from a checkpoint as someone asked; from the newest one, if there is any, after a fault."""
+"""How a run begins: new; from a checkpoint, as the user asked; from the newest one, if there is any, after a fault."""
 
 
 def run_training(
@@ -77,7 +75,7 @@ def run_training(
         folder: of the run; exists.
         resume: whether to go on from the newest valid checkpoint.
         display: progress for people.
-        stop: asked often; True ends the run in a checkpoint.
+        stop: called often; True ends the run in a checkpoint.
 
     Raises:
         InputError: no valid checkpoint, or it does not fit the settings, or another process trains this run.
@@ -93,9 +91,10 @@ def _train(settings: Settings, folder: RunFolder, resume: Resume, display: Scree
     warm_up(display.say)
     torch.manual_seed(settings.run.seed)
     network = _network(settings, folder, checkpoint)
-    loop = TrainingLoop(settings, folder, network, checkpoint, display.say)
+    run = assemble(settings, folder, network, checkpoint, say=display.say, tick=display.tick)
+    loop = run.loop
     if resume == "asked" and loop.progress >= 1.0:
-        loop.close()
+        run.close()
         raise InputError(
             f"run '{folder.path}' has already trained for its run.minutes={settings.run.minutes}, "
             f"run.steps={settings.run.steps}; give a larger one to go on"
@@ -103,19 +102,20 @@ def _train(settings: Settings, folder: RunFolder, resume: Resume, display: Scree
     after, learner_kernels = None, {}
     try:
         if checkpoint is None and folder.first_match() is None:
-            _match(loop, display, "before", stop)
+            run.matches.play(loop, "before", display, stop)
         torch.set_num_threads(settings.learner.threads)
         if loop.progress < 1.0 and not stop():
-            with _pool(settings, loop) as pool, display.training():
+            unfinished = {} if checkpoint is None else checkpoint.player
+            with _pool(settings, loop.counters.streams, unfinished) as pool, display.training():
                 kernels.reset_launches()
-                loop.run(pool, stop=stop, tick=partial(tell, display))
+                loop.run(pool, stop=stop)
                 learner_kernels = kernels.launches()
         if not stop():
-            after = _match(loop, display, "after", stop)
+            after = run.matches.play(loop, "after", display, stop)
     except StoppedError:
-        loop.save()
+        run.checkpoints.save(loop)
     finally:
-        loop.close()
+        run.close()
     mass = loop.counters.mass
     summary = Summary(
         folder=folder.path,
@@ -130,20 +130,13 @@ def _train(settings: Settings, folder: RunFolder, resume: Resume, display: Scree
         stopped=stop(),
         selfplay_kernels=dict(loop.selfplay_launches),
         learner_kernels=learner_kernels,
-        alarms=sorted(loop.guard.alarms),
-        guard=[asdict(news) for news in loop.guard.news],
-        writing_seconds=loop.watch.seconds,
-        writing_share=loop.watch.share,
+        alarms=sorted(run.guard.alarms),
+        guard=[asdict(news) for news in run.guard.news],
+        writing_seconds=run.watch.seconds,
+        writing_share=run.watch.share,
     )
-    loop.disk.writing(lambda: write_atomic(folder.path / "summary.json", summary.to_json().encode()))
+    run.disk.writing(lambda: write_atomic(folder.path / "summary.json", summary.to_json().encode()))
     return summary
-
-
-def tell(display: Screen, loop: TrainingLoop) -> None:
-    """What the guard said since the last time, and where the run is."""
-    for news in loop.guard.unshown():
-        display.say(f"guard, step {news.step:,}: {news.text}")
-    display.tick(Progress.of(loop))
 
 
 def _checkpoint(folder: RunFolder, resume: Resume, display: Screen) -> Checkpoint | None:
@@ -176,32 +169,15 @@ def _network(settings: Settings, folder: RunFolder, checkpoint: Checkpoint | Non
     return network
 
 
-def _match(loop: TrainingLoop, display: Screen, when: str, stop: Callable[[], bool]) -> MatchResult | None:
-    """Play the settings' match, unless they ask for none, and keep its result with the run.
-
-    Raises:
-        StoppedError: `stop` said so.
-    """
-    settings = loop.settings.evaluation
-    if settings.games == 0:
-        return None
-    torch.set_num_threads(usable_cores())
-    title = f"{settings.games} games against {settings.opponent} {when} training"
-    with display.counting(title, settings.games) as advance:
-        result = settings_match(loop.learner, loop.settings, stop=stop, progress=advance)
-    loop.note_match(result, when)
-    display.say(f"score {when} training: {result.sentence()}")
-    return result
-
-
 @contextmanager
-def _pool(settings: Settings, loop: TrainingLoop) -> Iterator[Pool]:
+def _pool(settings: Settings, first_stream: int, unfinished: Arrays) -> Iterator[Pool]:
     gpus = settings.inference.gpus if settings.inference.actor else settings.selfplay.gpus
     check_runtime(settings.inference.runtime, torch.device("cuda" if gpus > 0 else "cpu"))
+    pool: Pool
     if settings.selfplay.actors == 0:
-        yield LocalPool(settings.actor, loop.counters.streams, loop.player)
-        return
-    pool = RayPool(settings.actor, first_stream=loop.counters.streams, heartbeat=settings.run.heartbeat_seconds)
+        pool = LocalPool(settings.actor, first_stream, unfinished)
+    else:
+        pool = RayPool(settings.actor, first_stream=first_stream, heartbeat=settings.run.heartbeat_seconds)
     try:
         yield pool
     finally:

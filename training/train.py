@@ -42,7 +42,7 @@ def train_command(config: str | None, overrides: list[str], resume: str | None, 
             display.say(f"starting Ray and {settings.selfplay.actors} self-play actors ...")
             if cluster is not None:  # actors there work in another folder
                 folder = RunFolder(folder.path.resolve())
-            # Signals after Ray, which would take SIGTERM for itself.
+            # After Ray, which would install its own handler of SIGTERM.
             with ray_for(settings, cluster), _stop_on_signals() as stopped:
                 summary = supervise(settings, folder, resume=how, display=display, stop=stopped.is_set)
         display.summary(summary)
@@ -52,7 +52,7 @@ def train_command(config: str | None, overrides: list[str], resume: str | None, 
     except OSError as error:
         raise InputError(
             f"run '{folder.path}' cannot be written ({error.strerror or error}); "
-            f"make room or mend it, then go on with --resume {folder.path}"
+            f"make room or repair it, then go on with --resume {folder.path}"
         ) from error
     return 0
 

@@ -22,8 +22,8 @@ from benchmarks.figures import Figures, Found, table
 from benchmarks.learner.plain import PlainLearner
 from benchmarks.selfplay.flow import targets_by
 from selfplay.pool import LocalPool
+from training.assembly import make_replay
 from training.learner import Learner
-from training.loop import make_replay
 from training.replay import ReplayBuffer
 from training.settings import Settings, load_settings
 

@@ -29,9 +29,9 @@ from benchmarks.selfplay.flow import STAGES, WatchedPool, targets_by
 from benchmarks.selfplay.plain import PlainProcesses
 from selfplay.actor import Weights
 from selfplay.pool import Pool, RayPool
+from training.assembly import assemble, make_replay
 from training.cluster import start_ray
 from training.durability.run_folder import RunFolder
-from training.loop import TrainingLoop, make_replay
 from training.replay import ReplayBuffer
 from training.settings import Settings, load_settings
 
@@ -64,7 +64,8 @@ def learn(pool: WatchedPool, settings: Settings, seconds: float) -> tuple[float,
     """The training loop for `seconds` and at least one step; positions played and trained a second."""
     with tempfile.TemporaryDirectory() as folder:
         own = settings.model_copy(update={"run": settings.run.model_copy(update={"folder": folder})})
-        loop = TrainingLoop(own, RunFolder.create(own, None), make_network(architecture_of(own.network)))
+        run = assemble(own, RunFolder.create(own, None), make_network(architecture_of(own.network)))
+        loop = run.loop
         pool.begin()
         deadline = perf_counter() + seconds
 
@@ -72,9 +73,9 @@ def learn(pool: WatchedPool, settings: Settings, seconds: float) -> tuple[float,
             return perf_counter() > deadline and loop.learner.step > 0
 
         try:
-            loop.run(cast(Pool, pool), stop=stop, tick=lambda _: None)
+            loop.run(cast(Pool, pool), stop=stop)
         finally:
-            loop.close()
+            run.close()
         return pool.speed, loop.learner.step * settings.learner.batch_size / pool.seconds
 
 

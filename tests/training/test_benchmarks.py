@@ -14,8 +14,8 @@ from benchmarks.figures import value_of
 from benchmarks.learner.plain import PlainLearner
 from benchmarks.selfplay.flow import STAGES, WatchedPool
 from selfplay.pool import LocalPool
+from training.assembly import make_replay
 from training.learner import Learner
-from training.loop import make_replay
 from training.settings import load_settings
 
 TINY = ["selfplay.games=4", "selfplay.ply_cap=16", "selfplay.plies_per_call=4", "learner.batch_size=32"]

@@ -7,15 +7,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from agent.networks.network import Network
-from agent.networks.registry import architecture_of, make_network
-from agent.networks.weights import load_weights
-from selfplay.pool import LocalPool
+from tests.training.runs import begin, resume, train
 from tests.training.test_loop import OVERRIDES
-from training.durability.checkpoint import newest_checkpoint
+from training.assembly import Run
+from training.durability.checkpoint import Checkpoints, list_checkpoints, newest_checkpoint, read_checkpoint
 from training.durability.game_file import StoredGame
-from training.durability.run_folder import RunFolder
-from training.loop import TrainingLoop
 from training.settings import Settings, load_settings
 
 MODES = {
@@ -43,32 +39,18 @@ def settings(tmp_path: Path, name: str, mode: str) -> Settings:
     return load_settings(None, [*OVERRIDES, *own, *MODES[mode]])
 
 
-def start(chosen: Settings) -> TrainingLoop:
-    import torch
-
-    torch.manual_seed(chosen.run.seed)
-    network: Network = make_network(architecture_of(chosen.network))
-    return TrainingLoop(chosen, RunFolder.create(chosen, None), network)
+def go(run: Run, until: int) -> None:
+    checkpoints = list_checkpoints(run.folder.checkpoints)
+    train(run, until=until, unfinished=dict(read_checkpoint(checkpoints[0]).player) if checkpoints else None)
 
 
-def resume(chosen: Settings) -> TrainingLoop:
-    folder = RunFolder(Path(chosen.run.folder) / chosen.run.name)
-    path, checkpoint, _ = newest_checkpoint(folder.checkpoints)
-    return TrainingLoop(chosen, folder, load_weights(path / "weights.safetensors").network, checkpoint)
-
-
-def go(loop: TrainingLoop, until: int) -> None:
-    pool = LocalPool(loop.settings.actor, loop.counters.streams, loop.player)
-    loop.run(pool, stop=lambda: loop.learner.step >= until, tick=lambda loop: None)
-    loop.close()
-
-
-def everything(loop: TrainingLoop) -> dict[str, Any]:
+def everything(run: Run) -> dict[str, Any]:
     """All that a run goes on from, and all that it would draw next."""
-    _, checkpoint, _ = newest_checkpoint(loop.folder.checkpoints)
+    _, checkpoint, _ = newest_checkpoint(run.folder.checkpoints)
     state = checkpoint.state
     state["counters"].pop("seconds")
-    draws = loop.replay.sample(300, np.random.default_rng(0))
+    loop = run.loop
+    draws = loop.window.replay.sample(300, np.random.default_rng(0))
 
     def raw(arrays: Any) -> dict[str, bytes]:
         named: dict[str, NDArray[Any]] = dict(arrays)
@@ -88,22 +70,22 @@ def everything(loop: TrainingLoop) -> dict[str, Any]:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path, mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = start(settings(tmp_path, "whole", mode))
+    whole = begin(settings(tmp_path, "whole", mode))
     go(whole, 16)
     wanted = everything(whole)
     chosen = settings(tmp_path, "torn", mode)
-    go(start(chosen), 5)
+    go(begin(chosen), 5)
     killed = resume(chosen)
-    saved = killed.learner.step
+    saved = killed.loop.learner.step
     assert 0 < saved < 16
     with monkeypatch.context() as patched:
-        patched.setattr(TrainingLoop, "save", lambda self: None)
+        patched.setattr(Checkpoints, "save", lambda self, loop: None)
         go(killed, saved + 3)  # games became durable behind the checkpoint, steps were made, all in vain
     again = resume(chosen)
-    assert again.learner.step == saved < killed.learner.step
+    assert again.loop.learner.step == saved < killed.loop.learner.step
     go(again, saved + 1)
     last = resume(chosen)
-    assert saved < last.learner.step < 16
+    assert saved < last.loop.learner.step < 16
     go(last, 16)
     found = everything(last)
     for part, content in wanted.items():

@@ -6,15 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 
 from agent import rules
-from agent.networks.residual.architecture import ResidualArchitecture
-from agent.networks.residual.network import ResidualNetwork
 from agent.networks.weights import load_weights
 from selfplay.actor import GameBatch, GamePlayer, Weights
 from selfplay.pool import LocalPool
+from tests.training.runs import begin, resume, train
 from training.durability.checkpoint import newest_checkpoint
 from training.durability.run_folder import RunFolder
 from training.loop import TrainingLoop
@@ -40,18 +38,9 @@ def settings(steps: int, folder: Path, *extra: str) -> Settings:
     return load_settings(None, [*OVERRIDES, f"run.steps={steps}", f"run.folder={folder}", "run.name=it", *extra])
 
 
-def network(settings: Settings) -> ResidualNetwork:
-    torch.manual_seed(settings.run.seed)
-    return ResidualNetwork(ResidualArchitecture(settings.network.blocks, settings.network.channels))
-
-
 def run(tmp_path: Path, steps: int, *extra: str) -> tuple[TrainingLoop, RunFolder]:
-    chosen = settings(steps, tmp_path, *extra)
-    folder = RunFolder.create(chosen, None)
-    loop = TrainingLoop(chosen, folder, network(chosen))
-    loop.run(LocalPool(chosen.actor), stop=lambda: False, tick=lambda loop: None)
-    loop.close()
-    return loop, folder
+    trained = train(begin(settings(steps, tmp_path, *extra)))
+    return trained.loop, trained.folder
 
 
 def rows(folder: RunFolder) -> list[dict[str, float]]:
@@ -79,9 +68,9 @@ def test_a_run_leaves_settings_rows_games_and_a_checkpoint(tmp_path: Path) -> No
 def test_a_position_is_trained_on_no_more_often_than_the_reuse_ratio(tmp_path: Path) -> None:
     loop, _ = run(tmp_path, 30)
     trained = loop.learner.step * loop.settings.learner.batch_size
-    assert trained <= loop.settings.learner.reuse * loop.replay.added
+    assert trained <= loop.settings.learner.reuse * loop.window.replay.added
     # And not much less: the loop does not idle when it may train.
-    assert trained > 0.6 * loop.settings.learner.reuse * loop.replay.added
+    assert trained > 0.6 * loop.settings.learner.reuse * loop.window.replay.added
 
 
 def test_every_distribution_sampled_or_trained_is_counted(tmp_path: Path) -> None:
@@ -96,8 +85,8 @@ def test_every_distribution_sampled_or_trained_is_counted(tmp_path: Path) -> Non
 def test_a_run_with_search_learns_improved_policies(tmp_path: Path) -> None:
     loop, folder = run(tmp_path, 8, "selfplay.simulations=4")
     assert loop.counters.mass.largest == 0.0
-    assert loop.replay.added == loop.counters.positions
-    batch = loop.replay.sample(100, np.random.default_rng(0))
+    assert loop.window.replay.added == loop.counters.positions
+    batch = loop.window.replay.sample(100, np.random.default_rng(0))
     legal = rules.count_moves(batch.positions)
     assert np.array_equal(np.diff(batch.policies.offsets), legal)
     sums = np.add.reduceat(batch.policies.probabilities.astype(np.float64), batch.policies.offsets[:-1])
@@ -109,23 +98,19 @@ def test_a_run_with_search_learns_improved_policies(tmp_path: Path) -> None:
 
 def test_resume_goes_on_with_step_optimiser_replay_counters_and_streams(tmp_path: Path) -> None:
     first, folder = run(tmp_path, 6)
-    _, checkpoint, _ = newest_checkpoint(folder.checkpoints)
-    chosen = settings(12, tmp_path)
-    loaded = load_weights(folder.checkpoints / "step-00000006" / "weights.safetensors").network
-    second = TrainingLoop(chosen, folder, loaded, checkpoint)
+    resumed = resume(settings(12, tmp_path))
+    second = resumed.loop
     assert second.learner.step == 6
     assert second.counters.games == first.counters.games
     assert second.counters.version == first.counters.version
     for name, array in first.learner.state_arrays().items():
         assert np.array_equal(array, second.learner.state_arrays()[name])
-    draws = [loop.replay.sample(50, loop._generator) for loop in (first, second)]
+    draws = [loop.window.replay.sample(50, loop._generator) for loop in (first, second)]
     assert np.array_equal(draws[0].positions, draws[1].positions)
-    pool = LocalPool(chosen.actor, first_stream=second.counters.streams)
-    second.run(pool, stop=lambda: False, tick=lambda loop: None)
-    second.close()
+    train(resumed)
     assert [row["step"] for row in rows(folder)] == [2, 4, 6, 8, 10, 12]
     assert second.counters.streams == 2
-    assert second.replay.games == second.counters.games
+    assert second.window.replay.games == second.counters.games
 
 
 def test_rows_after_the_checkpoint_are_cut_and_written_anew(tmp_path: Path) -> None:
@@ -162,37 +147,31 @@ class _Counted:
 
 def test_versions_are_published_in_order_and_games_awaited_only_when_needed(tmp_path: Path) -> None:
     chosen = settings(8, tmp_path)
-    loop = TrainingLoop(chosen, RunFolder.create(chosen, None), network(chosen))
     pool = _Counted(LocalPool(chosen.actor))
-    loop.run(pool, stop=lambda: False, tick=lambda loop: None)
-    loop.close()
+    train(begin(chosen), pool=pool)
     assert pool.versions == [0, 1, 2, 3, 4]
     assert pool.waits[0]
     assert not all(pool.waits)
 
 
 def test_stop_ends_in_a_checkpoint(tmp_path: Path) -> None:
-    chosen = settings(1000, tmp_path)
-    folder = RunFolder.create(chosen, None)
-    loop = TrainingLoop(chosen, folder, network(chosen))
-    loop.run(LocalPool(chosen.actor), stop=lambda: loop.learner.step >= 3, tick=lambda loop: None)
-    loop.close()
-    assert newest_checkpoint(folder.checkpoints)[1].state["step"] == loop.learner.step < 1000
+    run = train(begin(settings(1000, tmp_path)), until=3)
+    assert newest_checkpoint(run.folder.checkpoints)[1].state["step"] == run.loop.learner.step < 1000
 
 
 def test_a_player_loads_published_weights(tmp_path: Path) -> None:
     chosen = settings(1, tmp_path)
-    loop = TrainingLoop(chosen, RunFolder.create(chosen, None), network(chosen))
+    run = begin(chosen)
     player = GamePlayer(chosen.actor, stream=0)
     assert player.version == -1
-    weights = loop.learner.weights()
+    weights = run.loop.learner.weights()
     for array in weights.values():
         array.setflags(write=False)  # as they come out of the object store
     player.load(weights, 7)
     batch = player.play()
     assert batch.version == 7
     assert batch.statistics.plies == 8 * chosen.selfplay.plies_per_call
-    loop.close()
+    run.close()
 
 
 def test_a_run_folder_is_not_overwritten(tmp_path: Path) -> None:

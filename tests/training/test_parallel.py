@@ -73,7 +73,7 @@ def test_two_processes_learn_what_one_learns(kind: str, with_search: bool) -> No
         both.close()
 
 
-def test_what_is_mended_in_one_process_is_mended_in_all() -> None:
+def test_a_rescue_in_one_process_reaches_all() -> None:
     """After a loss that is not finite, and back to old weights, both go on together as one would."""
     given = batches(4, with_search=False)
     alone, both = (
@@ -111,7 +111,7 @@ def test_shares_are_the_batch_in_order() -> None:
     assert all(part.policies.offsets[0] == 0 for part in parts)
 
 
-def test_a_batch_that_cannot_be_dealt_out_is_refused() -> None:
+def test_a_batch_that_cannot_be_split_evenly_is_refused() -> None:
     uneven = settings(3)
-    with pytest.raises(InputError, match=r"batch_size=32 cannot be dealt out evenly to learner.workers=3"):
+    with pytest.raises(InputError, match=r"batch_size=32 cannot be split evenly between learner.workers=3"):
         make_learner(network("residual"), uneven, searched=False)

@@ -149,7 +149,7 @@ def test_a_full_disk_pauses_the_run_and_a_broken_one_is_one_sentence(
     sentence = capsys.readouterr().err.strip().splitlines()[-1]
     assert sentence == (
         "zeromass: run 'runs/it' cannot be written (Input/output error); "
-        "make room or mend it, then go on with --resume runs/it"
+        "make room or repair it, then go on with --resume runs/it"
     )
     assert zeromass.main(["train", "--resume", "it", "run.steps=24"]) == 0
     assert newest_checkpoint(runs / "runs" / "it" / "checkpoints")[1].state["step"] == 24

@@ -14,19 +14,29 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import safetensors.numpy
 from numpy.typing import NDArray
 
+import agent.networks.weights
 from agent.errors import InputError
 from agent.files import fsync_folder, write_durable
+from training.attachment import Attachment
+from training.durability.disk import DiskPatience
+from training.durability.window import first_needed
+
+if TYPE_CHECKING:
+    from training.loop import TrainingLoop
 
 MANIFEST: Final = "manifest.json"
 WEIGHTS: Final = "weights.safetensors"
+KEPT: Final = 3
+"""Checkpoints of a run; older ones are deleted."""
 _FILES: Final = (WEIGHTS, "optimizer.safetensors", "player.safetensors", "state.json")
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -143,3 +153,70 @@ def kept_states(folder: Path) -> list[dict[str, Any]]:
 
 def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
+
+
+class Checkpoints(Attachment):
+    """Writes a run's checkpoints: at the start, every `run.checkpoint_seconds`, when asked, at the end.
+
+    Args:
+        run: the run folder.
+        disk: waits while the disk is full.
+        flush: hands the rows of the log to the system; a checkpoint is only written after the rows before it.
+        saved_step: of the checkpoint that the run goes on from; -1: a new run.
+    """
+
+    def __init__(self, run: Path, disk: DiskPatience, flush: Callable[[], None], saved_step: int = -1) -> None:
+        self.saved_step = saved_step
+        """Of the newest checkpoint; -1: none yet."""
+        self._run, self._disk, self._flush = run, disk, flush
+        self._last = time.monotonic()
+
+    def begin(self, loop: "TrainingLoop") -> None:
+        """Write the first one, so that there is always something to go on from."""
+        self._last = time.monotonic()
+        if self.saved_step < 0:
+            self.save(loop)
+
+    def turned(self, loop: "TrainingLoop") -> None:
+        """Write one if it is due."""
+        if time.monotonic() - self._last > loop.settings.run.checkpoint_seconds:
+            with loop.stopwatch.spending("saving"):
+                self.save(loop)
+
+    def end(self, loop: "TrainingLoop") -> None:
+        """Write the last one."""
+        self.save(loop)
+
+    def save(self, loop: "TrainingLoop") -> None:
+        """Write a checkpoint, unless this step has one."""
+        self._last = time.monotonic()
+        step, learner = loop.learner.step, loop.learner
+        if step == self.saved_step:
+            return
+        self._disk.room()
+        self._flush()
+        self._disk.writing(loop.window.sync)  # a checkpoint may only name games that are durable
+        checkpoint = Checkpoint(
+            agent.networks.weights.to_bytes(learner.network, self.provenance(loop)),
+            learner.state_arrays(),
+            loop.state(),
+            {} if loop.pool is None else loop.pool.state(),
+        )
+        folder = self._run / "checkpoints"
+        self._disk.writing(lambda: write_checkpoint(folder, step, checkpoint, keep=KEPT))
+        loop.window.prune(first_needed([kept["replay"] for kept in kept_states(folder)]))
+        self.saved_step = step
+
+    def provenance(self, loop: "TrainingLoop") -> dict[str, str]:
+        """Where the weights come from, for their metadata."""
+        began = loop.settings.network.weights
+        return {
+            "run": self._run.name,
+            "step": str(loop.learner.step),
+            "version": str(loop.counters.version),
+            "games": str(loop.counters.games),
+            "positions": str(loop.counters.positions),
+            "seed": str(loop.settings.run.seed),
+            "seconds": f"{loop.counters.seconds:.1f}",
+            **({"began_with": Path(began).name} if began else {}),
+        }

@@ -5,31 +5,43 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from training.attachment import Attachment
+
+if TYPE_CHECKING:
+    from training.loop import TrainingLoop
 
 _T = TypeVar("_T")
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+RESERVE_BYTES: Final = 64 * 2**20
+"""Training pauses while the disk has less free space."""
 LOOK_SECONDS: Final = 1.0
 """Between checks for room."""
 
 
-class DiskPatience:
+class DiskPatience(Attachment):
     """Waits while the disk is full.
 
     Args:
         folder: on the disk in question.
-        reserve: bytes that must stay free.
         say: gets a warning when a pause begins, and a line when it ends.
+        reserve: bytes that must stay free.
     """
 
-    def __init__(self, folder: Path, *, reserve: int, say: Callable[[str], None]) -> None:
+    def __init__(self, folder: Path, say: Callable[[str], None], *, reserve: int = RESERVE_BYTES) -> None:
         self.stop: Callable[[], bool] = lambda: False
         """Called during a pause; True ends it with the error."""
         self.paused = 0.0
         """Seconds spent waiting so far."""
+        self._loop: TrainingLoop | None = None
         self._folder = folder
         self._reserve = reserve
         self._say = say
+
+    def begin(self, loop: "TrainingLoop") -> None:
+        """See `Attachment`; pauses do not count as training."""
+        self._loop, self.stop = loop, loop.stop
 
     def room(self) -> None:
         """Wait until there is room.
@@ -63,6 +75,8 @@ class DiskPatience:
             if started is not None:
                 waited = time.monotonic() - started
                 self.paused += waited
+                if self._loop is not None:
+                    self._loop.paused += waited
                 self._say(f"there is room on the disk again; training goes on after {waited:.0f} s")
             return result
 

@@ -5,7 +5,7 @@ fetches that as `Updates`, and a `Mirror` shows it on the driver's screen. `Rela
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -31,17 +31,17 @@ class Progress:
     positions_per_second: float | None = None
 
     @classmethod
-    def of(cls, loop: "TrainingLoop") -> "Progress":
-        """Of a training loop."""
+    def of(cls, loop: "TrainingLoop", saved_step: int, recent: Mapping[str, float]) -> "Progress":
+        """Of a training loop; `recent` is the last row of its log."""
         return cls(
             done=loop.progress,
             games=loop.counters.games,
             positions=loop.counters.positions,
             step=loop.learner.step,
-            saved_step=loop.saved_step,
+            saved_step=saved_step,
             largest_invalid_mass=loop.counters.mass.largest,
-            value_loss=loop.recent.get("loss/value"),
-            positions_per_second=loop.recent.get("selfplay/positions_per_second"),
+            value_loss=recent.get("loss/value"),
+            positions_per_second=recent.get("selfplay/positions_per_second"),
         )
 
     def note(self) -> str:

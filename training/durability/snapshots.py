@@ -4,11 +4,16 @@
 end. A checkpoint is written before each, so a resumed run takes none twice.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from agent.networks.weights import save_weights
-from training.learner import Learner
+from training.attachment import Attachment
+from training.durability.checkpoint import Checkpoints
+from training.durability.disk import DiskPatience
+
+if TYPE_CHECKING:
+    from training.loop import TrainingLoop
 
 
 class Every:
@@ -34,35 +39,47 @@ class Every:
         return int(seconds // self._seconds) if self._seconds else 0
 
 
-class Snapshots:
+class Snapshots(Attachment):
     """The weights files of one run.
 
     Args:
         run: the run folder.
         minutes: of training between two snapshots; 0: none at all.
-        seconds: trained so far.
-        step: learner step that the run goes on from. Files of later steps are deleted: the run will repeat them.
+        checkpoints: one is written before each snapshot.
+        disk: waits while the disk is full.
     """
 
-    def __init__(self, run: Path, minutes: float, seconds: float, step: int) -> None:
-        self._run, self._wanted = run, minutes > 0
-        self._every = Every(minutes, seconds)
-        for path in snapshot_files(run):
-            if step_of(path) > step:
+    def __init__(self, run: Path, minutes: float, checkpoints: Checkpoints, disk: DiskPatience) -> None:
+        self._run, self._minutes = run, minutes
+        self._checkpoints, self._disk = checkpoints, disk
+        self._every = Every(0, 0)
+
+    def begin(self, loop: "TrainingLoop") -> None:
+        """Delete files of later steps, which the run will repeat, and take the first one."""
+        self._every = Every(self._minutes, loop.counters.seconds)
+        for path in snapshot_files(self._run):
+            if step_of(path) > loop.learner.step:
                 path.unlink(missing_ok=True)
+        if loop.learner.step == 0:
+            self._take(loop)
 
-    def due(self, seconds: float) -> bool:
-        """See `Every.due`."""
-        return self._every.due(seconds)
+    def turned(self, loop: "TrainingLoop") -> None:
+        """Take the one that is due."""
+        if loop.learner.step and self._every.due(loop.counters.seconds):
+            with loop.stopwatch.spending("evaluating"):
+                self._checkpoints.save(loop)
+                self._take(loop)
 
-    def take(self, learner: Learner, provenance: Mapping[str, str]) -> Path | None:
-        """Write the current weights; None where the settings want no snapshots."""
-        if not self._wanted:
-            return None
-        path = snapshot_path(self._run, learner.step)
-        path.parent.mkdir(exist_ok=True)
-        save_weights(path, learner.network, provenance)
-        return path
+    def end(self, loop: "TrainingLoop") -> None:
+        """Take the last one."""
+        self._take(loop)
+
+    def _take(self, loop: "TrainingLoop") -> None:
+        if self._minutes:
+            path = snapshot_path(self._run, loop.learner.step)
+            path.parent.mkdir(exist_ok=True)
+            provenance = self._checkpoints.provenance(loop)
+            self._disk.writing(lambda: save_weights(path, loop.learner.network, provenance))
 
 
 def snapshot_path(run: Path, step: int) -> Path:

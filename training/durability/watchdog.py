@@ -8,7 +8,7 @@ import io
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -16,16 +16,20 @@ from agent.errors import InputError
 from agent.files import write_atomic
 from agent.networks.weights import load_weights
 from selfplay.record import RaggedPolicy
+from training.attachment import Attachment
 from training.durability.checkpoint import WEIGHTS, Checkpoint, list_checkpoints, read_checkpoint
 from training.learner import Learner, LearningError
 from training.replay import Batch
+
+if TYPE_CHECKING:
+    from training.loop import TrainingLoop
 
 MOST_TRIES: Final = 3
 WITHIN_STEPS: Final = 1000
 """At most `MOST_TRIES` rescues within `WITHIN_STEPS` learner steps; one more failure ends the run."""
 
 
-class LearningWatchdog:
+class LearningWatchdog(Attachment):
     """Rescues a learner.
 
     Args:
@@ -41,6 +45,15 @@ class LearningWatchdog:
         self._evidence = evidence
         self._say = say
         self._failed: list[int] = []
+
+    def failed(self, loop: "TrainingLoop", batch: Batch, error: LearningError) -> bool:
+        """See `rescue`."""
+        self.rescue(loop.learner, batch, error)
+        return True
+
+    def row(self, loop: "TrainingLoop", batch: Batch, row: dict[str, float]) -> None:
+        """See `Attachment`."""
+        row["system/rescues"] = float(self.rescues)
 
     def rescue(self, learner: Learner, batch: Batch, error: LearningError) -> None:
         """Keep the batch and go back.

@@ -4,19 +4,28 @@ A checkpoint holds no games, only where the window begins and which game was the
 store, written once. A restored window is the same, ply for ply; games that became durable after the checkpoint follow.
 """
 
+import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from selfplay.actor import GameBatch
 from selfplay.record import GameRecord
+from training.attachment import Attachment
+from training.durability.disk import DiskPatience
 from training.durability.game_file import StoredGame
 from training.durability.replay_store import ReplayStore
 from training.replay import ReplayBuffer
 from training.targets import Targets
 
+if TYPE_CHECKING:
+    from training.loop import TrainingLoop
+
 SYNC_GAMES: Final = 256
 """Most games that wait before they are made durable."""
+SYNC_SECONDS: Final = 1.0
+"""Longest time between a game's arrival and its acknowledgement, while the learner does not step."""
 
 
 class _Bound(NamedTuple):
@@ -107,3 +116,23 @@ class Window:
 def first_needed(states: list[dict[str, Any]]) -> int:
     """The first game that a window of these checkpoints needs."""
     return min((int(state.get("first", 0)) for state in states), default=0)
+
+
+class Acknowledgement(Attachment):
+    """Makes the games that arrived durable, many at a time: after that no kill loses them.
+
+    Args:
+        disk: waits while the disk is full.
+    """
+
+    def __init__(self, disk: DiskPatience) -> None:
+        self._disk = disk
+        self._last = time.monotonic()
+
+    def collected(self, loop: "TrainingLoop", batches: Sequence[GameBatch]) -> None:
+        """See `Attachment`."""
+        waiting = loop.window.store.waiting
+        if waiting and (waiting >= SYNC_GAMES or time.monotonic() - self._last > SYNC_SECONDS):
+            self._disk.room()
+            self._disk.writing(loop.window.sync)
+            self._last = time.monotonic()

@@ -8,19 +8,24 @@ Lifecycle: `game`, `batch` and `learned` feed it, `judge` once a row; `alarms` a
 everything it ever said.
 """
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from selfplay.record import GameRecord
-from training.monitoring.figures import RecentGames, RecentRows
+from training.attachment import Attachment
+from training.monitoring.figures import RecentGames, RecentRows, value_spread
 from training.monitoring.tags.tags import WATCHES
 from training.replay import Batch
 from training.settings import GuardSettings
 
-WINDOW_GAMES: Final = 1000
-"""Latest finished games that are judged; half of them make a figure count."""
-WINDOW_ROWS: Final = 30
-"""Latest rows of the log that are judged; two thirds of them make a figure count."""
+if TYPE_CHECKING:
+    from training.loop import TrainingLoop
+
+WINDOW_GAMES, LEAST_GAMES = 1000, 500
+"""Latest finished games that are judged; games that a figure needs before it counts."""
+WINDOW_ROWS, LEAST_ROWS = 30, 20
+"""The same for rows of the log."""
 GRACE_GAMES: Final = 3000
 """No alarm before so many games of a run: beginners cannot mate."""
 MARGIN: Final = 0.2
@@ -36,14 +41,17 @@ class News:
     text: str
 
 
-class Guard:
+class Guard(Attachment):
     """See the module.
 
     Args:
         settings: thresholds.
+        say: gets a line for each alarm that is raised or ended.
     """
 
-    def __init__(self, settings: GuardSettings) -> None:
+    name = "guard"
+
+    def __init__(self, settings: GuardSettings, say: Callable[[str], None] = lambda line: None) -> None:
         self.settings = settings
         self.alarms: dict[str, float] = {}
         """Those that are on, by watch, with the figure that raised them."""
@@ -52,7 +60,20 @@ class Guard:
         self.games = RecentGames(WINDOW_GAMES)
         self._rows = RecentRows(WINDOW_ROWS)
         self._seen = 0
-        self._shown = 0
+        self._say = say
+
+    def added(self, loop: "TrainingLoop", record: GameRecord) -> None:
+        """See `Attachment`."""
+        self.game(record)
+
+    def stepped(self, loop: "TrainingLoop", batch: Batch) -> None:
+        """See `Attachment`."""
+        self.batch(batch)
+
+    def row(self, loop: "TrainingLoop", batch: Batch, row: dict[str, float]) -> None:
+        """See `Attachment`."""
+        self.learned(row, value_spread(loop.learner.network, batch.positions))
+        row |= self.judge(loop.learner.step)
 
     def game(self, record: GameRecord) -> None:
         """A finished game arrived."""
@@ -74,7 +95,7 @@ class Guard:
 
     def figures(self) -> dict[str, float]:
         """Every figure that has enough evidence, by watch."""
-        return self.games.figures(WINDOW_GAMES // 2) | self._rows.figures(max(2 * WINDOW_ROWS // 3, 1))
+        return self.games.figures(LEAST_GAMES) | self._rows.figures(LEAST_ROWS)
 
     def judge(self, step: int) -> dict[str, float]:
         """Raise and end alarms by the figures of this moment; the row's values by tag."""
@@ -88,19 +109,14 @@ class Guard:
                 self.alarms[name] = figure
                 why = f"{tag.cause.name}; {tag.cause.advice}" if tag.cause else ""
                 shown = f"{tag.name} is {tag.show(figure)} (healthy: {tag.healthy})"
-                self.news.append(News(step, f"alarm {name}: {shown}: {why}"))
+                self._announce(step, f"alarm {name}: {shown}: {why}")
             elif name in self.alarms and tag.limited(threshold + margin).fits(figure):
                 del self.alarms[name]
-                self.news.append(News(step, f"alarm {name} is over: {tag.show(figure)}"))
+                self._announce(step, f"alarm {name} is over: {tag.show(figure)}")
         row = {f"guard/{name}": figure for name, figure in figures.items()}
         row |= {f"guard/alarm/{name}": float(name in self.alarms) for name in WATCHES}
         row["guard/alarm"] = float(len(self.alarms))
         return row
-
-    def unshown(self) -> list[News]:
-        """News since the last call."""
-        news, self._shown = self.news[self._shown :], len(self.news)
-        return news
 
     def state(self) -> dict[str, Any]:
         """What a resumed run needs; plain JSON. The windows fill anew."""
@@ -110,4 +126,7 @@ class Guard:
         """Take over what `state` gave."""
         self._seen, self.alarms = int(state["seen"]), dict(state["alarms"])
         self.news = [News(**news) for news in state["news"]]
-        self._shown = len(self.news)
+
+    def _announce(self, step: int, text: str) -> None:
+        self.news.append(News(step, text))
+        self._say(f"guard, step {step:,}: {text}")

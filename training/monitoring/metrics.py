@@ -19,7 +19,6 @@ from tensorboard.plugins.text.summary_v2 import text_pb
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import custom_scalars, hparams, make_histogram
 
-from agent.networks.meter import MassReading
 from training.cluster import on_cluster
 from training.durability.run_folder import RunFolder
 from training.evaluation.match import MatchResult
@@ -148,15 +147,6 @@ class RayGauges:
                 metric = "zeromass_" + name.replace("/", "_")
                 self._gauges[name] = Gauge(metric, description=TAGS[name].description, tag_keys=("run",))
             self._gauges[name].set(value, tags={"run": self._run})
-
-
-def mass_row(reading: MassReading, total: MassReading) -> dict[str, float]:
-    """The invalid-mass tags of a row: since the last row, and how many were checked in all."""
-    return {
-        "policy/invalid_mass_max": reading.largest,
-        "policy/invalid_mass_mean": reading.mean,
-        "policy/distributions_checked": float(total.distributions),
-    }
 
 
 def match_row(result: MatchResult, conversion: Mapping[str, float], seconds: float) -> dict[str, float]:

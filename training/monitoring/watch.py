@@ -5,14 +5,13 @@ one set, though, however short it is.
 """
 
 import time
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
 
-import numpy as np
-from numpy.typing import NDArray
-
+from agent.networks.meter import MassReading
 from selfplay.actor import GameBatch
-from selfplay.pool import Pool
+from training.attachment import Attachment
+from training.durability.disk import DiskPatience
 from training.durability.run_folder import RunFolder
 from training.learner import Learner
 from training.monitoring.about import flat_settings, how_to_read, settings_text, versions_text
@@ -24,7 +23,11 @@ from training.monitoring.pictures.calibration import calibration
 from training.monitoring.pictures.gallery import write_pictures
 from training.monitoring.tags.layout import layout
 from training.monitoring.timing import Rates, Stopwatch
+from training.replay import Batch
 from training.settings import Settings
+
+if TYPE_CHECKING:
+    from training.loop import TrainingLoop
 
 BUDGET: Final = 0.005
 """Share of the time above which no more pictures are drawn for a while: half of the 1 % that monitoring may cost."""
@@ -43,82 +46,116 @@ COMPARED_BY: Final = [
 """Metrics by which TensorBoard compares runs."""
 
 
-class Watch:
-    """Watches one process of one run.
+PARTS: Final = ("learning", "sampling", "ingesting", "publishing", "evaluating", "saving", "writing")
+"""Of the learner's time, beside waiting for games or playing them."""
+
+
+class LoopFigures(Attachment):
+    """The figures of learner, replay buffer and pool."""
+
+    def row(self, loop: "TrainingLoop", batch: Batch, row: dict[str, float]) -> None:
+        """Figures since the last row, which ends with this one."""
+        replay, learner, mass = loop.window.replay, loop.learner, loop.mass
+        loop.mass = MassReading()
+        row |= {
+            **learner.means.take(),
+            "policy/invalid_mass_max": mass.largest,
+            "policy/invalid_mass_mean": mass.mean,
+            "policy/distributions_checked": float(loop.counters.mass.distributions),
+            "replay/size": float(len(replay)),
+            "replay/age": loop.counters.version - replay.mean_version(),
+            "replay/reuse": learner.step * loop.settings.learner.batch_size / max(replay.added, 1),
+            "learner/learning_rate": learner.learning_rate(loop.progress),
+        }
+        if loop.pool is not None:
+            row["system/workers_alive"] = float(loop.pool.actors)
+            row["system/restarts"] = float(loop.pool.restarts)
+
+
+class Watch(Attachment):
+    """Writes the rows of the log and the pictures.
 
     Args:
         settings: of the run.
         folder: of the run.
         metrics: where everything is written.
         games: the latest games; filled by their owner, the guard.
+        disk: waits while the disk is full.
         say: gets a warning when a process's memory keeps growing.
     """
 
     def __init__(
-        self, settings: Settings, folder: RunFolder, metrics: Metrics, games: RecentGames, say: Callable[[str], None]
+        self,
+        settings: Settings,
+        folder: RunFolder,
+        metrics: Metrics,
+        games: RecentGames,
+        disk: DiskPatience,
+        say: Callable[[str], None],
     ) -> None:
-        self.stopwatch = Stopwatch()
+        self.recent: dict[str, float] = {}
+        """The last row written."""
         self._settings = settings
         self._metrics = metrics
         self._games = games
+        self._disk = disk
         self._actors = ActorTally(say)
         self._rates = Rates()
         self._folder = folder.path
-        # A process that plays the games itself never waits for them.
-        self._waiting = "playing" if settings.selfplay.actors == 0 else "waiting"
-        self._parts = (
-            "learning", "sampling", self._waiting, "ingesting", "publishing", "evaluating", "saving", "writing",
-        )  # fmt: skip
         self._collected = self._batches = self._plies = self._lag = self._step = 0
         self._entropy = 0.0
         self._drawn_at: tuple[int, float] | None = None
         self._started = time.monotonic()
         self._detailed_at: float | None = None
         self._ended: float | None = None
+        self._stopwatch = Stopwatch()
 
-    def begin(self, step: int) -> None:
-        """Training starts at learner step `step`: write what is known from the start."""
+    def begin(self, loop: "TrainingLoop") -> None:
+        """Write what is known from the start."""
         self._started = time.monotonic()
-        self._step = step
+        self._step = loop.learner.step
         self._rates = Rates()
-        self.stopwatch = Stopwatch()
+        self._stopwatch = loop.stopwatch
         first = self._metrics.first_step
-        with self.stopwatch.spending("writing"):
+        with self._stopwatch.spending("writing"):
             self._metrics.layout(layout())
             self._metrics.hparams(flat_settings(self._settings), COMPARED_BY)
             self._metrics.text("run/how_to_read", how_to_read(), first)
             self._metrics.text("run/settings", settings_text(self._settings), first)
             self._metrics.text("run/versions", versions_text(), first)
 
-    def collect(self, pool: Pool, *, wait: bool) -> list[GameBatch]:
-        """`pool.collect`, measuring how long it takes and how many batches were ready."""
-        with self.stopwatch.spending(self._waiting if wait else "ingesting"):
-            batches = pool.collect(wait=wait)
+    def collected(self, loop: "TrainingLoop", batches: Sequence[GameBatch]) -> None:
+        """Count what actors did."""
+        version = loop.counters.version
         self._collected += 1
-        return batches
+        for batch in batches:
+            self._actors.add(batch, version)
+            self._rates.add(plies=batch.statistics.plies, games=len(batch.records))
+            self._batches += 1
+            self._plies += batch.statistics.plies
+            self._lag += version - batch.version
+            self._entropy += batch.statistics.entropy_total
 
-    def batch(self, batch: GameBatch, version: int) -> None:
-        """One batch that arrived while `version` was the newest."""
-        self._actors.add(batch, version)
-        self._rates.add(plies=batch.statistics.plies, games=len(batch.records))
-        self._batches += 1
-        self._plies += batch.statistics.plies
-        self._lag += version - batch.version
-        self._entropy += batch.statistics.entropy_total
+    def stepped(self, loop: "TrainingLoop", batch: Batch) -> None:
+        """Write a row every `log.steps` steps, and pictures when they are due."""
+        if loop.learner.step % self._settings.log.steps:
+            return
+        row: dict[str, float] = {}
+        for attachment in loop.attachments:
+            attachment.row(loop, batch, row)
+        self._disk.room()
+        with self._stopwatch.spending("writing"):
+            self._disk.writing(lambda: self._metrics.write(loop.learner.step, row))
+        self._draw(loop.learner)
+        self.recent = row
 
-    def row(self, pool: Pool, learner: Learner, positions: NDArray[np.uint64]) -> dict[str, float]:
-        """Scalars by tag since the last row.
-
-        Args:
-            pool: where games come from.
-            learner: whose network is audited.
-            positions: uint64 [B, WORDS] packed, just trained on.
-        """
+    def row(self, loop: "TrainingLoop", batch: Batch, row: dict[str, float]) -> None:
+        """Rates, and what the actors did since the last row."""
         now = time.monotonic()
-        with self.stopwatch.spending("writing"):
-            self._rates.add(steps=learner.step - self._step)
-            self._step = learner.step
-            row = {
+        with self._stopwatch.spending("writing"):
+            self._rates.add(steps=loop.learner.step - self._step)
+            self._step = loop.learner.step
+            row |= {
                 "selfplay/games_per_second": self._rates.per_second("games"),
                 "selfplay/positions_per_second": self._rates.per_second("plies"),
                 "learner/steps_per_second": self._rates.per_second("steps"),
@@ -131,48 +168,43 @@ class Watch:
             self._collected = self._batches = self._plies = self._lag = 0
             self._entropy = 0.0
             if self._detailed_at is None or now - self._detailed_at >= DETAIL_SECONDS:
-                row |= self._details(pool, learner, positions, now - (self._detailed_at or self._started))
+                row |= self._details(loop, batch, now - (self._detailed_at or self._started))
                 self._detailed_at = now
-        return row
 
-    def draw(self, learner: Learner, *, last: bool = False) -> None:
-        """Pictures, texts and histograms, if they are due.
-
-        Args:
-            learner: whose network is drawn.
-            last: training ends with this step.
-        """
-        if not self._due(last) or (self._drawn_at is not None and self._drawn_at[0] == learner.step):
-            return
-        with self.stopwatch.spending("writing"):
-            write_pictures(self._folder, self._metrics, learner.step, self._games, learner.network)
-        self._drawn_at = learner.step, time.monotonic()
-
-    def end(self) -> None:
-        """Training has ended: from here on the time does not count."""
+    def end(self, loop: "TrainingLoop") -> None:
+        """Draw the last pictures; from here on the time does not count."""
+        self._draw(loop.learner, last=True)
         self._ended = time.monotonic()
 
     @property
     def seconds(self) -> float:
         """Time spent on rows, pictures and text since training began."""
-        return self.stopwatch.total["writing"]
+        return self._stopwatch.total["writing"]
 
     @property
     def share(self) -> float:
         """That, of the time since training began."""
         return self.seconds / max((self._ended or time.monotonic()) - self._started, 1e-9)
 
-    def _details(self, pool: Pool, learner: Learner, positions: NDArray[np.uint64], seconds: float) -> dict[str, float]:
+    def _draw(self, learner: Learner, *, last: bool = False) -> None:
+        """Pictures, texts and histograms, if they are due; `last`: training ends with this step."""
+        if not self._due(last) or (self._drawn_at is not None and self._drawn_at[0] == learner.step):
+            return
+        with self._stopwatch.spending("writing"):
+            write_pictures(self._folder, self._metrics, learner.step, self._games, learner.network)
+        self._drawn_at = learner.step, time.monotonic()
+
+    def _details(self, loop: "TrainingLoop", batch: Batch, seconds: float) -> dict[str, float]:
         """What costs too much for every row; `seconds` since the last such row."""
         row = {
             **self._games.row(),
-            **leak_row(learner.network, positions),
+            **leak_row(loop.learner.network, batch.positions),
             **self._actors.row(max(seconds, 1e-9)),
-            **self.stopwatch.row(self._parts),
+            **self._stopwatch.row((loop.waiting, *PARTS)),
         }
         if self._games.games:
             row["value/calibration_error"] = calibration(*self._games.values_and_scores()).error
-        if (fill := pool.batch_fill) is not None:
+        if loop.pool is not None and (fill := loop.pool.batch_fill) is not None:
             row["system/batch_fill"] = fill
         return row
 

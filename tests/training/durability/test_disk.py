@@ -28,7 +28,7 @@ class Failing:
 
 def test_a_write_is_tried_again_until_there_is_room(tmp_path: Path) -> None:
     said: list[str] = []
-    patience = DiskPatience(tmp_path, reserve=0, say=said.append)
+    patience = DiskPatience(tmp_path, said.append, reserve=0)
     assert patience.writing(Failing()) == 7
     assert said == []
     assert patience.writing(Failing(errno.ENOSPC, errno.EDQUOT, errno.ENOSPC)) == 7
@@ -39,7 +39,7 @@ def test_a_write_is_tried_again_until_there_is_room(tmp_path: Path) -> None:
 
 
 def test_other_failures_and_a_stop_end_it(tmp_path: Path) -> None:
-    patience = DiskPatience(tmp_path, reserve=0, say=lambda line: None)
+    patience = DiskPatience(tmp_path, lambda line: None, reserve=0)
     with pytest.raises(OSError, match="no room") as caught:
         patience.writing(Failing(errno.ENOSPC, errno.EIO))
     assert caught.value.errno == errno.EIO
@@ -49,8 +49,8 @@ def test_other_failures_and_a_stop_end_it(tmp_path: Path) -> None:
 
 
 def test_room_is_kept_free(tmp_path: Path) -> None:
-    DiskPatience(tmp_path, reserve=1, say=lambda line: None).room()
-    patience = DiskPatience(tmp_path, reserve=2**60, say=lambda line: None)
+    DiskPatience(tmp_path, lambda line: None, reserve=1).room()
+    patience = DiskPatience(tmp_path, lambda line: None, reserve=2**60)
     patience.stop = lambda: True
     with pytest.raises(OSError, match=r"MB are free, 1099511627776.0 are kept free"):
         patience.room()

@@ -14,7 +14,8 @@ from agent.networks.weights import load_weights
 from agent.players.player import Choice
 from agent.rules import Games
 from selfplay.pool import LocalPool
-from tests.training.test_loop import network, settings
+from tests.training import runs
+from tests.training.test_loop import settings
 from training.durability.checkpoint import newest_checkpoint
 from training.durability.run_folder import RunFolder
 from training.durability.snapshots import Every, snapshot_files, snapshot_path, step_of
@@ -34,17 +35,7 @@ def few_endings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def train(folder: Path, steps: int, *extra: str, resumed: bool = False) -> TrainingLoop:
     chosen = settings(steps, folder, *extra)
-    if resumed:
-        run = RunFolder.find("it", folder)
-        path, checkpoint, _ = newest_checkpoint(run.checkpoints)
-        loop = TrainingLoop(chosen, run, load_weights(path / "weights.safetensors").network, checkpoint)
-    else:
-        run = RunFolder.create(chosen, None)
-        loop = TrainingLoop(chosen, run, network(chosen))
-    pool = LocalPool(chosen.actor, first_stream=loop.counters.streams)
-    loop.run(pool, stop=lambda: False, tick=lambda loop: None)
-    loop.close()
-    return loop
+    return runs.train(runs.resume(chosen) if resumed else runs.begin(chosen)).loop
 
 
 def steps_in(folder: Path) -> list[int]:
@@ -99,7 +90,7 @@ def test_snapshots_beyond_the_checkpoint_are_repeated(tmp_path: Path) -> None:
 
 def test_every_snapshot_on_the_way_has_a_checkpoint_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """So a run killed at any moment resumes from there."""
-    monkeypatch.setattr("training.loop.KEPT_CHECKPOINTS", 50)
+    monkeypatch.setattr("training.durability.checkpoint.KEPT", 50)
     train(tmp_path, 6, OFTEN, "run.checkpoint_seconds=100000")
     checkpoints = {int(path.name.removeprefix("step-")) for path in (tmp_path / "it" / "checkpoints").iterdir()}
     assert set(steps_in(tmp_path)) - {0} <= checkpoints
@@ -139,15 +130,15 @@ def test_a_stop_ends_a_match_on_the_way_within_a_ply(tmp_path: Path, monkeypatch
         asked["stop"] = 1
         return Choice(rules.legal_moves(games.positions)[0][:, 0], np.zeros(len(games.positions), np.float32))
 
-    monkeypatch.setattr("agent.players.player.LookaheadPlayer.choose", choose)
+    monkeypatch.setattr("agent.players.network.LookaheadPlayer.choose", choose)
     chosen = settings(1000, tmp_path, *MATCHES)
-    run = RunFolder.create(chosen, None)
-    loop = TrainingLoop(chosen, run, network(chosen))
-    loop.run(LocalPool(chosen.actor, first_stream=0), stop=lambda: bool(asked["stop"]), tick=lambda loop: None)
-    loop.close()
+    run = runs.begin(chosen)
+    loop = run.loop
+    loop.run(LocalPool(chosen.actor), stop=lambda: bool(asked["stop"]))
+    run.close()
     assert asked == {"stop": 1, "after": 0}
     assert not (tmp_path / "it" / "matches.jsonl").exists()
-    assert newest_checkpoint(run.checkpoints)[1].state["step"] == loop.learner.step < 1000
+    assert newest_checkpoint(run.folder.checkpoints)[1].state["step"] == loop.learner.step < 1000
 
 
 def test_snapshots_and_matches_leave_no_trace_in_what_is_learned(tmp_path: Path) -> None:

@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from selfplay.pool import LocalPool
-from tests.training.test_loop import network, settings
-from training.durability.run_folder import RunFolder
+from tests.training.runs import begin, train
+from tests.training.test_loop import settings
+from training.assembly import Run
 from training.durability.watchdog import MOST_TRIES
 from training.learner import Learner, LearningError
-from training.loop import TrainingLoop
 from training.replay import Batch
 
 
@@ -30,10 +29,8 @@ def poison(monkeypatch: pytest.MonkeyPatch, failing: list[int]) -> None:
     monkeypatch.setattr(Learner, "train", train_or_break)
 
 
-def start(tmp_path: Path, steps: int, said: list[str], *extra: str) -> tuple[TrainingLoop, LocalPool]:
-    chosen = settings(steps, tmp_path, "run.checkpoint_seconds=0.001", *extra)
-    loop = TrainingLoop(chosen, RunFolder.create(chosen, None), network(chosen), say=said.append)
-    return loop, LocalPool(chosen.actor)
+def start(tmp_path: Path, steps: int, said: list[str]) -> Run:
+    return begin(settings(steps, tmp_path, "run.checkpoint_seconds=0.001"), said.append)
 
 
 def test_a_broken_loss_goes_back_to_a_checkpoint_and_training_goes_on(
@@ -41,21 +38,20 @@ def test_a_broken_loss_goes_back_to_a_checkpoint_and_training_goes_on(
 ) -> None:
     said: list[str] = []
     poison(monkeypatch, [9])
-    loop, pool = start(tmp_path, 20, said)
-    loop.run(pool, stop=lambda: False, tick=lambda loop: None)
-    loop.close()
+    run = train(start(tmp_path, 20, said))
+    loop = run.loop
     assert loop.learner.step == 20
-    assert loop.watchdog.rescues == 1
+    assert run.watchdog.rescues == 1
     for learned in (loop.learner.weights(), loop.learner.state_arrays()):
         assert all(bool(np.isfinite(array).all()) for array in learned.values())
     assert len(said) == 1
     assert "is not finite at step 9; weights go back to step-0000000" in said[0]
-    (evidence,) = loop.folder.evidence.glob("*.npz")
+    (evidence,) = run.folder.evidence.glob("*.npz")
     assert str(evidence) in said[0]
     with np.load(evidence, allow_pickle=False) as arrays:
         assert len(arrays["positions"]) == loop.settings.learner.batch_size
         assert {"moves", "log_probs", "wdl", "advantages", "policies.offsets"} <= set(arrays)
-    rows = [json.loads(line) for line in loop.folder.log.read_text().splitlines()]
+    rows = [json.loads(line) for line in run.folder.log.read_text().splitlines()]
     assert [row["step"] for row in rows] == list(range(2, 21, 2))
     assert rows[-1]["system/rescues"] == 1
 
@@ -65,10 +61,9 @@ def test_a_loss_that_breaks_again_and_again_ends_the_run_with_its_evidence(
 ) -> None:
     said: list[str] = []
     poison(monkeypatch, list(range(9, 100)))
-    loop, pool = start(tmp_path, 40, said)
+    run = start(tmp_path, 40, said)
     with pytest.raises(LearningError, match=r"lower learner.learning_rate \(evidence: .*try-4.npz\)"):
-        loop.run(pool, stop=lambda: False, tick=lambda loop: None)
-    loop.close()
+        train(run)
     assert len(said) == MOST_TRIES
     went_back = [line.split("go back to ")[1][:13] for line in said]
     assert went_back == sorted(went_back, reverse=True)

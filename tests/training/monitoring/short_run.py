@@ -4,15 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-import torch
+import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from agent.networks.registry import architecture_of, make_network
-from agent.networks.weights import load_weights
-from selfplay.pool import LocalPool
-from training.durability.checkpoint import newest_checkpoint
+from tests.training.runs import begin, resume, train
 from training.durability.run_folder import RunFolder
-from training.loop import TrainingLoop
+from training.monitoring import guard
 from training.settings import load_settings
 
 OVERRIDES = [
@@ -35,23 +32,14 @@ SEARCHED = ["selfplay.simulations=4", "selfplay.ply_cap=60"]
 def short_run(folder: Path, steps: int, *extra: str) -> RunFolder:
     """Train from nothing for so many learner steps."""
     settings = load_settings(None, [*OVERRIDES, f"run.steps={steps}", f"run.folder={folder}", "run.name=it", *extra])
-    torch.manual_seed(settings.run.seed)
-    made = RunFolder.create(settings, None)
-    loop = TrainingLoop(settings, made, make_network(architecture_of(settings.network)))
-    loop.run(LocalPool(settings.actor), stop=lambda: False, tick=lambda loop: None)
-    loop.close()
-    return made
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(guard, "LEAST_GAMES", 1)
+        return train(begin(settings)).folder
 
 
 def resumed_run(folder: RunFolder, steps: int) -> None:
     """Go on from the newest checkpoint."""
-    settings = folder.settings([f"run.steps={steps}"])
-    path, checkpoint, _ = newest_checkpoint(folder.checkpoints)
-    network = load_weights(path / "weights.safetensors").network
-    loop = TrainingLoop(settings, folder, network, checkpoint)
-    pool = LocalPool(settings.actor, loop.counters.streams)
-    loop.run(pool, stop=lambda: False, tick=lambda loop: None)
-    loop.close()
+    train(resume(folder.settings([f"run.steps={steps}"])))
 
 
 def logged(folder: RunFolder) -> list[dict[str, Any]]:

@@ -50,7 +50,8 @@ def train(folder: Path, steps: int, resume: Resume) -> tuple[Summary, str]:
 
 
 def test_an_alarm_is_seen_everywhere_and_outlasts_a_resume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "WINDOW_GAMES", 16)
+    monkeypatch.setattr(guard, "WINDOW_GAMES", 24)
+    monkeypatch.setattr(guard, "LEAST_GAMES", 8)
     monkeypatch.setattr(guard, "GRACE_GAMES", 0)
     summary, shown = train(tmp_path, 10, "no")
     rows = [json.loads(line) for line in (tmp_path / "it" / "log.jsonl").read_text().splitlines()]

@@ -28,13 +28,13 @@ from training.replay import Batch
 from training.settings import GuardSettings
 
 SETTINGS = GuardSettings()
-GAMES, ROWS = 60, 9
-"""Sizes of the windows; 30 games and 6 rows make a figure count."""
 
 
 @pytest.fixture(autouse=True)
 def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in (("WINDOW_GAMES", GAMES), ("WINDOW_ROWS", ROWS), ("GRACE_GAMES", 0)):
+    """30 games and 6 rows make a figure count."""
+    sizes = {"WINDOW_GAMES": 60, "LEAST_GAMES": 30, "WINDOW_ROWS": 9, "LEAST_ROWS": 6, "GRACE_GAMES": 0}
+    for name, value in sizes.items():
         monkeypatch.setattr(module, name, value)
 
 
@@ -206,13 +206,14 @@ def entropies(guard: Guard, values: list[float], start: int = 0) -> list[str]:
     for step, value in enumerate(values, start):
         guard.learned({**HEALTHY, "policy/entropy": value}, 0.1)
         guard.judge(step)
-    return [news.text for news in guard.unshown()]
+    return [news.text for news in guard.news if news.step >= start]
 
 
 @pytest.fixture
 def narrow(monkeypatch: pytest.MonkeyPatch) -> GuardSettings:
     """Settings for a window of one row."""
     monkeypatch.setattr(module, "WINDOW_ROWS", 1)
+    monkeypatch.setattr(module, "LEAST_ROWS", 1)
     return GuardSettings(entropy=0.5)
 
 

@@ -1,0 +1,125 @@
+"""A run put together: the training loop and all that hangs on it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from agent.errors import InputError
+from agent.networks.network import Network
+from training.attachment import Attachment
+from training.durability.checkpoint import Checkpoint, Checkpoints
+from training.durability.disk import DiskPatience
+from training.durability.progress_relay import Progress
+from training.durability.run_folder import RunFolder
+from training.durability.snapshots import Snapshots
+from training.durability.watchdog import LearningWatchdog
+from training.durability.window import Acknowledgement, Window
+from training.loop import TrainingLoop
+from training.matches import Matches, SampleGames
+from training.monitoring.guard import Guard
+from training.monitoring.metrics import Metrics
+from training.monitoring.watch import LoopFigures, Watch
+from training.parallel import make_learner
+from training.replay import ENTRIES_PER_PLY, ReplayBuffer
+from training.settings import Settings
+
+
+class Ticks(Attachment):
+    """Shows the progress at every turn of the loop.
+
+    Args:
+        tick: gets it.
+        checkpoints: of the run.
+        watch: of the run.
+    """
+
+    def __init__(self, tick: Callable[[Progress], None], checkpoints: Checkpoints, watch: Watch) -> None:
+        self._tick, self._checkpoints, self._watch = tick, checkpoints, watch
+
+    def turned(self, loop: TrainingLoop) -> None:
+        """See `Attachment`."""
+        self._tick(Progress.of(loop, self._checkpoints.saved_step, self._watch.recent))
+
+
+@dataclass(frozen=True)
+class Run:
+    """The parts of a run that its owner uses."""
+
+    loop: TrainingLoop
+    folder: RunFolder
+    guard: Guard
+    watch: Watch
+    checkpoints: Checkpoints
+    matches: Matches
+    watchdog: LearningWatchdog
+    disk: DiskPatience
+    metrics: Metrics
+
+    def close(self) -> None:
+        """Close the event file, end the learner's other processes."""
+        self.loop.learner.close()
+        self.metrics.close()
+
+
+def assemble(
+    settings: Settings,
+    folder: RunFolder,
+    network: Network,
+    checkpoint: Checkpoint | None = None,
+    *,
+    say: Callable[[str], None] = lambda line: None,
+    tick: Callable[[Progress], None] = lambda progress: None,
+) -> Run:
+    """A run, ready to begin or to go on.
+
+    Args:
+        settings: of the run.
+        folder: of the run.
+        network: trained in place.
+        checkpoint: what to go on from; its weights are those of `network`. None: a new run.
+        say: gets a line for people.
+        tick: gets the progress, often.
+
+    Raises:
+        InputError: the checkpoint is of an earlier version.
+    """
+    state = {} if checkpoint is None else checkpoint.state
+    if checkpoint is not None and "attachments" not in state:
+        raise InputError(f"checkpoint '{checkpoint.path}' is of an earlier version of ZeroMass; start a new run")
+    step: Final = -1 if checkpoint is None else int(state["step"])
+    learner = make_learner(network, settings.learner, searched=settings.selfplay.simulations > 0)
+    window = Window(make_replay(settings), folder.replay)
+    disk = DiskPatience(folder.path, say)
+    if checkpoint is not None:
+        learner.restore(checkpoint.optimizer)
+        if settings.selfplay.actors == 0:  # games that the checkpoint does not know are played again, as they were
+            disk.writing(partial(window.cut, state["replay"]))
+    guard = Guard(settings.guard, say)
+    metrics = disk.writing(lambda: Metrics(folder, None if checkpoint is None else step))
+    watch = Watch(settings, folder, metrics, guard.games, disk, say)
+    watchdog = LearningWatchdog(folder.checkpoints, folder.evidence, say)
+    checkpoints = Checkpoints(folder.path, disk, metrics.flush, step)
+    matches = Matches(folder, metrics, checkpoints, disk)
+    attachments = [
+        disk,
+        SampleGames(folder, disk),
+        LoopFigures(),
+        guard,  # judges the figures of the loop
+        watchdog,
+        watch,  # writes the row that all above have added to
+        Acknowledgement(disk),
+        checkpoints,
+        Snapshots(folder.path, settings.run.snapshot_minutes, checkpoints, disk),
+        matches,
+        Ticks(tick, checkpoints, watch),
+    ]
+    loop = TrainingLoop(settings, learner, window, attachments)
+    if checkpoint is not None:
+        loop.restore(state, say)
+    return Run(loop, folder, guard, watch, checkpoints, matches, watchdog, disk, metrics)
+
+
+def make_replay(settings: Settings) -> ReplayBuffer:
+    """An empty replay buffer as the settings ask for."""
+    return ReplayBuffer(settings.replay.capacity, entries_per_ply=ENTRIES_PER_PLY if settings.selfplay.search else 0)

@@ -1,0 +1,105 @@
+"""The matches of a run, before, during and after training, and sample games: what it keeps for people to look at."""
+
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import torch
+
+from selfplay.record import GameRecord
+from training.attachment import Attachment
+from training.doctor import usable_cores
+from training.durability.checkpoint import Checkpoints
+from training.durability.disk import DiskPatience
+from training.durability.progress_relay import Screen
+from training.durability.run_folder import RunFolder
+from training.durability.snapshots import Every
+from training.evaluation.match import MatchResult
+from training.evaluation.run_match import StoppedError, settings_conversion, settings_match
+from training.monitoring.metrics import Metrics, match_row
+
+if TYPE_CHECKING:
+    from training.loop import TrainingLoop
+
+PGN_EVERY: Final = 200
+"""Games of which one is kept as PGN."""
+
+
+class SampleGames(Attachment):
+    """Keeps one game in `PGN_EVERY` as PGN.
+
+    Args:
+        folder: of the run.
+        disk: waits while the disk is full.
+    """
+
+    def __init__(self, folder: RunFolder, disk: DiskPatience) -> None:
+        self._folder, self._disk = folder, disk
+
+    def added(self, loop: "TrainingLoop", record: GameRecord) -> None:
+        """See `Attachment`."""
+        number = loop.counters.games - 1
+        if number % PGN_EVERY == 0:
+            self._disk.writing(partial(self._folder.save_game, number, record))
+
+
+class Matches(Attachment):
+    """Plays the match that the settings ask for.
+
+    Args:
+        folder: of the run.
+        metrics: where results are shown.
+        checkpoints: one is written before each match on the way, so that a resumed run does not repeat it.
+        disk: waits while the disk is full.
+    """
+
+    def __init__(self, folder: RunFolder, metrics: Metrics, checkpoints: Checkpoints, disk: DiskPatience) -> None:
+        self._folder, self._metrics, self._checkpoints, self._disk = folder, metrics, checkpoints, disk
+        self._every = Every(0, 0)
+
+    def begin(self, loop: "TrainingLoop") -> None:
+        """Count from the time trained so far."""
+        self._every = Every(loop.settings.evaluation.every_minutes, loop.counters.seconds)
+
+    def turned(self, loop: "TrainingLoop") -> None:
+        """Play the match that is due; a stop interrupts it, and it is not repeated."""
+        if not loop.learner.step or not self._every.due(loop.counters.seconds):
+            return
+        with loop.stopwatch.spending("evaluating"):
+            self._checkpoints.save(loop)
+            if loop.progress < 1.0:  # else the match after training follows
+                started = time.monotonic()
+                try:
+                    result = settings_match(loop.learner, loop.settings, stop=loop.stop)
+                    conversion = settings_conversion(loop.learner, loop.settings, stop=loop.stop)
+                except StoppedError:
+                    return
+                self._keep(loop, result, "during", conversion, time.monotonic() - started)
+
+    def play(self, loop: "TrainingLoop", when: str, screen: Screen, stop: Callable[[], bool]) -> MatchResult | None:
+        """Play the match `before` or `after` training and keep its result; None if the settings ask for none.
+
+        Raises:
+            StoppedError: `stop` returned True.
+        """
+        settings = loop.settings.evaluation
+        if settings.games == 0:
+            return None
+        torch.set_num_threads(usable_cores())
+        title = f"{settings.games} games against {settings.opponent} {when} training"
+        with screen.counting(title, settings.games) as advance:
+            result = settings_match(loop.learner, loop.settings, stop=stop, progress=advance)
+        self._keep(loop, result, when, {}, 0.0)
+        screen.say(f"score {when} training: {result.sentence()}")
+        return result
+
+    def _keep(
+        self, loop: "TrainingLoop", result: MatchResult, when: str, conversion: Mapping[str, float], seconds: float
+    ) -> None:
+        """With the run, and in TensorBoard."""
+        more = {"minutes": loop.counters.seconds / 60, "seconds": seconds, "conversion": dict(conversion)}
+        row = {"step": loop.learner.step, "when": when, **result.to_json(), **more}
+        self._disk.writing(lambda: self._folder.append_match(row))
+        self._metrics.scalars(match_row(result, conversion, seconds), loop.learner.step)
+        self._metrics.flush()
