@@ -177,11 +177,11 @@ def test_play_names_its_weights(capsys: pytest.CaptureFixture[str], weights: Pat
     assert "against run first, step 00000020." in play(capsys, "--run", "runs/first")
 
 
-def test_run_without_a_whole_checkpoint(capsys: pytest.CaptureFixture[str], weights: Path) -> None:
+def test_run_without_a_valid_checkpoint(capsys: pytest.CaptureFixture[str], weights: Path) -> None:
     Path("runs/young").mkdir(parents=True)
-    assert "run 'young' has no whole checkpoint (it has made none yet)" in refused(capsys, "play", "--run", "young")
+    assert "run 'young' has no valid checkpoint (it has not written one yet)" in refused(capsys, "play", "--run", "young")
     checkpoint("torn", 1, weights.read_bytes()[:-1])
-    assert "run 'torn' has no whole checkpoint (skipped: weights file" in refused(capsys, "play", "--run", "torn")
+    assert "run 'torn' has no valid checkpoint (skipped: weights file" in refused(capsys, "play", "--run", "torn")
     assert "runs here: torn, young" in refused(capsys, "play", "--run", "old")
 
 
