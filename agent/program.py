@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
-_VARIABLE: Final = "ZEROMASS_PROGRAM"
-"""Processes started by this one, Ray's workers among them, inherit the environment."""
+PROGRAM: Final = "ZEROMASS_PROGRAM"
+"""Environment variable with what `program` says, for the processes that this one starts, such as Ray's workers."""
 
 
 def program() -> str:
@@ -16,12 +16,12 @@ def program() -> str:
 
     A process that `zeromass` started says what the user typed, not how that process was started.
     """
-    return os.environ.get(_VARIABLE) or _started_by(sys.argv[0], sys.executable)
+    return os.environ.get(PROGRAM) or _started_by(sys.argv[0], sys.executable)
 
 
 def remember_program() -> None:
     """Let the processes that this one starts know `program`. For the command line's entry point."""
-    os.environ[_VARIABLE] = _started_by(sys.argv[0], sys.executable)
+    os.environ[PROGRAM] = _started_by(sys.argv[0], sys.executable)
 
 
 def _started_by(script: str, python: str) -> str:

@@ -179,7 +179,8 @@ def test_play_names_its_weights(capsys: pytest.CaptureFixture[str], weights: Pat
 
 def test_run_without_a_valid_checkpoint(capsys: pytest.CaptureFixture[str], weights: Path) -> None:
     Path("runs/young").mkdir(parents=True)
-    assert "run 'young' has no valid checkpoint (it has not written one yet)" in refused(capsys, "play", "--run", "young")
+    young = refused(capsys, "play", "--run", "young")
+    assert "run 'young' has no valid checkpoint (it has not written one yet)" in young
     checkpoint("torn", 1, weights.read_bytes()[:-1])
     assert "run 'torn' has no valid checkpoint (skipped: weights file" in refused(capsys, "play", "--run", "torn")
     assert "runs here: torn, young" in refused(capsys, "play", "--run", "old")

@@ -17,6 +17,7 @@ import ray
 from ray._private import ray_constants
 
 from agent.errors import InputError
+from agent.program import PROGRAM, program
 from selfplay.identity import PACKAGES, ROOT
 from training.doctor import usable_cores
 from training.settings import Settings
@@ -108,7 +109,7 @@ def _join(cluster: str) -> None:
                 address=cluster,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
-                runtime_env={"working_dir": folder},
+                runtime_env={"working_dir": folder, "env_vars": {PROGRAM: program()}},
             )
         except (ConnectionError, ValueError, RuntimeError) as error:
             reason = " ".join(str(error).split())
