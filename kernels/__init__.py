@@ -5,13 +5,11 @@ illegal entry gets probability 0.0 and gradient 0.0, bit for bit, whatever stand
 """
 
 from kernels.backend import launches, reset_launches, resolve_backend
-from kernels.invalid_mass import invalid_mass
 from kernels.legal_log_probs import LegalLogProbs, legal_log_probs
-from kernels.legality import pack_legal, unpack_legal, words_for
+from kernels.legality import invalid_mass, pack_legal, unpack_legal, words_for
 from kernels.masked_cross_entropy import RaggedTargets, masked_cross_entropy
-from kernels.masked_entropy import masked_entropy
 from kernels.masked_log_softmax import masked_log_softmax
-from kernels.masked_policy_terms import PolicyTerms, masked_policy_terms
+from kernels.masked_policy_terms import PolicyTerms, masked_entropy, masked_policy_terms
 from kernels.masked_sample import Sample, masked_sample
 from kernels.masked_softmax import masked_softmax
 

@@ -1,4 +1,4 @@
-"""Other ways to mask, right and wrong, kept to be measured against. Nothing here is used to choose or to learn.
+"""Other ways to mask, right and wrong, to compare with. None of them chooses moves or trains.
 
 Shapes: logits `[B, N]`, legal bool `[B, N]` (True = legal); each returns probabilities `[B, N]`.
 """
@@ -13,7 +13,7 @@ Way = Callable[[Tensor, Tensor], Tensor]
 
 
 def unmasked(logits: Tensor, legal: Tensor) -> Tensor:
-    """No mask at all: what the network says before anybody asks what is legal."""
+    """No mask at all."""
     return torch.softmax(logits, dim=-1)
 
 
@@ -46,4 +46,4 @@ WAYS: Final[Mapping[str, Way]] = {
     "renormalised": renormalised,
     "added_log_mask": added_log_mask,
 }
-"""By name, in the order in which they are best told."""
+"""By name, in the order of the audit's table."""

@@ -57,14 +57,17 @@ def implementation(backend: str, module: str, name: str, arguments: Sequence[Any
     """
     if backend == "torch" and _numba_allowed:
         loop = _function("numba", module, name)
-        if loop is not None and not any(
-            isinstance(argument, torch.Tensor) and (not argument.is_cpu or argument.dtype in _OTHER_FLOATS)
-            for argument in arguments
-        ):
+        if loop is not None and all(map(_fits_loops, arguments)):
             return "numba", loop
     found = _function(backend, module, name)
     assert found is not None
     return backend, found
+
+
+def _fits_loops(argument: Any) -> bool:
+    if isinstance(argument, torch.Tensor):
+        return argument.is_cpu and argument.dtype not in _OTHER_FLOATS
+    return not isinstance(argument, list) or all(map(_fits_loops, argument))
 
 
 @cache

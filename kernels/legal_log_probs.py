@@ -18,7 +18,7 @@ class LegalLogProbs(NamedTuple):
 
     log_probs: Tensor  # [B, K] float32 (float64 for float64 logits), columns ascending; -inf past the legal entries
     indices: Tensor  # [B, K] int32; -1 past the legal entries
-    counts: Tensor  # [B] int32: legal entries of the row; a count above K tells that the rest was left out
+    counts: Tensor  # [B] int32: legal entries of the row; above K, the rest was left out
 
 
 def legal_log_probs(logits: Tensor, *, legal: Tensor, width: int, backend: str = "auto") -> LegalLogProbs:
@@ -48,10 +48,6 @@ def _fake(logits: Tensor, words: Tensor, width: int, backend: str) -> tuple[Tens
     )
 
 
-def _fake_backward(gradient: Tensor, indices: Tensor, logits: Tensor, *rest: Any) -> Tensor:
-    return logits.new_empty(logits.shape)
-
-
 _forward = register(
     "legal_log_probs",
     "(Tensor logits, Tensor words, int width, str backend) -> (Tensor, Tensor, Tensor, Tensor, Tensor)",
@@ -63,7 +59,7 @@ _backward = register(
     "(Tensor gradient, Tensor indices, Tensor logits, Tensor words, Tensor peak, Tensor log_sum, "
     "str backend) -> Tensor",
     "compact",
-    _fake_backward,
+    lambda gradient, indices, logits, *rest: logits.new_empty(logits.shape),
 )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from kernels.arguments import check_logits, row_dtype
 from kernels.backend import resolve_backend
 from kernels.registration import register
 
@@ -51,6 +52,20 @@ def unpack_legal(words: Tensor, size: int, *, backend: str = "auto") -> Tensor:
     return mask.reshape(*words.shape[:-1], size)
 
 
+def invalid_mass(probabilities: Tensor, *, legal: Tensor, backend: str = "auto") -> Tensor:
+    """Return the sum of |p| over the illegal entries of each row: float32 `[B]` (float64 for float64).
+
+    probabilities: `[B, N]`, any float dtype and strides. legal: as for `masked_softmax`. Absolute values, so that
+    errors of opposite sign cannot cancel; a NaN at an illegal entry makes the row's mass NaN, and an infinity makes it
+    infinite, so that `mass == 0` is true only of a row without any leak. No gradient. Raises TypeError or ValueError
+    for arguments that do not fit.
+    """
+    check_logits(probabilities, "probabilities")
+    words = legal_words(legal, probabilities, backend)
+    mass: Tensor = _invalid_mass(probabilities.detach(), words, resolve_backend(backend, probabilities.device))
+    return mass
+
+
 def legal_words(legal: Tensor, logits: Tensor, backend: str) -> Tensor:
     """Return the words of `legal` for every row of `logits` `[..., N]`, as int32 `[R, W]` (row stride may be 0).
 
@@ -82,13 +97,21 @@ def _expands(shape: torch.Size, to: torch.Size) -> bool:
     )
 
 
-def _fake_pack(mask: Tensor, backend: str) -> Tensor:
-    return mask.new_empty((mask.shape[0], (mask.shape[1] + WORD - 1) // WORD), dtype=torch.int32)
-
-
-def _fake_unpack(words: Tensor, size: int, backend: str) -> Tensor:
-    return words.new_empty((words.shape[0], size), dtype=torch.bool)
-
-
-_pack = register("pack_legal", "(Tensor mask, str backend) -> Tensor", "legality", _fake_pack)
-_unpack = register("unpack_legal", "(Tensor words, int size, str backend) -> Tensor", "legality", _fake_unpack)
+_pack = register(
+    "pack_legal",
+    "(Tensor mask, str backend) -> Tensor",
+    "legality",
+    lambda mask, backend: mask.new_empty((mask.shape[0], (mask.shape[1] + WORD - 1) // WORD), dtype=torch.int32),
+)
+_unpack = register(
+    "unpack_legal",
+    "(Tensor words, int size, str backend) -> Tensor",
+    "legality",
+    lambda words, size, backend: words.new_empty((words.shape[0], size), dtype=torch.bool),
+)
+_invalid_mass = register(
+    "invalid_mass",
+    "(Tensor probabilities, Tensor words, str backend) -> Tensor",
+    "legality",
+    lambda probabilities, *rest: probabilities.new_empty(probabilities.shape[0], dtype=row_dtype(probabilities.dtype)),
+)

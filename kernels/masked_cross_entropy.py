@@ -48,15 +48,14 @@ def masked_cross_entropy(
     smoothing = check_number(label_smoothing, "label_smoothing", below=1.0)
     z = check_number(z_loss, "z_loss")
     words = legal_words(legal, logits, backend)
-    form: tuple[Tensor, Tensor | None, Tensor | None]
     if isinstance(targets, RaggedTargets):
         offsets, indices, probabilities = _check_ragged(targets, logits)
-        form = indices, offsets, probabilities
+        form = [indices, offsets, probabilities]
     elif isinstance(targets, Tensor) and targets.dtype in INTEGERS:
-        form = check_row_indices(targets, logits, "targets"), None, None
+        form = [check_row_indices(targets, logits, "targets")]
     else:
-        form = _check_dense(targets, logits), None, None
-    loss: Tensor = _apply(logits, words, *form, smoothing, z, resolve_backend(backend, logits.device))[0]
+        form = [_check_dense(targets, logits)]
+    loss: Tensor = _apply(logits, words, form, smoothing, z, resolve_backend(backend, logits.device))[0]
     return loss
 
 
@@ -103,29 +102,26 @@ def _fake(logits: Tensor, *rest: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return value, torch.empty_like(value), torch.empty_like(value), known
 
 
-def _fake_backward(gradient: Tensor, logits: Tensor, *rest: Any) -> Tensor:
-    return logits.new_empty(logits.shape)
-
-
-# `targets` are indices [B] or probabilities [B, N]; with `offsets` and `masses` they are ragged indices [E].
-_GIVEN = "Tensor logits, Tensor words, Tensor targets, Tensor? offsets, Tensor? masses, float smoothing, float z_loss"
+# `targets` has one tensor, indices [B] or probabilities [B, N], or the three of ragged ones: indices, offsets, masses.
+_GIVEN = "Tensor logits, Tensor words, Tensor[] targets, float smoothing, float z_loss"
 _forward = register(
     "cross_entropy", f"({_GIVEN}, str backend) -> (Tensor, Tensor, Tensor, Tensor)", "cross_entropy", _fake
 )
 _backward = register(
     "cross_entropy_backward",
-    f"(Tensor gradient, {_GIVEN}, Tensor peak, Tensor log_sum, Tensor known, str backend) -> Tensor",
+    f"(Tensor gradient, {_GIVEN}, Tensor[] saved, str backend) -> Tensor",
     "cross_entropy",
-    _fake_backward,
+    lambda gradient, logits, *rest: logits.new_empty(logits.shape),
 )
 
 
 class _CrossEntropy(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, *arguments: Any) -> Any:
-        loss, *saved = below_autograd(_forward, *arguments)
-        *tensors, smoothing, z_loss, backend = arguments
-        ctx.save_for_backward(*tensors, *saved)
+    def forward(
+        ctx: Any, logits: Tensor, words: Tensor, targets: list[Tensor], smoothing: float, z_loss: float, backend: str
+    ) -> tuple[Tensor, ...]:
+        loss, *saved = below_autograd(_forward, logits, words, targets, smoothing, z_loss, backend)
+        ctx.save_for_backward(logits, words, *targets, *saved)
         ctx.rest = smoothing, z_loss, backend
         ctx.mark_non_differentiable(*saved)
         return loss, *saved
@@ -133,10 +129,11 @@ class _CrossEntropy(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor, *rest: Any) -> Any:
-        *tensors, peak, log_sum, known = ctx.saved_tensors
+        logits, words, *targets, peak, log_sum, known = ctx.saved_tensors
         smoothing, z_loss, backend = ctx.rest
-        result = below_autograd(_backward, gradient, *tensors, smoothing, z_loss, peak, log_sum, known, backend)
-        return result, *(None,) * 7
+        saved = [peak, log_sum, known]
+        result = below_autograd(_backward, gradient, logits, words, targets, smoothing, z_loss, saved, backend)
+        return result, None, None, None, None, None
 
 
 _apply = differentiable(_forward, _CrossEntropy)

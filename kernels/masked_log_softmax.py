@@ -37,10 +37,6 @@ def _like_results(
     return logits.new_empty(logits.shape, dtype=dtype), peak, torch.empty_like(peak)
 
 
-def _like_gradient(gradient: Tensor, logits: Tensor, *rest: Any) -> Tensor:
-    return logits.new_empty(logits.shape)
-
-
 _forward = register(
     "masked_log_softmax",
     "(Tensor logits, Tensor words, int period, float fill, ScalarType dtype, str backend) -> (Tensor, Tensor, Tensor)",
@@ -51,7 +47,7 @@ _backward = register(
     "masked_log_softmax_backward",
     "(Tensor gradient, Tensor logits, Tensor words, Tensor peak, Tensor log_sum, int period, str backend) -> Tensor",
     "softmax",
-    _like_gradient,
+    lambda gradient, logits, *rest: logits.new_empty(logits.shape),
 )
 
 

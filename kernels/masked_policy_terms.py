@@ -1,4 +1,4 @@
-"""masked_policy_terms: what an actor-critic step needs of its policy, in one pass over the logits."""
+"""masked_policy_terms: what an actor-critic step needs of its policy, in one pass; and masked_entropy, a part of it."""
 
 from __future__ import annotations
 
@@ -38,18 +38,25 @@ def masked_policy_terms(logits: Tensor, moves: Tensor, *, legal: Tensor, backend
     return PolicyTerms(log_prob, entropy, (best == moves) & (best >= 0))
 
 
+def masked_entropy(logits: Tensor, *, legal: Tensor, backend: str = "auto") -> Tensor:
+    """Return -sum p log p over the legal entries, in nats: float32 `[B]` (float64 for float64 logits).
+
+    logits: `[B, N]`, any float dtype and strides. legal: as for `masked_softmax`. A legal entry of probability 0 adds
+    0. A row without a legal entry has entropy 0 and zero gradient; an undefined row is NaN. Differentiable once. It is
+    the kernel of `masked_policy_terms` without moves; where both are wanted, that call costs one pass instead of two.
+    """
+    check_logits(logits)
+    words = legal_words(legal, logits, backend)
+    entropy: Tensor = policy_terms(logits, words, None, resolve_backend(backend, logits.device))[1]
+    return entropy
+
+
 def _fake(
     logits: Tensor, words: Tensor, moves: Tensor | None, backend: str
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     value = logits.new_empty(logits.shape[0], dtype=row_dtype(logits.dtype))
     best = logits.new_empty(logits.shape[0], dtype=torch.int64)
     return value, torch.empty_like(value), best, torch.empty_like(value), torch.empty_like(value)
-
-
-def _fake_backward(
-    log_prob_gradient: Tensor | None, entropy_gradient: Tensor | None, logits: Tensor, *rest: Any
-) -> Tensor:
-    return logits.new_empty(logits.shape)
 
 
 _forward = register(
@@ -63,7 +70,7 @@ _backward = register(
     "(Tensor? log_prob_gradient, Tensor? entropy_gradient, Tensor logits, Tensor words, Tensor? moves, Tensor peak, "
     "Tensor log_sum, Tensor entropy, str backend) -> Tensor",
     "terms",
-    _fake_backward,
+    lambda log_prob_gradient, entropy_gradient, logits, *rest: logits.new_empty(logits.shape),
 )
 
 
@@ -84,12 +91,8 @@ class _PolicyTerms(torch.autograd.Function):
     def backward(
         ctx: Any, log_prob_gradient: Tensor | None, entropy_gradient: Tensor | None, *rest: Any
     ) -> tuple[Tensor, None, None, None]:
-        return (
-            below_autograd(_backward, log_prob_gradient, entropy_gradient, *ctx.saved_tensors, ctx.backend),
-            None,
-            None,
-            None,
-        )
+        result = below_autograd(_backward, log_prob_gradient, entropy_gradient, *ctx.saved_tensors, ctx.backend)
+        return result, None, None, None
 
 
 policy_terms = differentiable(_forward, _PolicyTerms)

@@ -40,27 +40,17 @@ def entrywise_arguments(logits: Tensor, legal: Tensor, causal: bool, backend: st
     return (logits if logits.dim() == 2 else logits.reshape(-1, logits.shape[-1])), words, period
 
 
-def _like_first(logits: Tensor, words: Tensor, period: int, dtype: torch.dtype, backend: str) -> Tensor:
-    return logits.new_empty(logits.shape, dtype=dtype)
-
-
-def _like_gradient(
-    gradient: Tensor, output: Tensor, words: Tensor, period: int, dtype: torch.dtype, backend: str
-) -> Tensor:
-    return gradient.new_empty(gradient.shape, dtype=dtype)
-
-
 _forward = register(
     "masked_softmax",
     "(Tensor logits, Tensor words, int period, ScalarType dtype, str backend) -> Tensor",
     "softmax",
-    _like_first,
+    lambda logits, words, period, dtype, backend: logits.new_empty(logits.shape, dtype=dtype),
 )
 _backward = register(
     "masked_softmax_backward",
     "(Tensor gradient, Tensor probability, Tensor words, int period, ScalarType dtype, str backend) -> Tensor",
     "softmax",
-    _like_gradient,
+    lambda gradient, probability, words, period, dtype, backend: gradient.new_empty(gradient.shape, dtype=dtype),
 )
 
 

@@ -33,21 +33,11 @@ TARGETS = {
 }
 MODULES = ("softmax", "terms", "cross_entropy", "sampling", "compact", "legality")
 ROWS = 64
-LEGAL_SHARE = 0.02
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 POINTERS = {
     torch.float32: "*fp32", torch.bfloat16: "*bf16", torch.float16: "*fp16", torch.float64: "*fp64",
     torch.int64: "*i64", torch.int32: "*i32", torch.uint16: "*u16", torch.uint8: "*u8",
 }  # fmt: skip
-# Of each kernel: matrices read where legal, matrices written whole, and passes over what is read.
-TRAFFIC = {
-    "softmax_kernel": (1, 1, 1),
-    "softmax_backward_kernel": (2, 1, 1),
-    "terms_kernel": (1, 0, 1),
-    "terms_backward_kernel": (1, 1, 1),
-    "sample_kernel": (1, 0, 2),
-    "compact_kernel": (1, 0, 2),
-}
 
 
 class Launch(NamedTuple):
@@ -82,8 +72,8 @@ def recorded(size: int, dtype: torch.dtype) -> list[Launch]:
     words = torch.zeros(ROWS, (size + 31) // 32, dtype=torch.int32)
     column = torch.zeros(ROWS, dtype=torch.int64)
     value, known = torch.zeros(ROWS), torch.zeros(ROWS, dtype=torch.bool)
-    index, dense = (column, None, None), (rows, None, None)
-    ragged = (torch.zeros(9, dtype=torch.uint16), torch.zeros(ROWS + 1, dtype=torch.int64), torch.zeros(9).half())
+    index, dense = [column], [rows]
+    ragged = [torch.zeros(9, dtype=torch.uint16), torch.zeros(ROWS + 1, dtype=torch.int64), torch.zeros(9).half()]
     calls: list[Launch] = []
     with _recording(list(modules.values()), calls):
         softmax.masked_softmax(rows, words, 0, dtype)
@@ -95,8 +85,8 @@ def recorded(size: int, dtype: torch.dtype) -> list[Launch]:
         for form, smoothing, z in (
             (index, 0.0, 0.0), (dense, 0.0, 0.0), (ragged, 0.0, 0.0), (index, 0.1, 1e-4), (dense, 0.1, 1e-4),
         ):  # fmt: skip
-            cross_entropy.cross_entropy(rows, words, *form, smoothing, z)
-            cross_entropy.cross_entropy_backward(value, rows, words, *form, smoothing, z, value, value, known)
+            cross_entropy.cross_entropy(rows, words, form, smoothing, z)
+            cross_entropy.cross_entropy_backward(value, rows, words, form, smoothing, z, [value, value, known])
         sampling.masked_sample(rows, words, 2**40 + 1, column, 1.0)
         values, indices, _counts, _peak, _log_sum = compact.legal_log_probs(rows, words, 218)
         compact.legal_log_probs_backward(values, indices, rows, words, value, value)
@@ -229,66 +219,37 @@ def _read_amd(compiled: Any) -> Reading:
     return number("vgpr_count"), spilled, compiled.metadata.shared, dict(count["load"]), dict(count["store"])
 
 
-def traffic(kernel: str, size: int, item_bytes: int, share: float = LEGAL_SHARE) -> dict[str, float]:
-    """Bytes a row: what the kernel requests at `share` legal, when dense, and the least a dense kernel could move.
-
-    A group of 8 columns is loaded if any of them is legal. With k of N columns legal, drawn uniformly, a group has none
-    with probability C(N - 8, k) / C(N, k). Chess is kinder: the moves of a piece are neighbours in the vocabulary.
-    """
-    reads, writes, passes = TRAFFIC[kernel]
-    legal = round(size * share)
-    groups = math.ceil(size / 8)
-    touched = groups * (1 - math.comb(size - 8, legal) / math.comb(size, legal))
-    words = 4 * math.ceil(size / 32)
-    whole = size * item_bytes
-    return {
-        "requested": passes * (reads * touched * 8 * item_bytes + words) + writes * whole,
-        "requested_dense": passes * (reads * whole + words) + writes * whole,
-        "dense_minimum": (reads + writes) * whole,
-        "least": reads * legal * item_bytes + words + writes * whole,
-    }
-
-
-def report(
-    size: int = 1880, targets: list[str] | None = None, dtypes: list[str] | None = None, kernel: str = ""
-) -> list[Compiled]:
+def report(size: int, targets: list[str], dtypes: list[str], kernel: str = "") -> list[Compiled]:
     """Compile and read the family, or the kernels whose name starts with `kernel`."""
     if os.environ.get("TRITON_INTERPRET") == "1":
         raise RuntimeError("the static report compiles kernels: run it without TRITON_INTERPRET=1")
     return [
         inspect(launch, target, name, size)
-        for name in dtypes or ["float32", "bfloat16"]
+        for name in dtypes
         for launch in recorded(size, DTYPES[name])
         if launch.kernel.__name__.startswith(kernel)
-        for target in targets or list(TARGETS)
+        for target in targets
     ]
-
-
-def table(rows: list[Compiled]) -> list[str]:
-    """Return the report as lines."""
-    lines = [f"{'kernel':44} {'target':7} {'dtype':9} warps regs spill shared  loads / stores (bits: count)"]
-    lines += [
-        f"{row.kernel:44} {row.target:7} {row.dtype:9} {row.warps:5} {row.registers:4} {row.spill_bytes:5} "
-        f"{row.shared_bytes:6}  {row.loads} / {row.stores}"
-        for row in rows
-    ]
-    return lines
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="what the Triton kernels compile to")
     parser.add_argument("--json", action="store_true", help="print one JSON list")
     parser.add_argument("--size", type=int, default=1880, help="columns a row")
-    parser.add_argument("--target", action="append", choices=list(TARGETS), help="default: all")
-    parser.add_argument("--dtype", action="append", choices=list(DTYPES), help="default: float32 and bfloat16")
+    parser.add_argument("--target", nargs="+", choices=list(TARGETS), default=list(TARGETS))
+    parser.add_argument("--dtype", nargs="+", choices=list(DTYPES), default=["float32", "bfloat16"])
     parser.add_argument("--kernel", default="", help="only kernels whose name starts with this")
     options = parser.parse_args()
     found = report(options.size, options.target, options.dtype, options.kernel)
     if options.json:
         print(json.dumps([row._asdict() for row in found]))
         return
-    for line in table(found):
-        print(line)
+    print(f"{'kernel':44} {'target':7} {'dtype':9} warps regs spill shared  loads / stores (bits: count)")
+    for row in found:
+        print(
+            f"{row.kernel:44} {row.target:7} {row.dtype:9} {row.warps:5} {row.registers:4} {row.spill_bytes:5} "
+            f"{row.shared_bytes:6}  {row.loads} / {row.stores}"
+        )
 
 
 if __name__ == "__main__":

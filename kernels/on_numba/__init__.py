@@ -1,1 +1,1 @@
-"""The twins as loops over packed words for the CPU: only legal entries are read."""
+"""The ops as compiled loops over packed words, for float32 on a CPU: only legal entries are read."""

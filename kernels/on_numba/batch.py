@@ -19,9 +19,8 @@ NONE = np.zeros(0, dtype=np.float32)
 NO_MATRIX = np.zeros((0, 0), dtype=np.float32)
 NO_INDEX = np.zeros(0, dtype=np.int64)
 
-LEAST_ENTRIES = (
-    1_000_000  # that make a further thread worth while: entering the interpreter there costs 0.1 ms and more
-)
+# Of a matrix for each thread: handing a part to another thread costs 0.1 ms and more.
+LEAST_ENTRIES = 1_000_000
 
 _pool: ThreadPoolExecutor | None = None
 

@@ -13,7 +13,7 @@ from kernels.on_numba.rows import SLACK, gather, statistics
 
 
 @njit
-def compact_loop(first, last, logits, words, values, indices, counts, peaks, log_sums):
+def _compact_loop(first, last, logits, words, values, indices, counts, peaks, log_sums):
     """Log-probabilities of the legal entries, packed to the left."""
     size, width = logits.shape[1], values.shape[1]
     columns = np.empty(size + SLACK, np.int64)
@@ -41,14 +41,7 @@ def legal_log_probs(logits: Tensor, words: Tensor, width: int) -> tuple[Tensor, 
     counts = torch.empty(rows, dtype=torch.int32)
     peak, log_sum = row_values(logits, 2)
     in_parts(
-        compact_loop,
-        logits,
-        array(logits),
-        array(words),
-        values.numpy(),
-        indices.numpy(),
-        counts.numpy(),
-        peak.numpy(),
-        log_sum.numpy(),
-    )
+        _compact_loop, logits,
+        array(logits), array(words), values.numpy(), indices.numpy(), counts.numpy(), peak.numpy(), log_sum.numpy(),
+    )  # fmt: skip
     return values, indices, counts, peak, log_sum

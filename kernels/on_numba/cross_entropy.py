@@ -15,7 +15,7 @@ from kernels.on_numba.rows import SLACK, exp, find, gather, statistics, total
 
 
 @njit
-def forward_loop(
+def _forward_loop(
     first, last, logits, words, offsets, targets, masses, dense, smoothing, z_loss, loss, peaks, log_sums, known
 ):
     """Cross-entropy of stored targets: row r's are offsets[r] .. offsets[r + 1]; an index target is one of mass 1.
@@ -60,7 +60,7 @@ def forward_loop(
 
 
 @njit
-def backward_loop(
+def _backward_loop(
     first,
     last,
     gradient,
@@ -113,20 +113,14 @@ def backward_loop(
 
 
 def cross_entropy(
-    logits: Tensor,
-    words: Tensor,
-    targets: Tensor,
-    offsets: Tensor | None,
-    masses: Tensor | None,
-    smoothing: float,
-    z_loss: float,
+    logits: Tensor, words: Tensor, targets: list[Tensor], smoothing: float, z_loss: float
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """-> loss, peak, log_sum and bool `known`, `[R]` each."""
     loss, peak, log_sum = row_values(logits, 3)
     known = torch.empty(logits.shape[0], dtype=torch.bool)
     in_parts(
-        forward_loop, logits,
-        array(logits), array(words), *_stored(targets, offsets, masses), smoothing, z_loss, loss.numpy(), peak.numpy(),
+        _forward_loop, logits,
+        array(logits), array(words), *_stored(targets), smoothing, z_loss, loss.numpy(), peak.numpy(),
         log_sum.numpy(), known.numpy(),
     )  # fmt: skip
     return loss, peak, log_sum, known
@@ -136,32 +130,30 @@ def cross_entropy_backward(
     gradient: Tensor,
     logits: Tensor,
     words: Tensor,
-    targets: Tensor,
-    offsets: Tensor | None,
-    masses: Tensor | None,
+    targets: list[Tensor],
     smoothing: float,
     z_loss: float,
-    peak: Tensor,
-    log_sum: Tensor,
-    known: Tensor,
+    saved: list[Tensor],
 ) -> Tensor:
     """[R, N] gradient of the logits."""
+    peak, log_sum, known = saved
     out = torch.empty(logits.shape)
     in_parts(
-        backward_loop, logits,
-        array(gradient), array(logits), array(words), *_stored(targets, offsets, masses), smoothing, z_loss,
+        _backward_loop, logits,
+        array(gradient), array(logits), array(words), *_stored(targets), smoothing, z_loss,
         array(peak), array(log_sum), array(known), out.numpy(),
     )  # fmt: skip
     return out
 
 
-def _stored(targets: Tensor, offsets: Tensor | None, masses: Tensor | None) -> tuple[Any, Any, Any, Any]:
+def _stored(targets: list[Tensor]) -> tuple[Any, Any, Any, Any]:
     """Offsets, indices, masses and dense targets as the loops take them."""
-    if offsets is not None and masses is not None:
+    if len(targets) == 3:
+        indices, offsets, masses = targets
         # Kept within the entries, as the Triton kernel keeps them: a loop does not check its bounds.
-        offsets = offsets.clamp(0, targets.shape[0])
-        return array(offsets), array(targets.to(torch.int64)), array(masses), NO_MATRIX
-    if targets.dim() == 1:
-        rows = targets.shape[0]
-        return np.arange(rows + 1), array(targets), np.ones(rows, np.float32), NO_MATRIX
-    return NO_INDEX, NO_INDEX, NONE, array(targets)
+        offsets = offsets.clamp(0, indices.shape[0])
+        return array(offsets), array(indices.to(torch.int64)), array(masses), NO_MATRIX
+    if targets[0].dim() == 1:
+        rows = targets[0].shape[0]
+        return np.arange(rows + 1), array(targets[0]), np.ones(rows, np.float32), NO_MATRIX
+    return NO_INDEX, NO_INDEX, NONE, array(targets[0])

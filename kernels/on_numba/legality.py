@@ -14,7 +14,7 @@ from kernels.on_numba.batch import array, in_parts, row_values
 
 
 @njit
-def pack_loop(first, last, mask, words):
+def _pack_loop(first, last, mask, words):
     """Bytes to bits."""
     size = mask.shape[1]
     for row in range(first, last):
@@ -26,7 +26,7 @@ def pack_loop(first, last, mask, words):
 
 
 @njit
-def pack_eights_loop(first, last, mask, words):
+def _pack_eights_loop(first, last, mask, words):
     """The same from eight bytes at a time: uint64 `[R, N / 8]` to uint8 `[R, 4 W]`, little end first."""
     eights = mask.shape[1]
     for row in range(first, last):
@@ -46,14 +46,14 @@ def pack_legal(mask: Tensor) -> Tensor:
     data = array(mask)
     # A row of whole groups of eight bytes is packed eight at a time; a view of it needs an aligned start.
     if size % 8 == 0 and rows and data.ctypes.data % 8 == 0 and sys.byteorder == "little":
-        in_parts(pack_eights_loop, mask, data.view(np.uint64), words.numpy().view(np.uint8))
+        in_parts(_pack_eights_loop, mask, data.view(np.uint64), words.numpy().view(np.uint8))
     else:
-        in_parts(pack_loop, mask, data, words.numpy())
+        in_parts(_pack_loop, mask, data, words.numpy())
     return words
 
 
 @njit
-def mass_loop(first, last, probabilities, words, out):
+def _mass_loop(first, last, probabilities, words, out):
     """Sum of |p| over illegal entries; NaN and infinity come through."""
     size = probabilities.shape[1]
     for row in range(first, last):
@@ -78,5 +78,5 @@ def mass_loop(first, last, probabilities, words, out):
 def invalid_mass(probabilities: Tensor, words: Tensor) -> Tensor:
     """[R, N] -> [R]."""
     (out,) = row_values(probabilities, 1)
-    in_parts(mass_loop, probabilities, array(probabilities), array(words), out.numpy())
+    in_parts(_mass_loop, probabilities, array(probabilities), array(words), out.numpy())
     return out

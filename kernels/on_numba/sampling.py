@@ -47,7 +47,7 @@ def noise(seed, key, columns, n, out):
 
 
 @njit
-def sample_loop(first, last, logits, words, seed, keys, temperature, moves, log_prob, entropy):
+def _sample_loop(first, last, logits, words, seed, keys, temperature, moves, log_prob, entropy):
     """argmax of y + noise over the legal entries, its log-probability, and the entropy at the temperature."""
     size = logits.shape[1]
     columns = np.empty(size + SLACK, np.int64)
@@ -79,7 +79,7 @@ def masked_sample(
     log_prob, entropy = row_values(logits, 2)
     moves = torch.empty(logits.shape[0], dtype=torch.int64)
     in_parts(
-        sample_loop, logits,
+        _sample_loop, logits,
         array(logits), array(words), seed, array(row_keys), temperature, moves.numpy(), log_prob.numpy(),
         entropy.numpy(),
     )  # fmt: skip

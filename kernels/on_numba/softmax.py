@@ -19,7 +19,7 @@ def last_column(row, size, period):
 
 
 @njit
-def softmax_loop(first, last, logits, words, period, out):
+def _softmax_loop(first, last, logits, words, period, out):
     """p = e / sum e."""
     size = logits.shape[1]
     columns = np.empty(size + SLACK, np.int64)
@@ -36,7 +36,7 @@ def softmax_loop(first, last, logits, words, period, out):
 
 
 @njit
-def softmax_backward_loop(first, last, gradient, probability, words, period, out):
+def _softmax_backward_loop(first, last, gradient, probability, words, period, out):
     """dx = p (g - sum p g)."""
     size = probability.shape[1]
     columns = np.empty(size + SLACK, np.int64)
@@ -53,7 +53,7 @@ def softmax_backward_loop(first, last, gradient, probability, words, period, out
 
 
 @njit
-def log_softmax_loop(first, last, logits, words, period, fill, out, peaks, log_sums):
+def _log_softmax_loop(first, last, logits, words, period, fill, out, peaks, log_sums):
     """log p = x - peak - log(sum), and `fill` at illegal entries."""
     size = logits.shape[1]
     columns = np.empty(size + SLACK, np.int64)
@@ -71,7 +71,7 @@ def log_softmax_loop(first, last, logits, words, period, fill, out, peaks, log_s
 
 
 @njit
-def log_softmax_backward_loop(first, last, gradient, logits, words, peaks, log_sums, period, out):
+def _log_softmax_backward_loop(first, last, gradient, logits, words, peaks, log_sums, period, out):
     """dx = g - p sum g, with p from the logits again."""
     size = logits.shape[1]
     columns = np.empty(size + SLACK, np.int64)
@@ -93,7 +93,7 @@ def log_softmax_backward_loop(first, last, gradient, logits, words, peaks, log_s
 def masked_softmax(logits: Tensor, words: Tensor, period: int, dtype: torch.dtype) -> Tensor:
     """[R, N] -> [R, N]."""
     out = torch.empty(logits.shape)
-    in_parts(softmax_loop, logits, array(logits), array(words), period, out.numpy())
+    in_parts(_softmax_loop, logits, array(logits), array(words), period, out.numpy())
     return out.to(dtype)
 
 
@@ -102,7 +102,7 @@ def masked_softmax_backward(
 ) -> Tensor:
     """[R, N] -> [R, N]."""
     out = torch.empty(probability.shape)
-    in_parts(softmax_backward_loop, out, array(gradient), array(probability), array(words), period, out.numpy())
+    in_parts(_softmax_backward_loop, out, array(gradient), array(probability), array(words), period, out.numpy())
     return out.to(dtype)
 
 
@@ -113,7 +113,7 @@ def masked_log_softmax(
     out = torch.empty(logits.shape)
     peak, log_sum = row_values(logits, 2)
     in_parts(
-        log_softmax_loop, logits,
+        _log_softmax_loop, logits,
         array(logits), array(words), period, fill, out.numpy(), peak.numpy(), log_sum.numpy(),
     )  # fmt: skip
     return out.to(dtype), peak, log_sum
@@ -125,7 +125,7 @@ def masked_log_softmax_backward(
     """[R, N] -> [R, N]."""
     out = torch.empty(logits.shape)
     in_parts(
-        log_softmax_backward_loop, logits,
+        _log_softmax_backward_loop, logits,
         array(gradient), array(logits), array(words), array(peak), array(log_sum), period, out.numpy(),
     )  # fmt: skip
     return out

@@ -13,7 +13,7 @@ from kernels.on_numba.rows import SLACK, entropy_of, exp, find, gather, statisti
 
 
 @njit
-def terms_loop(first, last, logits, words, moves, log_prob, entropy, best, peaks, log_sums):
+def _terms_loop(first, last, logits, words, moves, log_prob, entropy, best, peaks, log_sums):
     """policy_terms: `moves` is empty where none are asked for."""
     size = logits.shape[1]
     columns = np.empty(size + SLACK, np.int64)
@@ -42,7 +42,7 @@ def terms_loop(first, last, logits, words, moves, log_prob, entropy, best, peaks
 
 
 @njit
-def terms_backward_loop(
+def _terms_backward_loop(
     first, last, log_prob_gradient, entropy_gradient, logits, words, moves, peaks, log_sums, entropy, out
 ):
     """dx = g_logp (1[move] - p) - g_H p (log p + H); an empty gradient array stands for none."""
@@ -77,7 +77,7 @@ def policy_terms(logits: Tensor, words: Tensor, moves: Tensor | None) -> tuple[T
     log_prob, entropy, peak, log_sum = row_values(logits, 4)
     best = torch.empty(logits.shape[0], dtype=torch.int64)
     in_parts(
-        terms_loop, logits,
+        _terms_loop, logits,
         array(logits), array(words), optional(moves, NO_INDEX), log_prob.numpy(), entropy.numpy(), best.numpy(),
         peak.numpy(), log_sum.numpy(),
     )  # fmt: skip
@@ -97,7 +97,7 @@ def policy_terms_backward(
     """[R, N] gradient of the logits."""
     out = torch.empty(logits.shape)
     in_parts(
-        terms_backward_loop, logits,
+        _terms_backward_loop, logits,
         optional(log_prob_gradient), optional(entropy_gradient), array(logits), array(words),
         optional(moves, NO_INDEX), array(peak), array(log_sum), array(entropy), out.numpy(),
     )  # fmt: skip

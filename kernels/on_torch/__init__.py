@@ -1,1 +1,1 @@
-"""The twins of the Triton kernels in PyTorch operators: any device, any floating dtype, the same contract."""
+"""The ops in PyTorch operators: any device and any floating dtype, by the same contract as the Triton kernels."""

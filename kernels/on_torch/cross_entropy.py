@@ -17,20 +17,14 @@ from kernels.on_torch.terms import one_hot
 
 
 def cross_entropy(
-    logits: Tensor,
-    words: Tensor,
-    targets: Tensor,
-    offsets: Tensor | None,
-    masses: Tensor | None,
-    smoothing: float,
-    z_loss: float,
+    logits: Tensor, words: Tensor, targets: list[Tensor], smoothing: float, z_loss: float
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """-> loss, peak, log_sum and bool `known`: no target mass on illegal entries, all `[R]`.
 
     An illegal target has probability 0 and so costs +inf; an empty row has nothing to learn and costs 0.
     """
     row = rows(logits, words)
-    q, known = _distribution(row.legal, targets, offsets, masses, row.peak.dtype)
+    q, known = _distribution(row.legal, targets, row.peak.dtype)
     loss = -weighted(_smooth(q, row.legal, smoothing), row.shifted - row.log_sum[:, None]).sum(1)
     if z_loss:
         loss = loss + z_loss * (row.peak + row.log_sum) ** 2
@@ -42,40 +36,35 @@ def cross_entropy_backward(
     gradient: Tensor,
     logits: Tensor,
     words: Tensor,
-    targets: Tensor,
-    offsets: Tensor | None,
-    masses: Tensor | None,
+    targets: list[Tensor],
     smoothing: float,
     z_loss: float,
-    peak: Tensor,
-    log_sum: Tensor,
-    known: Tensor,
+    saved: list[Tensor],
 ) -> Tensor:
     """Gradient of the logits; zero in an empty row and in one whose target is illegal."""
+    peak, log_sum, known = saved
     legal = legal_mask(words, logits.shape[1])
-    q = _smooth(_distribution(legal, targets, offsets, masses, peak.dtype)[0], legal, smoothing)
+    q = _smooth(_distribution(legal, targets, peak.dtype)[0], legal, smoothing)
     p = (logits.to(peak.dtype) - peak[:, None] - log_sum[:, None]).masked_fill(~legal, -torch.inf).exp()
     total = q.sum(1) + 2 * z_loss * (peak + log_sum)
     result = gradient[:, None] * (total[:, None] * p - q)
     return result.masked_fill(~(legal & known[:, None]), 0.0).to(logits.dtype)
 
 
-def _distribution(
-    legal: Tensor, targets: Tensor, offsets: Tensor | None, masses: Tensor | None, dtype: torch.dtype
-) -> tuple[Tensor, Tensor]:
+def _distribution(legal: Tensor, targets: list[Tensor], dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """Spread targets of any form over `[R, N]`, 0 at illegal entries; also bool `[R]`: all their mass is legal."""
-    if offsets is not None and masses is not None:
-        q, inside = _spread(legal, targets, offsets, masses, dtype)
-    elif targets.dim() == 1:
-        taken, known = one_hot(targets, legal)
+    if len(targets) == 3:
+        q, inside = _spread(legal, *targets, dtype=dtype)
+    elif targets[0].dim() == 1:
+        taken, known = one_hot(targets[0], legal)
         return taken.to(dtype), known
     else:
-        q, inside = targets.to(dtype), torch.ones_like(legal[:, 0])
+        q, inside = targets[0].to(dtype), torch.ones_like(legal[:, 0])
     return q.masked_fill(~legal, 0.0), inside & ~((q != 0) & ~legal).any(1)
 
 
 def _spread(
-    legal: Tensor, indices: Tensor, offsets: Tensor, masses: Tensor, dtype: torch.dtype
+    legal: Tensor, indices: Tensor, offsets: Tensor, masses: Tensor, *, dtype: torch.dtype
 ) -> tuple[Tensor, Tensor]:
     """Ragged targets as `[R, N]`; also bool `[R]`: every index of the row lies in 0 .. N - 1."""
     count, size = legal.shape

@@ -1,4 +1,4 @@
-"""What every twin needs of a row: its legal entries, their peak and the sum of exponentials.
+"""What every op needs of a row: its legal entries, their peak and the sum of exponentials.
 
 R rows, N columns. Illegal entries are replaced before any arithmetic, so nothing that stands there can spread.
 """
@@ -27,7 +27,7 @@ def rows(logits: Tensor, words: Tensor, period: int = 0) -> Rows:
     """Compute the statistics of each row of logits `[R, N]`.
 
     A row is undefined when a legal logit is NaN or +inf, or when all of them are -inf: its results are NaN at the legal
-    entries, never a quiet guess.
+    entries.
     """
     legal = legal_mask(words, logits.shape[1], period)
     exact = logits if logits.dtype == torch.float64 else logits.float()

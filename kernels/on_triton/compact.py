@@ -9,7 +9,7 @@ import triton.language as tl
 from torch import Tensor
 
 from kernels.arguments import row_dtype
-from kernels.on_triton.launch import accumulator, launch_options, on_device, operand, per_row, tile_for
+from kernels.on_triton.launch import launch, operand, per_row, tile_for
 from kernels.on_triton.tiles import columns_of, legal_tile, program_rows, read, row_sum, settle, statistics, write
 
 
@@ -90,15 +90,12 @@ def legal_log_probs(logits: Tensor, words: Tensor, width: int) -> tuple[Tensor, 
     indices = torch.empty((count, width), dtype=torch.int32, device=logits.device)
     counts = torch.empty(count, dtype=torch.int32, device=logits.device)
     peak, log_sum = per_row(logits, 2)
-    if count:
-        tile = tile_for(size, logits.dtype, widest=2048, area=1024)
-        x = operand(logits, tile)
-        with on_device(logits):
-            compact_kernel[(triton.cdiv(count, tile.R),)](
-                logits, words, values, indices, counts, peak, log_sum, count, size, width, x.row, x.column,
-                *words.stride(), R=tile.R, G=tile.G, V=tile.V, K=256, WIDE=x.wide,
-                ACC=accumulator(logits.dtype), **launch_options(),
-            )  # fmt: skip
+    tile = tile_for(size, logits.dtype, widest=2048, area=1024)
+    x = operand(logits, tile)
+    launch(
+        compact_kernel, tile, logits.dtype, logits, words, values, indices, counts, peak, log_sum, count, size, width,
+        x.row, x.column, *words.stride(), K=256, WIDE=x.wide,
+    )  # fmt: skip
     return values, indices, counts, peak, log_sum
 
 
@@ -108,13 +105,10 @@ def legal_log_probs_backward(
     """Launch the backward."""
     count, size = logits.shape
     out = torch.empty((count, size), dtype=logits.dtype, device=logits.device)
-    if count:
-        tile = tile_for(size, logits.dtype, area=1024)
-        x, o = operand(logits, tile), operand(out, tile)
-        with on_device(logits):
-            compact_backward_kernel[(triton.cdiv(count, tile.R),)](
-                gradient, logits, words, peak, log_sum, out, count, size, indices.shape[1], *gradient.stride(),
-                x.row, x.column, *words.stride(), o.row, R=tile.R, G=tile.G, V=tile.V, WIDE=x.wide, WIDE_OUT=o.wide,
-                ACC=accumulator(logits.dtype), **launch_options(),
-            )  # fmt: skip
+    tile = tile_for(size, logits.dtype, area=1024)
+    x, o = operand(logits, tile), operand(out, tile)
+    launch(
+        compact_backward_kernel, tile, logits.dtype, gradient, logits, words, peak, log_sum, out, count, size,
+        indices.shape[1], *gradient.stride(), x.row, x.column, *words.stride(), o.row, WIDE=x.wide, WIDE_OUT=o.wide,
+    )  # fmt: skip
     return out

@@ -14,7 +14,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from kernels.on_triton.launch import accumulator, launch_options, on_device, operand, per_row, tile_for
+from kernels.on_triton.launch import Operand, Tile, launch, operand, per_row, tile_for
 from kernels.on_triton.ragged import ENTRIES, ragged_backward_kernel, ragged_kernel
 from kernels.on_triton.tiles import (
     columns_of,
@@ -124,37 +124,28 @@ def cross_entropy_backward_kernel(
 
 
 def cross_entropy(
-    logits: Tensor,
-    words: Tensor,
-    targets: Tensor,
-    offsets: Tensor | None,
-    masses: Tensor | None,
-    smoothing: float,
-    z_loss: float,
+    logits: Tensor, words: Tensor, targets: list[Tensor], smoothing: float, z_loss: float
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Launch the forward for index `[R]`, dense `[R, N]` or ragged targets; loss, peak, log_sum, known, `[R]` each."""
     count, size = logits.shape
     loss, peak, log_sum = per_row(logits, 3)
     known = torch.empty(count, dtype=torch.uint8, device=logits.device)
-    if count:
-        tile = tile_for(size, logits.dtype)
-        x = operand(logits, tile)
-        with on_device(logits):
-            if offsets is not None:
-                ragged_kernel[(count,)](
-                    logits, words, offsets, targets, masses, loss, peak, log_sum, known, count, size, targets.shape[0],
-                    x.row, x.column, *words.stride(), G=tile.G, V=tile.V, K=ENTRIES, WIDE=x.wide, EPS=smoothing,
-                    Z=z_loss, ACC=accumulator(logits.dtype), **launch_options(),
-                )  # fmt: skip
-            else:
-                soft = targets.dim() == 2
-                targets = targets if soft else targets.contiguous()
-                q = operand(targets, tile) if soft else x
-                cross_entropy_kernel[(triton.cdiv(count, tile.R),)](
-                    logits, words, targets, loss, peak, log_sum, known, count, size, x.row, x.column, *words.stride(),
-                    q.row, q.column, R=tile.R, G=tile.G, V=tile.V, WIDE=x.wide, WIDE_Q=q.wide, SOFT=soft,
-                    EPS=smoothing, Z=z_loss, ACC=accumulator(logits.dtype), **launch_options(),
-                )  # fmt: skip
+    tile = tile_for(size, logits.dtype)
+    x = operand(logits, tile)
+    if len(targets) == 3:
+        indices, offsets, masses = targets
+        launch(
+            ragged_kernel, tile._replace(R=1), logits.dtype, logits, words, offsets, indices, masses, loss, peak,
+            log_sum, known, count, size, indices.shape[0], x.row, x.column, *words.stride(), K=ENTRIES, WIDE=x.wide,
+            EPS=smoothing, Z=z_loss,
+        )  # fmt: skip
+    else:
+        target, q = _target(targets[0], tile, x)
+        launch(
+            cross_entropy_kernel, tile, logits.dtype, logits, words, target, loss, peak, log_sum, known, count, size,
+            x.row, x.column, *words.stride(), q.row, q.column, WIDE=x.wide, WIDE_Q=q.wide, SOFT=target.dim() == 2,
+            EPS=smoothing, Z=z_loss,
+        )  # fmt: skip
     return loss, peak, log_sum, known.view(torch.bool)
 
 
@@ -162,38 +153,35 @@ def cross_entropy_backward(
     gradient: Tensor,
     logits: Tensor,
     words: Tensor,
-    targets: Tensor,
-    offsets: Tensor | None,
-    masses: Tensor | None,
+    targets: list[Tensor],
     smoothing: float,
     z_loss: float,
-    peak: Tensor,
-    log_sum: Tensor,
-    known: Tensor,
+    saved: list[Tensor],
 ) -> Tensor:
     """Launch the backward."""
     count, size = logits.shape
     out = torch.empty((count, size), dtype=logits.dtype, device=logits.device)
+    peak, log_sum, known = saved
     known = known.view(torch.uint8)
-    if count:
-        tile = tile_for(size, logits.dtype)
-        x, o = operand(logits, tile), operand(out, tile)
-        with on_device(logits):
-            if offsets is not None:
-                ragged_backward_kernel[(count,)](
-                    gradient, logits, words, offsets, targets, masses, peak, log_sum, known, out, count, size,
-                    targets.shape[0], gradient.stride(0), x.row, x.column, *words.stride(), o.row, G=tile.G, V=tile.V,
-                    K=ENTRIES, WIDE=x.wide, WIDE_OUT=o.wide, EPS=smoothing, Z=z_loss, ACC=accumulator(logits.dtype),
-                    **launch_options(),
-                )  # fmt: skip
-            else:
-                soft = targets.dim() == 2
-                targets = targets if soft else targets.contiguous()
-                q = operand(targets, tile) if soft else x
-                cross_entropy_backward_kernel[(triton.cdiv(count, tile.R),)](
-                    gradient, logits, words, targets, peak, log_sum, known, out, count, size, gradient.stride(0),
-                    x.row, x.column, *words.stride(), q.row, q.column, o.row, R=tile.R, G=tile.G, V=tile.V,
-                    WIDE=x.wide, WIDE_Q=q.wide, WIDE_OUT=o.wide, SOFT=soft, EPS=smoothing, Z=z_loss,
-                    ACC=accumulator(logits.dtype), **launch_options(),
-                )  # fmt: skip
+    tile = tile_for(size, logits.dtype)
+    x, o = operand(logits, tile), operand(out, tile)
+    if len(targets) == 3:
+        indices, offsets, masses = targets
+        launch(
+            ragged_backward_kernel, tile._replace(R=1), logits.dtype, gradient, logits, words, offsets, indices,
+            masses, peak, log_sum, known, out, count, size, indices.shape[0], gradient.stride(0), x.row, x.column,
+            *words.stride(), o.row, K=ENTRIES, WIDE=x.wide, WIDE_OUT=o.wide, EPS=smoothing, Z=z_loss,
+        )  # fmt: skip
+    else:
+        target, q = _target(targets[0], tile, x)
+        launch(
+            cross_entropy_backward_kernel, tile, logits.dtype, gradient, logits, words, target, peak, log_sum, known,
+            out, count, size, gradient.stride(0), x.row, x.column, *words.stride(), q.row, q.column, o.row,
+            WIDE=x.wide, WIDE_Q=q.wide, WIDE_OUT=o.wide, SOFT=target.dim() == 2, EPS=smoothing, Z=z_loss,
+        )  # fmt: skip
     return out
+
+
+def _target(target: Tensor, tile: Tile, logits: Operand) -> tuple[Tensor, Operand]:
+    """Dense targets as a matrix; index targets contiguous, with an operand that is not read."""
+    return (target, operand(target, tile)) if target.dim() == 2 else (target.contiguous(), logits)

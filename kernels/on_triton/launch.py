@@ -29,7 +29,7 @@ class Tile(NamedTuple):
 
 
 def tile_for(size: int, dtype: torch.dtype, *, widest: int = WIDEST, area: int = 2048) -> Tile:
-    """Choose the tile for rows of `size` columns. Reasoned and checked in compiled code, not tuned on a device:
+    """Choose the tile for rows of `size` columns. Derived and checked in compiled code, not tuned on a device:
 
     | columns     | rows                 | lanes a thread | why                                                    |
     |-------------|----------------------|----------------|--------------------------------------------------------|
@@ -53,8 +53,8 @@ def tile_for(size: int, dtype: torch.dtype, *, widest: int = WIDEST, area: int =
 def launch_options(amd: bool = torch.version.hip is not None) -> dict[str, int]:
     """Return Triton's options for every kernel: 256 threads a program, which is 8 warps, or 4 of AMD's wavefronts.
 
-    Left alone, ptxas holds some kernels to 48 or 64 registers by its own estimate and spills to get there; told that it
-    may use 128, it takes 39 to 106 and spills nothing. AMD's compiler has no such option.
+    By default ptxas limits some kernels to 48 or 64 registers and spills to get there. With a limit of 128 it takes 39
+    to 106 and spills nothing. AMD's compiler has no such option.
     """
     return {"num_warps": 4} if amd else {"num_warps": 8, "maxnreg": 128}
 
@@ -88,6 +88,16 @@ def per_row(matrix: Tensor, count: int) -> list[Tensor]:
 def accumulator(dtype: torch.dtype) -> Any:
     """Return the Triton dtype that `dtype` accumulates in."""
     return tl.float64 if dtype == torch.float64 else tl.float32
+
+
+def launch(kernel: Any, tile: Tile, dtype: torch.dtype, *arguments: Any, **constants: Any) -> None:
+    """Run `kernel` over the rows of its first argument, if there are any, and accumulate as `dtype` does."""
+    rows = arguments[0].shape[0]
+    if rows:
+        with on_device(arguments[0]):
+            kernel[(triton.cdiv(rows, tile.R),)](
+                *arguments, R=tile.R, G=tile.G, V=tile.V, ACC=accumulator(dtype), **constants, **launch_options()
+            )
 
 
 def on_device(tensor: Tensor) -> AbstractContextManager[Any]:

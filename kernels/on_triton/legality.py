@@ -8,7 +8,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from kernels.on_triton.launch import accumulator, launch_options, on_device, operand, per_row, tile_for
+from kernels.on_triton.launch import launch, launch_options, on_device, operand, per_row, tile_for
 from kernels.on_triton.tiles import columns_of, legal_tile, program_rows, read, row_sum
 
 WORDS = 64  # words a program: 2,048 columns
@@ -90,12 +90,10 @@ def invalid_mass(probabilities: Tensor, words: Tensor) -> Tensor:
     """Launch over `[R, N]`."""
     count, size = probabilities.shape
     (out,) = per_row(probabilities, 1)
-    if count:
-        tile = tile_for(size, probabilities.dtype)
-        p = operand(probabilities, tile)
-        with on_device(probabilities):
-            invalid_mass_kernel[(triton.cdiv(count, tile.R),)](
-                probabilities, words, out, count, size, p.row, p.column, *words.stride(), R=tile.R, G=tile.G, V=tile.V,
-                WIDE=p.wide, ACC=accumulator(probabilities.dtype), **launch_options(),
-            )  # fmt: skip
+    tile = tile_for(size, probabilities.dtype)
+    p = operand(probabilities, tile)
+    launch(
+        invalid_mass_kernel, tile, probabilities.dtype, probabilities, words, out, count, size, p.row, p.column,
+        *words.stride(), WIDE=p.wide,
+    )  # fmt: skip
     return out

@@ -29,13 +29,13 @@ def entries(
 def ragged_kernel(
     logits, words, offsets, indices, probabilities, loss, peak, log_sum, known,
     count, size, held, x_row, x_col, w_row, w_col,
-    G: tl.constexpr, V: tl.constexpr, K: tl.constexpr, WIDE: tl.constexpr, EPS: tl.constexpr, Z: tl.constexpr,
-    ACC: tl.constexpr,
+    R: tl.constexpr, G: tl.constexpr, V: tl.constexpr, K: tl.constexpr,
+    WIDE: tl.constexpr, EPS: tl.constexpr, Z: tl.constexpr, ACC: tl.constexpr,
 ):  # fmt: skip
-    """As `cross_entropy_kernel`, one row a program."""
-    rows, live = program_rows(count, 1)
+    """As `cross_entropy_kernel`, one row a program: R is 1."""
+    rows, live = program_rows(count, R)
     m, s, _t, nan, legal_count, _best = statistics(
-        logits, x_row, x_col, words, w_row, w_col, rows, live, size, 0, 1.0, 1, G, V, WIDE, False, False, ACC
+        logits, x_row, x_col, words, w_row, w_col, rows, live, size, 0, 1.0, R, G, V, WIDE, False, False, ACC
     )
     row_peak, row_log_sum, empty, undefined = settle(m, s, nan, legal_count)
     tl.store(peak + rows, row_peak)
@@ -73,11 +73,11 @@ def ragged_kernel(
 def ragged_backward_kernel(
     gradient, logits, words, offsets, indices, probabilities, peak, log_sum, known, out,
     count, size, held, g_step, x_row, x_col, w_row, w_col, o_row,
-    G: tl.constexpr, V: tl.constexpr, K: tl.constexpr, WIDE: tl.constexpr, WIDE_OUT: tl.constexpr, EPS: tl.constexpr,
-    Z: tl.constexpr, ACC: tl.constexpr,
+    R: tl.constexpr, G: tl.constexpr, V: tl.constexpr, K: tl.constexpr,
+    WIDE: tl.constexpr, WIDE_OUT: tl.constexpr, EPS: tl.constexpr, Z: tl.constexpr, ACC: tl.constexpr,
 ):  # fmt: skip
     """1. sum q' and n. 2. g [(sum q' + 2 z log Z) p - eps / n] everywhere. 3. The stored entries again, with q."""
-    rows, live = program_rows(count, 1)
+    rows, live = program_rows(count, R)
     row = tl.program_id(0).to(tl.int64)
     begin = tl.maximum(tl.load(offsets + row), 0)
     end = tl.minimum(tl.load(offsets + row + 1), held)

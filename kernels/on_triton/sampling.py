@@ -8,7 +8,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from kernels.on_triton.launch import accumulator, launch_options, on_device, operand, per_row, tile_for
+from kernels.on_triton.launch import launch, operand, per_row, tile_for
 from kernels.on_triton.tiles import columns_of, legal_tile, program_rows, read, row_max, row_min, settle, statistics
 
 
@@ -86,13 +86,10 @@ def masked_sample(
     count, size = logits.shape
     moves = torch.empty(count, dtype=torch.int64, device=logits.device)
     log_prob, entropy = per_row(logits, 2)
-    if count:
-        tile = tile_for(size, logits.dtype)
-        x = operand(logits, tile)
-        with on_device(logits):
-            sample_kernel[(triton.cdiv(count, tile.R),)](
-                logits, words, row_keys.contiguous(), moves, log_prob, entropy, seed, temperature, count, size,
-                x.row, x.column, *words.stride(), R=tile.R, G=tile.G, V=tile.V, WIDE=x.wide, HOT=temperature != 1.0,
-                ACC=accumulator(logits.dtype), **launch_options(),
-            )  # fmt: skip
+    tile = tile_for(size, logits.dtype)
+    x = operand(logits, tile)
+    launch(
+        sample_kernel, tile, logits.dtype, logits, words, row_keys.contiguous(), moves, log_prob, entropy, seed,
+        temperature, count, size, x.row, x.column, *words.stride(), WIDE=x.wide, HOT=temperature != 1.0,
+    )  # fmt: skip
     return moves, log_prob, entropy

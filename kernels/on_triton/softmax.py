@@ -8,7 +8,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from kernels.on_triton.launch import accumulator, launch_options, on_device, operand, per_row, tile_for
+from kernels.on_triton.launch import launch, operand, per_row, tile_for
 from kernels.on_triton.tiles import fold, legal_tile, program_rows, read, row_max, row_sum, settle, statistics, write
 
 
@@ -131,47 +131,32 @@ def masked_log_softmax_backward(
 
 
 def _forward(
-    logits: Tensor,
-    words: Tensor,
-    period: int,
-    fill: float,
-    dtype: torch.dtype,
-    statistics: tuple[Tensor, Tensor] | None,
+    logits: Tensor, words: Tensor, period: int, fill: float, dtype: torch.dtype, saved: tuple[Tensor, Tensor] | None
 ) -> Tensor:
+    """`saved`: where peak and log_sum go, for the logarithm."""
     count, size = logits.shape
     out = torch.empty((count, size), dtype=dtype, device=logits.device)
-    if count == 0:
-        return out
     tile = tile_for(size, logits.dtype)
     x, o = operand(logits, tile), operand(out, tile)
-    with on_device(logits):
-        softmax_kernel[(triton.cdiv(count, tile.R),)](
-            logits, words, out, *(statistics or (out, out)), count, size, period, fill, x.row, x.column,
-            *words.stride(), o.row, R=tile.R, G=tile.G, V=tile.V, WIDE=x.wide, WIDE_OUT=o.wide, CAUSAL=period > 0,
-            LOG=statistics is not None, ONE=size <= tile.width, ACC=accumulator(logits.dtype), **launch_options(),
-        )  # fmt: skip
+    launch(
+        softmax_kernel, tile, logits.dtype, logits, words, out, *(saved or (out, out)), count, size, period, fill,
+        x.row, x.column, *words.stride(), o.row, WIDE=x.wide, WIDE_OUT=o.wide, CAUSAL=period > 0,
+        LOG=saved is not None, ONE=size <= tile.width,
+    )  # fmt: skip
     return out
 
 
 def _backward(
-    gradient: Tensor,
-    given: Tensor,
-    words: Tensor,
-    period: int,
-    dtype: torch.dtype,
-    statistics: tuple[Tensor, Tensor] | None,
-) -> Tensor:
+    gradient: Tensor, given: Tensor, words: Tensor, period: int, dtype: torch.dtype,
+    saved: tuple[Tensor, Tensor] | None,
+) -> Tensor:  # fmt: skip
     count, size = gradient.shape
     out = torch.empty((count, size), dtype=dtype, device=gradient.device)
-    if count == 0:
-        return out
     tile = tile_for(size, dtype)
     g, y, o = operand(gradient, tile), operand(given, tile), operand(out, tile)
-    with on_device(gradient):
-        softmax_backward_kernel[(triton.cdiv(count, tile.R),)](
-            gradient, given, words, out, *(statistics or (out, out)), count, size, period, g.row, g.column, y.row,
-            y.column, *words.stride(), o.row, R=tile.R, G=tile.G, V=tile.V, WIDE_GRADIENT=g.wide, WIDE=y.wide,
-            WIDE_OUT=o.wide, CAUSAL=period > 0, LOG=statistics is not None, ONE=size <= tile.width,
-            ACC=accumulator(dtype), **launch_options(),
-        )  # fmt: skip
+    launch(
+        softmax_backward_kernel, tile, dtype, gradient, given, words, out, *(saved or (out, out)), count, size, period,
+        g.row, g.column, y.row, y.column, *words.stride(), o.row, WIDE_GRADIENT=g.wide, WIDE=y.wide, WIDE_OUT=o.wide,
+        CAUSAL=period > 0, LOG=saved is not None, ONE=size <= tile.width,
+    )  # fmt: skip
     return out

@@ -8,7 +8,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from kernels.on_triton.launch import accumulator, launch_options, on_device, operand, per_row, tile_for
+from kernels.on_triton.launch import launch, operand, per_row, tile_for
 from kernels.on_triton.tiles import columns_of, entry_legal, legal_tile, program_rows, read, settle, statistics, write
 
 
@@ -80,15 +80,13 @@ def policy_terms(logits: Tensor, words: Tensor, moves: Tensor | None) -> tuple[T
     count, size = logits.shape
     log_prob, entropy, peak, log_sum = per_row(logits, 4)
     best = torch.empty(count, dtype=torch.int64, device=logits.device)
-    if count:
-        tile = tile_for(size, logits.dtype)
-        x = operand(logits, tile)
-        with on_device(logits):
-            terms_kernel[(triton.cdiv(count, tile.R),)](
-                logits, words, best if moves is None else moves.contiguous(), log_prob, entropy, best, peak, log_sum,
-                count, size, x.row, x.column, *words.stride(), R=tile.R, G=tile.G, V=tile.V, WIDE=x.wide,
-                MOVES=moves is not None, ACC=accumulator(logits.dtype), **launch_options(),
-            )  # fmt: skip
+    tile = tile_for(size, logits.dtype)
+    x = operand(logits, tile)
+    launch(
+        terms_kernel, tile, logits.dtype, logits, words, best if moves is None else moves.contiguous(), log_prob,
+        entropy, best, peak, log_sum, count, size, x.row, x.column, *words.stride(), WIDE=x.wide,
+        MOVES=moves is not None,
+    )  # fmt: skip
     return log_prob, entropy, best, peak, log_sum
 
 
@@ -105,17 +103,14 @@ def policy_terms_backward(
     """Launch the backward. An absent gradient's pointer is never read."""
     count, size = logits.shape
     out = torch.empty((count, size), dtype=logits.dtype, device=logits.device)
-    if count:
-        tile = tile_for(size, logits.dtype)
-        x, o = operand(logits, tile), operand(out, tile)
-        gl = peak if log_prob_gradient is None else log_prob_gradient
-        gh = peak if entropy_gradient is None else entropy_gradient
-        with on_device(logits):
-            terms_backward_kernel[(triton.cdiv(count, tile.R),)](
-                gl, gh, logits, words, peak if moves is None else moves.contiguous(), peak, log_sum, entropy, out,
-                count, size, gl.stride(0), gh.stride(0), x.row, x.column, *words.stride(), o.row,
-                R=tile.R, G=tile.G, V=tile.V, WIDE=x.wide, WIDE_OUT=o.wide,
-                MOVES=moves is not None and log_prob_gradient is not None, ENTROPY=entropy_gradient is not None,
-                ACC=accumulator(logits.dtype), **launch_options(),
-            )  # fmt: skip
+    tile = tile_for(size, logits.dtype)
+    x, o = operand(logits, tile), operand(out, tile)
+    gl = peak if log_prob_gradient is None else log_prob_gradient
+    gh = peak if entropy_gradient is None else entropy_gradient
+    launch(
+        terms_backward_kernel, tile, logits.dtype, gl, gh, logits, words,
+        peak if moves is None else moves.contiguous(), peak, log_sum, entropy, out, count, size, gl.stride(0),
+        gh.stride(0), x.row, x.column, *words.stride(), o.row, WIDE=x.wide, WIDE_OUT=o.wide,
+        MOVES=moves is not None and log_prob_gradient is not None, ENTROPY=entropy_gradient is not None,
+    )  # fmt: skip
     return out

@@ -228,7 +228,7 @@ def test_bool_is_read_as_one_bit(backend: str) -> None:
     assert kernels.pack_legal(eight.view(torch.bool), backend=backend).tolist() == [[0b10011101]]
 
 
-def test_root_noise_falls_on_illegal_moves(backend: str) -> None:
+def test_noise_falls_on_illegal_moves(backend: str) -> None:
     """With 35 legal of 1,880 equal logits, every draw lands among the 35, and spreads over them."""
     rows = 128
     mask = torch.zeros(1, 1880, dtype=torch.bool)

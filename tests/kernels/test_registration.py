@@ -22,7 +22,7 @@ def calls() -> dict[str, tuple[Any, ...]]:
     value, known = torch.zeros(5, device=DEVICE), torch.ones(5, dtype=torch.bool, device=DEVICE)
     moves = case.targets.clamp(min=0)
     offsets, indices, masses = case.ragged()
-    forms = {"index": (moves, None, None), "dense": (case.soft, None, None), "ragged": (indices, offsets, masses)}
+    forms = {"index": [moves], "dense": [case.soft], "ragged": [indices, offsets, masses]}
     p = kernels.masked_softmax(plain, legal=words)
     columns = torch.zeros(5, 6, dtype=torch.int32, device=DEVICE)
     smooth = (0.1, 0.01)
@@ -35,9 +35,9 @@ def calls() -> dict[str, tuple[Any, ...]]:
         "masked_log_softmax_backward": (p, plain, words, value, value, 5, "torch"),
         "policy_terms": (logits, words, moves, "torch"),
         "policy_terms_backward": (value, value, plain, words, moves, value, value, value, "torch"),
-        **{f"cross_entropy, {form}": (logits, words, *given, *smooth, "torch") for form, given in forms.items()},
+        **{f"cross_entropy, {form}": (logits, words, given, *smooth, "torch") for form, given in forms.items()},
         **{
-            f"cross_entropy_backward, {form}": (value, plain, words, *given, *smooth, value, value, known, "torch")
+            f"cross_entropy_backward, {form}": (value, plain, words, given, *smooth, [value, value, known], "torch")
             for form, given in forms.items()
         },
         "masked_sample": (plain, words, 3, case.keys, 0.5, "torch"),
