@@ -156,7 +156,7 @@ class Kind:
     network: Callable[[Any], Network]
     """A fresh network of an architecture of this kind, drawn from torch's global generator."""
     evaluator: Callable[[Any, torch.device, str], Evaluator]
-    """An evaluator of a network of this kind on a device by a runtime, one of `InferenceSettings.runtime`.
+    """An evaluator of a network of this kind on a device, by a runtime: `auto`, `eager` or `graphs`.
 
     It raises `InputError` where the runtime cannot run.
     """
