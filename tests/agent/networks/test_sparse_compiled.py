@@ -6,10 +6,9 @@ import torch
 from numpy.typing import NDArray
 
 from agent import rules
-from agent.compilation import njit
 from agent.networks.network import expected_score
 from agent.networks.sparse.architecture import SparseArchitecture
-from agent.networks.sparse.compiled import SparseParameters, SparseScratch, evaluate
+from agent.networks.sparse.compiled import evaluate
 from agent.networks.sparse.evaluator import SparseEvaluator
 from agent.networks.sparse.network import SparseNetwork
 from tests.agent.positions import PERFT, TRICKY
@@ -32,9 +31,8 @@ def trained(architecture: SparseArchitecture, seed: int = 0) -> SparseNetwork:
     """A network whose outputs are as large as a trained one's."""
     torch.manual_seed(seed)
     network = SparseNetwork(architecture)
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.copy_(torch.randn_like(parameter) * 0.1)
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
     return network
 
 
@@ -68,27 +66,15 @@ def test_torch_and_numba_agree_on_ten_thousand_positions(
     assert (logits[np.arange(218) >= counts[:, None]] == 0).all()
 
 
-@njit
-def walk(
-    position: NDArray[np.uint64],
-    moves: NDArray[np.uint16],
-    count: np.int64,
-    parameters: SparseParameters,
-    scratch: SparseScratch,
-    logits: NDArray[np.float32],
-) -> np.float32:
-    return evaluate(position, moves, count, parameters, scratch, logits)
-
-
-def test_compiled_callers_get_the_same_numbers_one_by_one(positions: NDArray[np.uint64]) -> None:
-    """Whatever is in the batch: bit for bit."""
+def test_one_position_gets_the_same_numbers_as_in_a_batch(positions: NDArray[np.uint64]) -> None:
+    """Bit for bit."""
     evaluator = SparseEvaluator(trained(SparseArchitecture()))
     _, parameters, scratch = evaluator.for_search()
     _, moves, counts = with_moves(positions[:300])
     logits, values = evaluator.evaluate_legal(positions[:300], moves, counts)
     for row in reversed(range(300)):
         alone = np.zeros(218, np.float32)
-        value = walk(positions[row], moves[row], np.int64(counts[row]), parameters, scratch, alone)
+        value = evaluate(positions[row], moves[row], np.int64(counts[row]), parameters, scratch, alone)
         assert (alone == logits[row]).all()
         assert value == values[row]
         assert value == pytest.approx(float(scratch.wdl[0] - scratch.wdl[2]), abs=1e-6)
