@@ -199,8 +199,8 @@ class Generator:
 
     def _harvest(self, outcomes: NDArray[np.uint8]) -> list[GameRecord]:
         """Records of the games that just ended, by `outcomes` [G]; their rows start new ones."""
-        capped = (outcomes == Termination.NONE) & (self._games.ply >= self._settings.ply_cap)
-        terminations = np.where(capped, Termination.CAPPED, outcomes)
+        truncated = (outcomes == Termination.NONE) & (self._games.ply >= self._settings.ply_cap)
+        terminations = np.where(truncated, Termination.TRUNCATED, outcomes)
         rows = np.flatnonzero(terminations != Termination.NONE)
         if len(rows) == 0:
             return []

@@ -81,7 +81,7 @@ class GameRecord:
     policies: RaggedPolicy
     """Of the T plies; empty where moves were sampled straight from the policy."""
     outcome: int
-    """1 White won, 0 drawn or capped, -1 Black won."""
+    """1 White won, 0 drawn or truncated, -1 Black won."""
     termination: Termination
     """Why the game ended."""
     balance: int

@@ -77,7 +77,7 @@ class GuardSettings(Section):
     """When the collapse guard raises an alarm: docs/guard.md."""
 
     decisive: float = Field(0.02, ge=0, le=1, description="Alarm below this share of decisive games.")
-    capped: float = Field(0.98, ge=0, le=1, description="Alarm above this share of games ended by the ply cap.")
+    truncated: float = Field(0.98, ge=0, le=1, description="Alarm above this share of games ended by the ply cap.")
     mate_rate_ahead: float = Field(0.02, ge=0, le=1, description="Alarm below this mate rate a rook or more ahead.")
     value_gain: float = Field(0.02, ge=-100, le=1, description="Alarm below this gain over a constant predictor.")
     value_spread: float = Field(0.01, ge=0, le=1, description="Alarm below this spread of values of successors.")

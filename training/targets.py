@@ -31,7 +31,7 @@ def white_score(record: GameRecord, adjudication: float) -> float:
     A queen up counts tanh(9 / 6) = 0.9 of `adjudication`: enough to teach what material is worth, too little
     to make the agent stop short of mate.
     """
-    if record.termination == Termination.CAPPED:
+    if record.termination == Termination.TRUNCATED:
         return float(adjudication * np.tanh(record.balance / 6.0))
     return float(record.outcome)
 

@@ -24,7 +24,7 @@ class Termination(IntEnum):
     """Claimable: 50 moves without capture or pawn move."""
     THREEFOLD_REPETITION = 7
     """Claimable: the position on the board occurs for the third time."""
-    CAPPED = 8
+    TRUNCATED = 8
     """A cap on plies: set by self-play, not a rule of chess."""
 
 

@@ -65,7 +65,7 @@ def test_every_game_is_real_chess_and_ends_for_the_reason_given(records: list[Ga
     for record in records:
         board = replayed(record)
         outcome = board.outcome()
-        if record.termination == Termination.CAPPED:
+        if record.termination == Termination.TRUNCATED:
             assert outcome is None
             assert board.ply() == SETTINGS.ply_cap
             assert record.outcome == 0
@@ -83,7 +83,7 @@ def test_every_game_is_real_chess_and_ends_for_the_reason_given(records: list[Ga
         worth = {chess.PAWN: 1, chess.KNIGHT: 3, chess.BISHOP: 3, chess.ROOK: 5, chess.QUEEN: 9, chess.KING: 0}
         signs = [worth[p.piece_type] * (1 if p.color else -1) for p in board.piece_map().values()]
         assert record.balance == sum(signs)
-    assert {record.termination for record in records} >= {Termination.CAPPED, Termination.CHECKMATE}
+    assert {record.termination for record in records} >= {Termination.TRUNCATED, Termination.CHECKMATE}
 
 
 def test_shapes_and_dtypes(records: list[GameRecord]) -> None:

@@ -30,7 +30,7 @@ def record(plies: int, *, seed: int = 0, version: int = 0, **changes: object) ->
         "values": (generator.random(plies) * 2 - 1).astype(np.float32),
         "policies": RaggedPolicy.empty(plies),
         "outcome": 0,
-        "termination": Termination.CAPPED,
+        "termination": Termination.TRUNCATED,
         "balance": 0,
     }
     return GameRecord(**{**fields, **changes})  # type: ignore[arg-type]

@@ -145,7 +145,7 @@ def to_pgn(record: GameRecord, run: str) -> chess.pgn.Game:
             "Seed": str(record.seed),
         }
     )
-    if record.termination == Termination.CAPPED:
+    if record.termination == Termination.TRUNCATED:
         game.headers["Result"] = "*"
     board = rules.to_board(record.start)
     if board.fen() != chess.STARTING_FEN:

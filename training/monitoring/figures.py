@@ -102,7 +102,7 @@ class RecentGames:
         games, found = self.games, {}
         if len(games) >= least:
             found["decisive"] = sum(game.outcome != 0 for game in games) / len(games)
-            found["capped"] = sum(game.termination == Termination.CAPPED for game in games) / len(games)
+            found["truncated"] = sum(game.termination == Termination.TRUNCATED for game in games) / len(games)
             found["unique_openings"] = len({game.opening_key for game in games}) / len(games)
         # Games with a lead are fewer, and a tenth of the evidence still gives the share to a few percent.
         ahead = [game.mated_ahead for game in games if game.mated_ahead is not None]

@@ -34,7 +34,7 @@ TINY = [
     # Only the one watch may speak: games of 40 plies between networks that know nothing are hardly ever won.
     *(f"guard.{name}=0" for name in ("mate_rate_ahead", "value_spread", "entropy", "unique_openings")),
     "guard.value_gain=-100",
-    "guard.capped=1",
+    "guard.truncated=1",
     "guard.decisive=1",
 ]
 

@@ -79,7 +79,7 @@ def test_what_is_counted_adds_up(run: tuple[RunFolder, str]) -> None:
         assert sum(parts) <= 1.05
         if "selfplay/draws" in row:
             assert row["guard/decisive"] == pytest.approx(row["selfplay/white_wins"] + row["selfplay/black_wins"])
-            assert row["guard/capped"] == row["selfplay/termination/capped"]
+            assert row["guard/truncated"] == row["selfplay/termination/truncated"]
             ends = sum(value for name, value in row.items() if name.startswith("selfplay/termination/"))
             assert ends == pytest.approx(1.0)
 

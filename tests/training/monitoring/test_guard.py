@@ -85,10 +85,10 @@ def test_a_side_far_ahead_that_never_mates_raises_the_alarm_and_one_that_mates_d
     assert "mate_rate_ahead" in alarms(mated)
 
 
-def test_capped_while_far_ahead_raises_both_alarms() -> None:
+def test_truncated_while_far_ahead_raises_both_alarms() -> None:
     shuffled = shuffled_games(60, decisive_share=1.0)
-    games = [replace(game, termination=Termination.CAPPED) for game in shuffled]
-    assert {"capped", "decisive", "mate_rate_ahead"} <= alarms(games)
+    games = [replace(game, termination=Termination.TRUNCATED) for game in shuffled]
+    assert {"truncated", "decisive", "mate_rate_ahead"} <= alarms(games)
 
 
 def test_a_repertoire_of_one_opening_raises_the_alarm_and_many_openings_do_not() -> None:
@@ -261,8 +261,8 @@ def test_an_alarm_about_a_high_figure_ends_below_its_margin(monkeypatch: pytest.
     guard = Guard(SETTINGS)
     on = []
     for figure in (0.97, 0.99, 0.97, 0.79, 0.78):  # threshold 0.98, margin 0.196
-        monkeypatch.setattr(guard, "figures", lambda figure=figure: {"capped": figure})
+        monkeypatch.setattr(guard, "figures", lambda figure=figure: {"truncated": figure})
         guard._seen = 10**6
         guard.judge(0)
-        on.append("capped" in guard.alarms)
+        on.append("truncated" in guard.alarms)
     assert on == [False, True, True, True, False]

@@ -34,7 +34,7 @@ _CHARTS: Final[dict[str, dict[str, str]]] = {
         "Alarms of the guard": "guard/alarm guard/alarm/.*",
         "Variety": "guard/unique_openings",
         "A rook or more ahead: mated": "guard/mate_rate_ahead",
-        "Why games end": "selfplay/termination/.* guard/capped",
+        "Why games end": "selfplay/termination/.* guard/truncated",
         "Length in plies": "selfplay/length",
         "Games a second": "selfplay/games_per_second",
         "Replay": "replay/size",

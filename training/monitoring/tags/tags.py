@@ -129,7 +129,7 @@ def _leak(name: str, meaning: str) -> Tag:
 
 _GUARDED: Final = (
     Tag("guard/decisive", "share of the latest games that were won", "share", cause=COLLAPSE, limit="low"),
-    Tag("guard/capped", "share of the latest games that the ply cap ended", "share", cause=CUT_OFF, limit="high"),
+    Tag("guard/truncated", "share of the latest games that the ply cap ended", "share", cause=CUT_OFF, limit="high"),
     Tag(
         "guard/mate_rate_ahead",
         "of the latest games in which a side was a rook or more ahead to the end, the share that it mated",
