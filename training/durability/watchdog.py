@@ -18,7 +18,7 @@ from agent.networks.weights import load_weights
 from selfplay.record import RaggedPolicy
 from training.attachment import Attachment
 from training.durability.checkpoint import WEIGHTS, Checkpoint, list_checkpoints, read_checkpoint
-from training.learner import Learner, LearningError
+from training.learner import LearningError
 from training.replay import Batch
 
 if TYPE_CHECKING:
@@ -47,21 +47,12 @@ class LearningWatchdog(Attachment):
         self._failed: list[int] = []
 
     def failed(self, loop: "TrainingLoop", batch: Batch, error: LearningError) -> bool:
-        """See `rescue`."""
-        self.rescue(loop.learner, batch, error)
-        return True
-
-    def row(self, loop: "TrainingLoop", batch: Batch, row: dict[str, float]) -> None:
-        """See `Attachment`."""
-        row["system/rescues"] = float(self.rescues)
-
-    def rescue(self, learner: Learner, batch: Batch, error: LearningError) -> None:
-        """Keep the batch and go back.
+        """Keep the batch and go back to a checkpoint; True.
 
         Raises:
             LearningError: it failed too often, or there is no checkpoint to go back to.
         """
-        step = learner.step
+        learner, step = loop.learner, loop.learner.step
         self._failed = [earlier for earlier in self._failed if earlier > step - WITHIN_STEPS] + [step]
         tries = len(self._failed)
         kept = self._keep(batch, f"step-{step:08d}-try-{tries}")
@@ -76,6 +67,11 @@ class LearningWatchdog(Attachment):
             f"warning: {error.reason} at step {step + 1}; "
             f"weights go back to {found.path.name}, the batch is kept in {kept}"
         )
+        return True
+
+    def row(self, loop: "TrainingLoop", batch: Batch, row: dict[str, float]) -> None:
+        """See `Attachment`."""
+        row["system/rescues"] = float(self.rescues)
 
     def _checkpoint(self, tries: int) -> Checkpoint | None:
         """The valid checkpoint to go back to: the newest at the first try, an older one at each further one."""

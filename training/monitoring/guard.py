@@ -4,8 +4,8 @@ Chess learned from scratch seldom fails with an error. It drifts into draws, sto
 learns a value that is the same for every move; docs/guard.md explains each figure. An alarm says which setting to
 change.
 
-Lifecycle: `game`, `batch` and `learned` feed it, `judge` once a row; `alarms` are those that are on, `news` is
-everything it ever said.
+Lifecycle: `game` and `rows` take in what happens, `judge` is called once a row; `alarms` are those that are on, `news`
+is every alarm raised or ended.
 """
 
 from collections.abc import Callable
@@ -34,7 +34,7 @@ MARGIN: Final = 0.2
 
 @dataclass(frozen=True)
 class News:
-    """Something that the guard said."""
+    """An alarm raised or ended."""
 
     step: int
     """Learner step."""
@@ -58,7 +58,7 @@ class Guard(Attachment):
         self.news: list[News] = []
         """Since the start of the run, resumes included."""
         self.games = RecentGames(WINDOW_GAMES)
-        self._rows = RecentRows(WINDOW_ROWS)
+        self.rows = RecentRows(WINDOW_ROWS)
         self._seen = 0
         self._say = say
 
@@ -68,11 +68,11 @@ class Guard(Attachment):
 
     def stepped(self, loop: "TrainingLoop", batch: Batch) -> None:
         """See `Attachment`."""
-        self.batch(batch)
+        self.rows.batch(batch)
 
     def row(self, loop: "TrainingLoop", batch: Batch, row: dict[str, float]) -> None:
-        """See `Attachment`."""
-        self.learned(row, value_spread(loop.learner.network, batch.positions))
+        """See `Attachment`; needs the means of the learner in `row`."""
+        self.rows.add(row, value_spread(loop.learner.network, batch.positions))
         row |= self.judge(loop.learner.step)
 
     def game(self, record: GameRecord) -> None:
@@ -80,22 +80,9 @@ class Guard(Attachment):
         self._seen += 1
         self.games.add(record)
 
-    def batch(self, batch: Batch) -> None:
-        """The learner trained on this batch."""
-        self._rows.batch(batch)
-
-    def learned(self, means: dict[str, float], spread: float | None) -> None:
-        """What was learned since the last row.
-
-        Args:
-            means: of the batches, by tag.
-            spread: of values within a position, see `figures.value_spread`; None if it was not taken.
-        """
-        self._rows.add(means, spread)
-
     def figures(self) -> dict[str, float]:
         """Every figure that has enough evidence, by watch."""
-        return self.games.figures(LEAST_GAMES) | self._rows.figures(LEAST_ROWS)
+        return self.games.figures(LEAST_GAMES) | self.rows.figures(LEAST_ROWS)
 
     def judge(self, step: int) -> dict[str, float]:
         """Raise and end alarms by the figures of this moment; the row's values by tag."""

@@ -127,8 +127,8 @@ def test_the_side_ahead_is_the_one_that_python_chess_counts(game: GameRecord) ->
 def gain(targets: list[list[float]], loss: float) -> float | None:
     guard = Guard(SETTINGS)
     for _ in range(6):
-        guard.batch(batch(targets))
-        guard.learned({**HEALTHY, "loss/value": loss}, 0.1)
+        guard.rows.batch(batch(targets))
+        guard.rows.add({**HEALTHY, "loss/value": loss}, 0.1)
     return guard.figures().get("value_gain")
 
 
@@ -146,8 +146,8 @@ def test_a_constant_predictor_gains_nothing_and_a_perfect_one_all() -> None:
 def test_a_value_that_gains_nothing_and_a_policy_without_entropy_raise_their_alarms() -> None:
     guard = Guard(SETTINGS)
     for _ in range(10):
-        guard.batch(batch([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]))
-        guard.learned({"loss/value": math.log(2), "policy/entropy": 0.01}, 0.1)
+        guard.rows.batch(batch([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]))
+        guard.rows.add({"loss/value": math.log(2), "policy/entropy": 0.01}, 0.1)
     guard.judge(10)
     assert set(guard.alarms) == {"value_gain", "entropy"}
 
@@ -191,7 +191,7 @@ def test_a_blind_value_has_no_spread_and_raises_the_alarm(architecture: Architec
     assert spread == pytest.approx(0, abs=1e-7)
     guard = Guard(SETTINGS)
     for _ in range(6):
-        guard.learned(HEALTHY, spread)
+        guard.rows.add(HEALTHY, spread)
     guard.judge(6)
     assert set(guard.alarms) == {"value_spread"}
 
@@ -204,7 +204,7 @@ def test_a_finished_position_has_no_spread() -> None:
 def entropies(guard: Guard, values: list[float], start: int = 0) -> list[str]:
     """Feed these, one a row of a window of one; what was said."""
     for step, value in enumerate(values, start):
-        guard.learned({**HEALTHY, "policy/entropy": value}, 0.1)
+        guard.rows.add({**HEALTHY, "policy/entropy": value}, 0.1)
         guard.judge(step)
     return [news.text for news in guard.news if news.step >= start]
 
@@ -249,7 +249,7 @@ def test_a_guard_goes_on_where_it_was(narrow: GuardSettings) -> None:
 
 def test_a_row_shows_which_alarms_are_on(narrow: GuardSettings) -> None:
     guard = Guard(narrow)
-    guard.learned({**HEALTHY, "policy/entropy": 0.1}, 0.1)
+    guard.rows.add({**HEALTHY, "policy/entropy": 0.1}, 0.1)
     row = guard.judge(0)
     assert row["guard/alarm"] == row["guard/alarm/entropy"] == 1.0
     assert row["guard/alarm/decisive"] == 0.0
