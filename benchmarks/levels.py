@@ -192,7 +192,8 @@ def write_guide(table: dict[str, Any]) -> None:
 
 
 def _figures(rating: Rating) -> dict[str, int]:
-    return {"elo": round(rating.elo), "low": round(rating.low), "high": round(rating.high), "games": rating.games}
+    low, high = round(rating.elo_low), round(rating.elo_high)
+    return {"elo": round(rating.elo), "low": low, "high": high, "games": rating.games}
 
 
 def _stockfish() -> str:
@@ -217,8 +218,7 @@ def main() -> None:
     write_atomic(options.output, f"{json.dumps(table, indent=1)}\n".encode())
     if options.output == LEVELS:
         write_guide(table)
-    for rating in fit(results):
-        print(f"{rating.elo:6.0f}  {rating.low:6.0f} to {rating.high:6.0f}  {rating.games:4} games  {rating.player}")
+    print(markdown(table))
 
 
 if __name__ == "__main__":

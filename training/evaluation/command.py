@@ -5,7 +5,6 @@ import json
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -93,8 +92,9 @@ def evaluate_command(weights: Path | None, run: str | None, options: MatchOption
         display.say(f"{player.total('simulations') / max(player.total('moves'), 1):,.0f} simulations a move")
     anchor = anchor_of(options.opponent)
     if anchor is not None:
-        row |= anchored(result, anchor)
-        lines.append(anchored_sentence(result, anchor))
+        keys, sentence = anchored(result, anchor)
+        row |= keys
+        lines.append(sentence)
     print(json.dumps(row) if as_json else "\n".join(lines))
     return 0 if finished is None else 130
 
@@ -123,23 +123,18 @@ def conversion_table(found: Sequence[Conversion]) -> Table:
     return table
 
 
-def anchored(result: MatchResult, anchor: float) -> dict[str, Any]:
-    """The player's Elo on the scale on which the opponent has `anchor`; None where it is infinite."""
-    row = result.to_json()
-    on_scale = {
-        f"anchored_{key}": None if row[key] is None else anchor + row[key] for key in ("elo", "elo_low", "elo_high")
-    }
-    return {"anchor": anchor, **on_scale}
+def anchored(result: MatchResult, anchor: float) -> tuple[dict[str, float | None], str]:
+    """The player's Elo on the scale on which the opponent has `anchor`: keys for scripts, and a sentence.
 
-
-def anchored_sentence(result: MatchResult, anchor: float) -> str:
-    """For people."""
-    row = anchored(result, anchor)
-    elo, low, high = (row[f"anchored_{key}"] for key in ("elo", "elo_low", "elo_high"))
+    Elo is None where it is infinite, because every game was won or lost.
+    """
+    keys = ("elo", "elo_low", "elo_high")
+    elo, low, high = (None if one is None else anchor + one for one in map(result.to_json().get, keys))
+    row = {"anchor": anchor, "anchored_elo": elo, "anchored_elo_low": low, "anchored_elo_high": high}
     if elo is not None:
-        return f"{elo:.0f} Elo on Stockfish's scale (95 % interval {low:.0f} to {high:.0f})"
-    bound = f"above {low:.0f}" if result.score > 0.5 else f"below {high:.0f}"
-    return f"{bound} Elo on Stockfish's scale (95 % interval; every game was {'won' if result.score else 'lost'})"
+        return row, f"{elo:.0f} Elo on Stockfish's scale (95 % interval {low:.0f} to {high:.0f})"
+    bound, reason = (f"above {low:.0f}", "won") if result.score > 0.5 else (f"below {high:.0f}", "lost")
+    return row, f"{bound} Elo on Stockfish's scale (95 % interval; every game was {reason})"
 
 
 def _find(weights: Path | None, run: str | None, display: Display) -> Weights:

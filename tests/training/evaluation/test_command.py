@@ -13,7 +13,7 @@ from rich.console import Console
 
 import zeromass
 from selfplay.book import PLIES
-from training.evaluation.command import anchored, anchored_sentence
+from training.evaluation.command import anchored
 from training.evaluation.match import MatchResult
 from training.evaluation.opponents import anchor_of
 from training.monitoring.display import Display
@@ -59,17 +59,16 @@ def test_elo_on_stockfishs_scale() -> None:
     assert anchor_of("stockfish") is None
     assert anchor_of("engine:stockfish:1350") is None
     even = MatchResult("stockfish:1350", 100, 40, 20, 40, 0)
-    assert anchored(even, 1350)["anchored_elo"] == 1350
     low, high = (even.to_json()[f"elo_{end}"] for end in ("low", "high"))
-    row = anchored(even, 1350)
-    assert (row["anchored_elo_low"], row["anchored_elo_high"]) == (1350 + low, 1350 + high)
-    better = anchored(MatchResult("stockfish:1350", 100, 60, 8, 32, 0), 1350)
+    row, sentence = anchored(even, 1350)
+    assert list(row.values()) == [1350, 1350, 1350 + low, 1350 + high]
+    assert sentence.startswith("1350 Elo on Stockfish's scale (95 % interval ")
+    better, _ = anchored(MatchResult("stockfish:1350", 100, 60, 8, 32, 0), 1350)
     assert better["anchored_elo"] == pytest.approx(1350 + 100, abs=1)
-    assert anchored_sentence(even, 1350).startswith("1350 Elo on Stockfish's scale (95 % interval ")
-    won, lost = MatchResult("stockfish:1350", 20, 20, 0, 0, 0), MatchResult("stockfish:1350", 20, 0, 0, 20, 0)
-    assert anchored(won, 1350)["anchored_elo"] is None
-    assert anchored_sentence(won, 1350).startswith("above 1")
-    assert anchored_sentence(lost, 1350).startswith("below 1")
+    won, sentence = anchored(MatchResult("stockfish:1350", 20, 20, 0, 0, 0), 1350)
+    assert won["anchored_elo"] is None
+    assert sentence.startswith("above 1")
+    assert anchored(MatchResult("stockfish:1350", 20, 0, 0, 20, 0), 1350)[1].startswith("below 1")
 
 
 def test_won_endings(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,8 +13,8 @@ def test_two_players_get_the_closed_form() -> None:
     score = (64 + 0.5) / 101  # one made-up draw
     assert found["a"].elo == pytest.approx(1350 + 400 * math.log10(score / (1 - score)), abs=1e-6)
     deviation = 400 / math.log(10) / math.sqrt(101 * score * (1 - score))
-    assert found["a"].high - found["a"].elo == pytest.approx(1.96 * deviation)
-    assert found["b"].low == found["b"].high == 1350
+    assert found["a"].elo_high - found["a"].elo == pytest.approx(1.96 * deviation)
+    assert found["b"].elo_low == found["b"].elo_high == 1350
 
 
 def test_several_players_are_most_likely_where_a_search_finds_them() -> None:
@@ -46,7 +46,7 @@ def test_a_player_who_won_everything_is_finite_and_wide() -> None:
     best = ratings([Pairing("a", "b", 20, 0, 0)], {"b": 0.0})[0]
     assert best.player == "a"
     assert 500 < best.elo < 2000
-    assert best.high - best.low > 500
+    assert best.elo_high - best.elo_low > 500
 
 
 def test_ratings_move_with_their_anchor() -> None:

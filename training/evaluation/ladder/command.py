@@ -59,7 +59,7 @@ def ladder_command(run: str, options: LadderOptions, as_json: bool) -> int:
     results = Results.read(folder)
     stopped = False
     with contextlib.ExitStack() as stack:
-        anchors = _anchors(options, display.say, stack)
+        opponents = _start_opponents(options, display.say, stack)
         snapshots = find_snapshots(folder, options.snapshots, display.say)
         results.snapshots |= {
             one.key: {"name": one.name, "step": one.step, "minutes": one.minutes} for one in snapshots
@@ -67,7 +67,7 @@ def ladder_command(run: str, options: LadderOptions, as_json: bool) -> int:
         warm_up(display.say)
         try:
             _play_endings(snapshots, results, options, display)
-            _play_pairs(snapshots, anchors, results, options, display)
+            _play_pairs(snapshots, opponents, results, options, display)
         except KeyboardInterrupt:
             stopped = True
     _report(folder, results, options, as_json, display)
@@ -76,11 +76,11 @@ def ladder_command(run: str, options: LadderOptions, as_json: bool) -> int:
     return 130 if stopped else 0
 
 
-def _anchors(
+def _start_opponents(
     options: LadderOptions, say: Callable[[str], None], stack: contextlib.ExitStack
-) -> dict[str, Callable[[int], Player]]:
-    """By name, a maker of the opponent from the number of its next game; engines run until `stack` closes."""
-    makers: dict[str, Callable[[int], Player]] = {}
+) -> dict[str, Player]:
+    """The opponents by name; engines run until `stack` closes."""
+    started: dict[str, Player] = {}
     for name in options.against:
         if name.startswith("stockfish"):
             try:
@@ -88,22 +88,10 @@ def _anchors(
             except InputError as error:
                 say(f"left out {name}: {error}")
                 continue
-        opponent = options.play.opponent(name, options.seed)
+        started[name] = opponent = options.play.opponent(name, options.seed)
         if isinstance(opponent, ConcurrentPlayers):
             stack.callback(opponent.close)
-            makers[name] = _constant(opponent)
-        else:
-            makers[name] = _reseeded(name, options)
-    return makers
-
-
-def _constant(player: Player) -> Callable[[int], Player]:
-    return lambda first: player
-
-
-def _reseeded(name: str, options: LadderOptions) -> Callable[[int], Player]:
-    # Another seed for each part: a continued ladder must not repeat random choices.
-    return lambda first: options.play.opponent(name, options.seed + first)
+    return started
 
 
 def _play_endings(snapshots: Sequence[Snapshot], results: Results, options: LadderOptions, display: Display) -> None:
@@ -121,7 +109,7 @@ def _play_endings(snapshots: Sequence[Snapshot], results: Results, options: Ladd
 
 def _play_pairs(
     snapshots: Sequence[Snapshot],
-    anchors: Mapping[str, Callable[[int], Player]],
+    opponents: Mapping[str, Player],
     results: Results,
     options: LadderOptions,
     display: Display,
@@ -130,9 +118,14 @@ def _play_pairs(
     by_key = {one.key: one for one in snapshots}
 
     def make(name: str, first: int) -> Player:
-        return anchors[name](first) if name in anchors else options.play.player(by_key[name].weights)
+        if name in by_key:
+            return options.play.player(by_key[name].weights)
+        if isinstance(opponents[name], ConcurrentPlayers):
+            return opponents[name]
+        # Another seed for each part: a continued ladder must not repeat random choices.
+        return options.play.opponent(name, options.seed + first)
 
-    pairs = [results.pair(options.play.how, options.seed, *pair) for pair in schedule(list(by_key), list(anchors))]
+    pairs = [results.pair(options.play.how, options.seed, *pair) for pair in schedule(list(by_key), list(opponents))]
     games = options.games - options.games % 2
     missing = sum(max(games - pair.games, 0) for pair in pairs)
     if not missing:

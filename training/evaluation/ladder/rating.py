@@ -47,8 +47,8 @@ class Rating:
 
     player: str
     elo: float
-    low: float
-    high: float
+    elo_low: float
+    elo_high: float
     games: int
     score: float
     """Share of all its points, 0..1."""

@@ -7,25 +7,17 @@ from typing import Any
 from rich.table import Column, Table
 
 from training.evaluation.conversion import ENDINGS
-from training.evaluation.ladder.rating import connected, ratings
+from training.evaluation.ladder.rating import Rating, connected, ratings
 from training.evaluation.ladder.results import PairResult, Results
 from training.evaluation.opponents import anchor_of
 
 
 @dataclass(frozen=True)
-class Standing:
+class Standing(Rating):
     """One player."""
 
-    player: str
-    elo: float
-    elo_low: float
-    elo_high: float
-    """95 % interval, relative to the anchors."""
     given: bool
     """Whether the Elo was given rather than estimated."""
-    games: int
-    score: float
-    """Share of points over all games, 0..1."""
     step: int | None
     minutes: float | None
     """Training time; None: not a snapshot, or not recorded."""
@@ -61,13 +53,8 @@ def standings_of(results: Results, how: str, conversion_how: str) -> Standings |
         snapshot = results.snapshots.get(rating.player, {})
         rows.append(
             Standing(
-                player=snapshot.get("name", rating.player),
-                elo=rating.elo,
-                elo_low=rating.low,
-                elo_high=rating.high,
+                **{**asdict(rating), "player": _name(results, rating.player)},
                 given=rating.player in anchors,
-                games=rating.games,
-                score=rating.score,
                 step=snapshot.get("step"),
                 minutes=snapshot.get("minutes"),
                 conversion=results.conversion_of(conversion_how, rating.player),
