@@ -1,4 +1,4 @@
-"""The audit: figures against a sum by python-chess, and every way of masking on positions where the answer is known."""
+"""The audit: figures against sums by python-chess, and every way of masking where the answer is known."""
 
 import json
 from pathlib import Path
@@ -56,13 +56,13 @@ def test_positions_of_selfplay_are_counted_exactly(evaluator: Evaluator) -> None
     assert 0 < audit.leaks["unmasked"].mean <= audit.leaks["unmasked"].largest <= 1.0001
 
 
-def test_finished_games_are_passed_over(evaluator: Evaluator) -> None:
+def test_finished_games_are_skipped(evaluator: Evaluator) -> None:
     audit = Audit()
     audit.add(evaluator, rules.from_fen("7k/5Q2/6K1/8/8/8/8/8 b - - 0 1")[None])
     assert audit.positions == 0
 
 
-def test_the_right_ways_agree_and_the_sentinel_fails_where_it_is_said_to() -> None:
+def test_correct_ways_agree_and_the_sentinel_fails_in_an_empty_row() -> None:
     logits = torch.tensor([[2.0, 1.0, 0.5, -3.0]])
     legal = torch.tensor([[True, False, True, False]])
     expected = torch.softmax(torch.tensor([2.0, 0.5]), 0)

@@ -1,4 +1,4 @@
-"""`zeromass evaluate` beyond the plain match: a test that ends it, Stockfish's scale, won endings, games saved."""
+"""`zeromass evaluate`: sequential tests, Stockfish's scale, won endings, saved games, Ctrl-C."""
 
 import io
 import json
@@ -51,7 +51,7 @@ def test_saved_games_of_a_match_cut_short_are_those_played(capsys: pytest.Captur
         assert game is not None
         assert game.headers["Round"] == str(number + 1)
         assert game.headers["White" if number % 2 == 0 else "Black"] == "search:8"
-        assert game.headers["OpeningPlies"] == str(PLIES)  # nobody chose the moves of the book, so none is replayed
+        assert game.headers["OpeningPlies"] == str(PLIES)  # moves of the book are not replayed
 
 
 def test_elo_on_stockfishs_scale() -> None:
@@ -83,7 +83,7 @@ def test_won_endings(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("sprt", [[], ["--sprt", "0:5"]], ids=["match", "sprt"])
-def test_ctrl_c_tells_the_games_that_had_ended_and_saves_them(
+def test_ctrl_c_reports_and_saves_the_games_that_had_ended(
     sprt: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     @contextmanager

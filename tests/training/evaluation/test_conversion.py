@@ -1,4 +1,4 @@
-"""Won endings: starts that are legal and won, a defender as described, mates counted as python-chess sees them."""
+"""Won endings: legal starts, the defender, and counted mates."""
 
 import chess
 import numpy as np
@@ -35,8 +35,8 @@ def test_starts_are_legal_differ_and_hold_the_pieces_of_their_ending(ending: str
     assert not np.array_equal(starts, random_starts(ending, 60, seed=4))
 
 
-def test_the_defender_takes_what_it_can_and_else_goes_for_the_centre() -> None:
-    """Every move against a list made with python-chess."""
+def test_the_defender_captures_or_heads_for_the_centre() -> None:
+    """Every move is compared with a list made by python-chess."""
 
     def centre(square: chess.Square) -> float:
         return abs(chess.square_file(square) - 3.5) + abs(chess.square_rank(square) - 3.5)
@@ -60,7 +60,7 @@ def test_the_defender_takes_what_it_can_and_else_goes_for_the_centre() -> None:
     assert taken > 5
 
 
-def test_forced_mates_are_mated_in_as_many_moves_by_who_sees_them() -> None:
+def test_forced_mates_take_as_many_moves() -> None:
     one, two = "7k/8/6K1/8/8/8/8/1Q6 w - - 0 1", "7k/8/5K2/8/8/8/8/R7 w - - 0 1"
     for defender in (KingPlayer(0), RandomPlayer(0)):
         found = convert(AlphaBetaPlayer(4, 0), defender, packed(one), "kq")
@@ -94,7 +94,7 @@ def test_stalemates_captures_and_repetitions_are_no_mates() -> None:
     assert len(there_and_back._moves) == 4  # the third time the position stands there
 
 
-def test_who_moves_at_random_hardly_ever_mates_and_who_sees_does() -> None:
+def test_random_moves_rarely_mate_and_alphabeta_does() -> None:
     blind = conversions(RandomPlayer(1), games=15, seed=2)
     assert [(one.ending, one.defender) for one in blind] == [
         (ending, defender) for ending in ("kq", "kr", "kbb") for defender in ("king", "random")

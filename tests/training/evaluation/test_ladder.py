@@ -1,4 +1,4 @@
-"""The ladder: who plays whom, nothing played twice, one scale, a table and a picture that tell it."""
+"""The ladder: pairs, resuming, one scale, table and picture."""
 
 import json
 import re
@@ -83,7 +83,7 @@ def test_snapshots_are_chosen_evenly_first_and_last_among_them() -> None:
     assert len({step for step, _ in evenly(files, 7)}) == 7
 
 
-def test_everybody_plays_the_anchors_and_the_next_two() -> None:
+def test_snapshots_play_the_anchors_and_the_next_two() -> None:
     pairs = schedule(["a", "b", "c", "d"], ["random", "greedy"])
     assert len(pairs) == len({frozenset(pair) for pair in pairs}) == 8 + 5
     assert {("a", "random"), ("d", "greedy"), ("b", "a"), ("c", "a"), ("d", "c")} <= set(pairs)
@@ -91,7 +91,7 @@ def test_everybody_plays_the_anchors_and_the_next_two() -> None:
 
 
 def test_a_ladder_from_the_command_line(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Real games, few and short of thought: table, file, picture; then the same as JSON, with nothing played."""
+    """A few real games: table, file, picture; then the same as JSON, without further games."""
     words = ["--games", "2", "--against", "random,greedy", "--conversions", "2"]
     assert ladder(*words) == 0
     said = capsys.readouterr()
@@ -115,7 +115,7 @@ def test_a_ladder_from_the_command_line(run: Path, capsys: pytest.CaptureFixture
     assert by_name["greedy"]["elo"] > 0
 
 
-def test_an_interrupted_ladder_goes_on_and_plays_no_game_twice(
+def test_an_interrupted_ladder_continues_and_repeats_no_game(
     run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["--games", "50", "--against", "random"]
@@ -129,7 +129,7 @@ def test_an_interrupted_ladder_goes_on_and_plays_no_game_twice(
     assert ladder(*words) == 0
     assert set(games_in(run).values()) == {50}
     assert sum(games for *_, games in first.asked + second.asked) == 6 * 50
-    # Each pair goes on where its openings stopped.
+    # Each pair continues the numbering of its openings.
     assert sorted(first for *_, first, _ in first.asked + second.asked) == sorted([0, 20, 40] * 6)
     third = Arena()
     monkeypatch.setattr(command, "play_match", third)
@@ -137,7 +137,7 @@ def test_an_interrupted_ladder_goes_on_and_plays_no_game_twice(
     assert third.asked == []
     assert ladder("--games", "54", "--against", "random") == 0
     assert {asked[2:] for asked in third.asked} == {(50, 4)}
-    # Another way to choose moves, or a new snapshot, is something new.
+    # Other limits, or a new snapshot, need new games.
     fourth = Arena()
     monkeypatch.setattr(command, "play_match", fourth)
     assert (
@@ -151,7 +151,7 @@ def test_an_interrupted_ladder_goes_on_and_plays_no_game_twice(
     assert len(fourth.asked) == 3 + 3 * 3  # random and two neighbours, in three parts each
 
 
-def test_endings_are_shown_once(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_endings_are_played_once(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "play_match", Arena())
     shown: list[int] = []
 
@@ -201,7 +201,7 @@ def test_simulated_results_give_back_the_elo_they_were_drawn_from() -> None:
     assert 0.85 < inside / total < 1.0
 
 
-def test_only_games_of_one_way_make_a_scale_and_strangers_are_left_out() -> None:
+def test_games_with_other_limits_and_unconnected_players_are_left_out() -> None:
     results = results_of({"sha256:0": 100.0, "random": 0.0}, 40, 1)
     results.pairs.append(PairResult("sha256:1", "random", 5, 0, 5, how="1 s a move"))
     results.pairs.append(PairResult("sha256:1", "sha256:2", 5, 0, 5, how="64 simulations"))
@@ -274,7 +274,7 @@ def test_a_damaged_snapshot_is_named_and_a_newer_checkpoint_counts(run: Path) ->
     assert "skipped: weights file 'runs/it/weights/step-00000040.safetensors' is damaged" in said[0]
 
 
-def test_what_is_not_installed_is_left_out_with_a_sentence(
+def test_a_missing_engine_is_left_out_with_a_message(
     run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(shutil, "which", lambda *_args, **_kwargs: None)
@@ -285,7 +285,7 @@ def test_what_is_not_installed_is_left_out_with_a_sentence(
     assert not any("stockfish" in name for pair in games_in(run) for name in pair)
 
 
-def test_mistakes_are_one_sentence(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_errors_are_one_sentence(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def refused(*words: str) -> str:
         assert zeromass.main(["ladder", *words]) == 2
         return capsys.readouterr().err.splitlines()[-1]

@@ -1,5 +1,6 @@
-"""Matches: counted rightly, fair in colours, and intervals that agree with published figures."""
+"""Matches: counts, colours and openings, and intervals that agree with published figures."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import chess.pgn
@@ -50,9 +51,9 @@ def test_a_player_against_itself_is_even() -> None:
 
 
 class _Watcher(RandomPlayer):
-    """Remembers the positions it starts from."""
+    """Notes the positions after the opening."""
 
-    def __init__(self, ply: int = 4) -> None:
+    def __init__(self, ply: int) -> None:
         super().__init__(0)
         self._ply = ply
         self.first: list[bytes] = []
@@ -62,16 +63,22 @@ class _Watcher(RandomPlayer):
         return super().choose(games)
 
 
-def test_each_opening_is_played_with_both_colours() -> None:
-    one, two = _Watcher(), _Watcher()
-    play_match(one, two, Openings(1, 4), games=20, ply_cap=6)
-    assert len(one.first) == len(two.first) == 10
-    assert sorted(one.first) == sorted(two.first)
-    assert len(set(one.first)) == 10
+@pytest.mark.parametrize(("openings", "ply"), [(Openings(1, 4), 4), (Openings(1), 8)], ids=["random", "book"])
+def test_each_opening_is_played_with_both_colours(openings: Openings, ply: int) -> None:
+    def first(chosen: Openings) -> list[bytes]:
+        one, two = _Watcher(ply), _Watcher(ply)
+        play_match(one, two, chosen, games=40, ply_cap=ply + 1)
+        assert sorted(one.first) == sorted(two.first)
+        return one.first
+
+    found = first(openings)
+    assert len(set(found)) == len(found) == 20
+    assert first(openings) == found
+    assert first(replace(openings, seed=2)) != found
 
 
 class _Cheat(RandomPlayer):
-    """Plays moves that are not there."""
+    """Plays illegal moves."""
 
     def choose(self, games: Games) -> Choice:
         moves = np.full(len(games), 1879, np.uint16)
@@ -99,20 +106,6 @@ def test_json_keys_and_back() -> None:
     assert set(row) == set(keys.split())
     assert row["elo"] is None
     assert MatchResult.from_json(row) == result
-
-
-def test_the_book_gives_both_colours_the_same_openings_and_none_twice_too_soon() -> None:
-    def start(games: int, seed: int) -> list[bytes]:
-        watcher = _Watcher(ply=8)
-        other = _Watcher(ply=8)
-        play_match(watcher, other, Openings(seed), games=games, ply_cap=9)
-        assert sorted(watcher.first) == sorted(other.first)
-        return watcher.first
-
-    first = start(40, seed=1)
-    assert len(set(first)) == len(first) == 20
-    assert start(40, seed=1) == first
-    assert start(40, seed=2) != first
 
 
 def test_once_the_book_is_played_its_lines_come_back_longer_and_none_is_played_again() -> None:

@@ -3,13 +3,11 @@
 import threading
 import time
 
-import chess
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from agent import rules
-from agent.players.external import BoardSync
 from agent.players.player import Choice
 from agent.rules import Games
 from training.evaluation.match import play_match
@@ -36,29 +34,16 @@ class Arithmetic:
         return Choice(indices[np.arange(len(games)), places], np.zeros(len(games), np.float32))
 
 
-class Following(Arithmetic):
-    """Notes the games that it is given."""
+class Watcher(Arithmetic):
+    """Notes the plies at which it is asked."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.games: list[object] = []
-        self._board_sync = BoardSync()
+        self.plies: list[int] = []
 
     def choose(self, games: Games) -> Choice:
-        choice = super().choose(games)
-        board = self._board_sync.update(chess.Board(rules.to_fen(games.positions[0])))
-        self._board_sync.play(next(move for move in board.legal_moves if self._is(board, move, choice)))
-        if self._board_sync.game not in self.games:
-            self.games.append(self._board_sync.game)
-        return choice
-
-    def _is(self, board: chess.Board, move: chess.Move, choice: Choice) -> bool:
-        after = Games.from_boards([board])
-        after.play(choice.moves)
-        board.push(move)
-        same = chess.Board(rules.to_fen(after.positions[0])).board_fen() == board.board_fen()
-        board.pop()
-        return same
+        self.plies += games.ply.tolist()
+        return super().choose(games)
 
 
 class Notes:
@@ -94,18 +79,20 @@ def test_concurrent_games_are_those_of_a_batch(first: int) -> None:
     assert ended == [1] * 9
 
 
-def test_colours_alternate_wherever_a_part_begins() -> None:
+def test_a_match_in_parts_is_the_whole_match() -> None:
     whole, part = Notes(), Notes()
     play_match(Arithmetic(7), Arithmetic(5), Openings(1), games=4, ply_cap=30, hooks=Hooks(moved=whole))
     play_match(Arithmetic(7), Arithmetic(5), Openings(1), games=1, first=3, ply_cap=30, hooks=Hooks(moved=part))
     assert part.moves[0] == whole.moves[3]
+    assert len({tuple(moves[:8]) for moves in whole.moves.values()}) == 2  # openings
 
 
 def test_a_concurrent_player_plays_one_game_at_a_time() -> None:
-    players = [Following() for _ in range(2)]
+    players = [Watcher() for _ in range(2)]
     play_match(ConcurrentPlayers(players), Arithmetic(5, pause=0.001), Openings(4, 4), games=10, ply_cap=40)
-    assert sum(len(player.games) for player in players) == 10
-    assert all(player.games for player in players)
+    begun = [1 + int((np.diff(player.plies) != 2).sum()) for player in players]
+    assert sum(begun) == 10
+    assert min(begun) > 1
 
 
 def test_calls_of_a_shared_player_are_serialised() -> None:

@@ -1,4 +1,4 @@
-"""Ratings: two players have a closed form, several are compared with a search of the likelihood itself."""
+"""Ratings: two players have a closed form; several are compared with a search of the likelihood."""
 
 import math
 
@@ -17,7 +17,7 @@ def test_two_players_get_the_closed_form() -> None:
     assert found["b"].elo_low == found["b"].elo_high == 1350
 
 
-def test_several_players_are_most_likely_where_a_search_finds_them() -> None:
+def test_ratings_of_several_players_maximise_the_likelihood() -> None:
     pairings = [
         Pairing("a", "b", 10, 4, 6),
         Pairing("b", "c", 12, 3, 5),
@@ -55,7 +55,7 @@ def test_ratings_move_with_their_anchor() -> None:
     assert [r.elo + 1000 for r in low] == pytest.approx([r.elo for r in high])
 
 
-def test_what_is_not_connected_is_refused() -> None:
+def test_unconnected_players_are_refused() -> None:
     with pytest.raises(ValueError, match="no anchor played"):
         ratings([Pairing("a", "b", 1, 0, 0)], {"c": 0.0})
     with pytest.raises(ValueError, match=r"(d|e) has no games"):

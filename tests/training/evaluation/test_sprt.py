@@ -1,4 +1,4 @@
-"""The sequential test: its ratio against a search of the likelihood, its error rates against simulated matches."""
+"""The sequential test: its ratio against a search of the likelihood, its error rates in simulated matches."""
 
 import math
 
@@ -7,9 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from agent.errors import InputError
-from agent.players.player import Choice
 from agent.players.simple import GreedyPlayer, RandomPlayer
-from agent.rules import Games
 from training.evaluation.match import PART, play_match
 from training.evaluation.match_runner import ConcurrentPlayers, Hooks, MatchInterrupt
 from training.evaluation.openings import Openings
@@ -86,13 +84,13 @@ def test_error_rates_of_simulated_matches(elo0: float, elo1: float, draws: float
     variance = (score_of(0) - draws / 4) - 0.25
     fixed = (2 * 1.645) ** 2 * variance / (score_of(elo1) - score_of(elo0)) ** 2
     assert games < 0.8 * fixed
-    # Far from both it is settled at once, and rightly.
+    # Far from both, the test ends early with the right verdict.
     right, _, shorter = simulate(test, elo1 + 150, min(draws, 0.3), matches=200, seed=3)
     assert right == 1
     assert shorter < games / 2
 
 
-def test_lower_rates_take_more() -> None:
+def test_lower_error_rates_widen_the_bounds() -> None:
     loose, strict = Sprt(0, 50), Sprt(0, 50, alpha=0.01, beta=0.01)
     assert strict.bounds[0] < loose.bounds[0] < 0 < loose.bounds[1] < strict.bounds[1]
     assert loose.bounds[1] == pytest.approx(math.log(19))
@@ -136,27 +134,6 @@ def test_ctrl_c_keeps_the_games_of_earlier_parts() -> None:
     assert stopped.value.played.points.mean() > 0.3
 
 
-class _Starts(RandomPlayer):
-    """Remembers the positions that it was given first."""
-
-    def __init__(self) -> None:
-        super().__init__(0)
-        self.seen: list[bytes] = []
-
-    def choose(self, games: Games) -> Choice:
-        self.seen += [games.positions[row].tobytes() for row in range(len(games)) if games.ply[row] == 8]
-        return super().choose(games)
-
-
-def test_parts_of_a_match_have_the_openings_of_the_whole() -> None:
-    whole, parts = _Starts(), _Starts()
-    play_match(whole, RandomPlayer(0), Openings(4), games=12, ply_cap=9)
-    for first in (0, 4, 8):
-        play_match(parts, RandomPlayer(0), Openings(4), games=4, first=first, ply_cap=9)
-    assert whole.seen == parts.seen
-    assert len(set(whole.seen)) == 6
-
-
 def test_pairs_are_counted_by_score() -> None:
     points = np.array([1, 1, 1, 0, 0, 0, 1, -1, -1, 0, -1, -1, 1], np.int8)  # the last has no partner
     assert pairs_of(points).tolist() == [1, 1, 2, 1, 1]
@@ -172,6 +149,6 @@ def test_pairs_are_counted_by_score() -> None:
         ("0:2000", "within -1000..1000"),
     ],
 )
-def test_what_is_no_test_is_refused(words: str, sentence: str) -> None:
+def test_an_invalid_test_is_refused(words: str, sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
         read_sprt(words)
