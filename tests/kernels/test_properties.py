@@ -52,73 +52,28 @@ QUIET = (HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.
 few = settings(max_examples=6, deadline=None, suppress_health_check=QUIET, derandomize=True, database=None)
 many = settings(few, max_examples=2000)
 some = settings(few, max_examples=500)  # the interpreter takes ten times as long
+every_op = pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
 by_path = pytest.mark.parametrize("path", ["numba", "eager"], indirect=True)
 interpreted = pytest.mark.parametrize("path", ["triton"], indirect=True)
-NO_GRADIENT = [op for op in OPS if op not in DIFFERENTIABLE]
 
 
-@pytest.mark.parametrize("op", DIFFERENTIABLE, ids=lambda op: op.name)
-@few
-@given(case=cases(widest=200))
-def test_any_case(op: Op, backend: str, case: Case) -> None:
-    check(op, case, backend)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-@by_path
-@pytest.mark.parametrize("op", DIFFERENTIABLE, ids=lambda op: op.name)
-@many
-@given(case=cases(widest=600))
-def test_two_thousand_cases(op: Op, backend: str, case: Case) -> None:
-    check(op, case, backend)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-@interpreted
-@pytest.mark.parametrize("op", DIFFERENTIABLE, ids=lambda op: op.name)
-@some
-@given(case=cases(widest=200))
-def test_five_hundred_cases_interpreted(op: Op, backend: str, case: Case) -> None:
-    check(op, case, backend)
-
-
-def check_choices(op: Op, case: Case, backend: str) -> None:
-    """Legal or -1, finite where there is a choice, equal for any form of legality and any poison."""
+def check_any(op: Op, case: Case, backend: str) -> None:
+    """Results and gradients against float64; or, without a gradient, choices: legal or -1, whatever the poison."""
+    if op.expect is not None:
+        check(op, case, backend)
+        return
     results, _ = run(op, case, backend)
     clean = case.with_logits(torch.where(case.mask, case.logits, 0.0))
     clean.legal = case.mask
     for got, want in zip(results, run(op, clean, backend)[0], strict=True):
         assert same_bits(got, want)
-    some = case.mask.any(1)
-    chosen = results[0].view(len(some), -1)
-    legal = torch.cat([case.mask, torch.ones(len(some), 1, dtype=torch.bool, device=DEVICE)], 1)
+    chosen = results[0][:, None]
+    legal = torch.cat([case.mask, torch.ones(len(chosen), 1, dtype=torch.bool, device=DEVICE)], 1)
     assert legal.gather(1, torch.where(chosen < 0, case.mask.shape[1], chosen)).all()
-    assert torch.equal(chosen[:, 0] >= 0, some)
+    assert torch.equal(chosen[:, 0] >= 0, case.mask.any(1))
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-@by_path
-@pytest.mark.parametrize("op", NO_GRADIENT, ids=lambda op: op.name)
-@many
-@given(case=cases(widest=600))
-def test_two_thousand_cases_of_what_has_no_gradient(op: Op, backend: str, case: Case) -> None:
-    check_choices(op, case, backend)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-@interpreted
-@pytest.mark.parametrize("op", NO_GRADIENT, ids=lambda op: op.name)
-@some
-@given(case=cases(widest=200))
-def test_five_hundred_cases_of_what_has_no_gradient_interpreted(op: Op, backend: str, case: Case) -> None:
-    check_choices(op, case, backend)
-
-
-def check_meters(case: Case, backend: str) -> None:
+def check_packing_and_mass(case: Case, backend: str) -> None:
     """invalid_mass is the sum of what stands at illegal entries; words are what NumPy packs, and back again."""
     mass = kernels.invalid_mass(case.logits, legal=case.legal, backend=backend)
     want = torch.where(case.mask, 0.0, case.logits.double().abs()).sum(1)
@@ -131,13 +86,46 @@ def check_meters(case: Case, backend: str) -> None:
     assert torch.equal(kernels.unpack_legal(words, size, backend=backend), case.mask)
 
 
+@every_op
+@few
+@given(case=cases(widest=200))
+def test_any_case(op: Op, backend: str, case: Case) -> None:
+    check_any(op, case, backend)
+
+
+@few
+@given(case=cases(widest=200))
+def test_any_packing_and_mass(backend: str, case: Case) -> None:
+    check_packing_and_mass(case, backend)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@by_path
+@every_op
+@many
+@given(case=cases(widest=600))
+def test_two_thousand_cases(op: Op, backend: str, case: Case) -> None:
+    check_any(op, case, backend)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@interpreted
+@every_op
+@some
+@given(case=cases(widest=200))
+def test_five_hundred_cases_interpreted(op: Op, backend: str, case: Case) -> None:
+    check_any(op, case, backend)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @by_path
 @many
 @given(case=cases(widest=600))
-def test_two_thousand_meters(backend: str, case: Case) -> None:
-    check_meters(case, backend)
+def test_two_thousand_packings_and_masses(backend: str, case: Case) -> None:
+    check_packing_and_mass(case, backend)
 
 
 @pytest.mark.slow
@@ -145,14 +133,8 @@ def test_two_thousand_meters(backend: str, case: Case) -> None:
 @interpreted
 @some
 @given(case=cases(widest=200))
-def test_five_hundred_meters_interpreted(backend: str, case: Case) -> None:
-    check_meters(case, backend)
-
-
-@few
-@given(case=cases(widest=200))
-def test_any_meter(backend: str, case: Case) -> None:
-    check_meters(case, backend)
+def test_five_hundred_packings_and_masses_interpreted(backend: str, case: Case) -> None:
+    check_packing_and_mass(case, backend)
 
 
 @pytest.mark.parametrize("op", DIFFERENTIABLE, ids=lambda op: op.name)

@@ -1,0 +1,29 @@
+"""The benchmark of the ops: its figures, and the matrices that it prints."""
+
+from __future__ import annotations
+
+import pytest
+from rich.console import Console
+
+import benchmarks.kernels
+from benchmarks.kernels.contenders import FAMILY
+
+
+def test_figures_and_matrices(monkeypatch: pytest.MonkeyPatch) -> None:
+    family = {op: [c for c in contenders if not c.compile] for op, contenders in FAMILY.items()}
+    monkeypatch.setattr(benchmarks.kernels, "FAMILY", family)
+    monkeypatch.setattr(benchmarks.kernels, "SECONDS", 0.0)
+    figures = benchmarks.kernels.run(rows=[4], sizes=[40], shares=[0.1], dtypes=["float32"])
+    values = {row["name"]: row["value"] for row in figures["results"]}
+    ratios = {row["name"]: row["value"] for row in figures["ratios"]}
+    case = next(row["case"] for row in figures["results"] if "case" in row)
+    ours, eager = (values[f"masked_entropy, {case}: {name}"] for name in ("ours", "eager"))
+    assert ratios[f"masked_entropy, {case}: eager / ours"] == eager / ours > 0
+    console = Console(width=100, no_color=True)
+    with console.capture() as captured:
+        for part in benchmarks.kernels.show(figures):
+            console.print(part)
+    lines = captured.get().splitlines()
+    assert len(lines) < 100
+    assert [line.strip() for line in lines if line.strip() in FAMILY] == list(FAMILY)
+    assert "the eager forms take" in " ".join(" ".join(lines).split())
