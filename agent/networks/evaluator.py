@@ -49,7 +49,8 @@ class CompiledEvaluator(NamedTuple):
     parameters: Any
     """Weights, of any type Numba knows; new weights of the same types need no compiling."""
     scratch: Any
-    """Memory for one evaluation; used by one search at a time."""
+    """Memory for one evaluation; used by one search at a time. If it has `wdl` float32 [3], `evaluate` writes the
+    probabilities of win, draw and loss there, and a search under time control reads the draw's."""
 
 
 class LeafEvaluator(ABC):
