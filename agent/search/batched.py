@@ -11,7 +11,7 @@ from agent.rules.movegen import ROW
 from agent.rules.record import WORDS
 from agent.search.leaf import Scratch
 from agent.search.noise import noise_stream
-from agent.search.result import Output, write_result
+from agent.search.result import SearchResult, write_result
 from agent.search.tree import DEPTH, Tree
 from agent.search.walk import SearchParams, begin, take_in, walk_on
 
@@ -95,7 +95,7 @@ def walk_games(
 
 
 @njit
-def write_results(trees: Tree, params: SearchParams, output: Output, scratch: Scratch) -> None:
+def write_results(trees: Tree, params: SearchParams, output: SearchResult, scratch: Scratch) -> None:
     """Write the results of all games."""
     for game in range(output.moves.shape[0]):
         write_result(_tree_of(trees, np.int64(game)), params, np.int64(game), output, scratch)

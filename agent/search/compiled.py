@@ -13,7 +13,7 @@ from agent.compilation import cache_folder, njit
 from agent.rules.bits import Words
 from agent.search.leaf import Scratch
 from agent.search.noise import noise_stream
-from agent.search.result import Output, write_result
+from agent.search.result import SearchResult, write_result
 from agent.search.tree import DEPTH, Tree
 from agent.search.walk import SearchParams, begin, take_in, walk_on
 
@@ -38,7 +38,7 @@ def _search_games(
     parameters: Any,
     network_scratch: Any,
     scratch: Scratch,
-    output: Output,
+    output: SearchResult,
 ) -> int:
     """Search every game in turn, in one tree's memory; -1, or the row of the evaluation that was no number."""
     for game in range(positions.shape[0]):

@@ -64,7 +64,7 @@ class GumbelSearch:
         batch = len(games)
         names = _checked_keys(keys, batch)
         if batch == 0:
-            return make_output(0).result()
+            return make_output(0).trimmed()
         ends = np.flatnonzero(rules.count_moves(games.positions) < 1)
         if ends.size:
             raise ValueError(f"game {ends[0]} has no legal move: {rules.to_fen(games.positions[ends[0]])}")
@@ -94,7 +94,7 @@ class GumbelSearch:
         )
         if faulty >= 0:
             raise _no_number(faulty)
-        return output.result()
+        return output.trimmed()
 
     def _run_batched(
         self, network: LeafEvaluator, games: Games, keys: NDArray[np.uint64], seed: np.uint64
@@ -115,7 +115,7 @@ class GumbelSearch:
                 parts.append(part)
         output = make_output(batch)
         write_results(trees, self._params, output, self._scratch)
-        return output.result()
+        return output.trimmed()
 
     def _trees_for(self, games: int) -> Tree:
         """Trees of at least `games` games."""

@@ -1,7 +1,6 @@
 """What a search found: the move, the improved policy over legal moves, values."""
 
 import math
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -17,8 +16,7 @@ from agent.search.walk import SearchParams
 from agent.vocabulary import MAX_LEGAL, SIZE
 
 
-@dataclass(frozen=True)
-class SearchResult:
+class SearchResult(NamedTuple):
     """Results of B searches; M legal moves in all. Game b's are offsets[b]:offsets[b + 1], by ascending move."""
 
     moves: NDArray[np.uint16]
@@ -36,6 +34,12 @@ class SearchResult:
     values: NDArray[np.float32]
     """[B] expected score of the improved policy, its moves valued as the search completed them."""
 
+    def trimmed(self) -> "SearchResult":
+        """Without the space that was not filled."""
+        moves = int(self.offsets[-1])
+        part = {name: getattr(self, name)[:moves].copy() for name in ("indices", "probabilities", "visits")}
+        return self._replace(**part)
+
     def dense(self) -> NDArray[np.float32]:
         """[B, 1880] improved policy, 0.0 at illegal moves."""
         policy = np.zeros((len(self.moves), SIZE), np.float32)
@@ -43,34 +47,9 @@ class SearchResult:
         return policy
 
 
-class Output(NamedTuple):
-    """`SearchResult` as compiled code fills it, with space for 218 moves a game."""
-
-    moves: NDArray[np.uint16]
-    offsets: NDArray[np.int64]
-    indices: NDArray[np.uint16]
-    probabilities: NDArray[np.float32]
-    visits: NDArray[np.int32]
-    raw_values: NDArray[np.float32]
-    values: NDArray[np.float32]
-
-    def result(self) -> SearchResult:
-        """What was written."""
-        moves = int(self.offsets[-1])
-        return SearchResult(
-            self.moves,
-            self.offsets,
-            self.indices[:moves].copy(),
-            self.probabilities[:moves].copy(),
-            self.visits[:moves].copy(),
-            self.raw_values,
-            self.values,
-        )
-
-
-def make_output(games: int) -> Output:
-    """Empty results of `games` games."""
-    return Output(
+def make_output(games: int) -> SearchResult:
+    """Results of `games` games for compiled code to fill, with space for 218 moves a game; see `trimmed`."""
+    return SearchResult(
         np.empty(games, np.uint16),
         np.zeros(games + 1, np.int64),
         np.empty(games * MAX_LEGAL, np.uint16),
@@ -82,7 +61,7 @@ def make_output(games: int) -> Output:
 
 
 @njit
-def write_result(tree: Tree, params: SearchParams, game: np.int64, output: Output, scratch: Scratch) -> None:
+def write_result(tree: Tree, params: SearchParams, game: np.int64, output: SearchResult, scratch: Scratch) -> None:
     """Write what the finished `tree` says to row `game` of `output`; rows must be written in order."""
     output.raw_values[game] = tree.nodes[0].value
     if tree.nodes[0].exact:
@@ -98,7 +77,7 @@ def write_result(tree: Tree, params: SearchParams, game: np.int64, output: Outpu
 
 
 @njit
-def _write_policy(tree: Tree, params: SearchParams, game: np.int64, output: Output) -> float:
+def _write_policy(tree: Tree, params: SearchParams, game: np.int64, output: SearchResult) -> float:
     """Write the improved policy (section 4, equation 11) by ascending move; return its expected score."""
     root = tree.nodes[0]
     first, count, visited = np.int64(root.first), np.int64(root.count), np.int64(root.visited)
@@ -130,7 +109,7 @@ def _write_policy(tree: Tree, params: SearchParams, game: np.int64, output: Outp
 
 
 @njit
-def _write_mate(tree: Tree, game: np.int64, output: Output, scratch: Scratch) -> None:
+def _write_mate(tree: Tree, game: np.int64, output: SearchResult, scratch: Scratch) -> None:
     """The root mates at once: all moves that do are equally good, no other is worth anything."""
     position = tree.positions[0]
     find_targets(position, scratch.targets)

@@ -30,13 +30,9 @@ def games(fens: list[str] = FENS) -> Games:
     return Games.from_boards([chess.Board(fen) for fen in fens])
 
 
-def fields(result: SearchResult) -> dict[str, Any]:
-    return {name: getattr(result, name) for name in SearchResult.__dataclass_fields__}
-
-
 def assert_same(one: SearchResult, other: SearchResult) -> None:
-    for name, array in fields(one).items():
-        np.testing.assert_array_equal(array, fields(other)[name], name)
+    for name, array in one._asdict().items():
+        np.testing.assert_array_equal(array, other._asdict()[name], name)
 
 
 def row(result: SearchResult, game: int) -> list[Any]:
