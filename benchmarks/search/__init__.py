@@ -3,8 +3,8 @@
     zeromass benchmark search --peers-python ../peers/bin/python    # peers in an environment of their own
 
 Contenders are timed in turn, `rounds` times. Results are medians, ratios are medians of the rounds' ratios. The ratio
-to the network alone is the share of its speed that remains in the search: positions that the search evaluates a second,
-to those that the same network evaluates alone in batches of the same size with legal moves given.
+to the network alone is the share of its speed that remains in the search: simulations a second, to the positions that
+the same network evaluates alone in batches of the same size with legal moves given.
 """
 
 import json
@@ -15,38 +15,39 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from rich.table import Table
 
 from agent import rules
 from agent.compilation import warm_up
-from agent.networks.evaluator import Evaluator, LeafEvaluator, LegalEvaluation
-from agent.networks.registry import make_evaluator
+from agent.networks.evaluator import CompiledEvaluator, Evaluator, LeafEvaluator
+from agent.networks.network import Architecture
+from agent.networks.registry import make_evaluator, make_network
 from agent.networks.residual.architecture import ResidualArchitecture
-from agent.networks.residual.network import ResidualNetwork
-from agent.networks.sparse.evaluator import SparseEvaluator
-from agent.networks.sparse.network import SparseNetwork
+from agent.networks.sparse.architecture import SparseArchitecture
 from agent.search import GumbelSearch, SearchSettings, material_evaluator
 from benchmarks.figures import Figures, Found, table
 
+
+class Case(NamedTuple):
+    """What is searched with, and how much."""
+
+    name: str
+    architecture: Architecture
+    simulations: int
+    batch: int
+
+
+RESIDUAL: Final = Case("residual 3 x 32, 16 simulations", ResidualArchitecture(3, 32), 16, 64)
+CASES: Final = (
+    Case("sparse, 16 simulations", SparseArchitecture(), 16, 256),
+    Case("sparse, 64 simulations", SparseArchitecture(), 64, 256),
+    RESIDUAL,
+)
 SEARCH, ALONE, TREE, PEER = "search", "network alone", "tree and rules alone", "Pgx + mctx"
-
-
-class CountingLeaves(LeafEvaluator):
-    """An evaluator that counts the positions it evaluates."""
-
-    def __init__(self, evaluator: Evaluator) -> None:
-        self._evaluator, self.positions = evaluator, 0
-
-    def evaluate_legal(
-        self, positions: NDArray[np.uint64], moves: NDArray[np.uint16], counts: NDArray[np.int32]
-    ) -> LegalEvaluation:
-        self.positions += len(positions)
-        return self._evaluator.evaluate_legal(positions, moves, counts)
 
 
 def midgames(batch: int, plies: int = 24, seed: int = 1) -> rules.Games:
@@ -68,77 +69,42 @@ def rate(call: Callable[[], int], seconds: float) -> float:
     return total / (perf_counter() - started)
 
 
-def searching(search: GumbelSearch, games: rules.Games) -> Callable[[], int]:
+def searching(evaluator: LeafEvaluator | CompiledEvaluator, simulations: int, games: rules.Games) -> Callable[[], int]:
     """Searches all games; returns the simulations made."""
+    search = GumbelSearch(SearchSettings(simulations=simulations), evaluator)
     return lambda: int(search.run(games, np.arange(len(games)), seed=1).visits.sum())
 
 
-def sparse_evaluator() -> SparseEvaluator:
-    """The default sparse network with random weights, which do not change its time."""
-    torch.manual_seed(2)
-    network = SparseNetwork()
+def evaluator_of(architecture: Architecture) -> Evaluator:
+    """A network with random weights, which do not change its time."""
+    torch.manual_seed(0)
+    network = make_network(architecture)
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.05)
-    return SparseEvaluator(network)
+    return make_evaluator(network)
 
 
-def residual_evaluator() -> Evaluator:
-    """3 blocks of 32 channels with random weights, in eager PyTorch."""
-    torch.manual_seed(0)
-    return make_evaluator(ResidualNetwork(ResidualArchitecture(3, 32)))
-
-
-def sparse_search(figures: Figures, simulations: int, rounds: int, seconds: float) -> None:
-    """The compiled search with the sparse network, on one core."""
-    games, sparse = midgames(256), sparse_evaluator()
+def measure(figures: Figures, case: Case, rounds: int, seconds: float) -> None:
+    """One case on one core."""
+    evaluator, games = evaluator_of(case.architecture), midgames(case.batch)
     moves, counts = rules.legal_moves(games.positions)
-
-    def alone() -> int:
-        sparse.evaluate_legal(games.positions, moves, counts)
-        return len(games)
-
-    settings = SearchSettings(simulations=simulations)
-    calls = {
-        SEARCH: searching(GumbelSearch(settings, sparse.for_search()), games),
-        ALONE: alone,
-        TREE: searching(GumbelSearch(settings, material_evaluator()), games),
-    }
-    rates: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(rounds):
-        for name, call in calls.items():
-            rates[name].append(rate(call, seconds))
-    case = f"sparse, {simulations} simulations"
-    for name, values in rates.items():
-        figures.add(case, name, values, "1/s")
-    figures.ratio(case, ALONE, rates[SEARCH], rates[ALONE])
-
-
-def residual_search(figures: Figures, simulations: int, rounds: int, seconds: float) -> None:
-    """The batched search with the residual network, on one core."""
-    torch.set_num_threads(1)
-    evaluator, games = residual_evaluator(), midgames(64)
-    moves, counts = rules.legal_moves(games.positions)
-    leaves = CountingLeaves(evaluator)
 
     def alone() -> int:
         evaluator.evaluate_legal(games.positions, moves, counts)
         return len(games)
 
-    search = searching(GumbelSearch(SearchSettings(simulations=simulations), leaves), games)
-    rates: dict[str, list[float]] = {SEARCH: [], ALONE: [], "evaluated": []}
-    search()
+    calls = {
+        SEARCH: searching(evaluator.for_search(), case.simulations, games),
+        ALONE: alone,
+        TREE: searching(material_evaluator(), case.simulations, games),
+    }
+    rates: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(rounds):
-        rates[ALONE].append(rate(alone, seconds))
-        leaves.positions, started, made = 0, perf_counter(), 0
-        while not made or perf_counter() - started < seconds:
-            made += search()
-        taken = perf_counter() - started
-        rates[SEARCH].append(made / taken)
-        rates["evaluated"].append(leaves.positions / taken)
-    case = f"residual 3 x 32, {simulations} simulations"
-    figures.add(case, SEARCH, rates[SEARCH], "1/s")
-    figures.add(case, ALONE, rates[ALONE], "1/s")
-    figures.ratio(case, ALONE, rates["evaluated"], rates[ALONE])
+        for name, call in calls.items():
+            rates[name].append(rate(call, seconds))
+    for name, values in rates.items():
+        figures.add(case.name, name, values, "1/s")
+    figures.ratio(case.name, ALONE, rates[SEARCH], rates[ALONE])
 
 
 def peer(python: str) -> float | None:
@@ -154,7 +120,8 @@ def peer(python: str) -> float | None:
 def _search_alone(seconds: float) -> float:
     """Simulations a second of one process with one thread."""
     torch.set_num_threads(1)
-    return rate(searching(GumbelSearch(SearchSettings(simulations=16), residual_evaluator()), midgames(64)), seconds)
+    evaluator = evaluator_of(RESIDUAL.architecture)
+    return rate(searching(evaluator.for_search(), RESIDUAL.simulations, midgames(RESIDUAL.batch)), seconds)
 
 
 def compare_with_peer(
@@ -173,7 +140,7 @@ def compare_with_peer(
                 return
             theirs.append(speed)
             ours.append(sum(processes.map(_search_alone, [seconds] * cores, chunksize=1)))
-    case = "residual 3 x 32, 16 simulations, all cores"
+    case = f"{RESIDUAL.name}, all cores"
     figures.add(case, SEARCH, ours, "1/s")
     figures.add(case, PEER, theirs, "1/s")
     figures.ratio(case, PEER, ours, theirs)
@@ -202,9 +169,10 @@ def run(
     compare_with_peer(figures, rounds, seconds, peers_python, progress)
     threads = torch.get_num_threads()
     try:
-        for measure, simulations in ((sparse_search, 16), (sparse_search, 64), (residual_search, 16)):
-            progress(f"{measure.__name__.replace('_', ' ')}, {simulations} simulations ...")
-            measure(figures, simulations, rounds, seconds)
+        torch.set_num_threads(1)
+        for case in CASES:
+            progress(f"{case.name} ...")
+            measure(figures, case, rounds, seconds)
     finally:
         torch.set_num_threads(threads)
     return figures.to_json()

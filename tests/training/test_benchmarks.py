@@ -1,6 +1,7 @@
 """The benchmarks of self-play and of the learner: equal work is compared, and every figure is reported."""
 
 import json
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -90,6 +91,18 @@ def test_selfplay_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(selfplay_benchmark.show(found)) == 2
     for ratio in found["ratios"]:
         assert 0 < ratio["low"] <= ratio["value"] <= ratio["high"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ["rules", "search", "sparse"])
+def test_speeds_are_shown_in_one_table(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.rules.start_seconds", lambda: (2.0, 0.1))
+    module = import_module(f"benchmarks.{what}")
+    found = module.run(rounds=1, seconds=0.001)
+    assert min(row["value"] for row in found["results"] + found["ratios"]) > 0
+    shown, line = module.show(found)
+    assert shown.row_count == len({row["case"] for row in found["results"]} - {"start"})
+    assert line
 
 
 def test_what_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
