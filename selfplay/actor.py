@@ -25,6 +25,8 @@ from selfplay.inference import Weights as Weights
 from selfplay.record import GameRecord
 from selfplay.settings import ActorSettings
 
+NICENESS: Final = 5
+"""Of game actors, which so get a third of a core that the trainer needs too. Ray's default is the lowest priority."""
 _WEIGHTS: Final = "weights."
 
 
@@ -141,7 +143,6 @@ class GameActor:
         stream: of its generator.
         inference: the inference actor to ask; None: it evaluates the network itself.
         expected: of the process that started it; None: it is not checked.
-        niceness: added to that of its process, so that a learner on the same cores comes first.
     """
 
     def __init__(
@@ -150,9 +151,8 @@ class GameActor:
         stream: int,
         inference: InferenceHandle | None = None,
         expected: Identity | None = None,
-        niceness: int = 0,
     ) -> None:
-        os.nice(niceness)
+        os.nice(NICENESS)
         self._expected = expected
         torch.set_num_threads(settings.selfplay.threads)
         self._remote = None if inference is None else RemoteEvaluator(inference)

@@ -1,14 +1,14 @@
 """Where games come from: a pool of Ray actors, or one generator in this process, behind one interface.
 
-Back-pressure: each actor has at most `IN_FLIGHT` calls under way. While nobody collects them it finishes these
-and waits, so a slow learner is never flooded; nothing polls.
+Back-pressure: each actor has at most `IN_FLIGHT` calls under way. When the learner does not collect, it
+finishes these and waits, so a slow learner is never flooded; nothing polls.
 """
 
 import contextlib
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, cast
 
 import ray
 from numpy.typing import NDArray
@@ -27,38 +27,31 @@ RESTART_DELAY: Final = 2.0
 """Seconds before a dead actor's place is taken, so that a crash at start-up does not spin."""
 PATIENCE: Final = 1.0
 """Longest that `collect` waits: the caller may have to stop, and hung actors must be found."""
-NICENESS: Final = 5
-"""Of game actors, which so get a third of a core that the trainer needs too. Ray's default is the lowest priority."""
 HEARTBEAT: Final = 300.0
 """Seconds that a call may take, unless a run's settings say otherwise."""
 
 
-class Pool(Protocol):
+class Pool:
     """A source of games."""
 
-    @property
-    def restarts(self) -> int:
-        """Actors replaced since the start."""
-        ...
-
-    @property
-    def streams(self) -> int:
-        """Streams handed out so far; a resumed run starts behind them, so that no game is played twice."""
-        ...
+    restarts = 0
+    """Actors replaced since the start."""
+    streams = 0
+    """Streams handed out so far; a resumed run starts behind them, so that no game is played twice."""
 
     @property
     def actors(self) -> int:
         """Actors alive."""
-        ...
+        return 1
 
     @property
     def batch_fill(self) -> float | None:
         """Positions a batch of the inference actor, as a share of its batch size; None where there is none (yet)."""
-        ...
+        return None
 
     def publish(self, weights: Weights, version: int) -> None:
         """Use these weights from the next call on."""
-        ...
+        raise NotImplementedError
 
     def collect(self, *, wait: bool) -> list[GameBatch]:
         """What is ready; with `wait`, what comes within a second or so, which may be nothing.
@@ -67,18 +60,17 @@ class Pool(Protocol):
             InvalidMassError: a generator found mass on an illegal move.
             InputError: an actor runs other code.
         """
-        ...
+        raise NotImplementedError
 
     def state(self) -> dict[str, NDArray[Any]]:
         """What unfinished games need to go on as if nothing had happened; empty where they begin anew."""
-        ...
+        return {}
 
     def close(self) -> None:
         """Stop the actors; unfinished games are dropped."""
-        ...
 
 
-class LocalPool:
+class LocalPool(Pool):
     """One generator in this process, without Ray: deterministic, for small machines and tests.
 
     Args:
@@ -90,9 +82,6 @@ class LocalPool:
     def __init__(
         self, settings: ActorSettings, first_stream: int = 0, state: Mapping[str, NDArray[Any]] | None = None
     ) -> None:
-        self.restarts = 0
-        self.actors = 1
-        self.batch_fill = None
         if state:
             self._player = GamePlayer(settings, int(state["stream"][0]))
             with contextlib.suppress(ValueError):
@@ -115,11 +104,8 @@ class LocalPool:
         """One batch when asked to wait, else nothing: playing is work, done only when games are needed."""
         return [self._player.play()] if wait else []
 
-    def close(self) -> None:
-        """Nothing to stop."""
 
-
-class RayPool:
+class RayPool(Pool):
     """Ray actors, replaced when they die or hang. Ray must be initialised.
 
     An actor hangs if it has answered before and then, with calls under way, answers none for `heartbeat` seconds. One
@@ -132,7 +118,6 @@ class RayPool:
     """
 
     def __init__(self, settings: ActorSettings, *, first_stream: int = 0, heartbeat: float = HEARTBEAT) -> None:
-        self.restarts = 0
         self.streams = first_stream
         self._settings = settings
         selfplay, inference = settings.selfplay, settings.inference
@@ -188,10 +173,6 @@ class RayPool:
             if batches or left <= 0:
                 return batches
 
-    def state(self) -> dict[str, NDArray[Any]]:
-        """See `Pool`: actors begin anew."""
-        return {}
-
     def close(self) -> None:
         """Kill the actors; unfinished games are dropped."""
         for actor in self._living():
@@ -203,7 +184,7 @@ class RayPool:
     def _start(self) -> "ray.actor.ActorHandle[GameActor]":
         actor = cast(
             "ray.actor.ActorHandle[GameActor]",
-            self._actor_class.remote(self._settings, self.streams, self._inference, identity(), NICENESS),
+            self._actor_class.remote(self._settings, self.streams, self._inference, identity()),
         )
         self.streams += 1
         return actor

@@ -2,16 +2,15 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from agent import rules
 from agent.networks.weights import load_weights
 from selfplay.actor import GameBatch, GamePlayer, Weights
 from selfplay.pool import LocalPool
+from selfplay.settings import ActorSettings
 from tests.training.runs import begin, resume, train
 from training.durability.checkpoint import newest_checkpoint
 from training.durability.run_folder import RunFolder
@@ -123,31 +122,25 @@ def test_rows_after_the_checkpoint_are_cut_and_written_anew(tmp_path: Path) -> N
     assert [row["step"] for row in rows(folder)] == [2, 4, 6]
 
 
-class _Counted:
+class _Counted(LocalPool):
     """A pool that records what is asked of it."""
 
-    def __init__(self, inner: LocalPool) -> None:
-        self.inner, self.versions, self.waits = inner, list[int](), list[bool]()
-        self.restarts, self.streams, self.actors = 0, 1, 1
-        self.batch_fill = None
+    def __init__(self, settings: ActorSettings) -> None:
+        super().__init__(settings)
+        self.versions, self.waits = list[int](), list[bool]()
 
     def publish(self, weights: Weights, version: int) -> None:
         self.versions.append(version)
-        self.inner.publish(weights, version)
+        super().publish(weights, version)
 
     def collect(self, *, wait: bool) -> list[GameBatch]:
         self.waits.append(wait)
-        return self.inner.collect(wait=wait)
-
-    def state(self) -> dict[str, NDArray[Any]]:
-        return self.inner.state()
-
-    def close(self) -> None: ...
+        return super().collect(wait=wait)
 
 
 def test_versions_are_published_in_order_and_games_awaited_only_when_needed(tmp_path: Path) -> None:
     chosen = settings(8, tmp_path)
-    pool = _Counted(LocalPool(chosen.actor))
+    pool = _Counted(chosen.actor)
     train(begin(chosen), pool=pool)
     assert pool.versions == [0, 1, 2, 3, 4]
     assert pool.waits[0]

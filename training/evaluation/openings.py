@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from agent.rules import Games
 from kernels.splitmix import mix
-from selfplay.book import PLIES, book
 from selfplay.openings import random_opening
+from training.evaluation.book import PLIES, book
 from training.evaluation.match_runner import Hooks
 
 EXTRA_PLIES: Final = 2

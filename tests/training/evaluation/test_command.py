@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 import zeromass
-from selfplay.book import PLIES
+from training.evaluation.book import PLIES
 from training.evaluation.command import anchored
 from training.evaluation.match import MatchResult
 from training.evaluation.opponents import anchor_of

@@ -12,7 +12,7 @@ from agent.play.provenance import OPENING
 from agent.players.player import Choice
 from agent.players.simple import GreedyPlayer, RandomPlayer
 from agent.rules import Games
-from selfplay.book import book
+from training.evaluation.book import book
 from training.evaluation.match import MatchResult, elo, play_match, wilson_interval
 from training.evaluation.match_pgn import MatchRecorder
 from training.evaluation.match_runner import Hooks
