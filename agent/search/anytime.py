@@ -118,12 +118,7 @@ def take_root(
     mate = mating_move(tree.positions[0], scratch.moves, count, np.int64(0), scratch.position, scratch.targets)
     if mate >= 0:
         scratch.noise[mate] += _FIRST
-    if not expand(
-        tree.nodes, tree.edges, 0, tree.state[EDGES], scratch.moves, logits, count, value, scratch.noise[:count], 1.0
-    ):
-        return False
-    tree.state[EDGES] += count
-    return True
+    return expand(tree, 0, scratch.moves, logits[:count], value, scratch.noise[:count], 1.0)
 
 
 @njit
@@ -206,12 +201,8 @@ def end_at_leaf(
     """Expand the leaf that waits and back it up; False for what no network may say."""
     depth = tree.state[DEPTH]
     node = np.int64(tree.path[depth, 0])
-    first, noise = tree.state[EDGES], scratch.noise[:0]
-    if not expand(
-        tree.nodes, tree.edges, node, first, scratch.moves, logits, count, value, noise, params.policy_temperature
-    ):
+    if not expand(tree, node, scratch.moves, logits[:count], value, scratch.noise[:0], params.policy_temperature):
         return False
-    tree.state[EDGES] += count
     back_up(tree.edges, tree.path, depth, value)
     root.draws[tree.path[0, 1] - tree.nodes[0].first] += draw
     tree.state[SIMULATIONS] += 1

@@ -29,6 +29,17 @@ class Waiting(NamedTuple):
     """[G]."""
 
 
+class Past(NamedTuple):
+    """What precedes G searches."""
+
+    histories: Words
+    """[G, K] as `Games.history`."""
+    lengths: NDArray[np.int32]
+    """[G] valid entries of each history."""
+    streams: NDArray[np.uint64]
+    """[G] of the noise."""
+
+
 def make_waiting(games: int) -> Waiting:
     """Room for the leaves of `games` games."""
     return Waiting(
@@ -63,9 +74,7 @@ def begin_games(positions: Words, trees: Tree, params: SearchParams, scratch: Sc
 def walk_games(
     trees: Tree,
     params: SearchParams,
-    histories: Words,
-    lengths: NDArray[np.int32],
-    streams: NDArray[np.uint64],
+    past: Past,
     log_probs: NDArray[np.float32],
     values: NDArray[np.float32],
     scratch: Scratch,
@@ -82,10 +91,12 @@ def walk_games(
         tree = _tree_of(trees, game)
         count = np.int64(waiting.counts[row])
         value = np.float64(values[row])
-        if not take_in(tree, params, waiting.moves[row], log_probs[row], count, value, streams[game], scratch):
+        if not take_in(tree, params, waiting.moves[row], log_probs[row], count, value, past.streams[game], scratch):
             return np.int64(-1 - row)
         # Not below `row` yet, or just taken in: nothing that still waits is overwritten.
-        count = walk_on(tree, params, histories[game], np.int64(lengths[game]), waiting.moves[length], scratch)
+        count = walk_on(
+            tree, params, past.histories[game], np.int64(past.lengths[game]), waiting.moves[length], scratch
+        )
         if count > 0:
             waiting.games[length] = game
             waiting.positions[length, :] = tree.positions[tree.path[tree.state[DEPTH], 0]]

@@ -14,6 +14,7 @@ from agent.networks.evaluator import CompiledEvaluator, LeafEvaluator, LegalEval
 from agent.networks.registry import KINDS
 from agent.rules import Games
 from agent.search.batched import (
+    Past,
     begin_games,
     make_streams,
     make_waiting,
@@ -136,7 +137,7 @@ class _Part:
         self._positions = games.positions[low:high]
         arrays: tuple[Any, ...] = trees
         self._trees = Tree(*(array[low:high] for array in arrays))
-        self._past = history[low:high], lengths[low:high], streams[low:high]
+        self._past = Past(history[low:high], lengths[low:high], streams[low:high])
         self._waiting = make_waiting(high - low)
         self._length = 0
         self._answer: Callable[[], LegalEvaluation] | None = None
@@ -155,7 +156,7 @@ class _Part:
         if self._answer is None:
             return False
         log_probs, values = _checked_leaves(self._answer(), self._waiting.counts[: self._length])
-        self._length = int(walk_games(self._trees, params, *self._past, log_probs, values, scratch, self._waiting))
+        self._length = int(walk_games(self._trees, params, self._past, log_probs, values, scratch, self._waiting))
         if self._length < 0:
             raise _no_number(self._first + int(self._waiting.games[-1 - self._length]))
         self._ask(ask)

@@ -104,25 +104,23 @@ def settle(nodes: Nodes, node: Index, value: float, code: Index, answer: Index) 
 
 @njit
 def expand(
-    nodes: Nodes,
-    edges: Edges,
+    tree: Tree,
     node: Index,
-    first: Index,
     actions: NDArray[np.uint16],
     logits: NDArray[np.float32],
-    count: Index,
     value: float,
     noise: NDArray[np.float32],
     temperature: float,
 ) -> bool:
-    """Give `node` its value and, from edge `first` on, an edge for each of `count` actions.
+    """Give `node` its value and an edge for each of its `logits` [count].
 
-    `logits` [count] need not be normalised; -inf is an action that is never taken before the others.
-    `noise` is empty, but at the root [count]: what to add to the logits to get the order of visits.
-    The priors are the softmax of the logits by `temperature`.
-    Returns False, and changes nothing, for what no network may say: NaN, +inf, only -inf, or a value that
-    is not finite. Compiled code would follow it out of an array.
+    `actions` [at least count] go with the logits, which need not be normalised; -inf is an action that is never
+    taken before the others. `noise` is added to the logits for the order of visits: [count] at the root, else empty.
+    The priors are the softmax of the logits divided by `temperature`.
+    Returns False and changes nothing for an invalid answer of the network: NaN, +inf, only -inf, or a value that is
+    not finite. It would lead compiled code out of an array.
     """
+    edges, first, count = tree.edges, tree.state[EDGES], np.int64(logits.size)
     peak = logits[0]
     sane = math.isfinite(value)
     for i in range(count):
@@ -145,7 +143,8 @@ def expand(
         edge = edges[first + i]
         edge.prior *= factor
         edge.order = np.float32(logits[i] - peak) + noise[i] if noise.size else edge.prior
-    record = nodes[node]
+    tree.state[EDGES] += count
+    record = tree.nodes[node]
     record.value = np.float32(value)
     record.first = np.int32(first)
     record.count = np.int32(count)

@@ -118,9 +118,8 @@ def take_in(
             scratch.noise[i] = np.float32(params.gumbel_scale * gumbel_noise(stream, np.int64(moves[i])))
         noise, temperature = scratch.noise[:count], 1.0
     node = np.int64(tree.path[depth, 0])
-    if not expand(tree.nodes, tree.edges, node, tree.state[EDGES], moves, logits, count, value, noise, temperature):
+    if not expand(tree, node, moves, logits[:count], value, noise, temperature):
         return False
-    tree.state[EDGES] += count
     if depth:
         back_up(tree.edges, tree.path, depth, value)
         tree.state[SIMULATIONS] += 1

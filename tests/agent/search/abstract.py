@@ -10,6 +10,7 @@ from agent.search.settings import visit_schedule
 from agent.search.tree import (
     EDGE,
     NODE,
+    Tree,
     attach,
     back_up,
     clear_node,
@@ -77,19 +78,19 @@ def grow(
     edges = np.empty((simulations + 1) * game.logits.shape[1], EDGE)
     path = np.empty((simulations + 2, 2), np.int32)
     schedule = visit_schedule(considered, simulations).copy()
-    states, used = [root], 0
+    tree = Tree(np.empty((0, 0), np.uint64), nodes, edges, path, np.zeros(6, np.int64))
+    states = [root]
     nothing = np.empty(0, np.float32)
 
-    def add(node: int, noise: NDArray[np.float32]) -> int:
+    def add(node: int, noise: NDArray[np.float32]) -> None:
         state = states[node]
         count = int(game.legal[state])
         actions, logits = np.arange(count, dtype=np.uint16), game.logits[state].copy()
         warmth = temperature if node else 1.0
-        assert expand(nodes, edges, node, used, actions, logits, count, float(game.values[state]), noise, warmth)
-        return count
+        assert expand(tree, node, actions, logits[:count], float(game.values[state]), noise, warmth)
 
     clear_node(nodes, 0, np.uint64(0))
-    used += add(0, noise[: int(game.legal[root])].copy())
+    add(0, noise[: int(game.legal[root])].copy())
     for simulation in range(simulations):
         depth = descend(nodes, edges, path, scaling, schedule, simulation)
         node = int(path[depth, 0])
@@ -103,7 +104,7 @@ def grow(
             if game.terminal[states[node]]:
                 settle(nodes, node, float(game.values[states[node]]), 1, -1)
             else:
-                used += add(node, nothing)
+                add(node, nothing)
         back_up(edges, path, depth, float(nodes[node]["value"]))
     return Grown(nodes, edges, states)
 
