@@ -158,20 +158,20 @@ def _calls(
 
 
 def show(figures: dict[str, Any]) -> list[str | Table]:
-    """A matrix an op, and one line of summary."""
+    """A matrix an op: microseconds, and the ratio to ours, by case and contender. And a summary."""
     quotients = {(row["op"], row["case"], row["contender"]): row["value"] for row in figures["ratios"]}
     matrices: dict[str, dict[str, dict[str, str]]] = {}
     for row in figures["results"]:
         if "op" not in row:
             continue
-        cell = f"{figure(row['value'])} us"
+        cell = figure(row["value"])
         if (found := quotients.get((row["op"], row["case"], row["contender"]))) is not None:
             cell += f"  {ratio(found)}"
         matrices.setdefault(row["op"], {}).setdefault(row["case"], {})[row["contender"]] = cell
-    eager = [row["value"] for row in figures["ratios"] if row["contender"].startswith("eager")]
+    eager = [row["value"] for row in figures["ratios"] if row["contender"] == "eager"]
     summary = (
-        f"{figures['device']}, {figures['threads']} threads: the eager forms take [bold]"
-        f"{statistics.geometric_mean(eager):.3g}x[/bold] our time (geometric mean of {len(eager)}, "
-        f"from {min(eager):.3g}x to {max(eager):.3g}x)."
+        f"{figures['device']}, {figures['threads']} threads; rows x columns, share of legal entries. "
+        f"The eager forms take [bold]{statistics.geometric_mean(eager):.3g}x[/bold] our time "
+        f"(geometric mean of {len(eager)}, from {min(eager):.3g}x to {max(eager):.3g}x)."
     )
-    return [*(matrix(op, rows, corner="rows x columns, legal") for op, rows in matrices.items()), summary]
+    return [*(matrix(op, rows, corner="us a call") for op, rows in matrices.items()), summary]

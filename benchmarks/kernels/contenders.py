@@ -1,4 +1,4 @@
-"""The ops and their rivals: each solves the same problem, gradient of the logits included where there is one."""
+"""The ops and what they are compared with. Each solves the same problem, with the gradient of the logits if any."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def fill(p: Problem) -> Tensor:
 
 
 def terms_loss(log_prob: Tensor, entropy: Tensor, top1: Tensor) -> Tensor:
-    """A loss of what an actor-critic step needs; top-1 agreement rides along without a gradient."""
+    """A loss of what an actor-critic step needs; top-1 agreement is computed and has no gradient."""
     return -log_prob - 0.01 * entropy + 0.0 * top1.to(log_prob.dtype)
 
 
@@ -149,11 +149,11 @@ def liger_softmax(p: Problem) -> Tensor:
 FAMILY: dict[str, list[Contender]] = {
     "masked_softmax": [
         Contender("ours", lambda p: kernels.masked_softmax(p.logits, legal=p.words)),
-        Contender("ours, bool mask", lambda p: kernels.masked_softmax(p.logits, legal=p.legal)),
+        Contender("bool mask", lambda p: kernels.masked_softmax(p.logits, legal=p.legal)),
         Contender("eager", lambda p: fill(p).softmax(1)),
         Contender("compiled", lambda p: fill(p).softmax(1), compile=True),
-        Contender("eager, renormalised", renormalised),
-        Contender("eager, Liger's softmax", liger_softmax, needs="liger_kernel", gpu=True),
+        Contender("renormalised", renormalised),
+        Contender("Liger's softmax", liger_softmax, needs="liger_kernel", gpu=True),
     ],
     "masked_log_softmax": [
         Contender("ours", lambda p: kernels.masked_log_softmax(p.logits, legal=p.words)),

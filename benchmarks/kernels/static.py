@@ -203,14 +203,8 @@ def _read_amd(compiled: Any) -> Reading:
 
     count = {kind: collections.Counter[str]() for kind in ("load", "store")}
     widths = {
-        "dword": "32",
-        "dwordx2": "64",
-        "dwordx3": "96",
-        "dwordx4": "128",
-        "b32": "32",
-        "b64": "64",
-        "b128": "128",
-    }
+        "dword": "32", "dwordx2": "64", "dwordx3": "96", "dwordx4": "128", "b32": "32", "b64": "64", "b128": "128",
+    }  # fmt: skip
     for kind, suffix in re.findall(r"\b(?:global|buffer)_(load|store)_(\w+)", text):
         narrow = "8" if "byte" in suffix else "16"
         count[kind][widths.get(suffix, narrow)] += 1

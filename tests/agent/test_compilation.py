@@ -84,7 +84,7 @@ def test_processes_that_start_at_once_compile_once(project: Path) -> None:
     assert sorted(output.split()[1] for output in outputs) == ["0", "0", "2"]
 
 
-def test_a_process_that_lacks_nothing_waits_for_nobody(project: Path) -> None:
+def test_a_process_that_lacks_nothing_does_not_wait(project: Path) -> None:
     """A chess program gives an engine seconds to be ready, whatever else is compiled on the machine."""
     assert finish(command(project)).startswith("20 2 False")
     with contextlib.ExitStack() as held:

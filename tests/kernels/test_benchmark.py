@@ -26,4 +26,4 @@ def test_figures_and_matrices(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = captured.get().splitlines()
     assert len(lines) < 100
     assert [line.strip() for line in lines if line.strip() in FAMILY] == list(FAMILY)
-    assert "the eager forms take" in " ".join(" ".join(lines).split())
+    assert "The eager forms take" in " ".join(" ".join(lines).split())

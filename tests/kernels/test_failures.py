@@ -1,6 +1,6 @@
 """One test for each way in which masked softmaxes went wrong elsewhere, forward and backward, on every path.
 
-The names are those failures; where each was seen is told in docs/masking.md.
+The names are those failures; docs/masking.md says where each was seen.
 """
 
 from __future__ import annotations
