@@ -1,10 +1,10 @@
-"""Writes golden.npz: what mctx's gumbel_muzero_policy finds on random small trees.
+"""Writes golden.npz: results of mctx's gumbel_muzero_policy on small random trees.
 
     python make_golden.py            # needs mctx 0.0.71 and jax 0.10.2, not the project
 
 The trees unroll random graphs of S states with A actions each: `next[s, a]` is the state after an action,
-`logits[s, a]` and `values[s]` what a network would say of it, `terminal[s]` whether the game ends there
-with exactly `values[s]`. Values are seen by the side to move; the sides alternate.
+`logits[s, a]` and `values[s]` a network's output, `terminal[s]` whether the game ends there with exactly
+`values[s]`. Values are those of the side to move; the sides alternate.
 
 A state of the last group has fewer legal actions than A (`legal[s]` of them, the first). mctx stretches
 completed values to 0..1 over illegal actions too, whose completed value is the mixed one; ours never looks

@@ -2,7 +2,7 @@
 
     python -m tests.data.search.make_mates
 
-They come from games between random movers and captors; every one is proven by python-chess's brute force.
+They come from games between greedy and random players; python-chess proves each by exhaustive search.
 """
 
 import json
