@@ -81,8 +81,7 @@ def _undo(session: Session, _rest: str) -> None:
     if session.game.over and session.sides[session.board.turn] is None and session.board.outcome() is None:
         plies = 0
     else:
-        one_person = session.people == 1
-        plies = 2 if one_person and session.sides[session.board.turn] is None else 1
+        plies = 2 if session.people == 1 and session.sides[session.board.turn] is None else 1
     if plies > len(session.game.notes):
         session.say("There is no move of yours to take back.")
         return
@@ -138,8 +137,7 @@ def _fen(session: Session, rest: str) -> None:
     if not rest:
         session.say(session.board.fen())
         return
-    start = read_fen(rest)
-    session.start = start
+    session.start = read_fen(rest)
     _new(session, "")
 
 
@@ -172,12 +170,8 @@ def _flip(session: Session, _rest: str) -> None:
 
 def _new(session: Session, _rest: str) -> None:
     session.interrupt()
-    session.game = Game(
-        session.start.copy(),
-        random.Random(session.game.seed + 1).getrandbits(31),
-        session.game.minutes,
-        session.game.increment,
-    )
+    before, seed = session.game, random.Random(session.game.seed + 1).getrandbits(31)
+    session.game = Game(session.start.copy(), seed, before.minutes, before.increment)
     session.last = None
     session.game.settle()  # a position that was set up may have no moves
     if session.game.over:
@@ -219,9 +213,8 @@ def _clock(session: Session, rest: str) -> None:
         raise InputError(f"clock {quote(rest)} cannot be read; type clock 5+3 (minutes + seconds a move) or clock off")
     if match is not None and not float(match[1]):
         raise InputError(f"clock {quote(rest)} has no time; give at least 0.1 minutes")
-    session.game.minutes, session.game.increment = (
-        (None, 0.0) if match is None else (float(match[1]), float(match[2] or 0))
-    )
+    session.game.minutes = None if match is None else float(match[1])
+    session.game.increment = 0.0 if match is None else float(match[2] or 0)
     session.say("Clocks are off." if match is None else f"Clocks: {rest}; a new game begins.")
     _new(session, "")
 
