@@ -19,14 +19,12 @@ from agent.memory import peak_memory, resident_bytes
 from agent.networks.evaluator import Evaluator
 from agent.networks.registry import make_evaluator, make_network
 from selfplay.generator import Generator, GeneratorStatistics
-from selfplay.identity import Identity, check_identity
+from selfplay.identity import check_identity
 from selfplay.inference import InferenceHandle, RemoteEvaluator
 from selfplay.inference import Weights as Weights
 from selfplay.record import GameRecord
 from selfplay.settings import ActorSettings
 
-NICENESS: Final = 5
-"""Of game actors, which so get a third of a core that the trainer needs too. Ray's default is the lowest priority."""
 _WEIGHTS: Final = "weights."
 
 
@@ -142,7 +140,8 @@ class GameActor:
         settings: of the player.
         stream: of its generator.
         inference: the inference actor to ask; None: it evaluates the network itself.
-        expected: of the process that started it; None: it is not checked.
+        expected: identity of the process that started it; None: it is not checked.
+        niceness: added to that of its process, so that a learner on the same cores comes first.
     """
 
     def __init__(
@@ -150,9 +149,10 @@ class GameActor:
         settings: ActorSettings,
         stream: int,
         inference: InferenceHandle | None = None,
-        expected: Identity | None = None,
+        expected: str | None = None,
+        niceness: int = 0,
     ) -> None:
-        os.nice(NICENESS)
+        os.nice(niceness)
         self._expected = expected
         torch.set_num_threads(settings.selfplay.threads)
         self._remote = None if inference is None else RemoteEvaluator(inference)

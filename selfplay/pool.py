@@ -27,6 +27,8 @@ RESTART_DELAY: Final = 2.0
 """Seconds before a dead actor's place is taken, so that a crash at start-up does not spin."""
 PATIENCE: Final = 1.0
 """Longest that `collect` waits: the caller may have to stop, and hung actors must be found."""
+NICENESS: Final = 5
+"""Of game actors, which so get a third of a core that the trainer needs too. Ray's default is the lowest priority."""
 HEARTBEAT: Final = 300.0
 """Seconds that a call may take, unless a run's settings say otherwise."""
 
@@ -184,7 +186,7 @@ class RayPool(Pool):
     def _start(self) -> "ray.actor.ActorHandle[GameActor]":
         actor = cast(
             "ray.actor.ActorHandle[GameActor]",
-            self._actor_class.remote(self._settings, self.streams, self._inference, identity()),
+            self._actor_class.remote(self._settings, self.streams, self._inference, identity(), NICENESS),
         )
         self.streams += 1
         return actor

@@ -149,7 +149,8 @@ def load_settings(config: str | Path | None, overrides: list[str] | None = None)
         key, separator, _ = override.partition("=")
         if not separator or not key:
             raise InputError(f"setting {override!r} is not of the form key=value, such as learner.batch_size=512")
-        _check_key(key)
+        if key not in known_keys():
+            raise InputError(_unknown(key))
     try:
         merged: Any = OmegaConf.to_container(OmegaConf.merge(tree, OmegaConf.from_dotlist(list(overrides or []))))
     except (YAMLError, OmegaConfBaseException) as error:
@@ -196,11 +197,6 @@ def known_keys() -> list[str]:
     """Every setting as `section.key`."""
     sections = Settings.model_fields.items()
     return [f"{name}.{key}" for name, section in sections for key in section.annotation.model_fields]  # type: ignore[union-attr]
-
-
-def _check_key(key: str) -> None:
-    if key not in known_keys():
-        raise InputError(_unknown(key))
 
 
 def _unknown(key: str) -> str:

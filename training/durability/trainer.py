@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from selfplay.identity import Identity, check_identity
+from selfplay.identity import check_identity
 from training.durability.progress_relay import Relay, Updates
 from training.durability.run_folder import RunFolder
 from training.run import Resume, Summary, run_training
@@ -30,7 +30,7 @@ class Trainer:
         expected: identity of the driver.
     """
 
-    def __init__(self, expected: Identity) -> None:
+    def __init__(self, expected: str) -> None:
         self._expected = expected
         self._relay = Relay()
         self._stopped = threading.Event()
@@ -49,7 +49,7 @@ class Trainer:
         self._stopped.set()
 
 
-def start_trainer(settings: Settings, expected: Identity) -> TrainerHandle:
+def start_trainer(settings: Settings, expected: str) -> TrainerHandle:
     """Start the actor on the node that the settings ask for. Ray must be initialised."""
     learner = settings.learner
     options: dict[str, Any] = {
