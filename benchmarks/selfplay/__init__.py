@@ -115,7 +115,7 @@ def measure(figures: Figures, mode: str, settings: Settings, *, rounds: int, sec
 def run(
     *,
     rounds: int = 3,
-    seconds: float = 3.0,
+    seconds: float = 5.0,
     overrides: Sequence[str] = (),
     progress: Callable[[str], None] = lambda line: None,
 ) -> dict[str, list[dict[str, Any]]]:

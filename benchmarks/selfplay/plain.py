@@ -5,6 +5,7 @@ Each process has an actor's generator and keeps its games: only counts are sent.
 
 import multiprocessing
 from multiprocessing.queues import SimpleQueue
+from multiprocessing.synchronize import Barrier
 from time import perf_counter
 
 import torch
@@ -12,21 +13,24 @@ import torch
 from selfplay.actor import GamePlayer, Weights
 from selfplay.settings import ActorSettings
 
-_players: list[GamePlayer] = []
-"""The one of this process."""
+_own: list[tuple[GamePlayer, Barrier]] = []
+"""The player of this process, and the barrier of all processes."""
 
 
-def _start(settings: ActorSettings, streams: "SimpleQueue[int]", weights: Weights) -> None:
+def _start(settings: ActorSettings, streams: "SimpleQueue[int]", barrier: Barrier, weights: Weights) -> None:
     torch.set_num_threads(settings.selfplay.threads)
-    _players.append(GamePlayer(settings, streams.get()))
-    _players[0].load(weights, 0)
+    player = GamePlayer(settings, streams.get())
+    player.load(weights, 0)
+    _own.append((player, barrier))
 
 
 def _play(seconds: float) -> float:
     """Play for `seconds`; positions a second."""
+    player, barrier = _own[0]
+    barrier.wait()  # one turn for each process, all at once
     plies, started = 0, perf_counter()
     while (taken := perf_counter() - started) < seconds:
-        plies += _players[0].play().statistics.plies
+        plies += player.play().statistics.plies
     return plies / taken
 
 
@@ -38,7 +42,7 @@ class PlainProcesses:
         streams: SimpleQueue[int] = context.SimpleQueue()
         for stream in range(number):
             streams.put(stream)
-        self._pool = context.Pool(number, _start, (settings, streams, weights))
+        self._pool = context.Pool(number, _start, (settings, streams, context.Barrier(number), weights))
         self._number = number
         self.positions_a_second(0.1)  # all are ready
 
