@@ -65,7 +65,7 @@ class Pool:
         raise NotImplementedError
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """What unfinished games need to go on as if nothing had happened; empty where they begin anew."""
+        """What unfinished games need to continue exactly; empty where they are started again."""
         return {}
 
     def close(self) -> None:
@@ -161,7 +161,7 @@ class RayPool(Pool):
         """What is ready; with `wait`, what comes within `PATIENCE`. Dead and hung actors are replaced on the way."""
         until = time.monotonic() + (PATIENCE if wait else 0.0)
         while True:
-            self._take_places()
+            self._replace_missing()
             calls = list(self._calls)
             ready, _ = ray.wait(calls, num_returns=len(calls), timeout=0) if calls else ([], [])
             left = until - time.monotonic()
@@ -208,7 +208,7 @@ class RayPool(Pool):
                 raise error.cause from error
             raise  # also where the inference actor is gone for good: a new game actor would not help
         except RayActorError:
-            self._bury(actor)
+            self._forget(actor)
             return None
         self._heard[actor] = time.monotonic()
         self._call(actor)
@@ -221,17 +221,17 @@ class RayPool(Pool):
             calls = [call for call, other in self._calls.items() if other is actor]
             if not ray.wait(calls, num_returns=1, timeout=0)[0]:
                 ray.kill(actor)
-                self._bury(actor)
+                self._forget(actor)
 
-    def _bury(self, actor: "ray.actor.ActorHandle[GameActor]") -> None:
-        """Forget an actor; another takes its place a little later."""
+    def _forget(self, actor: "ray.actor.ActorHandle[GameActor]") -> None:
+        """Drop a dead actor; another takes its place after `RESTART_DELAY`."""
         self._calls = {call: other for call, other in self._calls.items() if other is not actor}
         self._heard.pop(actor, None)
         place = self._actors.index(actor)
         self._actors[place] = None
         self._missing[place] = time.monotonic() + RESTART_DELAY
 
-    def _take_places(self) -> None:
+    def _replace_missing(self) -> None:
         now = time.monotonic()
         for place in [place for place, due in self._missing.items() if due <= now]:
             del self._missing[place]

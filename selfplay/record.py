@@ -1,4 +1,4 @@
-"""A finished game as it travels: once, whole, frozen."""
+"""A finished game as it is sent: once, whole, immutable."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -88,7 +88,7 @@ def test_a_new_version_reaches_every_actor(pool: RayPool) -> None:
 
 
 def test_an_uncollected_pool_stops_by_itself(pool: RayPool) -> None:
-    """Back-pressure: with nobody collecting, each actor finishes its calls in flight and waits."""
+    """Back-pressure: when the games are not collected, each actor finishes its calls in flight and waits."""
     gather(pool, 2)
     deadline = time.monotonic() + 60
     while len(ray.wait(list(pool._calls), num_returns=2 * IN_FLIGHT, timeout=1)[0]) < 2 * IN_FLIGHT:

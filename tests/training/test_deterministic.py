@@ -32,7 +32,7 @@ def games() -> tuple[GameRecord, ...]:
 
 @cache
 def learned(network: str, loss: str, life: int) -> tuple[Learner, dict[str, list[float]]]:
-    """Learning anew for every `life`."""
+    """Learned again for every `life`."""
     return learn(network, loss, list(games()))
 
 

@@ -112,7 +112,7 @@ def test_resume_goes_on_with_step_optimiser_replay_counters_and_streams(tmp_path
     assert second.window.replay.games == second.counters.games
 
 
-def test_rows_after_the_checkpoint_are_cut_and_written_anew(tmp_path: Path) -> None:
+def test_rows_after_the_checkpoint_are_cut_and_written_again(tmp_path: Path) -> None:
     _, folder = run(tmp_path, 6)
     for step in (8, 10):
         folder.append_log({"step": step, "time": 0.0})
