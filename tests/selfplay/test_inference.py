@@ -134,7 +134,7 @@ def test_halves_take_turns_and_find_the_same() -> None:
     games, settings = Games(7), SearchSettings(simulations=12)
     found = GumbelSearch(settings, remote).run(games, np.arange(7), seed=2)
     expected = GumbelSearch(settings, make_evaluator(network(), runtime="eager")).run(games, np.arange(7), seed=2)
-    for name in ("moves", "probabilities", "visits", "values", "raw_values", "lines"):
+    for name in ("moves", "probabilities", "visits", "values", "raw_values"):
         np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
     done = statistics(actor)
     assert done.requests >= 2 * 13

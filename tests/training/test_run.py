@@ -91,8 +91,9 @@ def test_a_run_with_ray_actors_ends_with_a_summary(runs: Path) -> None:
     assert "0.0 over" in output
     assert "score before" in output
     assert "score after" in output
-    assert " monitor runs/it" in output
-    assert "zeromass play --run runs/it" in output
+    suggested = " ".join(output.replace("│", " ").split())  # a long path of the program wraps
+    assert " monitor runs/it" in suggested
+    assert " play --run runs/it" in suggested
     assert "Traceback" not in output
     run = runs / "runs" / "it"
     assert steps_in_tensorboard(run, "policy/invalid_mass_max") == list(range(1, 13))
@@ -200,7 +201,7 @@ def test_ctrl_c_ends_in_a_checkpoint_and_says_how_to_go_on(runs: Path) -> None:
     output = finish(process)
     assert process.returncode == 0, output
     assert "go on with" in output
-    assert "zeromass train --resume runs/it" in output
+    assert " train --resume runs/it" in " ".join(output.replace("│", " ").split())
     assert "Traceback" not in output
     path, _, _ = newest_checkpoint(run / "checkpoints")
     assert int(path.name.removeprefix("step-")) > 0
