@@ -3,18 +3,21 @@
 from agent.rules.batch import (
     NO_MOVE,
     count_moves,
+    in_check,
+    is_black,
     is_legal,
+    keys,
     legal_bits,
     legal_moves,
+    material,
     observe,
     outcome,
     pack_moves,
+    perft,
     play,
 )
 from agent.rules.convert import from_board, from_fen, to_board, to_fen
 from agent.rules.games import Games, start
-from agent.rules.perft import perft
-from agent.rules.queries import in_check, is_black, keys, material
 from agent.rules.record import PIECE_VALUES, WORDS
 from agent.rules.termination import Termination
 

@@ -116,37 +116,30 @@ def rook_attacks(square: np.uint64, occupied: np.uint64) -> np.uint64:
 
 
 @inlined
-def _fill_up(sliders: np.uint64, free: np.uint64, step: np.uint64, edge: np.uint64) -> np.uint64:
-    """Kogge-Stone: attacks of all `sliders` at once towards higher squares; `edge` stops wrapping."""
-    free &= edge
-    sliders |= free & (sliders << step)
-    free &= free << step
-    sliders |= free & (sliders << (step + step))
-    free &= free << (step + step)
-    sliders |= free & (sliders << (step << u64(2)))
-    return (sliders << step) & edge
+def _shift(board: np.uint64, step: np.uint64, up: bool) -> np.uint64:
+    return board << step if up else board >> step
 
 
 @inlined
-def _fill_down(sliders: np.uint64, free: np.uint64, step: np.uint64, edge: np.uint64) -> np.uint64:
-    """As `_fill_up`, towards lower squares."""
+def _fill(sliders: np.uint64, free: np.uint64, step: np.uint64, edge: np.uint64, up: bool) -> np.uint64:
+    """Kogge-Stone: attacks of all `sliders` at once, up to higher squares or down; `edge` stops wrapping."""
     free &= edge
-    sliders |= free & (sliders >> step)
-    free &= free >> step
-    sliders |= free & (sliders >> (step + step))
-    free &= free >> (step + step)
-    sliders |= free & (sliders >> (step << u64(2)))
-    return (sliders >> step) & edge
+    sliders |= free & _shift(sliders, step, up)
+    free &= _shift(free, step, up)
+    sliders |= free & _shift(sliders, step + step, up)
+    free &= _shift(free, step + step, up)
+    sliders |= free & _shift(sliders, step << u64(2), up)
+    return _shift(sliders, step, up) & edge
 
 
 @inlined
 def slider_attacks(straight: np.uint64, diagonal: np.uint64, occupied: np.uint64) -> np.uint64:
     """Attacks of all `straight` (rooks and queens) and `diagonal` (bishops and queens) movers."""
     free = ~occupied
-    rows = _fill_up(straight, free, u64(8), EVERYWHERE) | _fill_down(straight, free, u64(8), EVERYWHERE)
-    rows |= _fill_up(straight, free, u64(1), NOT_FILE_A) | _fill_down(straight, free, u64(1), NOT_FILE_H)
-    slants = _fill_up(diagonal, free, u64(9), NOT_FILE_A) | _fill_down(diagonal, free, u64(9), NOT_FILE_H)
-    slants |= _fill_up(diagonal, free, u64(7), NOT_FILE_H) | _fill_down(diagonal, free, u64(7), NOT_FILE_A)
+    rows = _fill(straight, free, u64(8), EVERYWHERE, True) | _fill(straight, free, u64(8), EVERYWHERE, False)
+    rows |= _fill(straight, free, u64(1), NOT_FILE_A, True) | _fill(straight, free, u64(1), NOT_FILE_H, False)
+    slants = _fill(diagonal, free, u64(9), NOT_FILE_A, True) | _fill(diagonal, free, u64(9), NOT_FILE_H, False)
+    slants |= _fill(diagonal, free, u64(7), NOT_FILE_H, True) | _fill(diagonal, free, u64(7), NOT_FILE_A, False)
     return rows | slants
 
 

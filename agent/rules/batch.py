@@ -1,59 +1,48 @@
-"""Playing whole batches: legal moves, moving, outcomes; compiled loops without the interpreter lock.
+"""The calls on whole batches: legal moves, moving, outcomes, queries, perft; compiled, without the interpreter lock.
 
 B positions are uint64 [B, WORDS], C-contiguous, and trusted to be well formed.
 """
 
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from agent.compilation import inlined, njit
-from agent.rules.bits import Words
+from agent.rules import movegen
+from agent.rules.bits import Words, popcount
 from agent.rules.boundary import checked, checked_counts, checked_moves, output
 from agent.rules.convert import describe
-from agent.rules.movegen import ROW, count_targets, find_targets, in_check, write_moves
+from agent.rules.movegen import ROW, count_targets, find_targets, write_moves
+from agent.rules.record import BLACK, OWN, PIECE_VALUES, STATE, repetition_key
 from agent.rules.step import is_legal_move, make_move
 from agent.rules.termination import termination
 from agent.vocabulary import LEGAL_WORDS, MAX_LEGAL, SIZE
 
 NO_MOVE: Final = 65535
 """Fills the rest of a row of legal moves."""
-
-
-@inlined
-def _write_row(position: Words, targets: Words, moves: NDArray[np.uint16], row: NDArray[np.uint16]) -> np.int64:
-    """Write the legal moves to `row` [218], filled up with NO_MOVE; return their number, -1 if there are more."""
-    find_targets(position, targets)
-    count = write_moves(position, targets, moves)
-    for j in range(MAX_LEGAL):
-        row[j] = moves[j] if j < count else np.uint16(NO_MOVE)
-    return count
-
-
-@njit
-def _legal_moves(positions: Words, rows: NDArray[np.uint16], counts: NDArray[np.int32]) -> bool:
-    targets, moves, fit = np.empty(64, np.uint64), np.empty(ROW, np.uint16), True
-    for i in range(positions.shape[0]):
-        counts[i] = _write_row(positions[i], targets, moves, rows[i])
-        fit = bool(fit and counts[i] >= 0)
-    return fit
+Observation = tuple[NDArray[np.uint16], NDArray[np.int32], NDArray[np.uint8]]
+"""Legal moves [B, 218], their numbers [B], `Termination` codes [B]."""
 
 
 @njit
 def _observe(
-    claim_draws: bool,
     positions: Words,
+    claim_draws: bool,
     rows: NDArray[np.uint16],
     counts: NDArray[np.int32],
     codes: NDArray[np.uint8],
 ) -> bool:
+    """Rows are filled up with NO_MOVE; a count is -1, and the result False, where there are more than 218 moves."""
     targets, moves, fit = np.empty(64, np.uint64), np.empty(ROW, np.uint16), True
     for i in range(positions.shape[0]):
-        counts[i] = count = _write_row(positions[i], targets, moves, rows[i])
+        find_targets(positions[i], targets)
+        counts[i] = count = write_moves(positions[i], targets, moves)
+        for j in range(MAX_LEGAL):
+            rows[i, j] = moves[j] if j < count else np.uint16(NO_MOVE)
         fit = bool(fit and count >= 0)
-        check = False if count else in_check(positions[i])
-        codes[i] = termination(positions[i], count != 0, check, claim_draws)
+        codes[i] = termination(positions[i], count != 0, claim_draws)
     return fit
 
 
@@ -88,11 +77,72 @@ def _is_legal(positions: Words, moves: NDArray[np.int64], legal: NDArray[np.bool
 
 
 @njit
-def _outcome(positions: Words, counts: NDArray[np.int32], claim_draws: bool, codes: NDArray[np.uint8]) -> None:
+def _outcome(positions: Words, claim_draws: bool, codes: NDArray[np.uint8]) -> None:
+    targets = np.empty(64, np.uint64)
     for i in range(positions.shape[0]):
-        has_move = counts[i] > 0
-        check = False if has_move else in_check(positions[i])
-        codes[i] = termination(positions[i], has_move, check, claim_draws)
+        find_targets(positions[i], targets)
+        codes[i] = termination(positions[i], count_targets(positions[i], targets) != 0, claim_draws)
+
+
+@njit
+def _in_check(positions: Words, checks: NDArray[np.bool_]) -> None:
+    for i in range(positions.shape[0]):
+        checks[i] = movegen.in_check(positions[i])
+
+
+@inlined
+def material_of(position: Words) -> np.int64:
+    """Material of the side to move minus the opponent's in one position, by `PIECE_VALUES`."""
+    own = position[OWN]
+    total = np.int64(0)
+    for kind in range(len(PIECE_VALUES)):
+        pieces = position[kind]
+        total += PIECE_VALUES[kind] * (np.int64(popcount(pieces & own)) - np.int64(popcount(pieces & ~own)))
+    return total
+
+
+@njit
+def _material(positions: Words, balance: NDArray[np.int32]) -> None:
+    for i in range(positions.shape[0]):
+        balance[i] = material_of(positions[i])
+
+
+@njit
+def _keys(positions: Words, keys: Words) -> None:
+    for i in range(positions.shape[0]):
+        keys[i] = repetition_key(positions[i])
+
+
+@njit
+def _perft(root: Words, depth: int) -> np.int64:
+    """Depth first without recursion, which Numba cannot load from its cache; leaves are counted in bulk."""
+    targets = np.empty(64, np.uint64)
+    line = np.empty((depth, root.shape[0]), np.uint64)
+    moves = np.empty((depth, ROW), np.uint16)
+    counts, played = np.zeros(depth, np.int64), np.zeros(depth, np.int64)
+    line[0] = root
+    total, level, entered = np.int64(0), 0, True
+    while level >= 0:
+        if entered:
+            find_targets(line[level], targets)
+            if level < depth - 1:
+                counts[level], played[level] = write_moves(line[level], targets, moves[level]), 0
+            else:
+                total += count_targets(line[level], targets)
+        entered = bool(played[level] < counts[level])
+        if entered:
+            make_move(line[level], np.int64(moves[level, played[level]]), line[level + 1])
+            played[level] += 1
+        level += 1 if entered else -1
+    return total
+
+
+def _each(loop: Callable[..., Any], positions: NDArray[np.uint64], dtype: type[np.generic], *more: Any) -> NDArray[Any]:
+    """[B] what compiled `loop(positions, *more, answers)` writes to `answers`."""
+    positions = checked(positions)
+    answers = np.empty(len(positions), dtype)
+    loop(positions, *more, answers)
+    return answers
 
 
 def legal_moves(positions: NDArray[np.uint64]) -> tuple[NDArray[np.uint16], NDArray[np.int32]]:
@@ -104,19 +154,11 @@ def legal_moves(positions: NDArray[np.uint64]) -> tuple[NDArray[np.uint16], NDAr
     Raises:
         ValueError: a position has more than 218 moves, which no reachable one has.
     """
-    positions = checked(positions)
-    rows, counts = np.empty((len(positions), MAX_LEGAL), np.uint16), np.empty(len(positions), np.int32)
-    if not _legal_moves(positions, rows, counts):
-        raise _too_many_moves(counts)
+    rows, counts, _ = observe(positions, claim_draws=False)
     return rows, counts
 
 
-def observe(
-    positions: NDArray[np.uint64],
-    *,
-    claim_draws: bool,
-    out: tuple[NDArray[np.uint16], NDArray[np.int32], NDArray[np.uint8]] | None = None,
-) -> tuple[NDArray[np.uint16], NDArray[np.int32], NDArray[np.uint8]]:
+def observe(positions: NDArray[np.uint64], *, claim_draws: bool, out: Observation | None = None) -> Observation:
     """`legal_moves` and `outcome` in one pass: indices uint16 [B, 218], counts int32 [B], codes uint8 [B].
 
     Raises:
@@ -127,21 +169,14 @@ def observe(
     rows = output(rows, (len(positions), MAX_LEGAL), np.uint16)
     counts = output(counts, (len(positions),), np.int32)
     codes = output(codes, (len(positions),), np.uint8)
-    if not _observe(bool(claim_draws), positions, rows, counts, codes):
-        raise _too_many_moves(counts)
+    if not _observe(positions, bool(claim_draws), rows, counts, codes):
+        raise ValueError(f"position {counts.argmin()} of the batch has more than {MAX_LEGAL} legal moves")
     return rows, counts, codes
-
-
-def _too_many_moves(counts: NDArray[np.int32]) -> ValueError:
-    return ValueError(f"position {counts.argmin()} of the batch has more than {MAX_LEGAL} legal moves")
 
 
 def count_moves(positions: NDArray[np.uint64]) -> NDArray[np.int32]:
     """Number of legal moves, int32 [B]."""
-    positions = checked(positions)
-    counts = np.empty(len(positions), np.int32)
-    _count_moves(positions, counts)
-    return counts
+    return _each(_count_moves, positions, np.int32)
 
 
 def pack_moves(indices: NDArray[np.uint16], counts: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -164,10 +199,7 @@ def legal_bits(positions: NDArray[np.uint64]) -> NDArray[np.int32]:
 
 def is_legal(positions: NDArray[np.uint64], moves: ArrayLike) -> NDArray[np.bool_]:
     """Whether each of `moves` [B] is legal, bool [B]; derived without the move generator."""
-    positions = checked(positions)
-    legal = np.empty(len(positions), np.bool_)
-    _is_legal(positions, checked_moves(moves, len(positions)), legal)
-    return legal
+    return _each(_is_legal, positions, np.bool_, checked_moves(moves, len(positions)))
 
 
 def illegal_move(move: np.int64, row: np.int64, position: Words) -> ValueError:
@@ -185,24 +217,50 @@ def play(positions: NDArray[np.uint64], moves: ArrayLike) -> None:
     """
     positions = checked(positions, write=True)
     array = checked_moves(moves, len(positions))
-    legal = np.empty(len(positions), np.bool_)
-    _is_legal(positions, array, legal)
+    legal = is_legal(positions, array)
     if not legal.all():
         row = np.int64(legal.argmin())
         raise illegal_move(array[row], row, positions[row])
     _play(positions, array)
 
 
-def outcome(
-    positions: NDArray[np.uint64], *, claim_draws: bool, counts: NDArray[np.int32] | None = None
-) -> NDArray[np.uint8]:
+def outcome(positions: NDArray[np.uint64], *, claim_draws: bool) -> NDArray[np.uint8]:
     """`Termination` codes uint8 [B], as python-chess's `Board.outcome` orders them.
 
     With `claim_draws` the game also ends where a draw could be claimed for the position on the
-    board: 50 moves, threefold repetition. `counts` [B] of `legal_moves` saves counting them again.
+    board: 50 moves, threefold repetition.
     """
-    positions = checked(positions)
-    counts = count_moves(positions) if counts is None else checked_counts(counts, len(positions))
-    codes = np.empty(len(positions), np.uint8)
-    _outcome(positions, counts, bool(claim_draws), codes)
-    return codes
+    return _each(_outcome, positions, np.uint8, bool(claim_draws))
+
+
+def is_black(positions: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Whether Black is to move, bool [B]."""
+    black: NDArray[np.bool_] = (checked(positions)[:, STATE] & BLACK) != 0
+    return black
+
+
+def in_check(positions: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Whether the side to move is in check, bool [B]."""
+    return _each(_in_check, positions, np.bool_)
+
+
+def material(positions: NDArray[np.uint64]) -> NDArray[np.int32]:
+    """Material of the side to move minus the opponent's, int32 [B], by `PIECE_VALUES`."""
+    return _each(_material, positions, np.int32)
+
+
+def keys(positions: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Repetition keys uint64 [B]: equal for equal positions, whatever their clocks."""
+    return _each(_keys, positions, np.uint64)
+
+
+def perft(position: NDArray[np.uint64], depth: int) -> int:
+    """Number of leaves `depth` plies below a position [WORDS]: the standard test of a move generator.
+
+    Raises:
+        ValueError: `depth` is negative, or `position` is not uint64 [WORDS].
+    """
+    if depth < 0:
+        raise ValueError(f"perft depth must not be negative, got {depth}")
+    root = checked(np.asarray(position)[None])[0]
+    return 1 if depth == 0 else int(_perft(root, depth))

@@ -6,7 +6,6 @@ import chess
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.rules.bits import Words
 from agent.rules.boundary import checked
 from agent.rules.record import (
     BLACK,
@@ -21,10 +20,10 @@ from agent.rules.record import (
     PAWNS,
     REPETITIONS_SHIFT,
     STATE,
-    WORDS,
 )
 
-_CASTLING_ROOKS: Final = ((chess.BB_H1, chess.BB_H8), (chess.BB_A1, chess.BB_A8))
+_CASTLING_ROOKS: Final = (chess.BB_H1, chess.BB_A1, chess.BB_H8, chess.BB_A8)
+"""By the bits of castling rights, White to move."""
 _FAULTS: Final = {
     chess.STATUS_NO_WHITE_KING: "White has no king",
     chess.STATUS_NO_BLACK_KING: "Black has no king",
@@ -67,25 +66,17 @@ def from_board(board: chess.Board, *, fen: str | None = None) -> NDArray[np.uint
     """
     if fault := _fault(board, fen):
         raise ValueError(f"FEN {fen if fen is not None else board.fen()!r} is impossible: {fault}")
-    position = np.zeros(WORDS, np.uint64)
-    white = board.turn == chess.WHITE
-    pieces = (board.pawns, board.knights, board.bishops, board.rooks, board.queens, board.kings)
-    for word, bitboard in enumerate((*pieces, board.occupied_co[board.turn])):
-        position[word] = bitboard if white else chess.flip_vertical(bitboard)
-    rights = board.clean_castling_rights()
-    sides = (0, 1) if white else (1, 0)
-    castling = sum(
-        1 << number
-        for number, rook in enumerate(pair[side] for side in sides for pair in _CASTLING_ROOKS)
-        if rights & rook
-    )
-    state = castling | (0 if white else int(BLACK))
+    seen = board if board.turn else board.mirror()
+    rights = seen.clean_castling_rights()
+    state = sum(1 << number for number, rook in enumerate(_CASTLING_ROOKS) if rights & rook)
+    state |= 0 if board.turn else int(BLACK)
     if board.ep_square is not None and board.has_legal_en_passant():
         state |= 1 << (chess.square_file(board.ep_square) + int(EN_PASSANT_SHIFT))
     state |= _earlier_occurrences(board) << int(REPETITIONS_SHIFT)
     state |= board.halfmove_clock << int(HALFMOVE_SHIFT)
-    position[STATE] = state | (board.fullmove_number << int(FULLMOVE_SHIFT))
-    return position
+    state |= board.fullmove_number << int(FULLMOVE_SHIFT)
+    pieces = (seen.pawns, seen.knights, seen.bishops, seen.rooks, seen.queens, seen.kings)
+    return np.array([*pieces, seen.occupied_co[chess.WHITE], state], np.uint64)
 
 
 def to_board(position: NDArray[np.uint64]) -> chess.Board:
@@ -94,10 +85,20 @@ def to_board(position: NDArray[np.uint64]) -> chess.Board:
     Raises:
         ValueError: the words are not a board.
     """
-    position = checked(np.asarray(position)[None])[0]
-    if fault := _record_fault(position):
-        raise ValueError(f"record {_words(position)} is malformed: {fault}")
-    return _unpack(position)
+    words = [int(word) for word in checked(np.asarray(position)[None])[0]]
+    if fault := _record_fault(words):
+        raise ValueError(f"record {' '.join(f'{word:016x}' for word in words)} is malformed: {fault}")
+    board = chess.Board(None)
+    for kind in chess.PIECE_TYPES:
+        for square in chess.scan_forward(words[kind - 1]):
+            board.set_piece_at(square, chess.Piece(kind, bool(words[OWN] & chess.BB_SQUARES[square])))
+    state = words[STATE]
+    board.castling_rights = sum(rook for number, rook in enumerate(_CASTLING_ROOKS) if state >> number & 1)
+    if files := (state >> int(EN_PASSANT_SHIFT)) & 0xFF:
+        board.ep_square = chess.square(files.bit_length() - 1, 5)
+    board.halfmove_clock = (state >> int(HALFMOVE_SHIFT)) & int(MAX_HALFMOVE)
+    board.fullmove_number = state >> int(FULLMOVE_SHIFT)
+    return board.mirror() if state & int(BLACK) else board
 
 
 def to_fen(position: NDArray[np.uint64]) -> str:
@@ -117,52 +118,21 @@ def describe(position: NDArray[np.uint64]) -> str:
         return str(error)
 
 
-def _words(position: Words) -> str:
-    return " ".join(f"{int(word):016x}" for word in position)
-
-
-def _record_fault(position: Words) -> str | None:
-    """Why the words are not a board, or None."""
-    seen = 0
-    for word in range(PAWNS, KINGS + 1):
-        if seen & int(position[word]):
+def _record_fault(words: list[int]) -> str | None:
+    """Why the words of a record are not a board, or None."""
+    seen, state = 0, words[STATE]
+    for pieces in words[PAWNS : KINGS + 1]:
+        if seen & pieces:
             return "two pieces share a square"
-        seen |= int(position[word])
-    state = int(position[STATE])
-    if int(position[OWN]) & ~seen:
+        seen |= pieces
+    if words[OWN] & ~seen:
         return "own pieces stand on empty squares"
     if state & 0xE0:
         return "unused bits are set"
     if (state >> int(REPETITIONS_SHIFT)) & 0xFF > MAX_REPETITIONS:
         return f"more than {MAX_REPETITIONS} repetitions"
     files = (state >> int(EN_PASSANT_SHIFT)) & 0xFF
-    if files & (files - 1):
-        return "two en-passant squares"
-    return None
-
-
-def _unpack(position: Words) -> chess.Board:
-    """Board of a record that `_record_fault` has passed."""
-    board = chess.Board(None)
-    state = int(position[STATE])
-    black = bool(state & int(BLACK))
-    words = [int(word) for word in position]
-    if black:
-        words = [chess.flip_vertical(word) for word in words]
-    board.turn = not black
-    for kind in chess.PIECE_TYPES:
-        for square in chess.scan_forward(words[kind - 1]):
-            mine = bool(words[OWN] & chess.BB_SQUARES[square])
-            board.set_piece_at(square, chess.Piece(kind, board.turn if mine else not board.turn))
-    sides = (1, 0) if black else (0, 1)
-    rooks = [pair[side] for side in sides for pair in _CASTLING_ROOKS]
-    board.castling_rights = sum(rook for number, rook in enumerate(rooks) if state >> number & 1)
-    files = (state >> int(EN_PASSANT_SHIFT)) & 0xFF
-    if files:
-        board.ep_square = chess.square(files.bit_length() - 1, 2 if black else 5)
-    board.halfmove_clock = (state >> int(HALFMOVE_SHIFT)) & int(MAX_HALFMOVE)
-    board.fullmove_number = state >> int(FULLMOVE_SHIFT)
-    return board
+    return "two en-passant squares" if files & (files - 1) else None
 
 
 def _fault(board: chess.Board, fen: str | None) -> str | None:

@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from agent.compilation import njit, on_warm_up
-from agent.rules import batch, queries
+from agent.rules import batch
 from agent.rules.bits import Words, u64
 from agent.rules.boundary import checked, checked_moves
 from agent.rules.convert import from_board, from_fen
-from agent.rules.record import STATE, WORDS, halfmove_clock, with_repetitions
-from agent.rules.repetition import count_repetitions, repetition_key
+from agent.rules.record import STATE, WORDS, count_repetitions, halfmove_clock, repetition_key, with_repetitions
 from agent.rules.step import is_legal_move, make_move
 from agent.vocabulary import SIZE
 
@@ -131,7 +130,7 @@ class Games:
                 history.append(from_board(earlier))
             games._grow(len(history))
             if history:
-                games._keys[row, : len(history)] = queries.keys(np.stack(history[::-1]))
+                games._keys[row, : len(history)] = batch.keys(np.stack(history[::-1]))
             games._length[row] = len(history)
             games._longest = max(games._longest, len(history))
         return games
@@ -202,18 +201,13 @@ class Games:
         _successors(self.positions, self._keys, self._length, chosen, indices, offsets, children, moves)
         return children, moves, offsets
 
-    def observe(
-        self,
-        claim_draws: bool = True,
-        *,
-        out: tuple[NDArray[np.uint16], NDArray[np.int32], NDArray[np.uint8]] | None = None,
-    ) -> tuple[NDArray[np.uint16], NDArray[np.int32], NDArray[np.uint8]]:
+    def observe(self, claim_draws: bool = True, *, out: batch.Observation | None = None) -> batch.Observation:
         """`legal_moves` and `outcome` in one pass: indices uint16 [B, 218], counts int32 [B], codes uint8 [B]."""
         return batch.observe(self.positions, claim_draws=claim_draws, out=out)
 
-    def outcome(self, claim_draws: bool = True, counts: NDArray[np.int32] | None = None) -> NDArray[np.uint8]:
-        """`Termination` codes uint8 [B]; `counts` [B] of `legal_moves` saves counting again."""
-        return batch.outcome(self.positions, claim_draws=claim_draws, counts=counts)
+    def outcome(self, claim_draws: bool = True) -> NDArray[np.uint8]:
+        """`Termination` codes uint8 [B]."""
+        return batch.outcome(self.positions, claim_draws=claim_draws)
 
     @property
     def history(self) -> tuple[NDArray[np.uint64], NDArray[np.int32]]:
@@ -278,6 +272,6 @@ def _exercise() -> None:
     games.outcome()
     games.successors(rows=[0])
     games.reset()
-    for query in (queries.keys, queries.in_check, queries.material, batch.count_moves):
+    for query in (batch.keys, batch.in_check, batch.material, batch.count_moves):
         query(games.positions)
     batch.play(games.positions, batch.legal_moves(games.positions)[0][:, 0])

@@ -53,6 +53,15 @@ def king_square(position: Words) -> np.uint64:
 
 
 @inlined
+def attackers_of(position: Words, square: np.uint64, everyone: np.uint64) -> np.uint64:
+    """Pieces but kings, of either side, that attack `square` as the opponent's do, where `everyone` blocks lines."""
+    attackers = rook_attacks(square, everyone) & (position[ROOKS] | position[QUEENS])
+    attackers |= bishop_attacks(square, everyone) & (position[BISHOPS] | position[QUEENS])
+    attackers |= KNIGHT[square] & position[KNIGHTS]
+    return u64(attackers | PAWN[square] & position[PAWNS])
+
+
+@inlined
 def attacked_squares(position: Words) -> np.uint64:
     """Squares the opponent attacks, also through the own king, which cannot hide behind itself."""
     everyone = occupied(position)
@@ -118,11 +127,7 @@ def en_passant_captors(position: Words, square_bit: np.uint64, king: np.uint64) 
     while captors:
         captor = captors & (~captors + ONE)
         after = (everyone ^ captor ^ captured) | square_bit
-        attackers = rook_attacks(king, after) & (position[ROOKS] | position[QUEENS])
-        attackers |= bishop_attacks(king, after) & (position[BISHOPS] | position[QUEENS])
-        attackers |= KNIGHT[king] & position[KNIGHTS]
-        attackers |= PAWN[king] & position[PAWNS]
-        if attackers & theirs == NOTHING:
+        if attackers_of(position, king, after) & theirs == NOTHING:
             legal |= captor
         captors &= captors - ONE
     return legal

@@ -19,6 +19,9 @@ the same clocks and the same number of earlier occurrences.
 
 An en-passant square is kept only while some en-passant capture is legal, as FIDE and python-chess
 compare positions. Clocks stop at their highest value rather than overflow.
+
+Two positions repeat each other when pieces, side to move, castling rights and legal en-passant captures are the same.
+The repetition key hashes exactly the words that hold these, so nothing has to be updated move by move.
 """
 
 from typing import Final
@@ -26,7 +29,8 @@ from typing import Final
 import numpy as np
 
 from agent.compilation import inlined
-from agent.rules.bits import Words, u64
+from agent.rules.bits import NOTHING, Words, u64
+from kernels.splitmix import mix
 
 WORDS: Final = 8
 """uint64 words of a packed position."""
@@ -56,6 +60,11 @@ IDENTITY: Final = u64(0xFF1F)
 MAX_REPETITIONS: Final = u64(4)
 MAX_HALFMOVE: Final = u64(0xFFFF)
 MAX_FULLMOVE: Final = u64(0xFFFFFF)
+
+_FACTORS: Final = mix(np.arange(8)).view(np.uint64) | u64(1)
+"""[8] of the repetition key: odd, otherwise random."""
+_FACTORS.setflags(write=False)
+_MIX: Final = u64(0xFF51AFD7ED558CCD)
 
 
 @inlined
@@ -104,3 +113,31 @@ def next_state(state: np.uint64, castling: np.uint64, en_passant: np.uint64, zer
 def swap_sides(castling: np.uint64) -> np.uint64:
     """Castling rights as the other side sees them."""
     return ((castling >> u64(2)) | (castling << u64(2))) & CASTLING
+
+
+@inlined
+def repetition_key(position: Words) -> np.uint64:
+    """Hash of the position without clocks and repetitions: the sum of one permutation a word."""
+    key = NOTHING
+    for word in range(8):
+        value = position[word] & IDENTITY if word == STATE else position[word]
+        value = (value + _FACTORS[word]) * _FACTORS[word]
+        value = (value ^ (value >> u64(32))) * _MIX
+        key += (value ^ (value >> u64(29))) * _FACTORS[7 - word]
+    return key ^ (key >> u64(32))
+
+
+@inlined
+def count_repetitions(key: np.uint64, keys: Words, game: np.int64, length: np.int64) -> np.uint64:
+    """How often `key`, after the `length` positions `keys[game]` of a game, occurred in them; at most 4.
+
+    Only every second position has the same side to move, and the nearest that can return to is four
+    plies back.
+    """
+    count = NOTHING
+    for earlier in range(length - 4, -1, -2):
+        if keys[game, earlier] == key:
+            count += u64(1)
+            if count == MAX_REPETITIONS:
+                break
+    return count

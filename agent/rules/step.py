@@ -7,7 +7,7 @@ import numpy as np
 from agent.compilation import inlined
 from agent.rules.attacks import KING, KNIGHT, PAWN, bishop_attacks, rook_attacks
 from agent.rules.bits import NOTHING, ONE, RANK_3, RANK_8, Words, mirror, u64
-from agent.rules.movegen import attacked_squares, castling_targets, en_passant_captors, king_square
+from agent.rules.movegen import attacked_squares, attackers_of, castling_targets, en_passant_captors, king_square
 from agent.rules.record import (
     BISHOPS,
     CASTLING,
@@ -147,11 +147,7 @@ def is_legal_move(position: Words, move: np.int64) -> bool:
     captured = end_bit | ((en_passant_bit(state) & end_bit & _if_set(pawn)) >> u64(8))
     after = (everyone & ~(start_bit | captured)) | end_bit
     king = end if king_moves else king_square(position)
-    attackers = rook_attacks(king, after) & straight
-    attackers |= bishop_attacks(king, after) & diagonal
-    attackers |= KNIGHT[king] & position[KNIGHTS]
-    attackers |= PAWN[king] & position[PAWNS]
-    attackers |= KING[king] & position[KINGS]
+    attackers = attackers_of(position, king, after) | KING[king] & position[KINGS]
 
     faults = attackers & everyone & ~own & ~captured
     faults |= end_bit & (own | position[KINGS])

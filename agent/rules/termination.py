@@ -6,6 +6,7 @@ import numpy as np
 
 from agent.compilation import inlined
 from agent.rules.bits import DARK_SQUARES, LIGHT_SQUARES, NOTHING, Words, popcount, u64
+from agent.rules.movegen import in_check
 from agent.rules.record import BISHOPS, KNIGHTS, PAWNS, QUEENS, ROOKS, STATE, halfmove_clock, occupied, repetitions
 
 
@@ -44,9 +45,9 @@ def insufficient_material(position: Words) -> bool:
 
 
 @inlined
-def termination(position: Words, has_move: bool, check: bool, claim_draws: bool) -> np.int64:
+def termination(position: Words, has_move: bool, claim_draws: bool) -> np.int64:
     """Termination code of a position, by python-chess's order of precedence."""
-    if not has_move and check:
+    if not has_move and in_check(position):
         return np.int64(_CHECKMATE)
     if insufficient_material(position):
         return np.int64(_INSUFFICIENT)

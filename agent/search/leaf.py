@@ -7,9 +7,8 @@ from numpy.typing import NDArray
 
 from agent.compilation import njit
 from agent.rules.bits import NOTHING, Words, u64
-from agent.rules.movegen import ROW, find_targets, in_check, write_moves
-from agent.rules.record import MAX_REPETITIONS, STATE, WORDS, halfmove_clock, with_repetitions
-from agent.rules.repetition import repetition_key
+from agent.rules.movegen import ROW, find_targets, write_moves
+from agent.rules.record import MAX_REPETITIONS, STATE, WORDS, halfmove_clock, repetition_key, with_repetitions
 from agent.rules.step import make_move
 from agent.rules.termination import termination
 from agent.search.mates import mating_move
@@ -111,7 +110,7 @@ def make_leaf(
         position[STATE] = with_repetitions(position[STATE], count)
     find_targets(position, targets)
     legal = write_moves(position, targets, moves)
-    code = termination(position, legal != 0, False if legal else in_check(position), claim_draws)
+    code = termination(position, legal != 0, claim_draws)
     if code:
         settle(nodes, leaf, -1.0 if code == _CHECKMATE else 0.0, code, np.int64(-1))
         return np.int64(0)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from agent.compilation import njit
 from agent.networks.evaluator import CompiledEvaluator
+from agent.rules.batch import material_of
 from agent.rules.bits import ONE, Words, u64
-from agent.rules.queries import material_of
 from agent.rules.record import occupied
 from agent.vocabulary import TO
 

@@ -67,7 +67,7 @@ def differences(boards: Sequence[chess.Board], positions: NDArray[np.uint64], *,
     indices, counts = rules.legal_moves(positions)
     checks, material, black = rules.in_check(positions), rules.material(positions), rules.is_black(positions)
     plain = rules.outcome(positions, claim_draws=False)
-    claimed = rules.outcome(positions, claim_draws=True, counts=counts)
+    claimed = rules.outcome(positions, claim_draws=True)
     occurred = (positions[:, 7] >> np.uint64(16)) & np.uint64(0xFF)
     for row, board in enumerate(boards):
         bare = board if history or not board.move_stack else board.copy(stack=False)

@@ -28,7 +28,7 @@ def random_positions(number: int, seed: int = 0) -> NDArray[np.uint64]:
     games = Games(number)
     for _ in range(60):
         indices, counts = rules.legal_moves(games.positions)
-        over = np.flatnonzero(games.outcome(counts=counts))
+        over = np.flatnonzero(games.outcome())
         games.reset(over)
         indices[over], counts[over] = (array[0] for array in rules.legal_moves(rules.start(1)))
         games.play(indices[np.arange(number), (rng.random(number) * counts).astype(np.int64)])
@@ -169,7 +169,10 @@ def test_an_illegal_move_changes_nothing(bad: int) -> None:
         (lambda games: games.reset([0.5]), "integers"),
         (lambda games: games.reset([0], rules.start(2)), "2 positions for 1 games"),
         (lambda games: games.observe(out=(np.zeros((2, 9), np.uint16),) * 3), "out must be"),
-        (lambda games: games.outcome(counts=np.ones(3, np.int32)), r"counts must be int32 \[2\]"),
+        (
+            lambda games: rules.pack_moves(np.zeros((2, 9), np.uint16), np.ones(3, np.int32)),
+            r"counts must be int32 \[2\]",
+        ),
         (lambda games: rules.pack_moves(np.zeros((2, 9), np.int64), np.ones(2, np.int32)), "indices must be uint16"),
         (lambda games: rules.play(games.positions[:, ::-1], [1, 1]), "C-contiguous"),
     ],
