@@ -2,7 +2,7 @@
 
 Lifecycle: `ask` blocks its thread until the batch that holds its request was evaluated. A batch is evaluated once
 it has `batch_size` positions, or `max_wait` seconds after its first request. Each caller has at most one pending
-request, so the queue is bounded by the number of callers. After `close`, pending and new requests get an error.
+request, so the queue is bounded by the number of callers.
 """
 
 import itertools
@@ -64,9 +64,7 @@ class Batcher:
         self._held = 0  # positions in `_waiting`
         self._changed = threading.Condition()
         self._evaluating = threading.Lock()
-        self._closed = False
-        self._thread = threading.Thread(target=self._serve, name="batcher", daemon=True)
-        self._thread.start()
+        threading.Thread(target=self._serve, name="batcher", daemon=True).start()
 
     def load(self, state: Mapping[str, Tensor], version: int) -> None:
         """Use these weights from the next batch on; those of an older version than the present one are ignored."""
@@ -79,15 +77,12 @@ class Batcher:
         """Evaluate positions [L, WORDS] with their legal `moves` [L, K], of which the first `counts` [L] count.
 
         Raises:
-            RuntimeError: the batcher was closed.
             ValueError: arrays do not fit each other, or the evaluator raised it for this batch.
         """
         if moves.ndim != 2 or counts.shape != (len(positions),) or len(moves) != len(positions):
             raise ValueError(f"{len(positions)} positions, moves {list(moves.shape)}, counts {list(counts.shape)}")
         request = _Request(positions, moves, counts, Future())
         with self._changed:
-            if self._closed:
-                raise RuntimeError("the batcher is closed")
             self._waiting.append(request)
             self._held += len(positions)
             self._changed.notify()
@@ -99,15 +94,9 @@ class Batcher:
             taken, self._statistics = self._statistics, BatcherStatistics()
             return taken
 
-    def close(self) -> None:
-        """Stop after the batch under way."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify()
-        self._thread.join()
-
     def _serve(self) -> None:
-        while batch := self._take():
+        while True:
+            batch = self._take()
             try:
                 answers = self._evaluate(batch)
             except Exception as error:  # the callers must get it, or they would wait for ever
@@ -116,19 +105,17 @@ class Batcher:
                 continue
             for request, answer in zip(batch, answers, strict=True):
                 request.answer.set_result(answer)
-        for request in self._waiting:
-            request.answer.set_exception(RuntimeError("the batcher is closed"))
 
     def _take(self) -> list[_Request]:
-        """The next batch; empty once closed."""
+        """The next batch."""
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._closed)
+            self._changed.wait_for(lambda: self._waiting)
             until = monotonic() + self._max_wait
-            while not self._closed and self._held < self._batch_size and (left := until - monotonic()) > 0:
+            while self._held < self._batch_size and (left := until - monotonic()) > 0:
                 self._changed.wait(left)
             batch: list[_Request] = []
             size = 0
-            while not self._closed and self._waiting:
+            while self._waiting:
                 length = len(self._waiting[0].positions)
                 if batch and size + length > self._batch_size:
                     break

@@ -79,16 +79,11 @@ def echo() -> Echo:
 
 @pytest.fixture
 def make(echo: Echo) -> Any:
-    made: list[Batcher] = []
-
     def build(batch_size: int, max_wait: float) -> Batcher:
-        made.append(Batcher(echo, batch_size=batch_size, max_wait=max_wait))
-        return made[-1]
+        return Batcher(echo, batch_size=batch_size, max_wait=max_wait)
 
     yield build
     echo.may_go_on.set()
-    for batcher in made:
-        batcher.close()
 
 
 Make = Callable[[int, float], Batcher]
@@ -180,23 +175,3 @@ def test_what_does_not_fit_is_refused_before_it_can_spoil_a_batch(make: Make) ->
     positions, moves, counts = request(1)
     with pytest.raises(ValueError, match="2 positions, moves"):
         make(4, 0.0).ask(positions, moves, counts[:1])
-
-
-def test_closing_leaves_no_caller_waiting(echo: Echo, make: Make) -> None:
-    batcher = make(4, 0.0)
-    echo.may_go_on.clear()
-    with ThreadPoolExecutor(4) as pool:
-        answered = pool.submit(batcher.ask, *request(1))
-        assert echo.started.acquire(timeout=LONG)
-        left = asked(batcher, echo, pool, [2, 3], 4)
-        closing = pool.submit(batcher.close)
-        while not batcher._closed:
-            pass
-        echo.may_go_on.set()
-        check(answered.result(LONG), 1)
-        for call in left:
-            with pytest.raises(RuntimeError, match="closed"):
-                call.result(LONG)
-        closing.result(LONG)
-    with pytest.raises(RuntimeError, match="closed"):
-        batcher.ask(*request(4))
