@@ -125,10 +125,13 @@ def _perft(root: Words, depth: int) -> np.int64:
     while level >= 0:
         if entered:
             find_targets(line[level], targets)
-            if level < depth - 1:
-                counts[level], played[level] = write_moves(line[level], targets, moves[level]), 0
-            else:
+            if level == depth - 1:
                 total += count_targets(line[level], targets)
+                level -= 1
+                entered = False
+                continue
+            counts[level] = write_moves(line[level], targets, moves[level])
+            played[level] = 0
         entered = bool(played[level] < counts[level])
         if entered:
             make_move(line[level], np.int64(moves[level, played[level]]), line[level + 1])
