@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 import kernels
-from agent.memory import peak_memory, resident_bytes
+from agent.memory import resident_bytes
 from agent.networks.evaluator import Evaluator
 from agent.networks.registry import make_evaluator, make_network
 from selfplay.generator import Generator, GeneratorStatistics
@@ -46,8 +46,6 @@ class GameBatch:
     """Seconds between the previous call and this one: sending, loading weights, waiting; 0 in the first call."""
     loading: float = 0.0
     """Seconds of these that went into loading weights."""
-    memory: float = 0.0
-    """Largest memory of the process so far, in MiB."""
     place: int = 0
     """Of the actor in its pool; a replacement takes over the place."""
     process: int = 0
@@ -127,7 +125,6 @@ class GamePlayer:
             launches,
             away,
             loading,
-            memory=peak_memory(),
             process=os.getpid(),
             resident=resident_bytes(),
         )
