@@ -1,6 +1,6 @@
 """Settings sections of self-play: `selfplay` and `inference`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from pydantic import Field
@@ -37,15 +37,11 @@ class SelfplaySettings(Section):
 
     @property
     def search(self) -> SearchSettings | None:
-        """The search that chooses the moves, as the paper plays; None: they are sampled from the policy."""
+        """The search that chooses the moves, from settings of the same names; None: the policy is sampled."""
         if not self.simulations:
             return None
-        return SearchSettings(
-            simulations=self.simulations,
-            max_considered_actions=self.max_considered_actions,
-            c_scale=self.c_scale,
-            gumbel_scale=self.gumbel_scale,
-        )
+        shared = (field.name for field in fields(SearchSettings) if field.name in type(self).model_fields)
+        return SearchSettings(**{name: getattr(self, name) for name in shared})
 
 
 class InferenceSettings(Section):

@@ -59,18 +59,12 @@ def actor_critic_loss(
     ratio = log_ratio.exp()
     limited = ratio.clamp(1 - CLIP, 1 + CLIP)
     policy = -torch.minimum(ratio * advantages, limited * advantages).mean()
-    entropy = terms.entropy.mean()
-    value = _value_loss(value_logits, wdl)
-    total = policy + settings.value_weight * value - settings.entropy_bonus * entropy
     parts = {
-        "loss/policy": policy,
-        "loss/value": value,
-        "policy/entropy": entropy,
         # Never negative estimate of KL(behaviour, policy): E[ratio - 1 - log ratio].
         "policy/kl": (ratio - 1 - log_ratio).mean(),
         "policy/clipped": ((ratio - 1).abs() > CLIP).float().mean(),
     }
-    return Loss(total, _detached(total, parts))
+    return _loss(policy, terms.entropy.mean(), _value_loss(value_logits, wdl), settings, parts)
 
 
 def improved_policy_loss(
@@ -94,23 +88,18 @@ def improved_policy_loss(
     """
     policy = masked_cross_entropy(logits, policies, legal=legal).mean()
     entropy = masked_entropy(logits, legal=legal).mean()
-    value = _value_loss(value_logits, wdl)
-    total = policy + settings.value_weight * value - settings.entropy_bonus * entropy
     targets = policies.probabilities.float()
     target_entropy = -torch.special.xlogy(targets, targets).sum() / max(len(logits), 1)
-    parts = {
-        "loss/policy": policy,
-        "loss/value": value,
-        "policy/entropy": entropy,
-        "policy/target_entropy": target_entropy,
-        "policy/kl": policy - target_entropy,
-    }
-    return Loss(total, _detached(total, parts))
+    parts = {"policy/target_entropy": target_entropy, "policy/kl": policy - target_entropy}
+    return _loss(policy, entropy, _value_loss(value_logits, wdl), settings, parts)
 
 
 def _value_loss(value_logits: Tensor, wdl: Tensor) -> Tensor:
     return torch.nn.functional.cross_entropy(value_logits.float(), wdl)
 
 
-def _detached(total: Tensor, parts: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: part.detach() for name, part in {"loss/total": total, **parts}.items()}
+def _loss(policy: Tensor, entropy: Tensor, value: Tensor, settings: LearnerSettings, parts: dict[str, Tensor]) -> Loss:
+    """The terms that both losses share; `parts` are logged beside them."""
+    total = policy + settings.value_weight * value - settings.entropy_bonus * entropy
+    shared = {"loss/total": total, "loss/policy": policy, "loss/value": value, "policy/entropy": entropy}
+    return Loss(total, {name: part.detach() for name, part in {**shared, **parts}.items()})

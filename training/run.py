@@ -14,7 +14,7 @@ from agent.compilation import warm_up
 from agent.errors import InputError
 from agent.files import write_atomic
 from agent.networks.network import Network
-from agent.networks.registry import architecture_of, make_network
+from agent.networks.registry import make_network
 from agent.networks.residual.evaluator import check_runtime
 from agent.networks.weights import load_weights
 from selfplay.pool import LocalPool, Pool, RayPool
@@ -151,7 +151,7 @@ def _checkpoint(folder: RunFolder, resume: Resume, display: Screen) -> Checkpoin
 
 
 def _network(settings: Settings, folder: RunFolder, checkpoint: Checkpoint | None) -> Network:
-    architecture = architecture_of(settings.network)
+    architecture = settings.network.architecture
     if checkpoint is None and settings.network.weights is None:
         return make_network(architecture)
     path = Path(settings.network.weights or "")

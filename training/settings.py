@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError
 from yaml import YAMLError
 
 from agent.errors import InputError
-from agent.networks.registry import architecture_of
+from agent.networks.registry import KINDS
 from agent.networks.settings import NetworkSettings
 from agent.settings import Section
 from selfplay.settings import ActorSettings, InferenceSettings, SelfplaySettings
@@ -118,7 +118,7 @@ class Settings(Section):
     @property
     def actor(self) -> ActorSettings:
         """What each game actor gets of them."""
-        return ActorSettings(architecture_of(self.network), self.selfplay, self.inference, self.run.seed)
+        return ActorSettings(self.network.architecture, self.selfplay, self.inference, self.run.seed)
 
     def to_yaml(self) -> str:
         """The resolved tree as YAML; `load_settings` reads it back."""
@@ -176,9 +176,10 @@ def _check_together(settings: Settings) -> None:
         )
     if settings.inference.actor and settings.selfplay.actors == 0:
         raise InputError("setting inference.actor=true needs game actors; set selfplay.actors to 1 or more")
-    if settings.inference.actor and settings.network.kind == "sparse":
+    if settings.inference.actor and KINDS[settings.network.kind].untrained is not None:
         raise InputError(
-            "setting inference.actor=true is for network.kind=residual; a sparse network is evaluated inside the search"
+            f"setting inference.actor=true has no use with network.kind={settings.network.kind}, which is evaluated "
+            "inside the search; use another kind"
         )
 
 

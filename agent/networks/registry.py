@@ -1,11 +1,10 @@
 """The kinds of networks, by the names they have in settings and in weights files.
 
-A further kind is a folder beside `residual/` and `sparse/` that offers a `Kind`, its name in `KINDS`, and its name and
-sizes in `NetworkSettings`.
+A further kind is a folder beside `residual/` and `sparse/` that offers a `Kind`, an entry of `KINDS`, and its sizes, if
+it has any, in `NetworkSettings`.
 """
 
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Final
 
 import torch
@@ -13,16 +12,9 @@ import torch
 from agent.networks.evaluator import Evaluator, Kind
 from agent.networks.network import Architecture, Network
 from agent.networks.residual import evaluator as residual
-from agent.networks.settings import NetworkSettings
 from agent.networks.sparse import evaluator as sparse
 
 KINDS: Final[Mapping[str, Kind]] = {kind.architecture.kind: kind for kind in (residual.KIND, sparse.KIND)}
-
-
-def architecture_of(settings: NetworkSettings) -> Architecture:
-    """The architecture that the settings ask for."""
-    architecture = KINDS[settings.kind].architecture
-    return architecture(**{field.name: getattr(settings, field.name) for field in fields(architecture)})
 
 
 def architecture_from_metadata(metadata: Mapping[str, str]) -> Architecture:

@@ -1,16 +1,18 @@
 """The settings section `network`."""
 
-from typing import Literal
+from dataclasses import fields
 
 from pydantic import Field
 
+from agent.networks.network import Architecture
+from agent.networks.registry import KINDS
 from agent.settings import Section
 
 
 class NetworkSettings(Section):
     """Which network, and how large. The sizes are named as the fields of the architectures in `registry.KINDS`."""
 
-    kind: Literal["residual", "sparse"] = Field("residual", description="residual for GPUs, sparse for CPUs.")
+    kind: str = Field("residual", pattern=f"^({'|'.join(KINDS)})$", description="residual for GPUs, sparse for CPUs.")
     weights: str | None = Field(None, min_length=1, description="Begin with this file's weights; null: random ones.")
     blocks: int = Field(3, ge=0, le=80, description="Of the residual network.")
     channels: int = Field(32, ge=8, le=1024, description="Of the residual network.")
@@ -19,3 +21,9 @@ class NetworkSettings(Section):
     replies: bool = Field(
         False, description="Sparse: moves that leave a lone king without a reply are kinds of their own."
     )
+
+    @property
+    def architecture(self) -> Architecture:
+        """The architecture that they ask for."""
+        architecture = KINDS[self.kind].architecture
+        return architecture(**{field.name: getattr(self, field.name) for field in fields(architecture)})

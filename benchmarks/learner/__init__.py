@@ -17,7 +17,7 @@ import torch
 from rich.table import Table
 
 from agent.compilation import warm_up
-from agent.networks.registry import architecture_of, make_network
+from agent.networks.registry import make_network
 from benchmarks.figures import Figures, Found, table
 from benchmarks.learner.plain import PlainLearner
 from benchmarks.selfplay.flow import targets_by
@@ -102,7 +102,7 @@ def measure(figures: Figures, case: str, settings: Settings, *, rounds: int, sec
     torch.set_num_threads(settings.learner.threads)
     searched, batch_size = settings.selfplay.simulations > 0, settings.learner.batch_size
     replay, generator = filled_replay(settings, 2 * batch_size), np.random.default_rng(0)
-    networks = [make_network(architecture_of(settings.network)) for _ in range(2)]
+    networks = [make_network(settings.network.architecture) for _ in range(2)]
     networks[1].load_state_dict(networks[0].state_dict())
     ours = Learner(networks[0], settings.learner, searched=searched)
     watch = Watch(ours)

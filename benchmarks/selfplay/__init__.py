@@ -23,7 +23,7 @@ from rich.table import Table
 
 from agent.compilation import warm_up
 from agent.errors import InputError
-from agent.networks.registry import architecture_of, make_network
+from agent.networks.registry import make_network
 from benchmarks.figures import Figures, Found, table
 from benchmarks.selfplay.flow import STAGES, WatchedPool, targets_by
 from benchmarks.selfplay.plain import PlainProcesses
@@ -64,7 +64,7 @@ def learn(pool: WatchedPool, settings: Settings, seconds: float) -> tuple[float,
     """The training loop for `seconds` and at least one step; positions played and trained a second."""
     with tempfile.TemporaryDirectory() as folder:
         own = settings.model_copy(update={"run": settings.run.model_copy(update={"folder": folder})})
-        run = assemble(own, RunFolder.create(own, None), make_network(architecture_of(own.network)))
+        run = assemble(own, RunFolder.create(own, None), make_network(own.network.architecture))
         loop = run.loop
         pool.begin()
         deadline = perf_counter() + seconds

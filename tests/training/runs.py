@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from agent.networks.registry import architecture_of, make_network
+from agent.networks.registry import make_network
 from agent.networks.weights import load_weights
 from selfplay.pool import LocalPool, Pool
 from training.assembly import Run, assemble
@@ -18,7 +18,7 @@ from training.settings import Settings
 def begin(settings: Settings, say: Callable[[str], None] = lambda line: None) -> Run:
     """A new run."""
     torch.manual_seed(settings.run.seed)
-    network = make_network(architecture_of(settings.network))
+    network = make_network(settings.network.architecture)
     return assemble(settings, RunFolder.create(settings, None), network, say=say)
 
 

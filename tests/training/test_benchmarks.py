@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import zeromass
-from agent.networks.registry import architecture_of, make_network
+from agent.networks.registry import make_network
 from benchmarks import learner as learner_benchmark
 from benchmarks import selfplay as selfplay_benchmark
 from benchmarks.figures import value_of
@@ -29,7 +29,7 @@ def test_the_plain_step_is_the_learners_step(case: str) -> None:
     settings = load_settings(config, [*overrides, *TINY])
     searched = settings.selfplay.simulations > 0
     torch.manual_seed(0)
-    networks = [make_network(architecture_of(settings.network)) for _ in range(2)]
+    networks = [make_network(settings.network.architecture) for _ in range(2)]
     networks[1].load_state_dict(networks[0].state_dict())
     batch = learner_benchmark.filled_replay(settings, 64).sample(32, np.random.default_rng(0))
     ours = Learner(networks[0], settings.learner, searched=searched)

@@ -121,7 +121,9 @@ def test_improved_policy_loss_is_cross_entropy_over_legal_moves_alone() -> None:
         kl += float((target.double() * (target.double().log() - logs)).sum()) / 6
     assert float(loss.parts["loss/policy"]) == pytest.approx(expected, abs=1e-5)
     assert float(loss.parts["policy/kl"]) == pytest.approx(kl, abs=1e-5)
-    assert float(loss.parts["loss/value"]) == pytest.approx(reference(data)[1], abs=1e-5)
+    _, value, entropy, _ = reference(data)
+    assert float(loss.parts["loss/value"]) == pytest.approx(value, abs=1e-5)
+    assert float(loss.total.detach()) == pytest.approx(expected + 0.7 * value - 0.05 * entropy, abs=1e-5)
     loss.total.backward()  # type: ignore[no-untyped-call]
     assert logits.grad is not None
     assert torch.equal(logits.grad[~data["legal"]], torch.zeros(int((~data["legal"]).sum())))

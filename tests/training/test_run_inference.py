@@ -31,7 +31,7 @@ def test_a_run_with_an_inference_actor_trains_on_searched_games(tmp_path: Path) 
 def test_an_inference_actor_without_work_is_refused() -> None:
     for overrides, sentence in (
         (["selfplay.actors=0"], "set selfplay.actors to 1 or more"),
-        (["network.kind=sparse", "selfplay.actors=1"], "is for network.kind=residual"),
+        (["network.kind=sparse", "selfplay.actors=1"], "has no use with network.kind=sparse"),
     ):
         with pytest.raises(InputError, match=sentence):
             load_settings("demo", ["network.kind=residual", "inference.actor=true", *overrides])

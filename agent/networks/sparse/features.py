@@ -11,6 +11,8 @@ Pieces: 0..5 own pawn, knight, bishop, rook, queen, king; 6..11 the opponent's.
 State: 0..3 castling rights, 4..11 en-passant file, 12 repeated once, 13 more often, 14..21 half-move
 clock in eighths of 100, 22 in check.
 
+A further group comes behind the last one, so that weights of before can still be loaded: see `SparseNetwork`.
+
 Attackers of all squares at once are kept as three bitboards a side, the bits of a number 0..5 a square
 (none, pawn, minor piece, rook, queen, king: the least that attacks), so that one square costs three shifts.
 """
@@ -53,7 +55,9 @@ THREATS: Final = 7
 """Threat states of a piece, see `_threat_table`."""
 STATE_AT: Final = THREATS * PIECE_ROWS
 """First row of the state."""
-FEATURES: Final = STATE_AT + 24
+FIRST_FEATURES: Final = STATE_AT + 24
+"""Rows of the first version: the least that a weights file has."""
+FEATURES: Final = FIRST_FEATURES
 """Rows F of the first layer as it is evaluated; the shared rows stand behind them as it is trained."""
 MAX_FEATURES: Final = 144
 """More features than any record can have whose bitboards are disjoint, shared rows included."""

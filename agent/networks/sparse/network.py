@@ -7,6 +7,9 @@ that learns.
 Shapes: B positions, F features, W width, H hidden, A = 1,880 moves, K = 864 kinds of moves, L = 218.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -15,7 +18,7 @@ from torch import Tensor, nn
 from agent.networks.network import Network, Prediction, autocast
 from agent.networks.sparse.architecture import SparseArchitecture
 from agent.networks.sparse.batch import SparseBatch, sparse_batch
-from agent.networks.sparse.features import FEATURES, PIECE_ROWS, STATE_AT
+from agent.networks.sparse.features import FEATURES, FIRST_FEATURES, PIECE_ROWS, STATE_AT
 from agent.networks.sparse.gather import products_with_rows, sum_of_rows
 from agent.networks.sparse.moves import MOVE_KINDS
 from agent.vocabulary import SIZE
@@ -55,6 +58,15 @@ class SparseNetwork(Network):
         self.policy = _Rows(SIZE, hidden, SIZE, std=0.01)
         self.kinds = _Rows(MOVE_KINDS, hidden, MOVE_KINDS, std=0.01)
         self.value = _Rows(3, hidden, 3, std=0.01)
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """As torch's. Features that came after `state_dict` was saved get rows of zeros, so its answers stay."""
+        rows: Tensor | None = state_dict.get("features.weight")
+        if rows is not None and FIRST_FEATURES + PIECE_ROWS <= len(rows) < FEATURES + PIECE_ROWS:
+            own, shared = rows[:-PIECE_ROWS], rows[-PIECE_ROWS:]
+            new = rows.new_zeros(FEATURES - len(own), rows.shape[1])
+            state_dict = {**state_dict, "features.weight": torch.cat([own, new, shared])}
+        return super().load_state_dict(state_dict, strict, assign)
 
     def batch(self, positions: NDArray[np.uint64]) -> SparseBatch:
         """What this network reads of packed positions uint64 [B, WORDS], on its device."""
