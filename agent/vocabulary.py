@@ -77,15 +77,14 @@ for _table in (FROM, TO, PROMOTION, INDEX, PROMOTION_INDEX):
     _table.setflags(write=False)
 
 _UCI: Final = tuple(
-    square_name(origin) + square_name(target) + (PROMOTION_PIECES[piece] if piece >= 0 else "")
-    for origin, target, piece in _MOVES
+    [
+        square_name(origin ^ flip) + square_name(target ^ flip) + (PROMOTION_PIECES[piece] if piece >= 0 else "")
+        for origin, target, piece in _MOVES
+    ]
+    for flip in (0, 56)
 )
-_UCI_MIRRORED: Final = tuple(
-    square_name(origin ^ 56) + square_name(target ^ 56) + (PROMOTION_PIECES[piece] if piece >= 0 else "")
-    for origin, target, piece in _MOVES
-)
-_FROM_UCI: Final = {uci: number for number, uci in enumerate(_UCI)}
-_FROM_UCI_MIRRORED: Final = {uci: number for number, uci in enumerate(_UCI_MIRRORED)}
+"""By colour, White first."""
+_FROM_UCI: Final = tuple({uci: number for number, uci in enumerate(ucis)} for ucis in _UCI)
 
 
 def to_uci(index: int, *, black: bool) -> str:
@@ -96,7 +95,7 @@ def to_uci(index: int, *, black: bool) -> str:
     """
     if not 0 <= index < SIZE:
         raise ValueError(f"move index {index} is outside 0..{SIZE - 1}")
-    return (_UCI_MIRRORED if black else _UCI)[index]
+    return _UCI[bool(black)][index]
 
 
 def from_uci(uci: str, *, black: bool) -> int:
@@ -105,7 +104,7 @@ def from_uci(uci: str, *, black: bool) -> int:
     Raises:
         ValueError: no piece ever moves so; the message quotes `uci`.
     """
-    index = (_FROM_UCI_MIRRORED if black else _FROM_UCI).get(uci)
+    index = _FROM_UCI[bool(black)].get(uci)
     if index is None:
         raise ValueError(f"{uci!r} is not a move that any {'black' if black else 'white'} piece can make")
     return index

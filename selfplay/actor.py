@@ -57,10 +57,7 @@ class GameBatch:
 class GamePlayer:
     """A generator with weights that can be exchanged between calls; runs in an actor or in the learner's process.
 
-    Args:
-        settings: of the player.
-        stream: of its generator.
-        evaluator: one made elsewhere; None: one of its own.
+    Without an `evaluator` made elsewhere it makes one of its own.
     """
 
     def __init__(self, settings: ActorSettings, stream: int, evaluator: Evaluator | None = None) -> None:
@@ -134,8 +131,7 @@ class GameActor:
     """Ray wrapper of a `GamePlayer`: fetches weights only when their version is new, then plays.
 
     Args:
-        settings: of the player.
-        stream: of its generator.
+        settings, stream: of the player.
         inference: the inference actor to ask; None: it evaluates the network itself.
         expected: identity of the process that started it; None: it is not checked.
         niceness: added to that of its process, so that a learner on the same cores comes first.

@@ -104,13 +104,8 @@ class Generator:
     """Steps G games, one ply a call, and returns the finished ones.
 
     Everything is fixed by (`seed`, `stream`) and the weights: opening and samples of a game depend on its
-    number in the stream, not on the games beside it.
-
-    Args:
-        evaluator: the network; its weights may be swapped between steps.
-        settings: how games are played.
-        seed: of the run.
-        stream: of this generator within the run; no two generators of a run may share it.
+    number in the stream, not on the games beside it. `seed` is the run's; no two generators of a run may share a
+    stream. The evaluator's weights may be swapped between steps.
     """
 
     def __init__(self, evaluator: Evaluator, settings: SelfplaySettings, *, seed: int, stream: int) -> None:

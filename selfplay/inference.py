@@ -33,12 +33,7 @@ Weights = Mapping[str, NDArray[np.float32]]
 
 
 class InferenceActor:
-    """Ray wrapper of a `Batcher`; one thread of torch on the CPU.
-
-    Args:
-        architecture: of the network.
-        settings: of the actor.
-    """
+    """Ray wrapper of a `Batcher`; one thread of torch on the CPU."""
 
     def __init__(self, architecture: Architecture, settings: InferenceSettings) -> None:
         torch.set_num_threads(1)
@@ -81,11 +76,7 @@ def start_inference(architecture: Architecture, settings: InferenceSettings, *, 
 
 
 class FillGauge:
-    """How full the inference actor's batches are, asked without waiting for the answer.
-
-    Args:
-        batch_size: a full batch.
-    """
+    """How full the inference actor's batches are, asked without waiting for the answer."""
 
     def __init__(self, batch_size: int) -> None:
         self._batch_size = batch_size
@@ -106,11 +97,7 @@ class FillGauge:
 
 
 class RemoteEvaluator(Evaluator):
-    """Evaluates by asking the inference actor; holds no network.
-
-    Args:
-        actor: the inference actor.
-    """
+    """Evaluates by asking the inference actor; holds no network."""
 
     overlaps = True
 

@@ -58,12 +58,8 @@ def draw_opening(settings: SelfplaySettings, seed: int, draw: int) -> Opening:
 def random_opening(seed: int, plies: int, *, after: Sequence[int] = ()) -> list[int]:
     """Vocabulary indices of `plies` uniformly random legal moves from the standard start, or behind the line `after`.
 
-    An opening that ends the game is drawn again, so the position after it always has a legal move.
-
-    Args:
-        seed: any int64; the same seed gives the same opening.
-        plies: 0 or more.
-        after: legal moves from the standard start, which the result begins with.
+    An opening that ends the game is drawn again, so the position after it always has a legal move. The same seed, any
+    int64, gives the same opening, which begins with `after`.
     """
     generator = np.random.default_rng(abs(seed))
     while True:
@@ -105,11 +101,8 @@ def decisive_opening(seed: int, lead: int = LEAD) -> list[int]:
 
     One side, drawn by the seed, takes what gains most at once; the other moves at random and had the last word, so
     the lead is not a capture that is about to be taken back by it. Legal moves all, so a record of the game needs
-    nothing new; like a random opening it never ends the game.
-
-    Args:
-        seed: any int64; the same seed gives the same opening.
-        lead: in pawns, 1 to 20.
+    nothing new; like a random opening it never ends the game. The same seed, any int64, gives the same
+    opening; the lead is 1 to 20.
     """
     generator = np.random.default_rng(abs(seed))
     strong = int(generator.integers(2))

@@ -54,13 +54,7 @@ def make_selector(evaluator: Evaluator, settings: SelfplaySettings, seed: int) -
 
 
 class PolicySelector:
-    """Samples from the masked policy.
-
-    Args:
-        evaluator: the network.
-        temperature: of the policy.
-        seed: of the samples.
-    """
+    """Samples from the masked policy."""
 
     def __init__(self, evaluator: Evaluator, *, temperature: float, seed: int) -> None:
         self._evaluator = evaluator
@@ -84,13 +78,7 @@ class PolicySelector:
 
 
 class SearchSelector:
-    """Plays the moves that Gumbel search chooses.
-
-    Args:
-        evaluator: the network.
-        settings: of the search.
-        seed: of the root noise.
-    """
+    """Plays the moves that Gumbel search chooses; `seed` is that of the root noise."""
 
     def __init__(self, evaluator: Evaluator, settings: SearchSettings, *, seed: int) -> None:
         self._search = GumbelSearch(settings, evaluator.for_search())

@@ -25,10 +25,7 @@ class FoundWeights(NamedTuple):
 def find_weights(weights: Path | None = None, run: str | None = None, *, runs: Path = RUNS) -> FoundWeights:
     """Load `weights`, else the newest valid checkpoint of `run`, else the bundled weights.
 
-    Args:
-        weights: a weights file.
-        run: a run folder, by its name below `runs` or by path.
-        runs: where run folders are.
+    `run` is a run folder, by its name below `runs` or by path.
 
     Raises:
         InputError: the file is missing or damaged, there is no such run, or it has no valid checkpoint.

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from agent.compilation import njit
 from agent.rules.bits import Words
-from agent.rules.movegen import find_targets, write_moves
-from agent.rules.record import WORDS, repetition_key
+from agent.rules.record import WORDS
 from agent.search.compiled import bound, unbound
 from agent.search.leaf import MATES_NEXT, Scratch, make_leaf
 from agent.search.mates import mating_move
@@ -33,10 +32,9 @@ from agent.search.tree import (
     Nodes,
     Tree,
     back_up,
-    clear_node,
     expand,
 )
-from agent.search.walk import SearchParams
+from agent.search.walk import SearchParams, place_root
 from agent.vocabulary import MAX_LEGAL
 
 DEEPEST: Final = 4
@@ -82,13 +80,7 @@ def begin_root(tree: Tree, position: Words, allowed: NDArray[np.uint16], scratch
 
     Only those among `allowed` if that is not empty: the others get no edge. Returns their number.
     """
-    tree.positions[0, :] = position
-    clear_node(tree.nodes, 0, repetition_key(position))
-    tree.path[0, 0] = 0
-    tree.state[:] = 0
-    tree.state[NODES] = 1
-    find_targets(position, scratch.targets)
-    count = write_moves(position, scratch.targets, scratch.moves)
+    count = place_root(tree, position, scratch.moves, scratch.targets)
     if allowed.size == 0:
         return np.int64(count)
     kept = np.int64(0)

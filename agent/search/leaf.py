@@ -82,13 +82,7 @@ def make_leaf(
 ) -> np.int64:
     """Add the node under the last edge of `tree.path`, `depth` plies below the root.
 
-    Args:
-        tree: gets the node.
-        depth: of the node.
-        history, length: keys of the game before the root.
-        claim_draws: see `SearchSettings`.
-        moves: uint16 [ROW], gets the legal moves.
-        scratch: overwritten.
+    `history` holds the `length` keys of the game before the root; `moves` uint16 [ROW] gets the legal moves.
 
     Returns:
         number of legal moves, for the network to weigh; 0 if the node's value is exact: mate, a draw by

@@ -21,7 +21,6 @@ from agent.search.settings import SearchSettings, visit_schedule
 from agent.search.tree import (
     DEPTH,
     EDGE,
-    EDGES,
     NODE,
     NODES,
     SIMULATIONS,
@@ -69,6 +68,18 @@ def make_params(settings: SearchSettings) -> SearchParams:
 
 
 @njit
+def place_root(tree: Tree, position: Words, moves: NDArray[np.uint16], targets: Words) -> np.int64:
+    """Empty the tree, make `position` its root, write its legal moves to `moves` [ROW] and return their number."""
+    tree.positions[0, :] = position
+    clear_node(tree.nodes, np.int64(0), repetition_key(position))
+    tree.path[0, 0] = 0
+    tree.state[:] = 0
+    tree.state[NODES] = 1
+    find_targets(position, targets)
+    return write_moves(position, targets, moves)
+
+
+@njit
 def begin(tree: Tree, position: Words, params: SearchParams, moves: NDArray[np.uint16], scratch: Scratch) -> np.int64:
     """Make `position` the root and write its legal moves to `moves` [ROW].
 
@@ -76,21 +87,12 @@ def begin(tree: Tree, position: Words, params: SearchParams, moves: NDArray[np.u
         their number, for the network to weigh; 0 if the search is over at once, for the root mates in one;
         -1 if the position has no legal move or more than any reachable one.
     """
-    root = np.int64(0)
-    tree.positions[root, :] = position
-    clear_node(tree.nodes, root, repetition_key(position))
-    tree.path[0, 0] = 0
-    tree.state[DEPTH] = 0
-    tree.state[SIMULATIONS] = 0
-    tree.state[NODES] = 1
-    tree.state[EDGES] = 0
-    find_targets(position, scratch.targets)
-    count = write_moves(position, scratch.targets, moves)
+    count = place_root(tree, position, moves, scratch.targets)
     if count < 1:
         return np.int64(-1)
     mate = mating_move(position, moves, count, np.int64(0), scratch.position, scratch.targets)
     if mate >= 0:
-        settle(tree.nodes, root, 1.0, np.int64(MATES_NEXT), np.int64(moves[mate]))
+        settle(tree.nodes, np.int64(0), 1.0, np.int64(MATES_NEXT), np.int64(moves[mate]))
         return np.int64(0)
     return count
 
@@ -131,9 +133,7 @@ def walk_on(
 ) -> np.int64:
     """Simulate on until a leaf waits for the network; leaves with exact values do not.
 
-    Args:
-        history, length: keys of the game's positions before the root.
-        moves: uint16 [ROW], gets the leaf's legal moves.
+    `history` and `length` as in `make_leaf`; `moves` uint16 [ROW] gets the leaf's legal moves.
 
     Returns:
         their number; 0 when all simulations are done.

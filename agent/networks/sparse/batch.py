@@ -80,10 +80,6 @@ def _fill(
 def sparse_batch(positions: NDArray[np.uint64], *, replies: bool = False) -> SparseBatch:
     """Features and legal moves of packed positions uint64 [B, WORDS], on the CPU.
 
-    Args:
-        positions: packed positions.
-        replies: the architecture's switch.
-
     Raises:
         ValueError: `positions` has another shape or dtype.
     """

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -19,11 +18,7 @@ from agent.vocabulary import MAX_LEGAL, SIZE
 
 
 class SparseEvaluator(Evaluator):
-    """Evaluates with the sparse network on the CPU: legal moves compiled, the whole vocabulary by torch.
-
-    Args:
-        network: used as it is (not copied).
-    """
+    """Evaluates with the network, not a copy, on the CPU: legal moves compiled, the whole vocabulary by torch."""
 
     def __init__(self, network: SparseNetwork) -> None:
         super().__init__(network, "cpu")
@@ -98,8 +93,9 @@ def untrained(architecture: SparseArchitecture) -> CompiledEvaluator:
     return CompiledEvaluator(evaluate, parameters, scratch)
 
 
-def _make(network: SparseNetwork, _device: torch.device, _runtime: str) -> Evaluator:
-    return SparseEvaluator(network)
-
-
-KIND = Kind(SparseArchitecture, SparseNetwork, _make, untrained=lambda: untrained(SparseArchitecture()))
+KIND = Kind(
+    SparseArchitecture,
+    SparseNetwork,
+    lambda network, _device, _runtime: SparseEvaluator(network),
+    untrained=lambda: untrained(SparseArchitecture()),
+)
