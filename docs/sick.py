@@ -10,8 +10,9 @@ from typing import Any, Final
 
 import zeromass
 from agent import drawing
+from training.durability.run_folder import read_rows
 from training.monitoring import guard
-from training.monitoring.health import judge, read_rows, series
+from training.monitoring.health import judge, series
 from training.monitoring.pictures.frame import Frame
 from training.monitoring.report.curves import buckets
 from training.monitoring.tags.tags import COLLAPSE, STALE, STARVED, WATCHES, find_tag

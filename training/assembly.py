@@ -94,7 +94,7 @@ def assemble(
     if checkpoint is not None:
         learner.restore(checkpoint.optimizer)
         if settings.selfplay.actors == 0:  # games that the checkpoint does not know are played again, as they were
-            disk.writing(partial(window.cut, state["replay"]))
+            disk.writing(partial(window.store.cut, state["replay"]["number"]))
     guard = Guard(settings.guard, say)
     metrics = disk.writing(lambda: Metrics(folder, None if checkpoint is None else step))
     watch = Watch(settings, folder, metrics, guard.games, disk, say)

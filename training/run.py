@@ -21,8 +21,7 @@ from selfplay.pool import LocalPool, Pool, RayPool
 from training.assembly import assemble
 from training.durability.checkpoint import WEIGHTS, Arrays, Checkpoint, list_checkpoints, newest_checkpoint
 from training.durability.progress_relay import Screen
-from training.durability.run_folder import RunFolder
-from training.durability.run_lock import run_locked
+from training.durability.run_folder import RunFolder, run_locked
 from training.evaluation.match import MatchResult
 from training.evaluation.run_match import StoppedError
 from training.settings import Settings

@@ -28,7 +28,6 @@ from agent.errors import InputError
 from agent.files import fsync_folder, write_durable
 from training.attachment import Attachment
 from training.durability.disk import DiskPatience
-from training.durability.window import first_needed
 
 if TYPE_CHECKING:
     from training.loop import TrainingLoop
@@ -142,13 +141,13 @@ def newest_checkpoint(folder: Path) -> tuple[Path, Checkpoint, list[str]]:
     raise InputError(f"no valid checkpoint in '{folder}': {found}; start a new run")
 
 
-def kept_states(folder: Path) -> list[dict[str, Any]]:
-    """The states of all kept checkpoints that can be read; not verified."""
-    states = []
+def first_needed(folder: Path) -> int:
+    """The first game that a checkpoint in `folder` needs; those that cannot be read are left out."""
+    games = []
     for path in list_checkpoints(folder):
         with contextlib.suppress(OSError, ValueError):
-            states.append(json.loads((path / "state.json").read_bytes()))
-    return states
+            games.append(int(json.loads((path / "state.json").read_bytes())["replay"]["first"]))
+    return min(games, default=0)
 
 
 def _digest(data: bytes) -> str:
@@ -195,7 +194,7 @@ class Checkpoints(Attachment):
             return
         self._disk.room()
         self._flush()
-        self._disk.writing(loop.window.sync)  # a checkpoint may only name games that are durable
+        self._disk.writing(loop.window.store.sync)  # a checkpoint may only name games that are durable
         checkpoint = Checkpoint(
             agent.networks.weights.to_bytes(learner.network, self.provenance(loop)),
             learner.state_arrays(),
@@ -204,7 +203,7 @@ class Checkpoints(Attachment):
         )
         folder = self._run / "checkpoints"
         self._disk.writing(lambda: write_checkpoint(folder, step, checkpoint, keep=KEPT))
-        loop.window.prune(first_needed([kept["replay"] for kept in kept_states(folder)]))
+        loop.window.store.prune(first_needed(folder))
         self.saved_step = step
 
     def provenance(self, loop: "TrainingLoop") -> dict[str, str]:

@@ -97,7 +97,11 @@ class ReplayStore:
                     yield game
 
     def cut(self, number: int) -> None:
-        """Drop durable games from `number` on; the resumed run plays them again, identically."""
+        """Drop durable games from `number` on; the resumed run plays them again, identically.
+
+        Raises:
+            OSError: for example a full disk; can be retried.
+        """
         for segment in self.segments():
             data = segment.read_bytes()
             kept = [found for found in read_entries(data) if not isinstance(found, Damage)]

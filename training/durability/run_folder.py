@@ -1,16 +1,19 @@
-"""The run folder: `runs/NAME/` with settings, checkpoints, TensorBoard, games and the log."""
+"""The run folder: `runs/NAME/` with settings, checkpoints, TensorBoard, games and the log; and its lock."""
 
 import contextlib
 import json
 import os
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import chess
 import chess.pgn
 
 from agent import rules, vocabulary
+from agent.compilation import locked
 from agent.errors import InputError
 from agent.files import write_atomic
 from agent.rules import Termination
@@ -19,7 +22,9 @@ from selfplay.record import GameRecord
 from training.evaluation.match import MatchResult
 from training.settings import Settings, load_settings
 
-_RESULTS = {1: "1-0", 0: "1/2-1/2", -1: "0-1"}
+PATIENCE: Final = 60.0
+"""Seconds that a process waits for an earlier one that may just have been killed."""
+_RESULTS: Final = {1: "1-0", 0: "1/2-1/2", -1: "0-1"}
 
 
 class RunFolder:
@@ -87,8 +92,7 @@ class RunFolder:
     def cut_log(self, step: int) -> None:
         """Drop lines after learner step `step`, which a resumed run writes again, and a line torn by a crash."""
         if self.log.exists():
-            lines = self.log.read_text().splitlines()
-            kept = [line + "\n" for line in lines if _row(line).get("step", step + 1) <= step]
+            kept = [json.dumps(row) + "\n" for row in read_rows(self.log) if row["step"] <= step]
             write_atomic(self.log, "".join(kept).encode())
 
     def note_fault(self, what: str) -> None:
@@ -102,8 +106,7 @@ class RunFolder:
 
     def first_match(self) -> MatchResult | None:
         """The match before training, if there was one."""
-        rows = (_row(line) for line in self.matches.read_text().splitlines()) if self.matches.exists() else ()
-        found = next((row for row in rows if row.get("when") == "before"), None)
+        found = next((row for row in read_rows(self.matches) if row.get("when") == "before"), None)
         return None if found is None else MatchResult.from_json(found)
 
     def save_game(self, number: int, record: GameRecord) -> None:
@@ -111,12 +114,41 @@ class RunFolder:
         write_atomic(self.games / f"game-{number:08d}.pgn", (str(to_pgn(record, self.path.name)) + "\n").encode())
 
 
-def _row(line: str) -> Any:
-    """What a line of a log holds; an empty row if it was torn by a crash."""
+@contextlib.contextmanager
+def run_locked(folder: Path, *, patience: float = PATIENCE) -> Iterator[None]:
+    """Hold the lock of the run in `folder`: one process trains it. The system releases it when its holder dies.
+
+    Raises:
+        InputError: another process still holds it after `patience` seconds.
+    """
+    held, over = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with locked(folder / ".lock"):
+            held.set()
+            over.wait()
+
+    holder = threading.Thread(target=hold, name="run lock", daemon=True)  # the lock itself has no timeout
+    holder.start()
     try:
-        return json.loads(line)
-    except ValueError:
-        return {}
+        if not held.wait(patience):
+            raise InputError(f"run '{folder}' is being trained by another process; stop that one first")
+        yield
+    finally:
+        over.set()
+        if held.is_set():
+            holder.join()
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """Rows of a log by step; a torn last line, or one that is no row, is skipped. Empty if there is no log."""
+    rows = []
+    for line in path.read_text().splitlines() if path.exists() else ():
+        with contextlib.suppress(ValueError):
+            row = json.loads(line)
+            if isinstance(row, dict) and isinstance(row.get("step"), int):
+                rows.append(row)
+    return rows
 
 
 def _append(path: Path, row: dict[str, Any]) -> None:

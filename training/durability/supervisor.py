@@ -1,24 +1,30 @@
-"""The driver's part of a run: start the trainer, show its progress, pass signals on, restart it when it dies.
+"""A run in an actor, and the driver that starts it, shows its progress, passes signals on and restarts it when it dies.
+
+The trainer is a Ray actor, so that the driver holds neither games nor weights. One of its threads trains, others
+answer the driver's calls of `updates` and `stop`.
 
 A new trainer resumes from the newest valid checkpoint after a delay. After `FRUITLESS` restarts without a new
 checkpoint between them the driver gives up and says why.
 """
 
+import socket
+import threading
 import time
 from collections.abc import Callable
-from typing import Final
+from pathlib import Path
+from typing import Any, Final, cast
 
 import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from agent.errors import InputError
 from agent.networks.meter import InvalidMassError
-from selfplay.identity import identity
-from training.durability.progress_relay import Mirror, Screen, Updates
+from selfplay.identity import check_identity, identity
+from training.durability.progress_relay import Mirror, Relay, Screen, Updates
 from training.durability.run_folder import RunFolder
-from training.durability.trainer import TrainerHandle, start_trainer
 from training.learner import LearningError
-from training.run import Resume, Summary
+from training.run import Resume, Summary, run_training
 from training.settings import Settings
 
 FRUITLESS: Final = 5
@@ -29,6 +35,8 @@ STOP_SECONDS: Final = 25.0
 """Time that a trainer gets to stop: preemptible machines give 30 s."""
 PENDING_SECONDS: Final = 15.0
 """A trainer that has not started after this long lacks resources, which is worth a line."""
+UPDATE_SECONDS: Final = 1.0
+"""Longest wait for events; progress shown by the driver is at most this old."""
 
 
 class TrainerLostError(RuntimeError):
@@ -37,6 +45,48 @@ class TrainerLostError(RuntimeError):
 
 class StoppedHardError(RuntimeError):
     """The run was told to stop, and its trainer had to be killed."""
+
+
+class Trainer:
+    """Trains one run, once.
+
+    Args:
+        expected: identity of the driver.
+    """
+
+    def __init__(self, expected: str) -> None:
+        self._expected = expected
+        self._relay = Relay()
+        self._stopped = threading.Event()
+
+    def train(self, settings: Settings, folder: Path, resume: Resume) -> Summary:
+        """See `training.run.run_training`."""
+        check_identity(self._expected, f"the trainer on {socket.gethostname()}")
+        return run_training(settings, RunFolder(folder), resume=resume, display=self._relay, stop=self._stopped.is_set)
+
+    def updates(self, seconds: float = UPDATE_SECONDS) -> Updates:
+        """See `Relay.updates`."""
+        return self._relay.updates(seconds)
+
+    def stop(self) -> None:
+        """End the run in a checkpoint."""
+        self._stopped.set()
+
+
+def start_trainer(settings: Settings, expected: str) -> Any:
+    """Start the actor on the node that the settings ask for. Ray must be initialised."""
+    learner = settings.learner
+    options: dict[str, Any] = {
+        "num_cpus": learner.threads,
+        "num_gpus": learner.gpus,
+        "resources": dict(learner.resources),
+        "max_concurrency": 8,
+        "max_restarts": 0,  # the driver starts another one, from a checkpoint
+    }
+    if learner.node == "driver":
+        here = ray.get_runtime_context().get_node_id()
+        options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(here, soft=False)
+    return cast(Any, ray.remote)(**options)(Trainer).remote(expected)
 
 
 def supervise(
@@ -111,7 +161,7 @@ class _Attempt:
             self._mirror.close()
             ray.kill(trainer)
 
-    def _attend(self, trainer: TrainerHandle, resume: Resume) -> Summary:
+    def _attend(self, trainer: Any, resume: Resume) -> Summary:
         result = trainer.train.remote(self._settings, self._folder.path, resume)
         updates = trainer.updates.remote()
         started = time.monotonic()

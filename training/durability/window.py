@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from selfplay.actor import GameBatch
 from selfplay.record import GameRecord
@@ -50,16 +50,12 @@ class Window:
         self._bounds: deque[_Bound] = deque()
 
     def add(self, record: GameRecord, target: Targets, stream: int) -> bool:
-        """Add a game, durable after the next `sync`; False if it is there already."""
+        """Add a game, durable after the next `store.sync`; False if it is there already."""
         number = self.replay.games
         if not self._add(record, target):
             return False
         self.store.append(StoredGame(number, stream, record, target))
         return True
-
-    def sync(self) -> int:
-        """Make the games durable, see `ReplayStore.sync`."""
-        return self.store.sync()
 
     def state(self) -> dict[str, int]:
         """Where the window begins and ends, for a checkpoint."""
@@ -70,14 +66,6 @@ class Window:
             "first_added": oldest.added,
             "first_entries": oldest.entries_added,
         }
-
-    def cut(self, state: dict[str, int]) -> None:
-        """Drop games that became durable after the checkpoint of this state; they will be played again, identically.
-
-        Raises:
-            OSError: for example a full disk; can be retried.
-        """
-        self.store.cut(state["number"])
 
     def restore(self, state: dict[str, int], say: Callable[[str], None]) -> Iterator[StoredGame]:
         """Fill the replay buffer; yields games that became durable after the checkpoint, already added.
@@ -94,10 +82,6 @@ class Window:
                 yield found
         self.replay.games = max(self.replay.games, state["number"])
 
-    def prune(self, first: int) -> None:
-        """See `ReplayStore.prune`."""
-        self.store.prune(first)
-
     def _add(self, record: GameRecord, target: Targets, number: int | None = None) -> bool:
         if number is not None:  # damage may have left a gap
             self.replay.games = max(self.replay.games, number)
@@ -111,11 +95,6 @@ class Window:
 
     def _end(self) -> _Bound:
         return _Bound(self.replay.games, self.replay.added, self.replay.entries_added)
-
-
-def first_needed(states: list[dict[str, Any]]) -> int:
-    """The first game that a window of these checkpoints needs."""
-    return min((int(state.get("first", 0)) for state in states), default=0)
 
 
 class Acknowledgement(Attachment):
@@ -134,5 +113,5 @@ class Acknowledgement(Attachment):
         waiting = loop.window.store.waiting
         if waiting and (waiting >= SYNC_GAMES or time.monotonic() - self._last > SYNC_SECONDS):
             self._disk.room()
-            self._disk.writing(loop.window.sync)
+            self._disk.writing(loop.window.store.sync)
             self._last = time.monotonic()

@@ -1,18 +1,16 @@
-"""A run's log, read while another process may be writing it, and whether the run is healthy by it.
+"""Whether a run is healthy by its log.
 
 A figure is unhealthy if it is outside the range of its tag, or if the guard's alarm about it is on: thresholds of the
 guard are judged in one place, where the figure is computed.
 """
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
-from training.monitoring.tags.tags import CAUSES, LEAK, TAGS, Tag, find_tag
+from training.monitoring.tags.tags import CAUSES, LEAK, TAGS, Cause, Tag, find_tag
 
 Row = Mapping[str, Any]
 """One line of log.jsonl: `step`, `time`, and values by tag."""
@@ -25,31 +23,6 @@ ENOUGH: Final = 3
 _NEVER: Final = {name for name, tag in TAGS.items() if tag.cause == LEAK}
 
 
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Rows of a log by step; a torn last line, or one that is no row, is skipped. Empty if there is no log."""
-    try:
-        lines = path.read_text().splitlines()
-    except FileNotFoundError:
-        return []
-    rows = []
-    for line in lines:
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(row, dict) and isinstance(row.get("step"), int):
-            rows.append(row)
-    return rows
-
-
-def match_rows(path: Path) -> list[dict[str, Any]]:
-    """The matches of matches.jsonl as rows, for their curves."""
-    return [
-        {"step": row["step"], **{f"evaluation/{key}": row.get(key) for key in ("score", "elo", "elo_low", "elo_high")}}
-        for row in read_rows(path)
-    ]
-
-
 def series(rows: Sequence[Row], name: str) -> list[tuple[int, float]]:
     """(step, value) of one tag in every row that has it."""
     return [(row["step"], float(row[name])) for row in rows if isinstance(row.get(name), int | float)]
@@ -60,20 +33,12 @@ class Finding:
     """A figure that is not healthy."""
 
     tag: Tag
+    cause: Cause
+    """What it most likely means."""
     name: str
     """Of the tag in the log, where `tag` is a family."""
     value: float
     """Of the recent rows."""
-
-    @property
-    def cause(self) -> str:
-        """What it most likely means."""
-        return self.tag.cause.name if self.tag.cause else ""
-
-    @property
-    def advice(self) -> str:
-        """What to change."""
-        return self.tag.cause.advice if self.tag.cause else ""
 
     @property
     def sentence(self) -> str:
@@ -86,22 +51,23 @@ class Finding:
 class Health:
     """The verdict on a run."""
 
-    rows: int
+    rows: Sequence[Row]
+    """That were judged."""
     findings: tuple[Finding, ...]
     """The most urgent first."""
 
     @property
     def causes(self) -> list[str]:
         """Each cause once, the most urgent first."""
-        return list(dict.fromkeys(finding.cause for finding in self.findings))
+        return list(dict.fromkeys(finding.cause.name for finding in self.findings))
 
     @property
     def verdict(self) -> str:
         """One line."""
         if self.findings:
-            return f"SICK: {self.findings[0].cause}: {self.findings[0].sentence}"
-        if self.rows < ENOUGH:
-            return f"TOO EARLY: {self.rows} rows logged, {ENOUGH} are needed"
+            return f"SICK: {self.findings[0].cause.name}: {self.findings[0].sentence}"
+        if len(self.rows) < ENOUGH:
+            return f"TOO EARLY: {len(self.rows)} rows logged, {ENOUGH} are needed"
         return "HEALTHY: all figures of the last minutes are within their healthy ranges"
 
 
@@ -115,11 +81,9 @@ def judge(rows: Sequence[Row]) -> Health:
         except KeyError:
             continue
         alarm = values.get(f"guard/alarm/{name.removeprefix('guard/')}") if name.startswith("guard/") else None
-        if (not tag.fits(value) or alarm) and (len(rows) >= ENOUGH or tag.cause == LEAK):
-            findings.append(Finding(tag, name, value))
-    urgency = {cause: place for place, cause in enumerate(CAUSES)}
-    findings.sort(key=lambda found: urgency[found.tag.cause] if found.tag.cause else len(urgency))  # stable
-    return Health(len(rows), tuple(findings))
+        if tag.cause and (not tag.fits(value) or alarm) and (len(rows) >= ENOUGH or tag.cause == LEAK):
+            findings.append(Finding(tag, tag.cause, name, value))
+    return Health(rows, tuple(sorted(findings, key=lambda found: CAUSES.index(found.cause))))
 
 
 def recent_values(rows: Sequence[Row]) -> dict[str, float]:

@@ -151,7 +151,12 @@ class RayGauges:
 
 def match_row(result: MatchResult, conversion: Mapping[str, float], seconds: float) -> dict[str, float]:
     """The evaluation tags of a match; an infinite Elo and 0 seconds are left out."""
-    found = result.to_json()
-    row = {f"evaluation/{key}": found[key] for key in ("score", "elo", "elo_low", "elo_high") if found[key] is not None}
+    row = match_tags(result.to_json())
     row |= {f"evaluation/conversion/{ending}": share for ending, share in conversion.items()}
     return row | ({"evaluation/seconds": seconds} if seconds else {})
+
+
+def match_tags(match: Mapping[str, Any]) -> dict[str, float]:
+    """The score and the Elo of a line of matches.jsonl, by tag; an infinite Elo is left out."""
+    keys = ("score", "elo", "elo_low", "elo_high")
+    return {f"evaluation/{key}": match[key] for key in keys if match[key] is not None}

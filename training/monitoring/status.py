@@ -1,7 +1,9 @@
 """`zeromass status`: a run's health in the terminal, the verdict first."""
 
+import contextlib
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from agent.runs import RUNS
-from training.durability.run_folder import RunFolder
-from training.monitoring.health import Finding, Health, judge, read_rows, recent_values, series
+from training.durability.run_folder import RunFolder, read_rows
+from training.monitoring.health import Finding, Health, Row, judge, recent_values, series
 from training.monitoring.tags.tags import find_tag
 from training.settings import GuardSettings
 
@@ -58,28 +60,29 @@ def status_command(run: str, follow: bool, as_json: bool, runs: Path = RUNS) -> 
         InputError: there is no such run.
     """
     folder = RunFolder.find(run, runs)
+    console = Console(highlight=False)
+    if follow:
+        health = _follow(folder, console)
+        return 1 if health.findings else 0
+    health = judge(read_rows(folder.log))
     if as_json:
-        health, rows = _look(folder)
-        print(json.dumps(to_json(folder, health, rows)))
-    elif follow:
-        health = _follow(folder, Console(highlight=False))
+        print(json.dumps(to_json(folder, health)))
     else:
-        health, rows = _look(folder)
-        console = Console(highlight=False)
         if not console.is_terminal:
             console.width = _PLAIN_WIDTH  # a pipe does not wrap
-        console.print(screen(folder, health, rows))
+        console.print(screen(folder, health))
     return 1 if health.findings else 0
 
 
-def to_json(folder: RunFolder, health: Health, rows: list[dict[str, Any]]) -> dict[str, Any]:
+def to_json(folder: RunFolder, health: Health) -> dict[str, Any]:
     """For scripts: `run verdict causes findings rows step age ended values`."""
+    rows = health.rows
     return {
         "run": folder.path.name,
         "verdict": health.verdict,
         "causes": health.causes,
         "findings": [
-            {"tag": found.name, "value": found.value, "cause": found.cause, "advice": found.advice}
+            {"tag": found.name, "value": found.value, "cause": found.cause.name, "advice": found.cause.advice}
             for found in health.findings
         ],
         "rows": len(rows),
@@ -90,14 +93,14 @@ def to_json(folder: RunFolder, health: Health, rows: list[dict[str, Any]]) -> di
     }
 
 
-def screen(folder: RunFolder, health: Health, rows: list[dict[str, Any]]) -> Group:
+def screen(folder: RunFolder, health: Health) -> Group:
     """The screen for people."""
     verdict = Text(health.verdict, style=_STYLES[health.verdict.split(":")[0]])
-    parts: list[Any] = [verdict, Text(_where(folder, rows), style="dim")]
+    parts: list[Any] = [verdict, Text(_where(folder, health.rows), style="dim")]
     if health.findings:
         parts.append(_findings(health.findings))
-    if rows:
-        parts.append(_figures(health, rows, folder.settings([]).guard))
+    if health.rows:
+        parts.append(_figures(health, folder.settings([]).guard))
     return Group(*parts)
 
 
@@ -119,32 +122,25 @@ def has_ended(folder: RunFolder) -> bool:
     return summary.exists() and (not folder.log.exists() or summary.stat().st_mtime >= folder.log.stat().st_mtime)
 
 
-def _look(folder: RunFolder) -> tuple[Health, list[dict[str, Any]]]:
-    rows = read_rows(folder.log)
-    return judge(rows), rows
-
-
 def _follow(folder: RunFolder, console: Console) -> Health:
-    health, rows = _look(folder)
-    with Live(screen(folder, health, rows), console=console, auto_refresh=False) as live:
-        try:
-            while not has_ended(folder):
-                time.sleep(REFRESH)
-                health, rows = _look(folder)
-                live.update(screen(folder, health, rows), refresh=True)
-        except KeyboardInterrupt:
-            pass  # the normal way to end it
+    health = judge(read_rows(folder.log))
+    live = Live(screen(folder, health), console=console, auto_refresh=False)
+    with contextlib.suppress(KeyboardInterrupt), live:  # Ctrl-C is the normal way to end it
+        while not has_ended(folder):
+            time.sleep(REFRESH)
+            health = judge(read_rows(folder.log))
+            live.update(screen(folder, health), refresh=True)
     return health
 
 
-def _where(folder: RunFolder, rows: list[dict[str, Any]]) -> str:
+def _where(folder: RunFolder, rows: Sequence[Row]) -> str:
     if not rows:
         return f"{folder.path}: no rows yet; they begin with the first learner steps"
     age = "ended" if has_ended(folder) else f"last row {_age(rows):.0f} s ago"
     return f"{folder.path}: step {rows[-1]['step']:,}, {len(rows):,} rows, {age}"
 
 
-def _age(rows: list[dict[str, Any]]) -> float | None:
+def _age(rows: Sequence[Row]) -> float | None:
     """Seconds since the last row."""
     return round(max(time.time() - float(rows[-1].get("time", 0.0)), 0.0), 1) if rows else None
 
@@ -152,21 +148,21 @@ def _age(rows: list[dict[str, Any]]) -> float | None:
 def _findings(findings: tuple[Finding, ...]) -> Panel:
     table = Table.grid(padding=(0, 2))
     for finding in findings:
-        table.add_row(Text(finding.cause, style="red"), finding.sentence, f"do: {finding.advice}")
+        table.add_row(Text(finding.cause.name, style="red"), finding.sentence, f"do: {finding.cause.advice}")
     return Panel(table, title="what is wrong, the worst first", title_align="left", expand=False)
 
 
-def _figures(health: Health, rows: list[dict[str, Any]], guard: GuardSettings) -> Table:
+def _figures(health: Health, guard: GuardSettings) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0))
     for column in ("", "figure", "lately", "healthy", "since the start"):
         table.add_column(column, no_wrap=True)
-    values = recent_values(rows)
+    values = recent_values(health.rows)
     sick = {finding.name for finding in health.findings}
     for name in dict.fromkeys((*SHOWN, *sorted(sick))):
         if name in values:
             tag = find_tag(name)
             tag = tag.limited(getattr(guard, name.removeprefix("guard/"))) if tag.limit else tag
             mark = Text("!", style="bold red") if name in sick else Text("✓" if tag.has_range else " ", style="green")
-            bars = sparkline([value for _, value in series(rows, name)])
+            bars = sparkline([value for _, value in series(health.rows, name)])
             table.add_row(mark, name, tag.show(values[name]), Text(tag.healthy, style="dim"), Text(bars, style="blue"))
     return table

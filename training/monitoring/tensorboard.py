@@ -9,7 +9,8 @@ from pathlib import Path
 from agent.errors import InputError
 from agent.program import program
 from agent.runs import RUNS, find_run
-from training.monitoring.health import judge, read_rows
+from training.durability.run_folder import read_rows
+from training.monitoring.health import judge
 
 HOST = "127.0.0.1"
 DEFAULT_PORT = 6006

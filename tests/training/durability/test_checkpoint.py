@@ -10,6 +10,7 @@ from agent.errors import InputError
 from training.durability import checkpoint as module
 from training.durability.checkpoint import (
     Checkpoint,
+    first_needed,
     list_checkpoints,
     newest_checkpoint,
     read_checkpoint,
@@ -41,6 +42,15 @@ def test_only_the_newest_are_kept_and_a_step_can_be_written_again(tmp_path: Path
         write_checkpoint(tmp_path, step, make(step), keep=2)
     assert [path.name for path in list_checkpoints(tmp_path)] == ["step-00000010", "step-00000002"]
     assert sorted(file.name for file in tmp_path.iterdir()) == ["step-00000002", "step-00000010"]
+
+
+def test_games_are_kept_for_the_oldest_checkpoint_that_can_be_read(tmp_path: Path) -> None:
+    assert first_needed(tmp_path) == 0
+    for step, first in ((1, 7), (2, 3), (3, 9)):
+        write_checkpoint(tmp_path, step, Checkpoint(b"", {}, {"replay": {"first": first}}), keep=5)
+    assert first_needed(tmp_path) == 3
+    (tmp_path / "step-00000002" / "state.json").write_text('{"replay": {"fi')
+    assert first_needed(tmp_path) == 7
 
 
 @pytest.mark.parametrize("name", ["weights.safetensors", "optimizer.safetensors", "player.safetensors", "state.json"])

@@ -13,7 +13,7 @@ from agent.errors import InputError
 from tests.processes import descendants
 from tests.training.test_run import TINY, finish, start, wait_for
 from training.durability.checkpoint import list_checkpoints, newest_checkpoint
-from training.durability.run_lock import run_locked
+from training.durability.run_folder import run_locked
 
 LONG = [override for override in TINY if not override.startswith("run.steps")]
 
@@ -62,7 +62,7 @@ def test_a_trainer_that_fails_again_and_again_is_given_up_with_a_sentence(tmp_pa
     )
     run = tmp_path / "runs" / "it"
     wait_for(lambda: (run / "checkpoints").exists(), process)
-    (run / "matches.jsonl").write_text("[]\n")  # not what a match looks like
+    (run / "matches.jsonl").write_text('{"step": 0, "when": "before"}\n')  # not what a match looks like
     output = finish(process)
     assert process.returncode == 1, output
     assert "the trainer ended 2 times without a new checkpoint, last because the trainer failed (" in output

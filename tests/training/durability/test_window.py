@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tests.training.records import record, searched
 from training.durability.game_file import StoredGame
-from training.durability.window import Window, first_needed
+from training.durability.window import Window
 from training.replay import ReplayBuffer
 from training.targets import targets
 
@@ -22,14 +22,14 @@ def play(window: Window, seeds: range, *, plies: int = 13, kind: Any = searched)
     for seed in seeds:
         game = kind(plies, seed=seed)
         window.add(game, targets(game, adjudication=0.3, gae_lambda=0.9, value_lambda=0.7), seed)
-    window.sync()
+    window.store.sync()
 
 
 def restored(folder: Path, state: dict[str, int], *, replayed: bool = False, **sizes: int) -> Any:
     damage: list[str] = []
     twin = window(folder, **sizes)
     if replayed:
-        twin.cut(state)
+        twin.store.cut(state["number"])
     later = list(twin.restore(state, damage.append))
     return twin, later, damage
 
@@ -112,9 +112,3 @@ def test_a_smaller_window_keeps_the_newest(tmp_path: Path) -> None:
     twin, _, _ = restored(tmp_path, one.state(), capacity=20, entries_per_ply=40)
     assert len(twin.replay) == 20
     assert twin.replay.added == one.replay.added
-
-
-def test_segments_are_kept_for_the_oldest_checkpoint() -> None:
-    assert first_needed([{"first": 7}, {"first": 3}, {"first": 9}]) == 3
-    assert first_needed([{"first": 7}, {}]) == 0
-    assert first_needed([]) == 0

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from training.monitoring.health import ENOUGH, RECENT_ROWS, judge, read_rows, recent_values
+from training.durability.run_folder import read_rows
+from training.monitoring.health import ENOUGH, RECENT_ROWS, judge, recent_values
 from training.monitoring.tags.tags import BLIND, COLLAPSE, LEAK, STALE, STARVED, UNSTABLE, Cause
 
 SICK = Path(__file__).resolve().parents[2] / "data" / "sick"
@@ -38,7 +39,7 @@ def test_a_run_made_sick_on_purpose_gets_its_own_cause(cause: Cause) -> None:
     assert health.causes[0] == cause.name
     assert not {other.name for other in (COLLAPSE, STARVED, STALE) if other != cause} & set(health.causes)
     assert health.verdict.startswith(f"SICK: {cause.name}: ")
-    assert all(finding.advice for finding in health.findings)
+    assert all(finding.cause.advice for finding in health.findings)
 
 
 def test_a_healthy_run() -> None:

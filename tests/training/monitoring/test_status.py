@@ -13,6 +13,7 @@ from ray.util.metrics import Gauge
 import zeromass
 from tests.training.monitoring.short_run import short_run
 from training.durability.run_folder import RunFolder
+from training.evaluation.match import MatchResult
 from training.monitoring import status as status_module
 from training.monitoring.metrics import RayGauges
 from training.monitoring.report.report import report_page
@@ -27,9 +28,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     (folder.path / "ladder.json").write_text(
         '[{"player": "random", "elo": 0}, {"player": "step-12 <b>", "elo": 50, "elo_low": 20, "minutes": 1}]'
     )
-    folder.append_match(
-        {"step": 12, "when": "after", "opponent": "random", "score": 0.5, "wins": 1, "draws": 0, "losses": 1}
-    )
+    folder.append_match({"step": 12, "when": "after", **MatchResult("random", 2, 1, 0, 1, 0).to_json()})
     return folder
 
 

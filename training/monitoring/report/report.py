@@ -11,8 +11,9 @@ from typing import Any, Final
 from agent.errors import InputError
 from agent.files import write_atomic
 from agent.runs import RUNS
-from training.durability.run_folder import RunFolder
-from training.monitoring.health import judge, match_rows, read_rows, series
+from training.durability.run_folder import RunFolder, read_rows
+from training.monitoring.health import judge, series
+from training.monitoring.metrics import match_tags
 from training.monitoring.pictures.ladder import Rung, picture_of_ladder, read_ladder
 from training.monitoring.report.curves import chart
 from training.monitoring.report.games import game_board, piece_symbols, saved_games
@@ -51,18 +52,18 @@ def report_command(run: str, out: Path | None, runs: Path = RUNS) -> int:
 
 def report_page(folder: RunFolder) -> str:
     """The page as HTML, style and script included; its content policy forbids every request."""
-    rows = read_rows(folder.log)
+    rows, matches = read_rows(folder.log), read_rows(folder.matches)
     health = judge(rows)
     name = escape(folder.path.name)
     body = [
         piece_symbols(),
         f"<h1>{name}</h1>",
         f'<p class="verdict {health.verdict.split()[0].rstrip(":")}">{escape(health.verdict)}</p>',
-        *(f'<p class="soft">Do: {escape(found.advice)}.</p>' for found in health.findings[:1]),
+        *(f'<p class="soft">Do: {escape(found.cause.advice)}.</p>' for found in health.findings[:1]),
         _tiles(folder, rows),
-        _curves([*rows, *match_rows(folder.matches)]),
+        _curves([*rows, *({"step": row["step"], **match_tags(row)} for row in matches)]),
         _ladder(read_ladder(folder.path)),
-        _matches(folder),
+        _matches(matches),
         _games(folder),
         _pictures(folder),
         _settings(folder.settings([])),
@@ -130,8 +131,7 @@ def _ladder(rungs: list[Rung]) -> str:
     return f'<h2>Ladder</h2><figure class="paper">{picture_of_ladder({"": rungs})}</figure>{table}'
 
 
-def _matches(folder: RunFolder) -> str:
-    matches = [row for row in read_rows(folder.matches) if "score" in row]
+def _matches(matches: list[dict[str, Any]]) -> str:
     cells = [
         (row["when"], row["step"], row["opponent"], f"{100 * row['score']:.1f} %",
          f"+{row['wins']} ={row['draws']} -{row['losses']}")
