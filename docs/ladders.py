@@ -9,7 +9,7 @@ from pathlib import Path
 
 from training.evaluation.ladder.results import Results
 from training.evaluation.ladder.standings import Standing, standings_of
-from training.monitoring.pictures.ladder import Rung, picture_of_ladder
+from training.monitoring.pictures.ladder import picture_of_ladder
 
 
 def merged(folders: dict[str, Path]) -> Results:
@@ -45,11 +45,8 @@ def main(out: Path, folders: dict[str, Path]) -> None:
     runs = {name: [row for row in standings.rows if row.player.startswith(f"{name}, ")] for name in folders}
     others = [row for row in standings.rows if row.minutes is None]
     title = f"{standings.how}; {standings.scale}"
-    rungs = {
-        name: [Rung(row.player, row.elo, row.elo_low, row.elo_high, row.games, row.minutes) for row in (*rows, *others)]
-        for name, rows in runs.items()
-    }
-    out.write_text(picture_of_ladder(rungs, "Elo over minutes of training", title))
+    ladders = {name: [*rows, *others] for name, rows in runs.items()}
+    out.write_text(picture_of_ladder(ladders, "Elo over minutes of training", title))
     print(f"{title}.\n\n| run | minutes | Elo (95 %) | score | KQ, KR, KBB mated |\n|---|---|---|---|---|")
     for name, rows in runs.items():
         for row in sorted(rows, key=lambda row: row.minutes or 0.0):

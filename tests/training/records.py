@@ -5,6 +5,7 @@ import numpy as np
 from agent import rules
 from agent.rules import Games, Termination
 from selfplay.record import GameRecord, RaggedPolicy
+from training.evaluation.ladder.standings import Standing
 
 
 def record(plies: int, *, seed: int = 0, version: int = 0, **changes: object) -> GameRecord:
@@ -48,3 +49,8 @@ def searched(plies: int, *, seed: int = 0, **changes: object) -> GameRecord:
     policies = [generator.dirichlet(np.ones(count)) for count in kept if count]
     ragged = RaggedPolicy(offsets, np.concatenate(rows).astype(np.uint16), np.concatenate(policies).astype(np.float16))
     return record(plies, seed=seed, policies=ragged, **changes)  # type: ignore[arg-type]
+
+
+def standing(player: str, elo: float, low: float, high: float, minutes: float | None) -> Standing:
+    """A player of a ladder; minutes None: an anchor."""
+    return Standing(player, elo, low, high, 10, 0.5, given=minutes is None, step=None, minutes=minutes, conversion={})

@@ -1,7 +1,8 @@
 """Texts of a run in TensorBoard: settings, versions, and how to read the dashboard."""
 
 import platform
-from typing import Final
+from collections.abc import Iterator
+from typing import Any, Final
 
 from training.doctor import usable_cores, versions
 from training.monitoring.tags.tags import CAUSES, TAGS
@@ -29,12 +30,17 @@ def how_to_read() -> str:
 def settings_text(settings: Settings) -> str:
     """Markdown: every setting, those that differ from their default in bold."""
     lines = ["| setting | value | meaning |", "|---|---|---|"]
-    for section_name, section in settings:
+    for name, value, changed, meaning in described(settings):
+        lines.append(f"| {name} | {f'**`{value}`**' if changed else f'`{value}`'} | {meaning} |")
+    return "\n".join(lines)
+
+
+def described(settings: Settings) -> Iterator[tuple[str, Any, bool, str]]:
+    """Each setting: `section.key`, value, whether it differs from its default, meaning."""
+    for name, section in settings:
         for key, field in type(section).model_fields.items():
             value = getattr(section, key)
-            shown = f"`{value}`" if value == field.default else f"**`{value}`**"
-            lines.append(f"| {section_name}.{key} | {shown} | {field.description or ''} |")
-    return "\n".join(lines)
+            yield f"{name}.{key}", value, value != field.default, field.description or ""
 
 
 def flat_settings(settings: Settings) -> dict[str, bool | str | float | int]:

@@ -48,7 +48,8 @@ class Metrics:
         """Step at which a process writes what it knows from the start: the next process purges it."""
         self._writer = SummaryWriter(str(folder.tensorboard), purge_step=purge)
         self._described: set[tuple[str, Kind]] = set()
-        self._gauges = RayGauges(folder.path.name) if on_cluster() else None
+        self._on_cluster = on_cluster()
+        self._gauges: dict[str, Gauge] = {}
 
     def write(self, step: int, row: dict[str, float]) -> None:
         """One row to TensorBoard, the log and, on a cluster, Ray.
@@ -58,8 +59,8 @@ class Metrics:
         """
         self.scalars(row, step)
         self._folder.append_log({"step": step, "time": round(time.time(), 3), **row})
-        if self._gauges is not None:
-            self._gauges.set(row)
+        if self._on_cluster:
+            self._show_in_ray(row)
 
     def scalars(self, row: Mapping[str, float], step: int) -> None:
         """One point of each curve, by tag, to TensorBoard only.
@@ -110,6 +111,19 @@ class Metrics:
         """Flush and close."""
         self._writer.close()
 
+    def _show_in_ray(self, row: Mapping[str, float]) -> None:
+        """As gauges for clusters that Prometheus scrapes: `zeromass_loss_total` and so on, labelled by run.
+
+        Curves of single actors are left out, because Ray has its own metrics of every process.
+        """
+        for name, value in row.items():
+            if name not in TAGS:
+                continue
+            if name not in self._gauges:
+                metric = "zeromass_" + name.replace("/", "_")
+                self._gauges[name] = Gauge(metric, description=TAGS[name].description, tag_keys=("run",))
+            self._gauges[name].set(value, tags={"run": self._folder.path.name})
+
     def _metadata(self, name: str, kind: Kind) -> SummaryMetadata | None:
         """For the first value of a tag; None for later ones."""
         if (name, kind) in self._described:
@@ -123,30 +137,6 @@ class Metrics:
 
     def _summary(self, summary: Any, step: int) -> None:
         self._writer._get_file_writer().add_summary(summary, step)  # type: ignore[no-untyped-call]
-
-
-class RayGauges:
-    """A run's curves as Ray metrics, for clusters that Prometheus scrapes: `zeromass_loss_total` and so on.
-
-    Curves of single actors are left out, because Ray has its own metrics of every process.
-
-    Args:
-        run: label of all of them.
-    """
-
-    def __init__(self, run: str) -> None:
-        self._run = run
-        self._gauges: dict[str, Gauge] = {}
-
-    def set(self, row: Mapping[str, float]) -> None:
-        """Show a row's values."""
-        for name, value in row.items():
-            if name not in TAGS:
-                continue
-            if name not in self._gauges:
-                metric = "zeromass_" + name.replace("/", "_")
-                self._gauges[name] = Gauge(metric, description=TAGS[name].description, tag_keys=("run",))
-            self._gauges[name].set(value, tags={"run": self._run})
 
 
 def match_row(result: MatchResult, conversion: Mapping[str, float], seconds: float) -> dict[str, float]:

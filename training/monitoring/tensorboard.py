@@ -1,9 +1,7 @@
 """TensorBoard on loopback, for all runs or one."""
 
 import contextlib
-import socket
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 from agent.errors import InputError
@@ -14,6 +12,7 @@ from training.monitoring.health import judge
 
 HOST = "127.0.0.1"
 DEFAULT_PORT = 6006
+"""Of TensorBoard."""
 SHOWN = 10
 """Newest runs that are listed."""
 
@@ -27,7 +26,9 @@ def monitor_command(run: str | None, port: int | None, runs: Path = RUNS) -> int
     folder = find_run(run, runs) if run is not None else runs
     if run is None and not runs.is_dir():
         raise InputError(f"folder '{runs}' with runs does not exist; start one with {program()} train")
-    address = start_tensorboard(folder, port, say=lambda line: print(line, flush=True))
+    address = start_tensorboard(folder, port)
+    if port is None and f":{DEFAULT_PORT}/" not in address:
+        print(f"Port {DEFAULT_PORT} is taken, so another one is used.", flush=True)
     for line in runs_found(folder):
         print(line, flush=True)
     print(f"TensorBoard shows {folder} at {address}", flush=True)
@@ -51,57 +52,25 @@ def runs_found(folder: Path) -> list[str]:
     return lines or [f"no runs in {folder} yet; new ones will be shown"]
 
 
-def start_tensorboard(folder: Path, port: int | None, say: Callable[[str], None]) -> str:
+def start_tensorboard(folder: Path, port: int | None) -> str:
     """Serve the event files below `folder` from a thread of this process; returns the address.
 
     Args:
         folder: a run folder, or the folder of all runs.
-        port: exactly this one; None: 6006, or another where that is taken, said through `say`.
-        say: gets that sentence.
+        port: exactly this one; None: 6006, or the next that is free.
 
     Raises:
         InputError: `port` is taken.
     """
-    chosen = choose_port(port, say)  # before the slow import
-    from tensorboard.program import TensorBoard, TensorBoardServerException
+    from tensorboard.program import TensorBoard, TensorBoardServerException  # takes seconds
 
-    program = TensorBoard()
+    tensorboard = TensorBoard()
     # The data server would be a second process that outlives a killed first one.
-    options = ["--host", HOST, "--port", str(chosen), "--load_fast", "false", "--reload_interval", "5"]
-    program.configure(argv=["tensorboard", "--logdir", str(folder), *options])
+    options = ["--host", HOST, "--load_fast", "false", "--reload_interval", "5"]
+    options += [] if port is None else ["--port", str(port)]
+    tensorboard.configure(argv=["tensorboard", "--logdir", str(folder), *options])
     try:
-        return str(program.launch())
-    except TensorBoardServerException as error:  # taken since it was chosen
-        raise _taken(chosen) from error
-
-
-def choose_port(port: int | None, say: Callable[[str], None]) -> int:
-    """`port` if it is free; for None 6006, or a free one that the system picks if that is taken.
-
-    Raises:
-        InputError: `port` was asked for and is taken.
-    """
-    if _is_free(port or DEFAULT_PORT):
-        return port or DEFAULT_PORT
-    if port is not None:
-        raise _taken(port)
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        free = int(probe.getsockname()[1])
-    say(f"Port {DEFAULT_PORT} is taken, so port {free} is used.")
-    return free
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        # As servers do: a port in TIME_WAIT counts as free, one with a listener does not.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return False
-    return True
-
-
-def _taken(port: int) -> InputError:
-    return InputError(f"port {port} on {HOST} is taken or not allowed; give another with --port, or none")
+        return str(tensorboard.launch())
+    except TensorBoardServerException as error:
+        taken = f"port {port or DEFAULT_PORT} on {HOST} is taken or not allowed"
+        raise InputError(f"{taken}; give another with --port, or none") from error

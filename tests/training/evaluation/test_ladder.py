@@ -17,6 +17,7 @@ from agent.networks.sparse.architecture import SparseArchitecture
 from agent.networks.weights import save_weights
 from agent.players.player import Player
 from agent.search import SearchSettings, playing
+from tests.training.records import standing
 from training.durability.snapshots import snapshot_path
 from training.evaluation.conversion import Conversion, conversions
 from training.evaluation.ladder import command
@@ -26,7 +27,7 @@ from training.evaluation.ladder.standings import Standings, standings_of
 from training.evaluation.match import MatchResult
 from training.evaluation.openings import Openings
 from training.evaluation.play_options import PlayOptions
-from training.monitoring.pictures.ladder import Rung, picture_of_ladder, read_ladder, ticks
+from training.monitoring.pictures.ladder import picture_of_ladder, read_standings, ticks
 
 
 def snapshot(run: Path, step: int, minutes: float | None) -> Path:
@@ -215,7 +216,7 @@ def test_games_with_other_limits_and_unconnected_players_are_left_out() -> None:
 def picture(standings: Standings | None, folder: Path) -> ET.Element:
     assert standings is not None
     (folder / "ladder.json").write_text(json.dumps(standings.to_json()))
-    svg = picture_of_ladder({"run": read_ladder(folder)}, "a < b & c")
+    svg = picture_of_ladder({"run": read_standings(folder)}, "a < b & c")
     assert "http" not in re.sub(r"http://www.w3.org/(2000/svg|1999/xlink)", "", svg)
     return ET.fromstring(svg)
 
@@ -236,8 +237,8 @@ def test_the_picture_shows_time_to_the_right_and_elo_upwards(tmp_path: Path) -> 
 
 
 def test_several_ladders_share_a_picture_and_each_has_its_colour() -> None:
-    given = Rung("stockfish:1350", 1350, 1350, 1350, 40, None)
-    runs = {"one": [Rung("a", 900, 800, 1000, 40, 1.0), given], "two": [Rung("b", 1000, 900, 1100, 40, 2.0), given]}
+    given = standing("stockfish:1350", 1350, 1350, 1350, None)
+    runs = {"one": [standing("a", 900, 800, 1000, 1.0), given], "two": [standing("b", 1000, 900, 1100, 2.0), given]}
     root = ET.fromstring(picture_of_ladder(runs))
     space = "{http://www.w3.org/2000/svg}"
     first, second = root.findall(f"{space}circle")

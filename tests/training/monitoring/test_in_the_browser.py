@@ -44,7 +44,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
 
 @pytest.fixture(scope="module")
 def address(run: RunFolder) -> str:
-    return start_tensorboard(run.path, None, say=print)
+    return start_tensorboard(run.path, None)
 
 
 @pytest.fixture

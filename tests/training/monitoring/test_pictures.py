@@ -1,6 +1,5 @@
 """Recent games and the pictures of them, against brute force and python-chess."""
 
-import json
 import math
 import re
 from collections import Counter
@@ -16,12 +15,14 @@ from agent import rules, vocabulary
 from agent.drawing import to_png
 from agent.rules import Termination
 from selfplay.record import GameRecord
-from tests.training.records import record
+from tests.training.records import record, standing
+from training.evaluation.ladder.results import Results
+from training.evaluation.ladder.standings import Standings
 from training.monitoring.figures import RecentGames
 from training.monitoring.pictures.calibration import calibration, picture_of_calibration
 from training.monitoring.pictures.game import key_plies, likeliest, picture_of_record, white_values
 from training.monitoring.pictures.heat_map import picture_of_heat, squares_of_moves
-from training.monitoring.pictures.ladder import Rung, picture_of_ladder, read_ladder
+from training.monitoring.pictures.ladder import picture_of_ladder, read_standings
 from training.monitoring.pictures.openings import Node, colour, opening_tree, picture_of_openings
 
 
@@ -166,7 +167,7 @@ def test_every_picture_is_valid_svg_that_renders() -> None:
     records = [record(30, seed=seed, outcome=seed % 3 - 1) for seed in range(25)]
     games = games_of(*records, record(1, seed=99))
     values, scores = games.values_and_scores()
-    rungs = [Rung("random", 0, 0, 0, 10, None), Rung("a", 100, 50, 150, 10, 0.5), Rung("b", 300, 250, 360, 10, 2)]
+    rungs = [standing("random", 0, 0, 0, None), standing("a", 100, 50, 150, 0.5), standing("b", 300, 250, 360, 2)]
     pictures = [
         picture_of_record(records[0], uniform),
         picture_of_record(record(1, seed=99), uniform),
@@ -177,7 +178,7 @@ def test_every_picture_is_valid_svg_that_renders() -> None:
         picture_of_ladder({"": rungs[1:2]}),
         picture_of_ladder({"": rungs[:1]}),
         picture_of_ladder(
-            {"": [Rung("all won", 800, 300, math.inf, 10, 1.0), Rung("all lost", 0, -math.inf, 90, 10, None)]}
+            {"": [standing("all won", 800, 300, math.inf, 1.0), standing("all lost", 0, -math.inf, 90, None)]}
         ),
     ]
     for svg in pictures:
@@ -202,22 +203,12 @@ def test_colours_show_which_side_wins(score: float, more: str) -> None:
     assert {"red": red > green, "green": green > red, "neither": red == green}[more]
 
 
-def test_a_ladder_is_read_leniently(tmp_path: Path) -> None:
-    folder = tmp_path
-    assert read_ladder(folder) == []
-    file = folder / "ladder.json"
-    file.write_text('{"torn": ')
-    assert read_ladder(folder) == []
-    rows = [
-        {"player": "a", "elo": 10, "elo_low": 5, "elo_high": 20, "games": 4, "minutes": 1.5},
-        {"player": "random", "elo": 0, "minutes": None},
-        {"player": "no elo"},
-        7,
-        {"player": "b", "elo": 12},
-    ]
-    file.write_text(json.dumps({"how": "64 simulations", "standings": rows, "pairs": [{"first": "a"}]}))
-    assert read_ladder(folder) == [
-        Rung("b", 12, 12, 12, 0, None),
-        Rung("a", 10, 5, 20, 4, 1.5),
-        Rung("random", 0, 0, 0, 0, None),
-    ]
+def test_a_ladder_is_read_if_it_has_a_table(tmp_path: Path) -> None:
+    assert read_standings(tmp_path) == []
+    file = tmp_path / "ladder.json"
+    for without in ('{"torn": ', "[]", '{"pairs": []}', '{"standings": [{"player": "a"}]}'):
+        file.write_text(without)
+        assert read_standings(tmp_path) == []
+    found = [standing("a", 10, 5, math.inf, 1.5), standing("random", 0, 0, 0, None)]
+    Results(file).write(Standings("64 simulations", "", found, []).to_json())
+    assert read_standings(tmp_path) == found

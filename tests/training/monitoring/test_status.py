@@ -12,10 +12,14 @@ from ray.util.metrics import Gauge
 
 import zeromass
 from tests.training.monitoring.short_run import short_run
+from tests.training.records import standing
 from training.durability.run_folder import RunFolder
+from training.evaluation.ladder.results import Results
+from training.evaluation.ladder.standings import Standings
 from training.evaluation.match import MatchResult
+from training.monitoring import metrics as metrics_module
 from training.monitoring import status as status_module
-from training.monitoring.metrics import RayGauges
+from training.monitoring.metrics import Metrics
 from training.monitoring.report.report import report_page
 from training.monitoring.status import has_ended, sparkline
 from training.monitoring.tags.tags import TAGS
@@ -25,9 +29,8 @@ from training.monitoring.tensorboard import SHOWN, runs_found
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     folder = short_run(tmp_path_factory.mktemp("runs"), 12)
-    (folder.path / "ladder.json").write_text(
-        '[{"player": "random", "elo": 0}, {"player": "step-12 <b>", "elo": 50, "elo_low": 20, "minutes": 1}]'
-    )
+    players = [standing("step-12 <b>", 50, 20, 80, 1.0), standing("random", 0, 0, 0, None)]
+    Results(folder.path / "ladder.json").write(Standings("64 simulations", "", players, []).to_json())
     folder.append_match({"step": 12, "when": "after", **MatchResult("random", 2, 1, 0, 1, 0).to_json()})
     return folder
 
@@ -216,17 +219,19 @@ def test_monitor_lists_the_newest_runs_with_their_verdicts(tmp_path: Path) -> No
     assert runs_found(tmp_path / "run-03")[0].startswith("run-03: step 9")
 
 
-def test_every_curve_has_a_name_that_ray_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_curve_has_a_name_that_ray_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shown = {}
 
     def note(self: Gauge, value: float, tags: dict[str, str]) -> None:
         shown[self.info["name"]] = (value, tags)
 
     monkeypatch.setattr(Gauge, "set", note)
-    gauges = RayGauges("it")
+    monkeypatch.setattr(metrics_module, "on_cluster", lambda: True)
+    metrics = Metrics(RunFolder(fake_run(tmp_path / "it")), None)
     row = {name.replace("*", "0"): 1.5 for name, tag in TAGS.items() if tag.kind == "scalar"}
-    gauges.set(row)
-    gauges.set(row)
+    metrics.write(1, row)
+    metrics.write(2, row)
+    metrics.close()
     single = [name for name, tag in TAGS.items() if tag.kind == "scalar" and "*" not in name]
     assert len(shown) == len(single)
     assert shown["zeromass_loss_total"] == (1.5, {"run": "it"})

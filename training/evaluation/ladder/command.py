@@ -24,7 +24,7 @@ from training.evaluation.match_runner import ConcurrentPlayers, Hooks
 from training.evaluation.openings import Openings
 from training.evaluation.play_options import PlayOptions
 from training.monitoring.display import Display
-from training.monitoring.pictures.ladder import picture_of_ladder, read_ladder
+from training.monitoring.pictures.ladder import picture_of_ladder
 
 PART: Final = 20
 """Games of a pair before the next pair's turn, unless more are concurrent."""
@@ -162,7 +162,8 @@ def _report(folder: Path, results: Results, options: LadderOptions, as_json: boo
     display.say(f"{standings.scale}.")
     for name in standings.left_out:
         display.say(f"left out {name}: no game connects it with the scale")
-    rungs = {folder.name: read_ladder(folder)}
-    picture = picture_of_ladder(rungs, f"Ladder of {folder.name}", f"{standings.how}; {standings.scale}")
+    picture = picture_of_ladder(
+        {folder.name: standings.rows}, f"Ladder of {folder.name}", f"{standings.how}; {standings.scale}"
+    )
     write_atomic(folder / PLOT, picture.encode())
     display.say(f"results in {results.path}, picture in {folder / PLOT}")

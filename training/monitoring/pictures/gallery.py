@@ -20,7 +20,7 @@ from training.monitoring.pictures.calibration import picture_of_calibration
 from training.monitoring.pictures.frame import SIZE
 from training.monitoring.pictures.game import picture_of_record
 from training.monitoring.pictures.heat_map import picture_of_heat
-from training.monitoring.pictures.ladder import picture_of_ladder, read_ladder
+from training.monitoring.pictures.ladder import picture_of_ladder, read_standings
 from training.monitoring.pictures.openings import picture_of_openings
 
 _VALUES: Final = 20_000
@@ -49,8 +49,8 @@ def _pictures(folder: Path, games: RecentGames, network: Network) -> Iterator[tu
         yield "games/openings", picture_of_openings(games.games)
         yield "games/heat_map", picture_of_heat(games.games)
         yield "games/calibration", picture_of_calibration(*games.values_and_scores(), len(games.games))
-    if rungs := read_ladder(folder):
-        yield "evaluation/ladder", picture_of_ladder({"": rungs})
+    if standings := read_standings(folder):
+        yield "evaluation/ladder", picture_of_ladder({"": standings})
 
 
 def _some(values: torch.Tensor) -> NDArray[np.float32]:

@@ -12,9 +12,11 @@ from agent.errors import InputError
 from agent.files import write_atomic
 from agent.runs import RUNS
 from training.durability.run_folder import RunFolder, read_rows
+from training.evaluation.ladder.standings import Standing
+from training.monitoring.about import described
 from training.monitoring.health import judge, series
 from training.monitoring.metrics import match_tags
-from training.monitoring.pictures.ladder import Rung, picture_of_ladder, read_ladder
+from training.monitoring.pictures.ladder import picture_of_ladder, read_standings
 from training.monitoring.report.curves import chart
 from training.monitoring.report.games import game_board, piece_symbols, saved_games
 from training.monitoring.tags.layout import charts
@@ -62,7 +64,7 @@ def report_page(folder: RunFolder) -> str:
         *(f'<p class="soft">Do: {escape(found.cause.advice)}.</p>' for found in health.findings[:1]),
         _tiles(folder, rows),
         _curves([*rows, *({"step": row["step"], **match_tags(row)} for row in matches)]),
-        _ladder(read_ladder(folder.path)),
+        _ladder(read_standings(folder.path)),
         _matches(matches),
         _games(folder),
         _pictures(folder),
@@ -119,16 +121,16 @@ def _curves(rows: list[dict[str, Any]]) -> str:
     return "".join(parts)
 
 
-def _ladder(rungs: list[Rung]) -> str:
-    if not rungs:
+def _ladder(standings: list[Standing]) -> str:
+    if not standings:
         return ""
     cells = [
-        (rung.name, f"{rung.elo:.0f}", f"{rung.low:.0f} to {rung.high:.0f}", rung.games,
-         "" if rung.minutes is None else number(rung.minutes))
-        for rung in rungs
+        (row.player, f"{row.elo:.0f}", f"{row.elo_low:.0f} to {row.elo_high:.0f}", row.games,
+         "" if row.minutes is None else number(row.minutes))
+        for row in standings
     ]  # fmt: skip
     table = _table("player|Elo|95 % interval|games|minutes trained", cells)
-    return f'<h2>Ladder</h2><figure class="paper">{picture_of_ladder({"": rungs})}</figure>{table}'
+    return f'<h2>Ladder</h2><figure class="paper">{picture_of_ladder({"": standings})}</figure>{table}'
 
 
 def _matches(matches: list[dict[str, Any]]) -> str:
@@ -173,10 +175,7 @@ def _pictures(folder: RunFolder) -> str:
 
 def _settings(settings: Settings) -> str:
     rows = []
-    for name, section in settings:
-        for key, field in type(section).model_fields.items():
-            value = getattr(section, key)
-            shown = escape(str(value))
-            shown = shown if value == field.default else f"<b>{shown}</b>"
-            rows.append((Html(f"<code>{name}.{key}</code>"), Html(shown), field.description or ""))
+    for name, value, changed, meaning in described(settings):
+        shown = escape(str(value))
+        rows.append((Html(f"<code>{name}</code>"), Html(f"<b>{shown}</b>" if changed else shown), meaning))
     return f"<h2>Settings</h2><details open><summary>bold: not the default</summary>{_table('', rows)}</details>"

@@ -127,37 +127,26 @@ def _leak(name: str, meaning: str) -> Tag:
     return Tag(name, meaning, low=0.0, high=0.0, cause=LEAK)
 
 
+def _watch(name: str, meaning: str, cause: Cause, unit: Unit = "share", limit: Literal["low", "high"] = "low") -> Tag:
+    """A figure that the guard judges by a threshold of the settings."""
+    return Tag(f"guard/{name}", meaning, unit, cause=cause, limit=limit)
+
+
+def _time(part: str, what: str, high: float | None = None, cause: Cause | None = None) -> Tag:
+    """What the learner's process does."""
+    return Tag(f"time/{part}", f"share of the learner's time: {what}", "share", high=high, cause=cause)
+
+
 _GUARDED: Final = (
-    Tag("guard/decisive", "share of the latest games that were won", "share", cause=COLLAPSE, limit="low"),
-    Tag("guard/truncated", "share of the latest games that the ply cap ended", "share", cause=CUT_OFF, limit="high"),
-    Tag(
-        "guard/mate_rate_ahead",
-        "of the latest games in which a side was a rook or more ahead to the end, the share that it mated",
-        "share",
-        cause=PLATEAU,
-        limit="low",
+    _watch("decisive", "share of the latest games that were won", COLLAPSE),
+    _watch("truncated", "share of the latest games that the ply cap ended", CUT_OFF, limit="high"),
+    _watch("mate_rate_ahead", "mates among the latest games with a side a rook or more ahead to the end", PLATEAU),
+    _watch("value_gain", "explained share of what a constant value leaves open; 0: constant, 1: perfect", BLIND),
+    _watch(
+        "value_spread", "mean standard deviation of the expected score over a position's legal successors", BLIND, ""
     ),
-    Tag(
-        "guard/value_gain",
-        "share of what a constant value leaves unexplained that the value explains; 0: constant, 1: perfect",
-        "share",
-        cause=BLIND,
-        limit="low",
-    ),
-    Tag(
-        "guard/value_spread",
-        "mean standard deviation of the value over a position's legal successors, in expected score",
-        cause=BLIND,
-        limit="low",
-    ),
-    Tag("guard/entropy", "policy/entropy over the latest rows", "nats", cause=COLLAPSE, limit="low"),
-    Tag(
-        "guard/unique_openings",
-        "distinct positions after eight plies of play among the latest games",
-        "share",
-        cause=COLLAPSE,
-        limit="low",
-    ),
+    _watch("entropy", "policy/entropy over the latest rows", COLLAPSE, "nats"),
+    _watch("unique_openings", "distinct positions after eight plies of play among the latest games", COLLAPSE),
 )
 WATCHES: Final[dict[str, Tag]] = {tag.name.removeprefix("guard/"): tag for tag in _GUARDED}
 """What the guard judges; `GuardSettings` has a threshold of the same name for each."""
@@ -226,27 +215,15 @@ _SCALARS: Final = (
     Tag("system/actor/*/idle", "this actor's time between calls: sending, loading weights, waiting", "share"),
     Tag("system/actor/*/version_lag", "versions that its last batch was behind", "versions"),
     Tag("system/actor/*/restarts", "times this actor was replaced since the start"),
-    Tag("time/learning", "share of the learner's time: forward, backward, update, meter", "share"),
-    Tag("time/sampling", "share of the learner's time: sampling batches from the replay buffer", "share"),
-    Tag(
-        "time/waiting",
-        "share of the learner's time: waiting for games, because a ply is trained on at most learner.reuse times",
-        "share",
-        high=0.9,
-        cause=STARVED,
-    ),
-    Tag("time/playing", "share of the learner's time: playing games itself, where selfplay.actors=0", "share"),
-    Tag("time/ingesting", "share of the learner's time: collecting games and adding them", "share"),
-    Tag("time/publishing", "share of the learner's time: publishing weights", "share"),
-    Tag("time/evaluating", "share of the learner's time: matches and snapshots during training", "share"),
-    Tag("time/saving", "share of the learner's time: checkpoints", "share"),
-    Tag(
-        "time/writing",
-        "share of the learner's time: all of monitoring, pictures included",
-        "share",
-        high=0.01,
-        cause=OVERHEAD,
-    ),
+    _time("learning", "forward, backward, update, meter"),
+    _time("sampling", "sampling batches from the replay buffer"),
+    _time("waiting", "waiting for games, because a ply is trained on at most learner.reuse times", 0.9, STARVED),
+    _time("playing", "playing games itself, where selfplay.actors=0"),
+    _time("ingesting", "collecting games and adding them"),
+    _time("publishing", "publishing weights"),
+    _time("evaluating", "matches and snapshots during training"),
+    _time("saving", "checkpoints"),
+    _time("writing", "all of monitoring, pictures included", 0.01, OVERHEAD),
     *_GUARDED,
     Tag("guard/alarm", "alarms that are on; docs/guard.md"),
     *(Tag(f"guard/alarm/{name}", f"1 while the alarm about guard/{name} is on") for name in WATCHES),
