@@ -28,29 +28,24 @@ OBJECT_STORE_BYTES: Final = 512 * 2**20
 
 @contextmanager
 def ray_for(settings: Settings, cluster: str | None) -> Iterator[None]:
-    """Ray while a run lasts.
+    """Ray while a run lasts: on this machine, for this process alone, or the cluster at an address.
 
     Raises:
-        InputError: the cluster cannot be joined.
+        InputError: Ray does not start, or the cluster cannot be joined.
     """
-    start_ray(settings, cluster)
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    if cluster is None:
+        _start(settings)
+    else:
+        _join(cluster)
     try:
         yield
     finally:
         ray.shutdown()
 
 
-def start_ray(settings: Settings, cluster: str | None) -> None:
-    """Start Ray on this machine, for this process alone, or join the cluster at an address.
-
-    Raises:
-        InputError: the cluster cannot be joined.
-    """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    if cluster is not None:
-        _join(cluster)
-        return
+def _start(settings: Settings) -> None:
     # Ray's history of tasks is for its dashboard, which is off here; it grew to 65 MB in tests/chaos/test_soak.py.
     os.environ.setdefault("RAY_task_events_report_interval_ms", "0")  # Ray's spelling
     # Ray would give all of its processes the lowest priority, the trainer too; game actors lower their own.

@@ -13,7 +13,7 @@ from training.doctor import usable_cores
 from training.durability.checkpoint import Checkpoints
 from training.durability.disk import DiskPatience
 from training.durability.progress_relay import Screen
-from training.durability.run_folder import RunFolder
+from training.durability.run_folder import RunFolder, append_row
 from training.durability.snapshots import Every
 from training.evaluation.match import MatchResult
 from training.evaluation.run_match import StoppedError, settings_conversion, settings_match
@@ -100,6 +100,6 @@ class Matches(Attachment):
         """With the run, and in TensorBoard."""
         more = {"minutes": loop.counters.seconds / 60, "seconds": seconds, "conversion": dict(conversion)}
         row = {"step": loop.learner.step, "when": when, **result.to_json(), **more}
-        self._disk.writing(lambda: self._folder.append_match(row))
+        self._disk.writing(lambda: append_row(self._folder.matches, row))
         self._metrics.scalars(match_row(result, conversion, seconds), loop.learner.step)
         self._metrics.flush()

@@ -130,7 +130,7 @@ def _train(settings: Settings, folder: RunFolder, resume: Resume, display: Scree
         selfplay_kernels=dict(loop.selfplay_launches),
         learner_kernels=learner_kernels,
         alarms=sorted(run.guard.alarms),
-        guard=[asdict(news) for news in run.guard.news],
+        guard=run.guard.news,
         writing_seconds=run.watch.seconds,
         writing_share=run.watch.share,
     )

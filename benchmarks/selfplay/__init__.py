@@ -17,7 +17,6 @@ from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Any, Final, cast
 
-import ray
 import torch
 from rich.table import Table
 
@@ -30,7 +29,7 @@ from benchmarks.selfplay.plain import PlainProcesses
 from selfplay.actor import Weights
 from selfplay.pool import Pool, RayPool
 from training.assembly import assemble, make_replay
-from training.cluster import start_ray
+from training.cluster import ray_for
 from training.durability.run_folder import RunFolder
 from training.replay import ReplayBuffer
 from training.settings import Settings, load_settings
@@ -142,11 +141,8 @@ def run(
     figures = Figures()
     for mode, settings in chosen.items():
         progress(f"{mode}: {settings.selfplay.actors} actors and as many plain processes in turn, {rounds} rounds ...")
-        start_ray(settings, None)
-        try:
+        with ray_for(settings, None):
             measure(figures, mode, settings, rounds=rounds, seconds=seconds)
-        finally:
-            ray.shutdown()
     return figures.to_json()
 
 

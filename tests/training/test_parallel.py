@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import ray
 import torch
 
 from agent.errors import InputError
@@ -42,11 +41,10 @@ def network(kind: str) -> Network:
 
 @pytest.fixture(scope="module", autouse=True)
 def local_ray() -> Iterator[None]:
-    from training.cluster import start_ray
+    from training.cluster import ray_for
 
-    start_ray(load_settings("demo", ["learner.workers=2"]), None)
-    yield
-    ray.shutdown()
+    with ray_for(load_settings("demo", ["learner.workers=2"]), None):
+        yield
 
 
 @pytest.mark.parametrize(("kind", "with_search"), [("residual", False), ("sparse", True)])

@@ -6,7 +6,6 @@ segments of an earlier one, so an entry torn by a crash stays where it is; `read
 """
 
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -16,7 +15,6 @@ from training.durability.game_file import Damage, StoredGame, read_entries, to_e
 
 SEGMENT_BYTES: Final = 8 * 2**20
 """A segment that has reached this size is closed."""
-_NAME: Final = re.compile(r"segment-(\d{8})\.games")
 
 
 class ReplayStore:
@@ -123,7 +121,7 @@ class ReplayStore:
 
     def segments(self) -> list[Path]:
         """Oldest first."""
-        return sorted(path for path in self._folder.glob("segment-*.games") if _NAME.fullmatch(path.name))
+        return sorted(self._folder.glob(f"segment-{'[0-9]' * 8}.games"))
 
     def _open(self) -> Path:
         """The segment to write to: empty and durable by name if it is new."""

@@ -85,10 +85,6 @@ class RunFolder:
         """The run's settings, with overrides on top."""
         return load_settings(self.path / "settings.yaml", overrides)
 
-    def append_log(self, row: dict[str, Any]) -> None:
-        """Add one line to the log."""
-        _append(self.log, row)
-
     def cut_log(self, step: int) -> None:
         """Drop lines after learner step `step`, which a resumed run writes again, and a line torn by a crash."""
         if self.log.exists():
@@ -99,10 +95,6 @@ class RunFolder:
         """Add one line to the faults; if it cannot be written, the run goes on."""
         with contextlib.suppress(OSError), self.faults.open("a") as file:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {what}\n")
-
-    def append_match(self, row: dict[str, Any]) -> None:
-        """Keep the result of a match."""
-        _append(self.matches, row)
 
     def first_match(self) -> MatchResult | None:
         """The match before training, if there was one."""
@@ -151,8 +143,8 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _append(path: Path, row: dict[str, Any]) -> None:
-    """Add one line; on a full disk nothing rather than half a line."""
+def append_row(path: Path, row: dict[str, Any]) -> None:
+    """Add one line to a log; on a full disk nothing rather than half a line."""
     size = path.stat().st_size if path.exists() else 0
     try:
         with path.open("a") as file:

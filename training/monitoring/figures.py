@@ -1,18 +1,24 @@
-"""The figures by which a run is judged, each computed here and nowhere else: over the latest games, and over the latest
-rows of the log for what the network learns.
+"""The figures by which a run is judged, each computed here and nowhere else: over the latest games, over the latest
+rows of the log for what the network learns, and over positions being trained for how well they are masked.
 """
 
 from collections import Counter, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from agent import rules
+from agent import rules, vocabulary
 from agent.networks.network import Network, expected_score
+from agent.networks.policy import MaskedPolicy
 from agent.rules import Termination
+from kernels import invalid_mass, unpack_legal
+from kernels.alternatives import multiplied, unmasked
 from selfplay.record import GameRecord
 from training.replay import Batch
 
@@ -26,6 +32,8 @@ LEAST_OPEN: Final = 0.01
 """Nats between a constant and a perfect value below which `value_gain` is not taken."""
 SPREAD_POSITIONS: Final = 8
 """Positions of a batch whose successors are valued: some 250 successors, a fraction of a learning step."""
+AUDITED: Final = 16
+"""Positions of a batch whose mass on illegal moves is taken."""
 
 
 @dataclass(frozen=True)
@@ -212,13 +220,54 @@ def value_spread(network: Network, positions: NDArray[np.uint64]) -> float | Non
     owners, successors = owners[going_on], successors[going_on]
     if not len(owners):
         return None
-    training = network.training
-    network.eval()
-    with torch.no_grad():
+    with _evaluated(network):
         scores = expected_score(network.predict(successors).value_logits).double().cpu().numpy()
-    network.train(training)
     spreads = [scores[owners == owner].std() for owner in np.unique(owners) if (owners == owner).sum() > 1]
     return float(np.mean(spreads)) if spreads else None
+
+
+def dense_logits(network: Network, positions: NDArray[np.uint64]) -> Tensor:
+    """[B, 1880] logits of packed positions uint64 [B, WORDS], float32 on the CPU; the network's mode is restored."""
+    with _evaluated(network):
+        return network.dense(positions)[0].float().cpu()
+
+
+def policy_now(network: Network, positions: NDArray[np.uint64]) -> NDArray[np.float32]:
+    """[B, 1880] masked policy of the network."""
+    legal = torch.from_numpy(rules.legal_bits(positions))
+    probabilities: NDArray[np.float32] = MaskedPolicy(dense_logits(network, positions), legal).probabilities.numpy()
+    return probabilities
+
+
+def leak_row(network: Network, positions: NDArray[np.uint64]) -> dict[str, float]:
+    """The live audit, by tag: the mass that each way of masking puts on illegal moves, largest and mean over the first
+    `AUDITED` positions."""
+    positions = positions[:AUDITED]
+    logits = dense_logits(network, positions)
+    packed = torch.from_numpy(rules.legal_bits(positions))
+    legal = unpack_legal(packed, size=vocabulary.SIZE)
+    row = {}
+    for name, probabilities in (
+        ("kernel", MaskedPolicy(logits, packed).probabilities),
+        ("multiplied", multiplied(logits, legal)),
+        ("unmasked", unmasked(logits, legal)),
+    ):
+        mass = invalid_mass(probabilities, legal=legal).double()
+        row[f"leak/{name}_max"] = float(mass.max())
+        row[f"leak/{name}_mean"] = float(mass.mean())
+    return row
+
+
+@contextmanager
+def _evaluated(network: Network) -> Iterator[None]:
+    """The network in evaluation mode and without gradients; then in the mode it had."""
+    training = network.training
+    network.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        network.train(training)
 
 
 def _entropies(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:

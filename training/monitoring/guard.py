@@ -9,7 +9,6 @@ is every alarm raised or ended.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from selfplay.record import GameRecord
@@ -32,15 +31,6 @@ MARGIN: Final = 0.2
 """An alarm ends when its figure is better than its threshold by this share."""
 
 
-@dataclass(frozen=True)
-class News:
-    """An alarm raised or ended."""
-
-    step: int
-    """Learner step."""
-    text: str
-
-
 class Guard(Attachment):
     """See the module.
 
@@ -55,8 +45,8 @@ class Guard(Attachment):
         self.settings = settings
         self.alarms: dict[str, float] = {}
         """Those that are on, by watch, with the figure that raised them."""
-        self.news: list[News] = []
-        """Since the start of the run, resumes included."""
+        self.news: list[dict[str, Any]] = []
+        """Alarms raised and ended since the start of the run, resumes included: learner `step` and `text`."""
         self.games = RecentGames(WINDOW_GAMES)
         self.rows = RecentRows(WINDOW_ROWS)
         self._seen = 0
@@ -107,13 +97,12 @@ class Guard(Attachment):
 
     def state(self) -> dict[str, Any]:
         """What a resumed run needs; plain JSON. The windows fill anew."""
-        return {"seen": self._seen, "alarms": self.alarms, "news": [asdict(news) for news in self.news]}
+        return {"seen": self._seen, "alarms": self.alarms, "news": self.news}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over what `state` gave."""
-        self._seen, self.alarms = int(state["seen"]), dict(state["alarms"])
-        self.news = [News(**news) for news in state["news"]]
+        self._seen, self.alarms, self.news = int(state["seen"]), dict(state["alarms"]), list(state["news"])
 
     def _announce(self, step: int, text: str) -> None:
-        self.news.append(News(step, text))
+        self.news.append({"step": step, "text": text})
         self._say(f"guard, step {step:,}: {text}")

@@ -20,7 +20,7 @@ from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import custom_scalars, hparams, make_histogram
 
 from training.cluster import on_cluster
-from training.durability.run_folder import RunFolder
+from training.durability.run_folder import RunFolder, append_row
 from training.evaluation.match import MatchResult
 from training.monitoring.tags.tags import TAGS, Kind, find_tag
 
@@ -58,7 +58,7 @@ class Metrics:
             KeyError: a tag is not documented, or not as a scalar.
         """
         self.scalars(row, step)
-        self._folder.append_log({"step": step, "time": round(time.time(), 3), **row})
+        append_row(self._folder.log, {"step": step, "time": round(time.time(), 3), **row})
         if self._on_cluster:
             self._show_in_ray(row)
 

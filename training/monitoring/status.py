@@ -20,24 +20,9 @@ from training.monitoring.tags.tags import find_tag
 from training.settings import GuardSettings
 
 SHOWN: Final = (
-    "evaluation/score",
-    "loss/value",
-    "loss/policy",
-    "policy/entropy",
-    "policy/invalid_mass_max",
-    "leak/multiplied_mean",
-    "guard/decisive",
-    "guard/unique_openings",
-    "selfplay/length",
-    "value/calibration_error",
-    "selfplay/positions_per_second",
-    "learner/steps_per_second",
-    "replay/reuse",
-    "system/version_lag",
-    "time/waiting",
-    "time/playing",
-    "time/writing",
-    "system/restarts",
+    "evaluation/score loss/value loss/policy policy/entropy policy/invalid_mass_max leak/multiplied_mean "
+    "guard/decisive guard/unique_openings selfplay/length value/calibration_error selfplay/positions_per_second "
+    "learner/steps_per_second replay/reuse system/version_lag time/waiting time/playing time/writing system/restarts"
 )
 """Figures that are always shown; those that are not healthy are added."""
 REFRESH: Final = 2.0
@@ -158,7 +143,7 @@ def _figures(health: Health, guard: GuardSettings) -> Table:
         table.add_column(column, no_wrap=True)
     values = recent_values(health.rows)
     sick = {finding.name for finding in health.findings}
-    for name in dict.fromkeys((*SHOWN, *sorted(sick))):
+    for name in dict.fromkeys((*SHOWN.split(), *sorted(sick))):
         if name in values:
             tag = find_tag(name)
             tag = tag.limited(getattr(guard, name.removeprefix("guard/"))) if tag.limit else tag

@@ -16,8 +16,7 @@ from training.durability.run_folder import RunFolder
 from training.learner import Learner
 from training.monitoring.about import flat_settings, how_to_read, settings_text, versions_text
 from training.monitoring.actors import ActorTally
-from training.monitoring.figures import RecentGames
-from training.monitoring.leak import leak_row
+from training.monitoring.figures import RecentGames, leak_row
 from training.monitoring.metrics import Metrics
 from training.monitoring.pictures.calibration import calibration
 from training.monitoring.pictures.gallery import write_pictures
@@ -44,8 +43,6 @@ COMPARED_BY: Final = [
     "selfplay/positions_per_second",
 ]
 """Metrics by which TensorBoard compares runs."""
-
-
 PARTS: Final = ("learning", "sampling", "ingesting", "publishing", "evaluating", "saving", "writing")
 """Of the learner's time, beside waiting for games or playing them."""
 

@@ -17,7 +17,7 @@ from selfplay.pool import LocalPool
 from tests.training import runs
 from tests.training.test_loop import settings
 from training.durability.checkpoint import newest_checkpoint
-from training.durability.run_folder import RunFolder
+from training.durability.run_folder import RunFolder, append_row
 from training.durability.snapshots import Every, snapshot_files, snapshot_path, step_of
 from training.evaluation.match import MatchResult
 from training.loop import TrainingLoop
@@ -115,7 +115,7 @@ def test_matches_on_the_way_are_kept_and_shown(tmp_path: Path) -> None:
     # The match before training is another one.
     folder = RunFolder.find("it", tmp_path)
     assert folder.first_match() is None
-    folder.append_match({"step": 0, "when": "before", **MatchResult("random", 2, 1, 0, 1, 0).to_json()})
+    append_row(folder.matches, {"step": 0, "when": "before", **MatchResult("random", 2, 1, 0, 1, 0).to_json()})
     with (tmp_path / "it" / "matches.jsonl").open("a") as file:
         file.write('{"step": 9, "wh')  # torn by a crash
     assert folder.first_match() == MatchResult("random", 2, 1, 0, 1, 0)

@@ -206,7 +206,7 @@ def entropies(guard: Guard, values: list[float], start: int = 0) -> list[str]:
     for step, value in enumerate(values, start):
         guard.rows.add({**HEALTHY, "policy/entropy": value}, 0.1)
         guard.judge(step)
-    return [news.text for news in guard.news if news.step >= start]
+    return [news["text"] for news in guard.news if news["step"] >= start]
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from agent.networks.residual.network import ResidualNetwork
 from agent.networks.sparse.architecture import SparseArchitecture
 from agent.networks.sparse.network import SparseNetwork
 from tests.training.records import record
-from training.monitoring.leak import dense_logits, leak_row, policy_now
+from training.monitoring.figures import dense_logits, leak_row, policy_now
 
 
 def networks() -> list[Network]:

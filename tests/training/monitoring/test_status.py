@@ -13,7 +13,7 @@ from ray.util.metrics import Gauge
 import zeromass
 from tests.training.monitoring.short_run import short_run
 from tests.training.records import standing
-from training.durability.run_folder import RunFolder
+from training.durability.run_folder import RunFolder, append_row
 from training.evaluation.ladder.results import Results
 from training.evaluation.ladder.standings import Standings
 from training.evaluation.match import MatchResult
@@ -31,7 +31,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     folder = short_run(tmp_path_factory.mktemp("runs"), 12)
     players = [standing("step-12 <b>", 50, 20, 80, 1.0), standing("random", 0, 0, 0, None)]
     Results(folder.path / "ladder.json").write(Standings("64 simulations", "", players, []).to_json())
-    folder.append_match({"step": 12, "when": "after", **MatchResult("random", 2, 1, 0, 1, 0).to_json()})
+    append_row(folder.matches, {"step": 12, "when": "after", **MatchResult("random", 2, 1, 0, 1, 0).to_json()})
     return folder
 
 

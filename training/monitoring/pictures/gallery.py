@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from agent import drawing
 from agent.networks.network import Network
 from training.durability.run_folder import to_pgn
-from training.monitoring.figures import RecentGames
-from training.monitoring.leak import policy_now
+from training.monitoring.figures import RecentGames, policy_now
 from training.monitoring.metrics import Metrics
 from training.monitoring.pictures.calibration import picture_of_calibration
 from training.monitoring.pictures.frame import SIZE
