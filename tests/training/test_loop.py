@@ -13,7 +13,7 @@ from selfplay.pool import LocalPool
 from selfplay.settings import ActorSettings
 from tests.training.runs import begin, resume, train
 from training.durability.checkpoint import newest_checkpoint
-from training.durability.run_folder import RunFolder, append_row
+from training.durability.run_folder import RunFolder
 from training.loop import TrainingLoop
 from training.monitoring.tags.tags import find_tag
 from training.settings import Settings, load_settings
@@ -110,16 +110,6 @@ def test_resume_goes_on_with_step_optimiser_replay_counters_and_streams(tmp_path
     assert [row["step"] for row in rows(folder)] == [2, 4, 6, 8, 10, 12]
     assert second.counters.streams == 2
     assert second.window.replay.games == second.counters.games
-
-
-def test_rows_after_the_checkpoint_are_cut_and_written_again(tmp_path: Path) -> None:
-    _, folder = run(tmp_path, 6)
-    for step in (8, 10):
-        append_row(folder.log, {"step": step, "time": 0.0})
-    with folder.log.open("a") as file:
-        file.write('{"step": 12, "ti')  # torn by a crash
-    folder.cut_log(6)
-    assert [row["step"] for row in rows(folder)] == [2, 4, 6]
 
 
 class _Counted(LocalPool):

@@ -176,13 +176,10 @@ def to_pgn(record: GameRecord, run: str) -> chess.pgn.Game:
         game.setup(board)
     node: chess.pgn.GameNode = game
     black = board.turn == chess.BLACK
-    for move in record.opening.tolist():
-        node = node.add_variation(chess.Move.from_uci(vocabulary.to_uci(move, black=black)))
-        black = not black
+    comments = [""] * len(record.opening) + [f"value before {value:+.2f}" for value in record.values.tolist()]
     if record.opening.size:
-        node.comment = "end of the opening"
-    blacks = rules.is_black(record.positions)
-    for move, value, is_black in zip(record.moves.tolist(), record.values.tolist(), blacks.tolist(), strict=True):
-        node = node.add_variation(chess.Move.from_uci(vocabulary.to_uci(move, black=is_black)))
-        node.comment = f"value before {value:+.2f}"
+        comments[len(record.opening) - 1] = "end of the opening"
+    for move, comment in zip([*record.opening.tolist(), *record.moves.tolist()], comments, strict=True):
+        node = node.add_variation(chess.Move.from_uci(vocabulary.to_uci(move, black=black)))
+        node.comment, black = comment, not black
     return game

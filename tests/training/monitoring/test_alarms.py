@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from tests.training.monitoring.short_run import OVERRIDES
 from training.durability.run_folder import RunFolder
 from training.monitoring import guard
 from training.monitoring.display import Display
@@ -15,22 +16,7 @@ from training.monitoring.tags.tags import number
 from training.run import Resume, Summary, run_training
 from training.settings import load_settings
 
-TINY = [
-    "network.blocks=1",
-    "network.channels=8",
-    "selfplay.actors=0",
-    "selfplay.games=8",
-    "selfplay.opening_plies=3",
-    "selfplay.ply_cap=40",
-    "selfplay.plies_per_call=8",
-    "learner.batch_size=16",
-    "learner.publish_steps=4",
-    "learner.reuse=0.25",
-    "replay.warmup=64",
-    "replay.capacity=600",
-    "log.steps=1",
-    "run.minutes=null",
-    "run.name=it",
+ONE_WATCH = [
     # Only the one watch may speak: games of 40 plies between networks that know nothing are hardly ever won.
     *(f"guard.{name}=0" for name in ("mate_rate_ahead", "value_spread", "entropy", "unique_openings")),
     "guard.value_gain=-100",
@@ -41,7 +27,9 @@ TINY = [
 
 def train(folder: Path, steps: int, resume: Resume) -> tuple[Summary, str]:
     """A run to its end; its summary, and what people saw."""
-    settings = load_settings(None, [*TINY, f"run.folder={folder}", f"run.steps={steps}"])
+    settings = load_settings(
+        None, [*OVERRIDES, *ONE_WATCH, "log.steps=1", f"run.folder={folder}", f"run.steps={steps}", "run.name=it"]
+    )
     run, text = RunFolder(folder / "it"), io.StringIO()
     if resume == "no":
         run = RunFolder.create(settings, None)

@@ -54,16 +54,12 @@ def test_a_healthy_run_exits_with_0_and_the_verdict_comes_first(
 ) -> None:
     code = zeromass.main(["status", str(run.path)])
     lines = capsys.readouterr().out.splitlines()
-    found = json.loads(_json_of(run, capsys))
+    zeromass.main(["status", str(run.path), "--json"])
+    found = json.loads(capsys.readouterr().out)
     assert code == (1 if found["causes"] else 0)
     assert lines[0] == found["verdict"]
     assert "step 12, 6 rows" in lines[1]
     assert any("policy/invalid_mass_max" in line and "exactly 0" in line for line in lines)
-
-
-def _json_of(run: RunFolder, capsys: pytest.CaptureFixture[str]) -> str:
-    zeromass.main(["status", str(run.path), "--json"])
-    return capsys.readouterr().out
 
 
 def test_a_sick_run_exits_with_1_and_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Final
 
+import numpy as np
+
 from training.monitoring.pictures.frame import Frame
 from training.monitoring.tags.tags import Tag, number
 
@@ -28,15 +30,12 @@ class Bucket:
     high: float
 
 
-def buckets(points: Points, count: int = _BUCKETS) -> list[Bucket]:
-    """At most `count` buckets of equally many rows each (the last may have fewer)."""
-    size = max(1, -(-len(points) // count))
+def buckets(points: Points) -> list[Bucket]:
+    """At most `_BUCKETS` buckets of equally many rows each, give or take one."""
     found = []
-    for at in range(0, len(points), size):
-        part = points[at : at + size]
-        values = [value for _, value in part]
-        step = sum(step for step, _ in part) / len(part)
-        found.append(Bucket(step, sum(values) / len(values), min(values), max(values)))
+    for part in np.array_split(np.array(points, np.float64), min(len(points), _BUCKETS)):
+        steps, values = part.T
+        found.append(Bucket(float(steps.mean()), float(values.mean()), float(values.min()), float(values.max())))
     return found
 
 
