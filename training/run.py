@@ -20,7 +20,7 @@ from agent.networks.weights import load_weights
 from selfplay.pool import LocalPool, Pool, RayPool
 from training.assembly import assemble
 from training.durability.checkpoint import WEIGHTS, Arrays, Checkpoint, list_checkpoints, newest_checkpoint
-from training.durability.progress_relay import Screen
+from training.durability.progress_relay import TRAINING, Progress, Screen
 from training.durability.run_folder import RunFolder, run_locked
 from training.evaluation.match import MatchResult
 from training.evaluation.run_match import StoppedError
@@ -105,7 +105,8 @@ def _train(settings: Settings, folder: RunFolder, resume: Resume, display: Scree
         torch.set_num_threads(settings.learner.threads)
         if loop.progress < 1.0 and not stop():
             unfinished = {} if checkpoint is None else checkpoint.player
-            with _pool(settings, loop.counters.streams, unfinished) as pool, display.training():
+            with _pool(settings, loop.counters.streams, unfinished) as pool:
+                display.tick(Progress(TRAINING, loop.progress, "first games ..."))
                 kernels.reset_launches()
                 loop.run(pool, stop=stop)
                 learner_kernels = kernels.launches()
@@ -114,6 +115,7 @@ def _train(settings: Settings, folder: RunFolder, resume: Resume, display: Scree
     except StoppedError:
         run.checkpoints.save(loop)
     finally:
+        display.tick(None)
         run.close()
     mass = loop.counters.mass
     summary = Summary(

@@ -21,7 +21,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from agent.errors import InputError
 from agent.networks.meter import InvalidMassError
 from selfplay.identity import check_identity, identity
-from training.durability.progress_relay import Mirror, Relay, Screen, Updates
+from training.durability.progress_relay import Line, Progress, Relay, Screen, show
 from training.durability.run_folder import RunFolder
 from training.learner import LearningError
 from training.run import Resume, Summary, run_training
@@ -64,7 +64,7 @@ class Trainer:
         check_identity(self._expected, f"the trainer on {socket.gethostname()}")
         return run_training(settings, RunFolder(folder), resume=resume, display=self._relay, stop=self._stopped.is_set)
 
-    def updates(self, seconds: float = UPDATE_SECONDS) -> Updates:
+    def updates(self, seconds: float = UPDATE_SECONDS) -> list[Line | Progress | None]:
         """See `Relay.updates`."""
         return self._relay.updates(seconds)
 
@@ -109,9 +109,9 @@ def supervise(
         TrainerLostError: the trainer was lost `FRUITLESS` times without a new checkpoint.
         StoppedHardError: the trainer had to be killed after a stop.
     """
-    mirror, fruitless, saved = Mirror(display), 0, -1
+    fruitless, saved = 0, -1
     while True:
-        attempt = _Attempt(settings, folder, mirror, display, stop)
+        attempt = _Attempt(settings, folder, display, stop)
         try:
             return attempt.run(resume)
         except TrainerLostError as error:
@@ -133,14 +133,11 @@ def supervise(
 class _Attempt:
     """One trainer from its start to its end."""
 
-    def __init__(
-        self, settings: Settings, folder: RunFolder, mirror: Mirror, display: Screen, stop: Callable[[], bool]
-    ) -> None:
+    def __init__(self, settings: Settings, folder: RunFolder, display: Screen, stop: Callable[[], bool]) -> None:
         self.saved_step = -1
         """Of the newest checkpoint that the trainer reported."""
         self._settings = settings
         self._folder = folder
-        self._mirror = mirror
         self._display = display
         self._stop = stop
 
@@ -158,7 +155,7 @@ class _Attempt:
         except RayError as error:
             raise TrainerLostError(f"the trainer was lost ({_last_line(error)})") from error
         finally:
-            self._mirror.close()
+            self._display.tick(None)
             ray.kill(trainer)
 
     def _attend(self, trainer: Any, resume: Resume) -> Summary:
@@ -191,10 +188,10 @@ class _Attempt:
                 learner = self._settings.learner
                 self._display.say(f"waiting for a node with {learner.threads} free cores and {learner.gpus} GPUs ...")
 
-    def _show(self, updates: Updates) -> None:
-        if updates.progress is not None:
-            self.saved_step = updates.progress.saved_step
-        self._mirror.show(updates)
+    def _show(self, updates: list[Line | Progress | None]) -> None:
+        steps = [update.saved_step for update in updates if isinstance(update, Progress)]
+        self.saved_step = max([self.saved_step, *steps])
+        show(updates, self._display)
 
 
 def _wait(seconds: float, stop: Callable[[], bool]) -> bool:

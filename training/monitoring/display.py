@@ -1,8 +1,6 @@
 """A run as its user sees it: a bar on a terminal, a line now and then elsewhere, a summary at the end."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
@@ -12,6 +10,7 @@ from rich.table import Table
 
 from agent.program import program
 from training.durability.progress_relay import Progress as RunProgress
+from training.durability.progress_relay import Screen
 
 if TYPE_CHECKING:
     from training.run import Summary
@@ -20,7 +19,7 @@ PLAIN_SECONDS: Final = 15.0
 """Between lines where there is no terminal."""
 
 
-class Display:
+class Display(Screen):
     """Progress and summary on standard error and standard output.
 
     Args:
@@ -30,52 +29,32 @@ class Display:
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(highlight=False, soft_wrap=True)
         self._errors = Console(stderr=True, highlight=False, soft_wrap=True)
-        self._training: Progress | None = None
+        self._title = ""
+        self._bar: Progress | None = None
         self._last_line = 0.0
 
     def say(self, text: str, *, error: bool = False) -> None:
-        """One line."""
+        """See `Screen`."""
         (self._errors if error else self.console).print(text, markup=False)
 
-    @contextmanager
-    def counting(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
-        """A bar over `total` items; the function that it yields advances it."""
-        if self.console.is_terminal:
-            with self._bar("{task.completed}/{task.total}") as bar:
-                task = bar.add_task(title, total=total)
-                yield lambda more: bar.advance(task, more)
+    def tick(self, progress: RunProgress | None) -> None:
+        """See `Screen`: a bar on a terminal, elsewhere a line at first and then one now and then."""
+        begins = progress is not None and progress.title != self._title
+        if self._bar is not None and (progress is None or begins):
+            self._bar.stop()
+            self._bar = None
+        self._title = progress.title if progress else ""
+        if progress is None:
             return
-        self.say(f"{title} ...")
-        self._last_line, done = time.monotonic(), 0
-
-        def advance(more: int) -> None:
-            nonlocal done
-            done += more
-            if self._line_is_due():
-                self.say(f"{done}/{total}")
-
-        yield advance
-
-    @contextmanager
-    def training(self) -> Iterator[None]:
-        """Around the training loop; `tick` moves the bar."""
-        if not self.console.is_terminal:
-            yield
-            return
-        with self._bar("{task.fields[note]}") as bar:
-            bar.add_task("training", total=1.0, note="first games ...")
-            self._training = bar
-            try:
-                yield
-            finally:
-                self._training = None
-
-    def tick(self, progress: RunProgress) -> None:
-        """Show how far the run is."""
-        if self._training is not None:
-            self._training.update(self._training.task_ids[0], completed=progress.done, note=progress.note())
-        elif not self.console.is_terminal and self._line_is_due():
-            self.say(f"{100 * progress.done:3.0f} %  {progress.note()}")
+        if begins and self.console.is_terminal:
+            self._bar = self._new_bar()
+            self._bar.add_task(progress.title, total=1.0, note="")
+            self._bar.start()
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], completed=progress.done, note=progress.note)
+        elif begins or time.monotonic() - self._last_line > PLAIN_SECONDS:
+            self._last_line = time.monotonic()
+            self.say(f"{progress.title} ..." if begins else progress.note)
 
     def summary(self, summary: "Summary") -> None:
         """The result, where it is, and what to type next."""
@@ -99,19 +78,12 @@ class Display:
         title = f"{summary.folder.name}: {'stopped, checkpoint saved' if summary.stopped else 'done'}"
         self.console.print(Panel(table, title=title, expand=False))
 
-    def _line_is_due(self) -> bool:
-        now = time.monotonic()
-        if now - self._last_line <= PLAIN_SECONDS:
-            return False
-        self._last_line = now
-        return True
-
-    def _bar(self, note: str) -> Progress:
+    def _new_bar(self) -> Progress:
         return Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
-            TextColumn(note),
+            TextColumn("{task.fields[note]}"),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             console=self.console,

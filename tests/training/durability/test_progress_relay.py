@@ -2,17 +2,16 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
-from training.durability.progress_relay import Mirror, Progress, Relay
+from training.durability.progress_relay import TRAINING, Line, Progress, Relay, Screen, show
 
 
 def progress(step: int) -> Progress:
-    return Progress(done=0.5, games=3, positions=40, step=step, saved_step=0, largest_invalid_mass=0.0)
+    return Progress(TRAINING, 0.5, f"step {step}", saved_step=0)
 
 
-class Recorder:
+class Recorder(Screen):
     """A screen that records its calls."""
 
     def __init__(self) -> None:
@@ -21,67 +20,51 @@ class Recorder:
     def say(self, text: str, *, error: bool = False) -> None:
         self.calls.append(f"{'error: ' if error else ''}{text}")
 
-    @contextmanager
-    def counting(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
-        self.calls.append(f"begin {title} of {total}")
-        yield lambda done: self.calls.append(f"+{done}")
-        self.calls.append(f"end {title}")
-
-    @contextmanager
-    def training(self) -> Iterator[None]:
-        self.calls.append("begin training")
-        yield
-        self.calls.append("end training")
-
-    def tick(self, progress: Progress) -> None:
-        self.calls.append(f"step {progress.step}")
+    def tick(self, progress: Progress | None) -> None:
+        self.calls.append(f"{progress.title} {progress.note}" if progress else "end")
 
 
-def script(screen: Recorder | Relay, pause: Callable[[], None]) -> None:
+def script(screen: Screen, pause: Callable[[], None]) -> None:
     screen.say("hello")
     with screen.counting("a match", 4) as advance:
+        pause()
         advance(1)
         pause()
         advance(3)
-    with screen.training():
-        screen.tick(progress(1))
-        pause()
+    screen.tick(progress(1))
+    pause()
+    screen.tick(None)
     screen.say("bad", error=True)
     pause()
 
 
-def test_a_mirror_shows_what_the_run_would_have_shown_itself() -> None:
+def test_the_driver_shows_what_the_run_would_have_shown_itself() -> None:
     direct, shown, relay = Recorder(), Recorder(), Relay()
     script(direct, lambda: None)
-    mirror = Mirror(shown)
-    script(relay, lambda: mirror.show(relay.updates(0.0)))
+    script(relay, lambda: show(relay.updates(0.0), shown))
     assert shown.calls == direct.calls
+    assert shown.calls[:4] == ["hello", "a match 0/4", "a match 1/4", "a match 4/4"]
 
 
-def test_only_the_newest_progress_is_told_and_only_once() -> None:
+def test_only_the_newest_progress_of_a_part_is_relayed_and_only_once() -> None:
     relay = Relay()
     for step in range(5):
         relay.tick(progress(step))
-    assert relay.updates(0.0).progress == progress(4)
-    assert relay.updates(0.0).progress is None
+    relay.say("saved")
+    relay.tick(progress(5))
+    with relay.counting("a match", 2) as advance:
+        advance(2)
+    assert relay.updates(0.0) == [progress(4), Line("saved", False), progress(5), Progress("a match", 1.0, "2/2"), None]
+    assert relay.updates(0.0) == []
 
 
-def test_updates_wait_for_an_event_and_no_longer_than_asked() -> None:
+def test_updates_wait_for_a_line_and_no_longer_than_asked() -> None:
     relay = Relay()
-    assert relay.updates(0.01).events == ()
+    relay.tick(progress(1))
+    assert relay.updates(0.01) == [progress(1)]
     timer = threading.Timer(0.2, lambda: relay.say("late"))
     timer.start()
     started = time.monotonic()
-    assert len(relay.updates(600).events) == 1
+    assert relay.updates(600) == [Line("late", False)]
     assert time.monotonic() - started < 600
     timer.join()
-
-
-def test_a_bar_left_open_by_a_trainer_that_died_is_closed() -> None:
-    shown, relay = Recorder(), Relay()
-    mirror = Mirror(shown)
-    relay.training().__enter__()
-    mirror.show(relay.updates(0.0))
-    mirror.close()
-    mirror.close()
-    assert shown.calls == ["begin training", "end training"]
