@@ -252,12 +252,16 @@ def benchmark(
     peers_python: Annotated[
         str | None, typer.Option(metavar="PATH", help="An interpreter that has OpenSpiel, Pgx, mctx (rules, search).")
     ] = None,
-    rounds: Annotated[int | None, typer.Option(min=1, help="Times measured in turn (selfplay, learner).")] = None,
-    seconds: Annotated[float | None, typer.Option(min=0.001, help="Of one timing (selfplay, learner).")] = None,
+    rounds: Annotated[int | None, typer.Option(min=1, help="Times measured in turn (all but kernels).")] = None,
+    seconds: Annotated[float | None, typer.Option(min=0.001, help="Of one timing (all but kernels).")] = None,
     as_json: _Json = False,
 ) -> int:
     """Measure against the alternatives in one sitting."""
+    import inspect
+    import json
     from importlib import import_module
+
+    from rich.console import Console
 
     sys.path.append(str(Path(__file__).resolve().parent))  # benchmarks are not installed; they lie beside this file
     try:
@@ -267,22 +271,20 @@ def benchmark(
             raise
         raise InputError(f"benchmark '{what}' is not part of this installation; run it in a source tree") from error
     options: dict[str, Any] = {"progress": lambda line: print(line, file=sys.stderr, flush=True)}
-    if peers_python is not None:
-        if what not in ("rules", "search"):
-            raise InputError(
-                f"--peers-python '{peers_python}' has no use here; only rules and search time other programs"
-            )
-        if not Path(peers_python).is_file():
-            raise InputError(f"--peers-python '{peers_python}' does not exist; name a Python interpreter")
-        options["peers_python"] = peers_python
-    for name, given in {"overrides": settings, "rounds": rounds, "seconds": seconds}.items():
-        if given is None or given == []:
-            continue
-        if what not in ("selfplay", "learner"):
-            word = f"'{given[0]}'" if isinstance(given, list) else f"--{name} {given}"
-            raise InputError(f"{word} has no use here; only selfplay and learner take settings, --rounds and --seconds")
-        options[name] = given
-    print_benchmark(module, module.run(**options), as_json)
+    given = {"overrides": settings, "peers_python": peers_python, "rounds": rounds, "seconds": seconds}
+    for name, value in given.items():
+        if value and name not in inspect.signature(module.run).parameters:
+            word = f"'{value[0]}'" if isinstance(value, list) else f"--{name.replace('_', '-')} {value}"
+            raise InputError(f"{word} has no use here; leave it out of benchmark {what}")
+        options |= {name: value} if value else {}
+    if peers_python is not None and not Path(peers_python).is_file():
+        raise InputError(f"--peers-python '{peers_python}' does not exist; name a Python interpreter")
+    found = module.run(**options)
+    if as_json:
+        print(json.dumps(found))
+        return 0
+    for part in module.show(found):
+        Console().print(part)
     return 0
 
 
@@ -304,22 +306,6 @@ def split_arguments(arguments: list[str]) -> tuple[str | None, list[str]]:
             f"'{configs[1]}' is not a setting of the form key=value, and the settings file is '{configs[0]}' already"
         )
     return (configs[0] if configs else None), overrides
-
-
-def print_benchmark(module: Any, figures: dict[str, Any], as_json: bool) -> None:
-    """Print `{"results": [...], "ratios": [...]}` as JSON, as `module.show` lays it out, or as plain tables."""
-    import json
-
-    if as_json:
-        print(json.dumps(figures))
-        return
-    from rich.console import Console
-
-    from benchmarks.tables import plain_tables
-
-    console = Console()
-    for part in getattr(module, "show", plain_tables)(figures):
-        console.print(part)
 
 
 def main(arguments: list[str] | None = None) -> int:

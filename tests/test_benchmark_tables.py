@@ -1,16 +1,19 @@
-"""Matrices of the benchmarks."""
+"""Tables of the benchmarks."""
 
 from rich.console import Console
 
-from benchmarks.tables import matrix, ratio
+from benchmarks.tables import Figures, table
 
 
-def test_a_matrix_keeps_the_order_and_leaves_missing_cells_empty() -> None:
+def test_a_table_keeps_the_order_and_leaves_missing_cells_empty() -> None:
+    figures = Figures()
+    figures.add("B=8 [float32]", "ours", [10.0, 30.0, 20.0], "us")
+    figures.add("B=8 [float32]", "share", [0.25], "")
+    figures.ratio("B=9", "Liger", [2.0, 3.0, 4.0], [1.0, 1.0, 1.0])
     console = Console(width=80, no_color=True)
-    rows = {"B=8 [float32]": {"ours": "10 us", "eager": ratio(2.345)}, "B=9": {"Liger": ratio(1.0)}}
     with console.capture() as captured:
-        console.print(matrix("softmax", rows, corner="case"))
+        console.print(table(figures.found, "softmax", "case"))
     lines = [line.split() for line in captured.get().splitlines()]
-    assert ["case", "ours", "eager", "Liger"] in lines
-    assert ["B=8", "[float32]", "10", "us", "2.35x"] in lines
-    assert ["B=9", "1x"] in lines
+    assert ["case", "ours", "share", "Liger"] in lines
+    assert ["B=8", "[float32]", "20", "25", "%"] in lines
+    assert ["B=9", "3x"] in lines

@@ -31,9 +31,8 @@ class Contender(NamedTuple):
     call: Callable[[Problem], Any]
     gradient: bool = True
     compile: bool = False
-    needs: str = ""  # a package that may not be installed
+    needs: str = ""  # a package that may not be installed; it runs on a GPU alone
     capturable: bool = True  # by a CUDA graph: no host synchronisation
-    gpu: bool = False  # runs there alone
 
     def prepare(self, given: Problem) -> Callable[[], Any]:
         """Return a call that runs forward and backward."""
@@ -57,9 +56,7 @@ def problem(rows: int, size: int, share: float, dtype: torch.dtype, device: torc
     """Draw a batch with round(share * size) legal entries a row."""
     generator = torch.Generator().manual_seed(0)
     count = max(1, round(share * size))
-    legal = torch.zeros(rows, size, dtype=torch.bool)
-    if count == size:
-        legal[:] = True
+    legal = torch.full((rows, size), count == size)
     for first in range(0, rows if count < size else 0, 1024):
         part = torch.rand(min(1024, rows - first), size, generator=generator)
         legal[first : first + 1024].scatter_(1, part.topk(count, 1).indices, True)
@@ -84,6 +81,10 @@ def fill(p: Problem) -> Tensor:
     return p.logits.masked_fill(~p.legal, -torch.inf)
 
 
+def entropy_of(p: Problem, log_p: Tensor) -> Tensor:
+    return -(log_p.masked_fill(~p.legal, 0.0) * log_p.exp()).sum(1)
+
+
 def terms_loss(log_prob: Tensor, entropy: Tensor, top1: Tensor) -> Tensor:
     """A loss of what an actor-critic step needs; top-1 agreement is computed and has no gradient."""
     return -log_prob - 0.01 * entropy + 0.0 * top1.to(log_prob.dtype)
@@ -92,13 +93,7 @@ def terms_loss(log_prob: Tensor, entropy: Tensor, top1: Tensor) -> Tensor:
 def eager_terms(p: Problem) -> Tensor:
     log_p = fill(p).log_softmax(1)
     log_prob = log_p.gather(1, p.moves[:, None]).squeeze(1)
-    finite = log_p.masked_fill(~p.legal, 0.0)
-    entropy = -(finite * log_p.exp()).sum(1)
-    return terms_loss(log_prob, entropy, log_p.argmax(1) == p.moves)
-
-
-def our_terms(p: Problem) -> Tensor:
-    return terms_loss(*kernels.masked_policy_terms(p.logits, p.moves, legal=p.words))
+    return terms_loss(log_prob, entropy_of(p, log_p), log_p.argmax(1) == p.moves)
 
 
 def eager_cross_entropy(p: Problem) -> Tensor:
@@ -117,15 +112,6 @@ def eager_ragged(p: Problem) -> Tensor:
     return zeros.index_add(0, owner, -probabilities.to(taken.dtype) * taken)
 
 
-def eager_entropy(p: Problem) -> Tensor:
-    log_p = fill(p).log_softmax(1)
-    return -(log_p.masked_fill(~p.legal, 0.0) * log_p.exp()).sum(1)
-
-
-def our_sample(p: Problem) -> kernels.Sample:
-    return kernels.masked_sample(p.logits, legal=p.words, seed=1, row_keys=p.keys)
-
-
 def renormalised(p: Problem) -> Tensor:
     dense = p.logits.softmax(1) * p.legal
     return dense / dense.sum(1, keepdim=True)
@@ -133,10 +119,8 @@ def renormalised(p: Problem) -> Tensor:
 
 def eager_sample(p: Problem) -> tuple[Tensor, Tensor, Tensor]:
     log_p = fill(p).log_softmax(1)
-    probability = log_p.exp()
-    moves = torch.multinomial(probability.float(), 1)
-    entropy = -(log_p.masked_fill(~p.legal, 0.0) * probability).sum(1)
-    return moves, log_p.gather(1, moves), entropy
+    moves = torch.multinomial(log_p.exp().float(), 1)
+    return moves, log_p.gather(1, moves), entropy_of(p, log_p)
 
 
 def liger_softmax(p: Problem) -> Tensor:
@@ -153,20 +137,20 @@ FAMILY: dict[str, list[Contender]] = {
         Contender("eager", lambda p: fill(p).softmax(1)),
         Contender("compiled", lambda p: fill(p).softmax(1), compile=True),
         Contender("renormalised", renormalised),
-        Contender("Liger's softmax", liger_softmax, needs="liger_kernel", gpu=True),
+        Contender("Liger's softmax", liger_softmax, needs="liger_kernel"),
     ],
     "masked_log_softmax": [
         Contender("ours", lambda p: kernels.masked_log_softmax(p.logits, legal=p.words)),
         Contender("eager", lambda p: fill(p).log_softmax(1)),
     ],
     "masked_policy_terms": [
-        Contender("ours", our_terms),
+        Contender("ours", lambda p: terms_loss(*kernels.masked_policy_terms(p.logits, p.moves, legal=p.words))),
         Contender("eager", eager_terms),
         Contender("compiled", eager_terms, compile=True),
     ],
     "masked_entropy": [
         Contender("ours", lambda p: kernels.masked_entropy(p.logits, legal=p.words)),
-        Contender("eager", eager_entropy),
+        Contender("eager", lambda p: entropy_of(p, fill(p).log_softmax(1))),
     ],
     "masked_cross_entropy, index": [
         Contender("ours", lambda p: kernels.masked_cross_entropy(p.logits, p.moves, legal=p.words)),
@@ -182,7 +166,11 @@ FAMILY: dict[str, list[Contender]] = {
         Contender("eager", eager_ragged, capturable=False),
     ],
     "masked_sample": [
-        Contender("ours", our_sample, gradient=False),
+        Contender(
+            "ours",
+            lambda p: kernels.masked_sample(p.logits, legal=p.words, seed=1, row_keys=p.keys),
+            gradient=False,
+        ),
         Contender("eager", eager_sample, gradient=False),
     ],
     "legal_log_probs": [

@@ -18,12 +18,16 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest import mock
 
 import torch
+from rich.console import Console
+from rich.table import Table
 
 TARGETS = {
     "sm_80": ("cuda", 80, 32),
@@ -48,22 +52,6 @@ class Launch(NamedTuple):
     options: dict[str, Any]
 
 
-class Compiled(NamedTuple):
-    """One kernel for one target, as its machine code has it."""
-
-    kernel: str
-    target: str
-    dtype: str
-    size: int
-    legal: str  # what the row's loads are: "wide" (aligned 128-bit groups) or "narrow"
-    warps: int
-    registers: int
-    spill_bytes: int
-    shared_bytes: int
-    loads: dict[str, int]  # width in bits -> global load instructions
-    stores: dict[str, int]
-
-
 def recorded(size: int, dtype: torch.dtype) -> list[Launch]:
     """Return every launch of the family on contiguous `[64, size]` rows of `dtype`."""
     modules = {name: importlib.import_module(f"kernels.on_triton.{name}") for name in MODULES}
@@ -75,7 +63,11 @@ def recorded(size: int, dtype: torch.dtype) -> list[Launch]:
     index, dense = [column], [rows]
     ragged = [torch.zeros(9, dtype=torch.uint16), torch.zeros(ROWS + 1, dtype=torch.int64), torch.zeros(9).half()]
     calls: list[Launch] = []
-    with _recording(list(modules.values()), calls):
+    with ExitStack() as stack:
+        for module in modules.values():
+            for name, kernel in list(vars(module).items()):
+                if name.endswith("_kernel"):
+                    stack.enter_context(mock.patch.object(module, name, Recorder(kernel, calls)))
         softmax.masked_softmax(rows, words, 0, dtype)
         softmax.masked_softmax_backward(rows, rows, words, 0, dtype)
         softmax.masked_log_softmax(rows, words, 0, -math.inf, dtype)
@@ -96,30 +88,15 @@ def recorded(size: int, dtype: torch.dtype) -> list[Launch]:
     return calls
 
 
-@contextmanager
-def _recording(modules: list[Any], calls: list[Launch]) -> Iterator[None]:
-    """Replace each kernel of the modules by one that appends its launch to `calls`."""
+@dataclass
+class Recorder:
+    """In place of a kernel: appends its launches to `calls`."""
 
-    class Recorder:
-        def __init__(self, kernel: Any) -> None:
-            self.kernel = kernel
+    kernel: Any
+    calls: list[Launch]
 
-        def __getitem__(self, grid: Any) -> Callable[..., None]:
-            return lambda *arguments, **options: calls.append(Launch(self.kernel, arguments, options))
-
-    replaced = [
-        (module, name, kernel)
-        for module in modules
-        for name, kernel in list(vars(module).items())
-        if name.endswith("_kernel")
-    ]
-    for module, name, kernel in replaced:
-        setattr(module, name, Recorder(kernel))
-    try:
-        yield
-    finally:
-        for module, name, kernel in replaced:
-            setattr(module, name, kernel)
+    def __getitem__(self, grid: Any) -> Callable[..., None]:
+        return lambda *arguments, **options: self.calls.append(Launch(self.kernel, arguments, options))
 
 
 def compile_launch(launch: Launch, target: str) -> Any:
@@ -157,23 +134,31 @@ def compile_launch(launch: Launch, target: str) -> Any:
     return triton.compile(source, target=GPUTarget(*TARGETS[target]), options=tuning)
 
 
-def inspect(launch: Launch, target: str, dtype: str, size: int) -> Compiled:
-    """Compile and read the result."""
+def inspect(launch: Launch, target: str) -> dict[str, Any]:
+    """Compile a kernel for a target and read the result: one row of the report.
+
+    `legal` is what the row's loads are: "wide" (aligned 128-bit groups) or "narrow". `loads` and `stores` count global
+    instructions by their width in bits.
+    """
     compiled = compile_launch(launch, target)
-    read = _read_amd if target.startswith("gfx") else _read_nvidia
-    registers, spilled, shared, loads, stores = read(compiled)
-    kind = {True: "wide", False: "narrow", None: ""}[launch.options.get("WIDE", launch.options.get("WIDE_OUT"))]
-    name = launch.kernel.__name__
+    registers, spilled, loads, stores = (_read_amd if target.startswith("gfx") else _read_nvidia)(compiled)
     detail = [flag.lower() for flag in ("LOG", "SOFT") if launch.options.get(flag)]
-    if launch.options.get("EPS"):
-        detail.append("smoothed")
-    return Compiled(
-        " ".join([name, *detail]), target, dtype, size, kind, compiled.metadata.num_warps, registers, spilled, shared,
-        loads, stores,
-    )  # fmt: skip
+    detail += ["smoothed"] if launch.options.get("EPS") else []
+    return {
+        "kernel": " ".join([launch.kernel.__name__, *detail]),
+        "target": target,
+        "legal": {True: "wide", False: "narrow", None: ""}[launch.options.get("WIDE", launch.options.get("WIDE_OUT"))],
+        "warps": compiled.metadata.num_warps,
+        "registers": registers,
+        "spill_bytes": spilled,
+        "shared_bytes": compiled.metadata.shared,
+        "loads": loads,
+        "stores": stores,
+    }
 
 
-Reading = tuple[int, int, int, dict[str, int], dict[str, int]]
+Reading = tuple[int, int, dict[str, int], dict[str, int]]
+"""Registers, bytes spilled, loads, stores."""
 
 
 def _read_nvidia(compiled: Any) -> Reading:
@@ -192,7 +177,7 @@ def _read_nvidia(compiled: Any) -> Reading:
     for kind, suffix in re.findall(r"\b(LDG|STG)\.E((?:\.\w+)*)", code):
         width = next((part for part in suffix.split(".") if part in {"U8", "S8", "U16", "S16", "64", "128"}), "32")
         count[kind][width.lstrip("US")] += 1
-    return registers, stack + local, compiled.metadata.shared, dict(count["LDG"]), dict(count["STG"])
+    return registers, stack + local, dict(count["LDG"]), dict(count["STG"])
 
 
 def _read_amd(compiled: Any) -> Reading:
@@ -210,20 +195,7 @@ def _read_amd(compiled: Any) -> Reading:
         count[kind][widths.get(suffix, narrow)] += 1
     # Scalar registers spill to lanes of vector registers; what goes to memory is the private segment.
     spilled = number("private_segment_fixed_size") + 4 * number("vgpr_spill_count")
-    return number("vgpr_count"), spilled, compiled.metadata.shared, dict(count["load"]), dict(count["store"])
-
-
-def report(size: int, targets: list[str], dtypes: list[str], kernel: str = "") -> list[Compiled]:
-    """Compile and read the family, or the kernels whose name starts with `kernel`."""
-    if os.environ.get("TRITON_INTERPRET") == "1":
-        raise RuntimeError("the static report compiles kernels: run it without TRITON_INTERPRET=1")
-    return [
-        inspect(launch, target, name, size)
-        for name in dtypes
-        for launch in recorded(size, DTYPES[name])
-        if launch.kernel.__name__.startswith(kernel)
-        for target in targets
-    ]
+    return number("vgpr_count"), spilled, dict(count["load"]), dict(count["store"])
 
 
 def main() -> None:
@@ -234,16 +206,22 @@ def main() -> None:
     parser.add_argument("--dtype", nargs="+", choices=list(DTYPES), default=["float32", "bfloat16"])
     parser.add_argument("--kernel", default="", help="only kernels whose name starts with this")
     options = parser.parse_args()
-    found = report(options.size, options.target, options.dtype, options.kernel)
+    if os.environ.get("TRITON_INTERPRET") == "1":
+        raise RuntimeError("the static report compiles kernels: run it without TRITON_INTERPRET=1")
+    found = [
+        {"dtype": dtype, "size": options.size, **inspect(launch, target)}
+        for dtype in options.dtype
+        for launch in recorded(options.size, DTYPES[dtype])
+        if launch.kernel.__name__.startswith(options.kernel)
+        for target in options.target
+    ]
     if options.json:
-        print(json.dumps([row._asdict() for row in found]))
+        print(json.dumps(found))
         return
-    print(f"{'kernel':44} {'target':7} {'dtype':9} warps regs spill shared  loads / stores (bits: count)")
+    table = Table(*found[0], title="What the Triton kernels compile to")
     for row in found:
-        print(
-            f"{row.kernel:44} {row.target:7} {row.dtype:9} {row.warps:5} {row.registers:4} {row.spill_bytes:5} "
-            f"{row.shared_bytes:6}  {row.loads} / {row.stores}"
-        )
+        table.add_row(*(str(value) for value in row.values()))
+    Console(width=160).print(table)
 
 
 if __name__ == "__main__":

@@ -2,13 +2,13 @@
 
     zeromass benchmark learner learner.batch_size=2048 learner.threads=2 --rounds 5
 
-Batches come from games that each config's generator played with an untrained network. Our step and the plain one (dense
-masked_fill and log-softmax, see `plain`) are timed in turn, `rounds` times: results are medians, a ratio is the median
-of the rounds' ratios. Both include sampling from the replay buffer. Ours also meters invalid mass: it derives the
-legality of every trained position again.
+Batches come from games that each config's generator played with an untrained network. Our step is compared with the
+plain one (dense masked_fill and log-softmax, see `plain`). Both include sampling from the replay buffer. Ours also
+meters invalid mass: it derives the legality of every trained position again.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from time import perf_counter
 from typing import Any, Final, NamedTuple
 
@@ -18,9 +18,10 @@ from rich.table import Table
 
 from agent.compilation import warm_up
 from agent.networks.registry import make_network
-from benchmarks.figures import Figures, Found, table
 from benchmarks.learner.plain import PlainLearner
 from benchmarks.selfplay.flow import targets_by
+from benchmarks.tables import Figures, Found, table
+from benchmarks.timing import in_turn, rate, threads
 from selfplay.pool import LocalPool
 from training.assembly import make_replay
 from training.learner import Learner
@@ -88,18 +89,10 @@ def filled_replay(settings: Settings, positions: int) -> ReplayBuffer:
     return replay
 
 
-def timed(step: Callable[[], object], positions: int, seconds: float) -> float:
-    """Positions a second of `step`, which trains on `positions`."""
-    steps, started = 0, perf_counter()
-    while not steps or perf_counter() - started < seconds:
-        step()
-        steps += 1
-    return steps * positions / (perf_counter() - started)
-
-
-def measure(figures: Figures, case: str, settings: Settings, *, rounds: int, seconds: float) -> None:
+def measure(
+    figures: Figures, case: str, settings: Settings, rounds: int, seconds: float, progress: Callable[[str], None]
+) -> None:
     """Measure one case."""
-    torch.set_num_threads(settings.learner.threads)
     searched, batch_size = settings.selfplay.simulations > 0, settings.learner.batch_size
     replay, generator = filled_replay(settings, 2 * batch_size), np.random.default_rng(0)
     networks = [make_network(settings.network.architecture) for _ in range(2)]
@@ -108,26 +101,26 @@ def measure(figures: Figures, case: str, settings: Settings, *, rounds: int, sec
     watch = Watch(ours)
     plain = PlainLearner(networks[1], settings.learner, searched=searched, device=ours.device)
 
-    def our_step() -> None:
+    def our_step() -> int:
         watch.start()
         batch = replay.sample(batch_size, generator)
         watch.add("replay")
         ours.train(batch, progress=0.0)
+        return batch_size
 
-    def plain_step() -> None:
+    def plain_step() -> int:
         plain.train(replay.sample(batch_size, generator))
+        return batch_size
 
     our_step()
     plain_step()
     watch.seconds = dict.fromkeys(STAGES, 0.0)
-    speeds: tuple[list[float], list[float]] = ([], [])
-    for _ in range(rounds):
-        for step, values in zip((our_step, plain_step), speeds, strict=True):
-            values.append(timed(step, batch_size, seconds))
+    steps = {"ours": partial(rate, our_step, seconds), "plain": partial(rate, plain_step, seconds)}
+    speeds = in_turn(steps, rounds, progress)
+    for name, values in speeds.items():
+        figures.add(case, name, values, "positions/s")
+    figures.ratio(case, "plain", speeds["ours"], speeds["plain"])
     total = sum(watch.seconds.values())
-    figures.add(case, "ours", speeds[0], "positions/s")
-    figures.add(case, "plain", speeds[1], "positions/s")
-    figures.ratio(case, "plain", *speeds)
     for stage, taken in watch.seconds.items():
         figures.add(case, stage, [taken / total], "")
 
@@ -138,31 +131,16 @@ def run(
     seconds: float = 1.0,
     overrides: Sequence[str] = (),
     progress: Callable[[str], None] = lambda line: None,
-) -> dict[str, list[dict[str, Any]]]:
-    """Measure the learner.
-
-    Args:
-        rounds: times that our step and the plain one are timed in turn.
-        seconds: of one timing; at least one step is made.
-        overrides: of the configs' settings, as `key=value`.
-        progress: gets lines of text.
-
-    Returns:
-        {"results": [...], "ratios": [...]}, see `Figures`; a stage's result is its share of our step.
-
-    Raises:
-        InputError: an override is refused.
-    """
+) -> Found:
+    """Measure the learner; a stage's result is its share of our step."""
     chosen = {case: load_settings(config, [*changes, *overrides]) for case, (config, changes) in CASES.items()}
     warm_up(progress)
-    before, figures = torch.get_num_threads(), Figures()
-    try:
-        for case, settings in chosen.items():
-            progress(f"{case}: {rounds} rounds ...")
-            measure(figures, case, settings, rounds=rounds, seconds=seconds)
-    finally:
-        torch.set_num_threads(before)
-    return figures.to_json()
+    figures = Figures()
+    for case, settings in chosen.items():
+        progress(f"{case} ...")
+        with threads(settings.learner.threads):
+            measure(figures, case, settings, rounds, seconds, progress)
+    return figures.found
 
 
 def show(found: Found) -> list[Table | str]:

@@ -1,19 +1,17 @@
 """Speed of the rules on one core, beside other libraries: `zeromass benchmark rules`.
 
-    zeromass benchmark rules --peers-python ../peers/bin/python    # peers in an environment of their own
-
-Ours and each peer are measured in turn, `rounds` times. Results are medians, ratios are medians of the rounds' ratios.
+zeromass benchmark rules --peers-python ../peers/bin/python    # peers in an environment of their own
 """
 
-import json
 import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Final
+from typing import Final
 
 import chess
 import numpy as np
@@ -23,7 +21,8 @@ from rich.table import Table
 from agent import compilation, rules
 from agent.compilation import njit
 from agent.networks.residual import planes
-from benchmarks.figures import Figures, Found, table, value_of
+from benchmarks.tables import Figures, Found, table, value_of
+from benchmarks.timing import in_turn, peer, rate
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 INPUTS: Final = ("packed positions", "float32 planes")
@@ -60,19 +59,19 @@ def plies_a_second(*, dense: bool, batch: int = 256, seconds: float = 1.0) -> fl
     moves = np.empty(batch, np.int64)
     state = np.array([1], np.uint64)
     tensor = planes.planes(games.positions)
-    plies, started = 0, perf_counter()
-    while perf_counter() - started < seconds:
-        for _ in range(16):
-            games.observe(out=out)
-            over = np.flatnonzero(codes)
-            if over.size:
-                games.reset(over)
-            if dense:
-                planes.planes(games.positions, out=tensor)
-            _choose(indices, counts, codes, opening, moves, state)
-            games.play(moves, check=False)  # they come from observe
-        plies += 16 * batch
-    return plies / (perf_counter() - started)
+
+    def play() -> int:
+        games.observe(out=out)
+        over = np.flatnonzero(codes)
+        if over.size:
+            games.reset(over)
+        if dense:
+            planes.planes(games.positions, out=tensor)
+        _choose(indices, counts, codes, opening, moves, state)
+        games.play(moves, check=False)  # they come from observe
+        return batch
+
+    return rate(play, seconds)
 
 
 def perft_nodes_a_second(depth: int = 6) -> float:
@@ -96,34 +95,14 @@ def start_seconds() -> tuple[float, float]:
     return taken[0], taken[1]
 
 
-def peer_plies_a_second(peer: str, python: str) -> float | None:
-    """A peer's plies a second, measured in a process of its own; None where it is not installed."""
-    script = Path(__file__).with_name("peers.py")
-    run = subprocess.run([python, str(script), peer], capture_output=True, text=True, check=False)
-    if run.returncode != 0:
-        raise RuntimeError(f"{peer} under {python} failed: {run.stderr.strip()[-500:]}")
-    figure = json.loads(run.stdout)
-    return None if figure is None else float(figure)
-
-
 def run(
     *,
     rounds: int = 3,
     seconds: float = 1.0,
     peers_python: str = sys.executable,
     progress: Callable[[str], None] = lambda line: None,
-) -> dict[str, list[dict[str, Any]]]:
-    """Measure everything.
-
-    Args:
-        rounds: times that ours and the peers are measured in turn.
-        seconds: of one measurement of ours.
-        peers_python: interpreter that has the peers; those it lacks are left out.
-        progress: gets lines of text.
-
-    Returns:
-        {"results": [...], "ratios": [...]}, see `Figures`; a ratio is ours to the peer's.
-    """
+) -> Found:
+    """Measure everything; a ratio is ours to the peer's."""
     progress("measuring the first compile and the cached start ...")
     cold, cached = start_seconds()
     compilation.warm_up(progress)
@@ -131,32 +110,21 @@ def run(
         plies_a_second(dense=dense, seconds=0.1)
     perft_nodes_a_second(4)
 
-    perft: list[float] = []
-    ours: dict[str, list[float]] = {inputs: [] for inputs in INPUTS}
-    theirs: dict[str, list[float]] = {peer: [] for peer in PEERS}
-    for number in range(rounds):
-        progress(f"round {number + 1} of {rounds} ...")
-        perft.append(perft_nodes_a_second())
-        for inputs, speeds in ours.items():
-            speeds.append(plies_a_second(dense=inputs == INPUTS[1], seconds=seconds))
-        for peer in list(theirs):
-            speed = peer_plies_a_second(peer, peers_python)
-            if speed is None:
-                progress(f"{peer} is not installed for {peers_python}: left out")
-                del theirs[peer]
-            else:
-                theirs[peer].append(speed)
-
+    script = Path(__file__).with_name("peers.py")
+    contenders: dict[str, Callable[[], float | None]] = {"perft": perft_nodes_a_second}
+    contenders |= {inputs: partial(plies_a_second, dense=inputs == INPUTS[1], seconds=seconds) for inputs in INPUTS}
+    contenders |= {name: partial(peer, peers_python, script, name) for name in PEERS}
+    speeds = in_turn(contenders, rounds, progress)
     figures = Figures()
-    for inputs, speeds in ours.items():
-        figures.add(inputs, "ours", speeds, "plies/s")
-        for peer, others in theirs.items():
-            figures.add(inputs, peer, others, "plies/s")
-            figures.ratio(inputs, peer, speeds, others)
-    figures.add("start", "perft", perft, "nodes/s")
+    for inputs in INPUTS:
+        figures.add(inputs, "ours", speeds[inputs], "plies/s")
+        for name in [one for one in PEERS if one in speeds]:
+            figures.add(inputs, name, speeds[name], "plies/s")
+            figures.ratio(inputs, name, speeds[inputs], speeds[name])
+    figures.add("start", "perft", speeds["perft"], "nodes/s")
     figures.add("start", "first compile", [cold], "s")
     figures.add("start", "cached start", [cached], "s")
-    return figures.to_json()
+    return figures.found
 
 
 def show(found: Found) -> list[Table | str]:

@@ -1,6 +1,6 @@
 """One peer's plies a second on one core, as JSON; `null` where the peer is not installed.
 
-    python benchmarks/rules_peers.py OpenSpiel
+    python benchmarks/rules/peers.py OpenSpiel
 
 Imports nothing of ZeroMass, so that it runs in an environment that has only the peers.
 """

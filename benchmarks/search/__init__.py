@@ -2,20 +2,16 @@
 
     zeromass benchmark search --peers-python ../peers/bin/python    # peers in an environment of their own
 
-Contenders are timed in turn, `rounds` times. Results are medians, ratios are medians of the rounds' ratios. The ratio
-to the network alone is the share of its speed that remains in the search: simulations a second, to the positions that
-the same network evaluates alone in batches of the same size with legal moves given.
+The ratio to the network alone is the share of its speed that remains in the search: simulations a second, to the
+positions that the same network evaluates alone in batches of the same size with legal moves given.
 """
 
-import json
 import multiprocessing
-import os
-import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from time import perf_counter
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import torch
@@ -29,7 +25,9 @@ from agent.networks.registry import make_evaluator, make_network
 from agent.networks.residual.architecture import ResidualArchitecture
 from agent.networks.sparse.architecture import SparseArchitecture
 from agent.search import GumbelSearch, SearchSettings, material_evaluator
-from benchmarks.figures import Figures, Found, table
+from benchmarks.tables import Figures, Found, table
+from benchmarks.timing import in_turn, peer, rate, threads
+from training.doctor import usable_cores
 
 
 class Case(NamedTuple):
@@ -60,15 +58,6 @@ def midgames(batch: int, plies: int = 24, seed: int = 1) -> rules.Games:
     return games
 
 
-def rate(call: Callable[[], int], seconds: float) -> float:
-    """Sum of what `call` returns, a second; the first call is not timed."""
-    call()
-    total, started = 0, perf_counter()
-    while not total or perf_counter() - started < seconds:
-        total += call()
-    return total / (perf_counter() - started)
-
-
 def searching(evaluator: LeafEvaluator | CompiledEvaluator, simulations: int, games: rules.Games) -> Callable[[], int]:
     """Searches all games; returns the simulations made."""
     search = GumbelSearch(SearchSettings(simulations=simulations), evaluator)
@@ -84,7 +73,7 @@ def evaluator_of(architecture: Architecture) -> Evaluator:
     return make_evaluator(network)
 
 
-def measure(figures: Figures, case: Case, rounds: int, seconds: float) -> None:
+def measure(figures: Figures, case: Case, rounds: int, seconds: float, progress: Callable[[str], None]) -> None:
     """One case on one core."""
     evaluator, games = evaluator_of(case.architecture), midgames(case.batch)
     moves, counts = rules.legal_moves(games.positions)
@@ -98,43 +87,33 @@ def measure(figures: Figures, case: Case, rounds: int, seconds: float) -> None:
         ALONE: alone,
         TREE: searching(material_evaluator(), case.simulations, games),
     }
-    rates: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(rounds):
-        for name, call in calls.items():
-            rates[name].append(rate(call, seconds))
+    for call in calls.values():
+        call()  # compiled code is loaded now
+    rates = in_turn({name: partial(rate, call, seconds) for name, call in calls.items()}, rounds, progress)
     for name, values in rates.items():
         figures.add(case.name, name, values, "1/s")
     figures.ratio(case.name, ALONE, rates[SEARCH], rates[ALONE])
 
 
-def peer(python: str) -> float | None:
-    """Simulations a second of Pgx + mctx in a process of its own; None where it is not installed."""
-    script = Path(__file__).with_name("peers.py")
-    run = subprocess.run([python, str(script)], capture_output=True, text=True, check=False)
-    if run.returncode != 0:
-        raise RuntimeError(f"Pgx + mctx under {python} failed: {run.stderr.strip()[-500:]}")
-    figure = json.loads(run.stdout)
-    return None if figure is None else float(figure)
-
-
 def _search_alone(seconds: float) -> float:
     """Simulations a second of one process with one thread."""
     torch.set_num_threads(1)
-    evaluator = evaluator_of(RESIDUAL.architecture)
-    return rate(searching(evaluator.for_search(), RESIDUAL.simulations, midgames(RESIDUAL.batch)), seconds)
+    search = searching(evaluator_of(RESIDUAL.architecture).for_search(), RESIDUAL.simulations, midgames(RESIDUAL.batch))
+    search()
+    return rate(search, seconds)
 
 
 def compare_with_peer(
     figures: Figures, rounds: int, seconds: float, python: str, progress: Callable[[str], None]
 ) -> None:
     """Ours in a process a core, and Pgx + mctx, which uses all cores by itself, in turn; networks of equal size."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores, script = usable_cores(), Path(__file__).with_name("peers.py")
     ours: list[float] = []
     theirs: list[float] = []
     with multiprocessing.get_context("spawn").Pool(cores) as processes:
         for number in range(rounds):
             progress(f"{PEER}, round {number + 1} of {rounds} ...")
-            speed = peer(python)
+            speed = peer(python, script)
             if speed is None:
                 progress(f"Pgx and mctx are not installed for {python}: left out")
                 return
@@ -152,30 +131,16 @@ def run(
     seconds: float = 1.0,
     peers_python: str = sys.executable,
     progress: Callable[[str], None] = lambda line: None,
-) -> dict[str, list[dict[str, Any]]]:
-    """Measure everything.
-
-    Args:
-        rounds: times that the contenders are measured in turn.
-        seconds: least time of one measurement.
-        peers_python: interpreter that has the peers; left out if it lacks them.
-        progress: gets lines of text.
-
-    Returns:
-        {"results": [...], "ratios": [...]}, see `Figures`; speeds are simulations or positions a second.
-    """
+) -> Found:
+    """Measure everything; speeds are simulations or positions a second."""
     figures = Figures()
     warm_up(progress)
     compare_with_peer(figures, rounds, seconds, peers_python, progress)
-    threads = torch.get_num_threads()
-    try:
-        torch.set_num_threads(1)
+    with threads(1):
         for case in CASES:
             progress(f"{case.name} ...")
-            measure(figures, case, rounds, seconds)
-    finally:
-        torch.set_num_threads(threads)
-    return figures.to_json()
+            measure(figures, case, rounds, seconds, progress)
+    return figures.found
 
 
 def show(found: Found) -> list[Table | str]:

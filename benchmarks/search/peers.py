@@ -1,13 +1,12 @@
 """Simulations a second of Pgx + mctx with a small convolutional network, as JSON; `null` where they are not installed.
 
-    python benchmarks/search_peers.py --blocks 3 --channels 32 --simulations 16 --batch 64
+    python benchmarks/search/peers.py
 
-The network is the one a user of these libraries would write: `--blocks` residual blocks of two 3 x 3
-convolutions, a 1 x 1 policy head, a pooled value head. All cores are used, as JAX does by itself.
+The network is the one a user of these libraries would write: residual blocks of two 3 x 3 convolutions, a 1 x 1 policy
+head, a pooled value head. All cores are used, as JAX does by itself.
 Imports nothing of ZeroMass, so that it runs in an environment that has only the peers.
 """
 
-import argparse
 import json
 from importlib import import_module
 from importlib.util import find_spec
@@ -15,7 +14,9 @@ from time import perf_counter
 from typing import Any
 
 
-def simulations_a_second(blocks: int, channels: int, simulations: int, batch: int, moves: int) -> float:
+def simulations_a_second(
+    blocks: int = 3, channels: int = 32, simulations: int = 16, batch: int = 64, moves: int = 3
+) -> float:
     jax, jnp, mctx = import_module("jax"), import_module("jax.numpy"), import_module("mctx")
     nn = import_module("flax.linen")
     environment = import_module("pgx").make("chess")
@@ -64,17 +65,10 @@ def simulations_a_second(blocks: int, channels: int, simulations: int, batch: in
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--blocks", type=int, default=3)
-    parser.add_argument("--channels", type=int, default=32)
-    parser.add_argument("--simulations", type=int, default=16)
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--moves", type=int, default=3)
-    chosen = parser.parse_args()
     if any(find_spec(module) is None for module in ("jax", "flax", "mctx", "pgx")):
         print("null")
         return
-    print(json.dumps(simulations_a_second(**vars(chosen))))
+    print(json.dumps(simulations_a_second()))
 
 
 if __name__ == "__main__":

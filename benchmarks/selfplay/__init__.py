@@ -4,8 +4,7 @@
 
 The actors are those of a run: a `RayPool` with the settings of a config (mode `policy` is `demo`, `search` is `cpu`).
 Their games are collected, turned into targets and added to a replay buffer, and weights are published as often as by a
-learner that keeps up. The plain processes run the same generators and keep their games. Both play in turn, `rounds`
-times, in processes that stay; results are medians, a ratio is the median of the rounds' ratios.
+learner that keeps up. The plain processes run the same generators and keep their games. All processes stay.
 
 A last turn runs the training loop itself: what the actors do while a learner uses the same cores. Shares are of the
 actors' time.
@@ -15,7 +14,7 @@ import statistics
 import tempfile
 from collections.abc import Callable, Sequence
 from time import perf_counter
-from typing import Any, Final, cast
+from typing import Final, cast
 
 import torch
 from rich.table import Table
@@ -23,9 +22,9 @@ from rich.table import Table
 from agent.compilation import warm_up
 from agent.errors import InputError
 from agent.networks.registry import make_network
-from benchmarks.figures import Figures, Found, table
 from benchmarks.selfplay.flow import STAGES, WatchedPool, targets_by
 from benchmarks.selfplay.plain import PlainProcesses
+from benchmarks.tables import Figures, Found, table
 from selfplay.actor import Weights
 from selfplay.pool import Pool, RayPool
 from training.assembly import assemble, make_replay
@@ -117,21 +116,8 @@ def run(
     seconds: float = 5.0,
     overrides: Sequence[str] = (),
     progress: Callable[[str], None] = lambda line: None,
-) -> dict[str, list[dict[str, Any]]]:
-    """Measure self-play in both modes.
-
-    Args:
-        rounds: times that plain processes and actors play in turn.
-        seconds: of one turn.
-        overrides: of the configs' settings, as `key=value`.
-        progress: gets lines of text.
-
-    Returns:
-        {"results": [...], "ratios": [...]}, see `Figures`; the contenders are the modes.
-
-    Raises:
-        InputError: an override is refused, or leaves no actor.
-    """
+) -> Found:
+    """Measure self-play in both modes, which are the contenders."""
     # The learner's turn is too short to fill a config's replay buffer first.
     chosen = {mode: load_settings(config, ["replay.warmup=1024", *overrides]) for mode, config in MODES.items()}
     for settings in chosen.values():
@@ -143,7 +129,7 @@ def run(
         progress(f"{mode}: {settings.selfplay.actors} actors and as many plain processes in turn, {rounds} rounds ...")
         with ray_for(settings, None):
             measure(figures, mode, settings, rounds=rounds, seconds=seconds)
-    return figures.to_json()
+    return figures.found
 
 
 def show(found: Found) -> list[Table | str]:

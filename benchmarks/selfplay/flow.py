@@ -88,8 +88,4 @@ class WatchedPool:
 
 def targets_by(settings: LearnerSettings, record: GameRecord) -> Targets:
     """Targets of a game by a run's settings."""
-    return targets(
-        record,
-        adjudication=settings.adjudication,
-        value_lambda=settings.value_lambda,
-    )
+    return targets(record, adjudication=settings.adjudication, value_lambda=settings.value_lambda)

@@ -13,12 +13,10 @@ def test_figures_and_matrices(monkeypatch: pytest.MonkeyPatch) -> None:
     family = {op: [c for c in contenders if not c.compile] for op, contenders in FAMILY.items()}
     monkeypatch.setattr(benchmarks.kernels, "FAMILY", family)
     monkeypatch.setattr(benchmarks.kernels, "SECONDS", 0.0)
-    figures = benchmarks.kernels.run(rows=[4], sizes=[40], shares=[0.1], dtypes=["float32"])
-    values = {row["name"]: row["value"] for row in figures["results"]}
-    ratios = {row["name"]: row["value"] for row in figures["ratios"]}
-    case = next(row["case"] for row in figures["results"] if "case" in row)
-    ours, eager = (values[f"masked_entropy, {case}: {name}"] for name in ("ours", "eager"))
-    assert ratios[f"masked_entropy, {case}: eager / ours"] == eager / ours > 0
+    figures = benchmarks.kernels.run(rows=[4], sizes=[40], shares=[0.1])
+    for row in figures["ratios"]:
+        assert 0 < row["low"] <= row["value"] <= row["high"]
+    assert {row["op"] for row in figures["ratios"]} == FAMILY.keys() - {"pack_legal"}  # which has no rival
     console = Console(width=100, no_color=True)
     with console.capture() as captured:
         for part in benchmarks.kernels.show(figures):

@@ -11,9 +11,9 @@ import zeromass
 from agent.networks.registry import make_network
 from benchmarks import learner as learner_benchmark
 from benchmarks import selfplay as selfplay_benchmark
-from benchmarks.figures import value_of
 from benchmarks.learner.plain import PlainLearner
 from benchmarks.selfplay.flow import STAGES, WatchedPool
+from benchmarks.tables import value_of
 from selfplay.pool import LocalPool
 from training.assembly import make_replay
 from training.learner import Learner
