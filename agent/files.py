@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from agent.errors import InputError
+
 
 def fsync_folder(folder: Path) -> None:
     """Make the names in `folder` durable (POSIX: a rename is not, until its folder is synced)."""
@@ -34,3 +36,15 @@ def write_atomic(path: Path, data: bytes) -> None:
     finally:
         beside.unlink(missing_ok=True)
     fsync_folder(path.parent)
+
+
+def save(path: Path, data: bytes) -> None:
+    """Write `data` where the user asked for it.
+
+    Raises:
+        InputError: it cannot be written there.
+    """
+    try:
+        write_atomic(path, data)
+    except OSError as error:
+        raise InputError(f"'{path}' cannot be written ({error.strerror}); name another place") from error

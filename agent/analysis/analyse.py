@@ -9,7 +9,7 @@ import chess.pgn
 
 from agent.engine.agent import Agent
 from agent.engine.limits import Limits, ThinkOptions
-from agent.engine.report import Line, Report
+from agent.engine.report import Line, Report, move_number, sans
 from agent.vocabulary import MAX_LEGAL
 
 VERDICTS: Final = ((0.3, "blunder"), (0.2, "mistake"), (0.1, "inaccuracy"))
@@ -22,20 +22,25 @@ class Judged:
 
     ply: int
     """Counted from 1."""
-    number: str
-    """`12.` or `12...`"""
     move: chess.Move
-    san: str
     prior: float
     """Probability that the network gave it before search."""
     value: float
     """Expected score -1..1 after it, from a search of the position it leads to (exact where the game ends)."""
     best: Line
     """The best move that the search finds, with its line."""
-    best_sans: tuple[str, ...]
-    """That line in SAN."""
     board: chess.Board
     """Before the move."""
+
+    @property
+    def san(self) -> str:
+        """The move in SAN with its number, as `12. Nf3`."""
+        return f"{move_number(self.board)} {self.board.san(self.move)}"
+
+    @property
+    def best_sans(self) -> tuple[str, ...]:
+        """The best line in SAN."""
+        return sans(self.board, self.best.moves)
 
     @property
     def lost(self) -> float:
@@ -62,38 +67,19 @@ def judge_game(
         game: its moves count from its own start position.
         agent: judges.
         simulations: of each position.
-        progress: called with 1 after each position.
+        progress: called with 1 after each move.
     """
-    board, moves = game.board(), list(game.mainline_moves())
-    reports: list[Report | None] = []
-    boards = [board.copy()]
-    for move in moves:
+    board, judged = game.board(), list[Judged]()
+    report = _think(board, agent, simulations)
+    for ply, move in enumerate(game.mainline_moves(), 1):
+        before, found = board.copy(), report
         board.push(move)
-        boards.append(board.copy())
-    for before in boards:
-        reports.append(_think(before, agent, simulations))
+        report = _think(board, agent, simulations)
         if progress is not None:
             progress(1)
-    judged = []
-    for ply, move in enumerate(moves, 1):
-        before, report = boards[ply - 1], reports[ply - 1]
-        if report is None:
-            continue  # the game went on after a draw by rule
-        dots = "." if before.turn == chess.WHITE else "..."
-        prior = next(line.prior for line in report.lines if line.move == move)
-        judged.append(
-            Judged(
-                ply,
-                f"{before.fullmove_number}{dots}",
-                move,
-                before.san(move),
-                prior,
-                _value_after(boards[ply], reports[ply]),
-                report.best,
-                sans(before, report.best.moves),
-                before,
-            )
-        )
+        if found is not None:  # else the game went on after a draw by rule
+            prior = next(line.prior for line in found.lines if line.move == move)
+            judged.append(Judged(ply, move, prior, _value_after(board, report), found.best, before))
     return judged
 
 
@@ -115,12 +101,3 @@ def _worth(line: Line) -> float:
     if line.mate:
         return 1.0 if line.mate > 0 else -1.0
     return line.score
-
-
-def sans(board: chess.Board, moves: tuple[chess.Move, ...]) -> tuple[str, ...]:
-    """A line in SAN."""
-    after, words = board.copy(stack=False), []
-    for move in moves:
-        words.append(after.san(move))
-        after.push(move)
-    return tuple(words)

@@ -13,7 +13,7 @@ from agent.analysis.tables import game_table, position_table, summary
 from agent.engine.agent import Agent, load_agent
 from agent.engine.limits import Limits, ThinkOptions
 from agent.errors import InputError
-from agent.files import write_atomic
+from agent.files import save
 from agent.notation import quote, read_fen
 from agent.play.replay import read_games
 from agent.vocabulary import MAX_LEGAL
@@ -64,8 +64,7 @@ def analyse_command(
     report = agent.think(board, Limits(simulations=simulations), ThinkOptions(lines=MAX_LEGAL, keep=5))
     console.print(position_table(board, report))
     if picture is not None:
-        words = [board.san(line.move) for line in report.lines]
-        write_picture(picture, picture_of_position(board, report.lines, words, f"{report.simulations} simulations"))
+        write_picture(picture, picture_of_position(board, report.lines, f"{report.simulations} simulations"))
     return 0
 
 
@@ -79,16 +78,13 @@ def _analyse_game(
 ) -> None:
     console.print(f"analysing with {agent.origin}", soft_wrap=True)
     with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("positions", total=game.end().ply() - game.ply() + 1)
+        task = progress.add_task("positions", total=game.end().ply() - game.ply())
         judged = judge_game(game, agent, simulations, lambda done: progress.advance(task, done))
     console.print(game_table(judged))
     console.print(summary(judged))
     if pgn is not None:
         annotate(game, judged, f"ZeroMass, {simulations} simulations, {agent.identity}")
-        try:
-            write_atomic(pgn, f"{game}\n".encode())
-        except OSError as error:
-            raise InputError(f"'{pgn}' cannot be written ({error.strerror}); name another place") from error
+        save(pgn, f"{game}\n".encode())
     if picture is not None:
         title = (
             f"{game.headers.get('White', '?')} - {game.headers.get('Black', '?')}  {game.headers.get('Result', '*')}"

@@ -9,8 +9,7 @@ import chess.svg
 from agent.analysis.analyse import Judged
 from agent.drawing import board_at, document, text, to_png
 from agent.engine.report import Line
-from agent.errors import InputError
-from agent.files import write_atomic
+from agent.files import save
 
 _COLOURS: Final = {"blunder": "#d1242f", "mistake": "#bf3989", "inaccuracy": "#bf8700"}
 _BOARD, _WIDTH, _HEIGHT = 360, 980, 430
@@ -23,27 +22,26 @@ def picture_of_game(judged: list[Judged], title: str) -> str:
     arrows = [chess.svg.Arrow(worst.move.from_square, worst.move.to_square, color="#d1242fc0")]
     if worst.move != worst.best.move:
         arrows.append(chess.svg.Arrow(worst.best.move.from_square, worst.best.move.to_square, color="#1a7f37c0"))
-    caption = f"{worst.number} {worst.san}"
+    caption = worst.san
     if worst.lost >= 0.005:
         caption += f" lost {worst.lost:.2f}; better {worst.best_sans[0]}"
     return _document(_board(worst.board, arrows, caption), _curve(judged), title)
 
 
-def picture_of_position(board: chess.Board, lines: tuple[Line, ...], sans: list[str], title: str) -> str:
+def picture_of_position(board: chess.Board, lines: tuple[Line, ...], title: str) -> str:
     """SVG of a position: its best moves as arrows, and as bars of prior and of probability after search."""
     arrows = [
         chess.svg.Arrow(line.move.from_square, line.move.to_square, color=f"#1f6feb{int(60 + 190 * line.policy):02x}")
         for line in reversed(lines[:5])
     ]
     rows = []
-    for place, (line, san) in enumerate(zip(lines[:10], sans, strict=False)):
+    for place, line in enumerate(lines[:10]):
         y = _TOP + 32 * place
         for share, colour, low in ((line.prior, "#8c959f", 0), (line.policy, "#1f6feb", 11)):
             width = max(1.0, 330 * share)
             rows.append(f'<rect x="{_LEFT + 70}" y="{y + low}" width="{width:.1f}" height="9" fill="{colour}"/>')
-        value = f"mate {line.mate_in}" if line.mate_in is not None else f"{line.score:+.2f}"
-        rows.append(text(_LEFT, y + 15, san, bold=place == 0))
-        rows.append(text(_LEFT + 410, y + 15, value))
+        rows.append(text(_LEFT, y + 15, board.san(line.move), bold=place == 0))
+        rows.append(text(_LEFT + 410, y + 15, line.value))
     rows.append(text(_LEFT, _BOTTOM + 20, "grey: prior, blue: after search, right: expected score", 12))
     return _document(_board(board, arrows, ""), "".join(rows), title)
 
@@ -52,17 +50,9 @@ def write_picture(path: Path, svg: str) -> None:
     """Write `svg` as it is, or as PNG where the name ends so.
 
     Raises:
-        InputError: the name ends otherwise, or it cannot be written.
+        InputError: it cannot be written.
     """
-    if path.suffix.lower() not in (".svg", ".png"):
-        raise InputError(f"picture '{path}' must end in .svg or .png")
-    content = svg.encode()
-    if path.suffix.lower() == ".png":
-        content = to_png(svg, zoom=2)
-    try:
-        write_atomic(path, content)
-    except OSError as error:
-        raise InputError(f"picture '{path}' cannot be written ({error.strerror}); name another place") from error
+    save(path, to_png(svg, zoom=2) if path.suffix.lower() == ".png" else svg.encode())
 
 
 def _document(left: str, right: str, title: str) -> str:

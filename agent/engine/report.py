@@ -1,4 +1,4 @@
-"""What a search has found so far, in chess terms. Light: no NumPy."""
+"""What a search has found so far, in chess terms, and such terms as text. Light: no NumPy."""
 
 import math
 from dataclasses import dataclass
@@ -35,6 +35,14 @@ class Line:
         if self.mate > 0:
             return (self.mate + 1) // 2
         return self.mate // 2 if self.mate < 0 else None
+
+    @property
+    def value(self) -> str:
+        """The score as text: `+0.31`, or `mate in 3`, `mated in 2` where that is proven."""
+        mate = self.mate_in
+        if mate is None:
+            return f"{self.score:+.2f}"
+        return f"mate in {mate}" if mate > 0 else f"mated in {-mate}"
 
     @property
     def wdl(self) -> tuple[int, int, int] | None:
@@ -74,6 +82,25 @@ class Report:
     def speed(self) -> float:
         """Simulations a second."""
         return self.simulations / max(self.seconds, 1e-6)
+
+
+def sans(board: chess.Board, moves: tuple[chess.Move, ...]) -> tuple[str, ...]:
+    """A line from `board` in SAN."""
+    after, words = board.copy(stack=False), []
+    for move in moves:
+        words.append(after.san(move))
+        after.push(move)
+    return tuple(words)
+
+
+def move_number(board: chess.Board) -> str:
+    """`12.` or `12...`: what stands before the next move."""
+    return f"{board.fullmove_number}{'.' if board.turn == chess.WHITE else '...'}"
+
+
+def side_name(color: chess.Color) -> str:
+    """`White` or `Black`."""
+    return chess.COLOR_NAMES[color].capitalize()
 
 
 def centipawns(score: float) -> int:

@@ -10,10 +10,11 @@ from typing import Final
 import chess
 
 from agent.engine.limits import Control, Limits
-from agent.engine.report import Report
+from agent.engine.report import Report, side_name
 from agent.errors import InputError
+from agent.files import save
 from agent.notation import MoveError, quote, read_fen, read_move
-from agent.play.game import Game, load_game, save_game, side_name
+from agent.play.game import Game, load_game
 from agent.play.level import read_level
 from agent.play.session import Session, expected_score
 from agent.play.sides import AgentSide, EngineSide
@@ -148,7 +149,7 @@ def _pgn(session: Session, _rest: str) -> None:
 def _save(session: Session, rest: str) -> None:
     if not rest:
         raise InputError("save needs a file; type save game.pgn")
-    save_game(Path(rest), session.game.to_pgn(session.names, session.sides))
+    save(Path(rest), f"{session.game.to_pgn(session.names, session.sides)}\n".encode())
     session.say(f"Saved to {rest}; {program()} replay {shlex.quote(rest)} repeats it.")
 
 
@@ -276,24 +277,10 @@ def _report_lines(report: Report) -> str:
 
 
 COMMANDS: Final[Mapping[str, Callable[[Session, str], None]]] = {
-    "help": _help,
-    "moves": _moves,
-    "undo": _undo,
-    "hint": _hint,
-    "resign": _resign,
-    "draw": _draw,
-    "fen": _fen,
-    "pgn": _pgn,
-    "save": _save,
-    "load": _load,
-    "flip": _flip,
-    "new": _new,
-    "side": _side,
-    "strength": _strength,
-    "clock": _clock,
-    "engine": _engine,
-    "run": _run,
-    "think": _think,
-    "theme": _theme,
+    command.__name__.removeprefix("_"): command
+    for command in (
+        *(_help, _moves, _undo, _hint, _resign, _draw, _fen, _pgn, _save, _load),
+        *(_flip, _new, _side, _strength, _clock, _engine, _run, _think, _theme),
+    )
 }
 """By the word that is typed; each gets the session and the rest of the line."""

@@ -9,8 +9,8 @@ import chess
 import chess.pgn
 
 from agent.engine.limits import Clock
+from agent.engine.report import side_name
 from agent.errors import InputError
-from agent.files import write_atomic
 from agent.play.provenance import Source, mark_foreign, read_source, write_source
 from agent.play.replay import read_games
 from agent.play.sides import Side
@@ -68,16 +68,13 @@ class Game:
         self._charge()
         self.result, self.reason = result, reason
 
-    def take_back(self, plies: int) -> bool:
-        """Undo `plies` and any result; False if there are fewer."""
-        if plies > len(self.notes):
-            return False
+    def take_back(self, plies: int) -> None:
+        """Undo `plies`, of which there must be as many, and any result."""
         for _ in range(plies):
             self.board.pop()
             self.notes.pop()
         self.result, self.reason = "*", ""
         self._turn_began = None
-        return True
 
     def claimable(self) -> str:
         """The draw that the side to move can claim in this position, in words; empty if none."""
@@ -185,20 +182,3 @@ def _source_of(saved: chess.pgn.Game, color: chess.Color) -> Source | None:
         return read_source(saved, color)
     except InputError:  # settings of another version: the game can still be continued
         return Source("unknown")
-
-
-def save_game(path: Path, game: chess.pgn.Game) -> None:
-    """Write `game` to `path`.
-
-    Raises:
-        InputError: it cannot be written.
-    """
-    try:
-        write_atomic(path, f"{game}\n".encode())
-    except OSError as error:
-        raise InputError(f"'{path}' cannot be written ({error.strerror}); name another place") from error
-
-
-def side_name(color: chess.Color) -> str:
-    """`White` or `Black`."""
-    return chess.COLOR_NAMES[color].capitalize()

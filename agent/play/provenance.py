@@ -7,6 +7,7 @@ from typing import Final
 import chess
 import chess.pgn
 
+from agent.engine.report import side_name
 from agent.engine.strength import Strength
 from agent.errors import InputError
 from agent.notation import quote
@@ -48,7 +49,7 @@ class Source:
 
 def write_source(game: chess.pgn.Game, color: chess.Color, source: Source) -> None:
     """Add the headers of one side."""
-    side = chess.COLOR_NAMES[color].capitalize()
+    side = side_name(color)
     game.headers[f"{side}Weights"] = source.weights
     game.headers[f"{side}Search"] = source.search
     if source.simulations is not None:
@@ -91,7 +92,7 @@ def read_source(game: chess.pgn.Game, color: chess.Color) -> Source | None:
     Raises:
         InputError: the search settings cannot be read.
     """
-    side, headers = chess.COLOR_NAMES[color].capitalize(), game.headers
+    side, headers = side_name(color), game.headers
     weights = headers.get(f"{side}Weights")
     if not weights:
         return None

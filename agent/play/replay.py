@@ -9,21 +9,10 @@ import chess.pgn
 
 from agent.engine.agent import Agent, load_agent
 from agent.engine.limits import Limits, ThinkOptions
+from agent.engine.report import move_number
 from agent.engine.strength import Strength, blunder
 from agent.errors import InputError
 from agent.play.provenance import GUMBEL, OPENING, Source, is_foreign, read_source, strength_of_note
-
-
-@dataclass(frozen=True)
-class Difference:
-    """A move that the agent does not choose again."""
-
-    ply: int
-    """Counted from 1 in the game's main line."""
-    played: str
-    """SAN with its number, as `12. Nf3`."""
-    now: str
-    """SAN."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +23,9 @@ class Replayed:
     """Moves of the agent that were replayed."""
     no_note: int
     """Moves of the agent whose comment has no simulations."""
-    differences: tuple[Difference, ...]
-    foreign: int = 0
+    differences: tuple[str, ...]
+    """Moves that the agent does not choose again, as `12. Nf3: now Nd2`."""
+    foreign: int
     """Moves on the agent's side that other weights or settings chose, by their comments."""
 
 
@@ -107,9 +97,7 @@ def replay_game(game: chess.pgn.Game, agent: Agent) -> Replayed:
                 moves += 1
                 found = blunder(board, strength.blunder_rate, source.seed) or _think(board, agent, source, strength)
                 if found != node.move:
-                    dots = "." if board.turn == chess.WHITE else "..."
-                    played = f"{board.fullmove_number}{dots} {board.san(node.move)}"
-                    differences.append(Difference(ply, played, board.san(found)))
+                    differences.append(f"{move_number(board)} {board.san(node.move)}: now {board.san(found)}")
         board.push(node.move)
     return Replayed(moves, no_note, tuple(differences), foreign)
 
@@ -146,5 +134,5 @@ def replay_command(path: Path, weights: Path | None, run: str | None) -> int:
         if done.foreign:
             print(f"  {done.foreign} more were chosen by other weights or settings")
         for difference in done.differences:
-            print(f"  differs at {difference.played}: now {difference.now}")
+            print(f"  differs at {difference}")
     return 0 if same else 1

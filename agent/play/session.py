@@ -7,9 +7,9 @@ import chess
 
 from agent.engine.agent import Agent
 from agent.engine.limits import DEFAULT_SIMULATIONS, Control
-from agent.engine.report import Report
+from agent.engine.report import Report, move_number, side_name
 from agent.engine.thinker import Watcher
-from agent.play.game import Game, side_name
+from agent.play.game import Game
 from agent.play.level import Level
 from agent.play.sides import AgentSide, ChosenMove, Side
 
@@ -89,10 +89,9 @@ class Session:
         if chosen.report is not None and chosen.report.best.score < 0 and claimable:
             self.finish("1/2-1/2", f"the agent claims {claimable}")
             return
-        number = f"{self.board.fullmove_number}{'.' if self.board.turn == chess.WHITE else '...'}"
         who = "Agent" if isinstance(self.sides[self.board.turn], AgentSide) else "Engine"
         score = "" if chosen.report is None else expected_score(chosen.report.best.score)
-        self.say(f"{who}: {number} {self.board.san(chosen.move)}{score}")
+        self.say(f"{who}: {move_number(self.board)} {self.board.san(chosen.move)}{score}")
         self.game.play(chosen.move, chosen.note)
         if not self.game.over:
             self.show()

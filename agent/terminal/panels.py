@@ -4,8 +4,7 @@ import chess
 from rich.table import Table
 from rich.text import Text
 
-from agent.analysis.tables import value_of
-from agent.engine.report import Report
+from agent.engine.report import Report, sans
 from agent.play.game import Game
 from agent.terminal.console import FIGURINES
 
@@ -55,11 +54,8 @@ def report_table(report: Report | None, board: chess.Board) -> Table | Text:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("line", ratio=1, no_wrap=True, overflow="ellipsis")
     for line in report.lines:
-        after, words = board.copy(stack=False), []
-        for move in line.moves[:7]:
-            words.append(after.san(move))
-            after.push(move)
-        table.add_row(words[0], f"{100 * line.prior:.0f} %", str(line.visits), value_of(line), " ".join(words[1:]))
+        words = sans(board, line.moves[:7])
+        table.add_row(words[0], f"{100 * line.prior:.0f} %", str(line.visits), line.value, " ".join(words[1:]))
     return table
 
 

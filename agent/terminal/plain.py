@@ -15,9 +15,9 @@ import chess
 
 from agent.engine.agent import Agent, load_agent
 from agent.engine.limits import Control
+from agent.engine.report import move_number, side_name
 from agent.errors import InputError
 from agent.play.commands import obey
-from agent.play.game import side_name
 from agent.play.level import Level
 from agent.play.session import Session
 from agent.play.sides import Side
@@ -50,10 +50,9 @@ class Dialogue(Session):
         figurines = self.theme != "ascii" and self.streams.figurines
         self.say(draw_board(self.board, flipped=self.flipped, figurines=figurines))
         if self.game.minutes is not None:
-            left = [
-                f"{side_name(color)} {self.game.seconds_left(color) or 0:.1f} s" for color in (chess.WHITE, chess.BLACK)
-            ]
-            self.say(", ".join(left))
+            self.say(
+                ", ".join(f"{side_name(color)} {self.game.seconds_left(color) or 0:.1f} s" for color in chess.COLORS)
+            )
 
     def run(self) -> None:
         """Play until the game is over (a person may go on with another), `quit`, or the end of input."""
@@ -96,8 +95,7 @@ class Dialogue(Session):
         if self.game.over:
             return "new, undo, pgn or quit:"
         check = ", you are in check" if self.board.is_check() else ""
-        dots = "." if self.board.turn == chess.WHITE else "..."
-        return f"{self.board.fullmove_number}{dots} your move{check}:"
+        return f"{move_number(self.board)} your move{check}:"
 
     def _go_on_after_game(self) -> bool:
         if not self.streams.person:
