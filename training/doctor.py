@@ -8,7 +8,7 @@ import shutil
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import torch
 from rich.console import Console
@@ -22,14 +22,6 @@ PACKAGES: Final = (
     "zeromass", "torch", "triton", "ray", "numba", "numpy", "chess", "tensorboard", "safetensors", "resvg-py",
 )  # fmt: skip
 _GIB = 2**30
-
-
-class Route(NamedTuple):
-    """One part of ZeroMass and the path it takes here."""
-
-    part: str
-    path: str
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -57,7 +49,8 @@ class Report:
     compiled_code_folder: str
     python: str
     versions: dict[str, str]
-    paths: tuple[Route, ...]
+    paths: tuple[dict[str, str], ...]
+    """Each part of ZeroMass, the path it takes here, and the reason."""
     limits: tuple[str, ...]
     """Sentences, what would limit a run first."""
 
@@ -70,8 +63,7 @@ def doctor_command(as_json: bool) -> int:
     """
     report = examine()
     if as_json:
-        paths = [path._asdict() for path in report.paths]
-        print(json.dumps({**asdict(report), "paths": paths}))
+        print(json.dumps(asdict(report)))
     else:
         _print(report)
     return 0
@@ -138,7 +130,7 @@ def usable_memory() -> int:
     return min(total, int(limit)) if limit.isdigit() else total
 
 
-def _paths(cuda: bool, backend: str, cores: int) -> tuple[Route, ...]:
+def _paths(cuda: bool, backend: str, cores: int) -> tuple[dict[str, str], ...]:
     kernels_why = {
         ("triton", True): "a CUDA device is here and Triton is installed",
         ("triton", False): "the environment asks for it; run by Triton's interpreter: for tests, slow",
@@ -161,7 +153,7 @@ def _paths(cuda: bool, backend: str, cores: int) -> tuple[Route, ...]:
         ("rules", "Numba", "compiled once, then read from the cache"),
         ("actors", f"Ray, {_cores(cores)}", "set selfplay.actors to use more or fewer"),
     )
-    return tuple(Route(*path) for path in paths)
+    return tuple({"part": part, "path": path, "reason": reason} for part, path, reason in paths)
 
 
 def _limits(cuda: bool, cores: int, memory: float, disk: float, shared: float | None, cached: bool) -> tuple[str, ...]:
@@ -201,20 +193,17 @@ def _print(report: Report) -> None:
     console = Console()
     table = Table("part", "path here", "why", title="Which path each part takes", title_justify="left")
     for path in report.paths:
-        table.add_row(path.part, path.path, path.reason)
+        table.add_row(*path.values())
     console.print(table)
     machine = Table(show_header=False, title="This machine", title_justify="left")
     shared = report.shared_memory_gib
-    for name, value in {
-        "device": f"{report.device} ({report.device_name})",
-        "cores": str(report.cores),
-        "memory": f"{report.memory_gib} GiB",
-        "free disk": f"{report.disk_free_gib} GiB",
-        "free shared memory": "none" if shared is None else f"{shared} GiB",
-        "compiled code": f"{report.compiled_code}, in {report.compiled_code_folder}",
-        "versions": ", ".join(f"{name} {number}" for name, number in report.versions.items()),
-    }.items():
-        machine.add_row(name, value)
+    machine.add_row("device", f"{report.device} ({report.device_name})")
+    machine.add_row("cores", str(report.cores))
+    machine.add_row("memory", f"{report.memory_gib} GiB")
+    machine.add_row("free disk", f"{report.disk_free_gib} GiB")
+    machine.add_row("free shared memory", "none" if shared is None else f"{shared} GiB")
+    machine.add_row("compiled code", f"{report.compiled_code}, in {report.compiled_code_folder}")
+    machine.add_row("versions", ", ".join(f"{name} {number}" for name, number in report.versions.items()))
     console.print(machine)
     console.print("What would limit a run:" if report.limits else "Nothing here limits a run in particular.")
     for limit in report.limits:

@@ -13,6 +13,7 @@ from agent.engine.report import move_number
 from agent.engine.strength import Strength, blunder
 from agent.errors import InputError
 from agent.play.provenance import GUMBEL, OPENING, Source, is_foreign, read_source, strength_of_note
+from agent.program import program
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def replay_game(game: chess.pgn.Game, agent: Agent) -> Replayed:
     if not sources:
         raise InputError(
             "this game does not say which weights played (no header WhiteWeights or BlackWeights); "
-            "replay games saved by zeromass play or zeromass evaluate --pgn"
+            f"replay games saved by {program()} play or {program()} evaluate --pgn"
         )
     ours = agent.identity.split()[0]
     mine = {color: source for color, source in sources.items() if source.weights.split()[0] == ours}

@@ -76,11 +76,11 @@ class BoardSync:
 
     def update(self, position: chess.Board) -> chess.Board:
         """The position with the known moves that led to it. A position that does not follow starts a new game."""
-        board = self._board
+        board, key = self._board, _key(position)
         if board is not None:
             for reply in list(board.legal_moves):
                 board.push(reply)
-                if _equal(board, position):
+                if _key(board) == key:
                     return board
                 board.pop()
         self.game = object()
@@ -98,9 +98,5 @@ class BoardSync:
         self._board.push(move)
 
 
-def _equal(one: chess.Board, other: chess.Board) -> bool:
-    return (
-        one.board_fen() == other.board_fen()
-        and one.halfmove_clock == other.halfmove_clock
-        and one.epd(en_passant="legal") == other.epd(en_passant="legal")
-    )
+def _key(board: chess.Board) -> tuple[str, int]:
+    return board.epd(en_passant="legal"), board.halfmove_clock

@@ -1,4 +1,4 @@
-"""Players without a search tree: the policy alone, and the value one ply ahead."""
+"""Players with a network: the policy alone, the value one ply ahead, and search."""
 
 import numpy as np
 import torch
@@ -6,8 +6,9 @@ import torch
 from agent import rules
 from agent.networks.evaluator import Evaluator
 from agent.networks.policy import MaskedPolicy
-from agent.players.player import Choice, best_in_segments
+from agent.players.player import Choice, Player, best_in_segments
 from agent.rules import Games, Termination
+from agent.search import GumbelSearch, SearchSettings, playing
 
 
 class PolicyPlayer:
@@ -20,10 +21,8 @@ class PolicyPlayer:
 
     def choose(self, games: Games) -> Choice:
         """Choose a move in every game."""
-        evaluation = self._evaluator.evaluate(games.positions)
-        legal = torch.from_numpy(rules.legal_bits(games.positions)).to(evaluation.logits.device)
-        moves = MaskedPolicy(evaluation.logits, legal).mode
-        return Choice(moves.cpu().numpy().astype(np.uint16), evaluation.values.cpu().numpy())
+        policy, values = _evaluate(self._evaluator, games)
+        return Choice(policy.mode.cpu().numpy().astype(np.uint16), values.cpu().numpy())
 
 
 class LookaheadPlayer:
@@ -49,12 +48,48 @@ class LookaheadPlayer:
         outcomes = rules.outcome(successors, claim_draws=True)
         values[outcomes != Termination.NONE] = 0.0
         values[outcomes == Termination.CHECKMATE] = 1.0
-        evaluation = self._evaluator.evaluate(games.positions)
-        legal = torch.from_numpy(rules.legal_bits(games.positions)).to(evaluation.logits.device)
-        priors = MaskedPolicy(evaluation.logits, legal).probabilities.cpu().numpy()
+        priors = _evaluate(self._evaluator, games)[0].probabilities.cpu().numpy()
         games_of_moves = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
         nats = np.log(np.maximum(priors[games_of_moves, moves], 1e-9))
         scores = values + self._prior_weight * nats
         scores[outcomes == Termination.CHECKMATE] = np.inf
         best = best_in_segments(scores, offsets)
         return Choice(moves[best], values[best])
+
+
+class SearchPlayer:
+    """Plays the best move of Gumbel search.
+
+    Args:
+        evaluator: the network.
+        settings: of the search; `gumbel_scale` 0 plays the best move, above 0 varies.
+        seed: of the noise, if there is any.
+    """
+
+    def __init__(self, evaluator: Evaluator, settings: SearchSettings, *, seed: int = 0) -> None:
+        self._search = GumbelSearch(settings, evaluator.for_search())
+        self._seed = seed
+
+    @property
+    def name(self) -> str:
+        """For tables and PGN."""
+        return f"search:{self._search.settings.simulations}"
+
+    def choose(self, games: Games) -> Choice:
+        """Choose a move in every game."""
+        result = self._search.run(games, np.arange(len(games)), self._seed)
+        return Choice(result.moves, result.values)
+
+
+def make_player(evaluator: Evaluator, simulations: int) -> Player:
+    """The agent at its best: search without noise, or for 0 simulations a look one ply ahead."""
+    if simulations == 0:
+        return LookaheadPlayer(evaluator)
+    return SearchPlayer(evaluator, playing(simulations))
+
+
+def _evaluate(evaluator: Evaluator, games: Games) -> tuple[MaskedPolicy, torch.Tensor]:
+    """The policy over the legal moves, and values float32 [B]."""
+    evaluation = evaluator.evaluate(games.positions)
+    legal = torch.from_numpy(rules.legal_bits(games.positions)).to(evaluation.logits.device)
+    return MaskedPolicy(evaluation.logits, legal), evaluation.values

@@ -6,9 +6,8 @@ from agent.engine.thinker import Thinker
 from agent.engine.timed import TimedPlayer
 from agent.networks.registry import make_evaluator
 from agent.networks.weights import Weights, load_weights
-from agent.players.network import PolicyPlayer
+from agent.players.network import PolicyPlayer, make_player
 from agent.players.player import Player
-from agent.players.search import make_player
 from agent.search import playing
 from training.evaluation.match_runner import ConcurrentPlayers
 from training.evaluation.opponents import ENGINE_SECONDS, make_opponent

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import Final
 
 from agent.networks.registry import make_evaluator
+from agent.players.network import make_player
 from agent.players.player import Player
-from agent.players.search import make_player
 from training.evaluation.conversion import conversions, shares
 from training.evaluation.match import MatchResult, play_match
 from training.evaluation.match_runner import Hooks

@@ -4,12 +4,13 @@ import platform
 from collections.abc import Iterator
 from typing import Any, Final
 
+from agent.program import program
 from training.doctor import usable_cores, versions
 from training.monitoring.tags.tags import CAUSES, TAGS
 from training.settings import Settings
 
 HOW_TO_READ: Final = """\
-**Ten seconds:** *Custom scalars*, the group *Is it healthy?*. **One minute:** `zeromass status RUN` names the cause.
+**Ten seconds:** *Custom scalars*, the group *Is it healthy?*. **One minute:** `{program} status RUN` names the cause.
 *Images* has sample games, openings, heat maps, calibration; *Text* the games as PGN, settings and versions.
 
 | one of these is not healthy | it means | change |
@@ -23,8 +24,8 @@ def how_to_read() -> str:
     for cause in CAUSES:
         signs = [f"`{tag.name}`" + (f" ({tag.healthy})" if tag.has_range else "")
                  for tag in TAGS.values() if tag.cause == cause]  # fmt: skip
-        rows.append(f"| {', '.join(signs)} | **{cause.name}** | {cause.advice} |\n")
-    return HOW_TO_READ + "".join(rows)
+        rows.append(f"| {', '.join(signs)} | **{cause.name}** | {cause.suggestion} |\n")
+    return HOW_TO_READ.format(program=program()) + "".join(rows)
 
 
 def settings_text(settings: Settings) -> str:

@@ -84,7 +84,7 @@ class Guard(Attachment):
             margin = MARGIN * abs(threshold) * (1 if tag.limit == "low" else -1)
             if not tag.fits(figure) and name not in self.alarms and self._seen >= GRACE_GAMES:
                 self.alarms[name] = figure
-                why = f"{tag.cause.name}; {tag.cause.advice}" if tag.cause else ""
+                why = f"{tag.cause.name}; {tag.cause.suggestion}" if tag.cause else ""
                 shown = f"{tag.name} is {tag.show(figure)} (healthy: {tag.healthy})"
                 self._announce(step, f"alarm {name}: {shown}: {why}")
             elif name in self.alarms and tag.limited(threshold + margin).fits(figure):

@@ -67,7 +67,7 @@ def to_json(folder: RunFolder, health: Health) -> dict[str, Any]:
         "verdict": health.verdict,
         "causes": health.causes,
         "findings": [
-            {"tag": found.name, "value": found.value, "cause": found.cause.name, "advice": found.cause.advice}
+            {"tag": found.name, "value": found.value, "cause": found.cause.name, "advice": found.cause.suggestion}
             for found in health.findings
         ],
         "rows": len(rows),
@@ -133,7 +133,7 @@ def _age(rows: Sequence[Row]) -> float | None:
 def _findings(findings: tuple[Finding, ...]) -> Panel:
     table = Table.grid(padding=(0, 2))
     for finding in findings:
-        table.add_row(Text(finding.cause.name, style="red"), finding.sentence, f"do: {finding.cause.advice}")
+        table.add_row(Text(finding.cause.name, style="red"), finding.sentence, f"do: {finding.cause.suggestion}")
     return Panel(table, title="what is wrong, the worst first", title_align="left", expand=False)
 
 

@@ -5,9 +5,8 @@ import pytest
 from agent.networks.bundled import BUNDLED, find_weights
 from agent.networks.registry import make_evaluator
 from agent.players.alphabeta import AlphaBetaPlayer
-from agent.players.network import PolicyPlayer
+from agent.players.network import PolicyPlayer, make_player
 from agent.players.player import Player
-from agent.players.search import make_player
 from agent.players.simple import GreedyPlayer, RandomPlayer
 from training.evaluation.match import play_match
 from training.evaluation.openings import Openings

@@ -24,7 +24,7 @@ from agent.play.provenance import (
     write_source,
 )
 from agent.play.replay import read_games, replay_game
-from agent.players.search import SearchPlayer
+from agent.players.network import SearchPlayer
 from agent.players.simple import GreedyPlayer
 from agent.search import GumbelSearch, SearchSettings, material_evaluator, playing
 from training.evaluation.match import play_match

@@ -9,9 +9,8 @@ from agent import rules, vocabulary
 from agent.networks.evaluator import Evaluator
 from agent.networks.residual.architecture import ResidualArchitecture
 from agent.networks.residual.network import ResidualNetwork
-from agent.players.network import LookaheadPlayer, PolicyPlayer
+from agent.players.network import LookaheadPlayer, PolicyPlayer, SearchPlayer
 from agent.players.player import Player, best_in_segments
-from agent.players.search import SearchPlayer
 from agent.players.simple import GreedyPlayer, RandomPlayer
 from agent.rules import Games
 from agent.search import SearchSettings

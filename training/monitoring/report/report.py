@@ -61,7 +61,7 @@ def report_page(folder: RunFolder) -> str:
         piece_symbols(),
         f"<h1>{name}</h1>",
         f'<p class="verdict {health.verdict.split()[0].rstrip(":")}">{escape(health.verdict)}</p>',
-        *(f'<p class="soft">Do: {escape(found.cause.advice)}.</p>' for found in health.findings[:1]),
+        *(f'<p class="soft">Do: {escape(found.cause.suggestion)}.</p>' for found in health.findings[:1]),
         _tiles(folder, rows),
         _curves([*rows, *({"step": row["step"], **match_tags(row)} for row in matches)]),
         _ladder(read_standings(folder.path)),

@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import Final, Literal, NamedTuple
 
+from agent.program import program
+
 Kind = Literal["scalar", "picture", "text", "histogram"]
 Unit = Literal["", "share", "nats", "1/s", "s", "plies", "versions", "MiB", "Elo", "points", "distributions"]
 
@@ -20,6 +22,11 @@ class Cause(NamedTuple):
     """In two or three words."""
     advice: str
     """What to change."""
+
+    @property
+    def suggestion(self) -> str:
+        """The advice with its command as it works here."""
+        return self.advice.replace("`zeromass ", f"`{program()} ")
 
 
 LEAK: Final = Cause("leak", "the mask is broken; `zeromass audit` names positions and moves")
@@ -93,7 +100,7 @@ class Tag:
         if self.has_range:
             parts.append(f"Healthy: {self.healthy}.")
         if self.cause:
-            parts.append(f"Otherwise ({self.cause.name}): {self.cause.advice}.")
+            parts.append(f"Otherwise ({self.cause.name}): {self.cause.suggestion}.")
         return " ".join(parts)
 
     def limited(self, threshold: float) -> "Tag":
