@@ -7,7 +7,6 @@ from textual import on
 from textual.binding import BindingType
 from textual.widgets import Input
 
-from agent.engine.agent import Agent
 from agent.engine.limits import Control
 from agent.engine.report import Report
 from agent.errors import InputError
@@ -23,14 +22,7 @@ _SLOW: Final = ("hint", "engine", "run")
 
 
 class BoardApp(BoardView):
-    """The game.
-
-    Args:
-        agent: the agent.
-        start: where games start.
-        person: the colour that the person plays.
-        rest: see `Session`.
-    """
+    """The game of a session."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         ("f1", "obey('help')", "help"),
@@ -44,8 +36,8 @@ class BoardApp(BoardView):
         ("f10", "quit", "quit"),
     ]
 
-    def __init__(self, agent: Agent, start: chess.Board, person: chess.Color, **rest: object) -> None:
-        super().__init__(BoardSession(agent, start, person, **rest))  # type: ignore[arg-type]
+    def __init__(self, session: BoardSession) -> None:
+        super().__init__(session)
         self._control: Control | None = None  # of the search for a move
         self._busy = ""  # the slow command that is running
 

@@ -5,7 +5,7 @@ from typing import TextIO
 
 import chess
 
-FIGURINES = dict(zip("KQRBNPkqrbnp", "♔♕♖♗♘♙♚♛♜♝♞♟", strict=True))
+_LETTERS = str.maketrans({symbol: letter for letter, symbol in chess.UNICODE_PIECE_SYMBOLS.items()} | {"·": "."})
 
 
 @dataclass
@@ -53,17 +53,7 @@ class Streams:
 
 def draw_board(board: chess.Board, *, flipped: bool = False, figurines: bool = True) -> str:
     """The board as ten lines, White below unless `flipped`; letters (white upper case) without `figurines`."""
-    ranks = range(8) if flipped else range(7, -1, -1)
-    files = range(7, -1, -1) if flipped else range(8)
-    rows = [
-        f"{rank + 1} {' '.join(_cell(board, chess.square(file, rank), figurines) for file in files)}" for rank in ranks
-    ]
-    letters = " ".join("abcdefgh"[file] for file in files)
-    return "\n".join(["", *rows, f"  {letters}"])
-
-
-def _cell(board: chess.Board, square: chess.Square, figurines: bool) -> str:
-    piece = board.piece_at(square)
-    if piece is None:
-        return "·" if figurines else "."
-    return FIGURINES[piece.symbol()] if figurines else piece.symbol()
+    squares = board.unicode(empty_square="·", orientation=not flipped)
+    ranks, files = ("12345678", "h g f e d c b a") if flipped else ("87654321", "a b c d e f g h")
+    rows = [f"{rank} {row}" for rank, row in zip(ranks, squares.splitlines(), strict=True)]
+    return "\n".join(["", *(rows if figurines else [row.translate(_LETTERS) for row in rows]), f"  {files}"])

@@ -6,7 +6,6 @@ from rich.text import Text
 
 from agent.engine.report import Report, sans
 from agent.play.game import Game
-from agent.terminal.console import FIGURINES
 
 _BAR = 40
 """Cells of a bar where there is room."""
@@ -16,7 +15,7 @@ def player_line(game: Game, color: chess.Color, name: str, *, figurines: bool) -
     """A player: whether it is to move, name, clock, captured pieces and lead in pawns."""
     turn = "▶ " if game.board.turn == color and not game.over else "  "
     captured = game.captured(not color)
-    shown = "".join(FIGURINES[symbol] for symbol in captured) if figurines else captured
+    shown = "".join(chess.UNICODE_PIECE_SYMBOLS[symbol] for symbol in captured) if figurines else captured
     lead = game.balance() if color == chess.WHITE else -game.balance()
     left = game.seconds_left(color)
     clock = "" if left is None else f"  {int(max(left, 0)) // 60}:{max(left, 0) % 60:04.1f}"

@@ -7,13 +7,14 @@ import contextlib
 import os
 import random
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import TextIOWrapper
 from pathlib import Path
+from typing import Any
 
 import chess
 
-from agent.engine.agent import Agent, load_agent
+from agent.engine.agent import load_agent
 from agent.engine.limits import Control
 from agent.engine.report import move_number, side_name
 from agent.errors import InputError
@@ -25,21 +26,11 @@ from agent.program import program
 from agent.terminal.console import Streams, draw_board
 
 
-@dataclass(init=False)
+@dataclass
 class Dialogue(Session):
-    """One person against the agent, line by line.
+    """One person against the agent, line by line. See `Session`; `streams` lead to the person."""
 
-    Args:
-        agent: the agent.
-        streams: to the person.
-        start: the position that games start from, `new` ones too.
-        person: the colour that the person plays.
-        rest: see `Session`.
-    """
-
-    def __init__(self, agent: Agent, streams: Streams, start: chess.Board, person: chess.Color, **rest: object) -> None:
-        self.streams = streams
-        super().__init__(agent, start, person, **rest)  # type: ignore[arg-type]
+    streams: Streams = field(kw_only=True)
 
     def say(self, text: str) -> None:
         """One or more lines."""
@@ -135,18 +126,19 @@ def play_command(
     if terminal:
         streams.say("Loading the agent ...")
     agent = load_agent(weights, run, progress=streams.say)
-    rest = {"seed": random.Random(seed).getrandbits(31), "load": lambda name: load_agent(run=name)}
-    if level is not None:
-        rest["level"] = level
+    options: dict[str, Any] = {"seed": random.Random(seed).getrandbits(31), "load": lambda name: load_agent(run=name)}
+    options |= {} if level is None else {"level": level}
+    start = start or chess.Board()
     if terminal and not plain:
         from agent.terminal.app import BoardApp
+        from agent.terminal.view import BoardSession
 
-        BoardApp(agent, start or chess.Board(), color, **rest).run()
+        BoardApp(BoardSession(agent, start, color, **options)).run()
         return 0
     if terminal:
         with contextlib.suppress(ImportError):  # not everywhere
             import readline  # noqa: F401  (gives `input` its line editing)
-    dialogue = Dialogue(agent, streams, start or chess.Board(), color, **rest)
+    dialogue = Dialogue(agent, start, color, streams=streams, **options)
     try:
         dialogue.run()
     finally:

@@ -15,7 +15,6 @@ SIZES: Final = ((6, 3), (4, 2), (3, 1))
 """Cells of a square, wide and high: the largest that fits is taken. Cells are about twice as high as wide."""
 MARGIN: Final = 2
 """Cells of the rank numbers on the left."""
-_FIGURINES: Final = dict(zip("KQRBNP", "♚♛♜♝♞♟", strict=True))
 
 
 class Theme(NamedTuple):
@@ -116,14 +115,6 @@ class Squares(Widget, can_focus=True):
         """Choose the square under the cursor."""
         self.post_message(self.Chosen(self.cursor))
 
-    def on_focus(self) -> None:
-        """Show the cursor."""
-        self.refresh()
-
-    def on_blur(self) -> None:
-        """Hide it."""
-        self.refresh()
-
     def render_line(self, y: int) -> Strip:
         """One row of cells."""
         files = range(7, -1, -1) if self.flipped else range(8)
@@ -143,7 +134,7 @@ class Squares(Widget, can_focus=True):
         style = Style(color=theme.white if white else theme.black, bgcolor=self._ground(square), bold=True)
         letter = " "
         if piece is not None:
-            letter = _FIGURINES[piece.symbol().upper()] if theme.figurines else piece.symbol()
+            letter = chess.UNICODE_PIECE_SYMBOLS[piece.symbol().lower()] if theme.figurines else piece.symbol()
         elif square in self.targets:
             letter = "•" if theme.figurines else "."
         words = letter.center(self.wide) if middle else " " * self.wide

@@ -69,10 +69,13 @@ class Engine:
             command, arguments, search = self._queue.get()
             if command == "quit":
                 return
-            if search is not None:
-                self._go(search)
-            else:
+            if search is None:
                 self._handle(command, arguments)
+                continue
+            try:
+                self._send(self._think(search))
+            finally:
+                search.done.set()
 
     def _read(self, lines: Iterable[str]) -> None:
         """The reader thread."""
@@ -113,7 +116,11 @@ class Engine:
     def _handle(self, command: str, arguments: str) -> None:
         """Everything but `go`; unknown commands are ignored, as the protocol asks."""
         if command == "uci":
-            self._introduce()
+            self._send(f"id name ZeroMass {_version()}")
+            self._send("id author the ZeroMass authors")
+            for line in self._options.declarations():
+                self._send(line)
+            self._send("uciok")
         elif command == "isready":
             self._ready()
             self._send("readyok")
@@ -122,18 +129,14 @@ class Engine:
         elif command == "ucinewgame":
             self._board, self._seed = chess.Board(), secrets.randbits(31)
         elif command == "position":
-            self._set_position(arguments)
+            try:
+                self._board = read_position(arguments)
+            except InputError as error:
+                self._info(f"{error}; the position before is kept")
         elif command == "debug":
             self._debug = arguments == "on"
         elif self._debug and command not in ("", "register"):
             self._info(f"unknown command {quote(command)} ignored")
-
-    def _introduce(self) -> None:
-        self._send(f"id name ZeroMass {_version()}")
-        self._send("id author the ZeroMass authors")
-        for line in self._options.declarations():
-            self._send(line)
-        self._send("uciok")
 
     def _set_option(self, arguments: str) -> None:
         try:
@@ -154,13 +157,6 @@ class Engine:
         except MemoryError:
             self._info(f"there is no memory for a Hash of {self._options.number('Hash')} MB; the old tree is kept")
 
-    def _set_position(self, arguments: str) -> None:
-        """Set the position, or say what is wrong with it and keep the old one."""
-        try:
-            self._board = read_position(arguments)
-        except InputError as error:
-            self._info(f"{error}; the position before is kept")
-
     def _ready(self) -> "Agent":
         """Load the agent if necessary. With bad weights the agent before stays, or the default is loaded."""
         if self._stale or self._agent is None:
@@ -179,12 +175,6 @@ class Engine:
             gc.freeze()  # else a full collection of all that was loaded takes half a second in the middle of a game
         return self._agent
 
-    def _go(self, search: Search) -> None:
-        try:
-            self._send(self._think(search))
-        finally:
-            search.done.set()
-
     def _think(self, search: Search) -> str:
         """Think for a `go`; returns the `bestmove` line once it may be sent."""
         board, options, strength = self._board, self._options, self._options.strength
@@ -194,13 +184,12 @@ class Engine:
             if limits.infinite or limits.ponder:
                 search.control.wait(or_hit=not limits.infinite)
             return "bestmove 0000"
-        unlimited = not (limits.infinite or limits.depth or limits.mate)
-        if not limits.infinite:
-            most = strength.simulations
-            if unlimited and not most and limits.simulations is None and limits.seconds is None and not limits.clock:
-                most = DEFAULT_SIMULATIONS
-            if most:
-                limits = replace(limits, simulations=min(limits.simulations or most, most))
+        most = strength.simulations
+        given = (limits.simulations, limits.seconds, limits.clock, limits.depth, limits.mate)
+        if not most and all(limit is None for limit in given):
+            most = DEFAULT_SIMULATIONS
+        if most and not limits.infinite:
+            limits = replace(limits, simulations=min(limits.simulations or most, most))
         limits = replace(limits, overhead=options.number("Move Overhead") / 1000)
         show_wdl, reported = options.check("UCI_ShowWDL"), 0
 
@@ -211,17 +200,9 @@ class Engine:
                 self._send(line)
 
         seed = options.number("Seed") or self._seed
-        report = self._ready().think(
-            board,
-            limits,
-            ThinkOptions(
-                lines=options.number("MultiPV"),
-                temperature=0.0 if limits.infinite else strength.temperature,
-                seed=seed,
-            ),
-            control=search.control,
-            watch=watch,
-        )
+        temperature = 0.0 if limits.infinite else strength.temperature
+        asked = ThinkOptions(options.number("MultiPV"), temperature=temperature, seed=seed)
+        report = self._ready().think(board, limits, asked, control=search.control, watch=watch)
         if reported != report.simulations:
             watch(report)
         blundered = None if limits.infinite or limits.moves else blunder(board, strength.blunder_rate, seed)

@@ -2,80 +2,56 @@
 
 import re
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from agent.engine.strength import STRONGEST, WEAKEST, Strength, strength_of
 from agent.errors import InputError
 from agent.notation import quote
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,12}")
-_EMPTY = ("", "<empty>")
 
 
-@dataclass(frozen=True)
-class Spin:
-    """A whole number."""
+class Option(NamedTuple):
+    """An option, of the type of its default: a whole number (spin), yes or no (check), or any text (string)."""
 
-    default: int
-    least: int
-    most: int
+    default: int | bool | str
+    least: int = 0
+    most: int = 0
 
     def declare(self) -> str:
         """What follows the option's name."""
+        if isinstance(self.default, str):
+            return "type string default <empty>"
+        if isinstance(self.default, bool):
+            return f"type check default {str(self.default).lower()}"
         return f"type spin default {self.default} min {self.least} max {self.most}"
 
-    def read(self, name: str, text: str) -> int:
-        """The value; InputError if `text` is none."""
+    def read(self, name: str, text: str) -> int | bool | str:
+        """The value; InputError if it cannot have it. Empty text is `<empty>`."""
+        if isinstance(self.default, str):
+            return "" if text == "<empty>" else text
+        if isinstance(self.default, bool):
+            if text.lower() not in ("true", "false"):
+                raise InputError(f"option {name} must be true or false, not {quote(text)}")
+            return text.lower() == "true"
         if not _NUMBER.fullmatch(text) or not self.least <= int(text) <= self.most:
             raise InputError(f"option {name} must be a whole number in {self.least}..{self.most}, not {quote(text)}")
         return int(text)
 
 
-@dataclass(frozen=True)
-class Check:
-    """Yes or no."""
-
-    default: bool
-
-    def declare(self) -> str:
-        """What follows the option's name."""
-        return f"type check default {str(self.default).lower()}"
-
-    def read(self, name: str, text: str) -> bool:
-        """The value; InputError if `text` is none."""
-        if text.lower() not in ("true", "false"):
-            raise InputError(f"option {name} must be true or false, not {quote(text)}")
-        return text.lower() == "true"
-
-
-@dataclass(frozen=True)
-class Text:
-    """Any text; empty is `<empty>`."""
-
-    default: str = ""
-
-    def declare(self) -> str:
-        """What follows the option's name."""
-        return "type string default <empty>"
-
-    def read(self, name: str, text: str) -> str:
-        """The value."""
-        return "" if text in _EMPTY else text
-
-
-DECLARED: Final[dict[str, Spin | Check | Text]] = {
-    "WeightsFile": Text(),
-    "Simulations": Spin(0, 0, 5_000_000),
-    "MultiPV": Spin(1, 1, 218),
-    "Temperature": Spin(0, 0, 1000),
-    "Seed": Spin(0, 0, 2**31 - 1),
-    "UCI_ShowWDL": Check(False),
-    "UCI_LimitStrength": Check(False),
-    "UCI_Elo": Spin(min(max(1500, WEAKEST), STRONGEST), WEAKEST, STRONGEST),
-    "Move Overhead": Spin(30, 0, 5000),
-    "Ponder": Check(False),
-    "Threads": Spin(1, 1, 1024),
-    "Hash": Spin(512, 16, 65536),
+DECLARED: Final = {
+    "WeightsFile": Option(""),
+    "Simulations": Option(0, 0, 5_000_000),
+    "MultiPV": Option(1, 1, 218),
+    "Temperature": Option(0, 0, 1000),
+    "Seed": Option(0, 0, 2**31 - 1),
+    "UCI_ShowWDL": Option(False),
+    "UCI_LimitStrength": Option(False),
+    "UCI_Elo": Option(min(max(1500, WEAKEST), STRONGEST), WEAKEST, STRONGEST),
+    "Move Overhead": Option(30, 0, 5000),
+    "Ponder": Option(False),
+    "Threads": Option(1, 1, 1024),
+    "Hash": Option(512, 16, 65536),
 }
 """See docs/play.md for their meaning."""
 

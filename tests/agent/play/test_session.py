@@ -22,7 +22,7 @@ def talk(lines: str, agent: str = "", *, value: float = 0.25, fen: str = chess.S
     output = io.StringIO()
     streams = Streams(io.StringIO("".join(f"{line.strip()}\n" for line in lines.split(";"))), output)
     scripted = Agent(Scripted(agent, value), "a script", identity="sha256:0")
-    dialogue = Dialogue(scripted, streams, chess.Board(fen), chess.WHITE, level=Level(simulations=50))
+    dialogue = Dialogue(scripted, chess.Board(fen), chess.WHITE, streams=streams, level=Level(simulations=50))
     dialogue.run()
     dialogue.close()
     return output.getvalue(), dialogue
@@ -112,7 +112,7 @@ def test_moves_of_the_agent_before_are_marked(tmp_path: Path, identity: str, mar
     talk(f"e4; d4; save {path}", "e7e5 d7d5")
     scripted = Agent(Scripted("a7a6"), "a script", identity=identity)
     lines = io.StringIO(f"load {path}\nNf3\nsave {path}\n")
-    dialogue = Dialogue(scripted, Streams(lines, io.StringIO()), chess.Board(), chess.WHITE, seed=9)
+    dialogue = Dialogue(scripted, chess.Board(), chess.WHITE, streams=Streams(lines, io.StringIO()), seed=9)
     dialogue.run()
     saved = chess.pgn.read_game(io.StringIO(path.read_text()))
     assert saved is not None
@@ -171,7 +171,7 @@ def test_another_engine_takes_the_agents_place() -> None:
     output = io.StringIO()
     streams = Streams(io.StringIO(f"engine {STOCKFISH}\ne4\nengine off\nd4\n"), output)
     scripted = Agent(Scripted(), "a script")
-    dialogue = Dialogue(scripted, streams, chess.Board(), chess.WHITE, level=Level(seconds=0.05))
+    dialogue = Dialogue(scripted, chess.Board(), chess.WHITE, streams=streams, level=Level(seconds=0.05))
     dialogue.run()
     assert "Engine: 1... " in output.getvalue()
     assert "The agent plays again." in output.getvalue()

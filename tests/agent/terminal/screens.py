@@ -23,6 +23,7 @@ from agent.engine.report import Line, Report
 from agent.play.level import Level
 from agent.terminal.app import BoardApp
 from agent.terminal.squares import Squares
+from agent.terminal.view import BoardSession
 from tests.agent.standin import Scripted
 
 KEPT = Path(__file__).parents[2] / "data" / "screens"
@@ -118,7 +119,7 @@ def draw(screen: Screen) -> str:
     """Play the screen with the invented agent, and draw it."""
     agent = Agent(Thoughtful(screen.answers), "the bundled weights", identity="sha256:0")
     with mock.patch("agent.play.game.time", SimpleNamespace(monotonic=lambda: 0.0)):  # clocks stand still
-        app = BoardApp(agent, chess.Board(screen.fen), chess.WHITE, level=Level(simulations=8))
+        app = BoardApp(BoardSession(agent, chess.Board(screen.fen), chess.WHITE, level=Level(simulations=8)))
         return asyncio.run(picture(app, screen))
 
 

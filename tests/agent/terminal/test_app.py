@@ -14,6 +14,7 @@ from agent.play.level import Level
 from agent.terminal.app import BoardApp
 from agent.terminal.dialogs import Page, Promotion
 from agent.terminal.squares import PAINTED, Squares
+from agent.terminal.view import BoardSession
 from tests.agent.standin import Gated, Scripted
 
 Hands = Callable[["Pilot[None]", chess.Move], Awaitable[None]]
@@ -22,7 +23,7 @@ PROMOTIONS = "7k/P7/8/8/8/8/8/K7 w - - 0 1"
 
 def app_of(agent: str, fen: str = chess.STARTING_FEN, person: chess.Color = chess.WHITE) -> BoardApp:
     scripted = Agent(Scripted(agent, -0.1), "a script", identity="sha256:0")
-    return BoardApp(scripted, chess.Board(fen), person, level=Level(simulations=8))
+    return BoardApp(BoardSession(scripted, chess.Board(fen), person, level=Level(simulations=8)))
 
 
 async def settle(pilot: "Pilot[None]", plies: int) -> None:
@@ -222,7 +223,7 @@ def test_a_slow_command_leaves_the_board_alive() -> None:
 
     async def run() -> None:
         gated = Gated()
-        app = BoardApp(Agent(gated, "a script"), chess.Board(), chess.WHITE)
+        app = BoardApp(BoardSession(Agent(gated, "a script"), chess.Board(), chess.WHITE))
         async with app.run_test(size=(130, 40)) as pilot:
             app.action_obey("hint")
             await type_line(pilot, "e4")

@@ -34,7 +34,7 @@ def talk(
     """Type `lines` (separated by ;) against an agent with scripted moves; what was said, and the dialogue."""
     output = io.StringIO()
     streams = Streams(io.StringIO("".join(f"{line.strip()}\n" for line in lines.split(";"))), output)
-    dialogue = Dialogue(Agent(Scripted(agent, value), "a script"), streams, chess.Board(fen), person)
+    dialogue = Dialogue(Agent(Scripted(agent, value), "a script"), chess.Board(fen), person, streams=streams)
     dialogue.run()
     return output.getvalue(), dialogue
 
@@ -182,7 +182,7 @@ def test_a_person_goes_on_after_the_game(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("builtins.input", answer)
     output = io.StringIO()
     scripted = Agent(Scripted("e7e5 d7d5"), "a script")
-    dialogue = Dialogue(scripted, Streams(io.StringIO(), output, person=True), chess.Board(), chess.WHITE)
+    dialogue = Dialogue(scripted, chess.Board(), chess.WHITE, streams=Streams(io.StringIO(), output, person=True))
     dialogue.run()
     assert prompts[1] == "new, undo, pgn or quit: "
     assert "The game is over, so 'e4' cannot be played; type new, undo, pgn or quit." in output.getvalue()
@@ -204,7 +204,7 @@ def test_board_in_letters_where_the_stream_has_no_figurines() -> None:
     raw = io.BytesIO()
     output = io.TextIOWrapper(raw, encoding="ascii")
     scripted = Agent(Scripted(""), "run café")
-    Dialogue(scripted, Streams(io.StringIO(""), output), chess.Board(), chess.WHITE).run()
+    Dialogue(scripted, chess.Board(), chess.WHITE, streams=Streams(io.StringIO(""), output)).run()
     said = raw.getvalue().decode("ascii")
     assert "8 r n b q k b n r\n7 p p p p p p p p\n6 . . . . . . . .\n" in said
     assert "run caf?" in said
