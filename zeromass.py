@@ -20,6 +20,13 @@ _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on st
 _Weights = Annotated[Path | None, typer.Option(help="Use this weights file; default: the bundled weights.")]
 _Run = Annotated[str | None, typer.Option(help="Use this run's newest checkpoint.")]
 _Seed = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of everything random.")]
+_Simulations = Annotated[int, typer.Option(min=0, max=100_000, help="Of the agent's search; 0: one ply.")]
+_Seconds = Annotated[
+    float | None, typer.Option(min=0.01, max=3600, help="Each side's time a move, instead of simulations.")
+]
+_SideBySide = Annotated[
+    int, typer.Option(min=1, max=256, help="Games played at the same time under time control, one core each.")
+]
 
 
 @app.command()
@@ -86,14 +93,10 @@ def evaluate(
     weights: _Weights = None,
     run: _Run = None,
     seed: _Seed = 0,
-    simulations: Annotated[int, typer.Option(min=0, max=100_000, help="Of the agent's search; 0: one ply.")] = 64,
+    simulations: _Simulations = 64,
     policy: Annotated[bool, typer.Option("--policy", help="Play the policy alone, without search.")] = False,
-    seconds: Annotated[
-        float | None, typer.Option(min=0.01, max=3600, help="Each side's time a move, instead of simulations.")
-    ] = None,
-    side_by_side: Annotated[
-        int, typer.Option(min=1, max=256, help="Games played at the same time under time control, one core each.")
-    ] = 1,
+    seconds: _Seconds = None,
+    side_by_side: _SideBySide = 1,
     pgn: Annotated[Path | None, typer.Option(help="Write the games there, fit for zeromass replay.")] = None,
     sprt: Annotated[
         str | None, typer.Option(metavar="ELO0:ELO1", help="Stop once a sequential test has decided between the two.")
@@ -127,13 +130,9 @@ def ladder(
     ] = "random,greedy,alphabeta:2,alphabeta:3",
     snapshots: Annotated[int, typer.Option(min=1, max=1000, help="Most snapshots, evenly chosen over the run.")] = 8,
     games: Annotated[int, typer.Option(min=2, max=10_000, help="Of each pair.")] = 40,
-    simulations: Annotated[int, typer.Option(min=0, max=100_000, help="Of the agent's search; 0: one ply.")] = 64,
-    seconds: Annotated[
-        float | None, typer.Option(min=0.01, max=3600, help="Each side's time a move, instead of simulations.")
-    ] = None,
-    side_by_side: Annotated[
-        int, typer.Option(min=1, max=256, help="Games played at the same time under time control, one core each.")
-    ] = 1,
+    simulations: _Simulations = 64,
+    seconds: _Seconds = None,
+    side_by_side: _SideBySide = 1,
     conversions: Annotated[int, typer.Option(min=0, max=10_000, help="Starts of each won ending; 0: none.")] = 20,
     seed: _Seed = 0,
     as_json: _Json = False,

@@ -69,6 +69,11 @@ def obey(session: Session, line: str) -> bool:
     return True
 
 
+def _check_unfinished(session: Session) -> None:
+    if session.game.over:
+        raise InputError("the game is over")
+
+
 def _help(session: Session, _rest: str) -> None:
     session.say(HELP)
 
@@ -92,9 +97,7 @@ def _undo(session: Session, _rest: str) -> None:
 
 
 def _hint(session: Session, _rest: str) -> None:
-    if session.game.over:
-        session.say("The game is over.")
-        return
+    _check_unfinished(session)
     session.interrupt()
     session.hint_control = Control()
     report = session.agent.think(
@@ -106,9 +109,7 @@ def _hint(session: Session, _rest: str) -> None:
 
 
 def _resign(session: Session, _rest: str) -> None:
-    if session.game.over:
-        session.say("The game is over.")
-        return
+    _check_unfinished(session)
     session.interrupt()
     loser = session.board.turn if session.sides[session.board.turn] is None else not session.board.turn
     session.finish("0-1" if loser == chess.WHITE else "1-0", f"{side_name(loser)} resigns")
@@ -116,10 +117,9 @@ def _resign(session: Session, _rest: str) -> None:
 
 def _draw(session: Session, _rest: str) -> None:
     """Claim a draw where there is one; else offer it: the agent takes it where it does not expect more."""
+    _check_unfinished(session)
     reason = session.game.claimable()
-    if session.game.over:
-        session.say("The game is over.")
-    elif reason:
+    if reason:
         session.finish("1/2-1/2", f"draw by {reason}")
     elif not any(session.sides.values()):
         session.finish("1/2-1/2", "draw by agreement")

@@ -1,8 +1,7 @@
 """Who moves the pieces of one colour in a game: the agent or another UCI engine. A person is None."""
 
 import shlex
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import chess
 import chess.engine
@@ -28,13 +27,11 @@ class ChosenMove(NamedTuple):
     """What the agent thought; None: another engine's move."""
 
 
-class Side(Protocol):
+class Side:
     """A program that plays one colour of one game. Unlike a `Player` it has a clock, and can be watched and stopped."""
 
-    @property
-    def name(self) -> str:
-        """For people and PGN."""
-        ...
+    name: str
+    """For people and PGN."""
 
     def choose(
         self, board: chess.Board, seed: int, clock: Clock | None, control: Control, watch: Watcher | None
@@ -44,28 +41,22 @@ class Side(Protocol):
         Raises:
             InputError: it cannot.
         """
-        ...
+        raise NotImplementedError
 
     def source(self, seed: int) -> Source | None:
         """What PGN headers say about its moves; None: nothing."""
-        ...
+        return None
 
     def close(self) -> None:
         """End what it has started."""
-        ...
 
 
-@dataclass
-class AgentSide:
+class AgentSide(Side):
     """The agent at a level."""
 
-    agent: Agent
-    level: Level
-
-    @property
-    def name(self) -> str:
-        """With its weights."""
-        return f"ZeroMass ({self.agent.origin})"
+    def __init__(self, agent: Agent, level: Level) -> None:
+        self.agent, self.level = agent, level
+        self.name = f"ZeroMass ({agent.origin})"
 
     def choose(
         self, board: chess.Board, seed: int, clock: Clock | None, control: Control, watch: Watcher | None
@@ -91,11 +82,8 @@ class AgentSide:
         """What is needed, beside the notes, to repeat the moves."""
         return Source(self.agent.identity or "unknown", seed=seed, settings=self.agent.settings)
 
-    def close(self) -> None:
-        """Nothing to do."""
 
-
-class EngineSide:
+class EngineSide(Side):
     """A UCI engine in a process of its own.
 
     Args:
@@ -110,13 +98,10 @@ class EngineSide:
         try:
             words = shlex.split(command)
         except ValueError as error:
-            raise InputError(
-                f"engine {command!r} cannot be read ({error}); give a command such as stockfish"
-            ) from error
+            raise InputError(f"engine {command!r} cannot be read ({error}); give one such as stockfish") from error
         self._engine = start_engine(words)
         self._seconds = seconds
-        self.name = self._engine.id.get("name", command)
-        """As it calls itself."""
+        self.name = self._engine.id.get("name", command)  # as it calls itself
 
     def choose(
         self, board: chess.Board, seed: int, clock: Clock | None, control: Control, watch: Watcher | None
@@ -129,16 +114,10 @@ class EngineSide:
         try:
             played = self._engine.play(board, limit)
         except (chess.engine.EngineError, TimeoutError) as error:
-            raise InputError(
-                f"engine '{self.name}' stopped playing ({error}); choose another side or engine"
-            ) from error
+            raise InputError(f"engine '{self.name}' stopped playing ({error}); choose another side") from error
         if played.move is None:
-            raise InputError(f"engine '{self.name}' gives no move; choose another side or engine")
+            raise InputError(f"engine '{self.name}' gives no move; choose another side")
         return ChosenMove(played.move, "", None)
-
-    def source(self, seed: int) -> Source | None:
-        """Nothing is known."""
-        return None
 
     def close(self) -> None:
         """End the process."""
