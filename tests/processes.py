@@ -1,9 +1,30 @@
-"""A process and everything below it, as `ps` sees them."""
+"""The program as a child process; and a process and everything below it, as `ps` sees them."""
 
 import os
+import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+ENVIRONMENT = {
+    **os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1]), "PYTHONIOENCODING": "utf-8",
+}  # fmt: skip
+"""Of a child that is started in another folder."""
+
+
+def heed_ctrl_c() -> None:
+    """A shell starts background jobs with SIGINT ignored, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def start_zeromass(*words: str, folder: Path | None = None) -> subprocess.Popen[str]:
+    """`zeromass WORDS` with pipes, which heeds Ctrl-C."""
+    pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    command = [sys.executable, "-m", "zeromass", *words]
+    return subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, preexec_fn=heed_ctrl_c, encoding="utf-8", **pipes)
 
 
 def family(root: int | None = None) -> dict[int, str]:

@@ -21,8 +21,9 @@ import zeromass
 from agent.networks.residual.architecture import ResidualArchitecture
 from agent.networks.residual.network import ResidualNetwork
 from agent.networks.weights import save_weights
+from tests.processes import ENVIRONMENT, start_zeromass
 from training.doctor import examine, usable_cores
-from training.monitoring.tensorboard import DEFAULT_PORT, start_tensorboard
+from training.monitoring.tensorboard import DEFAULT_PORT
 
 ROOT = Path(__file__).resolve().parent.parent
 FEN = "7k/6Q1/5K2/8/8/8/8/8 b - - 0 1"
@@ -46,11 +47,6 @@ def taken_port() -> Iterator[int]:
         server.bind(("127.0.0.1", 0))
         server.listen()
         yield server.getsockname()[1]
-
-
-def heed_ctrl_c() -> None:
-    """A shell starts background jobs with SIGINT ignored, and children inherit that."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
@@ -138,16 +134,12 @@ def test_without_arguments_the_verbs_are_listed(capsys: pytest.CaptureFixture[st
 def child(*words: str, text: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "zeromass", *words],
-        env=environment(),
+        env=ENVIRONMENT,
         input=text,
         capture_output=True,
         encoding="utf-8",
         timeout=120,
     )
-
-
-def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
 
 
 def play(capsys: pytest.CaptureFixture[str], *words: str) -> str:
@@ -200,7 +192,7 @@ def test_play_survives_stray_bytes() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "zeromass", "play"],
         input=b"\xff\xfe\nquit\n",
-        env=environment(),
+        env=ENVIRONMENT,
         capture_output=True,
         timeout=120,
     )
@@ -209,13 +201,7 @@ def test_play_survives_stray_bytes() -> None:
 
 
 def test_output_into_a_closed_pipe_is_quiet() -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "zeromass", "doctor"],
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = start_zeromass("doctor")
     assert process.stdout is not None
     assert process.stderr is not None
     process.stdout.close()
@@ -224,15 +210,7 @@ def test_output_into_a_closed_pipe_is_quiet() -> None:
 
 
 def test_interrupt_ends_play_without_traceback() -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "zeromass", "play"],
-        preexec_fn=heed_ctrl_c,
-        env=environment(),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-    )
+    process = start_zeromass("play")
     assert process.stdout is not None
     for line in process.stdout:
         if "your move" in line:
@@ -315,14 +293,7 @@ def test_monitor_says_where_and_ends_with_ctrl_c() -> None:
     with contextlib.suppress(OSError):
         server.bind(("127.0.0.1", DEFAULT_PORT))
         server.listen()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "zeromass", "monitor", "mine"],
-        preexec_fn=heed_ctrl_c,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = start_zeromass("monitor", "mine")
     assert process.stdout is not None
     told = []
     for line in process.stdout:
@@ -333,20 +304,9 @@ def test_monitor_says_where_and_ends_with_ctrl_c() -> None:
     assert match is not None, told
     assert f"Port {DEFAULT_PORT} is taken, so another one is used.\n" in told
     server.close()
-    with urllib.request.urlopen(match[1], timeout=60) as answer:
-        assert answer.status == 200
+    with urllib.request.urlopen(f"{match[1]}data/environment", timeout=60) as answer:
+        assert json.load(answer)["data_location"] == "runs/mine"
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 0
     assert "Traceback" not in errors
-
-
-def test_tensorboard_answers_on_loopback(tmp_path: Path) -> None:
-    from torch.utils.tensorboard import SummaryWriter
-
-    with SummaryWriter(str(tmp_path / "runs/mine/tensorboard")) as writer:
-        writer.add_scalar("loss/policy", 1.0, 7)
-    address = start_tensorboard(tmp_path / "runs", None)
-    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", address)
-    with urllib.request.urlopen(f"{address}data/environment", timeout=60) as answer:
-        assert json.load(answer)["data_location"] == str(tmp_path / "runs")

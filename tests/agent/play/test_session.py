@@ -15,17 +15,8 @@ from agent.play.sides import EngineSide
 from agent.terminal.console import Streams
 from agent.terminal.plain import Dialogue
 from tests.agent.standin import Scripted
+from tests.agent.terminal.test_plain import talk
 from tests.agent.uci.clock_game import STOCKFISH
-
-
-def talk(lines: str, agent: str = "", *, value: float = 0.25, fen: str = chess.STARTING_FEN) -> tuple[str, Dialogue]:
-    output = io.StringIO()
-    streams = Streams(io.StringIO("".join(f"{line.strip()}\n" for line in lines.split(";"))), output)
-    scripted = Agent(Scripted(agent, value), "a script", identity="sha256:0")
-    dialogue = Dialogue(scripted, chess.Board(fen), chess.WHITE, streams=streams, level=Level(simulations=50))
-    dialogue.run()
-    dialogue.close()
-    return output.getvalue(), dialogue
 
 
 @pytest.mark.parametrize(
@@ -59,7 +50,7 @@ def test_mistakes_are_answered_by_a_sentence(line: str, sentence: str) -> None:
 
 def test_strength_reaches_the_agent() -> None:
     said, dialogue = talk("strength; strength 2s; e4; strength elo 600; d4", "e7e5 d7d5")
-    assert "The agent plays with 50 simulations." in said
+    assert "The agent plays with 800 simulations." in said
     assert "The agent plays with about 600 Elo." in said
     thinker = dialogue.agent.think.__self__  # type: ignore[attr-defined]
     weak = strength_of(600)
@@ -143,7 +134,7 @@ def test_saved_and_loaded_with_provenance(tmp_path: Path) -> None:
     assert saved is not None
     assert saved.headers["BlackWeights"] == "sha256:0"
     assert "WhiteWeights" not in saved.headers
-    assert [node.comment for node in saved.mainline()] == ["", "score +0.250, 50 simulations"] * 2
+    assert [node.comment for node in saved.mainline()] == ["", "score +0.250, 800 simulations"] * 2
 
 
 def test_clock_is_shown_and_a_new_game_begins() -> None:

@@ -1,12 +1,8 @@
 """The plain game: exact dialogues with a scripted agent, and a whole game with the real one over a pipe."""
 
 import io
-import os
 import random
 import re
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import chess
@@ -18,6 +14,7 @@ from agent.play.commands import COMMANDS
 from agent.terminal.console import Streams, draw_board
 from agent.terminal.plain import Dialogue
 from tests.agent.standin import Scripted
+from tests.processes import start_zeromass
 
 ROOT = Path(__file__).resolve().parents[3]
 PROMOTION = "4k3/P6P/8/8/8/8/8/4K3 w - - 0 1"
@@ -34,8 +31,11 @@ def talk(
     """Type `lines` (separated by ;) against an agent with scripted moves; what was said, and the dialogue."""
     output = io.StringIO()
     streams = Streams(io.StringIO("".join(f"{line.strip()}\n" for line in lines.split(";"))), output)
-    dialogue = Dialogue(Agent(Scripted(agent, value), "a script"), chess.Board(fen), person, streams=streams)
+    dialogue = Dialogue(
+        Agent(Scripted(agent, value), "a script", identity="sha256:0"), chess.Board(fen), person, streams=streams
+    )
     dialogue.run()
+    dialogue.close()
     return output.getvalue(), dialogue
 
 
@@ -225,37 +225,15 @@ def test_guide_and_help_name_every_command() -> None:
     assert all(re.search(rf"^(.*  )?{command}  ", said, re.MULTILINE) for command in commands)
 
 
-class Pipe:
-    """`zeromass play --plain` as a child, spoken to over a pipe."""
-
-    def __init__(self, folder: Path, *arguments: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "zeromass", "play", "--plain", *arguments],
-            cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-        )
-
-    def send(self, line: str) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
-
-    def lines(self) -> Iterator[str]:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            yield line.rstrip("\n")
-
-
 def test_whole_game_over_a_pipe(tmp_path: Path) -> None:
     """To the end by the rules, with refused lines on the way; the agent's moves are followed by python-chess."""
-    pipe, board, chance = Pipe(tmp_path), chess.Board(), random.Random(5)
+    process, board, chance = start_zeromass("play", "--plain", folder=tmp_path), chess.Board(), random.Random(5)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
     refused = asked = 0
     result = ""
-    for line in pipe.lines():
+    for line in map(str.rstrip, process.stdout):
         if match := re.match(r"Agent: \d+\.\.\. (\S+) \(expected score [+-][01]\.\d\d for the agent\)", line):
             board.push_san(match[1])
         elif "is illegal here" in line or "cannot be read" in line:
@@ -264,18 +242,15 @@ def test_whole_game_over_a_pipe(tmp_path: Path) -> None:
             result = line
         elif "your move" in line:
             asked += 1
-            if asked in (3, 6):
-                pipe.send("e2e9" if asked == 3 else "Kh8h1")
-                continue
-            if asked == 4:
-                pipe.send("a8a1" if not board.is_legal(chess.Move.from_uci("a8a1")) else "h8a1")
-                continue
-            move = mate_or_capture(board, chance)
-            pipe.send(board.san(move) if asked % 2 else move.uci())
-            board.push(move)
-    assert pipe.process.wait() == 0
-    assert pipe.process.stderr is not None
-    assert pipe.process.stderr.read() == ""
+            typed = {3: "e2e9", 4: "a8a1", 6: "Kh8h1"}.get(asked)
+            if typed is None:
+                move = mate_or_capture(board, chance)
+                typed = board.san(move) if asked % 2 else move.uci()
+                board.push(move)
+            process.stdin.write(f"{typed}\n")
+            process.stdin.flush()
+    assert process.wait() == 0
+    assert process.stderr.read() == ""
     assert refused == 3
     # A draw that the agent claimed is over before python-chess says so.
     outcome = board.outcome(claim_draw="the agent claims" in result)

@@ -1,6 +1,5 @@
 """`zeromass uci` as a child process: with python-chess as the program, and with programs that misbehave."""
 
-import os
 import re
 import subprocess
 import sys
@@ -8,19 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import ENVIRONMENT, start_zeromass
+
 ROOT = Path(__file__).resolve().parents[3]
 PATIENCE = 60.0
 """Seconds until a missing answer fails a test; no test waits this long when all is well."""
-
-
-def child(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *arguments], cwd=folder, env=environment(), capture_output=True, text=True, timeout=PATIENCE
-    )
-
-
-def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
 def test_uciok_needs_nothing_heavy(tmp_path: Path) -> None:
@@ -31,7 +22,10 @@ def test_uciok_needs_nothing_heavy(tmp_path: Path) -> None:
         "assert zeromass.main(['uci']) == 0\n"
         "print(sorted({'torch', 'numba', 'numpy', 'ray', 'pydantic', 'rich'} & set(sys.modules)))"
     )
-    done = child(tmp_path, "-c", script)
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
     assert done.stdout.splitlines()[-2:] == ["uciok", "[]"], done.stderr
 
 
@@ -49,7 +43,7 @@ def test_starter_of_the_guide(tmp_path: Path) -> None:
         [home / "zeromass-uci"],
         input="uci\nquit\n",
         cwd=tmp_path,
-        env=environment(),
+        env=ENVIRONMENT,
         capture_output=True,
         text=True,
         timeout=PATIENCE,
@@ -62,7 +56,7 @@ def test_stray_bytes_on_standard_input(tmp_path: Path) -> None:
         [sys.executable, "-m", "zeromass", "uci"],
         input=b"\xff\xfe\x00garbage\nuci\n\xc3\x28\nquit\n",
         cwd=tmp_path,
-        env=environment(),
+        env=ENVIRONMENT,
         capture_output=True,
         timeout=PATIENCE,
     )
@@ -72,15 +66,7 @@ def test_stray_bytes_on_standard_input(tmp_path: Path) -> None:
 
 
 def test_reader_that_goes_away_ends_the_engine_quietly(tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "zeromass", "uci"],
-        cwd=tmp_path,
-        env=environment(),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = start_zeromass("uci", folder=tmp_path)
     assert process.stdin is not None
     assert process.stdout is not None
     assert process.stderr is not None

@@ -214,13 +214,6 @@ def test_threads_are_accepted_honestly(program: Program) -> None:
     program.end()
 
 
-def test_go_before_isready_loads(loader: Loader) -> None:
-    program = Program(loader)
-    program.send("go")
-    program.expect(*READY, INFO, "bestmove a2a3")
-    program.end()
-
-
 @pytest.mark.parametrize(
     ("go", "release"), [("infinite", "stop"), ("ponder wtime 9 btime 9", "ponderhit"), ("ponder", "stop")]
 )
