@@ -28,7 +28,7 @@ from agent.engine.agent import Agent, load_agent
 from agent.engine.limits import Limits, ThinkOptions
 from agent.engine.strength import LEVELS, Strength, blunder
 from agent.files import write_atomic
-from agent.players.external import close_engine, start_engine
+from agent.players.external import start_engine
 from agent.players.player import Choice, Player
 from agent.rules import Games
 from training.evaluation.ladder.rating import Pairing, Rating, ratings
@@ -37,18 +37,12 @@ from training.evaluation.openings import Openings
 from training.evaluation.opponents import EnginePlayer, make_opponent
 
 RUNGS: Final = (
-    Strength(4, 1.0, 0.8),
-    Strength(4, 1.0, 0.5),
-    Strength(4, 1.0, 0.3),
-    Strength(4, 1.0, 0.15),
+    *(Strength(4, 1.0, blunder_rate) for blunder_rate in (0.8, 0.5, 0.3, 0.15)),
     Strength(8, 0.7, 0.07),
     Strength(16, 0.4, 0.02),
     Strength(26, 0.3, 0.01),
     Strength(40, 0.2),
-    Strength(120),
-    Strength(400),
-    Strength(1500),
-    Strength(6000),
+    *(Strength(simulations) for simulations in (120, 400, 1500, 6000)),
 )
 ANCHORS: Final = {f"stockfish:{elo}": float(elo) for elo in (1350, 1700, 2000, 2300)}
 OTHERS: Final = {"random": 200.0, "greedy": 500.0, "alphabeta:2": 900.0}
@@ -105,7 +99,7 @@ def measure(agent: Agent, minutes: float, results: Results) -> None:
     """Add rounds to `results` until the time is over; the first one is completed where there were no results."""
     names = [label(rung) for rung in RUNGS]
     elo = dict(zip(names, np.linspace(300, 2300, len(names)).tolist(), strict=True)) | ANCHORS | OTHERS
-    elo |= {rating.player: rating.elo for rating in fit(results)} if results else {}
+    elo |= {name: rating.elo for name, rating in fit(results).items()} if results else {}
     slow = {*ANCHORS, *(label(rung) for rung in RUNGS if rung.simulations > 50)}
     seed = total_games(results)
     players: dict[str, Player] = {name: make_opponent(name, seed=1) for name in OTHERS}
@@ -126,14 +120,14 @@ def measure(agent: Agent, minutes: float, results: Results) -> None:
                 results.setdefault((one, other), Pairing(one, other)).add(result)
                 if completed and time.monotonic() > ends:
                     break
-            elo |= {rating.player: rating.elo for rating in fit(results)}
+            elo |= {name: rating.elo for name, rating in fit(results).items()}
             completed = True
             print(f"{total_games(results)} games", flush=True)
 
 
-def fit(results: Results) -> list[Rating]:
-    """Ratings of all players."""
-    return ratings(list(results.values()), ANCHORS)
+def fit(results: Results) -> dict[str, Rating]:
+    """Ratings of all players, by name."""
+    return {rating.player: rating for rating in ratings(list(results.values()), ANCHORS)}
 
 
 def total_games(results: Results) -> int:
@@ -151,7 +145,7 @@ def kept(path: Path, weights: str) -> Results:
 
 def table_of(results: Results, weights: str, engine: str) -> dict[str, Any]:
     """The contents of `levels.json`: rungs with rising ratings, the other opponents, and their source."""
-    rated = {rating.player: rating for rating in fit(results)}
+    rated = fit(results)
     rungs: list[dict[str, Any]] = []
     for strength in RUNGS:
         rating = rated[label(strength)]
@@ -184,24 +178,9 @@ def markdown(table: dict[str, Any]) -> str:
     return "\n".join([*lines, "", source])
 
 
-def write_guide(table: dict[str, Any]) -> None:
-    """Replace the table in docs/play.md, between its marks."""
-    before, _, rest = GUIDE.read_text().partition(MARKS[0])
-    after = rest.partition(MARKS[1])[2]
-    write_atomic(GUIDE, f"{before}{MARKS[0]}\n{markdown(table)}\n{MARKS[1]}{after}".encode())
-
-
 def _figures(rating: Rating) -> dict[str, int]:
     low, high = round(rating.elo_low), round(rating.elo_high)
     return {"elo": round(rating.elo), "low": low, "high": high, "games": rating.games}
-
-
-def _stockfish() -> str:
-    engine = start_engine(["stockfish"])
-    try:
-        return str(engine.id.get("name", "Stockfish"))
-    finally:
-        close_engine(engine)
 
 
 def main() -> None:
@@ -214,10 +193,13 @@ def main() -> None:
     weights = agent.identity.split()[0]
     results = kept(options.output, weights)
     measure(agent, options.minutes, results)
-    table = table_of(results, weights, _stockfish())
+    with start_engine(["stockfish"]) as engine:
+        table = table_of(results, weights, engine.id.get("name", "Stockfish"))
     write_atomic(options.output, f"{json.dumps(table, indent=1)}\n".encode())
     if options.output == LEVELS:
-        write_guide(table)
+        before, _, rest = GUIDE.read_text().partition(MARKS[0])
+        after = rest.partition(MARKS[1])[2]
+        write_atomic(GUIDE, f"{before}{MARKS[0]}\n{markdown(table)}\n{MARKS[1]}{after}".encode())
     print(markdown(table))
 
 

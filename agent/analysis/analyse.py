@@ -1,19 +1,26 @@
-"""Judging the moves of a game: each is compared with the best move that the agent finds."""
+"""Judging the moves of a game: each is compared with the best move that the agent finds. Verdicts as annotations."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 import chess
+import chess.engine
 import chess.pgn
 
 from agent.engine.agent import Agent
 from agent.engine.limits import Limits, ThinkOptions
-from agent.engine.report import Line, Report, move_number, sans
+from agent.engine.report import Line, Report, centipawns, move_number, sans
 from agent.vocabulary import MAX_LEGAL
 
 VERDICTS: Final = ((0.3, "blunder"), (0.2, "mistake"), (0.1, "inaccuracy"))
 """Smallest loss of expected score (of -1..1) for each verdict: the steps of Lichess on the same scale."""
+
+_NAGS: Final = {
+    "blunder": chess.pgn.NAG_BLUNDER,
+    "mistake": chess.pgn.NAG_MISTAKE,
+    "inaccuracy": chess.pgn.NAG_DUBIOUS_MOVE,
+}
 
 
 @dataclass(frozen=True)
@@ -101,3 +108,24 @@ def _worth(line: Line) -> float:
     if line.mate:
         return 1.0 if line.mate > 0 else -1.0
     return line.score
+
+
+def annotate(game: chess.pgn.Game, judged: list[Judged], annotator: str) -> None:
+    """Write verdicts, values and better lines into `game`; what was there stays."""
+    game.headers["Annotator"] = annotator
+    by_ply = {move.ply: move for move in judged}
+    for ply, node in enumerate(list(game.mainline()), 1):
+        move = by_ply.get(ply)
+        if move is None:
+            continue
+        text = f"prior {100 * move.prior:.1f} %, value {move.value:+.2f}"
+        if move.verdict:
+            node.nags.add(_NAGS[move.verdict])
+            text = f"{move.verdict}: {text}, better {move.best_sans[0]}"
+        node.comment = f"{node.comment} {text}".strip()
+        score = chess.engine.PovScore(chess.engine.Cp(centipawns(move.white_value)), chess.WHITE)
+        node.set_eval(score)
+        if move.verdict and not node.parent.has_variation(move.best.move):
+            branch = node.parent
+            for better in move.best.moves[:8]:
+                branch = branch.add_variation(better)

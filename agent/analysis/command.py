@@ -6,8 +6,7 @@ import chess.pgn
 from rich.console import Console
 from rich.progress import Progress
 
-from agent.analysis.analyse import judge_game
-from agent.analysis.annotate import annotate
+from agent.analysis.analyse import annotate, judge_game
 from agent.analysis.picture import picture_of_game, picture_of_position, write_picture
 from agent.analysis.tables import game_table, position_table, summary
 from agent.engine.agent import Agent, load_agent

@@ -10,8 +10,7 @@ import pytest
 from rich.console import Console
 
 from agent.analysis import command
-from agent.analysis.analyse import Judged, judge_game
-from agent.analysis.annotate import annotate
+from agent.analysis.analyse import Judged, annotate, judge_game
 from agent.analysis.picture import picture_of_game, write_picture
 from agent.analysis.tables import game_table, summary
 from agent.engine.agent import Agent

@@ -70,15 +70,8 @@ async def by_typing(pilot: "Pilot[None]", move: chess.Move) -> None:
 
 async def type_line(pilot: "Pilot[None]", line: str) -> None:
     pilot.app.query_one("#line").focus()
-    keys = {
-        " ": "space",
-        "+": "plus",
-        "#": "number_sign",
-        "=": "equals_sign",
-        "-": "minus",
-        "/": "slash",
-        ".": "full_stop",
-    }
+    named = ("space", "plus", "number_sign", "equals_sign", "minus", "slash", "full_stop")
+    keys = dict(zip(" +#=-/.", named, strict=True))
     await pilot.press(*(keys.get(letter, letter) for letter in line), "enter")
     await pilot.pause()
 

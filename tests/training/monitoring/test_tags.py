@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from training.monitoring.about import how_to_read
 from training.monitoring.tags.glossary import glossary_page
 from training.monitoring.tags.layout import HEALTH, charts, layout
 from training.monitoring.tags.tags import CAUSES, TAGS, WATCHES, Tag, find_tag
@@ -89,3 +90,9 @@ def test_the_charts_that_matter_come_first() -> None:
     assert first[0] == HEALTH
     words = ("strength", "losses", "illegal", "decisive", "throughput")
     assert all(any(word in title.lower() for title in first[1]) for word in words)
+
+
+def test_a_suggested_command_is_the_one_that_works_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZEROMASS_PROGRAM", ".venv/bin/zeromass")
+    assert "`.venv/bin/zeromass audit`" in TAGS["leak/kernel_max"].description
+    assert "`.venv/bin/zeromass status RUN`" in how_to_read()
