@@ -47,7 +47,7 @@ _POLICIES: Final = ("indices", "probabilities")
 
 
 def play() -> list[GameRecord]:
-    """The first `GAMES` games of the weights that ship to end, played with a small search, by seed."""
+    """The first `GAMES` games of the bundled weights to end, played with a small search, by seed."""
     settings = SelfplaySettings(games=GAMES, ply_cap=100, simulations=16, max_considered_actions=8)
     generator = Generator(make_evaluator(load_weights(BUNDLED).network), settings, seed=11, stream=0)
     records: list[GameRecord] = []

@@ -1,4 +1,4 @@
-"""The learner: learns what it is shown, stops at what is broken, repeats itself bit for bit."""
+"""The learner: learns what it is shown, stops at what is broken, goes on bit for bit."""
 
 import numpy as np
 import pytest
@@ -6,13 +6,14 @@ import torch
 
 from agent import rules, vocabulary
 from agent.networks import policy
+from agent.networks.evaluator import Evaluator
 from agent.networks.meter import InvalidMassError
 from agent.networks.residual.architecture import ResidualArchitecture
 from agent.networks.residual.network import ResidualNetwork
 from agent.rules import Termination
 from kernels import unpack_legal
 from selfplay.record import RaggedPolicy
-from tests.training.records import record, searched
+from tests.training.records import record
 from training.learner import Learner, LearningError
 from training.replay import Batch, ReplayBuffer
 from training.settings import LearnerSettings
@@ -51,8 +52,6 @@ def test_a_move_that_did_well_becomes_more_probable_and_a_bad_one_less() -> None
     legal = torch.from_numpy(rules.legal_bits(position))
 
     def log_probs() -> torch.Tensor:
-        from agent.networks.evaluator import Evaluator
-
         evaluation = Evaluator(one.network).evaluate(position)
         one.network.train()
         probabilities = policy.MaskedPolicy(evaluation.logits, legal).probabilities
@@ -75,30 +74,6 @@ def test_a_move_that_did_well_becomes_more_probable_and_a_bad_one_less() -> None
     assert float(change[1]) < -0.01
 
 
-def test_a_searched_game_is_learned_from_its_improved_policies() -> None:
-    torch.manual_seed(0)
-    settings = LearnerSettings(device="cpu", learning_rate=3e-3)
-    one = Learner(ResidualNetwork(ResidualArchitecture(blocks=1, channels=16)), settings, searched=True)
-    replay = ReplayBuffer(100, entries_per_ply=40)
-    game = searched(30, seed=1)
-    replay.add(game, targets(game, adjudication=0.0, gae_lambda=0.95))
-    generator, kls = np.random.default_rng(0), []
-    for _ in range(200):
-        one.train(replay.sample(64, generator), progress=0.0)
-        kls.append(one.means.take()["policy/kl"])
-    assert kls[-1] < 0.7 * kls[0]
-
-
-def test_one_seed_gives_the_same_weights_bit_for_bit() -> None:
-    twins = [learner(), learner()]
-    for one in twins:
-        replay, generator = filled(), np.random.default_rng(3)
-        for _ in range(5):
-            one.train(replay.sample(64, generator), progress=0.2)
-    first, second = (one.weights() for one in twins)
-    assert all(np.array_equal(first[name], second[name]) for name in first)
-
-
 def test_restored_optimizer_goes_on_bit_for_bit() -> None:
     one, replay = learner(), filled()
     generator = np.random.default_rng(3)
@@ -118,13 +93,6 @@ def test_learning_rate_falls_along_a_cosine() -> None:
     one = learner(final_learning_rate=1e-3)
     rates = [one.learning_rate(progress) for progress in (0.0, 0.5, 1.0, 2.0)]
     assert rates == pytest.approx([3e-3, 2e-3, 1e-3, 1e-3])
-
-
-def test_what_is_trained_is_measured() -> None:
-    one, replay = learner(), filled()
-    one.train(replay.sample(64, np.random.default_rng(0)), progress=0.0)
-    reading = one.meter.take()
-    assert (reading.largest, reading.distributions) == (0.0, 64)
 
 
 def test_a_broken_mask_stops_the_learner(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,6 +71,10 @@ def wait_for(condition: Callable[[], bool], process: "subprocess.Popen[str]", se
         time.sleep(0.1)
 
 
+def has_rows(run: Path) -> bool:
+    return (run / "log.jsonl").exists() and (run / "log.jsonl").stat().st_size > 0
+
+
 def steps_in_tensorboard(folder: Path, tag: str) -> list[int]:
     accumulator = EventAccumulator(str(folder / "tensorboard"))
     accumulator.Reload()
@@ -168,8 +172,7 @@ def test_a_finished_run_says_so(
 @pytest.mark.slow
 def test_killed_and_resumed_the_curve_has_no_gap_and_no_overlap(runs: Path) -> None:
     run = runs / "runs" / "it"
-    longer = [override for override in TINY if not override.startswith("run.steps")]
-    process = start(runs, "demo", *longer, "run.steps=100000", "run.checkpoint_seconds=0.5")
+    process = start(runs, "demo", *TINY, "run.steps=100000", "run.checkpoint_seconds=0.5")
     # Beyond a checkpoint, so that rows must be cut on resume.
     wait_for(lambda: len(list_checkpoints(run / "checkpoints")) >= 2, process)
     trainers = descendants("ray::Trainer", process.pid)
@@ -192,12 +195,16 @@ def test_killed_and_resumed_the_curve_has_no_gap_and_no_overlap(runs: Path) -> N
     assert after.state["counters"]["streams"] == before.state["counters"]["streams"] + 2
 
 
-def test_ctrl_c_ends_in_a_checkpoint_and_says_how_to_go_on(runs: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_sigterm_end_in_a_checkpoint_and_say_how_to_go_on(runs: Path, number: signal.Signals) -> None:
+    """SIGTERM is what preemptible machines send, a minute before they go."""
     run = runs / "runs" / "it"
-    longer = [override for override in TINY if not override.startswith("run.steps")]
-    process = start(runs, "demo", *longer, "run.steps=100000", "run.checkpoint_seconds=1000")
-    wait_for(lambda: (run / "log.jsonl").exists() and (run / "log.jsonl").stat().st_size > 0, process)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group
+    process = start(runs, "demo", *TINY, "run.steps=100000", "run.checkpoint_seconds=1000")
+    wait_for(lambda: has_rows(run), process)
+    if number == signal.SIGINT:
+        os.killpg(process.pid, number)  # as a terminal does: to the whole group
+    else:
+        process.terminate()
     output = finish(process)
     assert process.returncode == 0, output
     assert "go on with" in output
@@ -207,25 +214,11 @@ def test_ctrl_c_ends_in_a_checkpoint_and_says_how_to_go_on(runs: Path) -> None:
     assert int(path.name.removeprefix("step-")) > 0
 
 
-def test_sigterm_ends_in_a_checkpoint_within_the_time_that_preemptible_machines_give(runs: Path) -> None:
-    run = runs / "runs" / "it"
-    longer = [override for override in TINY if not override.startswith("run.steps")]
-    process = start(runs, "demo", *longer, "run.steps=100000", "run.checkpoint_seconds=1000")
-    wait_for(lambda: (run / "log.jsonl").exists() and (run / "log.jsonl").stat().st_size > 0, process)
-    process.terminate()
-    output = finish(process)
-    assert process.returncode == 0, output
-    assert "go on with" in output
-    path, _, _ = newest_checkpoint(run / "checkpoints")
-    assert int(path.name.removeprefix("step-")) > 0
-
-
 @pytest.mark.slow
 def test_a_dead_actor_is_replaced_and_the_run_goes_on(runs: Path) -> None:
     run = runs / "runs" / "it"
-    longer = [override for override in TINY if not override.startswith("run.steps")]
-    process = start(runs, "demo", *longer, "run.steps=400", "run.checkpoint_seconds=1000")
-    wait_for(lambda: (run / "log.jsonl").exists() and (run / "log.jsonl").stat().st_size > 0, process)
+    process = start(runs, "demo", *TINY, "run.steps=400", "run.checkpoint_seconds=1000")
+    wait_for(lambda: has_rows(run), process)
     victims = descendants("ray::GameActor", process.pid)
     assert victims
     os.kill(victims[0], signal.SIGKILL)
