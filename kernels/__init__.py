@@ -8,10 +8,9 @@ from kernels.backend import launches, reset_launches, resolve_backend
 from kernels.legal_log_probs import LegalLogProbs, legal_log_probs
 from kernels.legality import invalid_mass, pack_legal, unpack_legal, words_for
 from kernels.masked_cross_entropy import RaggedTargets, masked_cross_entropy
-from kernels.masked_log_softmax import masked_log_softmax
 from kernels.masked_policy_terms import PolicyTerms, masked_entropy, masked_policy_terms
 from kernels.masked_sample import Sample, masked_sample
-from kernels.masked_softmax import masked_softmax
+from kernels.masked_softmax import masked_log_softmax, masked_softmax
 
 __all__ = [
     "LegalLogProbs",

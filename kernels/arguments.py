@@ -49,6 +49,11 @@ def row_dtype(dtype: torch.dtype) -> torch.dtype:
     return torch.float64 if dtype == torch.float64 else torch.float32
 
 
+def per_row(matrix: Tensor, count: int) -> list[Tensor]:
+    """Return `count` uninitialised tensors `[R]` for results of the rows of `matrix`, see `row_dtype`."""
+    return [matrix.new_empty(matrix.shape[0], dtype=row_dtype(matrix.dtype)) for _ in range(count)]
+
+
 def output_dtype(logits: Tensor) -> torch.dtype:
     """Return the dtype of entrywise results: that of the logits, or float32 under autocast, as PyTorch's softmax does.
 

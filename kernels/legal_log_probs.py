@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from kernels.arguments import check_logits, row_dtype
+from kernels.arguments import check_logits, per_row, row_dtype
 from kernels.backend import resolve_backend
 from kernels.legality import legal_words
-from kernels.registration import below_autograd, differentiable, once_differentiable, register
+from kernels.registration import differentiable, register
 
 
 class LegalLogProbs(NamedTuple):
@@ -36,46 +36,28 @@ def legal_log_probs(logits: Tensor, *, legal: Tensor, width: int, backend: str =
     return LegalLogProbs(*_apply(logits, words, width, resolve_backend(backend, logits.device))[:3])
 
 
-def _fake(logits: Tensor, words: Tensor, width: int, backend: str) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    rows = logits.shape[0]
-    dtype = row_dtype(logits.dtype)
-    return (
-        logits.new_empty((rows, width), dtype=dtype),
-        logits.new_empty((rows, width), dtype=torch.int32),
-        logits.new_empty(rows, dtype=torch.int32),
-        logits.new_empty(rows, dtype=dtype),
-        logits.new_empty(rows, dtype=dtype),
-    )
+def _fake(logits: Tensor, words: Tensor, width: int, backend: str) -> tuple[Tensor, ...]:
+    shape = logits.shape[0], width
+    values, indices = logits.new_empty(shape, dtype=row_dtype(logits.dtype)), logits.new_empty(shape, dtype=torch.int32)
+    return values, indices, logits.new_empty(shape[0], dtype=torch.int32), *per_row(logits, 2)
 
 
-_forward = register(
-    "legal_log_probs",
-    "(Tensor logits, Tensor words, int width, str backend) -> (Tensor, Tensor, Tensor, Tensor, Tensor)",
-    "compact",
-    _fake,
+_apply = differentiable(
+    register(
+        "legal_log_probs",
+        "(Tensor logits, Tensor words, int width, str backend) -> (Tensor, Tensor, Tensor, Tensor, Tensor)",
+        "compact",
+        _fake,
+    ),
+    register(
+        "legal_log_probs_backward",
+        "(Tensor gradient, Tensor indices, Tensor logits, Tensor words, Tensor peak, Tensor log_sum, str backend) "
+        "-> Tensor",
+        "compact",
+        lambda gradient, indices, logits, *rest: logits.new_empty(logits.shape),
+    ),
+    lambda logits, words, width, backend, values, indices, counts, *saved: (
+        (indices, logits, words, *saved),
+        (backend,),
+    ),
 )
-_backward = register(
-    "legal_log_probs_backward",
-    "(Tensor gradient, Tensor indices, Tensor logits, Tensor words, Tensor peak, Tensor log_sum, "
-    "str backend) -> Tensor",
-    "compact",
-    lambda gradient, indices, logits, *rest: logits.new_empty(logits.shape),
-)
-
-
-class _LegalLogProbs(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, logits: Tensor, words: Tensor, width: int, backend: str) -> Any:
-        values, indices, counts, peak, log_sum = below_autograd(_forward, logits, words, width, backend)
-        ctx.save_for_backward(indices, logits, words, peak, log_sum)
-        ctx.backend = backend
-        ctx.mark_non_differentiable(indices, counts, peak, log_sum)
-        return values, indices, counts, peak, log_sum
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor, *rest: Any) -> Any:
-        return below_autograd(_backward, gradient, *ctx.saved_tensors, ctx.backend), None, None, None
-
-
-_apply = differentiable(_forward, _LegalLogProbs)

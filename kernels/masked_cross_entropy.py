@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from kernels.arguments import FLOATS, INTEGERS, check_logits, check_number, check_row_indices, row_dtype
+from kernels.arguments import FLOATS, INTEGERS, check_logits, check_number, check_row_indices, per_row, row_dtype
 from kernels.backend import resolve_backend
 from kernels.legality import legal_words
-from kernels.registration import below_autograd, differentiable, once_differentiable, register
+from kernels.registration import differentiable, register
 
 
 class RaggedTargets(NamedTuple):
@@ -96,10 +96,8 @@ def _refuse_gradient(targets: Tensor) -> None:
         raise ValueError("targets must not require grad: masked_cross_entropy differentiates the logits alone")
 
 
-def _fake(logits: Tensor, *rest: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    value = logits.new_empty(logits.shape[0], dtype=row_dtype(logits.dtype))
-    known = logits.new_empty(logits.shape[0], dtype=torch.bool)
-    return value, torch.empty_like(value), torch.empty_like(value), known
+def _fake(logits: Tensor, *rest: Any) -> tuple[Tensor, ...]:
+    return *per_row(logits, 3), logits.new_empty(logits.shape[0], dtype=torch.bool)
 
 
 # `targets` has one tensor, indices [B] or probabilities [B, N], or the three of ragged ones: indices, offsets, masses.
@@ -115,25 +113,22 @@ _backward = register(
 )
 
 
-class _CrossEntropy(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any, logits: Tensor, words: Tensor, targets: list[Tensor], smoothing: float, z_loss: float, backend: str
-    ) -> tuple[Tensor, ...]:
-        loss, *saved = below_autograd(_forward, logits, words, targets, smoothing, z_loss, backend)
-        ctx.save_for_backward(logits, words, *targets, *saved)
-        ctx.rest = smoothing, z_loss, backend
-        ctx.mark_non_differentiable(*saved)
-        return loss, *saved
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor, *rest: Any) -> Any:
-        logits, words, *targets, peak, log_sum, known = ctx.saved_tensors
-        smoothing, z_loss, backend = ctx.rest
-        saved = [peak, log_sum, known]
-        result = below_autograd(_backward, gradient, logits, words, targets, smoothing, z_loss, saved, backend)
-        return result, None, None, None, None, None
+def _keep(
+    logits: Tensor,
+    words: Tensor,
+    targets: list[Tensor],
+    smoothing: float,
+    z_loss: float,
+    backend: str,
+    *results: Tensor,
+) -> tuple[Any, Any]:
+    return (logits, words, *targets, *results[1:]), (smoothing, z_loss, backend)
 
 
-_apply = differentiable(_forward, _CrossEntropy)
+def _differentiate(gradient: Tensor, logits: Tensor, words: Tensor, *kept: Any) -> Tensor:
+    *targets, peak, log_sum, known, smoothing, z_loss, backend = kept
+    result: Tensor = _backward(gradient, logits, words, targets, smoothing, z_loss, [peak, log_sum, known], backend)
+    return result
+
+
+_apply = differentiable(_forward, _differentiate, _keep)

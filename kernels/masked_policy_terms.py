@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from kernels.arguments import check_logits, check_row_indices, row_dtype
+from kernels.arguments import check_logits, check_row_indices, per_row
 from kernels.backend import resolve_backend
 from kernels.legality import legal_words
-from kernels.registration import below_autograd, differentiable, once_differentiable, register
+from kernels.registration import differentiable, register
 
 
 class PolicyTerms(NamedTuple):
@@ -51,48 +51,28 @@ def masked_entropy(logits: Tensor, *, legal: Tensor, backend: str = "auto") -> T
     return entropy
 
 
-def _fake(
-    logits: Tensor, words: Tensor, moves: Tensor | None, backend: str
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    value = logits.new_empty(logits.shape[0], dtype=row_dtype(logits.dtype))
-    best = logits.new_empty(logits.shape[0], dtype=torch.int64)
-    return value, torch.empty_like(value), best, torch.empty_like(value), torch.empty_like(value)
+def _fake(logits: Tensor, *rest: Any) -> tuple[Tensor, ...]:
+    log_prob, entropy, peak, log_sum = per_row(logits, 4)
+    return log_prob, entropy, logits.new_empty(logits.shape[0], dtype=torch.int64), peak, log_sum
 
 
-_forward = register(
-    "policy_terms",
-    "(Tensor logits, Tensor words, Tensor? moves, str backend) -> (Tensor, Tensor, Tensor, Tensor, Tensor)",
-    "terms",
-    _fake,
+policy_terms = differentiable(
+    register(
+        "policy_terms",
+        "(Tensor logits, Tensor words, Tensor? moves, str backend) -> (Tensor, Tensor, Tensor, Tensor, Tensor)",
+        "terms",
+        _fake,
+    ),
+    register(
+        "policy_terms_backward",
+        "(Tensor? log_prob_gradient, Tensor? entropy_gradient, Tensor logits, Tensor words, Tensor? moves, "
+        "Tensor peak, Tensor log_sum, Tensor entropy, str backend) -> Tensor",
+        "terms",
+        lambda log_prob_gradient, entropy_gradient, logits, *rest: logits.new_empty(logits.shape),
+    ),
+    lambda logits, words, moves, backend, log_prob, entropy, best, peak, log_sum: (
+        (logits, words, moves, peak, log_sum, entropy),
+        (backend,),
+    ),
+    gradients=2,
 )
-_backward = register(
-    "policy_terms_backward",
-    "(Tensor? log_prob_gradient, Tensor? entropy_gradient, Tensor logits, Tensor words, Tensor? moves, Tensor peak, "
-    "Tensor log_sum, Tensor entropy, str backend) -> Tensor",
-    "terms",
-    lambda log_prob_gradient, entropy_gradient, logits, *rest: logits.new_empty(logits.shape),
-)
-
-
-class _PolicyTerms(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any, logits: Tensor, words: Tensor, moves: Tensor | None, backend: str
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        log_prob, entropy, best, peak, log_sum = below_autograd(_forward, logits, words, moves, backend)
-        ctx.save_for_backward(logits, words, moves, peak, log_sum, entropy)
-        ctx.backend = backend
-        ctx.mark_non_differentiable(best, peak, log_sum)
-        ctx.set_materialize_grads(False)
-        return log_prob, entropy, best, peak, log_sum
-
-    @staticmethod
-    @once_differentiable
-    def backward(
-        ctx: Any, log_prob_gradient: Tensor | None, entropy_gradient: Tensor | None, *rest: Any
-    ) -> tuple[Tensor, None, None, None]:
-        result = below_autograd(_backward, log_prob_gradient, entropy_gradient, *ctx.saved_tensors, ctx.backend)
-        return result, None, None, None
-
-
-policy_terms = differentiable(_forward, _PolicyTerms)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from kernels.arguments import check_logits, check_row_indices, row_dtype
+from kernels.arguments import check_logits, check_row_indices, per_row
 from kernels.backend import resolve_backend
 from kernels.legality import legal_words
 from kernels.registration import register
@@ -50,15 +50,10 @@ def _signed(seed: int) -> int:
     return ((seed & (2**64 - 1)) ^ 2**63) - 2**63
 
 
-def _fake(logits: Tensor, *rest: Any) -> tuple[Tensor, Tensor, Tensor]:
-    value = logits.new_empty(logits.shape[0], dtype=row_dtype(logits.dtype))
-    return logits.new_empty(logits.shape[0], dtype=torch.int64), value, torch.empty_like(value)
-
-
 _sample = register(
     "masked_sample",
     "(Tensor logits, Tensor words, int seed, Tensor row_keys, float temperature, str backend) "
     "-> (Tensor, Tensor, Tensor)",
     "sampling",
-    _fake,
+    lambda logits, *rest: (logits.new_empty(logits.shape[0], dtype=torch.int64), *per_row(logits, 2)),
 )

@@ -1,16 +1,14 @@
-"""masked_softmax: probabilities over the legal entries of a row, and the literal zero elsewhere."""
+"""masked_softmax: probabilities over the legal entries of a row, zero elsewhere; and masked_log_softmax."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from kernels.arguments import check_logits, output_dtype
+from kernels.arguments import check_logits, output_dtype, per_row
 from kernels.backend import resolve_backend
 from kernels.legality import legal_words
-from kernels.registration import below_autograd, differentiable, once_differentiable, register
+from kernels.registration import differentiable, register
 
 
 def masked_softmax(logits: Tensor, *, legal: Tensor, causal: bool = False, backend: str = "auto") -> Tensor:
@@ -25,12 +23,28 @@ def masked_softmax(logits: Tensor, *, legal: Tensor, causal: bool = False, backe
     zeros, with zero gradient. A row with a NaN or +inf among its legal logits, or only -inf there, is NaN at its legal
     entries. Differentiable once. Raises TypeError or ValueError for arguments that do not fit.
     """
-    rows, words, period = entrywise_arguments(logits, legal, causal, backend)
-    result: Tensor = _apply(rows, words, period, output_dtype(logits), resolve_backend(backend, logits.device))
+    rows, words, period = _rows(logits, legal, causal, backend)
+    result: Tensor = _softmax(rows, words, period, output_dtype(logits), resolve_backend(backend, logits.device))
     return result if result.shape == logits.shape else result.view(logits.shape)
 
 
-def entrywise_arguments(logits: Tensor, legal: Tensor, causal: bool, backend: str) -> tuple[Tensor, Tensor, int]:
+def masked_log_softmax(
+    logits: Tensor, *, legal: Tensor, fill: float = -torch.inf, causal: bool = False, backend: str = "auto"
+) -> Tensor:
+    """Return x - log(sum of exp(x)) over the legal entries, and `fill` at the others.
+
+    Arguments, result, errors and undefined rows are those of `masked_softmax`. A row without a legal entry is `fill`
+    throughout, so that its exponential is zero with the default fill. The gradient of an illegal entry is 0. The
+    backward starts from the logits, so that it is as exact for half types as their own rounding allows; PyTorch's
+    starts from the rounded result.
+    """
+    rows, words, period = _rows(logits, legal, causal, backend)
+    backend = resolve_backend(backend, logits.device)
+    result: Tensor = _log_softmax(rows, words, period, float(fill), output_dtype(logits), backend)[0]
+    return result if result.shape == logits.shape else result.view(logits.shape)
+
+
+def _rows(logits: Tensor, legal: Tensor, causal: bool, backend: str) -> tuple[Tensor, Tensor, int]:
     """Check and flatten: logits `[R, N]`, words `[R, W]`, and the causal period (0 = not causal)."""
     check_logits(logits, dims=None)
     if causal and logits.dim() < 2:
@@ -40,33 +54,38 @@ def entrywise_arguments(logits: Tensor, legal: Tensor, causal: bool, backend: st
     return (logits if logits.dim() == 2 else logits.reshape(-1, logits.shape[-1])), words, period
 
 
-_forward = register(
-    "masked_softmax",
-    "(Tensor logits, Tensor words, int period, ScalarType dtype, str backend) -> Tensor",
-    "softmax",
-    lambda logits, words, period, dtype, backend: logits.new_empty(logits.shape, dtype=dtype),
+_softmax = differentiable(
+    register(
+        "masked_softmax",
+        "(Tensor logits, Tensor words, int period, ScalarType dtype, str backend) -> Tensor",
+        "softmax",
+        lambda logits, words, period, dtype, backend: logits.new_empty(logits.shape, dtype=dtype),
+    ),
+    register(
+        "masked_softmax_backward",
+        "(Tensor gradient, Tensor probability, Tensor words, int period, ScalarType dtype, str backend) -> Tensor",
+        "softmax",
+        lambda gradient, probability, words, period, dtype, backend: gradient.new_empty(gradient.shape, dtype=dtype),
+    ),
+    lambda logits, words, period, dtype, backend, p: ((p, words), (period, logits.dtype, backend)),
 )
-_backward = register(
-    "masked_softmax_backward",
-    "(Tensor gradient, Tensor probability, Tensor words, int period, ScalarType dtype, str backend) -> Tensor",
-    "softmax",
-    lambda gradient, probability, words, period, dtype, backend: gradient.new_empty(gradient.shape, dtype=dtype),
+_log_softmax = differentiable(
+    register(
+        "masked_log_softmax",
+        "(Tensor logits, Tensor words, int period, float fill, ScalarType dtype, str backend) "
+        "-> (Tensor, Tensor, Tensor)",
+        "softmax",
+        lambda logits, words, period, fill, dtype, backend: (
+            logits.new_empty(logits.shape, dtype=dtype),
+            *per_row(logits, 2),
+        ),
+    ),
+    register(
+        "masked_log_softmax_backward",
+        "(Tensor gradient, Tensor logits, Tensor words, Tensor peak, Tensor log_sum, int period, str backend) "
+        "-> Tensor",
+        "softmax",
+        lambda gradient, logits, *rest: logits.new_empty(logits.shape),
+    ),
+    lambda logits, words, period, fill, dtype, backend, log_p, *saved: ((logits, words, *saved), (period, backend)),
 )
-
-
-class _MaskedSoftmax(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, logits: Tensor, words: Tensor, period: int, dtype: torch.dtype, backend: str) -> Tensor:
-        probability: Tensor = below_autograd(_forward, logits, words, period, dtype, backend)
-        ctx.save_for_backward(probability, words)
-        ctx.rest = period, logits.dtype, backend
-        return probability
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None, None]:
-        probability, words = ctx.saved_tensors
-        return below_autograd(_backward, gradient, probability, words, *ctx.rest), None, None, None, None
-
-
-_apply = differentiable(_forward, _MaskedSoftmax)

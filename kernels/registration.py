@@ -7,7 +7,6 @@ With an op that does nothing, forward and backward took 62 us this way and 95 us
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -39,45 +38,52 @@ def register(name: str, schema: str, module: str, fake: Callable[..., Any]) -> A
     return getattr(torch.ops.zeromass, name).default
 
 
-def differentiable(operator: Any, function: type[torch.autograd.Function]) -> Callable[..., Any]:
-    """Give `operator` the derivative that `function` defines; return what public code calls.
+def differentiable(
+    forward: Any, backward: Callable[..., Tensor], keep: Callable[..., tuple[Any, Any]], gradients: int = 1
+) -> Callable[..., Any]:
+    """Give operator `forward` a derivative with respect to its first argument; return what public code calls.
 
-    `function.forward` and `function.backward` must call operators through `below_autograd`.
+    backward: takes the gradients of the first `gradients` results, the others have none, and then what `keep` gave.
+    keep: from arguments and results of `forward`, the tensors and then the other values that `backward` needs.
+
+    The backward refuses to be differentiated. PyTorch's own `once_differentiable` lets a gradient through as a constant
+    when the incoming one needs no gradient, as after `loss.sum()`: a gradient penalty would be silently wrong.
     """
-    name = operator._schema.name.split("::")[1]
-    apply: Callable[..., Any] = function.apply
+
+    class Derivative(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, *arguments: Any) -> Any:
+            with torch._C._AutoDispatchBelowAutograd():
+                found = forward(*arguments)
+            results = found if isinstance(found, tuple) else (found,)
+            tensors, ctx.rest = keep(*arguments, *results)
+            ctx.save_for_backward(*tensors)
+            ctx.mark_non_differentiable(*results[gradients:])
+            ctx.set_materialize_grads(False)
+            ctx.others = (None,) * (len(arguments) - 1)
+            return found
+
+        @staticmethod
+        def backward(ctx: Any, *given: Tensor | None) -> Any:
+            incoming, saved = given[:gradients], ctx.saved_tensors
+            if all(gradient is None for gradient in incoming):
+                return None, *ctx.others
+            with torch._C._AutoDispatchBelowAutograd():
+                result = backward(*incoming, *saved, *ctx.rest)
+            if torch.is_grad_enabled():
+                needed = [tensor for tensor in (*saved, *incoming) if tensor is not None]
+                result = _Refusal.apply(result, *needed)  # type: ignore[no-untyped-call]
+            return result, *ctx.others
+
+    name = forward._schema.name.split("::")[1]
+    apply: Callable[..., Any] = Derivative.apply
     _library.impl(name, lambda *arguments: apply(*arguments), "Autograd")  # type: ignore[no-untyped-call]
 
     def call(*arguments: Any) -> Any:
         # A compiler must see the operator; eager mode takes the shorter way to the same Function.
-        return operator(*arguments) if torch.compiler.is_compiling() else apply(*arguments)
+        return forward(*arguments) if torch.compiler.is_compiling() else apply(*arguments)
 
     return call
-
-
-def below_autograd(operator: Any, *arguments: Any) -> Any:
-    """Call `operator` from inside the Function that is its Autograd registration."""
-    with torch._C._AutoDispatchBelowAutograd():
-        return operator(*arguments)
-
-
-def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
-    """Make a Function's backward refuse to be differentiated, where its first result would need it.
-
-    PyTorch's decorator of this name lets a gradient through as a constant when the incoming one needs no gradient, as
-    after `loss.sum()`: a gradient penalty would be silently wrong.
-    """
-
-    @functools.wraps(backward)
-    def once(ctx: Any, *gradients: Any) -> Any:
-        if not torch.is_grad_enabled():
-            return backward(ctx, *gradients)
-        with torch.no_grad():
-            first, *rest = backward(ctx, *gradients)
-        given = [tensor for tensor in (*ctx.saved_tensors, *gradients) if tensor is not None]
-        return _Refusal.apply(first, *given), *rest  # type: ignore[no-untyped-call]
-
-    return once
 
 
 class _Refusal(torch.autograd.Function):
