@@ -36,11 +36,6 @@ def optional(tensor: Tensor | None, none: np.ndarray[Any, Any] = NONE) -> np.nda
     return none if tensor is None else array(tensor)
 
 
-def row_values(logits: Tensor, count: int) -> list[Tensor]:
-    """Return `count` uninitialised float32 tensors `[R]`."""
-    return [torch.empty(logits.shape[0], dtype=torch.float32) for _ in range(count)]
-
-
 def in_parts(loop: Callable[..., None], rows_of: Tensor, *arguments: Any) -> None:
     """Run `loop(first, last, *arguments)` over the rows of a matrix, in several threads if it is large."""
     rows = rows_of.shape[0]

@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kernels.arguments import per_row
 from kernels.compilation import njit
-from kernels.on_numba.batch import array, in_parts, row_values
+from kernels.on_numba.batch import array, in_parts
 from kernels.on_numba.rows import SLACK, gather, statistics
 
 
@@ -39,7 +40,7 @@ def legal_log_probs(logits: Tensor, words: Tensor, width: int) -> tuple[Tensor, 
     values = torch.empty((rows, width), dtype=torch.float32)
     indices = torch.empty((rows, width), dtype=torch.int32)
     counts = torch.empty(rows, dtype=torch.int32)
-    peak, log_sum = row_values(logits, 2)
+    peak, log_sum = per_row(logits, 2)
     in_parts(
         _compact_loop, logits,
         array(logits), array(words), values.numpy(), indices.numpy(), counts.numpy(), peak.numpy(), log_sum.numpy(),

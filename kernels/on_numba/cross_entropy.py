@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kernels.arguments import per_row
 from kernels.compilation import njit
-from kernels.on_numba.batch import NO_INDEX, NO_MATRIX, NONE, array, in_parts, row_values
+from kernels.on_numba.batch import NO_INDEX, NO_MATRIX, NONE, array, in_parts
 from kernels.on_numba.rows import SLACK, exp, find, gather, statistics, total
 
 
@@ -116,7 +117,7 @@ def cross_entropy(
     logits: Tensor, words: Tensor, targets: list[Tensor], smoothing: float, z_loss: float
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """-> loss, peak, log_sum and bool `known`, `[R]` each."""
-    loss, peak, log_sum = row_values(logits, 3)
+    loss, peak, log_sum = per_row(logits, 3)
     known = torch.empty(logits.shape[0], dtype=torch.bool)
     in_parts(
         _forward_loop, logits,

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kernels.arguments import per_row
 from kernels.compilation import njit
-from kernels.on_numba.batch import array, in_parts, row_values
+from kernels.on_numba.batch import array, in_parts
 
 
 @njit
@@ -77,6 +78,6 @@ def _mass_loop(first, last, probabilities, words, out):
 
 def invalid_mass(probabilities: Tensor, words: Tensor) -> Tensor:
     """[R, N] -> [R]."""
-    (out,) = row_values(probabilities, 1)
+    (out,) = per_row(probabilities, 1)
     in_parts(_mass_loop, probabilities, array(probabilities), array(words), out.numpy())
     return out

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kernels.arguments import per_row
 from kernels.compilation import inlined, njit
-from kernels.on_numba.batch import array, in_parts, row_values
+from kernels.on_numba.batch import array, in_parts
 from kernels.on_numba.rows import SLACK, entropy_of, gather, statistics
 
 MASK32 = np.uint64(0xFFFFFFFF)
@@ -76,7 +77,7 @@ def masked_sample(
     logits: Tensor, words: Tensor, seed: int, row_keys: Tensor, temperature: float
 ) -> tuple[Tensor, Tensor, Tensor]:
     """[R, N] -> moves int64, log_prob, entropy, `[R]` each."""
-    log_prob, entropy = row_values(logits, 2)
+    log_prob, entropy = per_row(logits, 2)
     moves = torch.empty(logits.shape[0], dtype=torch.int64)
     in_parts(
         _sample_loop, logits,

@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kernels.arguments import per_row
 from kernels.compilation import inlined, njit
-from kernels.on_numba.batch import array, in_parts, row_values
+from kernels.on_numba.batch import array, in_parts
 from kernels.on_numba.rows import SLACK, exp, gather, statistics, total
 
 
@@ -111,7 +112,7 @@ def masked_log_softmax(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """[R, N] -> [R, N], and peak and log_sum `[R]`."""
     out = torch.empty(logits.shape)
-    peak, log_sum = row_values(logits, 2)
+    peak, log_sum = per_row(logits, 2)
     in_parts(
         _log_softmax_loop, logits,
         array(logits), array(words), period, fill, out.numpy(), peak.numpy(), log_sum.numpy(),

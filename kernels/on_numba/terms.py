@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kernels.arguments import per_row
 from kernels.compilation import njit
-from kernels.on_numba.batch import NO_INDEX, array, in_parts, optional, row_values
+from kernels.on_numba.batch import NO_INDEX, array, in_parts, optional
 from kernels.on_numba.rows import SLACK, entropy_of, exp, find, gather, statistics
 
 
@@ -74,7 +75,7 @@ def _terms_backward_loop(
 
 def policy_terms(logits: Tensor, words: Tensor, moves: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """[R, N] -> log_prob, entropy, best, peak, log_sum, all `[R]`."""
-    log_prob, entropy, peak, log_sum = row_values(logits, 4)
+    log_prob, entropy, peak, log_sum = per_row(logits, 4)
     best = torch.empty(logits.shape[0], dtype=torch.int64)
     in_parts(
         _terms_loop, logits,

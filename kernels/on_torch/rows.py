@@ -17,14 +17,14 @@ class Rows(NamedTuple):
     """Statistics of the legal entries of each row, in the accumulation dtype."""
 
     legal: Tensor  # bool [R, N]
-    shifted: Tensor  # [R, N]: logit - peak; -inf where illegal, NaN throughout an undefined row
+    shifted: Tensor  # [R, N]: (logit - peak) / temperature; -inf where illegal, NaN throughout an undefined row
     peak: Tensor  # [R]: largest legal logit; 0 in an empty row, NaN in an undefined one
     log_sum: Tensor  # [R]: log of the sum of exp(shifted); 0 in an empty row
     empty: Tensor  # bool [R]: no legal entry
 
 
-def rows(logits: Tensor, words: Tensor, period: int = 0) -> Rows:
-    """Compute the statistics of each row of logits `[R, N]`.
+def rows(logits: Tensor, words: Tensor, period: int = 0, temperature: float = 1.0) -> Rows:
+    """Compute the statistics of each row of logits `[R, N]`, its shifted logits divided by the temperature.
 
     A row is undefined when a legal logit is NaN or +inf, or when all of them are -inf: its results are NaN at the legal
     entries.
@@ -36,6 +36,8 @@ def rows(logits: Tensor, words: Tensor, period: int = 0) -> Rows:
     peak = chosen.amax(1)
     peak = torch.where(peak.isfinite(), peak, torch.nan).masked_fill(empty, 0.0)
     shifted = (chosen - peak[:, None]).masked_fill(~legal, -torch.inf)
+    if temperature != 1.0:
+        shifted = shifted / temperature
     log_sum = shifted.exp().sum(1).log().masked_fill(empty, 0.0)
     return Rows(legal, shifted, peak, log_sum, empty)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from kernels.on_torch.rows import Rows, rows
+from kernels.on_torch.rows import rows
 from kernels.on_torch.terms import entropy
 
 LOW = 0xFFFFFFFF
@@ -20,21 +20,12 @@ def masked_sample(
     logits: Tensor, words: Tensor, seed: int, row_keys: Tensor, temperature: float
 ) -> tuple[Tensor, Tensor, Tensor]:
     """[R, N] -> moves int64, log_prob, entropy, `[R]` each, of softmax(logits / temperature) over legal entries."""
-    row = cooled(rows(logits, words), temperature)
+    row = rows(logits, words, temperature=temperature)
     noisy = row.shifted + gumbel(seed, row_keys, logits.shape[1]).to(row.shifted.dtype)
     none = row.empty | row.peak.isnan()
     moves = noisy.masked_fill(~row.legal, -torch.inf).argmax(1)
     log_prob = row.shifted.gather(1, moves[:, None]).squeeze(1) - row.log_sum
     return moves.masked_fill(none, -1), log_prob.masked_fill(row.empty, 0.0), entropy(row)
-
-
-def cooled(row: Rows, temperature: float) -> Rows:
-    """Statistics of the same row at another temperature."""
-    if temperature == 1.0:
-        return row
-    shifted = row.shifted / temperature
-    log_sum = shifted.exp().sum(1).log().masked_fill(row.empty, 0.0)
-    return row._replace(shifted=shifted, log_sum=log_sum)
 
 
 def gumbel(seed: int, row_keys: Tensor, size: int) -> Tensor:

@@ -8,9 +8,9 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from kernels.arguments import row_dtype
-from kernels.on_triton.launch import launch, operand, per_row, tile_for
-from kernels.on_triton.tiles import columns_of, legal_tile, program_rows, read, row_sum, settle, statistics, write
+from kernels.arguments import per_row, row_dtype
+from kernels.on_triton.launch import launch, operand, tile_for
+from kernels.on_triton.tiles import columns_of, legal_tile, program_rows, read, row_sum, statistics, write
 
 
 @triton.jit
@@ -30,16 +30,15 @@ def compact_kernel(
     rest.
     """
     rows, live = program_rows(count, R)
-    m, s, _t, nan, legal_count, _best = statistics(
-        logits, x_row, x_col, words, w_row, w_col, rows, live, size, 0, 1.0, R, G, V, WIDE, False, False, ACC
+    row_peak, row_log_sum, _empty, _undefined, _s, _t, legal_count, _best = statistics(
+        logits, x_row, x_col, words, w_row, w_col, rows, live, size, R, G, V, WIDE, ACC
     )
-    row_peak, row_log_sum, _empty, _undefined = settle(m, s, nan, legal_count)
     tl.store(peak + rows, row_peak, mask=live)
     tl.store(log_sum + rows, row_log_sum, mask=live)
     tl.store(counts + rows, legal_count, mask=live)
     seen = tl.zeros([R], tl.int32)
     for start in range(0, size, G * V):
-        legal, some = legal_tile(words, w_row, w_col, rows, live, start, size, 0, G, V, False)
+        legal, some = legal_tile(words, w_row, w_col, rows, live, start, size, G, V)
         x = read(logits, x_row, x_col, rows, start, legal, some, float("-inf"), G, V, WIDE, ACC)
         place = places(legal, seen, R, G, V)
         seen += row_sum(legal.to(tl.int32))
@@ -69,7 +68,7 @@ def compact_backward_kernel(
     for again in tl.static_range(2):
         seen = tl.zeros([R], tl.int32)
         for start in range(0, size, G * V):
-            legal, some = legal_tile(words, w_row, w_col, rows, live, start, size, 0, G, V, False)
+            legal, some = legal_tile(words, w_row, w_col, rows, live, start, size, G, V)
             place = places(legal, seen, R, G, V)
             seen += row_sum(legal.to(tl.int32))
             address = gradient + rows[:, None, None] * g_row + place * g_col

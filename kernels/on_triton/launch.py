@@ -10,8 +10,6 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from kernels.arguments import row_dtype
-
 WIDEST = 4096  # columns of a tile; a wider row is a loop over tiles
 
 
@@ -62,7 +60,6 @@ def launch_options(amd: bool = torch.version.hip is not None) -> dict[str, int]:
 class Operand(NamedTuple):
     """How a kernel walks a matrix `[R, N]`: strides, and whether whole groups are aligned 128-bit accesses."""
 
-    tensor: Tensor
     row: int  # stride in units of `unit` elements
     column: int
     wide: bool
@@ -76,27 +73,17 @@ def operand(tensor: Tensor, tile: Tile) -> Operand:
     """
     row, column = tensor.stride()
     wide = column == 1 and tensor.shape[1] % tile.V == 0 and row % tile.V == 0 and tensor.data_ptr() % 16 == 0
-    return Operand(tensor, row // tile.V if wide else row, column, wide)
-
-
-def per_row(matrix: Tensor, count: int) -> list[Tensor]:
-    """Return `count` uninitialised tensors `[R]` for results of rows, in the dtype that they accumulate in."""
-    dtype = row_dtype(matrix.dtype)
-    return [torch.empty(matrix.shape[0], dtype=dtype, device=matrix.device) for _ in range(count)]
-
-
-def accumulator(dtype: torch.dtype) -> Any:
-    """Return the Triton dtype that `dtype` accumulates in."""
-    return tl.float64 if dtype == torch.float64 else tl.float32
+    return Operand(row // tile.V if wide else row, column, wide)
 
 
 def launch(kernel: Any, tile: Tile, dtype: torch.dtype, *arguments: Any, **constants: Any) -> None:
     """Run `kernel` over the rows of its first argument, if there are any, and accumulate as `dtype` does."""
     rows = arguments[0].shape[0]
+    accumulated = tl.float64 if dtype == torch.float64 else tl.float32
     if rows:
         with on_device(arguments[0]):
             kernel[(triton.cdiv(rows, tile.R),)](
-                *arguments, R=tile.R, G=tile.G, V=tile.V, ACC=accumulator(dtype), **constants, **launch_options()
+                *arguments, R=tile.R, G=tile.G, V=tile.V, ACC=accumulated, **constants, **launch_options()
             )
 
 

@@ -8,7 +8,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from kernels.on_triton.launch import launch, launch_options, on_device, operand, per_row, tile_for
+from kernels.arguments import per_row
+from kernels.on_triton.launch import launch, launch_options, on_device, operand, tile_for
 from kernels.on_triton.tiles import columns_of, legal_tile, program_rows, read, row_sum
 
 WORDS = 64  # words a program: 2,048 columns
@@ -52,7 +53,7 @@ def invalid_mass_kernel(
     rows, live = program_rows(count, R)
     total = tl.zeros([R], ACC)
     for start in range(0, size, G * V):
-        legal, _some = legal_tile(words, w_row, w_col, rows, live, start, size, 0, G, V, False)
+        legal, _some = legal_tile(words, w_row, w_col, rows, live, start, size, G, V)
         inside = (columns_of(start, G, V) < size) & live[:, None, None]
         group = (start + tl.arange(0, G) * V < size)[None, :, None] & live[:, None, None]
         illegal = inside & (legal == 0)

@@ -8,8 +8,9 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from kernels.on_triton.launch import launch, operand, per_row, tile_for
-from kernels.on_triton.tiles import columns_of, legal_tile, program_rows, read, row_max, row_min, settle, statistics
+from kernels.arguments import per_row
+from kernels.on_triton.launch import launch, operand, tile_for
+from kernels.on_triton.tiles import columns_of, legal_tile, program_rows, read, row_max, row_min, statistics
 
 
 @triton.jit
@@ -48,16 +49,14 @@ def sample_kernel(
 ):  # fmt: skip
     """1. Statistics at the temperature. 2. argmax of y + noise, y = (x - peak) / temperature, over legal lanes only."""
     rows, live = program_rows(count, R)
-    m, s, t, nan, legal_count, _best = statistics(
-        logits, x_row, x_col, words, w_row, w_col, rows, live, size, 0, temperature,
-        R, G, V, WIDE, False, HOT, ACC,
-    )  # fmt: skip
-    row_peak, row_log_sum, empty, undefined = settle(m, s, nan, legal_count)
+    row_peak, row_log_sum, empty, undefined, s, t, _count, _best = statistics(
+        logits, x_row, x_col, words, w_row, w_col, rows, live, size, R, G, V, WIDE, ACC, 0, False, temperature, HOT
+    )
     key = tl.load(keys + rows, mask=live, other=0)
     top = tl.full([R], float("-inf"), ACC)
     move = tl.full([R], -1, tl.int32)
     for start in range(0, size, G * V):
-        legal, some = legal_tile(words, w_row, w_col, rows, live, start, size, 0, G, V, False)
+        legal, some = legal_tile(words, w_row, w_col, rows, live, start, size, G, V)
         x = read(logits, x_row, x_col, rows, start, legal, some, float("-inf"), G, V, WIDE, ACC)
         y = tl.where(legal & (x == x), x - tl.where(undefined, 0.0, row_peak)[:, None, None], float("-inf"))
         if HOT:

@@ -8,8 +8,20 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from kernels.on_triton.launch import launch, operand, per_row, tile_for
+from kernels.arguments import per_row
+from kernels.on_triton.launch import launch, operand, tile_for
 from kernels.on_triton.tiles import fold, legal_tile, program_rows, read, row_max, row_sum, settle, statistics, write
+
+
+@triton.jit
+def normalised(x, legal, peak, log_sum, s, empty, fill, LOG: tl.constexpr):
+    """p of a tile [R, G, V] and 0 elsewhere, or log p and `fill` elsewhere."""
+    shifted = x - peak[:, None, None]
+    if LOG:
+        value = tl.where(legal, shifted - log_sum[:, None, None], fill)
+    else:
+        value = tl.where(legal, tl.exp(shifted) / tl.where(empty, 1.0, s)[:, None, None], 0.0)
+    return value
 
 
 @triton.jit
@@ -23,7 +35,7 @@ def softmax_kernel(
     rows, live = program_rows(count, R)
     if ONE:
         # 1. Legal entries, with NaN set apart: maxima may drop it, and the row must say so.
-        legal, some = legal_tile(words, w_row, w_col, rows, live, 0, size, period, G, V, CAUSAL)
+        legal, some = legal_tile(words, w_row, w_col, rows, live, 0, size, G, V, period, CAUSAL)
         x = read(logits, x_row, x_col, rows, 0, legal, some, float("-inf"), G, V, WIDE, ACC)
         nan = row_max((x != x).to(tl.int32))
         x = tl.where(x != x, float("-inf"), x)
@@ -32,25 +44,16 @@ def softmax_kernel(
         m, s, _t = fold(tl.full([R], float("-inf"), ACC), zero, zero, x, 1.0, False)
         peak, log_sum, empty, _undefined = settle(m, s, nan, row_sum(legal.to(tl.int32)))
         # 3. Every column is written, zeros (or fill) included.
-        shifted = x - peak[:, None, None]
-        if LOG:
-            value = tl.where(legal, shifted - log_sum[:, None, None], fill)
-        else:
-            value = tl.where(legal, tl.exp(shifted) / tl.where(empty, 1.0, s)[:, None, None], 0.0)
+        value = normalised(x, legal, peak, log_sum, s, empty, fill, LOG)
         write(out, o_row, rows, live, 0, size, value, G, V, WIDE_OUT)
     else:
-        m, s, _t, nan, legal_count, _best = statistics(
-            logits, x_row, x_col, words, w_row, w_col, rows, live, size, period, 1.0, R, G, V, WIDE, CAUSAL, False, ACC
+        peak, log_sum, empty, _undefined, s, _t, _count, _best = statistics(
+            logits, x_row, x_col, words, w_row, w_col, rows, live, size, R, G, V, WIDE, ACC, period, CAUSAL
         )
-        peak, log_sum, empty, _undefined = settle(m, s, nan, legal_count)
         for start in range(0, size, G * V):
-            legal, some = legal_tile(words, w_row, w_col, rows, live, start, size, period, G, V, CAUSAL)
+            legal, some = legal_tile(words, w_row, w_col, rows, live, start, size, G, V, period, CAUSAL)
             x = read(logits, x_row, x_col, rows, start, legal, some, float("-inf"), G, V, WIDE, ACC)
-            shifted = x - peak[:, None, None]
-            if LOG:
-                value = tl.where(legal, shifted - log_sum[:, None, None], fill)
-            else:
-                value = tl.where(legal, tl.exp(shifted) / tl.where(empty, 1.0, s)[:, None, None], 0.0)
+            value = normalised(x, legal, peak, log_sum, s, empty, fill, LOG)
             write(out, o_row, rows, live, start, size, value, G, V, WIDE_OUT)
     if LOG:
         tl.store(peaks + rows, peak, mask=live)
@@ -73,7 +76,7 @@ def softmax_backward_kernel(
         peak = tl.load(peaks + rows, mask=live, other=0.0)[:, None, None]
         log_sum = tl.load(log_sums + rows, mask=live, other=0.0)[:, None, None]
     if ONE:
-        legal, some = legal_tile(words, w_row, w_col, rows, live, 0, size, period, G, V, CAUSAL)
+        legal, some = legal_tile(words, w_row, w_col, rows, live, 0, size, G, V, period, CAUSAL)
         g = read(gradient, g_row, g_col, rows, 0, legal, some, 0.0, G, V, WIDE_GRADIENT, ACC)
         if LOG:
             x = read(given, y_row, y_col, rows, 0, legal, some, float("-inf"), G, V, WIDE, ACC)
@@ -85,14 +88,14 @@ def softmax_backward_kernel(
     else:
         dot = tl.zeros([R], ACC)
         for start in range(0, size, G * V):
-            legal, some = legal_tile(words, w_row, w_col, rows, live, start, size, period, G, V, CAUSAL)
+            legal, some = legal_tile(words, w_row, w_col, rows, live, start, size, G, V, period, CAUSAL)
             g = read(gradient, g_row, g_col, rows, start, legal, some, 0.0, G, V, WIDE_GRADIENT, ACC)
             if LOG:
                 dot += row_sum(g)
             else:
                 dot += row_sum(g * read(given, y_row, y_col, rows, start, legal, some, 0.0, G, V, WIDE, ACC))
         for start in range(0, size, G * V):
-            legal, some = legal_tile(words, w_row, w_col, rows, live, start, size, period, G, V, CAUSAL)
+            legal, some = legal_tile(words, w_row, w_col, rows, live, start, size, G, V, period, CAUSAL)
             g = read(gradient, g_row, g_col, rows, start, legal, some, 0.0, G, V, WIDE_GRADIENT, ACC)
             if LOG:
                 x = read(given, y_row, y_col, rows, start, legal, some, float("-inf"), G, V, WIDE, ACC)

@@ -8,8 +8,9 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from kernels.on_triton.launch import launch, operand, per_row, tile_for
-from kernels.on_triton.tiles import columns_of, entry_legal, legal_tile, program_rows, read, settle, statistics, write
+from kernels.arguments import per_row
+from kernels.on_triton.launch import launch, operand, tile_for
+from kernels.on_triton.tiles import columns_of, entry_legal, legal_tile, program_rows, read, statistics, write
 
 
 @triton.jit
@@ -20,10 +21,9 @@ def terms_kernel(
 ):  # fmt: skip
     """One pass: with e = exp(x - m), s = sum e and t = sum e (x - m), log p = x - m - log s and H = log s - t / s."""
     rows, live = program_rows(count, R)
-    m, s, t, nan, legal_count, first = statistics(
-        logits, x_row, x_col, words, w_row, w_col, rows, live, size, 0, 1.0, R, G, V, WIDE, False, False, ACC
+    row_peak, row_log_sum, empty, undefined, s, t, _count, first = statistics(
+        logits, x_row, x_col, words, w_row, w_col, rows, live, size, R, G, V, WIDE, ACC
     )
-    row_peak, row_log_sum, empty, undefined = settle(m, s, nan, legal_count)
     h = row_log_sum - t / tl.where(empty, 1.0, s)
     tl.store(entropy + rows, tl.where(empty, 0.0, tl.where(undefined, float("nan"), h)), mask=live)
     tl.store(best + rows, tl.where(empty | undefined, -1, first).to(tl.int64), mask=live)
@@ -61,7 +61,7 @@ def terms_backward_kernel(
         gh = tl.load(entropy_gradient + rows * gh_step, mask=live, other=0.0).to(ACC)
         h = tl.load(entropy + rows, mask=live, other=0.0)
     for start in range(0, size, G * V):
-        legal, some = legal_tile(words, w_row, w_col, rows, live, start, size, 0, G, V, False)
+        legal, some = legal_tile(words, w_row, w_col, rows, live, start, size, G, V)
         x = read(logits, x_row, x_col, rows, start, legal, some, float("-inf"), G, V, WIDE, ACC)
         log_p = x - row_peak[:, None, None] - row_log_sum[:, None, None]
         p = tl.exp(log_p)

@@ -27,8 +27,9 @@ def columns_of(start, G: tl.constexpr, V: tl.constexpr):
 
 @triton.jit
 def legal_tile(
-    words, w_row, w_col, rows, live, start, size, period, G: tl.constexpr, V: tl.constexpr, CAUSAL: tl.constexpr
-):
+    words, w_row, w_col, rows, live, start, size, G: tl.constexpr, V: tl.constexpr,
+    period=0, CAUSAL: tl.constexpr = False,
+):  # fmt: skip
     """Legality [R, G, V], and [R, G, 1] where a group holds a legal entry."""
     first = start + tl.arange(0, G) * V
     address = words + rows[:, None] * w_row + (first // 32)[None, :] * w_col
@@ -129,11 +130,13 @@ def settle(m, s, nan, count):
 
 @triton.jit
 def statistics(
-    logits, x_row, x_col, words, w_row, w_col, rows, live, size, period, temperature,
-    R: tl.constexpr, G: tl.constexpr, V: tl.constexpr, WIDE: tl.constexpr, CAUSAL: tl.constexpr, HOT: tl.constexpr,
-    ACC: tl.constexpr,
+    logits, x_row, x_col, words, w_row, w_col, rows, live, size,
+    R: tl.constexpr, G: tl.constexpr, V: tl.constexpr, WIDE: tl.constexpr, ACC: tl.constexpr,
+    period=0, CAUSAL: tl.constexpr = False, temperature=1.0, HOT: tl.constexpr = False,
 ):  # fmt: skip
-    """One pass over the rows: m, s, t as in `fold`, a NaN flag, the number of legal entries, the first best column."""
+    """One pass over the rows, all [R]: peak, log_sum, empty, undefined as in `settle`; s, t as in `fold`; the number of
+    legal entries; the first best column.
+    """
     m = tl.full([R], float("-inf"), ACC)
     s = tl.zeros([R], ACC)
     t = tl.zeros([R], ACC)
@@ -141,7 +144,7 @@ def statistics(
     count = tl.zeros([R], tl.int32)
     best = tl.zeros([R], tl.int32)
     for start in range(0, size, G * V):
-        legal, some = legal_tile(words, w_row, w_col, rows, live, start, size, period, G, V, CAUSAL)
+        legal, some = legal_tile(words, w_row, w_col, rows, live, start, size, G, V, period, CAUSAL)
         x = read(logits, x_row, x_col, rows, start, legal, some, float("-inf"), G, V, WIDE, ACC)
         nan = tl.maximum(nan, row_max((x != x).to(tl.int32)))
         x = tl.where(x != x, float("-inf"), x)
@@ -150,7 +153,8 @@ def statistics(
         best = tl.where(top > m, place, best)
         count += row_sum(legal.to(tl.int32))
         m, s, t = fold(m, s, t, x, temperature, HOT)
-    return m, s, t, nan, count, best
+    peak, log_sum, empty, undefined = settle(m, s, nan, count)
+    return peak, log_sum, empty, undefined, s, t, count, best
 
 
 @triton.jit
