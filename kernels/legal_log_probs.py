@@ -46,14 +46,14 @@ _apply = differentiable(
     register(
         "legal_log_probs",
         "(Tensor logits, Tensor words, int width, str backend) -> (Tensor, Tensor, Tensor, Tensor, Tensor)",
-        "compact",
+        "softmax",
         _fake,
     ),
     register(
         "legal_log_probs_backward",
         "(Tensor gradient, Tensor indices, Tensor logits, Tensor words, Tensor peak, Tensor log_sum, str backend) "
         "-> Tensor",
-        "compact",
+        "softmax",
         lambda gradient, indices, logits, *rest: logits.new_empty(logits.shape),
     ),
     lambda logits, words, width, backend, values, indices, counts, *saved: (

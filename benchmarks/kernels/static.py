@@ -35,7 +35,7 @@ TARGETS = {
     "sm_100": ("cuda", 100, 32),
     "gfx942": ("hip", "gfx942", 64),
 }
-MODULES = ("softmax", "terms", "cross_entropy", "sampling", "compact", "legality")
+MODULES = ("softmax", "terms", "cross_entropy", "sampling", "legality")
 ROWS = 64
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 POINTERS = {
@@ -55,7 +55,7 @@ class Launch(NamedTuple):
 def recorded(size: int, dtype: torch.dtype) -> list[Launch]:
     """Return every launch of the family on contiguous `[64, size]` rows of `dtype`."""
     modules = {name: importlib.import_module(f"kernels.on_triton.{name}") for name in MODULES}
-    softmax, terms, cross_entropy, sampling, compact, legality = modules.values()
+    softmax, terms, cross_entropy, sampling, legality = modules.values()
     rows = torch.zeros(ROWS, size, dtype=dtype)
     words = torch.zeros(ROWS, (size + 31) // 32, dtype=torch.int32)
     column = torch.zeros(ROWS, dtype=torch.int64)
@@ -80,8 +80,8 @@ def recorded(size: int, dtype: torch.dtype) -> list[Launch]:
             cross_entropy.cross_entropy(rows, words, form, smoothing, z)
             cross_entropy.cross_entropy_backward(value, rows, words, form, smoothing, z, [value, value, known])
         sampling.masked_sample(rows, words, 2**40 + 1, column, 1.0)
-        values, indices, _counts, _peak, _log_sum = compact.legal_log_probs(rows, words, 218)
-        compact.legal_log_probs_backward(values, indices, rows, words, value, value)
+        values, indices, _counts, _peak, _log_sum = softmax.legal_log_probs(rows, words, 218)
+        softmax.legal_log_probs_backward(values, indices, rows, words, value, value)
         legality.invalid_mass(rows, words)
         legality.pack_legal(torch.zeros(ROWS, size, dtype=torch.uint8))
         legality.unpack_legal(words, size)

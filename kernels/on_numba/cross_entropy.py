@@ -11,8 +11,8 @@ from torch import Tensor
 
 from kernels.arguments import per_row
 from kernels.compilation import njit
-from kernels.on_numba.batch import NO_INDEX, NO_MATRIX, NONE, array, in_parts
-from kernels.on_numba.rows import SLACK, exp, find, gather, statistics, total
+from kernels.on_numba.batch import NO_INDEX, NO_MATRIX, NONE, in_parts
+from kernels.on_numba.rows import SLACK, find, gather, probabilities, statistics, total
 
 
 @njit
@@ -99,10 +99,9 @@ def _backward_loop(
         for i in range(n if dense.shape[0] else 0):
             mass += dense[row, columns[i]]
         pull = (1.0 - smoothing) * mass + smoothing + 2.0 * z_loss * (peak + log_sum)
+        probabilities(logits, row, columns, n, peak, log_sum, log_p, p)
         for i in range(n):
-            log_p[i] = np.float64(logits[row, columns[i]]) - peak - log_sum
-        for i in range(n):
-            p[i] = pull * exp(min(log_p[i], 0.0)) - smoothing / n
+            p[i] = pull * p[i] - smoothing / n
         for i in range(begin, end):
             place = find(columns, n, targets[i])
             if place >= 0:
@@ -119,11 +118,7 @@ def cross_entropy(
     """-> loss, peak, log_sum and bool `known`, `[R]` each."""
     loss, peak, log_sum = per_row(logits, 3)
     known = torch.empty(logits.shape[0], dtype=torch.bool)
-    in_parts(
-        _forward_loop, logits,
-        array(logits), array(words), *_stored(targets), smoothing, z_loss, loss.numpy(), peak.numpy(),
-        log_sum.numpy(), known.numpy(),
-    )  # fmt: skip
+    in_parts(_forward_loop, logits, logits, words, *_stored(targets), smoothing, z_loss, loss, peak, log_sum, known)
     return loss, peak, log_sum, known
 
 
@@ -140,9 +135,8 @@ def cross_entropy_backward(
     peak, log_sum, known = saved
     out = torch.empty(logits.shape)
     in_parts(
-        _backward_loop, logits,
-        array(gradient), array(logits), array(words), *_stored(targets), smoothing, z_loss,
-        array(peak), array(log_sum), array(known), out.numpy(),
+        _backward_loop, logits, gradient, logits, words, *_stored(targets), smoothing, z_loss, peak, log_sum, known,
+        out,
     )  # fmt: skip
     return out
 
@@ -153,8 +147,8 @@ def _stored(targets: list[Tensor]) -> tuple[Any, Any, Any, Any]:
         indices, offsets, masses = targets
         # Kept within the entries, as the Triton kernel keeps them: a loop does not check its bounds.
         offsets = offsets.clamp(0, indices.shape[0])
-        return array(offsets), array(indices.to(torch.int64)), array(masses), NO_MATRIX
+        return offsets, indices.to(torch.int64), masses, NO_MATRIX
     if targets[0].dim() == 1:
         rows = targets[0].shape[0]
-        return np.arange(rows + 1), array(targets[0]), np.ones(rows, np.float32), NO_MATRIX
-    return NO_INDEX, NO_INDEX, NONE, array(targets[0])
+        return np.arange(rows + 1), targets[0], np.ones(rows, np.float32), NO_MATRIX
+    return NO_INDEX, NO_INDEX, NONE, targets[0]

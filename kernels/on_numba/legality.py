@@ -49,7 +49,7 @@ def pack_legal(mask: Tensor) -> Tensor:
     if size % 8 == 0 and rows and data.ctypes.data % 8 == 0 and sys.byteorder == "little":
         in_parts(_pack_eights_loop, mask, data.view(np.uint64), words.numpy().view(np.uint8))
     else:
-        in_parts(_pack_loop, mask, data, words.numpy())
+        in_parts(_pack_loop, mask, data, words)
     return words
 
 
@@ -79,5 +79,5 @@ def _mass_loop(first, last, probabilities, words, out):
 def invalid_mass(probabilities: Tensor, words: Tensor) -> Tensor:
     """[R, N] -> [R]."""
     (out,) = per_row(probabilities, 1)
-    in_parts(_mass_loop, probabilities, array(probabilities), array(words), out.numpy())
+    in_parts(_mass_loop, probabilities, probabilities, words, out)
     return out

@@ -140,6 +140,15 @@ def statistics(logits, row, columns, n, shifted, e, temperature):
 
 
 @inlined
+def probabilities(logits, row, columns, n, peak, log_sum, log_p, p):
+    """Fill log_p and p of the n legal entries from the peak and log_sum that the forward saved."""
+    for i in range(n):
+        log_p[i] = np.float64(logits[row, columns[i]]) - peak - log_sum
+    for i in range(n):
+        p[i] = exp(min(log_p[i], 0.0))
+
+
+@inlined
 def find(columns, n, column):
     """Place of `column` among the first n, or -1."""
     low, high = 0, n

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from kernels.arguments import per_row
 from kernels.compilation import inlined, njit
-from kernels.on_numba.batch import array, in_parts
+from kernels.on_numba.batch import in_parts
 from kernels.on_numba.rows import SLACK, entropy_of, gather, statistics
 
 MASK32 = np.uint64(0xFFFFFFFF)
@@ -79,9 +79,5 @@ def masked_sample(
     """[R, N] -> moves int64, log_prob, entropy, `[R]` each."""
     log_prob, entropy = per_row(logits, 2)
     moves = torch.empty(logits.shape[0], dtype=torch.int64)
-    in_parts(
-        _sample_loop, logits,
-        array(logits), array(words), seed, array(row_keys), temperature, moves.numpy(), log_prob.numpy(),
-        entropy.numpy(),
-    )  # fmt: skip
+    in_parts(_sample_loop, logits, logits, words, seed, row_keys, temperature, moves, log_prob, entropy)
     return moves, log_prob, entropy

@@ -1,5 +1,5 @@
 # mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
-"""masked_softmax and masked_log_softmax, forward and backward, by the loops."""
+"""masked_softmax, masked_log_softmax and legal_log_probs by the loops; the backward of the last takes operators."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from kernels.arguments import per_row
 from kernels.compilation import inlined, njit
-from kernels.on_numba.batch import array, in_parts
+from kernels.on_numba.batch import in_parts
 from kernels.on_numba.rows import SLACK, exp, gather, statistics, total
 
 
@@ -94,7 +94,7 @@ def _log_softmax_backward_loop(first, last, gradient, logits, words, peaks, log_
 def masked_softmax(logits: Tensor, words: Tensor, period: int, dtype: torch.dtype) -> Tensor:
     """[R, N] -> [R, N]."""
     out = torch.empty(logits.shape)
-    in_parts(_softmax_loop, logits, array(logits), array(words), period, out.numpy())
+    in_parts(_softmax_loop, logits, logits, words, period, out)
     return out.to(dtype)
 
 
@@ -103,7 +103,7 @@ def masked_softmax_backward(
 ) -> Tensor:
     """[R, N] -> [R, N]."""
     out = torch.empty(probability.shape)
-    in_parts(_softmax_backward_loop, out, array(gradient), array(probability), array(words), period, out.numpy())
+    in_parts(_softmax_backward_loop, out, gradient, probability, words, period, out)
     return out.to(dtype)
 
 
@@ -113,10 +113,7 @@ def masked_log_softmax(
     """[R, N] -> [R, N], and peak and log_sum `[R]`."""
     out = torch.empty(logits.shape)
     peak, log_sum = per_row(logits, 2)
-    in_parts(
-        _log_softmax_loop, logits,
-        array(logits), array(words), period, fill, out.numpy(), peak.numpy(), log_sum.numpy(),
-    )  # fmt: skip
+    in_parts(_log_softmax_loop, logits, logits, words, period, fill, out, peak, log_sum)
     return out.to(dtype), peak, log_sum
 
 
@@ -125,8 +122,37 @@ def masked_log_softmax_backward(
 ) -> Tensor:
     """[R, N] -> [R, N]."""
     out = torch.empty(logits.shape)
-    in_parts(
-        _log_softmax_backward_loop, logits,
-        array(gradient), array(logits), array(words), array(peak), array(log_sum), period, out.numpy(),
-    )  # fmt: skip
+    in_parts(_log_softmax_backward_loop, logits, gradient, logits, words, peak, log_sum, period, out)
     return out
+
+
+@njit
+def _compact_loop(first, last, logits, words, values, indices, counts, peaks, log_sums):
+    """Log-probabilities of the legal entries, packed to the left."""
+    size, width = logits.shape[1], values.shape[1]
+    columns = np.empty(size + SLACK, np.int64)
+    shifted, e = np.empty(size + SLACK), np.empty(size + SLACK)
+    for row in range(first, last):
+        values[row, :] = -np.inf
+        indices[row, :] = -1
+        n = gather(words, row, size, size - 1, columns)
+        counts[row] = n
+        peaks[row] = log_sums[row] = 0.0
+        if n == 0:
+            continue
+        peak, log_sum = statistics(logits, row, columns, n, shifted, e, 1.0)
+        peaks[row], log_sums[row] = peak, log_sum
+        for i in range(min(n, width)):
+            indices[row, i] = columns[i]
+            values[row, i] = shifted[i] - log_sum if peak == peak else np.nan
+
+
+def legal_log_probs(logits: Tensor, words: Tensor, width: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """[R, N] -> values `[R, K]`, indices `[R, K]`, counts, peak and log_sum `[R]`."""
+    rows = logits.shape[0]
+    values = torch.empty((rows, width), dtype=torch.float32)
+    indices = torch.empty((rows, width), dtype=torch.int32)
+    counts = torch.empty(rows, dtype=torch.int32)
+    peak, log_sum = per_row(logits, 2)
+    in_parts(_compact_loop, logits, logits, words, values, indices, counts, peak, log_sum)
+    return values, indices, counts, peak, log_sum

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from kernels.arguments import per_row
 from kernels.compilation import njit
-from kernels.on_numba.batch import NO_INDEX, array, in_parts, optional
-from kernels.on_numba.rows import SLACK, entropy_of, exp, find, gather, statistics
+from kernels.on_numba.batch import NO_INDEX, in_parts, optional
+from kernels.on_numba.rows import SLACK, entropy_of, find, gather, probabilities, statistics
 
 
 @njit
@@ -61,10 +61,7 @@ def _terms_backward_loop(
             for i in range(n):
                 out[row, columns[i]] = np.nan
             continue
-        for i in range(n):
-            log_p[i] = np.float64(logits[row, columns[i]]) - peak - log_sum
-        for i in range(n):
-            p[i] = exp(min(log_p[i], 0.0))
+        probabilities(logits, row, columns, n, peak, log_sum, log_p, p)
         for i in range(n):
             value = -p[i] * (gl + gh * (log_p[i] + h)) if p[i] > 0.0 else 0.0
             out[row, columns[i]] = value
@@ -77,11 +74,7 @@ def policy_terms(logits: Tensor, words: Tensor, moves: Tensor | None) -> tuple[T
     """[R, N] -> log_prob, entropy, best, peak, log_sum, all `[R]`."""
     log_prob, entropy, peak, log_sum = per_row(logits, 4)
     best = torch.empty(logits.shape[0], dtype=torch.int64)
-    in_parts(
-        _terms_loop, logits,
-        array(logits), array(words), optional(moves, NO_INDEX), log_prob.numpy(), entropy.numpy(), best.numpy(),
-        peak.numpy(), log_sum.numpy(),
-    )  # fmt: skip
+    in_parts(_terms_loop, logits, logits, words, optional(moves, NO_INDEX), log_prob, entropy, best, peak, log_sum)
     return log_prob, entropy, best, peak, log_sum
 
 
@@ -98,8 +91,7 @@ def policy_terms_backward(
     """[R, N] gradient of the logits."""
     out = torch.empty(logits.shape)
     in_parts(
-        _terms_backward_loop, logits,
-        optional(log_prob_gradient), optional(entropy_gradient), array(logits), array(words),
-        optional(moves, NO_INDEX), array(peak), array(log_sum), array(entropy), out.numpy(),
+        _terms_backward_loop, logits, optional(log_prob_gradient), optional(entropy_gradient), logits, words,
+        optional(moves, NO_INDEX), peak, log_sum, entropy, out,
     )  # fmt: skip
     return out
