@@ -113,7 +113,7 @@ def evaluate(
             if given is not None:
                 raise InputError(f"--conversion plays no match, so {name} '{given}' has no use; leave one out")
     from training.evaluation.command import MatchOptions, conversion_command, evaluate_command
-    from training.evaluation.play_options import PlayOptions
+    from training.evaluation.opponents import PlayOptions
 
     options = PlayOptions(simulations, policy, seconds, side_by_side)
     if conversion:
@@ -139,7 +139,7 @@ def ladder(
 ) -> int:
     """Rate a run's snapshots on one Elo scale; after Ctrl-C the same command continues."""
     from training.evaluation.ladder.command import LadderOptions, ladder_command
-    from training.evaluation.play_options import PlayOptions
+    from training.evaluation.opponents import PlayOptions
 
     options = LadderOptions(
         against=tuple(name for name in against.split(",") if name),

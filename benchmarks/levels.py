@@ -28,13 +28,13 @@ from agent.engine.agent import Agent, load_agent
 from agent.engine.limits import Limits, ThinkOptions
 from agent.engine.strength import LEVELS, Strength, blunder
 from agent.files import write_atomic
-from agent.players.external import start_engine
+from agent.players.external import EnginePlayer, start_engine
 from agent.players.player import Choice, Player
 from agent.rules import Games
 from training.evaluation.ladder.rating import Pairing, Rating, ratings
 from training.evaluation.match import play_match
 from training.evaluation.openings import Openings
-from training.evaluation.opponents import EnginePlayer, make_opponent
+from training.evaluation.opponents import make_opponent
 
 RUNGS: Final = (
     *(Strength(4, 1.0, blunder_rate) for blunder_rate in (0.8, 0.5, 0.3, 0.15)),

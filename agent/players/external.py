@@ -1,4 +1,4 @@
-"""Other UCI engines: finding and starting them, and giving them a game's moves.
+"""Other UCI engines: finding and starting them, and a player that gives them a game's moves.
 
 An engine must be ended with `close_engine`: its thread keeps the interpreter from ending.
 """
@@ -11,8 +11,15 @@ from typing import Final
 
 import chess
 import chess.engine
+import numpy as np
 
+from agent import rules, vocabulary
 from agent.errors import InputError
+from agent.players.player import Choice
+from agent.rules import Games
+
+ENGINE_SECONDS: Final = 0.1
+"""Default time a move."""
 
 # Where Debian puts games, often not on PATH.
 _FOLDERS: Final = ("/usr/games", "/usr/local/games")
@@ -100,3 +107,60 @@ class BoardSync:
 
 def _key(board: chess.Board) -> tuple[str, int]:
     return board.epd(en_passant="legal"), board.halfmove_clock
+
+
+class EnginePlayer:
+    """A UCI engine on one core with a fixed time a move.
+
+    It gets the moves of its game from the opening on, so it keeps its hash tables until the game ends. Where several
+    games alternate, each position counts as a new game.
+
+    Args:
+        name: for tables.
+        command: of the engine, with arguments.
+        options: by UCI name; Threads is 1 unless given.
+        seconds: time a move.
+        nodes: a move, instead of seconds: independent of the machine's load.
+
+    Raises:
+        InputError: the engine does not start, does not speak UCI, or refuses an option.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        options: Mapping[str, bool | int | str],
+        *,
+        seconds: float = ENGINE_SECONDS,
+        nodes: int | None = None,
+    ) -> None:
+        self.name = name
+        self._limit = chess.engine.Limit(time=seconds) if nodes is None else chess.engine.Limit(nodes=nodes)
+        self._engine = start_engine(command, options)
+        self._board_sync = BoardSync()
+
+    def choose(self, games: Games) -> Choice:
+        """Choose a move in every game.
+
+        Raises:
+            InputError: the engine died or gave no move.
+        """
+        moves = np.zeros(len(games), np.uint16)
+        for row, position in enumerate(games.positions):
+            board = self._board_sync.update(chess.Board(rules.to_fen(position)))
+            try:
+                move = self._engine.play(board, self._limit, game=self._board_sync.game).move
+                if move is None:
+                    raise chess.engine.EngineError("no move")
+            except chess.engine.EngineError as error:
+                raise InputError(
+                    f"engine '{self.name}' failed in the middle of a match ({error}); try another"
+                ) from error
+            moves[row] = vocabulary.from_uci(move.uci(), black=board.turn == chess.BLACK)
+            self._board_sync.play(move)
+        return Choice(moves, np.full(len(games), np.nan, np.float32))
+
+    def close(self) -> None:
+        """Stop the engine."""
+        close_engine(self._engine)

@@ -19,8 +19,7 @@ from training.evaluation.match import MatchResult, play_match
 from training.evaluation.match_pgn import MatchRecorder
 from training.evaluation.match_runner import ConcurrentPlayers, Hooks, MatchInterrupt
 from training.evaluation.openings import Openings
-from training.evaluation.opponents import anchor_of
-from training.evaluation.play_options import PlayOptions
+from training.evaluation.opponents import PlayOptions, anchor_of
 from training.evaluation.sprt import read_sprt
 from training.monitoring.display import Display
 

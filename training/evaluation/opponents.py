@@ -1,4 +1,4 @@
-"""Opponents of a match by name: built-in players, UCI engines, and other weights.
+"""Both sides of a match: the agent, and opponents by name.
 
 | name | plays |
 |---|---|
@@ -11,24 +11,71 @@
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
-import chess
-import chess.engine
-import numpy as np
-
-from agent import rules, vocabulary
+from agent.engine.thinker import Thinker
+from agent.engine.timed import TimedPlayer
 from agent.errors import InputError
+from agent.networks.registry import make_evaluator
+from agent.networks.weights import Weights, load_weights
 from agent.players.alphabeta import AlphaBetaPlayer
-from agent.players.external import BoardSync, close_engine, start_engine
-from agent.players.player import Choice, Player
+from agent.players.external import ENGINE_SECONDS, EnginePlayer
+from agent.players.network import PolicyPlayer, make_player
+from agent.players.player import Player
 from agent.players.simple import GreedyPlayer, RandomPlayer
-from agent.rules import Games
+from agent.search import playing
 from training.evaluation.match_runner import ConcurrentPlayers
+from training.learner import resolve_device
 
-ENGINE_SECONDS: Final = 0.1
-"""Default time a move of a UCI engine."""
+
+@dataclass(frozen=True)
+class PlayOptions:
+    """Limits of both sides; an opponent given as a weights file plays as the agent does."""
+
+    simulations: int = 64
+    """Of the agent's search; 0: one ply of lookahead."""
+    policy: bool = False
+    """The most probable move of the policy, without search."""
+    seconds: float | None = None
+    """Each side's time a move, instead of simulations; None: an engine gets 0.1."""
+    side_by_side: int = 1
+    """Concurrent games under time control, each on one core."""
+
+    @property
+    def by_simulations(self) -> str:
+        """Description of the agent with its simulations: results with equal descriptions share a scale."""
+        return f"{self.simulations} simulations{_search()}"
+
+    @property
+    def how(self) -> str:
+        """Description of the agent as it plays matches."""
+        return self.by_simulations if self.seconds is None else f"{self.seconds:g} s a move{_search()}"
+
+    def player(self, weights: Weights) -> Player:
+        """The agent with these weights."""
+        device = resolve_device("auto")
+        if self.policy:
+            return PolicyPlayer(make_evaluator(weights.network, device))
+        if self.seconds is None:
+            return make_player(make_evaluator(weights.network, device), self.simulations)
+        evaluators = [make_evaluator(weights.network, device) for _ in range(self.side_by_side)]
+        return ConcurrentPlayers([TimedPlayer(Thinker(one.for_search()), self.seconds) for one in evaluators])
+
+    def opponent(self, name: str, seed: int) -> Player:
+        """The opponent called `name`; for errors see `make_opponent`."""
+        return make_opponent(
+            name,
+            seed,
+            seconds=self.seconds or ENGINE_SECONDS,
+            side_by_side=self.side_by_side,
+            of_weights=lambda path: self.player(load_weights(path)),
+        )
+
+
+def _search() -> str:
+    """Separates results of this search from those with other constants."""
+    return f", c_puct {playing().c_puct:g}"
 
 
 def make_opponent(
@@ -90,63 +137,6 @@ def anchor_of(name: str) -> float | None:
     """The UCI_Elo that limits the opponent called `name`; None: its strength is not limited."""
     kind, _, elo = name.partition(":")
     return float(elo) if kind == "stockfish" and elo.isdecimal() else None
-
-
-class EnginePlayer:
-    """A UCI engine on one core with a fixed time a move.
-
-    It gets the moves of its game from the opening on, so it keeps its hash tables until the game ends. Where several
-    games alternate, each position counts as a new game.
-
-    Args:
-        name: for tables.
-        command: of the engine, with arguments.
-        options: by UCI name; Threads is 1 unless given.
-        seconds: time a move.
-        nodes: a move, instead of seconds: independent of the machine's load.
-
-    Raises:
-        InputError: the engine does not start, does not speak UCI, or refuses an option.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        command: Sequence[str],
-        options: Mapping[str, bool | int | str],
-        *,
-        seconds: float = ENGINE_SECONDS,
-        nodes: int | None = None,
-    ) -> None:
-        self.name = name
-        self._limit = chess.engine.Limit(time=seconds) if nodes is None else chess.engine.Limit(nodes=nodes)
-        self._engine = start_engine(command, options)
-        self._board_sync = BoardSync()
-
-    def choose(self, games: Games) -> Choice:
-        """Choose a move in every game.
-
-        Raises:
-            InputError: the engine died or gave no move.
-        """
-        moves = np.zeros(len(games), np.uint16)
-        for row, position in enumerate(games.positions):
-            board = self._board_sync.update(chess.Board(rules.to_fen(position)))
-            try:
-                move = self._engine.play(board, self._limit, game=self._board_sync.game).move
-                if move is None:
-                    raise chess.engine.EngineError("no move")
-            except chess.engine.EngineError as error:
-                raise InputError(
-                    f"engine '{self.name}' failed in the middle of a match ({error}); try another"
-                ) from error
-            moves[row] = vocabulary.from_uci(move.uci(), black=board.turn == chess.BLACK)
-            self._board_sync.play(move)
-        return Choice(moves, np.full(len(games), np.nan, np.float32))
-
-    def close(self) -> None:
-        """Stop the engine."""
-        close_engine(self._engine)
 
 
 def concurrent_engines(

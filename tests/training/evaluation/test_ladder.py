@@ -22,11 +22,12 @@ from training.durability.snapshots import snapshot_path
 from training.evaluation.conversion import Conversion, conversions
 from training.evaluation.ladder import command
 from training.evaluation.ladder.entrants import evenly, find_snapshots, schedule
-from training.evaluation.ladder.results import PairResult, Results
+from training.evaluation.ladder.rating import Pairing
+from training.evaluation.ladder.results import Results
 from training.evaluation.ladder.standings import Standings, standings_of
 from training.evaluation.match import MatchResult
 from training.evaluation.openings import Openings
-from training.evaluation.play_options import PlayOptions
+from training.evaluation.opponents import PlayOptions
 from training.monitoring.pictures.ladder import picture_of_ladder, read_standings, ticks
 
 
@@ -178,7 +179,7 @@ def results_of(elos: dict[str, float], games: int, seed: int) -> Results:
         for second in names[place + 1 :]:
             expected = 1 / (1 + 10 ** ((elos[second] - elos[first]) / 400))
             wins = int(rng.binomial(games, expected))
-            pairs.append(PairResult(first, second, wins, 0, games - wins, how="64 simulations"))
+            pairs.append(Pairing(first, second, wins, 0, games - wins, how="64 simulations"))
     known = {f"sha256:{step}": {"name": f"step {step}", "step": step, "minutes": float(step)} for step in (0, 1, 2)}
     return Results(Path("unused"), pairs, known, [])
 
@@ -204,8 +205,8 @@ def test_simulated_results_give_back_the_elo_they_were_drawn_from() -> None:
 
 def test_games_with_other_limits_and_unconnected_players_are_left_out() -> None:
     results = results_of({"sha256:0": 100.0, "random": 0.0}, 40, 1)
-    results.pairs.append(PairResult("sha256:1", "random", 5, 0, 5, how="1 s a move"))
-    results.pairs.append(PairResult("sha256:1", "sha256:2", 5, 0, 5, how="64 simulations"))
+    results.pairs.append(Pairing("sha256:1", "random", 5, 0, 5, how="1 s a move"))
+    results.pairs.append(Pairing("sha256:1", "sha256:2", 5, 0, 5, how="64 simulations"))
     standings = standings_of(results, "64 simulations", "64 simulations")
     assert standings is not None
     assert {row.player for row in standings.rows} == {"step 0", "random"}
@@ -310,7 +311,7 @@ def test_another_search_makes_another_scale(monkeypatch: pytest.MonkeyPatch) -> 
     now = [(one.how, one.by_simulations) for one in options]
     assert now[0][0] == now[0][1] == now[1][1] == f"64 simulations, c_puct {playing().c_puct:g}"
     assert now[1][0] == f"0.1 s a move, c_puct {playing().c_puct:g}"
-    monkeypatch.setattr("training.evaluation.play_options.playing", lambda: SearchSettings(c_puct=0.0))
+    monkeypatch.setattr("training.evaluation.opponents.playing", lambda: SearchSettings(c_puct=0.0))
     assert not {words for both in now for words in both} & {
         words for one in options for words in (one.how, one.by_simulations)
     }

@@ -22,7 +22,7 @@ from training.evaluation.ladder.standings import standings_of, table_of
 from training.evaluation.match import play_match
 from training.evaluation.match_runner import ConcurrentPlayers, Hooks
 from training.evaluation.openings import Openings
-from training.evaluation.play_options import PlayOptions
+from training.evaluation.opponents import PlayOptions
 from training.monitoring.display import Display
 from training.monitoring.pictures.ladder import picture_of_ladder
 

@@ -28,6 +28,10 @@ class Pairing:
     wins: int = 0
     draws: int = 0
     losses: int = 0
+    how: str = ""
+    """How the agent chose its moves, such as `64 simulations`."""
+    seed: int = 0
+    """Of the openings: further games continue their numbering."""
 
     @property
     def games(self) -> int:

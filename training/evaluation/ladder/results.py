@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from agent.errors import InputError
 from agent.files import write_atomic
@@ -15,34 +15,11 @@ FILE: Final = "ladder.json"
 
 
 @dataclass
-class PairResult(Pairing):
-    """Games of two players with one setting of the agent."""
-
-    how: str = ""
-    """How the agent chose its moves, such as `64 simulations`."""
-    seed: int = 0
-    """Of the openings: further games continue their numbering."""
-
-    @classmethod
-    def from_json(cls, row: dict[str, Any]) -> Self:
-        """Read back what `to_json` wrote; a ValueError where the games do not add up."""
-        fields = dict(row)
-        games, pair = fields.pop("games"), cls(**fields)
-        if games != pair.games:
-            raise ValueError("games that do not add up")
-        return pair
-
-    def to_json(self) -> dict[str, Any]:
-        """All fields, and the number of games."""
-        return {**asdict(self), "games": self.games}
-
-
-@dataclass
 class Results:
     """All results of one ladder."""
 
     path: Path
-    pairs: list[PairResult] = field(default_factory=list)
+    pairs: list[Pairing] = field(default_factory=list)
     snapshots: dict[str, dict[str, Any]] = field(default_factory=dict)
     """By fingerprint: name, step, minutes."""
     conversions: list[dict[str, Any]] = field(default_factory=list)
@@ -60,17 +37,17 @@ class Results:
             return cls(path)
         try:
             tree = json.loads(path.read_bytes())
-            pairs = [PairResult.from_json(row) for row in tree["pairs"]]
+            pairs = [_pairing(row) for row in tree["pairs"]]
             return cls(path, pairs, dict(tree["snapshots"]), list(tree["conversions"]))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"ladder '{path}' is damaged ({error}); repair it, or remove it to start again") from error
 
-    def pair(self, how: str, seed: int, first: str, second: str) -> PairResult:
+    def pair(self, how: str, seed: int, first: str, second: str) -> Pairing:
         """The result of a pair; an empty one is added where they have not played."""
         for pair in self.pairs:
             if (pair.how, pair.seed, pair.first, pair.second) == (how, seed, first, second):
                 return pair
-        self.pairs.append(PairResult(first, second, how=how, seed=seed))
+        self.pairs.append(Pairing(first, second, how=how, seed=seed))
         return self.pairs[-1]
 
     def converted(self, how: str, seed: int, player: str, games: int) -> bool:
@@ -93,9 +70,17 @@ class Results:
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the path."""
-        pairs = [pair.to_json() for pair in self.pairs if pair.games]
+        pairs = [{**asdict(pair), "games": pair.games} for pair in self.pairs if pair.games]
         return {"pairs": pairs, "snapshots": self.snapshots, "conversions": self.conversions}
 
     def write(self, standings: Mapping[str, Any] | None = None) -> None:
         """Write the file, `standings` first."""
         write_atomic(self.path, (json.dumps({**(standings or {}), **self.to_json()}, indent=1) + "\n").encode())
+
+
+def _pairing(row: Mapping[str, Any]) -> Pairing:
+    """A row of the file; a ValueError where the games do not add up."""
+    pair = Pairing(**{key: value for key, value in row.items() if key != "games"})
+    if row["games"] != pair.games:
+        raise ValueError("games that do not add up")
+    return pair

@@ -7,8 +7,8 @@ from typing import Any
 from rich.table import Column, Table
 
 from training.evaluation.conversion import ENDINGS
-from training.evaluation.ladder.rating import Rating, connected, ratings
-from training.evaluation.ladder.results import PairResult, Results
+from training.evaluation.ladder.rating import Pairing, Rating, connected, ratings
+from training.evaluation.ladder.results import Results
 from training.evaluation.opponents import anchor_of
 
 
@@ -85,7 +85,7 @@ def table_of(standings: Standings) -> Table:
     return table
 
 
-def _anchors(played: Sequence[PairResult], results: Results) -> tuple[dict[str, float], str]:
+def _anchors(played: Sequence[Pairing], results: Results) -> tuple[dict[str, float], str]:
     """The players with a given rating, and what that makes of the scale."""
     names = {name for pair in played for name in (pair.first, pair.second)}
     given = {name: elo for name in sorted(names) if (elo := anchor_of(name)) is not None}
