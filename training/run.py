@@ -23,7 +23,7 @@ from training.durability.checkpoint import WEIGHTS, Arrays, Checkpoint, list_che
 from training.durability.progress_relay import TRAINING, Progress, Screen
 from training.durability.run_folder import RunFolder, run_locked
 from training.evaluation.match import MatchResult
-from training.evaluation.run_match import StoppedError
+from training.matches import StoppedError
 from training.settings import Settings
 
 

@@ -30,7 +30,7 @@ MATCHES = ["evaluation.every_minutes=0.00001", "evaluation.games=2", "evaluation
 
 @pytest.fixture(autouse=True)
 def few_endings(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training.evaluation.run_match.CONVERSION_GAMES", 1)
+    monkeypatch.setattr("training.matches.CONVERSION_GAMES", 1)
 
 
 def train(folder: Path, steps: int, *extra: str, resumed: bool = False) -> TrainingLoop:
