@@ -10,6 +10,7 @@ whole batch, up to rounding.
 """
 
 import os
+import socket
 import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
@@ -88,15 +89,14 @@ class _ShareLearner(Learner):
 
 
 class _Worker:
-    """Ray wrapper of a share's learner; rank 1 and up."""
+    """Ray wrapper of a share's learner; `rank` is 1 and up."""
 
-    def __init__(self, architecture: Architecture, settings: LearnerSettings, searched: bool) -> None:
+    def __init__(
+        self, architecture: Architecture, settings: LearnerSettings, searched: bool, rendezvous: str, rank: int
+    ) -> None:
         torch.set_num_threads(settings.threads)
         self._learner = _ShareLearner(make_network(architecture), settings, searched=searched)
-
-    def join(self, rendezvous: str, rank: int, loopback: bool) -> None:
-        """Join the process group."""
-        _join(rendezvous, rank, self._learner.settings, loopback)
+        _join(rendezvous, rank, settings)
 
     def load(self, weights: dict[str, NDArray[np.float32]], state: dict[str, NDArray[Any]], step: int) -> None:
         """Take over the state of the first process."""
@@ -121,23 +121,20 @@ class ParallelLearner(_ShareLearner):
 
     def __init__(self, network: Network, settings: LearnerSettings, *, searched: bool) -> None:
         super().__init__(network, settings, searched=searched)
-        options: dict[str, Any] = {
-            "num_cpus": settings.threads,
-            "num_gpus": settings.gpus,
-            "resources": dict(settings.resources),
-            "scheduling_strategy": "SPREAD",
-            "max_restarts": 0,
-        }
-        start = cast(Any, ray.remote)(**options)(_Worker)
-        self._workers = [start.remote(network.architecture, settings, searched) for _ in range(settings.workers - 1)]
         here = cast(str, cast(Any, ray.util).get_node_ip_address())
         self._folder = tempfile.TemporaryDirectory(prefix="zeromass-learner-")
-        loopback = here.startswith("127.")
         # A file, where all are on this machine: torch's own store would listen on every interface.
-        rendezvous = Path(self._folder.name, "meet").as_uri() if loopback else f"tcp://{here}:{_free_port(here)}"
-        joining = [worker.join.remote(rendezvous, rank + 1, loopback) for rank, worker in enumerate(self._workers)]
-        _join(rendezvous, 0, settings, loopback)
-        ray.get(joining)
+        file = Path(self._folder.name, "meet").as_uri()
+        rendezvous = file if here.startswith("127.") else f"tcp://{here}:{_free_port(here)}"
+        remote = cast(Any, ray.remote)(
+            num_cpus=settings.threads, num_gpus=settings.gpus, resources=dict(settings.resources),
+            scheduling_strategy="SPREAD", max_restarts=0,
+        )(_Worker)  # fmt: skip
+        self._workers = [
+            remote.remote(network.architecture, settings, searched, rendezvous, rank)
+            for rank in range(1, settings.workers)
+        ]
+        _join(rendezvous, 0, settings)
         self._sent = False
 
     def train(self, batch: Batch, *, progress: float) -> None:
@@ -148,9 +145,8 @@ class ParallelLearner(_ShareLearner):
             self._sent = True
         own, *others = shares(batch, self.settings.workers)
         whole = moments(torch.from_numpy(batch.advantages))
-        steps = [
-            worker.train.remote(share, whole, progress) for worker, share in zip(self._workers, others, strict=True)
-        ]
+        pairs = zip(self._workers, others, strict=True)
+        steps = [worker.train.remote(share, whole, progress) for worker, share in pairs]
         try:
             self.train_share(own, whole, progress)
         except Exception:
@@ -184,22 +180,14 @@ def shares(batch: Batch, number: int) -> list[Batch]:
     return parts
 
 
-def _join(rendezvous: str, rank: int, settings: LearnerSettings, loopback: bool) -> None:
-    if loopback:
+def _join(rendezvous: str, rank: int, settings: LearnerSettings) -> None:
+    if rendezvous.startswith("file:"):
         os.environ["GLOO_SOCKET_IFNAME"] = os.environ["NCCL_SOCKET_IFNAME"] = "lo"
-    cuda = resolve_device(settings.device).type == "cuda"
-    dist.init_process_group(
-        "nccl" if cuda else "gloo",
-        init_method=rendezvous,
-        rank=rank,
-        world_size=settings.workers,
-        timeout=TIMEOUT,
-    )
+    backend = "nccl" if resolve_device(settings.device).type == "cuda" else "gloo"
+    dist.init_process_group(backend, init_method=rendezvous, rank=rank, world_size=settings.workers, timeout=TIMEOUT)
 
 
 def _free_port(host: str) -> int:
-    import socket
-
     with socket.socket() as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])

@@ -111,6 +111,23 @@ def _soft_target(x: Tensor, case: Case, i: int, columns: Tensor) -> Tensor:
     return case.soft[i].cpu().double()[columns]
 
 
+def _loss(
+    name: str,
+    targets: Callable[[Case], Tensor | kernels.RaggedTargets],
+    q: Callable[[Tensor, Case, int, Tensor], Tensor],
+    smoothing: float = SMOOTHING,
+    z: float = Z_LOSS,
+) -> Op:
+    """`q` is the distribution that the targets stand for."""
+
+    def call(c: Case, b: str) -> Tensor:
+        return kernels.masked_cross_entropy(
+            c.logits, targets(c), legal=c.legal, label_smoothing=smoothing, z_loss=z, backend=b
+        )
+
+    return Op(name, _one(call), lambda x, c, i, columns: (_cross_entropy(x, q(x, c, i, columns), smoothing, z),))
+
+
 OPS = [
     Op(
         "masked_softmax",
@@ -138,38 +155,10 @@ OPS = [
             (columns[x.argmax()] == c.targets[i].cpu()).double(),
         ),
     ),
-    Op(
-        "masked_cross_entropy",
-        _one(lambda c, b: kernels.masked_cross_entropy(c.logits, c.targets, legal=c.legal, backend=b)),
-        lambda x, c, i, columns: (_cross_entropy(x, _index_target(x, c, i, columns), 0.0, 0.0),),
-    ),
-    Op(
-        "masked_cross_entropy, smoothed",
-        _one(
-            lambda c, b: kernels.masked_cross_entropy(
-                c.logits, c.targets, legal=c.legal, label_smoothing=SMOOTHING, z_loss=Z_LOSS, backend=b
-            )
-        ),
-        lambda x, c, i, columns: (_cross_entropy(x, _index_target(x, c, i, columns), SMOOTHING, Z_LOSS),),
-    ),
-    Op(
-        "masked_cross_entropy, soft",
-        _one(
-            lambda c, b: kernels.masked_cross_entropy(
-                c.logits, c.soft, legal=c.legal, label_smoothing=SMOOTHING, z_loss=Z_LOSS, backend=b
-            )
-        ),
-        lambda x, c, i, columns: (_cross_entropy(x, _soft_target(x, c, i, columns), SMOOTHING, Z_LOSS),),
-    ),
-    Op(
-        "masked_cross_entropy, ragged",
-        _one(
-            lambda c, b: kernels.masked_cross_entropy(
-                c.logits, c.ragged(), legal=c.legal, label_smoothing=SMOOTHING, z_loss=Z_LOSS, backend=b
-            )
-        ),
-        lambda x, c, i, columns: (_cross_entropy(x, _soft_target(x, c, i, columns), SMOOTHING, Z_LOSS),),
-    ),
+    _loss("masked_cross_entropy", lambda c: c.targets, _index_target, 0.0, 0.0),
+    _loss("masked_cross_entropy, smoothed", lambda c: c.targets, _index_target),
+    _loss("masked_cross_entropy, soft", lambda c: c.soft, _soft_target),
+    _loss("masked_cross_entropy, ragged", Case.ragged, _soft_target),
     Op(
         "legal_log_probs",
         lambda c, b: kernels.legal_log_probs(c.logits, legal=c.legal, width=WIDTH, backend=b),

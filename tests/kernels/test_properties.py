@@ -6,6 +6,8 @@ The slow suite draws 4,500 cases an op: 2,000 for the loops, 2,000 for PyTorch's
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -52,9 +54,7 @@ QUIET = (HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.
 few = settings(max_examples=6, deadline=None, suppress_health_check=QUIET, derandomize=True, database=None)
 many = settings(few, max_examples=2000)
 some = settings(few, max_examples=500)  # the interpreter takes ten times as long
-every_op = pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
-by_path = pytest.mark.parametrize("path", ["numba", "eager"], indirect=True)
-interpreted = pytest.mark.parametrize("path", ["triton"], indirect=True)
+Check = Callable[[Case, str], None]
 
 
 def check_any(op: Op, case: Case, backend: str) -> None:
@@ -86,55 +86,35 @@ def check_packing_and_mass(case: Case, backend: str) -> None:
     assert torch.equal(kernels.unpack_legal(words, size, backend=backend), case.mask)
 
 
-@every_op
+CHECKS = {op.name: partial(check_any, op) for op in OPS} | {"packing and mass": check_packing_and_mass}
+every_check = pytest.mark.parametrize("check_case", CHECKS.values(), ids=list(CHECKS))
+
+
+@every_check
 @few
 @given(case=cases(widest=200))
-def test_any_case(op: Op, backend: str, case: Case) -> None:
-    check_any(op, case, backend)
-
-
-@few
-@given(case=cases(widest=200))
-def test_any_packing_and_mass(backend: str, case: Case) -> None:
-    check_packing_and_mass(case, backend)
+def test_any_case(check_case: Check, backend: str, case: Case) -> None:
+    check_case(case, backend)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@by_path
-@every_op
+@pytest.mark.parametrize("path", ["numba", "eager"], indirect=True)
+@every_check
 @many
 @given(case=cases(widest=600))
-def test_two_thousand_cases(op: Op, backend: str, case: Case) -> None:
-    check_any(op, case, backend)
+def test_two_thousand_cases(check_case: Check, backend: str, case: Case) -> None:
+    check_case(case, backend)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@interpreted
-@every_op
+@pytest.mark.parametrize("path", ["triton"], indirect=True)
+@every_check
 @some
 @given(case=cases(widest=200))
-def test_five_hundred_cases_interpreted(op: Op, backend: str, case: Case) -> None:
-    check_any(op, case, backend)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-@by_path
-@many
-@given(case=cases(widest=600))
-def test_two_thousand_packings_and_masses(backend: str, case: Case) -> None:
-    check_packing_and_mass(case, backend)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-@interpreted
-@some
-@given(case=cases(widest=200))
-def test_five_hundred_packings_and_masses_interpreted(backend: str, case: Case) -> None:
-    check_packing_and_mass(case, backend)
+def test_five_hundred_cases_interpreted(check_case: Check, backend: str, case: Case) -> None:
+    check_case(case, backend)
 
 
 @pytest.mark.parametrize("op", DIFFERENTIABLE, ids=lambda op: op.name)

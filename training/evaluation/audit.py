@@ -37,7 +37,6 @@ TITLES: Final = {
     "renormalised": "softmax, then renormalise",
     "added_log_mask": "adding log(mask)",
 }
-_BATCH = 256
 
 
 @dataclass
@@ -170,15 +169,11 @@ def positions_of_selfplay(evaluator: Evaluator, seed: int = 0) -> Iterator[NDArr
 
 
 def positions_of_pgn(path: Path) -> Iterator[NDArray[np.uint64]]:
-    """Positions of the games in a PGN file, in batches; for errors see `read_games`."""
-    batch: list[NDArray[np.uint64]] = []
+    """Positions before each move of the games in a PGN file, game by game; for errors see `read_games`."""
     for game in read_games(path):
-        board = game.board()
+        board, positions = game.board(), []
         for move in game.mainline_moves():
-            batch.append(rules.from_board(board))
+            positions.append(rules.from_board(board))
             board.push(move)
-            if len(batch) == _BATCH:
-                yield np.stack(batch)
-                batch = []
-    if batch:
-        yield np.stack(batch)
+        if positions:
+            yield np.stack(positions)

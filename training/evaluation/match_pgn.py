@@ -46,12 +46,14 @@ class MatchRecorder:
             outcome = board.outcome(claim_draw=True)
             color = chess.WHITE if row % 2 == 0 else chess.BLACK
             names = {color: self._player, not color: self._opponent}
-            game.headers["Event"] = "zeromass evaluate"
-            game.headers["Round"] = str(row + 1)
-            game.headers["White"], game.headers["Black"] = names[chess.WHITE], names[chess.BLACK]
-            game.headers["Result"] = "1/2-1/2" if outcome is None else outcome.result()
-            reason = "cap" if outcome is None else outcome.termination.name.lower().replace("_", " ")
-            game.headers["Termination"] = reason
+            game.headers.update(
+                Event="zeromass evaluate",
+                Round=str(row + 1),
+                White=names[chess.WHITE],
+                Black=names[chess.BLACK],
+                Result="1/2-1/2" if outcome is None else outcome.result(),
+                Termination="cap" if outcome is None else outcome.termination.name.lower().replace("_", " "),
+            )
             game.headers[OPENING] = str(self._openings.length(row))
             if self._source is not None:
                 write_source(game, color, self._source)

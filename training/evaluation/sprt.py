@@ -58,7 +58,7 @@ class Sprt:
     def ratio(self, pairs: NDArray[np.integer]) -> NDArray[np.float64]:
         """Log-likelihood ratio of elo1 to elo0 after `pairs` [..., 5], counted by score; positive favours elo1."""
         counts = np.where(pairs > 0, pairs, _UNSEEN).astype(np.float64)
-        one, other = (_most_likely(counts, _expected(elo)) for elo in (self.elo1, self.elo0))
+        one, other = (_most_likely(counts, expected_score(elo)) for elo in (self.elo1, self.elo0))
         ratio: NDArray[np.float64] = (counts * (np.log(one) - np.log(other))).sum(-1)
         return ratio
 
@@ -114,8 +114,8 @@ def pairs_of(points: NDArray[np.int8]) -> NDArray[np.int64]:
     return np.bincount(whole.sum(1) + 2, minlength=5)
 
 
-def _expected(elo: float) -> float:
-    """Expected score of a player who is `elo` better."""
+def expected_score(elo: Any) -> Any:
+    """Expected score of a player who is `elo` better, a number or an array."""
     return 1 / (1 + 10 ** (-elo / 400))
 
 

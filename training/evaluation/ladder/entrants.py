@@ -36,8 +36,10 @@ def find_snapshots(run: Path, most: int, say: Callable[[str], None]) -> list[Sna
         InputError: there is none.
     """
     files = [(step_of(path), path) for path in snapshot_files(run)]
-    newest = checkpoint_weights(run)[:1]
-    files += [(step, path) for path in newest if (step := int(path.parent.name.removeprefix("step-"))) > _last(files)]
+    for path in checkpoint_weights(run)[:1]:
+        step = int(path.parent.name.removeprefix("step-"))
+        if not files or step > files[-1][0]:
+            files.append((step, path))
     found: dict[str, Snapshot] = {}
     for step, path in evenly(files, most):
         try:
@@ -70,7 +72,3 @@ def schedule(snapshots: Sequence[str], anchors: Sequence[str]) -> list[tuple[str
     for place, snapshot in enumerate(snapshots):
         pairs += [(later, snapshot) for later in snapshots[place + 1 : place + 3]]
     return pairs
-
-
-def _last(files: Sequence[tuple[int, Path]]) -> int:
-    return files[-1][0] if files else -1

@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 
 from training.evaluation.match import MatchResult
+from training.evaluation.sprt import expected_score
 
 _SCALE: Final = np.log(10) / 400
 _PRIOR: Final = 0.01
@@ -88,7 +89,7 @@ def ratings(pairings: Sequence[Pairing], anchors: Mapping[str, float]) -> list[R
     targets = points + 0.5 * _PRIOR * games.sum(1)
     information = np.zeros((len(free), len(free)))
     for _ in range(_STEPS):
-        expected = 1 / (1 + np.exp(-_SCALE * (elo[:, None] - elo[None, :])))
+        expected = expected_score(elo[:, None] - elo[None, :])
         slopes = weights * expected * (1 - expected)
         gradient = (targets - (weights * expected).sum(1))[free] * _SCALE
         information = (np.diag(slopes.sum(1)) - slopes)[np.ix_(free, free)] * _SCALE**2
