@@ -19,7 +19,7 @@ from training.evaluation.match import MatchResult, play_match
 from training.evaluation.match_pgn import MatchRecorder
 from training.evaluation.match_runner import ConcurrentPlayers, Hooks, MatchInterrupt
 from training.evaluation.openings import Openings
-from training.evaluation.opponents import PlayOptions, anchor_of
+from training.evaluation.opponents import PlayOptions, anchor_of, make_opponent
 from training.evaluation.sprt import read_sprt
 from training.monitoring.display import Display
 
@@ -62,7 +62,7 @@ def evaluate_command(weights: Path | None, run: str | None, options: MatchOption
     display = Display(Console(stderr=True, highlight=False, soft_wrap=True))
     finished: Container[int] | None = None
     with contextlib.ExitStack() as stack:
-        opponent = options.play.opponent(options.opponent, options.seed)
+        opponent = make_opponent(options.opponent, options.seed, options.play)
         if isinstance(opponent, ConcurrentPlayers):
             stack.callback(opponent.close)
         loaded = _find(weights, run, display)

@@ -10,7 +10,7 @@
 """
 
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,39 +62,16 @@ class PlayOptions:
         evaluators = [make_evaluator(weights.network, device) for _ in range(self.side_by_side)]
         return ConcurrentPlayers([TimedPlayer(Thinker(one.for_search()), self.seconds) for one in evaluators])
 
-    def opponent(self, name: str, seed: int) -> Player:
-        """The opponent called `name`; for errors see `make_opponent`."""
-        return make_opponent(
-            name,
-            seed,
-            seconds=self.seconds or ENGINE_SECONDS,
-            side_by_side=self.side_by_side,
-            of_weights=lambda path: self.player(load_weights(path)),
-        )
-
 
 def _search() -> str:
     """Separates results of this search from those with other constants."""
     return f", c_puct {playing().c_puct:g}"
 
 
-def make_opponent(
-    name: str,
-    seed: int,
-    *,
-    seconds: float = ENGINE_SECONDS,
-    side_by_side: int = 1,
-    of_weights: Callable[[Path], Player] | None = None,
-) -> Player:
-    """The opponent called `name`; see the table above.
+def make_opponent(name: str, seed: int, options: PlayOptions | None = None) -> Player:
+    """The opponent called `name`; see the table above. `seed` is that of its random choices.
 
-    Args:
-        name: of the opponent.
-        seed: of its random choices.
-        seconds: an engine's time a move.
-        side_by_side: concurrent games of an engine, each on one core.
-        of_weights: makes a player of a weights file; None: weights files are refused.
-
+    Without options weights files are refused, and an engine plays one game at a time.
     The caller must close `ConcurrentPlayers`: an engine's thread keeps the interpreter alive.
 
     Raises:
@@ -115,8 +92,8 @@ def make_opponent(
     if kind == "stockfish":
         if detail and not detail.isdecimal():
             raise InputError(f"opponent {name!r} has no Elo that could be read; write stockfish:1350, say")
-        options = {"UCI_LimitStrength": True, "UCI_Elo": int(detail)} if detail else {}
-        return concurrent_engines(name, ["stockfish"], options, seconds, side_by_side)
+        strength = {"UCI_LimitStrength": True, "UCI_Elo": int(detail)} if detail else {}
+        return _engines(name, ["stockfish"], strength, options)
     if kind == "engine":
         try:
             command = shlex.split(detail)
@@ -124,9 +101,9 @@ def make_opponent(
             raise InputError(f"opponent {name!r} cannot be read ({error}); close its quotes") from error
         if not command:
             raise InputError(f"opponent {name!r} names no command; write engine:/path/to/engine")
-        return concurrent_engines(name, command, {}, seconds, side_by_side)
-    if of_weights is not None and (Path(name).suffix or Path(name).exists()):
-        return of_weights(Path(name))
+        return _engines(name, command, {}, options)
+    if options is not None and (Path(name).suffix or Path(name).exists()):
+        return options.player(load_weights(Path(name)))
     raise InputError(
         f"there is no opponent {name!r}; use random, greedy, alphabeta:2, stockfish:1350, engine:COMMAND, or the path "
         "of a weights file"
@@ -139,14 +116,15 @@ def anchor_of(name: str) -> float | None:
     return float(elo) if kind == "stockfish" and elo.isdecimal() else None
 
 
-def concurrent_engines(
-    name: str, command: Sequence[str], options: Mapping[str, bool | int | str], seconds: float, number: int
+def _engines(
+    name: str, command: Sequence[str], strength: Mapping[str, bool | int], options: PlayOptions | None
 ) -> ConcurrentPlayers:
-    """`number` processes of one engine; for errors see `EnginePlayer`."""
+    """Processes of one engine, one for each concurrent game."""
+    options = options or PlayOptions()
     engines: list[EnginePlayer] = []
     try:
-        for _ in range(number):
-            engines.append(EnginePlayer(name, command, options, seconds=seconds))
+        for _ in range(options.side_by_side):
+            engines.append(EnginePlayer(name, command, strength, seconds=options.seconds or ENGINE_SECONDS))
     except InputError:
         for engine in engines:
             engine.close()

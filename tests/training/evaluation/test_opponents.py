@@ -16,7 +16,7 @@ from agent.rules import Games
 from training.evaluation.match import play_match
 from training.evaluation.match_runner import ConcurrentPlayers
 from training.evaluation.openings import Openings
-from training.evaluation.opponents import make_opponent
+from training.evaluation.opponents import PlayOptions, make_opponent
 
 ROOT = Path(__file__).resolve().parents[3]
 ENGINE = """
@@ -58,7 +58,7 @@ def engine(tmp_path: Path) -> str:
 
 
 def test_an_engine_plays_its_own_moves_for_both_colours(engine: str) -> None:
-    player = make_opponent(engine, 0, side_by_side=2)
+    player = make_opponent(engine, 0, PlayOptions(side_by_side=2))
     assert isinstance(player, ConcurrentPlayers)
     assert len(player.players) == 2
     boards = [chess.Board(), chess.Board("rnbqkbnr/pppppppp/8/8/4P3/8/PPPP1PPP/RNBQKBNR b KQkq - 0 1")]

@@ -22,7 +22,7 @@ from training.evaluation.ladder.standings import standings_of, table_of
 from training.evaluation.match import play_match
 from training.evaluation.match_runner import ConcurrentPlayers, Hooks
 from training.evaluation.openings import Openings
-from training.evaluation.opponents import PlayOptions
+from training.evaluation.opponents import PlayOptions, make_opponent
 from training.monitoring.display import Display
 from training.monitoring.pictures.ladder import picture_of_ladder
 
@@ -88,7 +88,7 @@ def _start_opponents(
             except InputError as error:
                 say(f"left out {name}: {error}")
                 continue
-        started[name] = opponent = options.play.opponent(name, options.seed)
+        started[name] = opponent = make_opponent(name, options.seed, options.play)
         if isinstance(opponent, ConcurrentPlayers):
             stack.callback(opponent.close)
     return started
@@ -123,7 +123,7 @@ def _play_pairs(
         if isinstance(opponents[name], ConcurrentPlayers):
             return opponents[name]
         # Another seed for each part: a continued ladder must not repeat random choices.
-        return options.play.opponent(name, options.seed + first)
+        return make_opponent(name, options.seed + first, options.play)
 
     pairs = [results.pair(options.play.how, options.seed, *pair) for pair in schedule(list(by_key), list(opponents))]
     games = options.games - options.games % 2
