@@ -70,7 +70,7 @@ def play(
     level = read_level(strength) if strength is not None else None
     from agent.terminal.plain import play_command
 
-    return play_command(start, side, weights, run, seed, level, plain)
+    return play_command(start, side, weights, run, seed, plain, level=level)
 
 
 @app.command()

@@ -19,7 +19,6 @@ from agent.engine.limits import Control
 from agent.engine.report import move_number, side_name
 from agent.errors import InputError
 from agent.play.commands import obey
-from agent.play.level import Level
 from agent.play.session import Session
 from agent.play.sides import Side
 from agent.program import program
@@ -100,8 +99,8 @@ def play_command(
     weights: Path | None,
     run: str | None,
     seed: int | None,
-    level: Level | None = None,
-    plain: bool = True,
+    plain: bool,
+    **options: Any,
 ) -> int:
     """`zeromass play`; returns the exit code.
 
@@ -111,8 +110,8 @@ def play_command(
         weights: a weights file, if named.
         run: a run, if named.
         seed: fixes a random side and noise; None: they differ from call to call.
-        level: the agent's strength.
         plain: line by line on standard input and output; else the board, where there is a terminal.
+        options: fields of `Session`; None: the default.
 
     Raises:
         InputError: the weights or the run cannot be used.
@@ -126,8 +125,8 @@ def play_command(
     if terminal:
         streams.say("Loading the agent ...")
     agent = load_agent(weights, run, progress=streams.say)
-    options: dict[str, Any] = {"seed": random.Random(seed).getrandbits(31), "load": lambda name: load_agent(run=name)}
-    options |= {} if level is None else {"level": level}
+    options = {name: value for name, value in options.items() if value is not None}
+    options |= {"seed": random.Random(seed).getrandbits(31), "load": lambda name: load_agent(run=name)}
     start = start or chess.Board()
     if terminal and not plain:
         from agent.terminal.app import BoardApp
