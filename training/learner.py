@@ -83,10 +83,7 @@ class Learner:
         self.step = 0
         # Fused: one pass over memory a step, where the default makes a dozen; half of a sparse step went into those.
         self.optimizer = torch.optim.AdamW(
-            self.network.parameters(),
-            lr=settings.learning_rate,
-            weight_decay=settings.weight_decay,
-            fused=True,
+            self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
         )
 
     def learning_rate(self, progress: float) -> float:

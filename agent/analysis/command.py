@@ -68,12 +68,7 @@ def analyse_command(
 
 
 def _analyse_game(
-    game: chess.pgn.Game,
-    console: Console,
-    agent: Agent,
-    simulations: int,
-    pgn: Path | None,
-    picture: Path | None,
+    game: chess.pgn.Game, console: Console, agent: Agent, simulations: int, pgn: Path | None, picture: Path | None
 ) -> None:
     console.print(f"analysing with {agent.origin}", soft_wrap=True)
     with Progress(console=Console(stderr=True), transient=True) as progress:

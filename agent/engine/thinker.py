@@ -176,13 +176,7 @@ class Thinker:
                 return
 
     def _is_over(
-        self,
-        limits: Limits,
-        control: Control,
-        pondering: bool,
-        deadline: float | None,
-        fixed: int | None,
-        now: float,
+        self, limits: Limits, control: Control, pondering: bool, deadline: float | None, fixed: int | None, now: float
     ) -> bool:
         search = self._search
         if control.stopped:

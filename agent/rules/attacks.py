@@ -11,17 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.compilation import inlined
-from agent.rules.bits import (
-    EVERYWHERE,
-    NOT_FILE_A,
-    NOT_FILE_H,
-    NOT_FILES_AB,
-    NOT_FILES_GH,
-    ONE,
-    Words,
-    mirror,
-    u64,
-)
+from agent.rules.bits import EVERYWHERE, NOT_FILE_A, NOT_FILE_H, NOT_FILES_AB, NOT_FILES_GH, ONE, Words, mirror, u64
 
 _ROOK_STEPS: Final = ((0, 1), (1, 0), (0, -1), (-1, 0))
 _BISHOP_STEPS: Final = ((1, 1), (1, -1), (-1, 1), (-1, -1))

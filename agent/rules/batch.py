@@ -28,11 +28,7 @@ Observation = tuple[NDArray[np.uint16], NDArray[np.int32], NDArray[np.uint8]]
 
 @njit
 def _observe(
-    positions: Words,
-    claim_draws: bool,
-    rows: NDArray[np.uint16],
-    counts: NDArray[np.int32],
-    codes: NDArray[np.uint8],
+    positions: Words, claim_draws: bool, rows: NDArray[np.uint16], counts: NDArray[np.int32], codes: NDArray[np.uint8]
 ) -> bool:
     """Rows are filled up with NO_MOVE; a count is -1, and the result False, where there are more than 218 moves."""
     targets, moves, fit = np.empty(64, np.uint64), np.empty(ROW, np.uint16), True

@@ -13,14 +13,7 @@ from agent.compilation import on_warm_up
 from agent.networks.evaluator import CompiledEvaluator, LeafEvaluator, LegalEvaluation
 from agent.networks.registry import KINDS
 from agent.rules import Games
-from agent.search.batched import (
-    Past,
-    begin_games,
-    make_streams,
-    make_waiting,
-    walk_games,
-    write_results,
-)
+from agent.search.batched import Past, begin_games, make_streams, make_waiting, walk_games, write_results
 from agent.search.compiled import search_loop
 from agent.search.leaf import Scratch, make_scratch
 from agent.search.result import SearchResult, make_output

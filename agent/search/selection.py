@@ -147,12 +147,7 @@ def best_root_edge(nodes: Nodes, edges: Edges, scaling: Scaling, wanted: Index) 
 
 @njit
 def descend(
-    nodes: Nodes,
-    edges: Edges,
-    path: Path,
-    scaling: Scaling,
-    schedule: NDArray[np.int32],
-    simulation: Index,
+    nodes: Nodes, edges: Edges, path: Path, scaling: Scaling, schedule: NDArray[np.int32], simulation: Index
 ) -> np.int64:
     """Walk down from the expanded root, filling `path`, to where simulation number `simulation` ends.
 

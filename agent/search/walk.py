@@ -18,18 +18,7 @@ from agent.search.mates import mating_move
 from agent.search.noise import gumbel_noise
 from agent.search.selection import Scaling, descend
 from agent.search.settings import SearchSettings, visit_schedule
-from agent.search.tree import (
-    DEPTH,
-    EDGE,
-    NODE,
-    NODES,
-    SIMULATIONS,
-    Tree,
-    back_up,
-    clear_node,
-    expand,
-    settle,
-)
+from agent.search.tree import DEPTH, EDGE, NODE, NODES, SIMULATIONS, Tree, back_up, clear_node, expand, settle
 from agent.vocabulary import MAX_LEGAL
 
 

@@ -167,9 +167,7 @@ FAMILY: dict[str, list[Contender]] = {
     ],
     "masked_sample": [
         Contender(
-            "ours",
-            lambda p: kernels.masked_sample(p.logits, legal=p.words, seed=1, row_keys=p.keys),
-            gradient=False,
+            "ours", lambda p: kernels.masked_sample(p.logits, legal=p.words, seed=1, row_keys=p.keys), gradient=False
         ),
         Contender("eager", eager_sample, gradient=False),
     ],
@@ -181,8 +179,6 @@ FAMILY: dict[str, list[Contender]] = {
         Contender("ours", lambda p: kernels.invalid_mass(p.logits, legal=p.words), gradient=False),
         Contender("eager", lambda p: p.logits.abs().masked_fill(p.legal, 0.0).sum(1), gradient=False),
     ],
-    "pack_legal": [
-        Contender("ours", lambda p: kernels.pack_legal(p.legal), gradient=False),
-    ],
+    "pack_legal": [Contender("ours", lambda p: kernels.pack_legal(p.legal), gradient=False)],
 }
 """Eager: `masked_fill` with -inf, then PyTorch's operators; compiled: `torch.compile` of that."""

@@ -33,12 +33,7 @@ def noise(seed, key, columns, n, out):
             k0, k1 = np.uint64(seed) & MASK32, (np.uint64(seed) >> np.uint64(32)) & MASK32
             for _ in range(10):
                 p, q = a * np.uint64(0xD2511F53), c * np.uint64(0xCD9E8D57)
-                a, b, c, d = (
-                    (q >> np.uint64(32)) ^ b ^ k0,
-                    q & MASK32,
-                    (p >> np.uint64(32)) ^ d ^ k1,
-                    p & MASK32,
-                )
+                a, b, c, d = ((q >> np.uint64(32)) ^ b ^ k0, q & MASK32, (p >> np.uint64(32)) ^ d ^ k1, p & MASK32)
                 k0 = (k0 + np.uint64(0x9E3779B9)) & MASK32
                 k1 = (k1 + np.uint64(0xBB67AE85)) & MASK32
         lane = columns[i] % 4

@@ -16,12 +16,7 @@ from training.settings import Settings, load_settings
 
 MODES = {
     "sampled, residual": ["network.kind=residual"],
-    "searched, sparse": [
-        "network.kind=sparse",
-        "network.width=64",
-        "network.hidden=32",
-        "selfplay.simulations=4",
-    ],
+    "searched, sparse": ["network.kind=sparse", "network.width=64", "network.hidden=32", "selfplay.simulations=4"],
     "every kind of start": [
         "network.kind=sparse",
         "network.width=64",

@@ -118,13 +118,7 @@ def concurrent_pairs(player: Player, opponent: Player) -> list[tuple[Player, Pla
 
 
 def run_games(
-    player: Player,
-    opponent: Player,
-    boards: Games,
-    black: NDArray[np.bool_],
-    *,
-    ply_cap: int,
-    hooks: Hooks = NO_HOOKS,
+    player: Player, opponent: Player, boards: Games, black: NDArray[np.bool_], *, ply_cap: int, hooks: Hooks = NO_HOOKS
 ) -> Played:
     """Play `boards` to their ends, in a batch or as concurrent games.
 

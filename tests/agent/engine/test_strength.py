@@ -60,10 +60,7 @@ def test_a_level_plays_as_it_was_measured() -> None:
     games = Games(2)
     assert [
         to_uci(int(move), black=False) for move in levels.LevelPlayer(agent, Strength(8), 0).choose(games).moves
-    ] == [
-        "e2e4",
-        "d2d4",
-    ]
+    ] == ["e2e4", "d2d4"]
     moves = levels.LevelPlayer(agent, Strength(8, 0.0, 1.0), 0).choose(Games(40)).moves
     assert len(set(moves.tolist())) > 8
     assert {to_uci(int(move), black=False) for move in moves} <= {move.uci() for move in chess.Board().legal_moves}

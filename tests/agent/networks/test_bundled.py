@@ -22,11 +22,7 @@ def test_they_are_found_without_a_name_and_tell_where_they_come_from() -> None:
 
 @pytest.mark.parametrize(
     ("simulations", "opponent", "least"),
-    [
-        (0, RandomPlayer(1), 0.9),
-        (0, GreedyPlayer(1), 0.85),
-        (256, AlphaBetaPlayer(3, 1), 0.9),
-    ],
+    [(0, RandomPlayer(1), 0.9), (0, GreedyPlayer(1), 0.85), (256, AlphaBetaPlayer(3, 1), 0.9)],
     ids=["policy alone, random", "policy alone, greedy", "256 simulations, alphabeta:3"],
 )
 def test_they_win(simulations: int, opponent: Player, least: float) -> None:

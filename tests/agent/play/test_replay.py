@@ -74,12 +74,7 @@ def test_every_move_is_found_again_from_the_file_alone(agent: Agent, temperature
 
 
 ODD = SearchSettings(
-    max_considered_actions=5,
-    c_visit=200.0,
-    c_scale=1.0,
-    c_puct=0.5,
-    policy_temperature=2.0,
-    claim_draws=False,
+    max_considered_actions=5, c_visit=200.0, c_scale=1.0, c_puct=0.5, policy_temperature=2.0, claim_draws=False
 )
 
 
@@ -172,8 +167,7 @@ def test_match_games_are_replayed(agent: Agent, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "why"),
-    [(None, "cannot be read"), ("", "holds no game"), ("1. e4 Ke4", "cannot be read")],
+    ("text", "why"), [(None, "cannot be read"), ("", "holds no game"), ("1. e4 Ke4", "cannot be read")]
 )
 def test_files_that_are_no_games(tmp_path: Path, text: str | None, why: str, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "a.pgn"

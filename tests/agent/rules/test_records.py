@@ -110,12 +110,7 @@ def test_malformed_records_are_refused(position: NDArray[np.uint64], reason: str
 
 @pytest.mark.parametrize(
     "array",
-    [
-        np.zeros((2, WORDS), np.int64),
-        np.zeros((2, WORDS + 1), np.uint64),
-        np.zeros(WORDS, np.uint64),
-        [[0] * WORDS],
-    ],
+    [np.zeros((2, WORDS), np.int64), np.zeros((2, WORDS + 1), np.uint64), np.zeros(WORDS, np.uint64), [[0] * WORDS]],
 )
 def test_other_arrays_are_refused(array: NDArray[np.uint64]) -> None:
     with pytest.raises(ValueError, match="positions must"):

@@ -7,16 +7,7 @@ from numpy.typing import NDArray
 
 from agent.search.selection import Scaling, best_root_edge, descend, transform
 from agent.search.settings import visit_schedule
-from agent.search.tree import (
-    EDGE,
-    NODE,
-    Tree,
-    attach,
-    back_up,
-    clear_node,
-    expand,
-    settle,
-)
+from agent.search.tree import EDGE, NODE, Tree, attach, back_up, clear_node, expand, settle
 
 MCTX = Scaling(50.0, 0.1)
 

@@ -12,13 +12,7 @@ from numpy.typing import NDArray
 from agent import rules, vocabulary
 from agent.networks.evaluator import Evaluation, Evaluator, LeafEvaluator, LegalEvaluation
 from agent.rules import Games
-from agent.search import (
-    CompiledEvaluator,
-    GumbelSearch,
-    SearchResult,
-    SearchSettings,
-    material_evaluator,
-)
+from agent.search import CompiledEvaluator, GumbelSearch, SearchResult, SearchSettings, material_evaluator
 from tests.agent.positions import harvest
 from tests.agent.search.evaluators import MaterialLeaves, evaluate_losing, untrained
 
