@@ -14,8 +14,8 @@ from rich.table import Table
 from agent import rules
 from agent.networks.network import Architecture
 from agent.networks.registry import make_evaluator, make_network
-from agent.networks.residual.architecture import ResidualArchitecture
-from agent.networks.sparse.architecture import SparseArchitecture
+from agent.networks.residual.network import ResidualArchitecture
+from agent.networks.sparse.network import SparseArchitecture
 from benchmarks.search import midgames
 from benchmarks.tables import Figures, Found, table
 from benchmarks.timing import in_turn, rate, threads

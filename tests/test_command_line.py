@@ -18,8 +18,7 @@ import pytest
 import torch
 
 import zeromass
-from agent.networks.residual.architecture import ResidualArchitecture
-from agent.networks.residual.network import ResidualNetwork
+from agent.networks.residual.network import ResidualArchitecture, ResidualNetwork
 from agent.networks.weights import save_weights
 from tests.processes import ENVIRONMENT, start_zeromass
 from training.doctor import examine, usable_cores

@@ -15,8 +15,9 @@ from agent.players.player import Choice
 from agent.rules import Games
 from agent.rules.batch import material_of
 from agent.rules.bits import NOTHING, ONE, Words, u64
+from agent.rules.layout import PIECE_VALUES, WORDS
 from agent.rules.movegen import ROW, find_targets, in_check, write_moves
-from agent.rules.record import PIECE_VALUES, WORDS, occupied
+from agent.rules.record import occupied
 from agent.rules.step import make_move
 from agent.rules.termination import insufficient_material
 from agent.vocabulary import FROM, PLAIN, TO

@@ -1,48 +1,25 @@
 """Batched chess, compiled: packed positions, legal moves, moving, outcomes. See docs/rules.md."""
 
-from agent.rules.batch import (
-    NO_MOVE,
-    count_moves,
-    in_check,
-    is_black,
-    is_legal,
-    keys,
-    legal_bits,
-    legal_moves,
-    material,
-    observe,
-    outcome,
-    pack_moves,
-    perft,
-    play,
-)
-from agent.rules.convert import from_board, from_fen, to_board, to_fen
-from agent.rules.games import Games, start
-from agent.rules.record import PIECE_VALUES, WORDS
-from agent.rules.termination import Termination
-
-__all__ = [
-    "NO_MOVE",
-    "PIECE_VALUES",
-    "WORDS",
-    "Games",
-    "Termination",
-    "count_moves",
-    "from_board",
-    "from_fen",
-    "in_check",
-    "is_black",
-    "is_legal",
-    "keys",
-    "legal_bits",
-    "legal_moves",
-    "material",
-    "observe",
-    "outcome",
-    "pack_moves",
-    "perft",
-    "play",
-    "start",
-    "to_board",
-    "to_fen",
-]
+from agent.rules.batch import NO_MOVE as NO_MOVE
+from agent.rules.batch import count_moves as count_moves
+from agent.rules.batch import in_check as in_check
+from agent.rules.batch import is_black as is_black
+from agent.rules.batch import is_legal as is_legal
+from agent.rules.batch import keys as keys
+from agent.rules.batch import legal_bits as legal_bits
+from agent.rules.batch import legal_moves as legal_moves
+from agent.rules.batch import material as material
+from agent.rules.batch import observe as observe
+from agent.rules.batch import outcome as outcome
+from agent.rules.batch import pack_moves as pack_moves
+from agent.rules.batch import perft as perft
+from agent.rules.batch import play as play
+from agent.rules.convert import from_board as from_board
+from agent.rules.convert import from_fen as from_fen
+from agent.rules.convert import to_board as to_board
+from agent.rules.convert import to_fen as to_fen
+from agent.rules.games import Games as Games
+from agent.rules.games import start as start
+from agent.rules.layout import PIECE_VALUES as PIECE_VALUES
+from agent.rules.layout import WORDS as WORDS
+from agent.rules.termination import Termination as Termination

@@ -14,8 +14,9 @@ from agent.rules import movegen
 from agent.rules.bits import Words, popcount
 from agent.rules.boundary import checked, checked_counts, checked_moves, output
 from agent.rules.convert import describe
+from agent.rules.layout import OWN, PIECE_VALUES, STATE
 from agent.rules.movegen import ROW, count_targets, find_targets, write_moves
-from agent.rules.record import BLACK, OWN, PIECE_VALUES, STATE, repetition_key
+from agent.rules.record import BLACK, repetition_key
 from agent.rules.step import is_legal_move, make_move
 from agent.rules.termination import termination
 from agent.vocabulary import LEGAL_WORDS, MAX_LEGAL, SIZE

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from agent.rules.record import WORDS
+from agent.rules.layout import WORDS
 
 
 def checked(positions: NDArray[np.uint64], *, write: bool = False) -> NDArray[np.uint64]:

@@ -6,21 +6,9 @@ import chess
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.rules import record
 from agent.rules.boundary import checked
-from agent.rules.record import (
-    BLACK,
-    EN_PASSANT_SHIFT,
-    FULLMOVE_SHIFT,
-    HALFMOVE_SHIFT,
-    KINGS,
-    MAX_FULLMOVE,
-    MAX_HALFMOVE,
-    MAX_REPETITIONS,
-    OWN,
-    PAWNS,
-    REPETITIONS_SHIFT,
-    STATE,
-)
+from agent.rules.layout import KINGS, OWN, PAWNS, STATE
 
 _CASTLING_ROOKS: Final = (chess.BB_H1, chess.BB_A1, chess.BB_H8, chess.BB_A8)
 """By the bits of castling rights, White to move."""
@@ -69,12 +57,12 @@ def from_board(board: chess.Board, *, fen: str | None = None) -> NDArray[np.uint
     seen = board if board.turn else board.mirror()
     rights = seen.clean_castling_rights()
     state = sum(1 << number for number, rook in enumerate(_CASTLING_ROOKS) if rights & rook)
-    state |= 0 if board.turn else int(BLACK)
+    state |= 0 if board.turn else int(record.BLACK)
     if board.ep_square is not None and board.has_legal_en_passant():
-        state |= 1 << (chess.square_file(board.ep_square) + int(EN_PASSANT_SHIFT))
-    state |= _earlier_occurrences(board) << int(REPETITIONS_SHIFT)
-    state |= board.halfmove_clock << int(HALFMOVE_SHIFT)
-    state |= board.fullmove_number << int(FULLMOVE_SHIFT)
+        state |= 1 << (chess.square_file(board.ep_square) + int(record.EN_PASSANT_SHIFT))
+    state |= _earlier_occurrences(board) << int(record.REPETITIONS_SHIFT)
+    state |= board.halfmove_clock << int(record.HALFMOVE_SHIFT)
+    state |= board.fullmove_number << int(record.FULLMOVE_SHIFT)
     pieces = (seen.pawns, seen.knights, seen.bishops, seen.rooks, seen.queens, seen.kings)
     return np.array([*pieces, seen.occupied_co[chess.WHITE], state], np.uint64)
 
@@ -94,11 +82,11 @@ def to_board(position: NDArray[np.uint64]) -> chess.Board:
             board.set_piece_at(square, chess.Piece(kind, bool(words[OWN] & chess.BB_SQUARES[square])))
     state = words[STATE]
     board.castling_rights = sum(rook for number, rook in enumerate(_CASTLING_ROOKS) if state >> number & 1)
-    if files := (state >> int(EN_PASSANT_SHIFT)) & 0xFF:
+    if files := (state >> int(record.EN_PASSANT_SHIFT)) & 0xFF:
         board.ep_square = chess.square(files.bit_length() - 1, 5)
-    board.halfmove_clock = (state >> int(HALFMOVE_SHIFT)) & int(MAX_HALFMOVE)
-    board.fullmove_number = state >> int(FULLMOVE_SHIFT)
-    return board.mirror() if state & int(BLACK) else board
+    board.halfmove_clock = (state >> int(record.HALFMOVE_SHIFT)) & int(record.MAX_HALFMOVE)
+    board.fullmove_number = state >> int(record.FULLMOVE_SHIFT)
+    return board.mirror() if state & int(record.BLACK) else board
 
 
 def to_fen(position: NDArray[np.uint64]) -> str:
@@ -129,9 +117,9 @@ def _record_fault(words: list[int]) -> str | None:
         return "own pieces stand on empty squares"
     if state & 0xE0:
         return "unused bits are set"
-    if (state >> int(REPETITIONS_SHIFT)) & 0xFF > MAX_REPETITIONS:
-        return f"more than {MAX_REPETITIONS} repetitions"
-    files = (state >> int(EN_PASSANT_SHIFT)) & 0xFF
+    if (state >> int(record.REPETITIONS_SHIFT)) & 0xFF > record.MAX_REPETITIONS:
+        return f"more than {record.MAX_REPETITIONS} repetitions"
+    files = (state >> int(record.EN_PASSANT_SHIFT)) & 0xFF
     return "two en-passant squares" if files & (files - 1) else None
 
 
@@ -154,7 +142,7 @@ def _fault(board: chess.Board, fen: str | None) -> str | None:
         promoted = sum(max(0, (pieces & own).bit_count() - number) for pieces, number in usual)
         if promoted > 8 - (board.pawns & own).bit_count():
             return f"{name} has more promoted pieces than pawns that are missing"
-    if board.halfmove_clock > MAX_HALFMOVE or board.fullmove_number > MAX_FULLMOVE:
+    if board.halfmove_clock > record.MAX_HALFMOVE or board.fullmove_number > record.MAX_FULLMOVE:
         return "a clock is too high"
     return None
 
@@ -162,6 +150,6 @@ def _fault(board: chess.Board, fen: str | None) -> str | None:
 def _earlier_occurrences(board: chess.Board) -> int:
     """How often the board's position occurred before in its move stack, at most 4."""
     count = 0
-    while count < MAX_REPETITIONS and board.is_repetition(count + 2):
+    while count < record.MAX_REPETITIONS and board.is_repetition(count + 2):
         count += 1
     return count

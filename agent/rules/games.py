@@ -13,7 +13,8 @@ from agent.rules import batch
 from agent.rules.bits import Words, u64
 from agent.rules.boundary import checked, checked_moves
 from agent.rules.convert import from_board, from_fen
-from agent.rules.record import STATE, WORDS, count_repetitions, halfmove_clock, repetition_key, with_repetitions
+from agent.rules.layout import STATE, WORDS
+from agent.rules.record import count_repetitions, halfmove_clock, repetition_key, with_repetitions
 from agent.rules.step import is_legal_move, make_move
 from agent.vocabulary import SIZE
 

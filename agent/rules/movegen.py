@@ -26,20 +26,8 @@ from agent.rules.attacks import (
     slider_attacks,
 )
 from agent.rules.bits import EVERYWHERE, NOTHING, ONE, RANK_3, RANK_7, Words, lowest, popcount, u64
-from agent.rules.record import (
-    BISHOPS,
-    KINGS,
-    KNIGHTS,
-    OWN,
-    OWN_KING_SIDE,
-    OWN_QUEEN_SIDE,
-    PAWNS,
-    QUEENS,
-    ROOKS,
-    STATE,
-    en_passant_bit,
-    occupied,
-)
+from agent.rules.layout import BISHOPS, KINGS, KNIGHTS, OWN, PAWNS, QUEENS, ROOKS, STATE
+from agent.rules.record import OWN_KING_SIDE, OWN_QUEEN_SIDE, en_passant_bit, occupied
 from agent.vocabulary import INDEX, MAX_LEGAL, PROMOTION_INDEX
 
 ROW: Final = MAX_LEGAL + 6

@@ -30,20 +30,8 @@ import numpy as np
 
 from agent.compilation import inlined
 from agent.rules.bits import NOTHING, Words, u64
+from agent.rules.layout import STATE
 from kernels.splitmix import mix
-
-WORDS: Final = 8
-"""uint64 words of a packed position."""
-PAWNS: Final = 0
-KNIGHTS: Final = 1
-BISHOPS: Final = 2
-ROOKS: Final = 3
-QUEENS: Final = 4
-KINGS: Final = 5
-OWN: Final = 6
-STATE: Final = 7
-PIECE_VALUES: Final = (1, 3, 3, 5, 9)
-"""Material in pawns, by the word of the piece: pawn, knight, bishop, rook, queen."""
 
 OWN_KING_SIDE: Final = u64(1)
 OWN_QUEEN_SIDE: Final = u64(2)

@@ -7,22 +7,9 @@ import numpy as np
 from agent.compilation import inlined
 from agent.rules.attacks import KING, KNIGHT, PAWN, bishop_attacks, rook_attacks
 from agent.rules.bits import NOTHING, ONE, RANK_3, RANK_8, Words, mirror, u64
+from agent.rules.layout import BISHOPS, KINGS, KNIGHTS, OWN, PAWNS, QUEENS, ROOKS, STATE
 from agent.rules.movegen import attacked_squares, attackers_of, castling_targets, en_passant_captors, king_square
-from agent.rules.record import (
-    BISHOPS,
-    CASTLING,
-    KINGS,
-    KNIGHTS,
-    OWN,
-    PAWNS,
-    QUEENS,
-    ROOKS,
-    STATE,
-    en_passant_bit,
-    next_state,
-    occupied,
-    swap_sides,
-)
+from agent.rules.record import CASTLING, en_passant_bit, next_state, occupied, swap_sides
 from agent.vocabulary import FROM, PLAIN, PROMOTION, SIZE, TO
 
 _E1: Final = u64(4)

@@ -6,8 +6,9 @@ import numpy as np
 
 from agent.compilation import inlined
 from agent.rules.bits import DARK_SQUARES, LIGHT_SQUARES, NOTHING, Words, popcount, u64
+from agent.rules.layout import BISHOPS, KNIGHTS, PAWNS, QUEENS, ROOKS, STATE
 from agent.rules.movegen import in_check
-from agent.rules.record import BISHOPS, KNIGHTS, PAWNS, QUEENS, ROOKS, STATE, halfmove_clock, occupied, repetitions
+from agent.rules.record import halfmove_clock, occupied, repetitions
 
 
 class Termination(IntEnum):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from agent.compilation import njit
 from agent.rules.bits import Words
-from agent.rules.record import WORDS
+from agent.rules.layout import WORDS
 from agent.search.compiled import bound, unbound
 from agent.search.leaf import MATES_NEXT, Scratch, make_leaf
 from agent.search.mates import mating_move

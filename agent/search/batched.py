@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from agent.compilation import njit
 from agent.rules.bits import Words
+from agent.rules.layout import WORDS
 from agent.rules.movegen import ROW
-from agent.rules.record import WORDS
 from agent.search.leaf import Scratch
 from agent.search.noise import noise_stream
 from agent.search.result import SearchResult, write_result

@@ -14,8 +14,9 @@ from agent.rules.attacks import (
     rook_attacks,
 )
 from agent.rules.bits import NOTHING, ONE, Words, lowest, u64
+from agent.rules.layout import BISHOPS, KINGS, KNIGHTS, OWN, PAWNS, QUEENS, ROOKS, STATE
 from agent.rules.movegen import count_targets, find_targets, in_check
-from agent.rules.record import BISHOPS, KINGS, KNIGHTS, OWN, PAWNS, QUEENS, ROOKS, STATE, en_passant_bit, occupied
+from agent.rules.record import en_passant_bit, occupied
 from agent.rules.step import make_move
 from agent.search.tree import Index
 from agent.vocabulary import FROM, PLAIN, TO

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from agent.compilation import njit
 from agent.rules.bits import Words
+from agent.rules.layout import WORDS
 from agent.rules.movegen import find_targets, write_moves
-from agent.rules.record import WORDS, repetition_key
+from agent.rules.record import repetition_key
 from agent.search.leaf import MATES_NEXT, Scratch, make_leaf
 from agent.search.mates import mating_move
 from agent.search.noise import gumbel_noise

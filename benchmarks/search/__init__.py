@@ -22,8 +22,8 @@ from agent.compilation import warm_up
 from agent.networks.evaluator import CompiledEvaluator, Evaluator, LeafEvaluator
 from agent.networks.network import Architecture
 from agent.networks.registry import make_evaluator, make_network
-from agent.networks.residual.architecture import ResidualArchitecture
-from agent.networks.sparse.architecture import SparseArchitecture
+from agent.networks.residual.network import ResidualArchitecture
+from agent.networks.sparse.network import SparseArchitecture
 from agent.search import GumbelSearch, SearchSettings, material_evaluator
 from benchmarks.tables import Figures, Found, table
 from benchmarks.timing import in_turn, peer, rate, threads

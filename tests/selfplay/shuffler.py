@@ -6,8 +6,7 @@ from numpy.typing import NDArray
 
 from agent import rules, vocabulary
 from agent.networks.evaluator import Evaluator
-from agent.networks.residual.architecture import ResidualArchitecture
-from agent.networks.residual.network import ResidualNetwork
+from agent.networks.residual.network import ResidualArchitecture, ResidualNetwork
 from agent.rules import Games
 from selfplay.generator import Generator
 from selfplay.record import GameRecord, RaggedPolicy

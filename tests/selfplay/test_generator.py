@@ -9,8 +9,7 @@ from agent import rules, vocabulary
 from agent.networks import policy
 from agent.networks.evaluator import Evaluator
 from agent.networks.meter import InvalidMassError
-from agent.networks.residual.architecture import ResidualArchitecture
-from agent.networks.residual.network import ResidualNetwork
+from agent.networks.residual.network import ResidualArchitecture, ResidualNetwork
 from agent.rules import Termination
 from kernels import unpack_legal
 from kernels.splitmix import mix

@@ -12,8 +12,7 @@ import ray
 import torch
 
 from agent.networks.registry import make_evaluator
-from agent.networks.residual.architecture import ResidualArchitecture
-from agent.networks.residual.network import ResidualNetwork
+from agent.networks.residual.network import ResidualArchitecture, ResidualNetwork
 from agent.rules import Games
 from agent.search import GumbelSearch, SearchSettings
 from selfplay import pool as module

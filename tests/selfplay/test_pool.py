@@ -12,8 +12,7 @@ import ray
 import torch
 
 from agent.networks.meter import InvalidMassError
-from agent.networks.residual.architecture import ResidualArchitecture
-from agent.networks.residual.network import ResidualNetwork
+from agent.networks.residual.network import ResidualArchitecture, ResidualNetwork
 from selfplay import pool as module
 from selfplay.actor import GameBatch, Weights
 from selfplay.pool import IN_FLIGHT, LocalPool, RayPool

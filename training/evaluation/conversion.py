@@ -16,7 +16,7 @@ from agent import rules
 from agent.players.player import Choice, Player, best_in_segments
 from agent.players.simple import RandomPlayer
 from agent.rules import Games
-from agent.rules.record import KINGS, OWN
+from agent.rules.layout import KINGS, OWN
 from training.evaluation.match_runner import NO_HOOKS, Hooks, run_games
 
 ENDINGS: Final[Mapping[str, tuple[chess.PieceType, ...]]] = {

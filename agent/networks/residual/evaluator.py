@@ -3,16 +3,94 @@
 | runtime | what it is | where |
 |---|---|---|
 | `eager` | torch as it comes; bfloat16 autocast on CUDA | everywhere |
-| `graphs` | bfloat16 in CUDA graphs with pinned staging | CUDA |
+| `graphs` | bfloat16 in CUDA graphs with pinned staging, one a batch size | CUDA |
+
+A graph replays its kernels without Python between them, which is what limits small networks on a large GPU.
+It reads and writes fixed memory: positions are staged in pinned memory, copied to the device without waiting, and
+expanded to planes there. Smaller batches leave the rest of a graph's rows unused. New weights are copied into the
+memory that the graphs read, so they need no new graph.
 """
 
+from typing import Final, NamedTuple
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from agent.errors import InputError
-from agent.networks.evaluator import Evaluator, Kind
-from agent.networks.residual.architecture import ResidualArchitecture
-from agent.networks.residual.graphs import GraphEvaluator
-from agent.networks.residual.network import ResidualNetwork
+from agent.networks.evaluator import Evaluation, Evaluator, Kind
+from agent.networks.network import expected_score
+from agent.networks.residual.network import ResidualArchitecture, ResidualNetwork
+from agent.networks.residual.planes import planes_torch
+from agent.rules import WORDS
+
+_WARM_UPS: Final = 3  # cuDNN and the allocator settle before recording
+
+
+class _Graph(NamedTuple):
+    """A recorded forward pass of N positions."""
+
+    graph: torch.cuda.CUDAGraph
+    staged: Tensor
+    """int64 [N, WORDS], pinned."""
+    positions: Tensor
+    """int64 [N, WORDS] on the device."""
+    logits: Tensor
+    """float32 [N, 1880] on the device."""
+    values: Tensor
+    """float32 [N] on the device."""
+
+
+class GraphEvaluator(Evaluator):
+    """Evaluates with CUDA graphs, recorded at the first use of each batch size: 16, 64, 256, ... `batch_size`.
+
+    Args:
+        network: used as it is (not copied); its convolutions' weights are laid out channels last.
+        device: a CUDA device.
+        batch_size: the most positions given to the network at once.
+    """
+
+    def __init__(self, network: ResidualNetwork, device: torch.device | str = "cuda", batch_size: int = 1024) -> None:
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        super().__init__(network, device, batch_size)
+        self._planes = network
+        self._sizes = sorted({min(size, batch_size) for size in (16, 64, 256, 1024, batch_size)})
+        self._graphs: dict[int, _Graph] = {}
+
+    def _forward(self, positions: NDArray[np.uint64]) -> Evaluation:
+        length = len(positions)
+        size = next(size for size in self._sizes if size >= length)
+        if size not in self._graphs:
+            self._graphs[size] = self._record(size)
+        graph = self._graphs[size]
+        torch.cuda.current_stream(self.device).synchronize()  # the last copy from `staged` has ended
+        graph.staged[:length].copy_(torch.from_numpy(np.ascontiguousarray(positions).view(np.int64)))
+        graph.positions.copy_(graph.staged, non_blocking=True)
+        graph.graph.replay()
+        # Copies: the graph's memory is written again by the next call.
+        return Evaluation(graph.logits[:length].clone(), graph.values[:length].clone())
+
+    def _record(self, size: int) -> _Graph:
+        staged = torch.zeros(size, WORDS, dtype=torch.int64, pin_memory=True)
+        positions = staged.to(self.device)
+        side = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
+        side.wait_stream(torch.cuda.current_stream(self.device))
+        with torch.cuda.stream(side):
+            for _ in range(_WARM_UPS):
+                self._compute(positions)
+        torch.cuda.current_stream(self.device).wait_stream(side)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            logits, values = self._compute(positions)
+        return _Graph(graph, staged, positions, logits, values)
+
+    def _compute(self, positions: Tensor) -> tuple[Tensor, Tensor]:
+        inputs = planes_torch(positions, torch.bfloat16).contiguous(memory_format=torch.channels_last)
+        # No cache of cast weights: the casts must be part of the graph, or new weights would never be seen.
+        with torch.autocast("cuda", torch.bfloat16, cache_enabled=False):
+            logits, value_logits = self._planes(inputs)
+        return logits.float(), expected_score(value_logits)
 
 
 def check_runtime(runtime: str, device: torch.device) -> None:

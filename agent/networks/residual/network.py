@@ -8,7 +8,9 @@ zero instead (SkipInit, De & Smith 2020, arXiv 2002.10444), which keeps deep tow
 Shapes: B positions, C channels, P = 21 input planes, A = 1,880 moves.
 """
 
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Final, Self
 
 import numpy as np
 import torch
@@ -16,14 +18,39 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from agent import vocabulary
-from agent.networks.network import Network
-from agent.networks.residual.architecture import ResidualArchitecture
+from agent.networks.network import Architecture, Network
 from agent.networks.residual.planes import PLANES, planes
 
 MOVE_PLANES: Final = 76
 """Output planes of the policy head: 8 directions x 7 distances, 8 knight moves, 3 x 4 promotions."""
 _KNIGHT: Final = ((1, 2), (2, 1), (2, -1), (1, -2), (-1, -2), (-2, -1), (-2, 1), (-1, 2))
 _DIRECTIONS: Final = ((0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1), (-1, 0), (-1, 1))
+
+
+@dataclass(frozen=True)
+class ResidualArchitecture(Architecture):
+    """Sizes of a residual network."""
+
+    kind: ClassVar[str] = "residual"
+    blocks: int = 3
+    """Residual blocks, each of two 3 x 3 convolutions."""
+    channels: int = 32
+    """Width of the tower."""
+
+    def metadata(self) -> dict[str, str]:
+        """See `Architecture`."""
+        return {**super().metadata(), "planes": str(PLANES)}
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, str]) -> Self:
+        """See `Architecture`.
+
+        Raises:
+            ValueError: an entry is not what `metadata` writes, or the network reads other planes.
+        """
+        if metadata.get("planes") != str(PLANES):
+            raise ValueError(f"it reads {metadata.get('planes')} input planes, this version has {PLANES}")
+        return super().from_metadata(metadata)
 
 
 def _move_plane(move: int) -> int:

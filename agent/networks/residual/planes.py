@@ -20,14 +20,12 @@ from agent.compilation import inlined, njit, on_warm_up
 from agent.rules import start
 from agent.rules.bits import ONE, Words, lowest, u64
 from agent.rules.boundary import checked, output
+from agent.rules.layout import OWN, STATE, WORDS
 from agent.rules.record import (
     EN_PASSANT_SHIFT,
     HALFMOVE_SHIFT,
     MAX_HALFMOVE,
-    OWN,
     REPETITIONS_SHIFT,
-    STATE,
-    WORDS,
     en_passant_bit,
     halfmove_clock,
     repetitions,

@@ -7,11 +7,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from agent.networks.evaluator import CompiledEvaluator, Evaluator, Kind, LegalEvaluation
-from agent.networks.sparse.architecture import SparseArchitecture
 from agent.networks.sparse.compiled import SparseParameters, SparseScratch, evaluate, evaluate_all
 from agent.networks.sparse.features import FEATURES, MAPS, MAX_FEATURES, PIECE_ROWS, STATE_AT, THREATS
 from agent.networks.sparse.moves import MOVE_KINDS, MOVE_ROOM
-from agent.networks.sparse.network import SparseNetwork
+from agent.networks.sparse.network import SparseArchitecture, SparseNetwork
 from agent.networks.sparse.vectors import aligned
 from agent.rules.boundary import checked, checked_counts
 from agent.vocabulary import MAX_LEGAL, SIZE

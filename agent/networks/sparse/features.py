@@ -32,21 +32,8 @@ from agent.rules.attacks import (
     rook_attacks,
 )
 from agent.rules.bits import NOTHING, ONE, Words, lowest, u64
-from agent.rules.record import (
-    BISHOPS,
-    BYTE,
-    EN_PASSANT_SHIFT,
-    KINGS,
-    KNIGHTS,
-    OWN,
-    PAWNS,
-    QUEENS,
-    ROOKS,
-    STATE,
-    halfmove_clock,
-    occupied,
-    repetitions,
-)
+from agent.rules.layout import BISHOPS, KINGS, KNIGHTS, OWN, PAWNS, QUEENS, ROOKS, STATE
+from agent.rules.record import BYTE, EN_PASSANT_SHIFT, halfmove_clock, occupied, repetitions
 
 PIECE_ROWS: Final = 768
 """Rows 12 x 64 of one threat state. As many more are shared by all threat states while the network learns; the

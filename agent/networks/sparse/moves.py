@@ -23,8 +23,9 @@ from agent.compilation import njit
 from agent.networks.sparse.features import attacker
 from agent.rules.attacks import KING, KNIGHT, PAWN, bishop_attacks, pawns_attacks_down, rook_attacks
 from agent.rules.bits import NOTHING, ONE, Words, lowest, u64
+from agent.rules.layout import BISHOPS, KINGS, KNIGHTS, OWN, PAWNS, QUEENS, ROOKS, WORDS
 from agent.rules.movegen import count_targets, find_targets, in_check
-from agent.rules.record import BISHOPS, KINGS, KNIGHTS, OWN, PAWNS, QUEENS, ROOKS, WORDS, occupied
+from agent.rules.record import occupied
 from agent.rules.step import make_move
 from agent.vocabulary import FROM, PLAIN, PROMOTION, TO
 

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from agent import rules
 from agent.networks.evaluator import Evaluator
 from agent.networks.registry import make_evaluator
-from agent.networks.residual.architecture import ResidualArchitecture
-from agent.networks.residual.graphs import GraphEvaluator
-from agent.networks.residual.network import ResidualNetwork
+from agent.networks.residual.evaluator import GraphEvaluator
+from agent.networks.residual.network import ResidualArchitecture, ResidualNetwork
 from agent.rules import Games
 from agent.search import GumbelSearch, SearchSettings
 from tests.agent.positions import harvest

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from agent import rules
 from agent.networks.residual.planes import PLANES, planes, planes_torch
-from agent.rules.record import STATE, WORDS
+from agent.rules.layout import STATE, WORDS
 from tests.agent.positions import PERFT, TRICKY
 from tests.agent.rules.test_games import random_positions
 

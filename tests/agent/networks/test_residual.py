@@ -7,8 +7,7 @@ from agent import vocabulary
 from agent.errors import InputError
 from agent.networks.network import expected_score
 from agent.networks.registry import make_evaluator
-from agent.networks.residual.architecture import ResidualArchitecture
-from agent.networks.residual.network import ResidualNetwork
+from agent.networks.residual.network import ResidualArchitecture, ResidualNetwork
 from agent.networks.residual.planes import PLANES
 
 

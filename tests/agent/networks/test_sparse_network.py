@@ -8,11 +8,10 @@ import torch
 from torch import nn
 
 from agent import rules
-from agent.networks.sparse.architecture import SparseArchitecture
 from agent.networks.sparse.batch import SparseBatch, sparse_batch
 from agent.networks.sparse.features import FEATURES
 from agent.networks.sparse.gather import products_with_rows, products_with_rows_torch, sum_of_rows, sum_of_rows_torch
-from agent.networks.sparse.network import SparseNetwork
+from agent.networks.sparse.network import SparseArchitecture, SparseNetwork
 from kernels import masked_cross_entropy
 from tests.agent.networks.test_sparse_compiled import trained
 from tests.agent.rules.test_games import random_positions

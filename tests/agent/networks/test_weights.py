@@ -8,10 +8,8 @@ import torch
 from safetensors import safe_open
 
 from agent.errors import InputError
-from agent.networks.residual.architecture import ResidualArchitecture
-from agent.networks.residual.network import ResidualNetwork
-from agent.networks.sparse.architecture import SparseArchitecture
-from agent.networks.sparse.network import SparseNetwork
+from agent.networks.residual.network import ResidualArchitecture, ResidualNetwork
+from agent.networks.sparse.network import SparseArchitecture, SparseNetwork
 from agent.networks.weights import load_weights, save_weights, to_bytes
 
 

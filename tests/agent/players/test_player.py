@@ -7,8 +7,7 @@ import torch
 
 from agent import rules, vocabulary
 from agent.networks.evaluator import Evaluator
-from agent.networks.residual.architecture import ResidualArchitecture
-from agent.networks.residual.network import ResidualNetwork
+from agent.networks.residual.network import ResidualArchitecture, ResidualNetwork
 from agent.players.network import LookaheadPlayer, PolicyPlayer, SearchPlayer
 from agent.players.player import Player, best_in_segments
 from agent.players.simple import GreedyPlayer, RandomPlayer

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from agent import rules, vocabulary
 from agent.rules import Games, Termination
-from agent.rules.record import STATE
+from agent.rules.layout import STATE
 from tests.agent.positions import TRICKY
 from tests.agent.rules.oracle import choose
 

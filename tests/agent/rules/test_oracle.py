@@ -95,7 +95,11 @@ MUTANTS = {
     "pins nothing": ("movegen", "targets[square] &= LINE[king, square]", "pass"),
     "pins pieces to the spot": ("movegen", "targets[square] &= LINE[king, square]", "targets[square] = u64(0)"),
     "king hides behind itself": ("movegen", "everyone & ~(position[KINGS] & own)", "everyone"),
-    "ignores pins in en passant": ("movegen", "if attackers & theirs == NOTHING:", "if True:"),
+    "ignores pins in en passant": (
+        "movegen",
+        "if attackers_of(position, king, after) & theirs == NOTHING:",
+        "if True:",
+    ),
     "leaves the pawn taken en passant": ("step", "pawns &= ~(end_bit >> u64(8))", "pass"),
     "keeps en passant for all to see": (
         "step",

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from agent import rules
 from agent.rules import WORDS, from_board, from_fen, to_board, to_fen
-from agent.rules.record import KINGS, OWN, QUEENS, STATE
+from agent.rules.layout import KINGS, OWN, QUEENS, STATE
 from agent.vocabulary import MAX_LEGAL
 from tests.agent.positions import PERFT, START, TRICKY
 

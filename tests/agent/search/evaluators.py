@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 
 from agent.compilation import njit
 from agent.networks.evaluator import Evaluator, LeafEvaluator, LegalEvaluation
-from agent.networks.residual.architecture import ResidualArchitecture
-from agent.networks.residual.network import ResidualNetwork
+from agent.networks.residual.network import ResidualArchitecture, ResidualNetwork
 from agent.search.material import evaluate_material
 
 

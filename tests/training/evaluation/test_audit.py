@@ -13,8 +13,7 @@ import zeromass
 from agent import rules, vocabulary
 from agent.errors import InputError
 from agent.networks.evaluator import Evaluator
-from agent.networks.residual.architecture import ResidualArchitecture
-from agent.networks.residual.network import ResidualNetwork
+from agent.networks.residual.network import ResidualArchitecture, ResidualNetwork
 from agent.networks.weights import save_weights
 from kernels.alternatives import WAYS
 from training.evaluation.audit import OURS, Audit, positions_of_pgn, positions_of_selfplay, run_audit
