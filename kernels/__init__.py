@@ -13,22 +13,7 @@ from kernels.masked_sample import Sample, masked_sample
 from kernels.masked_softmax import masked_log_softmax, masked_softmax
 
 __all__ = [
-    "LegalLogProbs",
-    "PolicyTerms",
-    "RaggedTargets",
-    "Sample",
-    "invalid_mass",
-    "launches",
-    "legal_log_probs",
-    "masked_cross_entropy",
-    "masked_entropy",
-    "masked_log_softmax",
-    "masked_policy_terms",
-    "masked_sample",
-    "masked_softmax",
-    "pack_legal",
-    "reset_launches",
-    "resolve_backend",
-    "unpack_legal",
-    "words_for",
-]
+    "LegalLogProbs", "PolicyTerms", "RaggedTargets", "Sample", "invalid_mass", "launches", "legal_log_probs",
+    "masked_cross_entropy", "masked_entropy", "masked_log_softmax", "masked_policy_terms", "masked_sample",
+    "masked_softmax", "pack_legal", "reset_launches", "resolve_backend", "unpack_legal", "words_for",
+]  # fmt: skip

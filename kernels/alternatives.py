@@ -40,10 +40,6 @@ def added_log_mask(logits: Tensor, legal: Tensor) -> Tensor:
 
 
 WAYS: Final[Mapping[str, Way]] = {
-    "unmasked": unmasked,
-    "multiplied": multiplied,
-    "sentinel_half": sentinel_half,
-    "renormalised": renormalised,
-    "added_log_mask": added_log_mask,
+    way.__name__: way for way in (unmasked, multiplied, sentinel_half, renormalised, added_log_mask)
 }
 """By name, in the order of the audit's table."""

@@ -1,7 +1,5 @@
 """Checks of callers' arguments, shared by the public ops: one clear sentence that quotes the offending value."""
 
-from __future__ import annotations
-
 import math
 
 import torch

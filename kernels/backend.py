@@ -4,8 +4,6 @@ Public names are `triton` and `torch`. On a CPU `torch` means Numba loops where 
 Numba installed) and PyTorch operators otherwise: same contract, same results up to rounding.
 """
 
-from __future__ import annotations
-
 import importlib
 import importlib.util
 import os
@@ -24,7 +22,8 @@ ENVIRONMENT_VARIABLE = "ZEROMASS_KERNELS_BACKEND"
 _OTHER_FLOATS = (torch.bfloat16, torch.float16, torch.float64)
 
 _numba_allowed = True
-_launches: Counter[str] = Counter()
+launched: Counter[str] = Counter()
+"""How often each op ran on each backend ("triton", "numba" or "torch")."""
 
 
 def resolve_backend(backend: str, device: torch.device) -> str:
@@ -89,19 +88,14 @@ def without_numba() -> Iterator[None]:
         _numba_allowed = before
 
 
-def count_launch(op: str, kind: str) -> None:
-    """Note that `op` ran on `kind` ("triton", "numba" or "torch")."""
-    _launches[f"{op}.{kind}"] += 1
-
-
 def launches() -> dict[str, int]:
     """Return how often each op ran on each backend in this process, keyed like "masked_softmax.triton"."""
-    return dict(_launches)
+    return dict(launched)
 
 
 def reset_launches() -> None:
     """Set every count of `launches` back to zero."""
-    _launches.clear()
+    launched.clear()
 
 
 def _require_triton(device: torch.device) -> None:

@@ -1,7 +1,5 @@
 """legal_log_probs: log-probabilities of the legal entries alone, packed to the left with their columns."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import torch

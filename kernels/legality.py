@@ -5,8 +5,6 @@ whatever they hold. The ops compute on words alone: a bool or uint8 mask is pack
 once, and the backward then reads an eighth of a byte an entry instead of a byte.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

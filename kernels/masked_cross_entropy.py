@@ -1,7 +1,5 @@
 """masked_cross_entropy: per-row cross-entropy over the legal entries, with index, dense or ragged targets."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import torch
@@ -113,22 +111,17 @@ _backward = register(
 )
 
 
-def _keep(
-    logits: Tensor,
-    words: Tensor,
-    targets: list[Tensor],
-    smoothing: float,
-    z_loss: float,
-    backend: str,
-    *results: Tensor,
-) -> tuple[Any, Any]:
-    return (logits, words, *targets, *results[1:]), (smoothing, z_loss, backend)
-
-
 def _differentiate(gradient: Tensor, logits: Tensor, words: Tensor, *kept: Any) -> Tensor:
     *targets, peak, log_sum, known, smoothing, z_loss, backend = kept
     result: Tensor = _backward(gradient, logits, words, targets, smoothing, z_loss, [peak, log_sum, known], backend)
     return result
 
 
-_apply = differentiable(_forward, _differentiate, _keep)
+_apply = differentiable(
+    _forward,
+    _differentiate,
+    lambda logits, words, targets, smoothing, z_loss, backend, loss, *saved: (
+        (logits, words, *targets, *saved),
+        (smoothing, z_loss, backend),
+    ),
+)

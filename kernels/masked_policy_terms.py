@@ -1,7 +1,5 @@
 """masked_policy_terms: what an actor-critic step needs of its policy, in one pass; and masked_entropy, a part of it."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import torch

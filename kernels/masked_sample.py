@@ -1,7 +1,5 @@
 """masked_sample: draw one legal move a row, with its log-probability and the entropy of what it was drawn from."""
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

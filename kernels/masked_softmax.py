@@ -1,7 +1,5 @@
 """masked_softmax: probabilities over the legal entries of a row, zero elsewhere; and masked_log_softmax."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -26,13 +26,7 @@ from training.settings import Settings
 
 
 class Ticks(Attachment):
-    """Shows the progress at every turn of the loop.
-
-    Args:
-        tick: gets it.
-        checkpoints: of the run.
-        watch: of the run.
-    """
+    """Shows the progress at every turn of the loop."""
 
     def __init__(self, tick: Callable[[Progress], None], checkpoints: Checkpoints, watch: Watch) -> None:
         self._tick, self._checkpoints, self._watch = tick, checkpoints, watch
@@ -74,11 +68,8 @@ def assemble(
     """A run, ready to begin or to go on.
 
     Args:
-        settings: of the run.
-        folder: of the run.
         network: trained in place.
         checkpoint: what to go on from; its weights are those of `network`. None: a new run.
-        say: gets a line for people.
         tick: gets the progress, often.
 
     Raises:

@@ -22,12 +22,7 @@ GRADIENT_CLIP: Final = 1.0
 
 
 class LearningError(RuntimeError):
-    """The loss or a gradient is not finite; the weights are left as they were.
-
-    Args:
-        reason: what is not finite.
-        message: the whole sentence.
-    """
+    """The loss or a gradient is not finite; the weights are left as they were. `message` is the whole sentence."""
 
     def __init__(self, reason: str, message: str = "") -> None:
         super().__init__(message or reason)
@@ -69,7 +64,6 @@ class Learner:
 
     Args:
         network: trained in place; moved to the device.
-        settings: of the update.
         searched: whether the games are played with search: learn the improved policies rather than by actor-critic.
     """
 
@@ -92,11 +86,7 @@ class Learner:
         return low + (high - low) * 0.5 * (1 + math.cos(math.pi * min(max(progress, 0.0), 1.0)))
 
     def train(self, batch: Batch, *, progress: float) -> None:
-        """One step on B plies.
-
-        Args:
-            batch: B plies.
-            progress: share of the training that is done, 0..1; sets the learning rate.
+        """One step on B plies; `progress`, the share of the training that is done, 0..1, sets the learning rate.
 
         Raises:
             InvalidMassError: the policy being trained has mass on an illegal move.
@@ -138,25 +128,20 @@ class Learner:
         wdl = self._tensor(batch.wdl)
         if self._searched:
             policies = batch.policies.offsets, batch.policies.indices, batch.policies.probabilities
+            targets = output.targets(*(self._tensor(array) for array in policies))
             return improved_policy_loss(
                 output.logits,
                 output.value_logits,
                 legal=output.legal,
-                policies=output.targets(*(self._tensor(array) for array in policies)),
+                policies=targets,
                 wdl=wdl,
                 settings=self.settings,
             )
-        advantages = self._normalise(self._tensor(batch.advantages))
         return actor_critic_loss(
-            output.logits,
-            output.value_logits,
-            legal=output.legal,
-            moves=output.lanes(self._tensor(batch.moves)),
-            log_probs=self._tensor(batch.log_probs),
-            advantages=advantages,
-            wdl=wdl,
-            settings=self.settings,
-        )
+            output.logits, output.value_logits, legal=output.legal, moves=output.lanes(self._tensor(batch.moves)),
+            log_probs=self._tensor(batch.log_probs), advantages=self._normalise(self._tensor(batch.advantages)),
+            wdl=wdl, settings=self.settings,
+        )  # fmt: skip
 
     def _normalise(self, advantages: Tensor) -> Tensor:
         """To mean 0 and deviation 1, so that the size of the value's errors does not matter."""
@@ -175,11 +160,8 @@ class Learner:
         total, norm = float(loss.total.detach()), float(clipped_norm)
         if not (math.isfinite(total) and math.isfinite(norm)):
             reason = f"loss {total} or gradient norm {norm} is not finite"
-            raise LearningError(
-                reason,
-                f"{reason} at step {self.step + 1}; the weights were not "
-                "touched; resume from the last checkpoint with a lower learner.learning_rate",
-            )
+            message = f"{reason} at step {self.step + 1}; the weights were not touched; resume from the last checkpoint"
+            raise LearningError(reason, f"{message} with a lower learner.learning_rate")
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate(progress)
         self.optimizer.step()

@@ -30,7 +30,6 @@ class TrainingLoop:
     """One run in progress.
 
     Args:
-        settings: of the run.
         learner: of the network that plays and is trained.
         window: the replay buffer and its games on disk.
         attachments: in the order in which their hooks are called.
@@ -39,8 +38,7 @@ class TrainingLoop:
     def __init__(
         self, settings: Settings, learner: Learner, window: Window, attachments: Sequence[Attachment] = ()
     ) -> None:
-        self.settings, self.learner, self.window = settings, learner, window
-        self.attachments = attachments
+        self.settings, self.learner, self.window, self.attachments = settings, learner, window, attachments
         self.counters = Counters()
         self.mass = MassReading()
         """Of the distributions since the last row of the log."""
@@ -64,11 +62,7 @@ class TrainingLoop:
         return min(max(by_time, by_steps), 1.0)
 
     def run(self, pool: Pool, *, stop: Callable[[], bool]) -> None:
-        """Train until the settings say so or `stop` does.
-
-        Args:
-            pool: where games come from.
-            stop: called between steps.
+        """Train until the settings say so, or `stop`, which is called between steps.
 
         Raises:
             InvalidMassError: mass on an illegal move, sampled or trained.
@@ -103,9 +97,7 @@ class TrainingLoop:
     def restore(self, state: dict[str, Any], say: Callable[[str], None]) -> None:
         """Take over what `state` gave; the weights and the optimizer are restored by their owner.
 
-        Args:
-            state: of a checkpoint.
-            say: gets a sentence for each piece of damage in the games on disk.
+        `say` gets a sentence for each piece of damage in the games on disk.
         """
         self.learner.step = int(state["step"])
         self.learner.means = StepMeans(**state["means"])

@@ -32,16 +32,9 @@ class Loss(NamedTuple):
 
 
 def actor_critic_loss(
-    logits: Tensor,
-    value_logits: Tensor,
-    *,
-    legal: Tensor,
-    moves: Tensor,
-    log_probs: Tensor,
-    advantages: Tensor,
-    wdl: Tensor,
-    settings: LearnerSettings,
-) -> Loss:
+    logits: Tensor, value_logits: Tensor, *, legal: Tensor, moves: Tensor, log_probs: Tensor, advantages: Tensor,
+    wdl: Tensor, settings: LearnerSettings,
+) -> Loss:  # fmt: skip
     """Loss of B plies whose moves were sampled from an older policy.
 
     Args:
@@ -52,7 +45,6 @@ def actor_critic_loss(
         log_probs: float32 [B] of them, under the policy that sampled them.
         advantages: float32 [B], used as they are (normalise before).
         wdl: float32 [B, 3], target probabilities.
-        settings: weights of the terms.
     """
     terms = masked_policy_terms(logits, moves, legal=legal)
     log_ratio = terms.log_prob - log_probs
@@ -68,23 +60,13 @@ def actor_critic_loss(
 
 
 def improved_policy_loss(
-    logits: Tensor,
-    value_logits: Tensor,
-    *,
-    legal: Tensor,
-    policies: RaggedTargets,
-    wdl: Tensor,
+    logits: Tensor, value_logits: Tensor, *, legal: Tensor, policies: RaggedTargets, wdl: Tensor,
     settings: LearnerSettings,
-) -> Loss:
+) -> Loss:  # fmt: skip
     """Loss of B plies that were searched.
 
     Args:
-        logits: float [B, 1880], unmasked.
-        value_logits: float [B, 3] of win, draw, loss.
-        legal: packed int32 [B, 59].
-        policies: the improved policies, over legal moves only.
-        wdl: float32 [B, 3], target probabilities.
-        settings: weights of the terms.
+        policies: the improved policies, over legal moves only; the others as for `actor_critic_loss`.
     """
     policy = masked_cross_entropy(logits, policies, legal=legal).mean()
     entropy = masked_entropy(logits, legal=legal).mean()

@@ -44,12 +44,7 @@ class StoppedError(Exception):
 
 
 class SampleGames(Attachment):
-    """Keeps one game in `PGN_EVERY` as PGN.
-
-    Args:
-        folder: of the run.
-        disk: waits while the disk is full.
-    """
+    """Keeps one game in `PGN_EVERY` as PGN."""
 
     def __init__(self, folder: RunFolder, disk: DiskPatience) -> None:
         self._folder, self._disk = folder, disk
@@ -64,11 +59,7 @@ class SampleGames(Attachment):
 class Matches(Attachment):
     """Plays the match that the settings ask for.
 
-    Args:
-        folder: of the run.
-        metrics: where results are shown.
-        checkpoints: one is written before each match on the way, so that a resumed run does not repeat it.
-        disk: waits while the disk is full.
+    A checkpoint is written before each match on the way, so that a resumed run does not repeat it.
     """
 
     def __init__(self, folder: RunFolder, metrics: Metrics, checkpoints: Checkpoints, disk: DiskPatience) -> None:

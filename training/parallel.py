@@ -111,13 +111,7 @@ class _Worker:
 
 
 class ParallelLearner(_ShareLearner):
-    """The first of the processes; used like any `Learner`.
-
-    Args:
-        network: trained in place.
-        settings: of the update; `workers` processes, this one included.
-        searched: see `Learner`.
-    """
+    """The first of the processes; used like any `Learner`."""
 
     def __init__(self, network: Network, settings: LearnerSettings, *, searched: bool) -> None:
         super().__init__(network, settings, searched=searched)

@@ -69,12 +69,8 @@ class ReplayBuffer:
         # At least one ply with the most legal moves there can be.
         entries = max(capacity * entries_per_ply, MAX_LEGAL) if self._searched else 0
         self._indices, self._probabilities = np.zeros(entries, np.uint16), np.zeros(entries, np.float16)
-        self.added = 0
-        """Plies ever added."""
-        self.games = 0
-        """Games ever added."""
-        self.entries_added = 0
-        """Policy entries ever added."""
+        self.added = self.games = self.entries_added = 0
+        """Plies, games and policy entries ever added."""
         self.oldest = 0
         """The first ply in the window, counted over all ever added."""
         self._ids: dict[str, None] = {}

@@ -70,10 +70,7 @@ def run_training(
     """Train as the settings say, in this process; game actors need an initialised Ray.
 
     Args:
-        settings: of the run.
-        folder: of the run; exists.
-        resume: whether to go on from the newest valid checkpoint.
-        display: progress for people.
+        folder: exists.
         stop: called often; True ends the run in a checkpoint.
 
     Raises:

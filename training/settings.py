@@ -154,9 +154,8 @@ def load_settings(config: str | Path | None, overrides: list[str] | None = None)
     try:
         merged: Any = OmegaConf.to_container(OmegaConf.merge(tree, OmegaConf.from_dotlist(list(overrides or []))))
     except (YAMLError, OmegaConfBaseException) as error:
-        raise InputError(
-            f"settings {overrides} cannot be read ({' '.join(str(error).split())}); correct them"
-        ) from error
+        reason = " ".join(str(error).split())
+        raise InputError(f"settings {overrides} cannot be read ({reason}); correct them") from error
     try:
         settings = Settings.model_validate({} if merged is None else merged)
     except ValidationError as error:

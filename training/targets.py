@@ -50,7 +50,6 @@ def targets(
     With `value_lambda` 1 that is the result of the game, whatever the ply that decided it.
 
     Args:
-        record: a finished game.
         adjudication: the most that a truncated game counts, 0..1.
         value_lambda: of the value targets, 0..1.
         gae_lambda: of the advantages, 0..1.

@@ -4,8 +4,6 @@ The loops release the interpreter's lock, and rows do not depend on each other. 
 the threading layer that every platform has stops the process when two threads enter.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

@@ -1,8 +1,6 @@
 # mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
 """Cross-entropy with index, dense and ragged targets, by the loops."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
@@ -62,22 +60,9 @@ def _forward_loop(
 
 @njit
 def _backward_loop(
-    first,
-    last,
-    gradient,
-    logits,
-    words,
-    offsets,
-    targets,
-    masses,
-    dense,
-    smoothing,
-    z_loss,
-    peaks,
-    log_sums,
-    known,
+    first, last, gradient, logits, words, offsets, targets, masses, dense, smoothing, z_loss, peaks, log_sums, known,
     out,
-):
+):  # fmt: skip
     """dx = g [(sum q' + 2 z log Z) p - q'], 0 in a row whose target is illegal."""
     size = logits.shape[1]
     columns = np.empty(size + SLACK, np.int64)
@@ -123,14 +108,9 @@ def cross_entropy(
 
 
 def cross_entropy_backward(
-    gradient: Tensor,
-    logits: Tensor,
-    words: Tensor,
-    targets: list[Tensor],
-    smoothing: float,
-    z_loss: float,
+    gradient: Tensor, logits: Tensor, words: Tensor, targets: list[Tensor], smoothing: float, z_loss: float,
     saved: list[Tensor],
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """[R, N] gradient of the logits."""
     peak, log_sum, known = saved
     out = torch.empty(logits.shape)

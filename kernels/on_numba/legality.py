@@ -1,8 +1,6 @@
 # mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
 """Masks to words, and the mass on illegal entries, by the loops."""
 
-from __future__ import annotations
-
 import sys
 
 import numpy as np

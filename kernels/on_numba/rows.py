@@ -5,8 +5,6 @@ A loop gathers the legal entries of a row by the bits of its words and computes 
 read. Everything is computed in float64 and rounded once, at the end. A row's result depends on that row only.
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,8 +1,6 @@
 # mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
 """Gumbel-max sampling by the loops: noise is drawn for legal entries alone."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

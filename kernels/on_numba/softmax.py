@@ -1,8 +1,6 @@
 # mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
 """masked_softmax, masked_log_softmax and legal_log_probs by the loops; the backward of the last takes operators."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from torch import Tensor

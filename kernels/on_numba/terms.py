@@ -1,8 +1,6 @@
 # mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
 """Log-probability of one move a row, entropy and most probable move, with their common backward, by the loops."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -79,15 +77,9 @@ def policy_terms(logits: Tensor, words: Tensor, moves: Tensor | None) -> tuple[T
 
 
 def policy_terms_backward(
-    log_prob_gradient: Tensor | None,
-    entropy_gradient: Tensor | None,
-    logits: Tensor,
-    words: Tensor,
-    moves: Tensor | None,
-    peak: Tensor,
-    log_sum: Tensor,
-    entropy: Tensor,
-) -> Tensor:
+    log_prob_gradient: Tensor | None, entropy_gradient: Tensor | None, logits: Tensor, words: Tensor,
+    moves: Tensor | None, peak: Tensor, log_sum: Tensor, entropy: Tensor,
+) -> Tensor:  # fmt: skip
     """[R, N] gradient of the logits."""
     out = torch.empty(logits.shape)
     in_parts(

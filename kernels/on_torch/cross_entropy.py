@@ -6,8 +6,6 @@ For a target distribution q over the legal entries of a row, smoothed to q' = (1
     dx   = g [ (Q' + 2 z log Z) p - q' ]         Q' = sum q'
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
@@ -33,14 +31,9 @@ def cross_entropy(
 
 
 def cross_entropy_backward(
-    gradient: Tensor,
-    logits: Tensor,
-    words: Tensor,
-    targets: list[Tensor],
-    smoothing: float,
-    z_loss: float,
+    gradient: Tensor, logits: Tensor, words: Tensor, targets: list[Tensor], smoothing: float, z_loss: float,
     saved: list[Tensor],
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """Gradient of the logits; zero in an empty row and in one whose target is illegal."""
     peak, log_sum, known = saved
     legal = legal_mask(words, logits.shape[1])

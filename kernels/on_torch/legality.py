@@ -1,7 +1,5 @@
 """Masks to words and back, and the mass on illegal entries, in PyTorch operators."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -3,8 +3,6 @@
 R rows, N columns. Illegal entries are replaced before any arithmetic, so nothing that stands there can spread.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import torch

@@ -5,8 +5,6 @@ counter = (column // 4, row key, 0), output number column % 4. It depends on not
 row sits in nor a resume changes its sample.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

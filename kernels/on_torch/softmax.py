@@ -1,7 +1,5 @@
 """masked_softmax, masked_log_softmax and legal_log_probs, forward and backward, in PyTorch operators."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
@@ -53,7 +51,10 @@ def legal_log_probs(logits: Tensor, words: Tensor, width: int) -> tuple[Tensor, 
     peak and log_sum `[R]`.
     """
     row = rows(logits, words)
-    indices, used = _places(row.legal, width)
+    # Legal columns first, ascending; places past the row's legal entries are not used.
+    indices = torch.argsort(row.legal.to(torch.uint8), dim=1, descending=True, stable=True)[:, :width]
+    indices = torch.nn.functional.pad(indices, (0, width - indices.shape[1]))
+    used = torch.arange(width, device=logits.device) < row.legal.sum(1, keepdim=True)
     values = (row.shifted - row.log_sum[:, None]).gather(1, indices).masked_fill(~used, -torch.inf)
     counts = row.legal.sum(1).to(torch.int32)
     return values, indices.masked_fill(~used, -1).to(torch.int32), counts, row.peak, row.log_sum
@@ -69,12 +70,3 @@ def legal_log_probs_backward(
     given = gradient.to(peak.dtype).masked_fill(~used, 0.0)
     spread = torch.zeros_like(p).scatter_add_(1, indices.clamp(min=0).to(torch.int64), given)
     return (spread - p * given.sum(1, keepdim=True)).masked_fill(~legal, 0.0).to(logits.dtype)
-
-
-def _places(legal: Tensor, width: int) -> tuple[Tensor, Tensor]:
-    """Columns of the first `width` legal entries of each row, ascending, and which of those places are used."""
-    order = torch.argsort(legal.to(torch.uint8), dim=1, descending=True, stable=True)[:, :width]
-    if order.shape[1] < width:
-        order = torch.nn.functional.pad(order, (0, width - order.shape[1]))
-    used = torch.arange(width, device=legal.device) < legal.sum(1, keepdim=True)
-    return order, used

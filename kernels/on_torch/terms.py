@@ -1,7 +1,5 @@
 """Log-probability of one move a row, entropy and most probable move, with their common backward."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
@@ -15,22 +13,15 @@ def policy_terms(logits: Tensor, words: Tensor, moves: Tensor | None) -> tuple[T
     log_prob is -inf for an illegal move, 0 in an empty row; without moves it is 0.
     """
     row = rows(logits, words)
-    log_prob = torch.zeros_like(row.peak)
-    if moves is not None:
-        log_prob = log_probability(row, moves)
-    return log_prob, entropy(row), best(row), row.peak, row.log_sum
+    log_prob = torch.zeros_like(row.peak) if moves is None else log_probability(row, moves)
+    best = row.shifted.argmax(1).masked_fill(row.empty | row.peak.isnan(), -1)  # the lowest column of equals
+    return log_prob, entropy(row), best, row.peak, row.log_sum
 
 
 def policy_terms_backward(
-    log_prob_gradient: Tensor | None,
-    entropy_gradient: Tensor | None,
-    logits: Tensor,
-    words: Tensor,
-    moves: Tensor | None,
-    peak: Tensor,
-    log_sum: Tensor,
-    row_entropy: Tensor,
-) -> Tensor:
+    log_prob_gradient: Tensor | None, entropy_gradient: Tensor | None, logits: Tensor, words: Tensor,
+    moves: Tensor | None, peak: Tensor, log_sum: Tensor, row_entropy: Tensor,
+) -> Tensor:  # fmt: skip
     """dx = g_logp (1[move] - p) - g_H p (log p + H); zero in a row whose move is illegal, as far as g_logp goes."""
     legal = legal_mask(words, logits.shape[1])
     log_p = (logits.to(peak.dtype) - peak[:, None] - log_sum[:, None]).masked_fill(~legal, -torch.inf)
@@ -55,11 +46,6 @@ def entropy(row: Rows) -> Tensor:
     """H = log(sum) - sum e (x - peak) / sum = -sum p log p over legal entries; NaN in an undefined row."""
     log_p = (row.shifted - row.log_sum[:, None]).masked_fill(~row.legal, -torch.inf)
     return weighted(log_p.exp(), log_p).sum(1).neg().masked_fill(row.empty, 0.0)
-
-
-def best(row: Rows) -> Tensor:
-    """Column of the largest legal logit, the lowest of equals; -1 in an empty or undefined row."""
-    return row.shifted.argmax(1).masked_fill(row.empty | row.peak.isnan(), -1)
 
 
 def one_hot(indices: Tensor, legal: Tensor) -> tuple[Tensor, Tensor]:

@@ -9,8 +9,6 @@ q' = (1 - eps) q + eps / n over the n legal entries of a row, log Z = peak + log
 Of ragged targets a program takes one row, and walks only the entries that its target stores.
 """
 
-from __future__ import annotations
-
 import torch
 import triton
 import triton.language as tl
@@ -272,14 +270,9 @@ def cross_entropy(
 
 
 def cross_entropy_backward(
-    gradient: Tensor,
-    logits: Tensor,
-    words: Tensor,
-    targets: list[Tensor],
-    smoothing: float,
-    z_loss: float,
+    gradient: Tensor, logits: Tensor, words: Tensor, targets: list[Tensor], smoothing: float, z_loss: float,
     saved: list[Tensor],
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """Launch the backward."""
     count, size = logits.shape
     out = torch.empty((count, size), dtype=logits.dtype, device=logits.device)

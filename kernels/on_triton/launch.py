@@ -1,7 +1,5 @@
 """Shapes of the tiles: how many rows and columns a program takes, and by how many warps."""
 
-from __future__ import annotations
-
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 

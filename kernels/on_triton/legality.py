@@ -1,8 +1,6 @@
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-calls, allow-untyped-decorators
 """Masks to words and back, and the mass on illegal entries."""
 
-from __future__ import annotations
-
 import torch
 import triton
 import triton.language as tl

@@ -1,8 +1,6 @@
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-calls, allow-untyped-decorators
 """Gumbel-max sampling: one launch gives move, log-probability and entropy."""
 
-from __future__ import annotations
-
 import torch
 import triton
 import triton.language as tl

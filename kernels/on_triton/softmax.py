@@ -1,8 +1,6 @@
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-calls, allow-untyped-decorators
 """masked_softmax, masked_log_softmax and legal_log_probs, forward and backward."""
 
-from __future__ import annotations
-
 import torch
 import triton
 import triton.language as tl

@@ -1,8 +1,6 @@
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-calls, allow-untyped-decorators
 """Log-probability of one move a row, entropy and most probable move, with their common backward."""
 
-from __future__ import annotations
-
 import torch
 import triton
 import triton.language as tl
@@ -91,15 +89,9 @@ def policy_terms(logits: Tensor, words: Tensor, moves: Tensor | None) -> tuple[T
 
 
 def policy_terms_backward(
-    log_prob_gradient: Tensor | None,
-    entropy_gradient: Tensor | None,
-    logits: Tensor,
-    words: Tensor,
-    moves: Tensor | None,
-    peak: Tensor,
-    log_sum: Tensor,
-    entropy: Tensor,
-) -> Tensor:
+    log_prob_gradient: Tensor | None, entropy_gradient: Tensor | None, logits: Tensor, words: Tensor,
+    moves: Tensor | None, peak: Tensor, log_sum: Tensor, entropy: Tensor,
+) -> Tensor:  # fmt: skip
     """Launch the backward. An absent gradient's pointer is never read."""
     count, size = logits.shape
     out = torch.empty((count, size), dtype=logits.dtype, device=logits.device)

@@ -5,8 +5,6 @@ A tile is [R, G, V]: R rows, G groups of V neighbouring columns. Legality is one
 one word (V divides 32).
 """
 
-from __future__ import annotations
-
 import triton
 import triton.language as tl
 

@@ -79,8 +79,7 @@ def write_checkpoint(folder: Path, step: int, checkpoint: Checkpoint, *, keep: i
         temporary.mkdir()
         for name, data in contents.items():
             write_durable(temporary / name, data)
-        manifest = {name: {"bytes": len(data), "sha256": _digest(data)} for name, data in contents.items()}
-        write_durable(temporary / MANIFEST, json.dumps(manifest, indent=1).encode())
+        write_durable(temporary / MANIFEST, json.dumps(_manifest(contents), indent=1).encode())
         fsync_folder(temporary)
         if final.exists():  # the same step again, after a resume without a step
             shutil.rmtree(final)
@@ -107,11 +106,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     try:
         manifest = json.loads((path / MANIFEST).read_bytes())
         contents = {name: (path / name).read_bytes() for name in _FILES}
-        wrong = [
-            name
-            for name, data in contents.items()
-            if len(data) != manifest[name]["bytes"] or _digest(data) != manifest[name]["sha256"]
-        ]
+        wrong = [name for name, entry in _manifest(contents).items() if manifest[name] != entry]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"checkpoint '{path}' is damaged ({error})") from error
     if wrong:
@@ -150,16 +145,14 @@ def first_needed(folder: Path) -> int:
     return min(games, default=0)
 
 
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+def _manifest(contents: Mapping[str, bytes]) -> dict[str, Any]:
+    return {name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in contents.items()}
 
 
 class Checkpoints(Attachment):
     """Writes a run's checkpoints: at the start, every `run.checkpoint_seconds`, when asked, at the end.
 
     Args:
-        run: the run folder.
-        disk: waits while the disk is full.
         flush: hands the rows of the log to the system; a checkpoint is only written after the rows before it.
         saved_step: of the checkpoint that the run goes on from; -1: a new run.
     """

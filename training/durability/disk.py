@@ -24,7 +24,6 @@ class DiskPatience(Attachment):
     """Waits while the disk is full.
 
     Args:
-        folder: on the disk in question.
         say: gets a warning when a pause begins, and a line when it ends.
         reserve: bytes that must stay free.
     """
@@ -35,9 +34,7 @@ class DiskPatience(Attachment):
         self.paused = 0.0
         """Seconds spent waiting so far."""
         self._loop: TrainingLoop | None = None
-        self._folder = folder
-        self._reserve = reserve
-        self._say = say
+        self._folder, self._say, self._reserve = folder, say, reserve
 
     def begin(self, loop: "TrainingLoop") -> None:
         """See `Attachment`; pauses do not count as training."""

@@ -91,10 +91,6 @@ def _read(data: bytes, place: int) -> tuple[StoredGame | None, int]:
     payload = data[start : start + length]
     if magic != MAGIC or len(payload) != length or _digest(payload) != digest:
         return None, place
-    return _from_payload(payload), start + length
-
-
-def _from_payload(payload: bytes) -> StoredGame:
     (size,) = _PLAIN_LENGTH.unpack_from(payload)
     head = _PLAIN_LENGTH.size
     values: dict[str, Any] = json.loads(payload[head : head + size])
@@ -102,7 +98,7 @@ def _from_payload(payload: bytes) -> StoredGame:
     values["record.termination"] = Termination(values["record.termination"])
     values["record.policies"] = _part(RaggedPolicy, "record.policies", values)
     record, targets = _part(GameRecord, "record", values), _part(Targets, "targets", values)
-    return StoredGame(values["number"], values["stream"], record, targets)
+    return StoredGame(values["number"], values["stream"], record, targets), start + length
 
 
 def _part(kind: Any, prefix: str, values: dict[str, Any]) -> Any:

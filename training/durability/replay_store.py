@@ -22,14 +22,12 @@ class ReplayStore:
 
     Args:
         folder: of the segments; made if it is missing.
-        segment_bytes: size at which a segment is closed.
     """
 
     def __init__(self, folder: Path, *, segment_bytes: int = SEGMENT_BYTES) -> None:
         self.acknowledged = 0
         """Games made durable by this object."""
-        self._folder = folder
-        self._segment_bytes = segment_bytes
+        self._folder, self._segment_bytes = folder, segment_bytes
         self._waiting: list[bytes] = []
         self._last: dict[Path, int] = {}  # number of the last game of each segment that was read or written
         self._current: Path | None = None
@@ -89,7 +87,7 @@ class ReplayStore:
                 if isinstance(found, Damage):
                     yield f"segment '{segment}' is damaged at bytes {found.first} to {found.last}, which are skipped"
                     continue
-                _, game = found
+                game = found[1]
                 self._last[segment] = max(self._last[segment], game.number)
                 if game.number >= first:
                     yield game
@@ -104,11 +102,11 @@ class ReplayStore:
             data = segment.read_bytes()
             kept = [found for found in read_entries(data) if not isinstance(found, Damage)]
             late = [place for place, game in kept if game.number >= number]
-            if late and late[0] == kept[0][0]:
-                segment.unlink()
-                self._last.pop(segment, None)
-            elif late:
-                write_atomic(segment, data[: late[0]])
+            if late:
+                if late[0] == kept[0][0]:
+                    segment.unlink()
+                else:
+                    write_atomic(segment, data[: late[0]])
                 self._last.pop(segment, None)
         fsync_folder(self._folder)
 

@@ -34,7 +34,6 @@ class RunFolder:
         self.path = path
         self.checkpoints = path / "checkpoints"
         self.tensorboard = path / "tensorboard"
-        """Event files."""
         self.games = path / "games"
         """Sample games as PGN."""
         self.replay = path / "replay"
@@ -163,14 +162,12 @@ def to_pgn(record: GameRecord, run: str) -> chess.pgn.Game:
             "Event": f"ZeroMass self-play, run {run}",
             "White": f"ZeroMass version {record.version}",
             "Black": f"ZeroMass version {record.version}",
-            "Result": _RESULTS[record.outcome],
+            "Result": "*" if record.termination == Termination.TRUNCATED else _RESULTS[record.outcome],
             "Termination": record.termination.name.lower().replace("_", " "),
             "GameId": record.game,
             "Seed": str(record.seed),
         }
     )
-    if record.termination == Termination.TRUNCATED:
-        game.headers["Result"] = "*"
     board = rules.to_board(record.start)
     if board.fen() != chess.STARTING_FEN:
         game.setup(board)

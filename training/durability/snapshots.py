@@ -20,7 +20,6 @@ class Every:
     """Whether another `minutes` of training have passed, resumes included; 0 minutes: never.
 
     Args:
-        minutes: of the interval.
         seconds: trained so far; everything due until then was done.
     """
 
@@ -43,10 +42,8 @@ class Snapshots(Attachment):
     """The weights files of one run.
 
     Args:
-        run: the run folder.
         minutes: of training between two snapshots; 0: none at all.
         checkpoints: one is written before each snapshot.
-        disk: waits while the disk is full.
     """
 
     def __init__(self, run: Path, minutes: float, checkpoints: Checkpoints, disk: DiskPatience) -> None:

@@ -48,16 +48,10 @@ class StoppedHardError(RuntimeError):
 
 
 class Trainer:
-    """Trains one run, once.
-
-    Args:
-        expected: identity of the driver.
-    """
+    """Trains one run, once; `expected` is the identity of the driver."""
 
     def __init__(self, expected: str) -> None:
-        self._expected = expected
-        self._relay = Relay()
-        self._stopped = threading.Event()
+        self._expected, self._relay, self._stopped = expected, Relay(), threading.Event()
 
     def train(self, settings: Settings, folder: Path, resume: Resume) -> Summary:
         """See `training.run.run_training`."""
@@ -73,7 +67,7 @@ class Trainer:
         self._stopped.set()
 
 
-def start_trainer(settings: Settings, expected: str) -> Any:
+def start_trainer(settings: Settings) -> Any:
     """Start the actor on the node that the settings ask for. Ray must be initialised."""
     learner = settings.learner
     options: dict[str, Any] = {
@@ -86,7 +80,7 @@ def start_trainer(settings: Settings, expected: str) -> Any:
     if learner.node == "driver":
         here = ray.get_runtime_context().get_node_id()
         options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(here, soft=False)
-    return cast(Any, ray.remote)(**options)(Trainer).remote(expected)
+    return cast(Any, ray.remote)(**options)(Trainer).remote(identity())
 
 
 def supervise(
@@ -95,10 +89,7 @@ def supervise(
     """Train in an actor. Ray must be initialised.
 
     Args:
-        settings: of the run.
-        folder: of the run; exists.
-        resume: whether to go on from a checkpoint.
-        display: shows the progress.
+        folder: exists.
         stop: asked about once a second; True ends the run in a checkpoint.
 
     Raises:
@@ -136,14 +127,11 @@ class _Attempt:
     def __init__(self, settings: Settings, folder: RunFolder, display: Screen, stop: Callable[[], bool]) -> None:
         self.saved_step = -1
         """Of the newest checkpoint that the trainer reported."""
-        self._settings = settings
-        self._folder = folder
-        self._display = display
-        self._stop = stop
+        self._settings, self._folder, self._display, self._stop = settings, folder, display, stop
 
     def run(self, resume: Resume) -> Summary:
         """Until the trainer ends; raises as `supervise` does."""
-        trainer = start_trainer(self._settings, identity())
+        trainer = start_trainer(self._settings)
         try:
             return self._attend(trainer, resume)
         except RayTaskError as error:
@@ -161,10 +149,9 @@ class _Attempt:
     def _attend(self, trainer: Any, resume: Resume) -> Summary:
         result = trainer.train.remote(self._settings, self._folder.path, resume)
         updates = trainer.updates.remote()
-        started = time.monotonic()
+        started, said_pending = time.monotonic(), False
         answered: float | None = None
         stopped: float | None = None
-        said_pending = False
         while True:
             ready, _ = ray.wait([result, updates], num_returns=1, timeout=1.0)
             now = time.monotonic()

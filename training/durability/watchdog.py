@@ -30,20 +30,12 @@ WITHIN_STEPS: Final = 1000
 
 
 class LearningWatchdog(Attachment):
-    """Rescues a learner.
-
-    Args:
-        checkpoints: where to go back to.
-        evidence: folder for the batches that failed.
-        say: gets a line for people.
-    """
+    """Rescues a learner; `evidence` is the folder for the batches that failed."""
 
     def __init__(self, checkpoints: Path, evidence: Path, say: Callable[[str], None]) -> None:
         self.rescues = 0
         """So far, in this process."""
-        self._checkpoints = checkpoints
-        self._evidence = evidence
-        self._say = say
+        self._checkpoints, self._evidence, self._say = checkpoints, evidence, say
         self._failed: list[int] = []
 
     def failed(self, loop: "TrainingLoop", batch: Batch, error: LearningError) -> bool:
@@ -95,9 +87,8 @@ class LearningWatchdog(Attachment):
                 arrays |= {f"policies.{part.name}": getattr(value, part.name) for part in fields(value)}
             else:
                 arrays[field.name] = value
-        file = io.BytesIO()
+        file, path = io.BytesIO(), self._evidence / f"{name}.npz"
         np.savez_compressed(file, **arrays)
         self._evidence.mkdir(exist_ok=True)
-        path = self._evidence / f"{name}.npz"
         write_atomic(path, file.getvalue())
         return path

@@ -37,12 +37,7 @@ class _Bound(NamedTuple):
 
 
 class Window:
-    """See the module.
-
-    Args:
-        replay: filled only through this object.
-        folder: of the replay store.
-    """
+    """See the module. `replay` is filled only through this object; `folder` is that of the replay store."""
 
     def __init__(self, replay: ReplayBuffer, folder: Path) -> None:
         self.replay = replay
@@ -59,20 +54,13 @@ class Window:
 
     def state(self) -> dict[str, int]:
         """Where the window begins and ends, for a checkpoint."""
-        oldest = self._bounds[0] if self._bounds else self._end()
-        return {
-            **self._end()._asdict(),
-            "first": oldest.number,
-            "first_added": oldest.added,
-            "first_entries": oldest.entries_added,
-        }
+        number, added, entries = self._bounds[0] if self._bounds else self._end()
+        return {**self._end()._asdict(), "first": number, "first_added": added, "first_entries": entries}
 
     def restore(self, state: dict[str, int], say: Callable[[str], None]) -> Iterator[StoredGame]:
         """Fill the replay buffer; yields games that became durable after the checkpoint, already added.
 
-        Args:
-            state: of the checkpoint.
-            say: gets a sentence about each damaged place.
+        `say` gets a sentence about each damaged place.
         """
         self.replay.start_at(state["first_added"], state["first"], state["first_entries"])
         for found in self.store.read(state["first"]):
@@ -98,11 +86,7 @@ class Window:
 
 
 class Acknowledgement(Attachment):
-    """Makes the games that arrived durable, many at a time: after that no kill loses them.
-
-    Args:
-        disk: waits while the disk is full.
-    """
+    """Makes the games that arrived durable, many at a time: after that no kill loses them."""
 
     def __init__(self, disk: DiskPatience) -> None:
         self._disk = disk
