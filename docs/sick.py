@@ -68,12 +68,12 @@ def _panel(name: str, points: list[tuple[int, float]], left: float) -> str:
     if not points:
         parts.append(drawing.text(left + 135, 117, "not in this run", 12, anchor="middle"))
         return "".join(parts)
-    if tag.has_range:
+    if tag.healthy:
         upper, lower = (frame.at(0, value)[1] for value in (high if tag.high is not None else top, low))
         parts.append(drawing.rectangle(left, upper, 270, lower - upper, "#2da44e", 'fill-opacity="0.18"'))
     parts.append(frame.line([(bucket.step, bucket.mean) for bucket in buckets(points)], dots=False))
     parts.append(drawing.text(left + 270, 54, f"at last {tag.show(points[-1][1])}", 12, anchor="end"))
-    healthy = f"; healthy: {tag.healthy}" if tag.has_range else ""
+    healthy = f"; healthy: {tag.healthy}" if tag.healthy else ""
     parts.append(drawing.text(left, 188, f"steps {steps[0]:,} to {steps[1]:,}{healthy}", 11))
     return "".join(parts)
 

@@ -88,7 +88,7 @@ def assemble(
             disk.writing(partial(window.store.cut, state["replay"]["number"]))
     guard = Guard(settings.guard, say)
     metrics = disk.writing(lambda: Metrics(folder, None if checkpoint is None else step))
-    watch = Watch(settings, folder, metrics, guard.games, disk, say)
+    watch = Watch(settings, metrics, guard.games, disk, say)
     watchdog = LearningWatchdog(folder.checkpoints, folder.evidence, say)
     checkpoints = Checkpoints(folder.path, disk, metrics.flush, step)
     matches = Matches(folder, metrics, checkpoints, disk)

@@ -20,12 +20,12 @@ HOW_TO_READ: Final = """\
 
 def how_to_read() -> str:
     """Markdown: each cause with the tags that show it."""
-    rows = []
+    page = HOW_TO_READ.format(program=program())
     for cause in CAUSES:
-        signs = [f"`{tag.name}`" + (f" ({tag.healthy})" if tag.has_range else "")
-                 for tag in TAGS.values() if tag.cause == cause]  # fmt: skip
-        rows.append(f"| {', '.join(signs)} | **{cause.name}** | {cause.suggestion} |\n")
-    return HOW_TO_READ.format(program=program()) + "".join(rows)
+        tags = [tag for tag in TAGS.values() if tag.cause == cause]
+        signs = ", ".join(f"`{tag.name}`" + (f" ({tag.healthy})" if tag.healthy else "") for tag in tags)
+        page += f"| {signs} | **{cause.name}** | {cause.suggestion} |\n"
+    return page
 
 
 def settings_text(settings: Settings) -> str:

@@ -26,18 +26,6 @@ class Memory:
     readings: int = 0
     warned: bool = False
 
-    def read(self, occupied: int) -> bool:
-        """Take a reading, 0 where the system gives none; whether it calls for a warning, which is given once."""
-        if not occupied:
-            return False
-        self.now = occupied
-        self.readings += 1
-        if self.readings == SETTLED:
-            self.settled = occupied
-        grown = not self.warned and 0 < WORTH_A_WARNING * self.settled < occupied
-        self.warned |= grown
-        return grown
-
 
 @dataclass
 class _Actor:
@@ -53,11 +41,8 @@ class _Actor:
 
 
 class ActorTally:
-    """Sums over the batches that arrived since the last row, actor by actor.
-
-    Args:
-        say: gets a warning about a process that grows, once a process.
-    """
+    """Sums over the batches that arrived since the last row, actor by actor; `say` gets a warning about a process whose
+    memory grows, once a process."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
@@ -104,5 +89,13 @@ class ActorTally:
         return row
 
     def _read(self, memory: Memory, occupied: int, process: str) -> None:
-        if memory.read(occupied):
+        """Take a reading, 0 where the system gives none."""
+        if not occupied:
+            return
+        memory.now = occupied
+        memory.readings += 1
+        if memory.readings == SETTLED:
+            memory.settled = occupied
+        if not memory.warned and 0 < WORTH_A_WARNING * memory.settled < occupied:
+            memory.warned = True
             self._say(f"warning: {process} grew from {memory.settled / _MB:.0f} to {memory.now / _MB:.0f} MB")

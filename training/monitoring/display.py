@@ -20,11 +20,7 @@ PLAIN_SECONDS: Final = 15.0
 
 
 class Display(Screen):
-    """Progress and summary on standard error and standard output.
-
-    Args:
-        console: for tests; by default the process's own.
-    """
+    """Progress and summary on `console`, by default standard output; errors on standard error."""
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(highlight=False, soft_wrap=True)
@@ -47,7 +43,9 @@ class Display(Screen):
         if progress is None:
             return
         if begins and self.console.is_terminal:
-            self._bar = self._new_bar()
+            columns = TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.fields[note]}")
+            times = TimeElapsedColumn(), TimeRemainingColumn()
+            self._bar = Progress(SpinnerColumn(), *columns, *times, console=self.console)
             self._bar.add_task(progress.title, total=1.0, note="")
             self._bar.start()
         if self._bar is not None:
@@ -58,12 +56,11 @@ class Display(Screen):
 
     def summary(self, summary: "Summary") -> None:
         """The result, where it is, and what to type next."""
-        mass = f"{summary.largest_invalid_mass} over {summary.distributions:,} distributions"
         rows = {
             "games": f"{summary.games:,}",
             "positions": f"{summary.positions:,} (plies of finished games)",
             "learner steps": f"{summary.steps:,} in {summary.seconds / 60:.1f} minutes",
-            "largest invalid mass": mass,
+            "largest invalid mass": f"{summary.largest_invalid_mass} over {summary.distributions:,} distributions",
             "score before": summary.before and summary.before.sentence(),
             "score after": summary.after and summary.after.sentence(),
             "run folder": str(summary.folder),
@@ -77,14 +74,3 @@ class Display(Screen):
                 table.add_row(what, value)
         title = f"{summary.folder.name}: {'stopped, checkpoint saved' if summary.stopped else 'done'}"
         self.console.print(Panel(table, title=title, expand=False))
-
-    def _new_bar(self) -> Progress:
-        return Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.fields[note]}"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=self.console,
-        )

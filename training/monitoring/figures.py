@@ -89,21 +89,18 @@ class RecentGames:
 
     def __init__(self, count: int) -> None:
         self.games: deque[RecentGame] = deque(maxlen=count)
-        self._won: GameRecord | None = None
-        self._drawn: GameRecord | None = None
+        self._newest: dict[bool, GameRecord] = {}
+        """By whether it was won."""
 
     def add(self, record: GameRecord) -> None:
         """Take a game in; the oldest goes."""
         self.games.append(RecentGame.of(record))
-        if record.outcome:
-            self._won = record
-        else:
-            self._drawn = record
+        self._newest[record.outcome != 0] = record
 
     @property
     def samples(self) -> list[GameRecord]:
         """At most two whole games to show, the one that was won first."""
-        return [record for record in (self._won, self._drawn) if record is not None]
+        return [self._newest[won] for won in (True, False) if won in self._newest]
 
     def figures(self, least: int) -> dict[str, float]:
         """The guard's figures that `least` games or more support."""
@@ -125,16 +122,13 @@ class RecentGames:
             return {}
         outcomes = Counter(game.outcome for game in self.games)
         ends = Counter(game.termination for game in self.games)
+        reasons = [reason for reason in Termination if reason != Termination.NONE]
         return {
             "selfplay/length": sum(len(game.values) for game in self.games) / total,
             "selfplay/white_wins": outcomes[1] / total,
             "selfplay/draws": outcomes[0] / total,
             "selfplay/black_wins": outcomes[-1] / total,
-            **{
-                f"selfplay/termination/{reason.name.lower()}": ends[reason] / total
-                for reason in Termination
-                if reason != Termination.NONE
-            },
+            **{f"selfplay/termination/{reason.name.lower()}": ends[reason] / total for reason in reasons},
         }
 
     def values_and_scores(self) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
@@ -202,11 +196,8 @@ def value_spread(network: Network, positions: NDArray[np.uint64]) -> float | Non
 
     A value can be right on average and blind where it matters: it learns which side stands better, which is nearly the
     same for all successors, and not which move keeps it so. Values of games do not show that, for search has mixed
-    mates into them.
-
-    Args:
-        network: as it is trained; its mode is restored.
-        positions: uint64 [B, WORDS]; the first `SPREAD_POSITIONS` are used.
+    mates into them. The first `SPREAD_POSITIONS` of packed positions uint64 [B, WORDS] are used; the network's mode is
+    restored.
 
     Returns:
         In expected score, 0 to 1; None if no position has two successors from which the game goes on.

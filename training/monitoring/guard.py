@@ -32,12 +32,7 @@ MARGIN: Final = 0.2
 
 
 class Guard(Attachment):
-    """See the module.
-
-    Args:
-        settings: thresholds.
-        say: gets a line for each alarm that is raised or ended.
-    """
+    """See the module; `settings` are thresholds, and `say` gets a line for each alarm that is raised or ended."""
 
     name = "guard"
 

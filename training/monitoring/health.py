@@ -4,11 +4,11 @@ A figure is unhealthy if it is outside the range of its tag, or if the guard's a
 guard are judged in one place, where the figure is computed.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
 from typing import Any, Final
+
+import numpy as np
 
 from training.monitoring.tags.tags import CAUSES, LEAK, TAGS, Cause, Tag, find_tag
 
@@ -43,7 +43,7 @@ class Finding:
     @property
     def sentence(self) -> str:
         """The figure in words."""
-        why = f"healthy: {self.tag.healthy}" if self.tag.has_range else "an alarm of the guard"
+        why = f"healthy: {self.tag.healthy}" if self.tag.healthy else "an alarm of the guard"
         return f"{self.name} is {self.tag.show(self.value)} ({why})"
 
 
@@ -98,18 +98,12 @@ def recent_values(rows: Sequence[Row]) -> dict[str, float]:
 
 
 def _recent(rows: Sequence[Row]) -> Sequence[Row]:
-    since = _time(rows[-1]) - RECENT_SECONDS if rows else 0.0
-    first = next((at for at, row in enumerate(rows) if _time(row) >= since), 0)
+    since = rows[-1].get("time", 0.0) - RECENT_SECONDS if rows else 0.0
+    first = next((at for at, row in enumerate(rows) if row.get("time", 0.0) >= since), 0)
     return rows[max(min(first, len(rows) - RECENT_ROWS), 0) :]
 
 
 def _in_one(name: str, values: list[float]) -> float:
     if name.startswith("guard/"):
         return values[-1]
-    if any(math.isnan(value) for value in values):
-        return math.nan
-    return max(values) if name in _NEVER else float(median(values))
-
-
-def _time(row: Row) -> float:
-    return float(row.get("time", 0.0))
+    return float(np.max(values) if name in _NEVER else np.median(values))  # NaN if one of them is

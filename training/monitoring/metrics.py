@@ -24,9 +24,6 @@ from training.durability.run_folder import RunFolder, append_row
 from training.evaluation.match import MatchResult
 from training.monitoring.tags.tags import TAGS, Kind, find_tag
 
-Layout = Mapping[str, Mapping[str, list[Any]]]
-"""Groups of charts: `{group: {chart: ["Multiline", [tag pattern, ...]]}}`."""
-
 _PLUGINS: Final[dict[Kind, str]] = {"scalar": "scalars", "picture": "images", "text": "text", "histogram": "histograms"}
 
 
@@ -34,13 +31,12 @@ class Metrics:
     """Appends to a run's event files and its log. Every tag must be documented as what it is written as.
 
     Args:
-        folder: of the run.
         resumed_at: learner step of the checkpoint that the run goes on from; None for a new run. Rows after it are
             dropped: from the log here, from earlier event files by TensorBoard.
     """
 
     def __init__(self, folder: RunFolder, resumed_at: int | None) -> None:
-        self._folder = folder
+        self.folder = folder
         if resumed_at is not None:
             folder.cut_log(resumed_at)
         purge = None if resumed_at is None else resumed_at + 1
@@ -58,7 +54,7 @@ class Metrics:
             KeyError: a tag is not documented, or not as a scalar.
         """
         self.scalars(row, step)
-        append_row(self._folder.log, {"step": step, "time": round(time.time(), 3), **row})
+        append_row(self.folder.log, {"step": step, "time": round(time.time(), 3), **row})
         if self._on_cluster:
             self._show_in_ray(row)
 
@@ -68,18 +64,12 @@ class Metrics:
         Raises:
             KeyError: a tag is not documented, or not as a scalar.
         """
-        values = [
-            Summary.Value(tag=tag, simple_value=value, metadata=self._metadata(tag, "scalar"))
-            for tag, value in row.items()
-        ]
-        self._summary(Summary(value=values), step)
+        self._summary(Summary(value=[self._value(tag, "scalar", simple_value=row[tag]) for tag in row]), step)
 
     def picture(self, tag: str, png: bytes, size: tuple[int, int], step: int) -> None:
         """A PNG of `size` (width, height) in pixels."""
         image = Summary.Image(width=size[0], height=size[1], colorspace=4, encoded_image_string=png)
-        self._summary(
-            Summary(value=[Summary.Value(tag=tag, image=image, metadata=self._metadata(tag, "picture"))]), step
-        )
+        self._summary(Summary(value=[self._value(tag, "picture", image=image)]), step)
 
     def text(self, tag: str, markdown: str, step: int) -> None:
         """Text as Markdown."""
@@ -88,14 +78,13 @@ class Metrics:
 
     def histogram(self, tag: str, values: NDArray[np.floating], step: int) -> None:
         """The distribution of `values`; those that are not finite are left out."""
-        metadata = self._metadata(tag, "histogram")
         finite = values[np.isfinite(values)].astype(np.float64)
         if finite.size:
             histogram = make_histogram(finite, "auto" if finite.size < 100 else 60)  # type: ignore[no-untyped-call]
-            self._summary(Summary(value=[Summary.Value(tag=tag, histo=histogram, metadata=metadata)]), step)
+            self._summary(Summary(value=[self._value(tag, "histogram", histo=histogram)]), step)
 
-    def layout(self, layout: Layout) -> None:
-        """The custom-scalars dashboard."""
+    def layout(self, layout: Mapping[str, Mapping[str, list[Any]]]) -> None:
+        """The custom-scalars dashboard: `{group: {chart: ["Multiline", [tag pattern, ...]]}}`."""
         self._summary(custom_scalars(layout), self.first_step)  # type: ignore[no-untyped-call]
 
     def hparams(self, settings: Mapping[str, bool | str | float | int], metrics: list[str]) -> None:
@@ -116,13 +105,14 @@ class Metrics:
 
         Curves of single actors are left out, because Ray has its own metrics of every process.
         """
-        for name, value in row.items():
-            if name not in TAGS:
-                continue
+        for name in row.keys() & TAGS.keys():
             if name not in self._gauges:
                 metric = "zeromass_" + name.replace("/", "_")
                 self._gauges[name] = Gauge(metric, description=TAGS[name].description, tag_keys=("run",))
-            self._gauges[name].set(value, tags={"run": self._folder.path.name})
+            self._gauges[name].set(row[name], tags={"run": self.folder.path.name})
+
+    def _value(self, tag: str, kind: Kind, **content: Any) -> Any:
+        return Summary.Value(tag=tag, metadata=self._metadata(tag, kind), **content)
 
     def _metadata(self, name: str, kind: Kind) -> SummaryMetadata | None:
         """For the first value of a tag; None for later ones."""

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from agent.runs import RUNS
 from training.durability.run_folder import RunFolder, read_rows
-from training.monitoring.health import Finding, Health, Row, judge, recent_values, series
+from training.monitoring.health import Health, Row, judge, recent_values, series
 from training.monitoring.tags.tags import find_tag
 from training.settings import GuardSettings
 
@@ -33,26 +33,18 @@ _STYLES: Final = {"HEALTHY": "bold green", "TOO EARLY": "bold yellow", "SICK": "
 
 
 def status_command(run: str, follow: bool, as_json: bool, runs: Path = RUNS) -> int:
-    """Run `zeromass status`; returns the exit code, 1 if the run is sick.
-
-    Args:
-        run: name or folder.
-        follow: refresh until Ctrl-C, or until the run has ended.
-        as_json: print one JSON object.
-        runs: the folder of all runs.
+    """Run `zeromass status`; returns the exit code, 1 if the run is sick. With `follow` it refreshes until Ctrl-C, or
+    until the run has ended.
 
     Raises:
         InputError: there is no such run.
     """
     folder = RunFolder.find(run, runs)
     console = Console(highlight=False)
-    if follow:
-        health = _follow(folder, console)
-        return 1 if health.findings else 0
-    health = judge(read_rows(folder.log))
-    if as_json:
+    health = _follow(folder, console) if follow else judge(read_rows(folder.log))
+    if as_json and not follow:
         print(json.dumps(to_json(folder, health)))
-    else:
+    elif not follow:
         if not console.is_terminal:
             console.width = _PLAIN_WIDTH  # a pipe does not wrap
         console.print(screen(folder, health))
@@ -83,7 +75,10 @@ def screen(folder: RunFolder, health: Health) -> Group:
     verdict = Text(health.verdict, style=_STYLES[health.verdict.split(":")[0]])
     parts: list[Any] = [verdict, Text(_where(folder, health.rows), style="dim")]
     if health.findings:
-        parts.append(_findings(health.findings))
+        table = Table.grid(padding=(0, 2))
+        for finding in health.findings:
+            table.add_row(Text(finding.cause.name, style="red"), finding.sentence, f"do: {finding.cause.suggestion}")
+        parts.append(Panel(table, title="what is wrong, the worst first", title_align="left", expand=False))
     if health.rows:
         parts.append(_figures(health, folder.settings([]).guard))
     return Group(*parts)
@@ -130,13 +125,6 @@ def _age(rows: Sequence[Row]) -> float | None:
     return round(max(time.time() - float(rows[-1].get("time", 0.0)), 0.0), 1) if rows else None
 
 
-def _findings(findings: tuple[Finding, ...]) -> Panel:
-    table = Table.grid(padding=(0, 2))
-    for finding in findings:
-        table.add_row(Text(finding.cause.name, style="red"), finding.sentence, f"do: {finding.cause.suggestion}")
-    return Panel(table, title="what is wrong, the worst first", title_align="left", expand=False)
-
-
 def _figures(health: Health, guard: GuardSettings) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0))
     for column in ("", "figure", "lately", "healthy", "since the start"):
@@ -147,7 +135,7 @@ def _figures(health: Health, guard: GuardSettings) -> Table:
         if name in values:
             tag = find_tag(name)
             tag = tag.limited(getattr(guard, name.removeprefix("guard/"))) if tag.limit else tag
-            mark = Text("!", style="bold red") if name in sick else Text("✓" if tag.has_range else " ", style="green")
+            mark = Text("!", style="bold red") if name in sick else Text("✓" if tag.healthy else " ", style="green")
             bars = sparkline([value for _, value in series(health.rows, name)])
             table.add_row(mark, name, tag.show(values[name]), Text(tag.healthy, style="dim"), Text(bars, style="blue"))
     return table

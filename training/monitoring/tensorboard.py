@@ -29,9 +29,7 @@ def monitor_command(run: str | None, port: int | None, runs: Path = RUNS) -> int
     address = start_tensorboard(folder, port)
     if port is None and f":{DEFAULT_PORT}/" not in address:
         print(f"Port {DEFAULT_PORT} is taken, so another one is used.", flush=True)
-    for line in runs_found(folder):
-        print(line, flush=True)
-    print(f"TensorBoard shows {folder} at {address}", flush=True)
+    print(*runs_found(folder), f"TensorBoard shows {folder} at {address}", sep="\n")
     print(f"The dashboard is {address}#custom_scalars\nPress Ctrl-C to stop it.", flush=True)
     with contextlib.suppress(KeyboardInterrupt):  # the normal way to end it
         threading.Event().wait()
@@ -53,11 +51,8 @@ def runs_found(folder: Path) -> list[str]:
 
 
 def start_tensorboard(folder: Path, port: int | None) -> str:
-    """Serve the event files below `folder` from a thread of this process; returns the address.
-
-    Args:
-        folder: a run folder, or the folder of all runs.
-        port: exactly this one; None: 6006, or the next that is free.
+    """Serve the event files below `folder` from a thread of this process; returns the address. Without `port` it is
+    6006, or the next that is free.
 
     Raises:
         InputError: `port` is taken.
@@ -67,10 +62,10 @@ def start_tensorboard(folder: Path, port: int | None) -> str:
     tensorboard = TensorBoard()
     # The data server would be a second process that outlives a killed first one.
     options = ["--host", HOST, "--load_fast", "false", "--reload_interval", "5"]
-    options += [] if port is None else ["--port", str(port)]
-    tensorboard.configure(argv=["tensorboard", "--logdir", str(folder), *options])
+    chosen = [] if port is None else ["--port", str(port)]
+    tensorboard.configure(argv=["tensorboard", "--logdir", str(folder), *options, *chosen])
     try:
         return str(tensorboard.launch())
     except TensorBoardServerException as error:
-        taken = f"port {port or DEFAULT_PORT} on {HOST} is taken or not allowed"
-        raise InputError(f"{taken}; give another with --port, or none") from error
+        where = f"port {port or DEFAULT_PORT} on {HOST}"
+        raise InputError(f"{where} is taken or not allowed; give another with --port, or none") from error

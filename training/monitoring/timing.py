@@ -40,11 +40,7 @@ class Stopwatch:
 
 
 class Rates:
-    """Counts per second over a sliding window, because games arrive in bursts.
-
-    Args:
-        clock: seconds, ascending.
-    """
+    """Counts per second over a sliding window, because games arrive in bursts."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

@@ -12,7 +12,6 @@ from agent.networks.meter import MassReading
 from selfplay.actor import GameBatch
 from training.attachment import Attachment
 from training.durability.disk import DiskPatience
-from training.durability.run_folder import RunFolder
 from training.learner import Learner
 from training.monitoring.about import flat_settings, how_to_read, settings_text, versions_text
 from training.monitoring.actors import ActorTally
@@ -35,13 +34,7 @@ FIRST_SECONDS: Final = 60.0
 DETAIL_SECONDS: Final = 10.0
 """Between rows that have everything: games and audit cost more than the rest, and the times of actors and learner come
 in bursts."""
-COMPARED_BY: Final = [
-    "evaluation/elo",
-    "evaluation/score",
-    "loss/value",
-    "guard/decisive",
-    "selfplay/positions_per_second",
-]
+COMPARED_BY = ["evaluation/elo", "evaluation/score", "loss/value", "guard/decisive", "selfplay/positions_per_second"]
 """Metrics by which TensorBoard compares runs."""
 PARTS: Final = ("learning", "sampling", "ingesting", "publishing", "evaluating", "saving", "writing")
 """Of the learner's time, beside waiting for games or playing them."""
@@ -72,23 +65,11 @@ class LoopFigures(Attachment):
 class Watch(Attachment):
     """Writes the rows of the log and the pictures.
 
-    Args:
-        settings: of the run.
-        folder: of the run.
-        metrics: where everything is written.
-        games: the latest games; filled by their owner, the guard.
-        disk: waits while the disk is full.
-        say: gets a warning when a process's memory keeps growing.
+    `games` are filled by their owner, the guard. `say` gets a warning when a process's memory keeps growing.
     """
 
     def __init__(
-        self,
-        settings: Settings,
-        folder: RunFolder,
-        metrics: Metrics,
-        games: RecentGames,
-        disk: DiskPatience,
-        say: Callable[[str], None],
+        self, settings: Settings, metrics: Metrics, games: RecentGames, disk: DiskPatience, say: Callable[[str], None]
     ) -> None:
         self.recent: dict[str, float] = {}
         """The last row written."""
@@ -98,7 +79,6 @@ class Watch(Attachment):
         self._disk = disk
         self._actors = ActorTally(say)
         self._rates = Rates()
-        self._folder = folder.path
         self._collected = self._batches = self._plies = self._lag = self._step = 0
         self._entropy = 0.0
         self._drawn_at: tuple[int, float] | None = None
@@ -185,10 +165,10 @@ class Watch(Attachment):
 
     def _draw(self, learner: Learner, *, last: bool = False) -> None:
         """Pictures, texts and histograms, if they are due; `last`: training ends with this step."""
-        if not self._due(last) or (self._drawn_at is not None and self._drawn_at[0] == learner.step):
+        if not self._due(learner.step, last):
             return
         with self._stopwatch.spending("writing"):
-            write_pictures(self._folder, self._metrics, learner.step, self._games, learner.network)
+            write_pictures(self._metrics, learner.step, self._games, learner.network)
         self._drawn_at = learner.step, time.monotonic()
 
     def _details(self, loop: "TrainingLoop", batch: Batch, seconds: float) -> dict[str, float]:
@@ -205,9 +185,9 @@ class Watch(Attachment):
             row["system/batch_fill"] = fill
         return row
 
-    def _due(self, last: bool) -> bool:
+    def _due(self, step: int, last: bool) -> bool:
         now = time.monotonic()
         if self._drawn_at is None:
             return last or now - self._started >= FIRST_SECONDS
         waited = now - self._drawn_at[1] >= 60 * self._settings.log.pictures_minutes
-        return (last or waited) and self.share < BUDGET
+        return (last or waited) and self.share < BUDGET and self._drawn_at[0] != step

@@ -26,9 +26,9 @@ def test_every_tag_is_documented_whole() -> None:
     for tag in TAGS.values():
         assert "/" in tag.name, tag
         assert len(tag.meaning) > 5, tag
-        assert (tag.cause is not None) == (tag.has_range or tag.limit != ""), tag
+        assert (tag.cause is not None) == bool(tag.healthy or tag.limit), tag
         assert tag.cause is None or tag.cause in CAUSES
-        if tag.has_range:
+        if tag.healthy:
             assert tag.kind == "scalar"
         if tag.low is not None and tag.high is not None:
             assert tag.low <= tag.high

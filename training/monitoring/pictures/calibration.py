@@ -1,7 +1,4 @@
-"""How well values agree with results: in numbers, and as a picture.
-
-Shapes: N plies.
-"""
+"""How well values agree with results: in numbers, and as a picture."""
 
 from dataclasses import dataclass
 
@@ -33,7 +30,7 @@ class Calibration:
 
 
 def calibration(values: NDArray[np.floating], scores: NDArray[np.integer], bins: int = 10) -> Calibration:
-    """Bins of equal width over -1..1 of values [N] and scores [N], both for the side to move."""
+    """Bins of equal width over -1..1 of values [N plies] and scores [N], both for the side to move."""
     rows = np.clip(((values + 1) / 2 * bins).astype(np.int64), 0, bins - 1)
     counts = np.bincount(rows, minlength=bins)
     with np.errstate(invalid="ignore"):  # an empty bin is 0 / 0: NaN

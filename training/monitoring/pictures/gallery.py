@@ -26,8 +26,9 @@ _VALUES: Final = 20_000
 """Most values of a parameter that a histogram takes."""
 
 
-def write_pictures(folder: Path, metrics: Metrics, step: int, games: RecentGames, network: Network) -> None:
-    """Write every picture, text and histogram of the run in `folder` at learner step `step`."""
+def write_pictures(metrics: Metrics, step: int, games: RecentGames, network: Network) -> None:
+    """Write every picture, text and histogram of a run at learner step `step`."""
+    folder = metrics.folder.path
     for tag, svg in _pictures(folder, games, network):
         metrics.picture(tag, drawing.to_png(svg, 1), SIZE, step)
     if games.samples:

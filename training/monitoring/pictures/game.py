@@ -12,25 +12,17 @@ from agent import drawing, rules, vocabulary
 from selfplay.record import GameRecord
 from training.monitoring.pictures.frame import SIZE, Frame, picture
 
-Policy = Callable[[NDArray[np.uint64]], NDArray[np.float32]]
-"""Packed positions [B, WORDS] to probabilities [B, 1880]."""
-
 _BOARD: Final = 290
 _STEP: Final = 306
 _RESULTS: Final = {1: "White won", 0: "Drawn", -1: "Black won"}
 
 
-def picture_of_record(record: GameRecord, policy: Policy) -> str:
-    """SVG of a game.
-
-    Args:
-        record: at least one ply long.
-        policy: what the arrows show.
-    """
+def picture_of_record(record: GameRecord, policy: Callable[[NDArray[np.uint64]], NDArray[np.float32]]) -> str:
+    """SVG of a game of one ply or more; the arrows show `policy`, from packed positions [B, WORDS] to probabilities
+    [B, 1880]."""
     plies = key_plies(white_values(record), 4)
-    probabilities = policy(record.positions[plies])
     parts = [_curve(record, plies)]
-    for place, (ply, row) in enumerate(zip(plies, probabilities, strict=True)):
+    for place, (ply, row) in enumerate(zip(plies, policy(record.positions[plies]), strict=True)):
         parts.append(_board_of(record, ply, row, 8 + _STEP * place))
     ended = record.termination.name.lower().replace("_", " ")
     title = f"{_RESULTS[record.outcome]}: {ended}, {record.plies} plies after {len(record.opening)} given"
@@ -72,7 +64,7 @@ def _board_of(record: GameRecord, ply: int, probabilities: NDArray[np.floating],
     played = int(record.moves[ply])
     chosen = chess.Move.from_uci(vocabulary.to_uci(played, black=black))
     dots = "..." if black else "."
-    caption = f"{board.fullmove_number}{dots}{board.san(chosen)}   (ply {_number(ply, record)})"
+    caption = f"{board.fullmove_number}{dots}{board.san(chosen)}   (ply {len(record.opening) + ply + 1})"
     share = f"prior {100 * float(probabilities[played]):.0f} %"
     return (
         drawing.board_at(x, 56, _BOARD, board, arrows)
@@ -81,15 +73,10 @@ def _board_of(record: GameRecord, ply: int, probabilities: NDArray[np.floating],
     )
 
 
-def _number(ply: int, record: GameRecord) -> int:
-    """From the start of the game, 1 the first."""
-    return len(record.opening) + ply + 1
-
-
 def _curve(record: GameRecord, marked: list[int]) -> str:
     values = white_values(record).tolist()
     frame = Frame(x=(0, max(len(values) - 1, 1)), y=(-1, 1), left=44, top=410, width=1160, height=116)
-    marks = {float(ply): f"ply {_number(ply, record)}" for ply in marked}
+    marks = {float(ply): f"ply {len(record.opening) + ply + 1}" for ply in marked}
     parts = [
         drawing.text(44, 402, "expected score for White, ply by ply", 12, fill=drawing.PALE),
         frame.axes(marks, {1.0: "+1", 0.0: "0", -1.0: "-1"}),

@@ -27,10 +27,8 @@ def read_standings(folder: Path) -> list[Standing]:
 def picture_of_ladder(ladders: Mapping[str, Sequence[Standing]], title: str = "The ladder", below: str = "") -> str:
     """SVG of one run's ladder, or of several on one scale: Elo over minutes of training, anchors as dashed lines.
 
-    Args:
-        ladders: the players by the name of their run; anchors in several of them are drawn once.
-        title: of the picture.
-        below: a line under the title: what was played, and which player fixes the scale.
+    `ladders` has the players by the name of their run; anchors in several of them are drawn once. `below` is a line
+    under the title: what was played, and which player fixes the scale.
     """
     rows = [row for ladder in ladders.values() for row in ladder]
     elos = [row.elo for row in rows]
@@ -40,8 +38,8 @@ def picture_of_ladder(ladders: Mapping[str, Sequence[Standing]], title: str = "T
     frame = Frame(x=(-0.02 * longest, 1.02 * longest), y=(lowest, highest))
     timed_at_all = any(row.minutes is not None for row in rows)
     minutes = {mark: f"{mark:g}" for mark in ticks(0, longest)} if timed_at_all else {}
-    axis = "minutes of training; bars: 95 % intervals"
-    parts = [frame.axes(minutes, {mark: f"{mark:g}" for mark in ticks(lowest, highest)}, axis)]
+    marks = {mark: f"{mark:g}" for mark in ticks(lowest, highest)}
+    parts = [frame.axes(minutes, marks, "minutes of training; bars: 95 % intervals")]
     right = frame.left + frame.width
     for row in {row.player: row for row in rows if row.minutes is None}.values():
         y = frame.at(0, row.elo)[1]

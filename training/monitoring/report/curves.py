@@ -2,9 +2,8 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from html import escape
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -20,8 +19,7 @@ _CLASSES: Final = 8
 """Line colours that the style sheet has: c0, c1, ..."""
 
 
-@dataclass(frozen=True)
-class Bucket:
+class Bucket(NamedTuple):
     """Some neighbouring rows."""
 
     step: float
@@ -32,21 +30,12 @@ class Bucket:
 
 def buckets(points: Points) -> list[Bucket]:
     """At most `_BUCKETS` buckets of equally many rows each, give or take one."""
-    found = []
-    for part in np.array_split(np.array(points, np.float64), min(len(points), _BUCKETS)):
-        steps, values = part.T
-        found.append(Bucket(float(steps.mean()), float(values.mean()), float(values.min()), float(values.max())))
-    return found
+    parts = np.array_split(np.array(points, np.float64), min(len(points), _BUCKETS))
+    return [Bucket(*map(float, (x.mean(), y.mean(), y.min(), y.max()))) for x, y in (part.T for part in parts)]
 
 
 def chart(title: str, lines: dict[str, Points], tags: dict[str, Tag]) -> str:
-    """One chart as HTML.
-
-    Args:
-        title: above it.
-        lines: points by tag name; every line has at least one.
-        tags: the documentation of each.
-    """
+    """One chart as HTML: `lines` has the points by tag name, one or more a line, `tags` the documentation of each."""
     drawn = {name: buckets(points) for name, points in lines.items()}
     every = [bucket for found in drawn.values() for bucket in found]
     first, last = min(bucket.step for bucket in every), max(bucket.step for bucket in every)
@@ -60,7 +49,7 @@ def chart(title: str, lines: dict[str, Points], tags: dict[str, Tag]) -> str:
 
     parts = []
     only = next(iter(tags.values())) if len(lines) == 1 else None
-    if only is not None and only.has_range:
+    if only is not None and only.healthy:
         top = high if only.high is None else min(high, only.high)
         bottom = low if only.low is None else max(low, only.low)
         band = path([(first, top), (last, top), (last, bottom), (first, bottom)])

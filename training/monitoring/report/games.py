@@ -5,11 +5,12 @@ import re
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import chess
 import chess.pgn
 import chess.svg
+import numpy as np
 
 _VALUE: Final = re.compile(r"value before ([+-]\d+\.\d+)")
 _NEWEST: Final = 40
@@ -47,13 +48,11 @@ def piece_symbols() -> str:
 
 def game_board(game: SavedGame) -> str:
     """One game as HTML."""
-    squares = "".join(
-        f'<rect class="{"dark" if (file + rank) % 2 else "light"}" x="{45 * file}" y="{45 * rank}" width="45" '
-        'height="45"/>'
-        for rank in range(8)
-        for file in range(8)
-    )
-    data: dict[str, Any] = {"fens": game.fens, "sans": game.sans, "values": game.values, "moves": game.moves}
+    squares = ""
+    for rank, file in np.ndindex(8, 8):
+        shade = "dark" if (file + rank) % 2 else "light"
+        squares += f'<rect class="{shade}" x="{45 * file}" y="{45 * rank}" width="45" height="45"/>'
+    data = {name: getattr(game, name) for name in ("fens", "sans", "values", "moves")}
     last = len(game.moves)
     return (
         f'<figure class="game" data-game="{escape(json.dumps(data), quote=True)}">'
@@ -83,8 +82,7 @@ def _read(file: Path) -> SavedGame | None:
         sans.append(f"{before.fullmove_number}{dots}{before.san(node.move)}")
         moves.append(node.move.uci())
         found = _VALUE.search(node.comment)
-        value = float(found[1]) if found else None
-        values.append(-value if value is not None and before.turn == chess.BLACK else value)
+        values.append(float(found[1]) * (1 if before.turn == chess.WHITE else -1) if found else None)
         fens.append(node.board().board_fen())
     headers = game.headers
     title = f"{headers.get('White', '?')}: {headers['Result']}, {headers.get('Termination', '')}, {len(moves)} plies"

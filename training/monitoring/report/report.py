@@ -32,12 +32,7 @@ _PICTURES: Final = ("games/openings", "games/heat_map", "games/calibration")
 
 
 def report_command(run: str, out: Path | None, runs: Path = RUNS) -> int:
-    """What `zeromass report` does.
-
-    Args:
-        run: name or folder.
-        out: the file; None: report.html in the run folder.
-        runs: the folder of all runs.
+    """What `zeromass report` does; without `out` the file is report.html in the run folder.
 
     Raises:
         InputError: there is no such run, or the file cannot be written.
@@ -124,21 +119,19 @@ def _curves(rows: list[dict[str, Any]]) -> str:
 def _ladder(standings: list[Standing]) -> str:
     if not standings:
         return ""
-    cells = [
-        (row.player, f"{row.elo:.0f}", f"{row.elo_low:.0f} to {row.elo_high:.0f}", row.games,
-         "" if row.minutes is None else number(row.minutes))
-        for row in standings
-    ]  # fmt: skip
+    cells = []
+    for row in standings:
+        minutes = "" if row.minutes is None else number(row.minutes)
+        cells.append((row.player, f"{row.elo:.0f}", f"{row.elo_low:.0f} to {row.elo_high:.0f}", row.games, minutes))
     table = _table("player|Elo|95 % interval|games|minutes trained", cells)
     return f'<h2>Ladder</h2><figure class="paper">{picture_of_ladder({"": standings})}</figure>{table}'
 
 
 def _matches(matches: list[dict[str, Any]]) -> str:
-    cells = [
-        (row["when"], row["step"], row["opponent"], f"{100 * row['score']:.1f} %",
-         f"+{row['wins']} ={row['draws']} -{row['losses']}")
-        for row in matches
-    ]  # fmt: skip
+    cells = []
+    for row in matches:
+        counts = f"+{row['wins']} ={row['draws']} -{row['losses']}"
+        cells.append((row["when"], row["step"], row["opponent"], f"{100 * row['score']:.1f} %", counts))
     return f"<h2>Matches</h2>{_table('when|step|opponent|score|wins, draws, losses', cells)}" if matches else ""
 
 

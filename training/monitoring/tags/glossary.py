@@ -3,7 +3,7 @@
 from itertools import groupby
 from typing import Final
 
-from training.monitoring.tags.tags import TAGS, Tag
+from training.monitoring.tags.tags import TAGS
 
 _HEAD: Final = """\
 # Metrics
@@ -31,13 +31,10 @@ def glossary_page() -> str:
             continue
         for group, members in groupby(tags, key=lambda tag: tag.group):
             parts.append(f"\n### {group}\n\n| tag | meaning | unit | healthy | otherwise |\n|---|---|---|---|---|\n")
-            parts += [_row(tag) for tag in members]
+            for tag in members:
+                otherwise = f"**{tag.cause.name}**: {tag.cause.advice}" if tag.cause else ""
+                parts.append(f"| `{tag.name}` | {tag.meaning} | {tag.unit} | {tag.healthy} | {otherwise} |\n")
     return "".join(parts)
-
-
-def _row(tag: Tag) -> str:
-    otherwise = f"**{tag.cause.name}**: {tag.cause.advice}" if tag.cause else ""
-    return f"| `{tag.name}` | {tag.meaning} | {tag.unit} | {tag.healthy} | {otherwise} |\n"
 
 
 if __name__ == "__main__":

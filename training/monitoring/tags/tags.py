@@ -44,9 +44,7 @@ STALE: Final = Cause("stale actors", "raise learner.publish_steps or lower selfp
 STARVED: Final = Cause("starved learner", "raise selfplay.actors or lower selfplay.simulations")
 EMPTY: Final = Cause("empty batches", "lower inference.batch_size, or raise inference.max_wait_ms or selfplay.games")
 OVERHEAD: Final = Cause("costly monitoring", "raise log.steps and log.pictures_minutes")
-CAUSES: Final = (
-    LEAK, SICK_ACTORS, COLLAPSE, PLATEAU, CUT_OFF, BLIND, UNSTABLE, STALE, STARVED, EMPTY, OVERHEAD,
-)  # fmt: skip
+CAUSES: Final = (LEAK, SICK_ACTORS, COLLAPSE, PLATEAU, CUT_OFF, BLIND, UNSTABLE, STALE, STARVED, EMPTY, OVERHEAD)
 """The most urgent first: what ruins a run before what slows it."""
 
 
@@ -76,11 +74,6 @@ class Tag:
         return self.name.split("/")[0]
 
     @property
-    def has_range(self) -> bool:
-        """Whether there is a healthy range."""
-        return self.low is not None or self.high is not None
-
-    @property
     def healthy(self) -> str:
         """The healthy range in words; empty if any value is."""
         if self.low is not None and self.low == self.high:
@@ -97,7 +90,7 @@ class Tag:
         parts = [self.meaning[:1].upper() + self.meaning[1:].rstrip(".") + "."]
         if self.unit:
             parts.append(f"Unit: {self.unit}.")
-        if self.has_range:
+        if self.healthy:
             parts.append(f"Healthy: {self.healthy}.")
         if self.cause:
             parts.append(f"Otherwise ({self.cause.name}): {self.cause.suggestion}.")
@@ -115,9 +108,7 @@ class Tag:
 
     def show(self, value: float) -> str:
         """`value` with its unit, for people."""
-        if self.unit == "share":
-            return f"{number(100 * value)} %"
-        return f"{number(value)} {self.unit}".rstrip()
+        return f"{number(100 * value)} %" if self.unit == "share" else f"{number(value)} {self.unit}".rstrip()
 
 
 def number(value: float) -> str:
@@ -158,7 +149,7 @@ _GUARDED: Final = (
 WATCHES: Final[dict[str, Tag]] = {tag.name.removeprefix("guard/"): tag for tag in _GUARDED}
 """What the guard judges; `GuardSettings` has a threshold of the same name for each."""
 
-_SCALARS: Final = (
+_TAGS: Final = (
     Tag("loss/total", "what is minimised: policy + value - entropy bonus, weighted"),
     Tag("loss/policy", "PPO's clipped surrogate, negated; with search the cross-entropy with improved policies, nats"),
     Tag("loss/value", "cross-entropy of win/draw/loss; a constant prediction scores about 1.0", "nats"),
@@ -240,9 +231,6 @@ _SCALARS: Final = (
     Tag("evaluation/elo_high", "upper end of its 95 % interval", "Elo"),
     Tag("evaluation/seconds", "duration of a match during training, which counts as training time", "s"),
     Tag("evaluation/conversion/*", "won endings mated within 50 moves against a defending king", "share"),
-)
-
-_OTHERS: Final = (
     Tag("games/decisive", "the newest game that was won: boards where the value moved most", kind="picture"),
     Tag("games/drawn", "the newest game that was not won, likewise", kind="picture"),
     Tag("games/openings", "the first plies of the latest games; colour is White's score", kind="picture"),
@@ -257,11 +245,9 @@ _OTHERS: Final = (
     Tag("gradients/*", "a parameter's gradient at the last step, after clipping", kind="histogram"),
 )
 
-TAGS: Final[dict[str, Tag]] = {tag.name: tag for tag in (*_SCALARS, *_OTHERS)}
+TAGS: Final[dict[str, Tag]] = {tag.name: tag for tag in _TAGS}
 """Every tag; nothing else is logged."""
-_FAMILIES: Final = [
-    (re.compile(re.escape(name).replace(r"\*", ".+")), tag) for name, tag in TAGS.items() if "*" in name
-]
+_FAMILIES: Final = [(re.compile(tag.name.replace("*", ".+")), tag) for tag in _TAGS if "*" in tag.name]
 
 
 def find_tag(name: str) -> Tag:
@@ -270,9 +256,7 @@ def find_tag(name: str) -> Tag:
     Raises:
         KeyError: there is none.
     """
-    if name in TAGS:
-        return TAGS[name]
-    for pattern, tag in _FAMILIES:
-        if pattern.fullmatch(name):
-            return tag
+    tag = TAGS.get(name) or next((family for pattern, family in _FAMILIES if pattern.fullmatch(name)), None)
+    if tag is not None:
+        return tag
     raise KeyError(f"tag {name!r} is not documented in training/monitoring/tags/tags.py")
