@@ -46,7 +46,7 @@ def read_move(board: chess.Board, text: str, commands: Iterable[str] = ()) -> ch
     """Read a move in SAN (`Nf3`, `exd5`, `O-O`, `e8=Q`) or by squares (`g1f3`, `e2-e4`, `e7e8q`).
 
     Args:
-        board: where it is to be played; it must have a legal move.
+        board: it must have a legal move.
         text: what was typed; case and annotation (`!?`) are forgiven where that leaves one reading.
         commands: other words that could have been meant, for suggestions.
 
@@ -115,8 +115,7 @@ def _illegal_san(board: chess.Board, text: str, san: str) -> MoveError:
             same_kind and (kind != chess.PAWN or chess.square_file(move.from_square) == file)
         )
 
-    moves = filter(is_like_it, board.legal_moves)
-    return _illegal(board, text, _sans(board, moves))
+    return _illegal(board, text, _sans(board, filter(is_like_it, board.legal_moves)))
 
 
 def _illegal(board: chess.Board, text: str, candidates: list[str]) -> MoveError:

@@ -17,6 +17,7 @@ The tables are NumPy arrays so that compiled code can close over them.
 from typing import Final
 
 import numpy as np
+from chess import SQUARE_NAMES
 from numpy.typing import NDArray
 
 SIZE: Final = 1880
@@ -29,11 +30,6 @@ MAX_LEGAL: Final = 218
 """The most legal moves that any reachable position has."""
 PROMOTION_PIECES: Final = "qrbn"
 """Order of the promotion pieces within a from-to pair."""
-
-
-def square_name(square: int) -> str:
-    """`0` -> `"a1"`, `63` -> `"h8"`."""
-    return "abcdefgh"[square & 7] + str((square >> 3) + 1)
 
 
 def _reaches(origin: int, target: int) -> bool:
@@ -78,7 +74,7 @@ for _table in (FROM, TO, PROMOTION, INDEX, PROMOTION_INDEX):
 
 _UCI: Final = tuple(
     [
-        square_name(origin ^ flip) + square_name(target ^ flip) + (PROMOTION_PIECES[piece] if piece >= 0 else "")
+        SQUARE_NAMES[origin ^ flip] + SQUARE_NAMES[target ^ flip] + (PROMOTION_PIECES[piece] if piece >= 0 else "")
         for origin, target, piece in _MOVES
     ]
     for flip in (0, 56)

@@ -68,14 +68,7 @@ class Judged:
 def judge_game(
     game: chess.pgn.Game, agent: Agent, simulations: int, progress: Callable[[int], None] | None = None
 ) -> list[Judged]:
-    """Judge every move of the main line.
-
-    Args:
-        game: its moves count from its own start position.
-        agent: judges.
-        simulations: of each position.
-        progress: called with 1 after each move.
-    """
+    """Judge every move of the main line by searches of `simulations`; `progress` is called with 1 after each move."""
     board, judged = game.board(), list[Judged]()
     report = _think(board, agent, simulations)
     for ply, move in enumerate(game.mainline_moves(), 1):
@@ -123,8 +116,7 @@ def annotate(game: chess.pgn.Game, judged: list[Judged], annotator: str) -> None
             node.nags.add(_NAGS[move.verdict])
             text = f"{move.verdict}: {text}, better {move.best_sans[0]}"
         node.comment = f"{node.comment} {text}".strip()
-        score = chess.engine.PovScore(chess.engine.Cp(centipawns(move.white_value)), chess.WHITE)
-        node.set_eval(score)
+        node.set_eval(chess.engine.PovScore(chess.engine.Cp(centipawns(move.white_value)), chess.WHITE))
         if move.verdict and not node.parent.has_variation(move.best.move):
             branch = node.parent
             for better in move.best.moves[:8]:

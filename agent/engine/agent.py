@@ -19,7 +19,6 @@ class Agent:
     """Weights and search, which choose moves. For one thread at a time.
 
     Args:
-        thinker: searches.
         origin: which weights these are, for messages, without a full stop.
         warnings: one sentence for each checkpoint that had to be skipped.
         identity: the weights' fingerprint and version, as PGN headers name them.
@@ -36,12 +35,8 @@ class Agent:
         one_thread: bool = True,
     ) -> None:
         self.origin, self.warnings, self.identity = origin, warnings, identity
-        self.think = thinker.think
-        """See `Thinker.think`."""
-        self.simulations_in = thinker.simulations_in
-        """See `Thinker.simulations_in`."""
-        self.retune = thinker.retune
-        """See `Thinker.retune`."""
+        # See `Thinker` for what these do.
+        self.think, self.simulations_in, self.retune = thinker.think, thinker.simulations_in, thinker.retune
         self._thinker, self._one_thread = thinker, one_thread
         self._megabytes, self._threads = MEGABYTES, 1
 
@@ -70,13 +65,9 @@ def load_agent(
     runs: Path = RUNS,
     progress: Callable[[str], None] | None = None,
 ) -> Agent:
-    """The agent with the weights that `find_weights` finds, compiled and ready to move.
+    """The agent with the weights that `find_weights` finds (see there, also for the errors), compiled, ready to move.
 
-    Args:
-        weights: see `find_weights`, also for `run`, `runs` and the errors raised.
-        run: a run folder.
-        runs: where run folders are.
-        progress: gets lines of text while code is compiled.
+    `progress` gets lines of text while code is compiled.
     """
     torch.set_num_threads(1)  # a move evaluates one position at a time: more threads would wait for each other
     found = find_weights(weights, run, runs=runs)

@@ -44,8 +44,7 @@ def read_rungs(table: dict[str, Any]) -> list[Rung]:
     ]
 
 
-_TABLE: Final[dict[str, Any]] = json.loads(LEVELS.read_text())
-_RUNGS: Final = read_rungs(_TABLE)
+_RUNGS: Final = read_rungs(json.loads(LEVELS.read_text()))
 WEAKEST: Final = max(math.ceil(_RUNGS[0].elo / 50) * 50, 100)
 STRONGEST: Final = math.floor(_RUNGS[-1].elo / 50) * 50
 """The range of ratings to ask for: multiples of 50 within what was measured, and not below 100."""

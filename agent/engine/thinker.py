@@ -35,13 +35,7 @@ _REPORTS_AT: Final = (0.05, 0.1, 0.2, 0.4, 0.8)  # seconds of the first reports;
 
 
 class Thinker:
-    """Thinks about one position at a time; calls from several threads are serialised.
-
-    Args:
-        evaluator: the network.
-        settings: of the search.
-        megabytes: memory of the tree.
-    """
+    """Thinks about one position at a time; calls from several threads are serialised. The tree takes `megabytes`."""
 
     def __init__(
         self,
@@ -50,27 +44,21 @@ class Thinker:
         megabytes: int = MEGABYTES,
     ) -> None:
         self._evaluator = evaluator
-        self._settings = settings or playing()
-        self._search, self._megabytes = SlicedSearch(evaluator, self._settings, megabytes), megabytes
+        self.settings = settings or playing()
+        self._search, self._megabytes = SlicedSearch(evaluator, self.settings, megabytes), megabytes
         self._lock = threading.Lock()
         self._least = 16 if isinstance(evaluator, CompiledEvaluator) else 1
         self._speed = 1000.0 * self._least  # simulations a second; measured soon
 
-    @property
-    def settings(self) -> SearchSettings:
-        """Of the search."""
-        return self._settings
-
     def retune(self, settings: SearchSettings) -> None:
         """Use other search settings from the next call of `think` on."""
-        if settings != self._settings:
-            self._settings = settings
+        if settings != self.settings:
+            self.settings = settings
             self._search = SlicedSearch(self._evaluator, settings, self._megabytes)
 
     def resize(self, megabytes: int) -> None:
         """Use a new tree of this size."""
-        self._search = SlicedSearch(self._evaluator, self._settings, megabytes)
-        self._megabytes = megabytes
+        self._search, self._megabytes = SlicedSearch(self._evaluator, self.settings, megabytes), megabytes
 
     def simulations_in(self, seconds: float) -> int:
         """How many simulations fit into `seconds` at the speed measured so far, at least 1."""
@@ -90,8 +78,6 @@ class Thinker:
 
         Args:
             board: has a legal move; its move stack counts for repetition.
-            limits: when to stop.
-            options: how to search; None: the defaults.
             games: `board` as one game with the history that counts for repetition; None: `board` has it.
             control: stops it from another thread; its start is when the clock started.
             watch: gets reports from time to time, in this thread.
@@ -121,7 +107,7 @@ class Thinker:
                     watch(self._report(board, options.lines, begun))
 
             kept = options.lines if options.keep is None else options.keep
-            considered = max(self._settings.max_considered_actions, 2 * kept)
+            considered = max(self.settings.max_considered_actions, 2 * kept)
             if limits.mate is not None or chosen:
                 considered = vocabulary.MAX_LEGAL  # a mate may begin with an unlikely move
             self._run(limits, control, considered, kept, look)
@@ -133,8 +119,7 @@ class Thinker:
             return report
 
     def _run(self, limits: Limits, control: Control, considered: int, kept: int, look: Callable[[], None]) -> None:
-        search = self._search
-        moves = search.moves
+        search, moves = self._search, self._search.moves
         seconds = allotted(limits)
         pondering = limits.ponder
         fixed = limits.simulations if limits.simulations is not None and not pondering else None

@@ -121,9 +121,9 @@ def _draw(session: Session, _rest: str) -> None:
     reason = session.game.claimable()
     if reason:
         session.finish("1/2-1/2", f"draw by {reason}")
-    elif not any(session.sides.values()):
-        session.finish("1/2-1/2", "draw by agreement")
-    elif session.last is not None and session.last.best.score <= 0 and len(session.game.notes) >= 20:
+    elif not any(session.sides.values()) or (
+        session.last is not None and session.last.best.score <= 0 and len(session.game.notes) >= 20
+    ):
         session.interrupt()
         session.finish("1/2-1/2", "draw by agreement")
     else:
@@ -242,9 +242,8 @@ def _engine(session: Session, rest: str) -> None:
 def _run(session: Session, rest: str) -> None:
     if session.load is None or not rest:
         raise InputError(f"run {quote(rest)} cannot be loaded; type run NAME")
-    agent = session.load(rest)
+    session.agent = agent = session.load(rest)
     session.interrupt()
-    session.agent = agent
     for color, side in list(session.sides.items()):
         if isinstance(side, AgentSide):
             session.sides[color] = AgentSide(agent, session.level)

@@ -19,14 +19,7 @@ from agent.rules import PIECE_VALUES
 
 @dataclass
 class Game:
-    """One game.
-
-    Args:
-        start: its first position.
-        seed: of the agents' noise.
-        minutes: on each clock, None: no clocks.
-        increment: seconds for each move.
-    """
+    """One game. `seed`: of the agents' noise; `minutes` on each clock, None: no clocks; `increment`: seconds a move."""
 
     start: chess.Board
     seed: int = 0
@@ -84,9 +77,8 @@ class Game:
 
     def mark_foreign(self, color: chess.Color) -> None:
         """Another agent plays `color` from now on: mark the moves so far as those of the one before."""
-        first = self.start.turn
         for ply, comment in enumerate(self.notes):
-            if (first == color) == (ply % 2 == 0):
+            if (self.start.turn == color) == (ply % 2 == 0):
                 self.notes[ply] = mark_foreign(comment)
 
     def run_clock(self) -> None:

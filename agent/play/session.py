@@ -19,17 +19,7 @@ Load = Callable[[str], Agent]
 
 @dataclass
 class Session:
-    """A game and those who play it. Subclasses draw it.
-
-    Args:
-        agent: plays and gives hints.
-        start: the position that games start from, `new` ones too.
-        person: the colour that the person plays.
-        level: the agent's strength.
-        seed: of noise, where the level has any.
-        load: finds the newest weights of a run.
-        theme: how the board is drawn.
-    """
+    """A game and those who play it; `new` games begin at `start`, too. Subclasses draw it."""
 
     agent: Agent
     start: chess.Board

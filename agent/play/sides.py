@@ -84,11 +84,7 @@ class AgentSide(Side):
 
 
 class EngineSide(Side):
-    """A UCI engine in a process of its own.
-
-    Args:
-        command: as typed in a shell.
-        seconds: a move, where there is no clock.
+    """A UCI engine in a process of its own: `command` as typed in a shell, `seconds` a move where there is no clock.
 
     Raises:
         InputError: it cannot be started or is no UCI engine.

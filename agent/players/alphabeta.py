@@ -141,14 +141,10 @@ def _choose(
 
 
 class AlphaBetaPlayer:
-    """Plays the move that wins the most material within its depth.
-
-    Args:
-        depth: plies, 1..8.
-        seed: of the choice among equal moves.
+    """Plays the move that wins the most material within `depth` plies; `seed` chooses among equal moves.
 
     Raises:
-        ValueError: the depth is out of range.
+        ValueError: the depth is not in 1..8.
     """
 
     def __init__(self, depth: int, seed: int) -> None:

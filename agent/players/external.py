@@ -116,10 +116,7 @@ class EnginePlayer:
     games alternate, each position counts as a new game.
 
     Args:
-        name: for tables.
-        command: of the engine, with arguments.
         options: by UCI name; Threads is 1 unless given.
-        seconds: time a move.
         nodes: a move, instead of seconds: independent of the machine's load.
 
     Raises:

@@ -1,9 +1,12 @@
-"""Players with a network: the policy alone, the value one ply ahead, and search."""
+"""Players with a network: the policy alone, the value one ply ahead, and search by simulations or time."""
 
+import chess
 import numpy as np
 import torch
 
-from agent import rules
+from agent import rules, vocabulary
+from agent.engine.limits import Limits
+from agent.engine.thinker import Thinker
 from agent.networks.evaluator import Evaluator
 from agent.networks.policy import MaskedPolicy
 from agent.players.player import Choice, Player, best_in_segments
@@ -30,16 +33,13 @@ class LookaheadPlayer:
 
     Mates and draws by rule are exact; the policy's log-probability breaks near-ties.
 
-    Args:
-        evaluator: the network.
-        prior_weight: expected score that one nat of log-probability is worth.
+    `prior_weight` is the expected score that one nat of log-probability is worth.
     """
 
     name = "lookahead"
 
     def __init__(self, evaluator: Evaluator, *, prior_weight: float = 0.002) -> None:
-        self._evaluator = evaluator
-        self._prior_weight = prior_weight
+        self._evaluator, self._prior_weight = evaluator, prior_weight
 
     def choose(self, games: Games) -> Choice:
         """Choose a move in every game."""
@@ -58,13 +58,7 @@ class LookaheadPlayer:
 
 
 class SearchPlayer:
-    """Plays the best move of Gumbel search.
-
-    Args:
-        evaluator: the network.
-        settings: of the search; `gumbel_scale` 0 plays the best move, above 0 varies.
-        seed: of the noise, if there is any.
-    """
+    """Plays the best move of Gumbel search; with a `gumbel_scale` above 0 it varies with the `seed`."""
 
     def __init__(self, evaluator: Evaluator, settings: SearchSettings, *, seed: int = 0) -> None:
         self._search = GumbelSearch(settings, evaluator.for_search())
@@ -79,6 +73,27 @@ class SearchPlayer:
         """Choose a move in every game."""
         result = self._search.run(games, np.arange(len(games)), self._seed)
         return Choice(result.moves, result.values)
+
+
+class TimedPlayer:
+    """Thinks `seconds` about every move, on one core, by a thinker that is not used elsewhere at the same time."""
+
+    def __init__(self, thinker: Thinker, seconds: float) -> None:
+        self._thinker, self._limits = thinker, Limits(seconds=seconds)
+        self.name = f"search:{seconds:g}s"
+        self.simulations, self.moves = 0, 0  # so far
+
+    def choose(self, games: Games) -> Choice:
+        """Choose a move in every game."""
+        moves, values = np.zeros(len(games), np.uint16), np.zeros(len(games), np.float32)
+        for row, position in enumerate(games.positions):
+            board = chess.Board(rules.to_fen(position))
+            report = self._thinker.think(board, self._limits, games=games.take([row]))
+            moves[row] = vocabulary.from_uci(report.best.move.uci(), black=board.turn == chess.BLACK)
+            values[row] = report.best.score
+            self.simulations += report.simulations
+        self.moves += len(games)
+        return Choice(moves, values)
 
 
 def make_player(evaluator: Evaluator, simulations: int) -> Player:

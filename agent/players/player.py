@@ -1,11 +1,12 @@
-"""What a player is: given games in progress, it chooses one move in every game, in one batch."""
+"""What a player is: given games in progress, it chooses one move in every game, in one batch. And simple players."""
 
 from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.rules import Games
+from agent import rules
+from agent.rules import Games, Termination
 
 
 class Choice(NamedTuple):
@@ -35,3 +36,36 @@ def best_in_segments(scores: NDArray[np.floating], offsets: NDArray[np.int64]) -
     order = np.lexsort((scores, np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))))
     best: NDArray[np.int64] = order[offsets[1:] - 1]
     return best
+
+
+class RandomPlayer:
+    """Every legal move is as likely as any other."""
+
+    name = "random"
+
+    def __init__(self, seed: int) -> None:
+        self._generator = np.random.default_rng(seed)
+
+    def choose(self, games: Games) -> Choice:
+        """Choose a move in every game."""
+        indices, counts = rules.legal_moves(games.positions)
+        picks = self._generator.integers(counts)
+        return Choice(indices[np.arange(len(picks)), picks], np.full(len(picks), np.nan, np.float32))
+
+
+class GreedyPlayer:
+    """Mates if it can, else takes the most material it can (promotion counts), else moves at random."""
+
+    name = "greedy"
+
+    def __init__(self, seed: int) -> None:
+        self._generator = np.random.default_rng(seed)
+
+    def choose(self, games: Games) -> Choice:
+        """Choose a move in every game."""
+        successors, moves, offsets = games.successors()
+        # A successor is seen by the opponent: what is worst for it is best for us.
+        gains = -rules.material(successors).astype(np.float64)
+        gains[rules.outcome(successors, claim_draws=False) == Termination.CHECKMATE] = np.inf
+        gains += self._generator.random(len(gains)) * 0.5
+        return Choice(moves[best_in_segments(gains, offsets)], np.full(len(offsets) - 1, np.nan, np.float32))

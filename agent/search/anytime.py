@@ -19,10 +19,9 @@ from agent.rules.layout import WORDS
 from agent.search.compiled import bound, unbound
 from agent.search.leaf import MATES_NEXT, Scratch, make_leaf
 from agent.search.mates import mating_move
-from agent.search.noise import gumbel_noise
 from agent.search.selection import Scaling, interior_edge, transform
 from agent.search.tree import DEPTH, EDGE, EDGES, NODE, NODES, SIMULATIONS, Edges, Nodes, Tree, back_up, expand
-from agent.search.walk import SearchParams, place_root
+from agent.search.walk import SearchParams, gumbel_noise, place_root
 from agent.vocabulary import MAX_LEGAL
 
 DEEPEST: Final = 4

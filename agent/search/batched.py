@@ -10,10 +10,9 @@ from agent.rules.bits import Words
 from agent.rules.layout import WORDS
 from agent.rules.movegen import ROW
 from agent.search.leaf import Scratch
-from agent.search.noise import noise_stream
 from agent.search.result import SearchResult, write_result
 from agent.search.tree import DEPTH, Tree
-from agent.search.walk import SearchParams, begin, take_in, walk_on
+from agent.search.walk import SearchParams, begin, noise_stream, take_in, walk_on
 
 
 class Waiting(NamedTuple):

@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from agent.compilation import cache_folder, njit
 from agent.rules.bits import Words
 from agent.search.leaf import Scratch
-from agent.search.noise import noise_stream
 from agent.search.result import SearchResult, write_result
 from agent.search.tree import DEPTH, Tree
-from agent.search.walk import SearchParams, begin, take_in, walk_on
+from agent.search.walk import SearchParams, begin, noise_stream, take_in, walk_on
 
 
 def unbound(*_arguments: Any) -> Any:

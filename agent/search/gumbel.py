@@ -29,10 +29,8 @@ class GumbelSearch:
     Equal to mctx's `gumbel_muzero_policy` with its defaults, over legal moves only. For one thread
     at a time: the memory of the trees is kept between calls.
 
-    Args:
-        settings: of the search.
-        evaluator: a compiled network (the whole search is then one call without the interpreter lock), or
-            one that evaluates leaves in batches; `Evaluator.for_search` gives the faster one.
+    With a compiled network the whole search is one call without the interpreter lock; else leaves are evaluated in
+    batches. `Evaluator.for_search` gives the faster one.
     """
 
     def __init__(self, settings: SearchSettings, evaluator: LeafEvaluator | CompiledEvaluator) -> None:
@@ -79,7 +77,7 @@ class GumbelSearch:
             keys,
             games.ply,
             seed,
-            _first(self._trees_for(1)),
+            Tree(*(array[0] for array in self._trees_for(1))),
             self._params,
             network.parameters,
             network.scratch,
@@ -177,10 +175,6 @@ def _exercise() -> None:
     evaluators += [kind.untrained() for kind in KINDS.values() if kind.untrained is not None]
     for evaluator in evaluators:
         GumbelSearch(SearchSettings(simulations=2), evaluator).run(Games(1))
-
-
-def _first(trees: Tree) -> Tree:
-    return Tree(*(array[0] for array in trees))
 
 
 def _no_number(game: int) -> ValueError:

@@ -25,16 +25,15 @@ from agent.search.anytime import (
     walk_kept,
 )
 from agent.search.leaf import make_scratch
-from agent.search.noise import noise_stream
 from agent.search.root_moves import RootMove, mate_from_root, root_moves
 from agent.search.settings import SearchSettings
 from agent.search.tree import DEPTH, EDGES, NODES, SIMULATIONS
-from agent.search.walk import make_params
+from agent.search.walk import make_params, noise_stream
 from agent.vocabulary import MAX_LEGAL
 
 _PROOF_GROWTH: Final = 1.25  # proofs cost a pass over the tree: one each time it has grown by a quarter
-_CHEAP: Final = 50_000
-"""Nodes of a tree whose proofs are always renewed, in about a millisecond."""
+_CHEAP: Final = 50_000  # nodes of a tree whose proofs are always renewed, in about a millisecond
+_NO_NUMBER: Final = "the network's answer for a position is NaN, infinite or no distribution"
 
 
 class Halving:
@@ -134,19 +133,18 @@ class SlicedSearch:
             raise ValueError("a position without a legal move cannot be searched")
         if isinstance(self._evaluator, CompiledEvaluator):
             network = self._evaluator
-            root_loop = slice_loops(network.evaluate)[1]
-            sane = root_loop(
+            sane = slice_loops(network.evaluate)[1](
                 self._tree, self._params, np.int64(count), stream, network.parameters, network.scratch, self._scratch
             )
         else:
             logits, value = self._ask(self._evaluator, 0, int(count))
             sane = take_root(self._tree, self._params, logits, np.int64(count), value, stream, self._scratch)
         if not sane:
-            raise _no_number()
+            raise ValueError(_NO_NUMBER)
 
     def new_round(self) -> None:
         """From here on, wanted visits are counted from zero; the tree stays."""
-        first, visited = int(self._node(0)["first"]), int(self._node(0)["visited"])
+        first, visited = int(self._tree.nodes[0]["first"]), int(self._tree.nodes[0]["visited"])
         self._root.base[:visited] = self._tree.edges["visits"][first : first + visited]
         self._rounds += 1
 
@@ -177,7 +175,7 @@ class SlicedSearch:
         else:
             done = self._run_leaf_by_leaf(self._evaluator, wanted)
         if done < 0:
-            raise _no_number()
+            raise ValueError(_NO_NUMBER)
         return int(done)
 
     @property
@@ -188,7 +186,7 @@ class SlicedSearch:
     @property
     def moves(self) -> int:
         """Moves at the root that are searched."""
-        return int(self._node(0)["count"])
+        return int(self._tree.nodes[0]["count"])
 
     @property
     def deepest(self) -> int:
@@ -246,11 +244,3 @@ class SlicedSearch:
             self._tree.positions[node : node + 1], self._scratch.moves[None, :], np.array([count], np.int32)
         )
         return np.require(found.logits[0], np.float32, ["C", "W"]), float(found.values[0])
-
-    def _node(self, node: int) -> np.void:
-        record: np.void = self._tree.nodes[node]
-        return record
-
-
-def _no_number() -> ValueError:
-    return ValueError("the network's answer for a position is NaN, infinite or no distribution")

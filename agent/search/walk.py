@@ -4,23 +4,24 @@ Every step continues where the last one ended, so leaves can be evaluated in bat
 same compiled loop.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agent.compilation import njit
-from agent.rules.bits import Words
+from agent.rules.bits import Words, u64
 from agent.rules.layout import WORDS
 from agent.rules.movegen import find_targets, write_moves
 from agent.rules.record import repetition_key
 from agent.search.leaf import MATES_NEXT, Scratch, make_leaf
 from agent.search.mates import mating_move
-from agent.search.noise import gumbel_noise
 from agent.search.selection import Scaling, descend
 from agent.search.settings import SearchSettings, visit_schedule
 from agent.search.tree import DEPTH, EDGE, NODE, NODES, SIMULATIONS, Tree, back_up, clear_node, expand, settle
 from agent.vocabulary import MAX_LEGAL
+from kernels.splitmix import GOLDEN, finalise
 
 
 class SearchParams(NamedTuple):
@@ -55,6 +56,19 @@ def make_params(settings: SearchSettings) -> SearchParams:
         float(settings.gumbel_scale),
         bool(settings.claim_draws),
     )
+
+
+@njit
+def noise_stream(seed: np.uint64, key: np.uint64, ply: np.int64) -> np.uint64:
+    """The noise of one ply of one game: it does not depend on the rest of the batch."""
+    return finalise(finalise(finalise(seed + GOLDEN) ^ key) + u64(ply) * GOLDEN)
+
+
+@njit
+def gumbel_noise(stream: np.uint64, move: np.int64) -> float:
+    """Standard Gumbel noise of vocabulary index `move`: -log(-log(u)), u uniform in (0, 1)."""
+    bits = finalise(stream + (u64(move) + u64(1)) * GOLDEN) >> u64(11)
+    return -math.log(-math.log((np.float64(bits) + 0.5) * 2.0**-53))
 
 
 @njit

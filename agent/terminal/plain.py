@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass, field
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import chess
 
@@ -22,7 +22,56 @@ from agent.play.commands import obey
 from agent.play.session import Session
 from agent.play.sides import Side
 from agent.program import program
-from agent.terminal.console import Streams, draw_board
+
+_LETTERS = str.maketrans({symbol: letter for letter, symbol in chess.UNICODE_PIECE_SYMBOLS.items()} | {"·": "."})
+
+
+@dataclass
+class Streams:
+    """Where lines come from and go to.
+
+    Where the input is a keyboard (`person`), prompts stay on the line, and another game may follow; else prompts end
+    their line, and the program ends with the game.
+    """
+
+    input: TextIO
+    output: TextIO
+    person: bool = False
+
+    def ask(self, prompt: str) -> str | None:
+        """One line without its end, or None at the end of input."""
+        if self.person:
+            try:
+                return input(f"{prompt} ")  # with line editing where readline is available
+            except EOFError:
+                self.say()
+                return None
+        self.say(prompt)
+        line = self.input.readline()
+        return line.strip() if line else None
+
+    def say(self, text: str = "") -> None:
+        """Write `text` and a line end at once; characters that the encoding lacks become `?`."""
+        encoding = self.output.encoding or "utf-8"
+        self.output.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+        self.output.flush()
+
+    @property
+    def figurines(self) -> bool:
+        """Whether the output can show chess figurines."""
+        try:
+            "♔♟·".encode(self.output.encoding or "utf-8")
+        except UnicodeEncodeError:
+            return False
+        return True
+
+
+def draw_board(board: chess.Board, *, flipped: bool = False, figurines: bool = True) -> str:
+    """The board as ten lines, White below unless `flipped`; letters (white upper case) without `figurines`."""
+    squares = board.unicode(empty_square="·", orientation=not flipped)
+    ranks, files = ("12345678", "h g f e d c b a") if flipped else ("87654321", "a b c d e f g h")
+    rows = [f"{rank} {row}" for rank, row in zip(ranks, squares.splitlines(), strict=True)]
+    return "\n".join(["", *(rows if figurines else [row.translate(_LETTERS) for row in rows]), f"  {files}"])
 
 
 @dataclass
@@ -107,9 +156,6 @@ def play_command(
     Args:
         start: None is the standard start.
         side: `white`, `black` or `random`.
-        weights: a weights file, if named.
-        run: a run, if named.
-        seed: fixes a random side and noise; None: they differ from call to call.
         plain: line by line on standard input and output; else the board, where there is a terminal.
         options: fields of `Session`; None: the default.
 

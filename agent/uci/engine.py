@@ -44,12 +44,7 @@ class Search:
 
 
 class Engine:
-    """A UCI dialogue.
-
-    Args:
-        send: writes one line to the program.
-        load: loads the agent when it is first needed.
-    """
+    """A UCI dialogue; `send` writes one line to the program, `load` is called when the agent is first needed."""
 
     def __init__(self, send: Callable[[str], None], load: Loader) -> None:
         self._send, self._load = send, load
@@ -185,7 +180,7 @@ class Engine:
                 search.control.wait(or_hit=not limits.infinite)
             return "bestmove 0000"
         most = strength.simulations
-        given = (limits.simulations, limits.seconds, limits.clock, limits.depth, limits.mate)
+        given = limits.simulations, limits.seconds, limits.clock, limits.depth, limits.mate
         if not most and all(limit is None for limit in given):
             most = DEFAULT_SIMULATIONS
         if most and not limits.infinite:

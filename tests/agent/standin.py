@@ -29,7 +29,7 @@ class Scripted(Thinker):
         self.value = value
         self.asked: list[tuple[str, Limits, ThinkOptions]] = []
         self.sizes: list[int] = []
-        self._settings = playing()
+        self.settings = playing()
 
     def think(
         self,
@@ -56,7 +56,7 @@ class Scripted(Thinker):
         self.sizes.append(megabytes)
 
     def retune(self, settings: SearchSettings) -> None:
-        self._settings = settings
+        self.settings = settings
 
     def simulations_in(self, seconds: float) -> int:
         return max(1, round(1000 * seconds))

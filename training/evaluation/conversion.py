@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent import rules
-from agent.players.player import Choice, Player, best_in_segments
-from agent.players.simple import RandomPlayer
+from agent.players.player import Choice, Player, RandomPlayer, best_in_segments
 from agent.rules import Games
 from agent.rules.layout import KINGS, OWN
 from training.evaluation.match_runner import NO_HOOKS, Hooks, run_games

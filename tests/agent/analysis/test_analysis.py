@@ -11,8 +11,8 @@ from rich.console import Console
 
 from agent.analysis import command
 from agent.analysis.analyse import Judged, annotate, judge_game
+from agent.analysis.command import game_table, summary
 from agent.analysis.picture import picture_of_game, write_picture
-from agent.analysis.tables import game_table, summary
 from agent.engine.agent import Agent
 from agent.engine.thinker import Thinker
 from agent.errors import InputError

@@ -6,8 +6,7 @@ from agent.networks.bundled import BUNDLED, find_weights
 from agent.networks.registry import make_evaluator
 from agent.players.alphabeta import AlphaBetaPlayer
 from agent.players.network import PolicyPlayer, make_player
-from agent.players.player import Player
-from agent.players.simple import GreedyPlayer, RandomPlayer
+from agent.players.player import GreedyPlayer, Player, RandomPlayer
 from training.evaluation.match import play_match
 from training.evaluation.openings import Openings
 

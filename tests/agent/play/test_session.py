@@ -12,8 +12,7 @@ from agent.engine.strength import strength_of
 from agent.play.commands import obey
 from agent.play.level import Level
 from agent.play.sides import EngineSide
-from agent.terminal.console import Streams
-from agent.terminal.plain import Dialogue
+from agent.terminal.plain import Dialogue, Streams
 from tests.agent.standin import Scripted
 from tests.agent.terminal.test_plain import talk
 from tests.agent.uci.clock_game import STOCKFISH

@@ -9,8 +9,7 @@ from agent import rules, vocabulary
 from agent.networks.evaluator import Evaluator
 from agent.networks.residual.network import ResidualArchitecture, ResidualNetwork
 from agent.players.network import LookaheadPlayer, PolicyPlayer, SearchPlayer
-from agent.players.player import Player, best_in_segments
-from agent.players.simple import GreedyPlayer, RandomPlayer
+from agent.players.player import GreedyPlayer, Player, RandomPlayer, best_in_segments
 from agent.rules import Games
 from agent.search import SearchSettings
 

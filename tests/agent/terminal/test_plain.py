@@ -11,8 +11,7 @@ import pytest
 
 from agent.engine.agent import Agent
 from agent.play.commands import COMMANDS
-from agent.terminal.console import Streams, draw_board
-from agent.terminal.plain import Dialogue
+from agent.terminal.plain import Dialogue, Streams, draw_board
 from tests.agent.standin import Scripted
 from tests.processes import start_zeromass
 

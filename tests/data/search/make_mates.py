@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from agent import rules
 from agent.compilation import njit
-from agent.players.player import Player
-from agent.players.simple import GreedyPlayer, RandomPlayer
+from agent.players.player import GreedyPlayer, Player, RandomPlayer
 from agent.rules import Games
 from agent.rules.movegen import ROW, find_targets, write_moves
 from agent.rules.step import make_move

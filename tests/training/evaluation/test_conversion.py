@@ -6,8 +6,7 @@ import pytest
 
 from agent import rules, vocabulary
 from agent.players.alphabeta import AlphaBetaPlayer
-from agent.players.player import Choice, Player
-from agent.players.simple import RandomPlayer
+from agent.players.player import Choice, Player, RandomPlayer
 from agent.rules import Games
 from training.evaluation.conversion import ENDINGS, KingPlayer, conversions, convert, random_starts, shares
 

@@ -9,8 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from agent.play.provenance import OPENING
-from agent.players.player import Choice
-from agent.players.simple import GreedyPlayer, RandomPlayer
+from agent.players.player import Choice, GreedyPlayer, RandomPlayer
 from agent.rules import Games
 from training.evaluation.book import book
 from training.evaluation.match import MatchResult, elo, play_match, wilson_interval

@@ -11,7 +11,7 @@ import pytest
 from agent import rules
 from agent.errors import InputError
 from agent.players.external import find_engine
-from agent.players.simple import RandomPlayer
+from agent.players.player import RandomPlayer
 from agent.rules import Games
 from training.evaluation.match import play_match
 from training.evaluation.match_runner import ConcurrentPlayers

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from agent.errors import InputError
-from agent.players.simple import GreedyPlayer, RandomPlayer
+from agent.players.player import GreedyPlayer, RandomPlayer
 from training.evaluation.match import PART, play_match
 from training.evaluation.match_runner import ConcurrentPlayers, Hooks, MatchInterrupt
 from training.evaluation.openings import Openings
