@@ -16,9 +16,8 @@ from agent.networks.network import Architecture
 from agent.networks.registry import make_evaluator, make_network
 from agent.networks.residual.network import ResidualArchitecture
 from agent.networks.sparse.network import SparseArchitecture
+from benchmarks.measuring import Figures, Found, Progress, in_turn, rate, table, threads
 from benchmarks.search import midgames
-from benchmarks.tables import Figures, Found, table
-from benchmarks.timing import in_turn, rate, threads
 
 RESIDUAL: Final = "residual 3 x 32"
 NETWORKS: Final = {
@@ -46,7 +45,7 @@ def evaluating(architecture: Architecture, positions: NDArray[np.uint64], second
     return lambda: rate(evaluate, seconds)
 
 
-def run(*, rounds: int = 3, seconds: float = 1.0, progress: Callable[[str], None] = lambda line: None) -> Found:
+def run(*, rounds: int = 3, seconds: float = 1.0, progress: Progress = lambda line: None) -> Found:
     """Measure all networks on one core; a ratio is to the residual network."""
     children, figures = midgames(256).successors()[0], Figures()
     positions = children[rules.count_moves(children) > 0][:4096]

@@ -7,8 +7,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from training.evaluation.ladder.results import Results
-from training.evaluation.ladder.standings import Standing, standings_of
+from training.evaluation.ladder.standings import Results, Standing, standings_of
 from training.monitoring.pictures.ladder import picture_of_ladder
 
 

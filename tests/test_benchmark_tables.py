@@ -2,7 +2,7 @@
 
 from rich.console import Console
 
-from benchmarks.tables import Figures, table
+from benchmarks.measuring import Figures, table
 
 
 def test_a_table_keeps_the_order_and_leaves_missing_cells_empty() -> None:

@@ -5,8 +5,6 @@ against the same and, where it is installed, Liger, each eager and captured in a
 bandwidth measured in the same run. What the Triton kernels compile to is read by `benchmarks.kernels.static`.
 """
 
-from __future__ import annotations
-
 import importlib.util
 import statistics
 import time
@@ -19,8 +17,7 @@ import torch
 from rich.table import Table
 
 from benchmarks.kernels.contenders import FAMILY, problem
-from benchmarks.tables import Figures, Found, table
-from benchmarks.timing import in_turn
+from benchmarks.measuring import Figures, Found, Progress, in_turn, table
 
 SECONDS = 0.5
 """About how long the contenders of one op take turns in one case; they have 3 to 100 rounds."""
@@ -29,13 +26,9 @@ SECONDS = 0.5
 def take_turns(calls: Mapping[str, Callable[[], Any]], device: torch.device) -> dict[str, list[float]]:
     """Microseconds of each call, one a round, after a warm-up of two."""
     timed = {name: partial(_cuda_time if device.type == "cuda" else _time, call) for name, call in calls.items()}
-    in_turn(timed, 1, _silent)
-    round_took = sum(times[0] for times in in_turn(timed, 1, _silent).values())
-    return in_turn(timed, min(max(round(SECONDS * 1e6 / round_took), 3), 100), _silent)
-
-
-def _silent(line: str) -> None:
-    """Rounds are too short to be reported."""
+    in_turn(timed, 1)
+    round_took = sum(times[0] for times in in_turn(timed, 1).values())
+    return in_turn(timed, min(max(round(SECONDS * 1e6 / round_took), 3), 100))
 
 
 def _time(call: Callable[[], Any]) -> float:
@@ -78,7 +71,7 @@ def run(
     sizes: Sequence[int] = (),
     shares: Sequence[float] = (),
     dtypes: Sequence[torch.dtype] = (),
-    progress: Callable[[str], None] = lambda line: None,
+    progress: Progress = lambda line: None,
 ) -> Found:
     """Measure every op for each combination of batch size, columns, share of legal entries and dtype.
 
@@ -110,7 +103,8 @@ def run(
             }
             timings = take_turns(calls, device)
             for name, times in timings.items():
-                figures.add(case, name, times, "us", op=op)
+                cuts = statistics.quantiles(times, n=5)
+                figures.add(case, name, times, "us", op=op, p20=cuts[0], p80=cuts[3])
                 if name != "ours":
                     figures.ratio(case, name, times, timings["ours"], op=op)
             if op == "masked_softmax" and gpu:
@@ -129,8 +123,8 @@ def show(found: Found) -> list[Table | str]:
         f"The eager forms take [bold]{statistics.geometric_mean(eager):.3g}x[/bold] our time "
         f"(geometric mean of {len(eager)}, from {min(eager):.3g}x to {max(eager):.3g}x)."
     )
-    return [*(table(_of_op(found, op), op, "us a call") for op in FAMILY), summary]
-
-
-def _of_op(found: Found, op: str) -> Found:
-    return {kind: [row for row in found[kind] if row.get("op") == op] for kind in ("results", "ratios")}
+    by_op = {
+        op: {kind: [row for row in found[kind] if row.get("op") == op] for kind in ("results", "ratios")}
+        for op in FAMILY
+    }
+    return [*(table(by_op[op], op, "us a call") for op in FAMILY), summary]

@@ -1,7 +1,5 @@
 """The ops and what they are compared with. Each solves the same problem, with the gradient of the logits if any."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, NamedTuple
 

@@ -7,8 +7,6 @@ they would launch. Registers, stack and shared memory come from the cubin's own 
 accesses from its machine code; on AMD, both from the assembly.
 """
 
-from __future__ import annotations
-
 import argparse
 import collections
 import importlib

@@ -10,7 +10,7 @@ meters invalid mass: it derives the legality of every trained position again.
 from collections.abc import Callable, Sequence
 from functools import partial
 from time import perf_counter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -19,28 +19,20 @@ from rich.table import Table
 from agent.compilation import warm_up
 from agent.networks.registry import make_network
 from benchmarks.learner.plain import PlainLearner
-from benchmarks.selfplay.flow import targets_by
-from benchmarks.tables import Figures, Found, table
-from benchmarks.timing import in_turn, rate, threads
+from benchmarks.measuring import Figures, Found, Progress, in_turn, rate, table, threads
+from benchmarks.selfplay.contenders import targets_by
 from selfplay.pool import LocalPool
 from training.assembly import make_replay
 from training.learner import Learner
 from training.replay import ReplayBuffer
 from training.settings import Settings, load_settings
 
-
-class Case(NamedTuple):
-    """A config and changes to it."""
-
-    config: str
-    overrides: tuple[str, ...] = ()
-
-
-CASES: Final = {
-    "sparse, actor-critic": Case("demo"),
-    "sparse, improved policies": Case("cpu"),
-    "residual 3 x 32, actor-critic": Case("demo", ("network.kind=residual",)),
+CASES: Final[dict[str, tuple[str, list[str]]]] = {
+    "sparse, actor-critic": ("demo", []),
+    "sparse, improved policies": ("cpu", []),
+    "residual 3 x 32, actor-critic": ("demo", ["network.kind=residual"]),
 }
+"""A config and changes to it."""
 _METHODS: Final = {"_loss": "loss", "_differentiate": "backward", "_update": "optimiser", "_note": "meter"}
 STAGES: Final = ("replay", "forward", *_METHODS.values())
 
@@ -89,9 +81,7 @@ def filled_replay(settings: Settings, positions: int) -> ReplayBuffer:
     return replay
 
 
-def measure(
-    figures: Figures, case: str, settings: Settings, rounds: int, seconds: float, progress: Callable[[str], None]
-) -> None:
+def measure(figures: Figures, case: str, settings: Settings, rounds: int, seconds: float, progress: Progress) -> None:
     """Measure one case."""
     searched, batch_size = settings.selfplay.simulations > 0, settings.learner.batch_size
     replay, generator = filled_replay(settings, 2 * batch_size), np.random.default_rng(0)
@@ -126,11 +116,7 @@ def measure(
 
 
 def run(
-    *,
-    rounds: int = 3,
-    seconds: float = 1.0,
-    overrides: Sequence[str] = (),
-    progress: Callable[[str], None] = lambda line: None,
+    *, rounds: int = 3, seconds: float = 1.0, overrides: Sequence[str] = (), progress: Progress = lambda line: None
 ) -> Found:
     """Measure the learner; a stage's result is its share of our step."""
     chosen = {case: load_settings(config, [*changes, *overrides]) for case, (config, changes) in CASES.items()}

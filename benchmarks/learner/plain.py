@@ -47,14 +47,7 @@ _FORWARD: Final = {"residual": _residual, "sparse": _sparse}
 
 
 class PlainLearner:
-    """AdamW on a network of ours with losses of stock operators.
-
-    Args:
-        network: trained in place.
-        settings: of the update.
-        searched: learn improved policies rather than by actor-critic.
-        device: where to train.
-    """
+    """AdamW on a network of ours with stock operators: learns improved policies if `searched`, else by actor-critic."""
 
     def __init__(
         self, network: Network, settings: LearnerSettings, *, searched: bool, device: torch.device | str = "cpu"

@@ -12,7 +12,7 @@ actors' time.
 
 import statistics
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from time import perf_counter
 from typing import Final, cast
 
@@ -22,9 +22,8 @@ from rich.table import Table
 from agent.compilation import warm_up
 from agent.errors import InputError
 from agent.networks.registry import make_network
-from benchmarks.selfplay.flow import STAGES, WatchedPool, targets_by
-from benchmarks.selfplay.plain import PlainProcesses
-from benchmarks.tables import Figures, Found, table
+from benchmarks.measuring import Figures, Found, Progress, table
+from benchmarks.selfplay.contenders import STAGES, PlainProcesses, WatchedPool, targets_by
 from selfplay.actor import Weights
 from selfplay.pool import Pool, RayPool
 from training.assembly import assemble, make_replay
@@ -66,12 +65,8 @@ def learn(pool: WatchedPool, settings: Settings, seconds: float) -> tuple[float,
         loop = run.loop
         pool.begin()
         deadline = perf_counter() + seconds
-
-        def stop() -> bool:
-            return perf_counter() > deadline and loop.learner.step > 0
-
         try:
-            loop.run(cast(Pool, pool), stop=stop)
+            loop.run(cast(Pool, pool), stop=lambda: perf_counter() > deadline and loop.learner.step > 0)
         finally:
             run.close()
         return pool.speed, loop.learner.step * settings.learner.batch_size / pool.seconds
@@ -111,11 +106,7 @@ def measure(figures: Figures, mode: str, settings: Settings, *, rounds: int, sec
 
 
 def run(
-    *,
-    rounds: int = 3,
-    seconds: float = 5.0,
-    overrides: Sequence[str] = (),
-    progress: Callable[[str], None] = lambda line: None,
+    *, rounds: int = 3, seconds: float = 5.0, overrides: Sequence[str] = (), progress: Progress = lambda line: None
 ) -> Found:
     """Measure self-play in both modes, which are the contenders."""
     # The learner's turn is too short to fill a config's replay buffer first.

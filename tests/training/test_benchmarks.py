@@ -12,8 +12,8 @@ from agent.networks.registry import make_network
 from benchmarks import learner as learner_benchmark
 from benchmarks import selfplay as selfplay_benchmark
 from benchmarks.learner.plain import PlainLearner
-from benchmarks.selfplay.flow import STAGES, WatchedPool
-from benchmarks.tables import value_of
+from benchmarks.measuring import value_of
+from benchmarks.selfplay.contenders import STAGES, WatchedPool
 from selfplay.pool import LocalPool
 from training.assembly import make_replay
 from training.learner import Learner

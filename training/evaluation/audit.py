@@ -97,10 +97,8 @@ class Audit:
         """Flat: `positions`, then `<way>_max`, `<way>_mean`, `<way>_argmax_illegal` (a share) and `<way>_worst`."""
         row: dict[str, Any] = {"positions": self.positions}
         for name, leak in self.leaks.items():
-            row[f"{name}_max"] = leak.largest
-            row[f"{name}_mean"] = leak.mean
-            row[f"{name}_argmax_illegal"] = leak.argmax_illegal / max(self.positions, 1)
-            row[f"{name}_worst"] = leak.worst
+            row |= {f"{name}_max": leak.largest, f"{name}_mean": leak.mean}
+            row |= {f"{name}_argmax_illegal": leak.argmax_illegal / max(self.positions, 1), f"{name}_worst": leak.worst}
         return row
 
     def table(self) -> Table:
@@ -117,12 +115,7 @@ class Audit:
 def audit_command(weights: Path | None, run: str | None, pgn: Path | None, positions: int, as_json: bool) -> int:
     """Run `zeromass audit`; the exit code: 0, or 1 if the masked softmax leaked.
 
-    Args:
-        weights: a weights file, or
-        run: a run's newest checkpoint; neither: the bundled weights.
-        pgn: games to take the positions from; None: self-play of the network.
-        positions: how many.
-        as_json: print one JSON object.
+    For `weights` and `run` see `find_weights`. Positions come from the games in `pgn`, else from self-play.
 
     Raises:
         InputError: weights or PGN missing, damaged or empty.
@@ -161,8 +154,7 @@ def run_audit(
 
 def positions_of_selfplay(evaluator: Evaluator, seed: int = 0) -> Iterator[NDArray[np.uint64]]:
     """Positions of self-play games, as in training."""
-    settings = SelfplaySettings(games=64, ply_cap=160)
-    generator = Generator(evaluator, settings, seed=seed, stream=0)
+    generator = Generator(evaluator, SelfplaySettings(games=64, ply_cap=160), seed=seed, stream=0)
     while True:
         for record in generator.step():
             yield record.positions

@@ -42,16 +42,9 @@ class MatchOptions:
 
 
 def evaluate_command(weights: Path | None, run: str | None, options: MatchOptions, as_json: bool) -> int:
-    """Run `zeromass evaluate`.
+    """Run `zeromass evaluate`; the exit code: 0, or 130 where Ctrl-C ended concurrent games early.
 
-    Args:
-        weights: a weights file, or
-        run: a run's newest checkpoint; neither: the bundled weights.
-        options: the match.
-        as_json: print one JSON object rather than sentences.
-
-    Returns:
-        The exit code: 0, or 130 where Ctrl-C ended concurrent games early.
+    For `weights` and `run` see `find_weights`.
 
     Raises:
         InputError: unknown opponent, missing or damaged weights, or an invalid test.
@@ -69,9 +62,8 @@ def evaluate_command(weights: Path | None, run: str | None, options: MatchOption
         player = options.play.player(loaded)
         recorder = MatchRecorder(games, player.name, options.opponent, _source(loaded, options.play), openings)
         title = f"{games} games against {options.opponent}"
-        hooks = Hooks(stack.enter_context(display.counting(title, games)))
-        if options.pgn is not None:
-            hooks = Hooks(hooks.ended, recorder)
+        ended = stack.enter_context(display.counting(title, games))
+        hooks = Hooks(ended) if options.pgn is None else Hooks(ended, recorder)
         try:
             result = play_match(player, opponent, openings, games=games, sprt=test, hooks=hooks)
             lines, row = [result.sentence()], result.to_json()

@@ -31,11 +31,7 @@ MOVES: Final = 50
 
 
 class KingPlayer:
-    """A defending bare king: captures if it can, else stays near the centre.
-
-    Args:
-        seed: of the choice among equals.
-    """
+    """A defending bare king: captures if it can, else stays near the centre; `seed` chooses among equals."""
 
     name = "king"
 
@@ -105,16 +101,14 @@ def convert(
 
 def random_starts(ending: str, count: int, seed: int) -> NDArray[np.uint64]:
     """`count` random legal positions of `ending`, White to move, packed uint64 [count, WORDS]; no game is over."""
-    pieces = ENDINGS[ending]
+    pieces = [chess.Piece(kind, chess.WHITE) for kind in (chess.KING, *ENDINGS[ending])]
+    pieces.append(chess.Piece(chess.KING, chess.BLACK))
     generator = np.random.default_rng([seed, list(ENDINGS).index(ending)])
     starts: list[NDArray[np.uint64]] = []
     while len(starts) < count:
-        squares = generator.choice(64, 2 + len(pieces), replace=False).tolist()
+        squares = generator.choice(64, len(pieces), replace=False).tolist()
         board = chess.Board(None)
-        placed = [chess.Piece(kind, chess.WHITE) for kind in (chess.KING, *pieces)] + [
-            chess.Piece(chess.KING, chess.BLACK)
-        ]
-        for square, piece in zip(squares, placed, strict=True):
+        for square, piece in zip(squares, pieces, strict=True):
             board.set_piece_at(square, piece)
         # Two bishops on squares of one colour are insufficient material: that game is over.
         if board.is_valid() and not board.is_game_over():

@@ -98,12 +98,9 @@ def play_match(
     sprt: Sprt | None = None,
     hooks: Hooks = NO_HOOKS,
 ) -> MatchResult:
-    """Play a match; `player` has White in games 0, 2, 4 ...
+    """Play a match and count the points of `player`, which has White in games 0, 2, 4 ...
 
     Args:
-        player: whose points are counted.
-        opponent: the other.
-        openings: of the games, by their numbers.
         games: how many; with `sprt` at most, and an odd one is left out.
         first: number of the first game: a match may be played in several parts.
         ply_cap: a game this long is a draw.

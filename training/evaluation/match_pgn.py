@@ -17,12 +17,7 @@ from training.evaluation.openings import Openings
 class MatchRecorder:
     """Collects the moves of a match and writes its games; called as `Hooks.moved`.
 
-    Args:
-        games: how many.
-        player: the first player's name; it has White in games 0, 2, 4 ...
-        opponent: the other's.
-        source: of the first player's moves; None: they cannot be replayed.
-        openings: of the match.
+    `player` has White in games 0, 2, 4 ... `source` is that of its moves; None: they cannot be replayed.
     """
 
     def __init__(self, games: int, player: str, opponent: str, source: Source | None, openings: Openings) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from queue import SimpleQueue
-from typing import Any, Final, NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,17 +22,13 @@ from agent.players.player import Choice, Player
 from agent.rules import Games, Termination
 
 
-def _ignore(*_: object) -> None:
-    """No hook."""
-
-
 @dataclass(frozen=True)
 class Hooks:
     """What a match reports, on one thread at a time."""
 
-    ended: Callable[[int], None] = _ignore
+    ended: Callable[[int], None] = lambda games: None
     """Called with the number of games that just ended."""
-    moved: Callable[[NDArray[np.int64], NDArray[np.uint16]], None] = _ignore
+    moved: Callable[[NDArray[np.int64], NDArray[np.uint16]], None] = lambda rows, moves: None
     """Called with rows [R] of games and the legal moves [R] just played in them, those of openings too."""
 
     def shifted(self, rows: int) -> Self:
@@ -63,11 +59,7 @@ class MatchInterrupt(KeyboardInterrupt):
 
 
 class ConcurrentPlayers:
-    """Equal, independent players, each of which plays one game at a time.
-
-    Args:
-        players: as many as games are played concurrently.
-    """
+    """Equal, independent players, each of which plays one game at a time: as many as there are concurrent games."""
 
     def __init__(self, players: Sequence[Player]) -> None:
         self.players = list(players)
@@ -84,9 +76,7 @@ class ConcurrentPlayers:
     def close(self) -> None:
         """Close the players that have processes."""
         for player in self.players:
-            close: Any = getattr(player, "close", None)
-            if close is not None:
-                close()
+            getattr(player, "close", lambda: None)()
 
 
 class _Shared:
@@ -120,15 +110,12 @@ def concurrent_pairs(player: Player, opponent: Player) -> list[tuple[Player, Pla
 def run_games(
     player: Player, opponent: Player, boards: Games, black: NDArray[np.bool_], *, ply_cap: int, hooks: Hooks = NO_HOOKS
 ) -> Played:
-    """Play `boards` to their ends, in a batch or as concurrent games.
+    """Play `boards` to their ends, in a batch or as concurrent games, and count the points of `player`.
 
     Args:
-        player: whose points are counted.
-        opponent: the other.
         boards: B unfinished games; where they stand afterwards is undefined.
         black: [B] whether `player` has the black pieces.
         ply_cap: a game of this many plies is a draw.
-        hooks: of the match.
 
     Raises:
         MatchInterrupt: Ctrl-C during concurrent games.

@@ -1,20 +1,47 @@
-"""Openings of a match: each is played twice, with colours exchanged."""
+"""Openings of a match: well-known lines of eight plies, in which neither side has gone wrong yet, or random plies.
 
+Random openings make games that one side has lost before it moves; the lines of the book measure players. Each opening
+is played twice, with colours exchanged.
+"""
+
+import functools
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
+import chess
 import numpy as np
 from numpy.typing import NDArray
 
+import agent
+from agent import vocabulary
 from agent.rules import Games
 from kernels.splitmix import mix
 from selfplay.openings import random_opening
-from training.evaluation.book import PLIES, book
 from training.evaluation.match_runner import Hooks
 
+BOOK: Final = Path(agent.__file__).parent / "data" / "openings.json"
+PLIES: Final = 8
+"""Length of each line of the book."""
 EXTRA_PLIES: Final = 2
 """Random plies after a book line that was played before: two deterministic agents would repeat its games."""
+
+
+@functools.cache
+def book() -> tuple[tuple[int, ...], ...]:
+    """Every line as vocabulary indices, each seen by who moves."""
+    return tuple(_indices(line.split()) for line in json.loads(BOOK.read_text()))
+
+
+def _indices(line: list[str]) -> tuple[int, ...]:
+    board, indices = chess.Board(), []
+    for san in line:
+        move = board.parse_san(san)
+        indices.append(vocabulary.from_uci(move.uci(), black=board.turn == chess.BLACK))
+        board.push(move)
+    return tuple(indices)
 
 
 @dataclass(frozen=True)
@@ -33,11 +60,10 @@ class Openings:
 
     def moves(self, game: int) -> Sequence[int]:
         """Vocabulary indices of a game's opening."""
-        number = game // 2
+        number, lines = game // 2, book()
         key = int(mix(np.array([number + 1_000_003 * self.seed], np.int64))[0])
         if self.plies is not None:
             return random_opening(key, self.plies)
-        lines = book()
         order = np.random.default_rng([self.seed, number // len(lines)]).permutation(len(lines))
         line = lines[order[number % len(lines)]]
         return random_opening(key, self.length(game) - len(line), after=line)

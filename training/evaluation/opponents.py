@@ -11,7 +11,7 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agent.engine.thinker import Thinker
@@ -43,12 +43,13 @@ class PlayOptions:
     @property
     def by_simulations(self) -> str:
         """Description of the agent with its simulations: results with equal descriptions share a scale."""
-        return f"{self.simulations} simulations{_search()}"
+        return replace(self, seconds=None).how
 
     @property
     def how(self) -> str:
-        """Description of the agent as it plays matches."""
-        return self.by_simulations if self.seconds is None else f"{self.seconds:g} s a move{_search()}"
+        """Description of the agent as it plays matches, with the constant that its search may change."""
+        limit = f"{self.simulations} simulations" if self.seconds is None else f"{self.seconds:g} s a move"
+        return f"{limit}, c_puct {playing().c_puct:g}"
 
     def player(self, weights: Weights) -> Player:
         """The agent with these weights."""
@@ -59,11 +60,6 @@ class PlayOptions:
             return make_player(make_evaluator(weights.network, device), self.simulations)
         evaluators = [make_evaluator(weights.network, device) for _ in range(self.side_by_side)]
         return ConcurrentPlayers([TimedPlayer(Thinker(one.for_search()), self.seconds) for one in evaluators])
-
-
-def _search() -> str:
-    """Separates results of this search from those with other constants."""
-    return f", c_puct {playing().c_puct:g}"
 
 
 def make_opponent(name: str, seed: int, options: PlayOptions | None = None) -> Player:

@@ -3,7 +3,7 @@
 import chess
 
 from agent import vocabulary
-from training.evaluation.book import PLIES, book
+from training.evaluation.openings import PLIES, book
 
 
 def test_every_line_is_legal_and_ends_in_a_position_of_its_own() -> None:

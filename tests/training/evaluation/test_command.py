@@ -12,9 +12,9 @@ import pytest
 from rich.console import Console
 
 import zeromass
-from training.evaluation.book import PLIES
 from training.evaluation.command import anchored
 from training.evaluation.match import MatchResult
+from training.evaluation.openings import PLIES
 from training.evaluation.opponents import anchor_of
 from training.monitoring.display import Display
 

@@ -23,8 +23,7 @@ from training.evaluation.conversion import Conversion, conversions
 from training.evaluation.ladder import command
 from training.evaluation.ladder.entrants import evenly, find_snapshots, schedule
 from training.evaluation.ladder.rating import Pairing
-from training.evaluation.ladder.results import Results
-from training.evaluation.ladder.standings import Standings, standings_of
+from training.evaluation.ladder.standings import Results, Standings, standings_of
 from training.evaluation.match import MatchResult
 from training.evaluation.openings import Openings
 from training.evaluation.opponents import PlayOptions

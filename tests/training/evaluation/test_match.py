@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 from agent.play.provenance import OPENING
 from agent.players.player import Choice, GreedyPlayer, RandomPlayer
 from agent.rules import Games
-from training.evaluation.book import book
 from training.evaluation.match import MatchResult, elo, play_match, wilson_interval
 from training.evaluation.match_pgn import MatchRecorder
 from training.evaluation.match_runner import Hooks
-from training.evaluation.openings import Openings
+from training.evaluation.openings import Openings, book
 
 
 def test_wilson_interval_equals_newcombes_table() -> None:

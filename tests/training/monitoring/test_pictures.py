@@ -16,8 +16,7 @@ from agent.drawing import to_png
 from agent.rules import Termination
 from selfplay.record import GameRecord
 from tests.training.records import record, standing
-from training.evaluation.ladder.results import Results
-from training.evaluation.ladder.standings import Standings
+from training.evaluation.ladder.standings import Results, Standings
 from training.monitoring.figures import RecentGames
 from training.monitoring.pictures.calibration import calibration, picture_of_calibration
 from training.monitoring.pictures.game import key_plies, likeliest, picture_of_record, white_values

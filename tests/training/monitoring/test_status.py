@@ -14,8 +14,7 @@ import zeromass
 from tests.training.monitoring.short_run import short_run
 from tests.training.records import standing
 from training.durability.run_folder import RunFolder, append_row
-from training.evaluation.ladder.results import Results
-from training.evaluation.ladder.standings import Standings
+from training.evaluation.ladder.standings import Results, Standings
 from training.evaluation.match import MatchResult
 from training.monitoring import metrics as metrics_module
 from training.monitoring import status as status_module

@@ -17,8 +17,7 @@ from agent.players.player import Player
 from agent.runs import find_run
 from training.evaluation.conversion import conversions
 from training.evaluation.ladder.entrants import Snapshot, find_snapshots, schedule
-from training.evaluation.ladder.results import Results
-from training.evaluation.ladder.standings import standings_of, table_of
+from training.evaluation.ladder.standings import Results, standings_of, table_of
 from training.evaluation.match import play_match
 from training.evaluation.match_runner import ConcurrentPlayers, Hooks
 from training.evaluation.openings import Openings

@@ -87,22 +87,18 @@ def ratings(pairings: Sequence[Pairing], anchors: Mapping[str, float]) -> list[R
     elo = np.array([anchors.get(name, float(np.mean(list(anchors.values())))) for name in names])
     weights = games * (1 + _PRIOR)
     targets = points + 0.5 * _PRIOR * games.sum(1)
-    information = np.zeros((len(free), len(free)))
     for _ in range(_STEPS):
         expected = expected_score(elo[:, None] - elo[None, :])
         slopes = weights * expected * (1 - expected)
         gradient = (targets - (weights * expected).sum(1))[free] * _SCALE
         information = (np.diag(slopes.sum(1)) - slopes)[np.ix_(free, free)] * _SCALE**2
-        if not len(free):
-            break
         # Newton's method. Far from the maximum the likelihood is flat, so a full step could diverge.
         step = np.clip(np.linalg.solve(information, gradient), -400, 400)
         elo[free] += step
-        if np.abs(step).max() < 1e-9:
+        if np.abs(step).max(initial=0) < 1e-9:
             break
     errors = np.zeros(len(names))
-    if len(free):
-        errors[free] = np.sqrt(np.diag(np.linalg.inv(information)))
+    errors[free] = np.sqrt(np.diag(np.linalg.inv(information)))
     played = games.sum(1)
     found = [
         Rating(name, float(elo[i]), float(elo[i] - 1.96 * errors[i]), float(elo[i] + 1.96 * errors[i]),

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from agent import drawing
-from training.evaluation.ladder.results import FILE
-from training.evaluation.ladder.standings import Standing
+from training.evaluation.ladder.standings import FILE, Standing
 from training.monitoring.pictures.frame import SIZE, Frame, picture
 
 _BEYOND: Final = 200.0

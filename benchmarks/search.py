@@ -10,7 +10,6 @@ import multiprocessing
 import sys
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -25,8 +24,7 @@ from agent.networks.registry import make_evaluator, make_network
 from agent.networks.residual.network import ResidualArchitecture
 from agent.networks.sparse.network import SparseArchitecture
 from agent.search import GumbelSearch, SearchSettings, material_evaluator
-from benchmarks.tables import Figures, Found, table
-from benchmarks.timing import in_turn, peer, rate, threads
+from benchmarks.measuring import Figures, Found, Progress, in_turn, peer, rate, table, threads
 from training.doctor import usable_cores
 
 
@@ -73,7 +71,7 @@ def evaluator_of(architecture: Architecture) -> Evaluator:
     return make_evaluator(network)
 
 
-def measure(figures: Figures, case: Case, rounds: int, seconds: float, progress: Callable[[str], None]) -> None:
+def measure(figures: Figures, case: Case, rounds: int, seconds: float, progress: Progress) -> None:
     """One case on one core."""
     evaluator, games = evaluator_of(case.architecture), midgames(case.batch)
     moves, counts = rules.legal_moves(games.positions)
@@ -103,17 +101,15 @@ def _search_alone(seconds: float) -> float:
     return rate(search, seconds)
 
 
-def compare_with_peer(
-    figures: Figures, rounds: int, seconds: float, python: str, progress: Callable[[str], None]
-) -> None:
+def compare_with_peer(figures: Figures, rounds: int, seconds: float, python: str, progress: Progress) -> None:
     """Ours in a process a core, and Pgx + mctx, which uses all cores by itself, in turn; networks of equal size."""
-    cores, script = usable_cores(), Path(__file__).with_name("peers.py")
+    cores = usable_cores()
     ours: list[float] = []
     theirs: list[float] = []
     with multiprocessing.get_context("spawn").Pool(cores) as processes:
         for number in range(rounds):
             progress(f"{PEER}, round {number + 1} of {rounds} ...")
-            speed = peer(python, script)
+            speed = peer(python, PEER)
             if speed is None:
                 progress(f"Pgx and mctx are not installed for {python}: left out")
                 return
@@ -126,11 +122,7 @@ def compare_with_peer(
 
 
 def run(
-    *,
-    rounds: int = 3,
-    seconds: float = 1.0,
-    peers_python: str = sys.executable,
-    progress: Callable[[str], None] = lambda line: None,
+    *, rounds: int = 3, seconds: float = 1.0, peers_python: str = sys.executable, progress: Progress = lambda line: None
 ) -> Found:
     """Measure everything; speeds are simulations or positions a second."""
     figures = Figures()

@@ -21,10 +21,9 @@ from rich.table import Table
 from agent import compilation, rules
 from agent.compilation import njit
 from agent.networks.residual import planes
-from benchmarks.tables import Figures, Found, table, value_of
-from benchmarks.timing import in_turn, peer, rate
+from benchmarks.measuring import Figures, Found, Progress, in_turn, peer, rate, table, value_of
 
-_ROOT: Final = Path(__file__).resolve().parents[2]
+_ROOT: Final = Path(__file__).resolve().parent.parent
 INPUTS: Final = ("packed positions", "float32 planes")
 """What each ply leaves for a network: packed positions only, or dense planes too."""
 PEERS: Final = ("OpenSpiel", "python-chess", "Pgx")
@@ -96,11 +95,7 @@ def start_seconds() -> tuple[float, float]:
 
 
 def run(
-    *,
-    rounds: int = 3,
-    seconds: float = 1.0,
-    peers_python: str = sys.executable,
-    progress: Callable[[str], None] = lambda line: None,
+    *, rounds: int = 3, seconds: float = 1.0, peers_python: str = sys.executable, progress: Progress = lambda line: None
 ) -> Found:
     """Measure everything; a ratio is ours to the peer's."""
     progress("measuring the first compile and the cached start ...")
@@ -110,10 +105,9 @@ def run(
         plies_a_second(dense=dense, seconds=0.1)
     perft_nodes_a_second(4)
 
-    script = Path(__file__).with_name("peers.py")
     contenders: dict[str, Callable[[], float | None]] = {"perft": perft_nodes_a_second}
     contenders |= {inputs: partial(plies_a_second, dense=inputs == INPUTS[1], seconds=seconds) for inputs in INPUTS}
-    contenders |= {name: partial(peer, peers_python, script, name) for name in PEERS}
+    contenders |= {name: partial(peer, peers_python, name) for name in PEERS}
     speeds = in_turn(contenders, rounds, progress)
     figures = Figures()
     for inputs in INPUTS:

@@ -1,15 +1,24 @@
-"""What a benchmark measured, and its tables: contenders as columns, cases as rows, ratios in bold."""
+"""How benchmarks measure, and tables of what they found: contenders as columns, cases as rows, ratios in bold."""
 
+import json
 import statistics
-from collections.abc import Sequence
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from time import perf_counter
 from typing import Any
 
+import torch
 from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
 Found = dict[str, Any]
 """{"results": [{name, value, unit, case, contender}], "ratios": [{name, value, low, high, case, contender}]}."""
+
+Progress = Callable[[str], None]
+"""Gets lines of text."""
 
 
 class Figures:
@@ -33,10 +42,8 @@ class Figures:
 
 def value_of(found: Found, case: str, contender: str) -> float:
     """One result; a KeyError where it was not measured."""
-    for row in found["results"]:
-        if (row["case"], row["contender"]) == (case, contender):
-            return float(row["value"])
-    raise KeyError(f"{case}: {contender}")
+    values = {(row["case"], row["contender"]): float(row["value"]) for row in found["results"]}
+    return values[case, contender]
 
 
 def table(found: Found, title: str, corner: str, contenders: Sequence[str] | None = None) -> Table:
@@ -54,10 +61,57 @@ def table(found: Found, title: str, corner: str, contenders: Sequence[str] | Non
         cells[place] = f"{cells.get(place, '')} [bold]{row['value']:.3g}x[/bold]".strip()
     cells = {place: cell for place, cell in cells.items() if contenders is None or place[1] in contenders}
     columns = dict.fromkeys(contender for _, contender in cells)
-    shown = Table(title=escape(title), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    shown.add_column(escape(corner))
+    shown = Table(escape(corner), title=escape(title), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         shown.add_column(escape(column), justify="right")
     for case in dict.fromkeys(case for case, _ in cells):
         shown.add_row(escape(case), *(cells.get((case, column), "") for column in columns))
     return shown
+
+
+def rate(call: Callable[[], int], seconds: float) -> float:
+    """Sum of what `call` returns, a second; it is called at least once."""
+    total, started = 0, perf_counter()
+    while not total or perf_counter() - started < seconds:
+        total += call()
+    return total / (perf_counter() - started)
+
+
+def in_turn(
+    contenders: Mapping[str, Callable[[], float | None]], rounds: int, progress: Progress = lambda line: None
+) -> dict[str, list[float]]:
+    """What each contender measures, one value a round; they take turns, so that a slow moment hits all.
+
+    One that returns None cannot be measured here and is left out.
+    """
+    found: dict[str, list[float]] = {name: [] for name in contenders}
+    for number in range(rounds):
+        progress(f"round {number + 1} of {rounds} ...")
+        for name, measure in contenders.items():
+            value = measure() if name in found else None
+            if value is not None:
+                found[name].append(value)
+            elif found.pop(name, None) is not None:
+                progress(f"{name} is not installed: left out")
+    return found
+
+
+@contextmanager
+def threads(number: int) -> Iterator[None]:
+    """Let torch use this many threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def peer(python: str, name: str) -> float | None:
+    """The figure of a peer, measured by `peers.py` in a process of its own; None where it is not installed."""
+    script = Path(__file__).with_name("peers.py")
+    run = subprocess.run([python, str(script), name], capture_output=True, text=True, check=False)
+    if run.returncode != 0:
+        raise RuntimeError(f"{script.name} {name} under {python} failed: {run.stderr.strip()[-500:]}")
+    figure = json.loads(run.stdout)
+    return None if figure is None else float(figure)
