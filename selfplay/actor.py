@@ -48,7 +48,7 @@ class GameBatch:
     """Seconds of these that went into loading weights."""
     place: int = 0
     """Of the actor in its pool; a replacement takes over the place."""
-    process: int = 0
+    process: int = field(default_factory=os.getpid)
     """Of the player, on its node."""
     resident: int = 0
     """Bytes that this process occupies now; 0 where the system does not say."""
@@ -115,15 +115,7 @@ class GamePlayer:
         statistics = self._generator.take_statistics()
         self._ended = perf_counter()
         return GameBatch(
-            self._stream,
-            self.version,
-            records,
-            statistics,
-            launches,
-            away,
-            loading,
-            process=os.getpid(),
-            resident=resident_bytes(),
+            self._stream, self.version, records, statistics, launches, away, loading, resident=resident_bytes()
         )
 
 
@@ -131,7 +123,6 @@ class GameActor:
     """Ray wrapper of a `GamePlayer`: fetches weights only when their version is new, then plays.
 
     Args:
-        settings, stream: of the player.
         inference: the inference actor to ask; None: it evaluates the network itself.
         expected: identity of the process that started it; None: it is not checked.
         niceness: added to that of its process, so that a learner on the same cores comes first.
@@ -152,11 +143,7 @@ class GameActor:
         self._player = GamePlayer(settings, stream, self._remote)
 
     def play(self, weights: list["ray.ObjectRef[Weights]"], version: int) -> GameBatch:
-        """Play one call's plies with the given version.
-
-        Args:
-            weights: a list with one reference, so that Ray does not fetch what is not needed.
-            version: of these weights.
+        """Play one call's plies with `weights`: one reference in a list, so that Ray fetches only what is needed.
 
         Raises:
             InputError: this process runs other code than the one that started it. (Raised here, for Ray would show

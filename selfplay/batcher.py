@@ -45,13 +45,7 @@ class BatcherStatistics:
 
 
 class Batcher:
-    """See the module.
-
-    Args:
-        evaluator: the network; used by no other thread.
-        batch_size: positions that make a batch; a larger request is a batch by itself.
-        max_wait: seconds that a request waits for others.
-    """
+    """See the module. No other thread may use `evaluator`; a request of more than `batch_size` is a batch by itself."""
 
     def __init__(self, evaluator: Evaluator, *, batch_size: int, max_wait: float) -> None:
         self.version = -1

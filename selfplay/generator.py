@@ -129,7 +129,9 @@ class Generator:
             InvalidMassError: the policy that was sampled put mass on an illegal move.
         """
         started = perf_counter()
-        positions, keys = self._games.positions.copy(), self._row_keys()
+        positions = self._games.positions.copy()
+        numbers = np.array([game.number for game in self._progress], np.int64)
+        keys = mix(numbers * 4096 + self._games.ply)  # [G], one for each (game, ply)
         before_move = perf_counter()
         selected = self._selector.select(self._games, keys)
         self.version = self.evaluator.take_version(self.version)
@@ -176,11 +178,6 @@ class Generator:
             own = {name.removeprefix(f"{row}."): a for name, a in arrays.items() if name.startswith(f"{row}.")}
             game = self._progress[row] = GameInProgress.restored(own)
             game.positions = self._begin(row, game.opening, game.moves)
-
-    def _row_keys(self) -> NDArray[np.int64]:
-        """int64 [G], one key for each (game, ply)."""
-        numbers = np.array([game.number for game in self._progress], np.int64)
-        return mix(numbers * 4096 + self._games.ply)
 
     def _note(self, positions: NDArray[np.uint64], selected: SelectedMoves) -> None:
         columns = zip(selected.moves.tolist(), selected.log_probs.tolist(), selected.values.tolist(), strict=True)

@@ -30,11 +30,7 @@ def code_hash(root: Path) -> str:
 
 
 def check_identity(expected: str, who: str) -> None:
-    """Refuse to take part in a run of other code.
-
-    Args:
-        expected: identity of the process that asks.
-        who: this process, for the message.
+    """Refuse that `who`, this process, takes part in a run whose processes have the identity `expected`.
 
     Raises:
         InputError: the code differs.

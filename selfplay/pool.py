@@ -29,8 +29,6 @@ PATIENCE: Final = 1.0
 """Longest that `collect` waits: the caller may have to stop, and hung actors must be found."""
 NICENESS: Final = 5
 """Of game actors, which so get a third of a core that the trainer needs too. Ray's default is the lowest priority."""
-HEARTBEAT: Final = 300.0
-"""Seconds that a call may take, unless a run's settings say otherwise."""
 
 
 class Pool:
@@ -75,10 +73,7 @@ class Pool:
 class LocalPool(Pool):
     """One generator in this process, without Ray: deterministic, for small machines and tests.
 
-    Args:
-        settings: of the player.
-        first_stream: of its generator, unless it goes on with an earlier one's games.
-        state: of an earlier pool with the same settings, whose games go on; empty or of other settings: new ones.
+    With the `state` of an earlier pool of the same settings its games go on. Else its generator has `first_stream`.
     """
 
     def __init__(
@@ -113,13 +108,10 @@ class RayPool(Pool):
     An actor hangs if it has answered before and then, with calls under way, answers none for `heartbeat` seconds. One
     that never answered may be waiting for a node, as on a cluster that grows.
 
-    Args:
-        settings: of every actor, and of the inference actor if they ask for one.
-        first_stream: of the first actor; each actor, and each replacement, gets the next.
-        heartbeat: seconds that a call may take.
+    The first actor has `first_stream`; each further one, and each replacement, gets the next.
     """
 
-    def __init__(self, settings: ActorSettings, *, first_stream: int = 0, heartbeat: float = HEARTBEAT) -> None:
+    def __init__(self, settings: ActorSettings, *, first_stream: int = 0, heartbeat: float = 300.0) -> None:
         self.streams = first_stream
         self._settings = settings
         selfplay, inference = settings.selfplay, settings.inference

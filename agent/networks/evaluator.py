@@ -80,14 +80,10 @@ class LeafEvaluator(ABC):
 
 
 class Evaluator(LeafEvaluator):
-    """Evaluates packed positions with a network on one device, in batches of bounded size.
+    """Evaluates packed positions with `network`, not a copy, on one device, at most `batch_size` at once.
 
-    This is torch as it comes, for any network. Other runtimes of a network are subclasses.
-
-    Args:
-        network: used as it is (not copied), put in evaluation mode.
-        device: where to evaluate; bfloat16 autocast on CUDA, float32 on the CPU.
-        batch_size: the most positions given to the network at once; bounds memory, not the caller.
+    This is torch as it comes, for any network: bfloat16 autocast on CUDA, float32 on the CPU. Other runtimes of a
+    network are subclasses.
     """
 
     def __init__(self, network: Network, device: torch.device | str = "cpu", batch_size: int = 512) -> None:
@@ -109,9 +105,7 @@ class Evaluator(LeafEvaluator):
         # Even cuts: a short rest would be rounded differently, see `least_batch`.
         cuts = -(-len(positions) // self.batch_size)
         parts = [self._forward(part) for part in np.array_split(positions, cuts)]
-        if cuts == 1:
-            return parts[0]
-        return Evaluation(torch.cat([part.logits for part in parts]), torch.cat([part.values for part in parts]))
+        return parts[0] if cuts == 1 else Evaluation(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
 
     def values(self, positions: NDArray[np.uint64]) -> NDArray[np.float32]:
         """float32 [B] expected scores of packed positions, on the CPU."""

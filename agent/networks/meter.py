@@ -44,9 +44,8 @@ class MassReading:
 class InvalidMassMeter:
     """Checks every distribution that was sampled or trained.
 
-    Args:
-        oracle_rows: rows of a batch on which python-chess derives legality too,
-        oracle_apart: once so many distributions have come since the last such batch: it is slow.
+    On `oracle_rows` rows of a batch python-chess derives legality too, once `oracle_apart` distributions have come
+    since the last such batch: it is slow.
     """
 
     oracle_rows: int = 1
@@ -61,7 +60,6 @@ class InvalidMassMeter:
 
         Args:
             probabilities: [B, 1880]; a column more holds mass that stands on no move at all, and is as illegal.
-            positions: whose moves they are.
             indices: int64 [B, N], where `probabilities` are [B, N]: the move of each, 1880 for none.
 
         Returns:
@@ -80,9 +78,9 @@ class InvalidMassMeter:
         else:
             mass = _mass_of_lanes(probabilities, indices, legal).double().cpu()
         for row in self._rows_for_oracle(len(positions)):
-            mass[row] = torch.maximum(
-                mass[row], _mass_by_python_chess(_dense(probabilities, indices, row), positions[row])
-            )
+            by_python_chess = legal_by_python_chess(positions[row]).to(probabilities.device)[None]
+            again = invalid_mass(_dense(probabilities, indices, row)[None], legal=by_python_chess).double().cpu()[0]
+            mass[row] = torch.maximum(mass[row], again)
         largest = float(mass.max())  # NaN stays NaN
         self.reading.add(MassReading(largest, float(mass.sum()), len(positions)))
         if largest != 0.0:
@@ -128,11 +126,6 @@ def legal_by_python_chess(position: NDArray[np.uint64]) -> Tensor:
     for move in board.legal_moves:
         legal[vocabulary.from_uci(move.uci(), black=board.turn == chess.BLACK)] = True
     return legal
-
-
-def _mass_by_python_chess(probabilities: Tensor, position: NDArray[np.uint64]) -> Tensor:
-    legal = legal_by_python_chess(position).to(probabilities.device)
-    return invalid_mass(probabilities[None], legal=legal[None]).double().cpu()[0]
 
 
 def _describe(probabilities: Tensor, position: NDArray[np.uint64], mass: float) -> str:

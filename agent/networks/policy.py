@@ -46,9 +46,7 @@ class MaskedPolicy:
     def sample(self, seed: int, row_keys: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Sample one move a row with noise fixed by (seed, row key) alone, whatever else is in the batch.
 
-        Args:
-            seed: any int64.
-            row_keys: int64 [B], for example a hash of game and ply.
+        `seed` is any int64, `row_keys` int64 [B], for example hashes of game and ply.
 
         Returns:
             moves int64 [B] (-1 where nothing is legal), their log-probability float32 [B], the entropy of the

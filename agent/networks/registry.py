@@ -17,28 +17,15 @@ from agent.networks.sparse import evaluator as sparse
 KINDS: Final[Mapping[str, Kind]] = {kind.architecture.kind: kind for kind in (residual.KIND, sparse.KIND)}
 
 
-def architecture_from_metadata(metadata: Mapping[str, str]) -> Architecture:
-    """The architecture that a weights file's metadata describe.
-
-    Raises:
-        KeyError: the kind is missing or unknown.
-        ValueError: an entry is not what it should be.
-    """
-    return KINDS[metadata["architecture"]].architecture.from_metadata(metadata)
-
-
 def make_network(architecture: Architecture) -> Network:
     """A fresh network, drawn from torch's global generator."""
     return KINDS[architecture.kind].network(architecture)
 
 
 def make_evaluator(network: Network, device: torch.device | str = "cpu", *, runtime: str = "auto") -> Evaluator:
-    """The evaluator for `network`.
+    """The evaluator for `network`, which is not copied; a sparse one stays on the CPU.
 
-    Args:
-        network: used as it is, not copied; a sparse one stays on the CPU.
-        device: where a residual one is evaluated.
-        runtime: of a residual one: `eager`, `graphs` (CUDA only) or `auto`, the fastest that the device has.
+    `runtime` is that of a residual one: `eager`, `graphs` (CUDA only) or `auto`, the fastest that the device has.
 
     Raises:
         InputError: the runtime does not run on the device.

@@ -14,7 +14,7 @@ from agent import vocabulary
 from agent.errors import InputError
 from agent.files import write_atomic
 from agent.networks.network import Network
-from agent.networks.registry import KINDS, architecture_from_metadata, make_network
+from agent.networks.registry import KINDS, make_network
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def load_weights(path: Path) -> Weights:
             f"{vocabulary.SIZE}; train again"
         )
     try:
-        network = make_network(architecture_from_metadata(metadata))
+        network = make_network(KINDS[metadata["architecture"]].architecture.from_metadata(metadata))
         network.load_state_dict(tensors)
         provenance = {str(key): str(value) for key, value in json.loads(metadata["provenance"]).items()}
     except (KeyError, ValueError, RuntimeError) as error:

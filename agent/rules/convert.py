@@ -1,5 +1,6 @@
 """Packed positions from and to FEN and `chess.Board`, refusing impossible ones. python-chess reads FEN."""
 
+import itertools
 from typing import Final
 
 import chess
@@ -60,7 +61,8 @@ def from_board(board: chess.Board, *, fen: str | None = None) -> NDArray[np.uint
     state |= 0 if board.turn else int(record.BLACK)
     if board.ep_square is not None and board.has_legal_en_passant():
         state |= 1 << (chess.square_file(board.ep_square) + int(record.EN_PASSANT_SHIFT))
-    state |= _earlier_occurrences(board) << int(record.REPETITIONS_SHIFT)
+    earlier = itertools.takewhile(board.is_repetition, range(2, int(record.MAX_REPETITIONS) + 2))
+    state |= len(list(earlier)) << int(record.REPETITIONS_SHIFT)
     state |= board.halfmove_clock << int(record.HALFMOVE_SHIFT)
     state |= board.fullmove_number << int(record.FULLMOVE_SHIFT)
     pieces = (seen.pawns, seen.knights, seen.bishops, seen.rooks, seen.queens, seen.kings)
@@ -145,11 +147,3 @@ def _fault(board: chess.Board, fen: str | None) -> str | None:
     if board.halfmove_clock > record.MAX_HALFMOVE or board.fullmove_number > record.MAX_FULLMOVE:
         return "a clock is too high"
     return None
-
-
-def _earlier_occurrences(board: chess.Board) -> int:
-    """How often the board's position occurred before in its move stack, at most 4."""
-    count = 0
-    while count < record.MAX_REPETITIONS and board.is_repetition(count + 2):
-        count += 1
-    return count

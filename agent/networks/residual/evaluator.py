@@ -32,23 +32,16 @@ class _Graph(NamedTuple):
     """A recorded forward pass of N positions."""
 
     graph: torch.cuda.CUDAGraph
-    staged: Tensor
-    """int64 [N, WORDS], pinned."""
-    positions: Tensor
-    """int64 [N, WORDS] on the device."""
-    logits: Tensor
-    """float32 [N, 1880] on the device."""
-    values: Tensor
-    """float32 [N] on the device."""
+    staged: Tensor  # int64 [N, WORDS], pinned; the others are on the device
+    positions: Tensor  # int64 [N, WORDS]
+    logits: Tensor  # float32 [N, 1880]
+    values: Tensor  # float32 [N]
 
 
 class GraphEvaluator(Evaluator):
     """Evaluates with CUDA graphs, recorded at the first use of each batch size: 16, 64, 256, ... `batch_size`.
 
-    Args:
-        network: used as it is (not copied); its convolutions' weights are laid out channels last.
-        device: a CUDA device.
-        batch_size: the most positions given to the network at once.
+    `network` is not copied; its convolutions' weights are laid out channels last.
     """
 
     def __init__(self, network: ResidualNetwork, device: torch.device | str = "cuda", batch_size: int = 1024) -> None:

@@ -23,16 +23,11 @@ from agent.vocabulary import MAX_LEGAL
 class SparseBatch(NamedTuple):
     """Tensors on one device; row b owns features[offsets[b]:offsets[b + 1]] and so with moves."""
 
-    features: Tensor
-    """int32 [E] rows of the first layer as it is trained, shared rows included."""
-    offsets: Tensor
-    """int64 [B + 1]."""
-    moves: Tensor
-    """int32 [M] legal moves as vocabulary indices, ascending within a position."""
-    kinds: Tensor
-    """int32 [M] kinds of the moves."""
-    move_offsets: Tensor
-    """int64 [B + 1]."""
+    features: Tensor  # int32 [E] rows of the first layer as it is trained, shared rows included
+    offsets: Tensor  # int64 [B + 1]
+    moves: Tensor  # int32 [M] legal moves as vocabulary indices, ascending within a position
+    kinds: Tensor  # int32 [M] kinds of the moves
+    move_offsets: Tensor  # int64 [B + 1]
 
     def to(self, device: torch.device | str) -> "SparseBatch":
         """The batch on `device`."""

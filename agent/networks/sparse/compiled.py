@@ -22,47 +22,29 @@ from agent.rules.bits import Words, u64
 class SparseParameters(NamedTuple):
     """Weights as the compiled evaluator reads them, C-contiguous float32."""
 
-    features: Floats
-    """[F, W] first layer, a row a feature; shared rows added in."""
-    features_bias: Floats
-    """[W]."""
-    hidden: Floats
-    """[W, H] second layer, a row an input."""
-    hidden_bias: Floats
-    """[H]."""
-    policy: Floats
-    """[A, H] a row a move."""
-    policy_bias: Floats
-    """[A]."""
-    kinds: Floats
-    """[K, H] a row a kind of move."""
-    kinds_bias: Floats
-    """[K]."""
-    value: Floats
-    """[3, H] win, draw, loss."""
-    value_bias: Floats
-    """[3]."""
-    replies: bool
-    """The architecture's switch."""
+    features: Floats  # [F, W] first layer, a row a feature; shared rows added in
+    features_bias: Floats  # [W]
+    hidden: Floats  # [W, H] second layer, a row an input
+    hidden_bias: Floats  # [H]
+    policy: Floats  # [A, H] a row a move
+    policy_bias: Floats  # [A]
+    kinds: Floats  # [K, H] a row a kind of move
+    kinds_bias: Floats  # [K]
+    value: Floats  # [3, H] win, draw, loss
+    value_bias: Floats  # [3]
+    replies: bool  # the architecture's switch
 
 
 class SparseScratch(NamedTuple):
     """Memory for one evaluation at a time; every thread needs its own."""
 
-    rows: Rows
-    """int32: features, later the inputs of the second layer that are not zero."""
-    maps: Words
-    """uint64 [MAPS] attackers."""
-    room: Words
-    """uint64 [MOVE_ROOM]."""
-    kinds: Rows
-    """int32 [218] kinds of the moves."""
-    accumulator: Floats
-    """float32 [W] first layer before its activation."""
-    hidden: Floats
-    """float32 [H]."""
-    wdl: Floats
-    """float32 [3] probabilities of win, draw and loss that the last `evaluate` found."""
+    rows: Rows  # int32: features, later the inputs of the second layer that are not zero
+    maps: Words  # uint64 [MAPS] attackers
+    room: Words  # uint64 [MOVE_ROOM]
+    kinds: Rows  # int32 [218] kinds of the moves
+    accumulator: Floats  # float32 [W] first layer before its activation
+    hidden: Floats  # float32 [H]
+    wdl: Floats  # float32 [3] probabilities of win, draw and loss that the last `evaluate` found
 
 
 @njit
@@ -91,18 +73,10 @@ def evaluate(
     scratch: SparseScratch,
     logits: Floats,
 ) -> np.float32:
-    """Evaluate one position, for compiled callers; no shape is checked.
+    """The expected score -1..1 of the side to move in `position` [WORDS], for compiled callers; no shape is checked.
 
-    Args:
-        position: uint64 [WORDS].
-        moves: uint16, its legal moves in the first `count` entries; 0 moves are allowed.
-        count: at most 218.
-        parameters: weights.
-        scratch: of the same architecture; `scratch.wdl` gets the three probabilities.
-        logits: float32, the first `count` entries are written; not normalised.
-
-    Returns:
-        expected score -1..1 of the side to move.
+    The first `count` of `moves`, 0 to 218, are its legal ones. The first `count` of `logits` are written, not
+    normalised, and `scratch.wdl` gets the three probabilities.
     """
     position, moves, logits = borrowed(position), borrowed(moves), borrowed(logits)
     parameters, scratch = borrowed(parameters), borrowed(scratch)

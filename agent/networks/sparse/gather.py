@@ -107,14 +107,8 @@ class _ProductsWithRows(torch.autograd.Function):
 def sum_of_rows(table: Tensor, bias: Tensor, rows: Tensor, offsets: Tensor) -> Tensor:
     """Row b of the result is bias + the sum of table[rows[offsets[b]:offsets[b + 1]]].
 
-    Args:
-        table: float32 [F, W], W a multiple of 64.
-        bias: float32 [W].
-        rows: int32 [E], each below F.
-        offsets: int64 [B + 1], from 0 to E.
-
-    Returns:
-        float32 [B, W].
+    `table` is float32 [F, W], W a multiple of 64, `bias` [W], `rows` int32 [E], each below F, `offsets` int64 [B + 1],
+    from 0 to E, the result float32 [B, W].
     """
     if table.is_cpu:
         out: Tensor = _SumOfRows.apply(table, bias, rows, offsets)  # type: ignore[no-untyped-call]
@@ -130,15 +124,8 @@ def sum_of_rows_torch(table: Tensor, bias: Tensor, rows: Tensor, offsets: Tensor
 def products_with_rows(vectors: Tensor, table: Tensor, bias: Tensor, rows: Tensor, offsets: Tensor) -> Tensor:
     """Entry k of row b of the result is vectors[b] . table[r] + bias[r] with r = rows[offsets[b] + k].
 
-    Args:
-        vectors: float32 [B, H], H a multiple of 32.
-        table: float32 [A, H].
-        bias: float32 [A].
-        rows: int32 [M], each below A.
-        offsets: int64 [B + 1], from 0 to M, at most 218 apart.
-
-    Returns:
-        float32 [B, 218], 0 past the rows of b.
+    `vectors` are float32 [B, H], H a multiple of 32, `table` [A, H], `bias` [A], `rows` int32 [M], each below A,
+    `offsets` int64 [B + 1], from 0 to M, at most 218 apart; the result is float32 [B, 218], 0 past the rows of b.
     """
     if vectors.is_cpu:
         out: Tensor = _ProductsWithRows.apply(vectors, table, bias, rows, offsets)  # type: ignore[no-untyped-call]
