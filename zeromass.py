@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
+from typer import Argument, Option
 
 from agent.errors import InputError
 from agent.program import program, remember_program
@@ -16,16 +17,14 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
-_Weights = Annotated[Path | None, typer.Option(help="Use this weights file; default: the bundled weights.")]
-_Run = Annotated[str | None, typer.Option(help="Use this run's newest checkpoint.")]
-_Seed = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of everything random.")]
-_Simulations = Annotated[int, typer.Option(min=0, max=100_000, help="Of the agent's search; 0: one ply.")]
-_Seconds = Annotated[
-    float | None, typer.Option(min=0.01, max=3600, help="Each side's time a move, instead of simulations.")
-]
+_Json = Annotated[bool, Option("--json", help="Print one JSON object on standard output.")]
+_Weights = Annotated[Path | None, Option(help="Use this weights file; default: the bundled weights.")]
+_Run = Annotated[str | None, Option(help="Use this run's newest checkpoint.")]
+_Seed = Annotated[int, Option(min=0, max=2**31 - 1, help="Seed of everything random.")]
+_Simulations = Annotated[int, Option(min=0, max=100_000, help="Of the agent's search; 0: one ply.")]
+_Seconds = Annotated[float | None, Option(min=0.01, max=3600, help="Each side's time a move, instead of simulations.")]
 _SideBySide = Annotated[
-    int, typer.Option(min=1, max=256, help="Games played at the same time under time control, one core each.")
+    int, Option(min=1, max=256, help="Games played at the same time under time control, one core each.")
 ]
 
 
@@ -33,14 +32,10 @@ _SideBySide = Annotated[
 def train(
     arguments: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[CONFIG] [KEY=VALUE]...", help="demo, cpu, gpu, cluster or a YAML file; then settings."
-        ),
+        Argument(metavar="[CONFIG] [KEY=VALUE]...", help="demo, cpu, gpu, cluster or a YAML file; then settings."),
     ] = None,
-    resume: Annotated[
-        str | None, typer.Option(metavar="RUN", help="Continue from this run's newest checkpoint.")
-    ] = None,
-    cluster: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Join this Ray cluster.")] = None,
+    resume: Annotated[str | None, Option(metavar="RUN", help="Continue from this run's newest checkpoint.")] = None,
+    cluster: Annotated[str | None, Option(metavar="ADDRESS", help="Join this Ray cluster.")] = None,
 ) -> int:
     """Train by self-play; Ctrl-C ends in a checkpoint."""
     from training.train import train_command
@@ -51,14 +46,14 @@ def train(
 
 @app.command()
 def play(
-    plain: Annotated[bool, typer.Option("--plain", help="Line by line, for pipes and any terminal.")] = False,
-    side: Annotated[Literal["white", "black", "random"], typer.Option(help="Your colour.")] = "white",
-    fen: Annotated[str | None, typer.Option(help="Start from this position.")] = None,
+    plain: Annotated[bool, Option("--plain", help="Line by line, for pipes and any terminal.")] = False,
+    side: Annotated[Literal["white", "black", "random"], Option(help="Your colour.")] = "white",
+    fen: Annotated[str | None, Option(help="Start from this position.")] = None,
     weights: _Weights = None,
     run: _Run = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Fixes a random side and the noise.")] = None,
+    seed: Annotated[int | None, Option(min=0, help="Fixes a random side and the noise.")] = None,
     strength: Annotated[
-        str | None, typer.Option(metavar="LEVEL", help="400 (simulations), 2s (a move) or 'elo 1200'.")
+        str | None, Option(metavar="LEVEL", help="400 (simulations), 2s (a move) or 'elo 1200'.")
     ] = None,
 ) -> int:
     """Play a game against the agent in the terminal."""
@@ -85,24 +80,22 @@ def uci() -> int:
 def evaluate(
     opponent: Annotated[
         str | None,
-        typer.Option(
-            help="random (default), greedy, alphabeta:DEPTH, stockfish:ELO, engine:COMMAND or a weights file."
-        ),
+        Option(help="random (default), greedy, alphabeta:DEPTH, stockfish:ELO, engine:COMMAND or a weights file."),
     ] = None,
-    games: Annotated[int, typer.Option(min=1, max=100_000, help="How many; with --sprt at most.")] = 100,
+    games: Annotated[int, Option(min=1, max=100_000, help="How many; with --sprt at most.")] = 100,
     weights: _Weights = None,
     run: _Run = None,
     seed: _Seed = 0,
     simulations: _Simulations = 64,
-    policy: Annotated[bool, typer.Option("--policy", help="Play the policy alone, without search.")] = False,
+    policy: Annotated[bool, Option("--policy", help="Play the policy alone, without search.")] = False,
     seconds: _Seconds = None,
     side_by_side: _SideBySide = 1,
-    pgn: Annotated[Path | None, typer.Option(help="Write the games there, fit for zeromass replay.")] = None,
+    pgn: Annotated[Path | None, Option(help="Write the games there, fit for zeromass replay.")] = None,
     sprt: Annotated[
-        str | None, typer.Option(metavar="ELO0:ELO1", help="Stop once a sequential test has decided between the two.")
+        str | None, Option(metavar="ELO0:ELO1", help="Stop once a sequential test has decided between the two.")
     ] = None,
     conversion: Annotated[
-        bool, typer.Option("--conversion", help="No match: queen, rook, two bishops against a bare king.")
+        bool, Option("--conversion", help="No match: queen, rook, two bishops against a bare king.")
     ] = False,
     as_json: _Json = False,
 ) -> int:
@@ -124,16 +117,16 @@ def evaluate(
 
 @app.command()
 def ladder(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="A run folder, by name or path.")],
+    run: Annotated[str, Argument(metavar="RUN", help="A run folder, by name or path.")],
     against: Annotated[
-        str, typer.Option(metavar="NAME,NAME...", help="Opponents that set the scale, as for evaluate; '' for none.")
+        str, Option(metavar="NAME,NAME...", help="Opponents that set the scale, as for evaluate; '' for none.")
     ] = "random,greedy,alphabeta:2,alphabeta:3",
-    snapshots: Annotated[int, typer.Option(min=1, max=1000, help="Most snapshots, evenly chosen over the run.")] = 8,
-    games: Annotated[int, typer.Option(min=2, max=10_000, help="Of each pair.")] = 40,
+    snapshots: Annotated[int, Option(min=1, max=1000, help="Most snapshots, evenly chosen over the run.")] = 8,
+    games: Annotated[int, Option(min=2, max=10_000, help="Of each pair.")] = 40,
     simulations: _Simulations = 64,
     seconds: _Seconds = None,
     side_by_side: _SideBySide = 1,
-    conversions: Annotated[int, typer.Option(min=0, max=10_000, help="Starts of each won ending; 0: none.")] = 20,
+    conversions: Annotated[int, Option(min=0, max=10_000, help="Starts of each won ending; 0: none.")] = 20,
     seed: _Seed = 0,
     as_json: _Json = False,
 ) -> int:
@@ -154,7 +147,7 @@ def ladder(
 
 @app.command()
 def replay(
-    pgn: Annotated[Path, typer.Argument(metavar="GAME.pgn", help="Saved by play, or by evaluate --pgn.")],
+    pgn: Annotated[Path, Argument(metavar="GAME.pgn", help="Saved by play, or by evaluate --pgn.")],
     weights: _Weights = None,
     run: _Run = None,
 ) -> int:
@@ -167,11 +160,11 @@ def replay(
 
 @app.command()
 def analyse(
-    what: Annotated[str, typer.Argument(metavar="GAME.pgn|FEN", help="A game, or a position.")],
-    simulations: Annotated[int, typer.Option(min=1, max=1_000_000, help="Of each position.")] = 2000,
-    pgn: Annotated[Path | None, typer.Option(help="Write the annotated game there.")] = None,
-    picture: Annotated[Path | None, typer.Option(help="Write value curve and board there, .svg or .png.")] = None,
-    game: Annotated[int, typer.Option(min=1, help="Which game of the file.")] = 1,
+    what: Annotated[str, Argument(metavar="GAME.pgn|FEN", help="A game, or a position.")],
+    simulations: Annotated[int, Option(min=1, max=1_000_000, help="Of each position.")] = 2000,
+    pgn: Annotated[Path | None, Option(help="Write the annotated game there.")] = None,
+    picture: Annotated[Path | None, Option(help="Write value curve and board there, .svg or .png.")] = None,
+    game: Annotated[int, Option(min=1, help="Which game of the file.")] = 1,
     weights: _Weights = None,
     run: _Run = None,
 ) -> int:
@@ -184,8 +177,8 @@ def analyse(
 
 @app.command()
 def audit(
-    positions: Annotated[int, typer.Option(min=1, max=10**9, help="How many to look at.")] = 100_000,
-    pgn: Annotated[Path | None, typer.Option(help="Take positions from these games, not from self-play.")] = None,
+    positions: Annotated[int, Option(min=1, max=10**9, help="How many to look at.")] = 100_000,
+    pgn: Annotated[Path | None, Option(help="Take positions from these games, not from self-play.")] = None,
     weights: _Weights = None,
     run: _Run = None,
     as_json: _Json = False,
@@ -199,8 +192,8 @@ def audit(
 
 @app.command()
 def monitor(
-    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="Only this run.")] = None,
-    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Exactly this port.")] = None,
+    run: Annotated[str | None, Argument(metavar="[RUN]", help="Only this run.")] = None,
+    port: Annotated[int | None, Option(min=1, max=65535, help="Exactly this port.")] = None,
 ) -> int:
     """Show the curves of all runs, or of RUN, in the browser (TensorBoard on this machine only)."""
     from training.monitoring.tensorboard import monitor_command
@@ -210,8 +203,8 @@ def monitor(
 
 @app.command()
 def status(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="Name or folder.")],
-    follow: Annotated[bool, typer.Option("--follow", help="Refresh until the run ends, or Ctrl-C.")] = False,
+    run: Annotated[str, Argument(metavar="RUN", help="Name or folder.")],
+    follow: Annotated[bool, Option("--follow", help="Refresh until the run ends, or Ctrl-C.")] = False,
     as_json: _Json = False,
 ) -> int:
     """Say whether a run is healthy, and if not, why and what to do (exit code 1)."""
@@ -224,8 +217,8 @@ def status(
 
 @app.command()
 def report(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="Name or folder.")],
-    out: Annotated[Path | None, typer.Option(help="Write it there; default: report.html in the run folder.")] = None,
+    run: Annotated[str, Argument(metavar="RUN", help="Name or folder.")],
+    out: Annotated[Path | None, Option(help="Write it there; default: report.html in the run folder.")] = None,
 ) -> int:
     """Write a run as one HTML page to send to a colleague: curves, ladder, games, settings."""
     from training.monitoring.report.report import report_command
@@ -243,16 +236,16 @@ def doctor(as_json: _Json = False) -> int:
 
 @app.command()
 def benchmark(
-    what: Annotated[Literal["kernels", "rules", "search", "sparse", "selfplay", "learner"], typer.Argument()],
+    what: Annotated[Literal["kernels", "rules", "search", "sparse", "selfplay", "learner"], Argument()],
     settings: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[KEY=VALUE]...", help="Settings beside those of the configs (selfplay, learner)."),
+        Argument(metavar="[KEY=VALUE]...", help="Settings beside those of the configs (selfplay, learner)."),
     ] = None,
     peers_python: Annotated[
-        str | None, typer.Option(metavar="PATH", help="An interpreter that has OpenSpiel, Pgx, mctx (rules, search).")
+        str | None, Option(metavar="PATH", help="An interpreter that has OpenSpiel, Pgx, mctx (rules, search).")
     ] = None,
-    rounds: Annotated[int | None, typer.Option(min=1, help="Times measured in turn (all but kernels).")] = None,
-    seconds: Annotated[float | None, typer.Option(min=0.001, help="Of one timing (all but kernels).")] = None,
+    rounds: Annotated[int | None, Option(min=1, help="Times measured in turn (all but kernels).")] = None,
+    seconds: Annotated[float | None, Option(min=0.001, help="Of one timing (all but kernels).")] = None,
     as_json: _Json = False,
 ) -> int:
     """Measure against the alternatives in one sitting."""

@@ -1,6 +1,5 @@
 """The warm-up: compiles all of the agent's Numba code, or loads it from the cache of `kernels.compilation`."""
 
-import time
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
@@ -16,11 +15,8 @@ _exercises: Final[list[Callable[[], None]]] = []
 class WarmUp(NamedTuple):
     """What `warm_up` did."""
 
-    cached: bool
-    """Whether all of it came from the cache on disk and nothing had to be compiled."""
-    compiled: int
-    """How many functions were compiled."""
-    seconds: float
+    cached: bool  # whether all of it came from the cache on disk and nothing had to be compiled
+    compiled: int  # how many functions were compiled
 
 
 def on_warm_up(exercise: Callable[[], None]) -> Callable[[], None]:
@@ -37,8 +33,7 @@ def warm_up(
     `progress` gets a line of text for each module that has to be compiled, none when all is cached.
     Several processes may call this at once: one compiles, the others wait and load.
     """
-    started = time.perf_counter()
     with watched(progress) as compilations:
         for exercise in _exercises if exercises is None else exercises:
             exercise()
-    return WarmUp(compilations.count == 0, compilations.count, time.perf_counter() - started)
+    return WarmUp(compilations.count == 0, compilations.count)

@@ -9,8 +9,7 @@ import chess
 from agent.errors import InputError
 
 _COORDINATES = re.compile(r"([a-h][1-8])[-x]?([a-h][1-8])=?([a-z])?", re.IGNORECASE)
-_SHOWN = 8
-"""Most candidates that an error lists."""
+_SHOWN = 8  # most candidates that an error lists
 
 
 class MoveError(ValueError):
@@ -120,11 +119,9 @@ def _illegal_san(board: chess.Board, text: str, san: str) -> MoveError:
 
 def _illegal(board: chess.Board, text: str, candidates: list[str]) -> MoveError:
     check = ", where you are in check" if board.is_check() else ""
-    if candidates:
-        hint = f"legal moves like it: {_shorten(candidates)}"
-    else:
-        hint = f"legal moves: {_shorten(_sans(board, board.legal_moves))}"
-    return MoveError(f"{quote(text)} is illegal here{check}; {hint}")
+    like_it = " like it" if candidates else ""
+    listed = _shorten(candidates or _sans(board, board.legal_moves))
+    return MoveError(f"{quote(text)} is illegal here{check}; legal moves{like_it}: {listed}")
 
 
 def _unreadable(board: chess.Board, text: str, commands: Iterable[str]) -> MoveError:

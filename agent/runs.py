@@ -6,8 +6,7 @@ from typing import Final
 from agent.errors import InputError
 from agent.program import program
 
-RUNS: Final = Path("runs")
-"""Where training makes its run folders unless a setting says otherwise."""
+RUNS: Final = Path("runs")  # where training makes its run folders unless a setting says otherwise
 
 
 def find_run(name: str, runs: Path = RUNS) -> Path:

@@ -20,16 +20,12 @@ import numpy as np
 from chess import SQUARE_NAMES
 from numpy.typing import NDArray
 
-SIZE: Final = 1880
-"""Number of moves in the vocabulary."""
-PLAIN: Final = 1792
-"""Number of moves without promotion; the index of the first promotion."""
+SIZE: Final = 1880  # number of moves in the vocabulary
+PLAIN: Final = 1792  # number of moves without promotion; the index of the first promotion
 LEGAL_WORDS: Final = (SIZE + 31) // 32
 """int32 words of packed legality: bit i of word w is move 32 w + i."""
-MAX_LEGAL: Final = 218
-"""The most legal moves that any reachable position has."""
-PROMOTION_PIECES: Final = "qrbn"
-"""Order of the promotion pieces within a from-to pair."""
+MAX_LEGAL: Final = 218  # the most legal moves that any reachable position has
+PROMOTION_PIECES: Final = "qrbn"  # order of the promotion pieces within a from-to pair
 
 
 def _reaches(origin: int, target: int) -> bool:

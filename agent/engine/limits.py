@@ -5,14 +5,10 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-MOVES_AHEAD: Final = 28
-"""Moves that a clock without a time control must still last for."""
-RESERVE: Final = 2.0
-"""Seconds on the clock below which moves get less than their share."""
-DEFAULT_SIMULATIONS: Final = 800
-"""Simulations of a move that nothing else limits."""
-SLICE: Final = 0.004
-"""Seconds between two looks at the clock."""
+MOVES_AHEAD: Final = 28  # moves that a clock without a time control must still last for
+RESERVE: Final = 2.0  # seconds on the clock below which moves get less than their share
+DEFAULT_SIMULATIONS: Final = 800  # simulations of a move that nothing else limits
+SLICE: Final = 0.004  # seconds between two looks at the clock
 
 
 @dataclass(frozen=True)

@@ -62,16 +62,12 @@ class Line:
 class Report:
     """The state of a search."""
 
-    lines: tuple[Line, ...]
-    """The best first."""
+    lines: tuple[Line, ...]  # the best first
     simulations: int
     seconds: float
-    depth: float
-    """Mean depth of the simulations, in plies."""
-    deepest: int
-    """Largest depth of a simulation, in plies."""
-    full: float
-    """Share of the tree's memory in use."""
+    depth: float  # mean depth of the simulations, in plies
+    deepest: int  # largest depth of a simulation, in plies
+    full: float  # share of the tree's memory in use
 
     @property
     def best(self) -> Line:

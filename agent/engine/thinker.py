@@ -8,10 +8,11 @@ How simulations are allocated (see docs/search.md):
 - no limit: rounds, each as long as all before it, in a tree that is kept.
 """
 
+import itertools
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import chess
@@ -27,8 +28,7 @@ from agent.search.settings import SearchSettings, playing
 from agent.search.sliced import Halving, SlicedSearch
 
 Watcher = Callable[[Report], None]
-MEGABYTES: Final = 512
-"""Default memory of the tree."""
+MEGABYTES: Final = 512  # default memory of the tree
 _FIRST_ROUND: Final = 512  # simulations of the first of several rounds
 _NO_LIMIT: Final = 10**9
 _REPORTS_AT: Final = (0.05, 0.1, 0.2, 0.4, 0.8)  # seconds of the first reports; later one a second
@@ -100,10 +100,10 @@ class Thinker:
                 proofs=options.proofs,
             )
             begun = time.perf_counter()
-            reports = _ReportTimes(begun)
+            reports = _reports(begun)
 
             def look() -> None:
-                if watch is not None and reports.due():
+                if watch is not None and next(reports):
                     watch(self._report(board, options.lines, begun))
 
             kept = options.lines if options.keep is None else options.keep
@@ -201,19 +201,12 @@ class Thinker:
         )
 
 
-class _ReportTimes:
-    """When to report: soon at first, then once a second."""
-
-    def __init__(self, started: float) -> None:
-        self._started, self._number = started, 0
-
-    def due(self) -> bool:
-        number = self._number
-        due = _REPORTS_AT[number] if number < len(_REPORTS_AT) else number - len(_REPORTS_AT) + 1
-        if time.perf_counter() - self._started < due:
-            return False
-        self._number += 1
-        return True
+def _reports(started: float) -> Iterator[bool]:
+    """Whether to report now: soon at first, then once a second."""
+    for due in itertools.chain(_REPORTS_AT, itertools.count(1)):
+        while time.perf_counter() - started < due:
+            yield False
+        yield True
 
 
 def _line(board: chess.Board, found: RootMove) -> Line:

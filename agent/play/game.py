@@ -28,8 +28,7 @@ class Game:
     board: chess.Board = field(init=False)
     result: str = field(init=False, default="*")
     reason: str = field(init=False, default="")
-    notes: list[str] = field(init=False, default_factory=list)
-    """A comment a ply."""
+    notes: list[str] = field(init=False, default_factory=list)  # a comment a ply
 
     def __post_init__(self) -> None:
         self.board = self.start.copy()
@@ -117,11 +116,11 @@ class Game:
 
     def captured(self, color: chess.Color) -> str:
         """Symbols of the pieces of `color` that were captured, the most valuable first."""
-        gone = []
-        for kind in (chess.QUEEN, chess.ROOK, chess.BISHOP, chess.KNIGHT, chess.PAWN):
-            missing = len(self.start.pieces(kind, color)) - len(self.board.pieces(kind, color))
-            gone += [chess.Piece(kind, color).symbol()] * max(missing, 0)
-        return "".join(gone)
+        return "".join(
+            chess.Piece(kind, color).symbol()
+            * max(len(self.start.pieces(kind, color)) - len(self.board.pieces(kind, color)), 0)
+            for kind in (chess.QUEEN, chess.ROOK, chess.BISHOP, chess.KNIGHT, chess.PAWN)
+        )
 
     def balance(self) -> int:
         """White's material less Black's, in pawns."""

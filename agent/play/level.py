@@ -9,8 +9,7 @@ from agent.engine.strength import STRONGEST, WEAKEST, Strength, strength_of
 from agent.errors import InputError
 from agent.notation import quote
 
-MOST: Final = 1_000_000
-"""Largest number of simulations of a move."""
+MOST: Final = 1_000_000  # largest number of simulations of a move
 _LEVEL: Final = re.compile(
     r"(elo)?\s*([0-9]{1,9}(?:\.[0-9]{1,3})?)\s*(s|sec|seconds|simulations|sims|elo)?", re.IGNORECASE
 )
@@ -22,8 +21,7 @@ class Level:
 
     simulations: int | None = None
     seconds: float | None = None
-    elo: int | None = None
-    """As measured; see `engine.strength`."""
+    elo: int | None = None  # as measured; see `engine.strength`
 
     def __str__(self) -> str:
         if self.elo is not None:

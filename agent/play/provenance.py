@@ -13,10 +13,8 @@ from agent.errors import InputError
 from agent.notation import quote
 from agent.search.settings import SearchSettings, playing
 
-THINKER: Final = "thinker"
-"""Search as `zeromass play` and `zeromass uci` do it: stops at proven mates."""
-GUMBEL: Final = "gumbel"
-"""Search as matches do it: `GumbelSearch`, all simulations."""
+THINKER: Final = "thinker"  # search as `zeromass play` and `zeromass uci` do it: stops at proven mates
+GUMBEL: Final = "gumbel"  # search as matches do it: `GumbelSearch`, all simulations
 OPENING: Final = "OpeningPlies"
 """Header: how many plies from the start were opening moves, which no player chose."""
 _FOREIGN: Final = ", by another agent"
@@ -35,16 +33,12 @@ _KINDS: Final[dict[str, type]] = {
 class Source:
     """What made one side's moves."""
 
-    weights: str
-    """As `agent.networks.bundled.identity` names them."""
+    weights: str  # as `agent.networks.bundled.identity` names them
     search: str = THINKER
-    simulations: int | None = None
-    """Of every move; None: each move's comment has them."""
-    temperature: float = 0.0
-    """Of moves whose comment has none."""
+    simulations: int | None = None  # of every move; None: each move's comment has them
+    temperature: float = 0.0  # of moves whose comment has none
     seed: int = 0
-    settings: SearchSettings = field(default_factory=playing)
-    """All other settings of the search."""
+    settings: SearchSettings = field(default_factory=playing)  # all other settings of the search
 
 
 def write_source(game: chess.pgn.Game, color: chess.Color, source: Source) -> None:

@@ -20,14 +20,10 @@ from agent.program import program
 class Replayed:
     """The result for one game."""
 
-    moves: int
-    """Moves of the agent that were replayed."""
-    no_note: int
-    """Moves of the agent whose comment has no simulations."""
-    differences: tuple[str, ...]
-    """Moves that the agent does not choose again, as `12. Nf3: now Nd2`."""
-    foreign: int
-    """Moves on the agent's side that other weights or settings chose, by their comments."""
+    moves: int  # moves of the agent that were replayed
+    no_note: int  # moves of the agent whose comment has no simulations
+    differences: tuple[str, ...]  # moves that the agent does not choose again, as `12. Nf3: now Nd2`
+    foreign: int  # moves on the agent's side that other weights or settings chose, by their comments
 
 
 def read_games(path: Path) -> Iterator[chess.pgn.Game]:

@@ -29,13 +29,10 @@ class Session:
     load: Load | None = field(default=None, kw_only=True)
     theme: str = field(default="figurines", kw_only=True)
     game: Game = field(init=False)
-    sides: dict[chess.Color, Side | None] = field(init=False)
-    """None: a person."""
+    sides: dict[chess.Color, Side | None] = field(init=False)  # None: a person
     flipped: bool = field(init=False)
-    last: Report | None = field(init=False, default=None)
-    """The agent's report on its last move."""
-    hint_control: Control | None = field(init=False, default=None)
-    """Cancels the search for a hint."""
+    last: Report | None = field(init=False, default=None)  # the agent's report on its last move
+    hint_control: Control | None = field(init=False, default=None)  # cancels the search for a hint
 
     def __post_init__(self) -> None:
         self.game = Game(self.start.copy(), self.seed)

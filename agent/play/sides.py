@@ -21,10 +21,8 @@ class ChosenMove(NamedTuple):
     """What a side plays."""
 
     move: chess.Move
-    note: str
-    """For the PGN."""
-    report: Report | None
-    """What the agent thought; None: another engine's move."""
+    note: str  # for the PGN
+    report: Report | None  # what the agent thought; None: another engine's move
 
 
 class Side:

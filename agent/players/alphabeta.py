@@ -150,13 +150,8 @@ class AlphaBetaPlayer:
     def __init__(self, depth: int, seed: int) -> None:
         if not 1 <= depth <= DEEPEST:
             raise ValueError(f"the depth of alphabeta must lie in 1..{DEEPEST}, not {depth}")
-        self._depth = depth
-        self._generator = np.random.default_rng(seed)
-
-    @property
-    def name(self) -> str:
-        """For tables and PGN."""
-        return f"alphabeta:{self._depth}"
+        self.name = f"alphabeta:{depth}"
+        self._depth, self._generator = depth, np.random.default_rng(seed)
 
     def choose(self, games: Games) -> Choice:
         """Choose a move in every game; values are tanh(balance / 6), or 1 and -1 where a mate is seen."""

@@ -18,11 +18,8 @@ from agent.errors import InputError
 from agent.players.player import Choice
 from agent.rules import Games
 
-ENGINE_SECONDS: Final = 0.1
-"""Default time a move."""
-
-# Where Debian puts games, often not on PATH.
-_FOLDERS: Final = ("/usr/games", "/usr/local/games")
+ENGINE_SECONDS: Final = 0.1  # default time a move
+_FOLDERS: Final = ("/usr/games", "/usr/local/games")  # where Debian puts games, often not on PATH
 _TIMEOUT: Final = 30.0
 
 

@@ -61,13 +61,8 @@ class SearchPlayer:
     """Plays the best move of Gumbel search; with a `gumbel_scale` above 0 it varies with the `seed`."""
 
     def __init__(self, evaluator: Evaluator, settings: SearchSettings, *, seed: int = 0) -> None:
-        self._search = GumbelSearch(settings, evaluator.for_search())
-        self._seed = seed
-
-    @property
-    def name(self) -> str:
-        """For tables and PGN."""
-        return f"search:{self._search.settings.simulations}"
+        self.name = f"search:{settings.simulations}"
+        self._search, self._seed = GumbelSearch(settings, evaluator.for_search()), seed
 
     def choose(self, games: Games) -> Choice:
         """Choose a move in every game."""

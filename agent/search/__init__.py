@@ -7,11 +7,6 @@ from agent.search.result import SearchResult
 from agent.search.settings import SearchSettings, playing
 
 __all__ = [
-    "CompiledEvaluator",
-    "GumbelSearch",
-    "LeafEvaluator",
-    "SearchResult",
-    "SearchSettings",
-    "material_evaluator",
-    "playing",
-]
+    "CompiledEvaluator", "GumbelSearch", "LeafEvaluator", "SearchResult", "SearchSettings",
+    "material_evaluator", "playing",
+]  # fmt: skip

@@ -24,10 +24,8 @@ from agent.search.tree import DEPTH, EDGE, EDGES, NODE, NODES, SIMULATIONS, Edge
 from agent.search.walk import SearchParams, gumbel_noise, place_root
 from agent.vocabulary import MAX_LEGAL
 
-DEEPEST: Final = 4
-"""In `Tree.state` of a kept tree: the most plies below the root so far."""
-TRAVELLED: Final = 5
-"""In `Tree.state` of a kept tree: plies below the root, summed over the simulations."""
+DEEPEST: Final = 4  # in `Tree.state` of a kept tree: the most plies below the root so far
+TRAVELLED: Final = 5  # in `Tree.state` of a kept tree: plies below the root, summed over the simulations
 EDGES_EACH: Final = 56
 """Room for edges that a kept tree has per node: middle games have about 35 legal moves."""
 BYTES_EACH: Final = 8 * WORDS + NODE.itemsize + 8 + 2 + EDGES_EACH * EDGE.itemsize
@@ -39,15 +37,8 @@ _FIRST: Final = np.float32(1e6)  # puts a mating move before all others
 class Root(NamedTuple):
     """What is counted at the root's edges, in the order of their first visits."""
 
-    base: NDArray[np.int32]
-    """[218] visits before the present round."""
-    draws: NDArray[np.float64]
-    """[218] sum of the probabilities of a draw at the leaves below."""
-
-
-def make_root() -> Root:
-    """Nothing counted yet."""
-    return Root(np.zeros(MAX_LEGAL, np.int32), np.zeros(MAX_LEGAL, np.float64))
+    base: NDArray[np.int32]  # [218] visits before the present round
+    draws: NDArray[np.float64]  # [218] sum of the probabilities of a draw at the leaves below
 
 
 def make_kept_tree(nodes: int) -> Tree:

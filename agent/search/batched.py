@@ -18,25 +18,18 @@ from agent.search.walk import SearchParams, begin, noise_stream, take_in, walk_o
 class Waiting(NamedTuple):
     """Leaves that wait for the network, G games at most; the first L rows count."""
 
-    games: NDArray[np.int64]
-    """[G] whose they are, ascending."""
-    positions: Words
-    """[G, WORDS]."""
-    moves: NDArray[np.uint16]
-    """[G, ROW]."""
-    counts: NDArray[np.int32]
-    """[G]."""
+    games: NDArray[np.int64]  # [G] whose they are, ascending
+    positions: Words  # [G, WORDS]
+    moves: NDArray[np.uint16]  # [G, ROW]
+    counts: NDArray[np.int32]  # [G]
 
 
 class Past(NamedTuple):
     """What precedes G searches."""
 
-    histories: Words
-    """[G, K] as `Games.history`."""
-    lengths: NDArray[np.int32]
-    """[G] valid entries of each history."""
-    streams: NDArray[np.uint64]
-    """[G] of the noise."""
+    histories: Words  # [G, K] as `Games.history`
+    lengths: NDArray[np.int32]  # [G] valid entries of each history
+    streams: NDArray[np.uint64]  # [G] of the noise
 
 
 def make_waiting(games: int) -> Waiting:

@@ -95,9 +95,7 @@ class GumbelSearch:
         batch = len(games)
         trees, streams = self._trees_for(batch), np.empty(batch, np.uint64)
         make_streams(seed, keys, games.ply, streams)
-        ask, cuts = network.ask_legal, [0, batch]
-        if batch > 1 and network.overlaps:
-            cuts = [0, batch // 2, batch]
+        ask, cuts = network.ask_legal, [0, batch // 2, batch] if batch > 1 and network.overlaps else [0, batch]
         parts = deque(_Part(games, trees, streams, low, high) for low, high in itertools.pairwise(cuts))
         for part in parts:
             part.begin(self._params, self._scratch, ask)

@@ -23,16 +23,11 @@ _CHECKMATE: Final = 1
 class Scratch(NamedTuple):
     """Scratch memory for one leaf at a time; every thread needs its own."""
 
-    moves: NDArray[np.uint16]
-    """[ROW] legal moves of the leaf that waits."""
-    logits: NDArray[np.float32]
-    """[ROW]."""
-    noise: NDArray[np.float32]
-    """[ROW]."""
-    targets: Words
-    """[64]."""
-    position: Words
-    """[WORDS]."""
+    moves: NDArray[np.uint16]  # [ROW] legal moves of the leaf that waits
+    logits: NDArray[np.float32]  # [ROW]
+    noise: NDArray[np.float32]  # [ROW]
+    targets: Words  # [64]
+    position: Words  # [WORDS]
 
 
 def make_scratch() -> Scratch:

@@ -10,8 +10,7 @@ from agent.search.anytime import Root
 from agent.search.selection import Scaling, transform
 from agent.search.tree import Tree
 
-LINE: Final = 32
-"""Longest line, in plies."""
+LINE: Final = 32  # longest line, in plies
 
 
 class RootMove(NamedTuple):

@@ -8,8 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-MOST_SIMULATIONS: Final = 5_000_000
-"""Edges are numbered by 32 bits."""
+MOST_SIMULATIONS: Final = 5_000_000  # edges are numbered by 32 bits
 
 
 @dataclass(frozen=True)

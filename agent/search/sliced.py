@@ -13,12 +13,12 @@ from agent.search.anytime import (
     DEEPEST,
     EDGES_EACH,
     TRAVELLED,
+    Root,
     begin_root,
     end_at_exact,
     end_at_leaf,
     has_room,
     make_kept_tree,
-    make_root,
     prove,
     slice_loops,
     take_root,
@@ -85,7 +85,8 @@ class SlicedSearch:
         self.settings = settings
         self._evaluator = evaluator
         self._params = make_params(SearchSettings(**{**vars(settings), "simulations": 1}))
-        self._scratch, self._root = make_scratch(), make_root()
+        self._scratch = make_scratch()
+        self._root = Root(np.zeros(MAX_LEGAL, np.int32), np.zeros(MAX_LEGAL, np.float64))
         self._tree = make_kept_tree(max(megabytes * 2**20 // BYTES_EACH, 2 * MAX_LEGAL))
         self._proofs = np.zeros(len(self._tree.nodes), np.int16)
         self._proven_at = 0
@@ -107,7 +108,6 @@ class SlicedSearch:
             games: one game that has a legal move.
             allowed: vocabulary indices; other moves are not searched. None or none of them legal: all are.
             key: names the game, for the noise; see `GumbelSearch.run`, also for `seed`.
-            seed: of the noise.
             gumbel_scale: other than in the settings.
             proofs: whether to prove mates.
 

@@ -48,35 +48,23 @@ EDGE: Final = np.dtype(
 )
 
 Index = np.int64 | int
-Nodes = NDArray[Any]
-"""[N] of NODE."""
-Edges = NDArray[Any]
-"""[E] of EDGE."""
-Path = NDArray[np.int32]
-"""[N + 1, 2]: node and edge by depth."""
-DEPTH: Final = 0
-"""In `Tree.state`: plies from the root to the leaf that waits."""
-SIMULATIONS: Final = 1
-"""In `Tree.state`: simulations done."""
-NODES: Final = 2
-"""In `Tree.state`: nodes in use."""
-EDGES: Final = 3
-"""In `Tree.state`: edges in use."""
+Nodes = NDArray[Any]  # [N] of NODE
+Edges = NDArray[Any]  # [E] of EDGE
+Path = NDArray[np.int32]  # [N + 1, 2]: node and edge by depth
+DEPTH: Final = 0  # in `Tree.state`: plies from the root to the leaf that waits
+SIMULATIONS: Final = 1  # in `Tree.state`: simulations done
+NODES: Final = 2  # in `Tree.state`: nodes in use
+EDGES: Final = 3  # in `Tree.state`: edges in use
 
 
 class Tree(NamedTuple):
     """One game's tree, N = simulations + 1 nodes at most; or, with a leading axis, those of G games."""
 
-    positions: NDArray[np.uint64]
-    """[N, WORDS] by node: what a node stands for, in the words of the game."""
-    nodes: Nodes
-    """[N] of NODE."""
-    edges: Edges
-    """[218 N] of EDGE: only what is used is ever touched, so only that takes memory."""
-    path: Path
-    """int32 [N + 1, 2]."""
-    state: NDArray[np.int64]
-    """int64 [4]."""
+    positions: NDArray[np.uint64]  # [N, WORDS] by node: what a node stands for, in the words of the game
+    nodes: Nodes  # [N] of NODE
+    edges: Edges  # [218 N] of EDGE: only what is used is ever touched, so only that takes memory
+    path: Path  # int32 [N + 1, 2]
+    state: NDArray[np.int64]  # int64 [4]
 
 
 @njit

@@ -7,8 +7,7 @@ from rich.text import Text
 from agent.engine.report import Report, sans
 from agent.play.game import Game
 
-_BAR = 40
-"""Cells of a bar where there is room."""
+_BAR = 40  # cells of a bar where there is room
 
 
 def player_line(game: Game, color: chess.Color, name: str, *, figurines: bool) -> Text:

@@ -13,8 +13,7 @@ from textual.widget import Widget
 
 SIZES: Final = ((6, 3), (4, 2), (3, 1))
 """Cells of a square, wide and high: the largest that fits is taken. Cells are about twice as high as wide."""
-MARGIN: Final = 2
-"""Cells of the rank numbers on the left."""
+MARGIN: Final = 2  # cells of the rank numbers on the left
 
 
 class Theme(NamedTuple):

@@ -21,10 +21,8 @@ from agent.terminal.dialogs import Page
 from agent.terminal.panels import move_list, player_line, report_table, score_bar
 from agent.terminal.squares import PAINTED, Squares
 
-_LONG: Final = 8
-"""Line ends that make a text a page."""
-_WIDE: Final = 70
-"""Columns from which there is a right half."""
+_LONG: Final = 8  # line ends that make a text a page
+_WIDE: Final = 70  # columns from which there is a right half
 _CSS: Final = """
 #left { height: 1fr; padding: 0 1; }
 #right { width: 1fr; height: 1fr; padding: 0 1; }

@@ -13,8 +13,7 @@ from agent.notation import quote, read_fen
 _NUMBERS = ("wtime", "btime", "winc", "binc", "movestogo", "movetime", "nodes", "depth", "mate", "perft")
 _FLAGS = ("infinite", "ponder", "searchmoves")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
-_LONGEST = 10**9
-"""Numbers are cut to this: milliseconds of 11 days."""
+_LONGEST = 10**9  # numbers are cut to this: milliseconds of 11 days
 
 
 def read_position(arguments: str) -> chess.Board:
