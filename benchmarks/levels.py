@@ -103,15 +103,13 @@ def measure(agent: Agent, minutes: float, results: Results) -> None:
     slow = {*ANCHORS, *(label(rung) for rung in RUNGS if rung.simulations > 50)}
     seed = total_games(results)
     players: dict[str, Player] = {name: make_opponent(name, seed=1) for name in OTHERS}
-    for number, strength in enumerate(RUNGS):
-        players[names[number]] = LevelPlayer(agent, strength, 10**8 * number + 100 * seed)
+    players |= {label(rung): LevelPlayer(agent, rung, 10**8 * i + 100 * seed) for i, rung in enumerate(RUNGS)}
     ends = time.monotonic() + 60 * minutes
     with contextlib.ExitStack() as stack:
         for name, rating in ANCHORS.items():
             options = {"UCI_LimitStrength": True, "UCI_Elo": round(rating)}
-            engine = EnginePlayer(name, ["stockfish"], options, nodes=NODES)
+            players[name] = engine = EnginePlayer(name, ["stockfish"], options, nodes=NODES)
             stack.callback(engine.close)
-            players[name] = engine
         completed = bool(results)
         while not completed or time.monotonic() < ends:
             for one, other in pairings_of(elo):

@@ -29,11 +29,7 @@ def merged(folders: dict[str, Path]) -> Results:
 
 
 def main(out: Path, folders: dict[str, Path]) -> None:
-    """Draw and print.
-
-    Raises:
-        SystemExit: no games, or games with different limits.
-    """
+    """Draw and print; a SystemExit where there are no games, or games with different limits."""
     joined = merged(folders)
     ways = {pair.how for pair in joined.pairs if pair.games}
     if len(ways) != 1:

@@ -33,7 +33,6 @@ TARGETS = {
     "sm_100": ("cuda", 100, 32),
     "gfx942": ("hip", "gfx942", 64),
 }
-MODULES = ("softmax", "terms", "cross_entropy", "sampling", "legality")
 ROWS = 64
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 POINTERS = {
@@ -52,8 +51,9 @@ class Launch(NamedTuple):
 
 def recorded(size: int, dtype: torch.dtype) -> list[Launch]:
     """Return every launch of the family on contiguous `[64, size]` rows of `dtype`."""
-    modules = {name: importlib.import_module(f"kernels.on_triton.{name}") for name in MODULES}
-    softmax, terms, cross_entropy, sampling, legality = modules.values()
+    names = ("softmax", "terms", "cross_entropy", "sampling", "legality")
+    modules = [importlib.import_module(f"kernels.on_triton.{name}") for name in names]
+    softmax, terms, cross_entropy, sampling, legality = modules
     rows = torch.zeros(ROWS, size, dtype=dtype)
     words = torch.zeros(ROWS, (size + 31) // 32, dtype=torch.int32)
     column = torch.zeros(ROWS, dtype=torch.int64)
@@ -62,7 +62,7 @@ def recorded(size: int, dtype: torch.dtype) -> list[Launch]:
     ragged = [torch.zeros(9, dtype=torch.uint16), torch.zeros(ROWS + 1, dtype=torch.int64), torch.zeros(9).half()]
     calls: list[Launch] = []
     with ExitStack() as stack:
-        for module in modules.values():
+        for module in modules:
             for name, kernel in list(vars(module).items()):
                 if name.endswith("_kernel"):
                     stack.enter_context(mock.patch.object(module, name, Recorder(kernel, calls)))

@@ -74,25 +74,22 @@ class WatchedPool:
         """See `Pool`."""
         batches = self._pool.collect(wait=wait)
         self.seconds = perf_counter() - self._started
-        for batch in batches:
-            self._add(batch)
         self.last = [*self.last, *batches][-32:]
+        for batch in batches:
+            done = batch.statistics
+            self.plies += done.plies
+            self.games += len(batch.records)
+            python = done.seconds - done.moving - done.checking - done.ruling
+            seconds = [done.moving, done.checking, done.ruling, python]
+            if batch.stream in self._met:  # the first time, an actor was idle during the other turns
+                seconds += [batch.loading, batch.away - batch.loading]
+            self._met.add(batch.stream)
+            for stage, taken in zip(STAGES, seconds, strict=False):
+                self._stages[stage] += taken
         return batches
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._pool, name)
-
-    def _add(self, batch: GameBatch) -> None:
-        done = batch.statistics
-        self.plies += done.plies
-        self.games += len(batch.records)
-        python = done.seconds - done.moving - done.checking - done.ruling
-        seconds = [done.moving, done.checking, done.ruling, python]
-        if batch.stream in self._met:  # the first time, an actor was idle during the other turns
-            seconds += [batch.loading, batch.away - batch.loading]
-        self._met.add(batch.stream)
-        for stage, taken in zip(STAGES, seconds, strict=False):
-            self._stages[stage] += taken
 
 
 def targets_by(settings: LearnerSettings, record: GameRecord) -> Targets:

@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Container, Sequence
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +14,8 @@ from agent.networks.bundled import find_weights, identity
 from agent.networks.weights import Weights
 from agent.play.provenance import GUMBEL, Source
 from agent.search import playing
-from training.evaluation.conversion import Conversion, conversions
-from training.evaluation.match import MatchResult, play_match
-from training.evaluation.match_pgn import MatchRecorder
+from training.evaluation.conversion import conversions
+from training.evaluation.match import MatchRecorder, MatchResult, play_match
 from training.evaluation.match_runner import ConcurrentPlayers, Hooks, MatchInterrupt
 from training.evaluation.openings import Openings
 from training.evaluation.opponents import PlayOptions, anchor_of, make_opponent
@@ -59,8 +58,11 @@ def evaluate_command(weights: Path | None, run: str | None, options: MatchOption
         if isinstance(opponent, ConcurrentPlayers):
             stack.callback(opponent.close)
         loaded = _find(weights, run, display)
-        player = options.play.player(loaded)
-        recorder = MatchRecorder(games, player.name, options.opponent, _source(loaded, options.play), openings)
+        play, player = options.play, options.play.player(loaded)
+        # Only moves of a search with a number of simulations can be repeated.
+        searched = play.simulations > 0 and not play.policy and play.seconds is None
+        source = Source(identity(loaded), GUMBEL, play.simulations, settings=playing()) if searched else None
+        recorder = MatchRecorder(games, player.name, options.opponent, source, openings)
         title = f"{games} games against {options.opponent}"
         ended = stack.enter_context(display.counting(title, games))
         hooks = Hooks(ended) if options.pgn is None else Hooks(ended, recorder)
@@ -99,19 +101,13 @@ def conversion_command(
     if as_json:
         print(json.dumps({"conversion": [one.to_json() for one in found]}))
     else:
-        Console().print(conversion_table(found))
+        title = "Won endings, mated within 50 moves"
+        table = Table("ending", "defender", "mated", "moves", title=title, title_justify="left")
+        for one in found:
+            moves = "" if one.moves is None else f"{one.moves:.1f}"
+            table.add_row(one.ending.upper(), one.defender, f"{one.mated} of {one.games}", moves)
+        Console().print(table)
     return 0
-
-
-def conversion_table(found: Sequence[Conversion]) -> Table:
-    """One row for each ending and defender."""
-    table = Table(
-        "ending", "defender", "mated", "moves", title="Won endings, mated within 50 moves", title_justify="left"
-    )
-    for one in found:
-        moves = "" if one.moves is None else f"{one.moves:.1f}"
-        table.add_row(one.ending.upper(), one.defender, f"{one.mated} of {one.games}", moves)
-    return table
 
 
 def anchored(result: MatchResult, anchor: float) -> tuple[dict[str, float | None], str]:
@@ -134,10 +130,3 @@ def _find(weights: Path | None, run: str | None, display: Display) -> Weights:
         display.say(line)
     warm_up(display.say)
     return found.weights
-
-
-def _source(weights: Weights, play: PlayOptions) -> Source | None:
-    """What `zeromass replay` needs to repeat the agent's moves; None: it cannot."""
-    if not play.simulations or play.policy or play.seconds is not None:
-        return None
-    return Source(identity(weights), GUMBEL, play.simulations, settings=playing())

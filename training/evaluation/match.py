@@ -1,12 +1,19 @@
-"""Matches: wins, draws, losses, the score with its interval, and what it means in Elo."""
+"""Matches: wins, draws, losses, the score with its interval and in Elo, and the games as PGN."""
 
 import math
+from collections.abc import Container
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Final, Self
 
+import chess
+import chess.pgn
 import numpy as np
 from numpy.typing import NDArray
 
+from agent import vocabulary
+from agent.files import write_atomic
+from agent.play.provenance import OPENING, Source, write_source
 from agent.players.player import Player
 from training.evaluation.match_runner import NO_HOOKS, Hooks, MatchInterrupt, concurrent_pairs, run_games
 from training.evaluation.openings import Openings
@@ -42,14 +49,9 @@ class MatchResult:
         """Share of points, draws count half: 0..1."""
         return (self.wins + 0.5 * self.draws) / self.games if self.games else 0.0
 
-    @property
-    def interval(self) -> tuple[float, float]:
-        """95 % interval of the score."""
-        return wilson_interval(self.score, self.games)
-
     def to_json(self) -> dict[str, Any]:
         """The keys that scripts rely on; Elo is None where the score is 0 or 1."""
-        low, high = self.interval
+        low, high = wilson_interval(self.score, self.games)
         row = asdict(self)
         del row["pairs"]
         return {**row, "score": self.score, "elo": elo(self.score), "elo_low": elo(low), "elo_high": elo(high)}
@@ -61,7 +63,7 @@ class MatchResult:
 
     def sentence(self) -> str:
         """For people."""
-        low, high = self.interval
+        low, high = wilson_interval(self.score, self.games)
         return (
             f"{100 * self.score:.1f} % against {self.opponent} (95 % interval {100 * low:.1f} to {100 * high:.1f}; "
             f"+{self.wins} ={self.draws} -{self.losses} in {self.games} games)"
@@ -69,7 +71,7 @@ class MatchResult:
 
 
 def wilson_interval(score: float, games: int, z: float = 1.96) -> tuple[float, float]:
-    """Wilson's score interval (Wilson 1927) for a mean of `games` results in 0..1.
+    """Wilson's score interval (Wilson 1927), 95 % by default, for a mean of `games` results in 0..1.
 
     It assumes a binomial spread. Draws make the true spread smaller, so the interval is slightly too wide. Unlike the
     normal approximation it holds at scores of 0 and 1.
@@ -131,3 +133,49 @@ def play_match(
         points = np.concatenate([points, played.points])
         illegal_moves += played.illegal_moves
     return MatchResult.of(opponent.name, points, illegal_moves)
+
+
+class MatchRecorder:
+    """Collects the moves of a match and writes its games; called as `Hooks.moved`.
+
+    `player` has White in games 0, 2, 4 ... `source` is that of its moves; None: they cannot be replayed.
+    """
+
+    def __init__(self, games: int, player: str, opponent: str, source: Source | None, openings: Openings) -> None:
+        self._boards = [chess.Board() for _ in range(games)]
+        self._openings = openings
+        self._player, self._opponent, self._source = player, opponent, source
+
+    def __call__(self, rows: NDArray[np.int64], moves: NDArray[np.uint16]) -> None:
+        """Note moves [R] that were just played in games `rows` [R]."""
+        for row, move in zip(rows.tolist(), moves.tolist(), strict=True):
+            board = self._boards[row]
+            board.push(chess.Move.from_uci(vocabulary.to_uci(move, black=board.turn == chess.BLACK)))
+
+    def to_pgn(self, only: Container[int] | None = None) -> str:
+        """All games that began, or `only` these; a game that reached the ply cap is a draw, as in the match."""
+        games = []
+        for row, board in enumerate(self._boards):
+            if not board.move_stack or (only is not None and row not in only):
+                continue  # the match ended before it
+            game = chess.pgn.Game.from_board(board)
+            outcome = board.outcome(claim_draw=True)
+            color = chess.WHITE if row % 2 == 0 else chess.BLACK
+            names = {color: self._player, not color: self._opponent}
+            game.headers.update(
+                Event="zeromass evaluate",
+                Round=str(row + 1),
+                White=names[chess.WHITE],
+                Black=names[chess.BLACK],
+                Result="1/2-1/2" if outcome is None else outcome.result(),
+                Termination="cap" if outcome is None else outcome.termination.name.lower().replace("_", " "),
+            )
+            game.headers[OPENING] = str(self._openings.length(row))
+            if self._source is not None:
+                write_source(game, color, self._source)
+            games.append(str(game))
+        return "\n\n".join(games) + "\n"
+
+    def write(self, path: Path, only: Container[int] | None = None) -> None:
+        """Write the games to `path`, see `to_pgn`."""
+        write_atomic(path, self.to_pgn(only).encode())

@@ -94,11 +94,7 @@ class Sprt:
 
 
 def read_sprt(text: str) -> Sprt:
-    """A test from `ELO0:ELO1`.
-
-    Raises:
-        InputError: it is not of that form, or the two values are not a valid test.
-    """
+    """A test from `ELO0:ELO1`; an InputError where it is not of that form or the values are not a valid test."""
     low, separator, high = text.partition(":")
     try:
         if not separator:

@@ -27,8 +27,7 @@ from agent.play.replay import read_games, replay_game
 from agent.players.network import SearchPlayer
 from agent.players.player import GreedyPlayer
 from agent.search import GumbelSearch, SearchSettings, material_evaluator, playing
-from training.evaluation.match import play_match
-from training.evaluation.match_pgn import MatchRecorder
+from training.evaluation.match import MatchRecorder, play_match
 from training.evaluation.match_runner import Hooks
 from training.evaluation.openings import Openings
 

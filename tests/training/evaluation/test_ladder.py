@@ -21,7 +21,7 @@ from tests.training.records import standing
 from training.durability.snapshots import snapshot_path
 from training.evaluation.conversion import Conversion, conversions
 from training.evaluation.ladder import command
-from training.evaluation.ladder.entrants import evenly, find_snapshots, schedule
+from training.evaluation.ladder.command import evenly, find_snapshots, schedule
 from training.evaluation.ladder.rating import Pairing
 from training.evaluation.ladder.standings import Results, Standings, standings_of
 from training.evaluation.match import MatchResult

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from agent.play.provenance import OPENING
 from agent.players.player import Choice, GreedyPlayer, RandomPlayer
 from agent.rules import Games
-from training.evaluation.match import MatchResult, elo, play_match, wilson_interval
-from training.evaluation.match_pgn import MatchRecorder
+from training.evaluation.match import MatchRecorder, MatchResult, elo, play_match, wilson_interval
 from training.evaluation.match_runner import Hooks
 from training.evaluation.openings import Openings, book
 
@@ -44,7 +43,7 @@ def test_greedy_beats_random_and_not_the_other_way_round() -> None:
 
 def test_a_player_against_itself_is_even() -> None:
     result = play_match(RandomPlayer(1), RandomPlayer(2), Openings(5, 4), games=100)
-    low, high = result.interval
+    low, high = wilson_interval(result.score, result.games)
     assert low < 0.5 < high
 
 

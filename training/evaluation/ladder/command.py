@@ -7,16 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 from rich.console import Console
 
 from agent.compilation import warm_up
 from agent.errors import InputError
 from agent.files import write_atomic
+from agent.networks.bundled import identity
+from agent.networks.weights import Weights, load_weights
 from agent.players.external import find_engine
 from agent.players.player import Player
-from agent.runs import find_run
+from agent.runs import checkpoint_weights, find_run
+from training.durability.snapshots import snapshot_files, step_of
 from training.evaluation.conversion import conversions
-from training.evaluation.ladder.entrants import Snapshot, find_snapshots, schedule
 from training.evaluation.ladder.standings import Results, standings_of, table_of
 from training.evaluation.match import play_match
 from training.evaluation.match_runner import ConcurrentPlayers, Hooks
@@ -45,6 +48,20 @@ class LadderOptions:
     conversions: int
     """Starts of each ending; 0: none."""
     seed: int
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Weights of a run at one time."""
+
+    name: str
+    """`step 1200`."""
+    key: str
+    """Fingerprint of the weights, by which results are stored: a name may later mean other weights."""
+    step: int
+    minutes: float | None
+    """Training time before it; None where the file does not record it."""
+    weights: Weights
 
 
 def ladder_command(run: str, options: LadderOptions, as_json: bool) -> int:
@@ -166,3 +183,50 @@ def _report(folder: Path, results: Results, options: LadderOptions, as_json: boo
     )
     write_atomic(folder / PLOT, picture.encode())
     display.say(f"results in {results.path}, picture in {folder / PLOT}")
+
+
+def find_snapshots(run: Path, most: int, say: Callable[[str], None]) -> list[Snapshot]:
+    """At most `most` evenly chosen snapshots of a run, the first and last included, oldest first.
+
+    A checkpoint newer than all snapshots counts as one. Damaged files are reported through `say` and skipped.
+
+    Raises:
+        InputError: there is none.
+    """
+    files = [(step_of(path), path) for path in snapshot_files(run)]
+    for path in checkpoint_weights(run)[:1]:
+        step = int(path.parent.name.removeprefix("step-"))
+        if not files or step > files[-1][0]:
+            files.append((step, path))
+    found: dict[str, Snapshot] = {}
+    for step, path in evenly(files, most):
+        try:
+            weights = load_weights(path)
+        except InputError as error:
+            say(f"skipped: {error}")
+            continue
+        seconds = weights.provenance.get("seconds")
+        key = identity(weights).split()[0]
+        minutes = None if seconds is None else float(seconds) / 60
+        found.setdefault(key, Snapshot(f"step {step}", key, step, minutes, weights))
+    if not found:
+        raise InputError(
+            f"run '{run}' has no snapshot to rate; let it train with run.snapshot_minutes above 0, or to a checkpoint"
+        )
+    return list(found.values())
+
+
+def evenly(files: Sequence[tuple[int, Path]], most: int) -> list[tuple[int, Path]]:
+    """At most `most` of `files` at even distances: always the last, and the first if `most` is at least 2."""
+    if len(files) <= most:
+        return list(files)
+    places = np.linspace(len(files) - 1, 0, most).round().astype(int)[::-1]
+    return [files[place] for place in places.tolist()]
+
+
+def schedule(snapshots: Sequence[str], anchors: Sequence[str]) -> list[tuple[str, str]]:
+    """Pairs to play: each snapshot with every anchor and with the next two snapshots, which connects them all."""
+    pairs = [(snapshot, anchor) for snapshot in snapshots for anchor in anchors]
+    for place, snapshot in enumerate(snapshots):
+        pairs += [(later, snapshot) for later in snapshots[place + 1 : place + 3]]
+    return pairs

@@ -33,11 +33,7 @@ class Results:
 
     @classmethod
     def read(cls, run: Path) -> "Results":
-        """The results in a run folder; none if it has no file yet.
-
-        Raises:
-            InputError: the file is damaged.
-        """
+        """The results in a run folder; none if it has no file yet, an InputError where the file is damaged."""
         path = run / FILE
         if not path.exists():
             return cls(path)
