@@ -120,16 +120,12 @@ class _Cache(FunctionCache):
 
 
 class Compilations:
-    """What the cache lacked during a warm-up; made by `watched`.
-
-    Attributes:
-        count: functions compiled.
-    """
+    """What the cache lacked during a warm-up; made by `watched`."""
 
     def __init__(self, report: Callable[[str], None] | None, lock: contextlib.ExitStack) -> None:
         self.count = 0
-        self._report, self._lock = report, lock
-        self._holds_lock = False
+        """Functions compiled."""
+        self._report, self._lock, self._holds_lock = report, lock, False
         self._reported: set[str] = set()
 
     def compile(self, module: str, folder: Path, load: Callable[[], Any]) -> Any:

@@ -40,12 +40,8 @@ def masked_sample(
     if not 0.0 < temperature < math.inf:
         raise ValueError(f"temperature must be finite and above 0, got {temperature}")
     backend = resolve_backend(backend, logits.device)
-    return Sample(*_sample(logits.detach(), words, _signed(seed), keys, float(temperature), backend))
-
-
-def _signed(seed: int) -> int:
-    """Take any integer to its low 64 bits as an int64, the form an op's schema can carry."""
-    return ((seed & (2**64 - 1)) ^ 2**63) - 2**63
+    low = ((seed & (2**64 - 1)) ^ 2**63) - 2**63  # its low 64 bits as an int64, the form an op's schema can carry
+    return Sample(*_sample(logits.detach(), words, low, keys, float(temperature), backend))
 
 
 _sample = register(

@@ -50,11 +50,14 @@ def _start(settings: Settings) -> None:
     os.environ.setdefault("RAY_task_events_report_interval_ms", "0")  # Ray's spelling
     # Ray would give all of its processes the lowest priority, the trainer too; game actors lower their own.
     os.environ.setdefault("RAY_worker_niceness", "0")
+    selfplay, learner = settings.selfplay, settings.learner
+    actors = selfplay.actors * selfplay.cores + settings.inference.actor
+    needed = math.ceil(actors + learner.threads * learner.workers)
     with _loopback_only():
         try:
             ray.init(
                 address="local",
-                num_cpus=max(cpus_needed(settings), usable_cores()),
+                num_cpus=max(needed, usable_cores()),
                 include_dashboard=False,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
@@ -63,13 +66,6 @@ def _start(settings: Settings) -> None:
         except Exception as error:  # the class that Ray raises where the machine is too busy to start it in time
             reason = " ".join(str(error).split())
             raise InputError(f"Ray did not start on this machine ({reason}); try again when it is less busy") from error
-
-
-def cpus_needed(settings: Settings) -> int:
-    """Cores that a run's actors ask Ray for: the learner's processes, game actors, inference actor."""
-    selfplay, inference = settings.selfplay, settings.inference
-    actors = selfplay.actors * selfplay.cores + inference.actor
-    return math.ceil(actors + settings.learner.threads * settings.learner.workers)
 
 
 def on_cluster() -> bool:
@@ -98,7 +94,8 @@ def _join(cluster: str) -> None:
     # `ray job submit` may set a working folder of its own; this one replaces it.
     os.environ["RAY_OVERRIDE_JOB_RUNTIME_ENV"] = "1"
     with tempfile.TemporaryDirectory(prefix="zeromass-code-") as folder:
-        stage_code(Path(folder))
+        for package in PACKAGES:  # side by side, as the compile cache expects them
+            shutil.copytree(ROOT / package, Path(folder) / package, ignore=shutil.ignore_patterns("__pycache__"))
         try:
             ray.init(
                 address=cluster,
@@ -112,9 +109,3 @@ def _join(cluster: str) -> None:
                 f"Ray cluster '{cluster}' cannot be joined ({reason}); "
                 "check the address and the token (docs/cluster.md)"
             ) from error
-
-
-def stage_code(folder: Path) -> None:
-    """Copy the four packages into `folder`: side by side, as the compile cache expects them."""
-    for package in PACKAGES:
-        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))

@@ -172,8 +172,7 @@ class Learner:
         """Read the meter, and keep what is logged."""
         probabilities = MaskedPolicy(output.logits.detach(), output.legal).probabilities
         self.meter.check(probabilities, batch.positions, indices=output.indices)
-        parts = {name: float(part) for name, part in loss.parts.items()}
-        self.means.add({**parts, "learner/gradient_norm": norm})
+        self.means.add({name: float(part) for name, part in loss.parts.items()} | {"learner/gradient_norm": norm})
 
     def _tensor(self, array: NDArray[Any]) -> Tensor:
         return torch.from_numpy(array).to(self.device, non_blocking=True)

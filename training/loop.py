@@ -9,7 +9,8 @@ Everything else (checkpoints, matches, the log, the guard) hangs on the loop as 
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -18,12 +19,38 @@ from agent.networks.meter import MassReading
 from selfplay.pool import Pool
 from selfplay.record import GameRecord
 from training.attachment import Attachment
-from training.counters import Counters
 from training.durability.window import Window
 from training.learner import Learner, LearningError, StepMeans
 from training.monitoring.timing import Stopwatch
 from training.settings import Settings
 from training.targets import targets
+
+
+@dataclass
+class Counters:
+    """Totals of the run, resumes included."""
+
+    games: int = 0
+    positions: int = 0
+    """Plies of finished games."""
+    seconds: float = 0.0
+    """Spent training."""
+    version: int = 0
+    """Times the weights were published."""
+    streams: int = 0
+    """Generator streams handed out: no stream is ever used twice."""
+    mass: MassReading = field(default_factory=MassReading)
+    """Every distribution sampled or trained."""
+
+    def state(self) -> dict[str, Any]:
+        """For a checkpoint; `restored` reads it back."""
+        counters = asdict(self)
+        return {"mass": counters.pop("mass"), "counters": counters}
+
+    @classmethod
+    def restored(cls, state: dict[str, Any]) -> Self:
+        """The counters of a checkpoint that holds their `state`."""
+        return cls(**state["counters"], mass=MassReading(**state["mass"]))
 
 
 class TrainingLoop:

@@ -56,32 +56,31 @@ def actor_critic_loss(
         "policy/kl": (ratio - 1 - log_ratio).mean(),
         "policy/clipped": ((ratio - 1).abs() > CLIP).float().mean(),
     }
-    return _loss(policy, terms.entropy.mean(), _value_loss(value_logits, wdl), settings, parts)
+    return _loss(policy, terms.entropy.mean(), value_logits, wdl, settings, parts)
 
 
 def improved_policy_loss(
     logits: Tensor, value_logits: Tensor, *, legal: Tensor, policies: RaggedTargets, wdl: Tensor,
     settings: LearnerSettings,
 ) -> Loss:  # fmt: skip
-    """Loss of B plies that were searched.
+    """Loss of B plies that were searched; `policies` are the improved ones, over legal moves only.
 
-    Args:
-        policies: the improved policies, over legal moves only; the others as for `actor_critic_loss`.
+    The other arguments are those of `actor_critic_loss`.
     """
     policy = masked_cross_entropy(logits, policies, legal=legal).mean()
     entropy = masked_entropy(logits, legal=legal).mean()
     targets = policies.probabilities.float()
     target_entropy = -torch.special.xlogy(targets, targets).sum() / max(len(logits), 1)
     parts = {"policy/target_entropy": target_entropy, "policy/kl": policy - target_entropy}
-    return _loss(policy, entropy, _value_loss(value_logits, wdl), settings, parts)
+    return _loss(policy, entropy, value_logits, wdl, settings, parts)
 
 
-def _value_loss(value_logits: Tensor, wdl: Tensor) -> Tensor:
-    return torch.nn.functional.cross_entropy(value_logits.float(), wdl)
-
-
-def _loss(policy: Tensor, entropy: Tensor, value: Tensor, settings: LearnerSettings, parts: dict[str, Tensor]) -> Loss:
+def _loss(
+    policy: Tensor, entropy: Tensor, value_logits: Tensor, wdl: Tensor, settings: LearnerSettings,
+    parts: dict[str, Tensor],
+) -> Loss:  # fmt: skip
     """The terms that both losses share; `parts` are logged beside them."""
+    value = torch.nn.functional.cross_entropy(value_logits.float(), wdl)
     total = policy + settings.value_weight * value - settings.entropy_bonus * entropy
     shared = {"loss/total": total, "loss/policy": policy, "loss/value": value, "policy/entropy": entropy}
     return Loss(total, {name: part.detach() for name, part in {**shared, **parts}.items()})

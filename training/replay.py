@@ -114,7 +114,9 @@ class ReplayBuffer:
         self.added += len(chosen)
         self.games += 1
         self.oldest = max(self.oldest, self.added - self.capacity)
-        self._drop_overwritten()
+        lost = self.entries_added - len(self._indices)
+        if self._searched and lost > 0:  # plies whose entries have been overwritten; starts ascend with the plies
+            self.oldest += int(np.searchsorted(self._columns["starts"][self._window()], lost))
         return True
 
     def sample(self, batch_size: int, generator: np.random.Generator) -> Batch:
@@ -148,10 +150,3 @@ class ReplayBuffer:
         """Rows of the stored plies, oldest first."""
         rows: NDArray[np.int64] = np.arange(self.oldest, self.added) % self.capacity
         return rows
-
-    def _drop_overwritten(self) -> None:
-        """Drop plies whose policy entries have been overwritten; starts ascend with the plies."""
-        lost = self.entries_added - len(self._indices)
-        if self._searched and lost > 0:
-            starts = self._columns["starts"][self._window()]
-            self.oldest += int(np.searchsorted(starts, lost))

@@ -55,10 +55,6 @@ class Summary:
     writing_share: float
     """That, of the time spent training since then."""
 
-    def to_json(self) -> str:
-        """For `summary.json` in the run folder."""
-        return json.dumps(asdict(self), default=str, indent=1)
-
 
 Resume = Literal["no", "asked", "heal"]
 """How a run begins: new; from a checkpoint, as the user asked; from the newest one, if there is any, after a fault."""
@@ -69,9 +65,7 @@ def run_training(
 ) -> Summary:
     """Train as the settings say, in this process; game actors need an initialised Ray.
 
-    Args:
-        folder: exists.
-        stop: called often; True ends the run in a checkpoint.
+    `stop` is called often; True ends the run in a checkpoint.
 
     Raises:
         InputError: no valid checkpoint, or it does not fit the settings, or another process trains this run.
@@ -133,7 +127,8 @@ def _train(settings: Settings, folder: RunFolder, resume: Resume, display: Scree
         writing_seconds=run.watch.seconds,
         writing_share=run.watch.share,
     )
-    run.disk.writing(lambda: write_atomic(folder.path / "summary.json", summary.to_json().encode()))
+    data = json.dumps(asdict(summary), default=str, indent=1).encode()
+    run.disk.writing(lambda: write_atomic(folder.path / "summary.json", data))
     return summary
 
 

@@ -21,12 +21,7 @@ LOOK_SECONDS: Final = 1.0
 
 
 class DiskPatience(Attachment):
-    """Waits while the disk is full.
-
-    Args:
-        say: gets a warning when a pause begins, and a line when it ends.
-        reserve: bytes that must stay free.
-    """
+    """Waits while the disk is full; `reserve` bytes must stay free."""
 
     def __init__(self, folder: Path, say: Callable[[str], None], *, reserve: int = RESERVE_BYTES) -> None:
         self.stop: Callable[[], bool] = lambda: False

@@ -18,11 +18,7 @@ SEGMENT_BYTES: Final = 8 * 2**20
 
 
 class ReplayStore:
-    """See the module. Not thread-safe.
-
-    Args:
-        folder: of the segments; made if it is missing.
-    """
+    """See the module. Not thread-safe. The folder is made if it is missing."""
 
     def __init__(self, folder: Path, *, segment_bytes: int = SEGMENT_BYTES) -> None:
         self.acknowledged = 0
@@ -31,8 +27,7 @@ class ReplayStore:
         self._waiting: list[bytes] = []
         self._last: dict[Path, int] = {}  # number of the last game of each segment that was read or written
         self._current: Path | None = None
-        self._size = 0
-        self._newest = 0
+        self._size = self._newest = 0
 
     @property
     def waiting(self) -> int:

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 class Every:
     """Whether another `minutes` of training have passed, resumes included; 0 minutes: never.
 
-    Args:
-        seconds: trained so far; everything due until then was done.
+    Everything due until `seconds` of training was done.
     """
 
     def __init__(self, minutes: float, seconds: float) -> None:
@@ -39,12 +38,7 @@ class Every:
 
 
 class Snapshots(Attachment):
-    """The weights files of one run.
-
-    Args:
-        minutes: of training between two snapshots; 0: none at all.
-        checkpoints: one is written before each snapshot.
-    """
+    """The weights files of one run, `minutes` of training apart; 0: none at all."""
 
     def __init__(self, run: Path, minutes: float, checkpoints: Checkpoints, disk: DiskPatience) -> None:
         self._run, self._minutes = run, minutes

@@ -88,9 +88,7 @@ def supervise(
 ) -> Summary:
     """Train in an actor. Ray must be initialised.
 
-    Args:
-        folder: exists.
-        stop: asked about once a second; True ends the run in a checkpoint.
+    `stop` is asked about once a second; True ends the run in a checkpoint.
 
     Raises:
         InputError: the trainer refused its input.
