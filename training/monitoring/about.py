@@ -46,8 +46,8 @@ def described(settings: Settings) -> Iterator[tuple[str, Any, bool, str]]:
 
 def flat_settings(settings: Settings) -> dict[str, bool | str | float | int]:
     """Settings as `section.key`; those that are unset are left out, tables are written as text."""
-    flat = {f"{name}.{key}": value for name, section in settings for key, value in section}
-    return {name: str(value) if isinstance(value, dict) else value for name, value in flat.items() if value is not None}
+    flat = {name: value for name, value, *_ in described(settings) if value is not None}
+    return {name: str(value) if isinstance(value, dict) else value for name, value in flat.items()}
 
 
 def versions_text() -> str:

@@ -5,7 +5,6 @@ rows of the log for what the network learns, and over positions being trained fo
 from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -36,8 +35,7 @@ AUDITED: Final = 16
 """Positions of a batch whose mass on illegal moves is taken."""
 
 
-@dataclass(frozen=True)
-class RecentGame:
+class RecentGame(NamedTuple):
     """What is kept of a game, T plies long after its opening: all but its positions."""
 
     standard: bool
@@ -63,13 +61,12 @@ class RecentGame:
         """What is kept of `record`."""
         ahead = side_ahead(record)
         mated = record.termination == Termination.CHECKMATE and record.outcome == ahead
-        black = rules.is_black(record.positions)
         return cls(
             standard=bool(np.array_equal(record.start, rules.start(1)[0])),
             given=len(record.opening),
             moves=np.concatenate([record.opening, record.moves]),
             values=record.values,
-            scores=np.where(black, -record.outcome, record.outcome).astype(np.int8),
+            scores=np.where(rules.is_black(record.positions), -record.outcome, record.outcome).astype(np.int8),
             outcome=record.outcome,
             termination=record.termination,
             mated_ahead=mated if ahead else None,
@@ -226,8 +223,7 @@ def dense_logits(network: Network, positions: NDArray[np.uint64]) -> Tensor:
 def policy_now(network: Network, positions: NDArray[np.uint64]) -> NDArray[np.float32]:
     """[B, 1880] masked policy of the network."""
     legal = torch.from_numpy(rules.legal_bits(positions))
-    probabilities: NDArray[np.float32] = MaskedPolicy(dense_logits(network, positions), legal).probabilities.numpy()
-    return probabilities
+    return np.asarray(MaskedPolicy(dense_logits(network, positions), legal).probabilities)
 
 
 def leak_row(network: Network, positions: NDArray[np.uint64]) -> dict[str, float]:

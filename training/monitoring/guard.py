@@ -3,9 +3,6 @@
 Chess learned from scratch seldom fails with an error. It drifts into draws, stops mating once material is won, or
 learns a value that is the same for every move; docs/guard.md explains each figure. An alarm says which setting to
 change.
-
-Lifecycle: `game` and `rows` take in what happens, `judge` is called once a row; `alarms` are those that are on, `news`
-is every alarm raised or ended.
 """
 
 from collections.abc import Callable

@@ -5,8 +5,7 @@ guard are judged in one place, where the figure is computed.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -28,8 +27,7 @@ def series(rows: Sequence[Row], name: str) -> list[tuple[int, float]]:
     return [(row["step"], float(row[name])) for row in rows if isinstance(row.get(name), int | float)]
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """A figure that is not healthy."""
 
     tag: Tag
@@ -47,8 +45,7 @@ class Finding:
         return f"{self.name} is {self.tag.show(self.value)} ({why})"
 
 
-@dataclass(frozen=True)
-class Health:
+class Health(NamedTuple):
     """The verdict on a run."""
 
     rows: Sequence[Row]
@@ -88,22 +85,17 @@ def judge(rows: Sequence[Row]) -> Health:
 
 def recent_values(rows: Sequence[Row]) -> dict[str, float]:
     """The recent rows in one value by tag: the median, but the largest of what must always be 0, and the newest of what
-    the guard computed over its own windows."""
+    the guard computed over its own windows; NaN where one of them is."""
     found: dict[str, list[float]] = {}
     for row in _recent(rows):
         for name, value in row.items():
             if name not in ("step", "time") and isinstance(value, int | float):
                 found.setdefault(name, []).append(float(value))
-    return {name: _in_one(name, values) for name, values in found.items()}
+    newest = {name: values[-1] for name, values in found.items() if name.startswith("guard/")}
+    return {name: float((np.max if name in _NEVER else np.median)(values)) for name, values in found.items()} | newest
 
 
 def _recent(rows: Sequence[Row]) -> Sequence[Row]:
     since = rows[-1].get("time", 0.0) - RECENT_SECONDS if rows else 0.0
     first = next((at for at, row in enumerate(rows) if row.get("time", 0.0) >= since), 0)
     return rows[max(min(first, len(rows) - RECENT_ROWS), 0) :]
-
-
-def _in_one(name: str, values: list[float]) -> float:
-    if name.startswith("guard/"):
-        return values[-1]
-    return float(np.max(values) if name in _NEVER else np.median(values))  # NaN if one of them is

@@ -12,23 +12,26 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 from ray.util.metrics import Gauge
 from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
 from tensorboard.plugins.text.summary_v2 import text_pb
+from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import custom_scalars, hparams, make_histogram
 
+from agent.drawing import to_png
 from training.cluster import on_cluster
 from training.durability.run_folder import RunFolder, append_row
 from training.evaluation.match import MatchResult
+from training.monitoring.pictures.frame import SIZE
 from training.monitoring.tags.tags import TAGS, Kind, find_tag
 
 _PLUGINS: Final[dict[Kind, str]] = {"scalar": "scalars", "picture": "images", "text": "text", "histogram": "histograms"}
+_VALUES: Final = 20_000
 
 
 class Metrics:
-    """Appends to a run's event files and its log. Every tag must be documented as what it is written as.
+    """Appends to a run's event files and its log. A tag that is not documented as what it is written as is a KeyError.
 
     Args:
         resumed_at: learner step of the checkpoint that the run goes on from; None for a new run. Rows after it are
@@ -48,27 +51,19 @@ class Metrics:
         self._gauges: dict[str, Gauge] = {}
 
     def write(self, step: int, row: dict[str, float]) -> None:
-        """One row to TensorBoard, the log and, on a cluster, Ray.
-
-        Raises:
-            KeyError: a tag is not documented, or not as a scalar.
-        """
+        """One row to TensorBoard, the log and, on a cluster, Ray."""
         self.scalars(row, step)
         append_row(self.folder.log, {"step": step, "time": round(time.time(), 3), **row})
         if self._on_cluster:
             self._show_in_ray(row)
 
     def scalars(self, row: Mapping[str, float], step: int) -> None:
-        """One point of each curve, by tag, to TensorBoard only.
-
-        Raises:
-            KeyError: a tag is not documented, or not as a scalar.
-        """
+        """One point of each curve, by tag, to TensorBoard only."""
         self._summary(Summary(value=[self._value(tag, "scalar", simple_value=row[tag]) for tag in row]), step)
 
-    def picture(self, tag: str, png: bytes, size: tuple[int, int], step: int) -> None:
-        """A PNG of `size` (width, height) in pixels."""
-        image = Summary.Image(width=size[0], height=size[1], colorspace=4, encoded_image_string=png)
+    def picture(self, tag: str, svg: str, step: int) -> None:
+        """An SVG of the size of all pictures, as a PNG."""
+        image = Summary.Image(width=SIZE[0], height=SIZE[1], colorspace=4, encoded_image_string=to_png(svg, 1))
         self._summary(Summary(value=[self._value(tag, "picture", image=image)]), step)
 
     def text(self, tag: str, markdown: str, step: int) -> None:
@@ -76,9 +71,10 @@ class Metrics:
         metadata = self._metadata(tag, "text")
         self._summary(text_pb(tag, markdown, metadata.summary_description if metadata else None), step)
 
-    def histogram(self, tag: str, values: NDArray[np.floating], step: int) -> None:
-        """The distribution of `values`; those that are not finite are left out."""
-        finite = values[np.isfinite(values)].astype(np.float64)
+    def histogram(self, tag: str, values: Tensor, step: int) -> None:
+        """The distribution of at most `_VALUES` of `values`, at equal distances; only finite ones count."""
+        some = values.flatten()[:: max(1, -(-values.numel() // _VALUES))].double().cpu().numpy()
+        finite = some[np.isfinite(some)]
         if finite.size:
             histogram = make_histogram(finite, "auto" if finite.size < 100 else 60)  # type: ignore[no-untyped-call]
             self._summary(Summary(value=[self._value(tag, "histogram", histo=histogram)]), step)

@@ -27,7 +27,6 @@ SHOWN: Final = (
 """Figures that are always shown; those that are not healthy are added."""
 REFRESH: Final = 2.0
 """Seconds."""
-_PLAIN_WIDTH: Final = 160
 _BARS: Final = "▁▂▃▄▅▆▇█"
 _STYLES: Final = {"HEALTHY": "bold green", "TOO EARLY": "bold yellow", "SICK": "bold red"}
 
@@ -46,7 +45,7 @@ def status_command(run: str, follow: bool, as_json: bool, runs: Path = RUNS) -> 
         print(json.dumps(to_json(folder, health)))
     elif not follow:
         if not console.is_terminal:
-            console.width = _PLAIN_WIDTH  # a pipe does not wrap
+            console.width = 160  # a pipe does not wrap
         console.print(screen(folder, health))
     return 1 if health.findings else 0
 
@@ -90,10 +89,8 @@ def sparkline(values: list[float], width: int = 16) -> str:
         return ""
     size = max(1, len(values) // width)
     means = [sum(values[at : at + size]) / len(values[at : at + size]) for at in range(0, len(values), size)][-width:]
-    low, high = min(means), max(means)
-    if high == low:
-        return _BARS[0] * len(means)
-    return "".join(_BARS[round((value - low) / (high - low) * (len(_BARS) - 1))] for value in means)
+    low, spread = min(means), max(means) - min(means) or 1.0
+    return "".join(_BARS[round((value - low) / spread * (len(_BARS) - 1))] for value in means)
 
 
 def has_ended(folder: RunFolder) -> bool:

@@ -6,19 +6,26 @@ one set, though, however short it is.
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from chess.pgn import StringExporter
+
 from agent.networks.meter import MassReading
+from agent.networks.network import Network
 from selfplay.actor import GameBatch
 from training.attachment import Attachment
 from training.durability.disk import DiskPatience
+from training.durability.run_folder import to_pgn
 from training.learner import Learner
 from training.monitoring.about import flat_settings, how_to_read, settings_text, versions_text
 from training.monitoring.actors import ActorTally
-from training.monitoring.figures import RecentGames, leak_row
+from training.monitoring.figures import RecentGames, leak_row, policy_now
 from training.monitoring.metrics import Metrics
-from training.monitoring.pictures.calibration import calibration
-from training.monitoring.pictures.gallery import write_pictures
+from training.monitoring.pictures.calibration import calibration, picture_of_calibration
+from training.monitoring.pictures.game import picture_of_record
+from training.monitoring.pictures.ladder import picture_of_ladder, read_standings
+from training.monitoring.pictures.moves import picture_of_heat, picture_of_openings
 from training.monitoring.tags.layout import layout
 from training.monitoring.timing import Rates, Stopwatch
 from training.replay import Batch
@@ -191,3 +198,24 @@ class Watch(Attachment):
             return last or now - self._started >= FIRST_SECONDS
         waited = now - self._drawn_at[1] >= 60 * self._settings.log.pictures_minutes
         return (last or waited) and self.share < BUDGET and self._drawn_at[0] != step
+
+
+def write_pictures(metrics: Metrics, step: int, games: RecentGames, network: Network) -> None:
+    """Write every picture, text and histogram of a run at learner step `step`."""
+    for record in games.samples:
+        tag = "games/decisive" if record.outcome else "games/drawn"
+        metrics.picture(tag, picture_of_record(record, partial(policy_now, network)), step)
+    if games.games:
+        metrics.picture("games/openings", picture_of_openings(games.games), step)
+        metrics.picture("games/heat_map", picture_of_heat(games.games), step)
+        metrics.picture("games/calibration", picture_of_calibration(*games.values_and_scores(), len(games.games)), step)
+    if standings := read_standings(metrics.folder.path):
+        metrics.picture("evaluation/ladder", picture_of_ladder({"": standings}), step)
+    if games.samples:
+        run = metrics.folder.path.name
+        pgns = [to_pgn(record, run).accept(StringExporter(columns=100)) for record in games.samples]
+        metrics.text("games/pgn", "\n\n".join(f"```\n{pgn}\n```" for pgn in pgns), step)
+    for name, parameter in network.named_parameters():
+        metrics.histogram(f"weights/{name}", parameter.detach(), step)
+        if parameter.grad is not None:
+            metrics.histogram(f"gradients/{name}", parameter.grad, step)

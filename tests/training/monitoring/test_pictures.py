@@ -20,9 +20,15 @@ from training.evaluation.ladder.standings import Results, Standings
 from training.monitoring.figures import RecentGames
 from training.monitoring.pictures.calibration import calibration, picture_of_calibration
 from training.monitoring.pictures.game import key_plies, likeliest, picture_of_record, white_values
-from training.monitoring.pictures.heat_map import picture_of_heat, squares_of_moves
 from training.monitoring.pictures.ladder import picture_of_ladder, read_standings
-from training.monitoring.pictures.openings import Node, colour, opening_tree, picture_of_openings
+from training.monitoring.pictures.moves import (
+    Node,
+    colour,
+    opening_tree,
+    picture_of_heat,
+    picture_of_openings,
+    squares_of_moves,
+)
 
 
 def games_of(*records: GameRecord) -> RecentGames:

@@ -1,6 +1,6 @@
 """How well values agree with results: in numbers, and as a picture."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,8 +9,7 @@ from agent import drawing
 from training.monitoring.pictures.frame import GRID, Frame, picture
 
 
-@dataclass(frozen=True)
-class Calibration:
+class Calibration(NamedTuple):
     """Mean value and mean result by bin of the value."""
 
     predicted: NDArray[np.float64]

@@ -2,10 +2,9 @@
 
 import json
 import re
-from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import chess
 import chess.pgn
@@ -18,8 +17,7 @@ _NEWEST: Final = 40
 _WIDTH, _HEIGHT = 520, 130
 
 
-@dataclass(frozen=True)
-class SavedGame:
+class SavedGame(NamedTuple):
     """One game, position by position."""
 
     title: str

@@ -102,9 +102,8 @@ class Tag:
 
     def fits(self, value: float) -> bool:
         """Whether `value` is healthy; NaN never is."""
-        if math.isnan(value):
-            return False
-        return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
+        within = (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
+        return within and not math.isnan(value)
 
     def show(self, value: float) -> str:
         """`value` with its unit, for people."""

@@ -1,10 +1,12 @@
-"""The opening tree of recent games: columns are plies, heights count games, colour is White's score."""
+"""The moves of recent games: their opening tree, and where they went from and to."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 import chess
+import numpy as np
+from numpy.typing import NDArray
 
 from agent import drawing, vocabulary
 from training.monitoring.figures import RecentGame
@@ -16,6 +18,7 @@ _ENOUGH: Final = 20
 """From so many games without given plies on, the tree shows only these."""
 _LEAST: Final = 13
 """Pixels: lower boxes are drawn together as one."""
+_SQUARE: Final = 58
 
 
 @dataclass
@@ -32,21 +35,19 @@ class Node:
 def opening_tree(games: Sequence[RecentGame], depth: int = DEPTH) -> Node:
     """The first `depth` plies of the games that began from the standard start."""
     root = Node()
-    for game in games:
-        if not game.standard:
-            continue
-        node = root
-        node.games += 1
-        node.score += game.outcome
+    for game in (game for game in games if game.standard):
+        path = [root]
         for move in game.moves[:depth].tolist():
-            node = node.children.setdefault(move, Node())
+            path.append(path[-1].children.setdefault(move, Node()))
+        for node in path:
             node.games += 1
             node.score += game.outcome
     return root
 
 
 def picture_of_openings(games: Sequence[RecentGame]) -> str:
-    """SVG of the tree; empty where no game began from the standard start."""
+    """SVG of the tree, empty where no game began from the standard start: columns are plies, heights count games,
+    colour is White's score."""
     own = [game for game in games if game.standard and game.given == 0]
     given = "without given plies" if len(own) >= _ENOUGH else "given plies included"
     root = opening_tree(own if len(own) >= _ENOUGH else games)
@@ -61,9 +62,7 @@ def picture_of_openings(games: Sequence[RecentGame]) -> str:
 
 def colour(score: float) -> str:
     """From red (-1, Black) over grey (0) to green (1, White)."""
-    far = (209, 36, 47) if score < 0 else (26, 127, 55)
-    part = min(abs(score), 1.0) ** 0.7
-    return "#" + "".join(f"{round(200 + (end - 200) * part):02x}" for end in far)
+    return _mix((200, 200, 200), (209, 36, 47) if score < 0 else (26, 127, 55), min(abs(score), 1.0) ** 0.7)
 
 
 def _draw(node: Node, board: chess.Board, depth: int, y: float, scale: float, parts: list[str]) -> None:
@@ -92,3 +91,46 @@ def _draw(node: Node, board: chess.Board, depth: int, y: float, scale: float, pa
         if scale * rest > _LEAST:
             words = f"{rest} in rarer moves"
             parts.append(drawing.text(x + 8, y + scale * rest / 2 + 4, words, 12, fill=drawing.PALE))
+
+
+def squares_of_moves(games: Sequence[RecentGame]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """int64 [64] how often a move began on each square, and [64] how often one ended there; given plies left out."""
+    counts = np.zeros(vocabulary.SIZE, np.int64)
+    for game in games:
+        counts += np.bincount(game.moves[game.given :], minlength=vocabulary.SIZE)
+    starts, ends = np.zeros(64, np.int64), np.zeros(64, np.int64)
+    for move in np.flatnonzero(counts).tolist():
+        uci = chess.Move.from_uci(vocabulary.to_uci(move, black=False))
+        starts[uci.from_square] += counts[move]
+        ends[uci.to_square] += counts[move]
+    return starts, ends
+
+
+def picture_of_heat(games: Sequence[RecentGame]) -> str:
+    """SVG of two boards of shares, seen from the side to move."""
+    starts, ends = squares_of_moves(games)
+    parts = []
+    for counts, which, left in ((starts, "from", 90), (ends, "to", 670)):
+        parts.append(drawing.text(left, 64, f"{which} (seen by the side to move)", 13, fill=drawing.PALE))
+        shares = counts / max(int(counts.sum()), 1)
+        largest = max(float(shares.max()), 1e-9)
+        for place, name in enumerate("abcdefgh"):
+            x, y = left + _SQUARE * (place + 0.5), 72 + _SQUARE * (7.55 - place)
+            parts.append(drawing.text(x, 72 + _SQUARE * 8 + 16, name, 12, anchor="middle", fill=drawing.PALE))
+            parts.append(drawing.text(left - 12, y, f"{place + 1}", 12, anchor="middle", fill=drawing.PALE))
+        for square in range(64):
+            x = left + _SQUARE * chess.square_file(square)
+            y = 72 + _SQUARE * (7 - chess.square_rank(square))
+            part = float(shares[square]) / largest
+            shade = _mix((240, 244, 250), (9, 63, 145), part**0.8)
+            parts.append(drawing.rectangle(x, y, _SQUARE - 2, _SQUARE - 2, shade, 'rx="4"'))
+            ink = "white" if part > 0.55 else drawing.INK
+            words = f"{100 * shares[square]:.1f}"
+            parts.append(drawing.text(x + _SQUARE / 2 - 1, y + 34, words, 13, anchor="middle", fill=ink))
+    title = f"Where the last {len(games):,} games moved, {int(starts.sum()):,} moves, per cent"
+    return picture(title, parts)
+
+
+def _mix(near: tuple[int, int, int], far: tuple[int, int, int], part: float) -> str:
+    """A colour between two."""
+    return "#" + "".join(f"{round(low + (high - low) * part):02x}" for low, high in zip(near, far, strict=True))
