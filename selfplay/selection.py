@@ -24,18 +24,12 @@ _LEAST: Final = np.float32(2.0**-126)
 class SelectedMoves(NamedTuple):
     """One move in each of G games, with what the learner needs of it."""
 
-    moves: NDArray[np.uint16]
-    """[G] vocabulary indices."""
-    log_probs: NDArray[np.float32]
-    """[G] of the moves under the distribution that they come from."""
-    values: NDArray[np.float32]
-    """[G] expected score -1..1 of the position for the side to move."""
-    probabilities: torch.Tensor
-    """float32 [G, 1880] that distribution: what the meter checks."""
-    entropies: NDArray[np.float32]
-    """[G] of that distribution, in nats."""
-    policies: RaggedPolicy
-    """Of the G games; empty without search."""
+    moves: NDArray[np.uint16]  # [G] vocabulary indices
+    log_probs: NDArray[np.float32]  # [G] of the moves under the distribution that they come from
+    values: NDArray[np.float32]  # [G] expected score -1..1 of the position for the side to move
+    probabilities: torch.Tensor  # float32 [G, 1880] that distribution: what the meter checks
+    entropies: NDArray[np.float32]  # [G] of that distribution, in nats
+    policies: RaggedPolicy  # of the G games; empty without search
 
 
 class MoveSelector(Protocol):

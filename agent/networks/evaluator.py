@@ -109,8 +109,7 @@ class Evaluator(LeafEvaluator):
 
     def values(self, positions: NDArray[np.uint64]) -> NDArray[np.float32]:
         """float32 [B] expected scores of packed positions, on the CPU."""
-        result: NDArray[np.float32] = self.evaluate(positions).values.cpu().numpy()
-        return result
+        return np.asarray(self.evaluate(positions).values.cpu(), np.float32)
 
     @torch.inference_mode()
     def evaluate_legal(

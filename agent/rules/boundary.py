@@ -30,11 +30,7 @@ def checked(positions: NDArray[np.uint64], *, write: bool = False) -> NDArray[np
 
 
 def checked_moves(moves: ArrayLike, batch: int) -> NDArray[np.int64]:
-    """`moves` as int64 [batch].
-
-    Raises:
-        ValueError: not integers, or not one a position.
-    """
+    """`moves` as int64 [batch]; a ValueError unless they are integers, one a position."""
     array = np.asarray(moves)
     if (array.dtype.kind not in "iu" and array.size) or array.shape != (batch,):
         raise ValueError(f"moves must be integers of shape [{batch}], not {array.dtype} {list(array.shape)}")
@@ -42,22 +38,14 @@ def checked_moves(moves: ArrayLike, batch: int) -> NDArray[np.int64]:
 
 
 def checked_counts(counts: NDArray[np.int32], batch: int) -> NDArray[np.int32]:
-    """`counts` of legal moves.
-
-    Raises:
-        ValueError: not int32, or not one a position.
-    """
+    """`counts` of legal moves; a ValueError unless they are int32 [batch]."""
     if counts.dtype != np.int32 or counts.shape != (batch,):
         raise ValueError(f"counts must be int32 [{batch}], not {counts.dtype} {list(counts.shape)}")
     return np.require(counts, None, ["C", "W"])
 
 
 def output(out: NDArray[Any] | None, shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray[Any]:
-    """`out`, or a fresh array.
-
-    Raises:
-        ValueError: `out` has another shape, dtype or layout.
-    """
+    """`out`, or a fresh array; a ValueError if `out` has another shape, dtype or layout."""
     if out is None:
         return np.empty(shape, dtype)
     if out.shape != shape or out.dtype != dtype or not out.flags.c_contiguous or not out.flags.writeable:

@@ -97,11 +97,7 @@ def check_runtime(runtime: str, device: torch.device) -> None:
 
 
 def make_evaluator(network: ResidualNetwork, device: torch.device, runtime: str) -> Evaluator:
-    """The network on a runtime; `auto` is `graphs` on CUDA, `eager` on the CPU.
-
-    Raises:
-        InputError: see `check_runtime`.
-    """
+    """The network on a runtime, see `check_runtime`; `auto` is `graphs` on CUDA, `eager` on the CPU."""
     check_runtime(runtime, device)
     if runtime == "graphs" or (runtime == "auto" and device.type == "cuda"):
         return GraphEvaluator(network, device)
