@@ -15,8 +15,7 @@ from pydantic import Field, ValidationError
 from yaml import YAMLError
 
 from agent.errors import InputError
-from agent.networks.registry import KINDS
-from agent.networks.settings import NetworkSettings
+from agent.networks.registry import KINDS, NetworkSettings
 from agent.settings import Section
 from selfplay.settings import ActorSettings, InferenceSettings, SelfplaySettings
 

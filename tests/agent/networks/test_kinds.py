@@ -10,9 +10,8 @@ import torch
 from agent import rules, vocabulary
 from agent.networks.evaluator import Evaluator
 from agent.networks.network import Architecture, expected_score
-from agent.networks.registry import KINDS, make_evaluator, make_network
+from agent.networks.registry import KINDS, NetworkSettings, make_evaluator, make_network
 from agent.networks.residual.network import ResidualArchitecture
-from agent.networks.settings import NetworkSettings
 from agent.networks.sparse.network import SparseArchitecture
 from agent.networks.weights import load_weights, save_weights
 from agent.rules import Games
