@@ -134,7 +134,7 @@ def slider_attacks(straight: np.uint64, diagonal: np.uint64, occupied: np.uint64
 
 
 @inlined
-def knights_attacks(knights: np.uint64) -> np.uint64:
+def knight_attacks(knights: np.uint64) -> np.uint64:
     """Attacks of all `knights`."""
     one = ((knights >> u64(1)) & NOT_FILE_H) | ((knights << u64(1)) & NOT_FILE_A)
     two = ((knights >> u64(2)) & NOT_FILES_GH) | ((knights << u64(2)) & NOT_FILES_AB)
@@ -142,12 +142,12 @@ def knights_attacks(knights: np.uint64) -> np.uint64:
 
 
 @inlined
-def pawns_attacks_up(pawns: np.uint64) -> np.uint64:
+def pawn_attacks_up(pawns: np.uint64) -> np.uint64:
     """Attacks of all `pawns` of the side that moves up."""
     return ((pawns << u64(7)) & NOT_FILE_H) | ((pawns << u64(9)) & NOT_FILE_A)
 
 
 @inlined
-def pawns_attacks_down(pawns: np.uint64) -> np.uint64:
+def pawn_attacks_down(pawns: np.uint64) -> np.uint64:
     """Attacks of all `pawns` of the side that moves down."""
     return ((pawns >> u64(7)) & NOT_FILE_A) | ((pawns >> u64(9)) & NOT_FILE_H)

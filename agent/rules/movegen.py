@@ -20,8 +20,8 @@ from agent.rules.attacks import (
     PAWN,
     ROOK_RAYS,
     bishop_attacks,
-    knights_attacks,
-    pawns_attacks_down,
+    knight_attacks,
+    pawn_attacks_down,
     rook_attacks,
     slider_attacks,
 )
@@ -59,7 +59,7 @@ def attacked_squares(position: Words) -> np.uint64:
     attacked = slider_attacks(
         (position[ROOKS] | queens) & theirs, (position[BISHOPS] | queens) & theirs, everyone & ~(position[KINGS] & own)
     )
-    attacked |= knights_attacks(position[KNIGHTS] & theirs) | pawns_attacks_down(position[PAWNS] & theirs)
+    attacked |= knight_attacks(position[KNIGHTS] & theirs) | pawn_attacks_down(position[PAWNS] & theirs)
     return u64(attacked | KING[lowest(position[KINGS] & theirs) & u64(63)])
 
 
@@ -110,7 +110,7 @@ def en_passant_captors(position: Words, square_bit: np.uint64, king: np.uint64) 
     own = position[OWN]
     captured = square_bit >> u64(8)
     theirs = everyone & ~own & ~captured
-    captors = pawns_attacks_down(square_bit) & position[PAWNS] & own
+    captors = pawn_attacks_down(square_bit) & position[PAWNS] & own
     legal = NOTHING
     while captors:
         captor = captors & (~captors + ONE)

@@ -4,15 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.compilation import njit
-from agent.rules.attacks import (
-    BETWEEN,
-    BISHOP_RAYS,
-    KNIGHT,
-    ROOK_RAYS,
-    bishop_attacks,
-    pawns_attacks_down,
-    rook_attacks,
-)
+from agent.rules.attacks import BETWEEN, BISHOP_RAYS, KNIGHT, ROOK_RAYS, bishop_attacks, pawn_attacks_down, rook_attacks
 from agent.rules.bits import NOTHING, ONE, Words, lowest, u64
 from agent.rules.layout import BISHOPS, KINGS, KNIGHTS, OWN, PAWNS, QUEENS, ROOKS, STATE
 from agent.rules.movegen import count_targets, find_targets, in_check
@@ -61,7 +53,7 @@ def mating_move(
                 if origin != u64(4) or (target != u64(6) and target != u64(2)):
                     continue
             elif position[PAWNS] & start_bit:
-                if (end_bit & (pawns_attacks_down(ONE << king) | special)) == NOTHING:
+                if (end_bit & (pawn_attacks_down(ONE << king) | special)) == NOTHING:
                     continue
             elif (end_bit & any_check) == NOTHING:
                 continue

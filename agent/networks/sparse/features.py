@@ -23,14 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.compilation import njit
-from agent.rules.attacks import (
-    KING,
-    bishop_attacks,
-    knights_attacks,
-    pawns_attacks_down,
-    pawns_attacks_up,
-    rook_attacks,
-)
+from agent.rules.attacks import KING, bishop_attacks, knight_attacks, pawn_attacks_down, pawn_attacks_up, rook_attacks
 from agent.rules.bits import NOTHING, ONE, Words, lowest, u64
 from agent.rules.layout import BISHOPS, KINGS, KNIGHTS, OWN, PAWNS, QUEENS, ROOKS, STATE
 from agent.rules.record import BYTE, EN_PASSANT_SHIFT, halfmove_clock, occupied, repetitions
@@ -82,7 +75,7 @@ _THREAT_ROW: Final = _threat_table()
 def _side_maps(position: Words, side: np.uint64, pawns: np.uint64, maps: Words, at: int) -> None:
     """Write the three bitboards of one side's attackers to `maps[at:]`; `pawns` are its pawns' attacks."""
     everyone = occupied(position)
-    minors = knights_attacks(position[KNIGHTS] & side)
+    minors = knight_attacks(position[KNIGHTS] & side)
     pieces = position[BISHOPS] & side
     while pieces:
         minors |= bishop_attacks(lowest(pieces), everyone)
@@ -113,8 +106,8 @@ def attack_maps(position: Words, maps: Words) -> None:
     """Write who attacks every square to `maps` [MAPS]."""
     own = position[OWN]
     other = occupied(position) & ~own
-    _side_maps(position, own, pawns_attacks_up(position[PAWNS] & own), maps, 0)
-    _side_maps(position, other, pawns_attacks_down(position[PAWNS] & other), maps, 3)
+    _side_maps(position, own, pawn_attacks_up(position[PAWNS] & own), maps, 0)
+    _side_maps(position, other, pawn_attacks_down(position[PAWNS] & other), maps, 3)
 
 
 @njit

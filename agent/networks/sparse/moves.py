@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from agent.compilation import njit
 from agent.networks.sparse.features import attacker
-from agent.rules.attacks import KING, KNIGHT, PAWN, bishop_attacks, pawns_attacks_down, rook_attacks
+from agent.rules.attacks import KING, KNIGHT, PAWN, bishop_attacks, pawn_attacks_down, rook_attacks
 from agent.rules.bits import NOTHING, ONE, Words, lowest, u64
 from agent.rules.layout import BISHOPS, KINGS, KNIGHTS, OWN, PAWNS, QUEENS, ROOKS, WORDS
 from agent.rules.movegen import count_targets, find_targets, in_check
@@ -72,7 +72,7 @@ def move_kinds(
     checks, child, targets = room[:6], room[6 : 6 + WORDS], room[6 + WORDS :]
     everyone = occupied(position)
     king = lowest(position[KINGS] & ~position[OWN]) & u64(63)
-    checks[0] = pawns_attacks_down(ONE << king)
+    checks[0] = pawn_attacks_down(ONE << king)
     checks[1] = KNIGHT[king]
     checks[2] = bishop_attacks(king, everyone)
     checks[3] = rook_attacks(king, everyone)
