@@ -40,9 +40,8 @@ CHARTS: Final = ("guard/decisive", "selfplay/entropy", "time/waiting", "system/v
 """What is drawn of each: enough to tell the three apart."""
 
 
-def prepare(cause: str, folder: Path) -> Path:
-    """Run one and return its log."""
-    name = cause.replace(" ", "-")
+def prepare(cause: str, name: str, folder: Path) -> Path:
+    """Run one under `name` and return its log."""
     guard.GRACE_GAMES = 0  # type: ignore[misc]  # a minute is too short for them
     overrides = [*COMMON.split(), *SICK[cause].split(), f"run.folder={folder}", f"run.name={name}"]
     if zeromass.main(["train", "demo", *overrides]) != 0:
@@ -83,7 +82,7 @@ def main() -> None:
     for cause in sys.argv[2:] or SICK:
         name = cause.replace(" ", "-")
         if len(sys.argv) > 1:
-            log = prepare(cause, Path(sys.argv[1])).read_text().splitlines(keepends=True)
+            log = prepare(cause, name, Path(sys.argv[1])).read_text().splitlines(keepends=True)
             (ROWS / f"{name}.jsonl").write_text("".join(log[-KEPT:]))
         rows = read_rows(ROWS / f"{name}.jsonl")
         verdict = judge(rows).verdict

@@ -52,8 +52,7 @@ class MatchResult:
     def to_json(self) -> dict[str, Any]:
         """The keys that scripts rely on; Elo is None where the score is 0 or 1."""
         low, high = wilson_interval(self.score, self.games)
-        row = asdict(self)
-        del row["pairs"]
+        row = {key: value for key, value in asdict(self).items() if key != "pairs"}
         return {**row, "score": self.score, "elo": elo(self.score), "elo_low": elo(low), "elo_high": elo(high)}
 
     @classmethod

@@ -72,10 +72,8 @@ def make_opponent(name: str, seed: int, options: PlayOptions | None = None) -> P
         InputError: there is no such opponent, or its engine is missing or refuses its options.
     """
     kind, _, detail = name.partition(":")
-    if name == "random":
-        return RandomPlayer(seed)
-    if name == "greedy":
-        return GreedyPlayer(seed)
+    if name in ("random", "greedy"):
+        return RandomPlayer(seed) if name == "random" else GreedyPlayer(seed)
     if kind == "alphabeta":
         if not detail.isdecimal():
             raise InputError(f"opponent {name!r} lacks its depth; write alphabeta:2, say")

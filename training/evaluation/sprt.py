@@ -24,7 +24,6 @@ SCORES: Final = np.arange(5) / 4
 """Score of a pair of games, from two losses to two wins."""
 _UNSEEN: Final = 1e-3
 """Count given to a score that did not occur, so that every expectation remains possible."""
-_HALVINGS: Final = 60
 
 Verdict = Literal["elo1", "elo0", "undecided"]
 
@@ -125,7 +124,7 @@ def _most_likely(counts: NDArray[np.float64], mean: float) -> NDArray[np.float64
     # Between these every probability is positive, and the expectation falls as x grows.
     low = np.full((*counts.shape[:-1], 1), -1 / away[-1])
     high = np.full_like(low, -1 / away[0])
-    for _ in range(_HALVINGS):
+    for _ in range(60):  # bisection
         x = (low + high) / 2
         above = (shares * away / (1 + x * away)).sum(-1, keepdims=True) > 0
         low, high = np.where(above, x, low), np.where(above, high, x)

@@ -17,7 +17,6 @@ from training.evaluation.sprt import expected_score
 _SCALE: Final = np.log(10) / 400
 _PRIOR: Final = 0.01
 """Drawn games added to a pair, as a share of its games."""
-_STEPS: Final = 100
 
 
 @dataclass
@@ -63,7 +62,6 @@ def ratings(pairings: Sequence[Pairing], anchors: Mapping[str, float]) -> list[R
     """Maximum-likelihood ratings, best first.
 
     Args:
-        pairings: results; games must connect all players.
         anchors: players with a given rating; their intervals have no width. At least one must have played.
 
     Raises:
@@ -87,7 +85,7 @@ def ratings(pairings: Sequence[Pairing], anchors: Mapping[str, float]) -> list[R
     elo = np.array([anchors.get(name, float(np.mean(list(anchors.values())))) for name in names])
     weights = games * (1 + _PRIOR)
     targets = points + 0.5 * _PRIOR * games.sum(1)
-    for _ in range(_STEPS):
+    for _ in range(100):
         expected = expected_score(elo[:, None] - elo[None, :])
         slopes = weights * expected * (1 - expected)
         gradient = (targets - (weights * expected).sum(1))[free] * _SCALE
