@@ -32,26 +32,19 @@ _WEIGHTS: Final = "weights."
 class GameBatch:
     """What one call of an actor brings back."""
 
-    stream: int
-    """Of the generator that played."""
-    version: int
-    """Of the weights at the end of the call."""
-    records: list[GameRecord] = field(default_factory=list)
-    """Games that ended during the call."""
+    stream: int  # of the generator that played
+    version: int  # of the weights at the end of the call
+    records: list[GameRecord] = field(default_factory=list)  # games that ended during the call
     statistics: GeneratorStatistics = field(default_factory=GeneratorStatistics)
     """Of the call, unfinished games included."""
     launches: Mapping[str, int] = field(default_factory=dict)
     """How often each kernel ran on each backend during the call, keyed like `masked_softmax.triton`."""
     away: float = 0.0
     """Seconds between the previous call and this one: sending, loading weights, waiting; 0 in the first call."""
-    loading: float = 0.0
-    """Seconds of these that went into loading weights."""
-    place: int = 0
-    """Of the actor in its pool; a replacement takes over the place."""
-    process: int = field(default_factory=os.getpid)
-    """Of the player, on its node."""
-    resident: int = 0
-    """Bytes that this process occupies now; 0 where the system does not say."""
+    loading: float = 0.0  # seconds of these that went into loading weights
+    place: int = 0  # of the actor in its pool; a replacement takes over the place
+    process: int = field(default_factory=os.getpid)  # of the player, on its node
+    resident: int = 0  # bytes that this process occupies now; 0 where the system does not say
 
 
 class GamePlayer:

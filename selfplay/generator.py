@@ -31,14 +31,10 @@ class GeneratorStatistics:
 
     plies: int = 0
     entropy_total: float = 0.0
-    seconds: float = 0.0
-    """All of the time. Of it went"""
-    moving: float = 0.0
-    """into selecting moves: network, search, sampling;"""
-    checking: float = 0.0
-    """into the meter;"""
-    ruling: float = 0.0
-    """into playing the moves and judging the positions. The rest is Python that keeps the records."""
+    seconds: float = 0.0  # in all; what is not in the next three is Python that keeps the records
+    moving: float = 0.0  # selecting moves: network, search, sampling
+    checking: float = 0.0  # the meter
+    ruling: float = 0.0  # playing the moves and judging the positions
     mass: MassReading = field(default_factory=MassReading)
 
 

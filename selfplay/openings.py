@@ -32,10 +32,8 @@ LONGEST: Final = 100
 class Opening:
     """The beginning of one game."""
 
-    position: NDArray[np.uint64]
-    """[WORDS] packed."""
-    moves: list[int]
-    """Vocabulary indices played from there before the policy takes over."""
+    position: NDArray[np.uint64]  # [WORDS] packed
+    moves: list[int]  # vocabulary indices played from there before the policy takes over
 
 
 def draw_opening(settings: SelfplaySettings, seed: int, draw: int) -> Opening:

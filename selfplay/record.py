@@ -17,12 +17,9 @@ class RaggedPolicy:
     offsets [0, 2, 2], indices [20, 102], probabilities [0.75, 0.25].
     """
 
-    offsets: NDArray[np.int64]
-    """[T + 1]; ply t's entries are offsets[t]:offsets[t + 1], none where it is no target."""
-    indices: NDArray[np.uint16]
-    """Vocabulary indices, ascending within a ply."""
-    probabilities: NDArray[np.float16]
-    """Of these moves after search; they sum to 1 within a ply."""
+    offsets: NDArray[np.int64]  # [T + 1]; ply t's entries are offsets[t]:offsets[t + 1], none where it is no target
+    indices: NDArray[np.uint16]  # vocabulary indices, ascending within a ply
+    probabilities: NDArray[np.float16]  # of these moves after search; they sum to 1 within a ply
 
     def __len__(self) -> int:
         """T."""
@@ -58,34 +55,22 @@ class GameRecord:
     mates with the third move it plays, has T = 5 and `outcome` 1; row 0 of `positions` is White to move.
     """
 
-    game: str
-    """32 hexadecimal digits, unique over all actors and restarts: the replay drops a second copy."""
-    seed: int
-    """int64; fixes opening and samples."""
-    version: int
-    """Version of the weights that played the last ply (a game may span several)."""
-    versions: NDArray[np.int32]
-    """[T] version of the weights that played each ply."""
-    start: NDArray[np.uint64]
-    """[WORDS] packed position that the game began from: the standard start, or an endgame."""
-    opening: NDArray[np.uint16]
-    """Moves played from there before the policy took over, as vocabulary indices."""
-    positions: NDArray[np.uint64]
-    """[T, WORDS] packed position before each ply, seen from the side to move."""
-    moves: NDArray[np.uint16]
-    """[T] the move sampled, as vocabulary index seen from the side to move."""
+    game: str  # 32 hexadecimal digits, unique over all actors and restarts: the replay drops a second copy
+    seed: int  # int64; fixes opening and samples
+    version: int  # version of the weights that played the last ply (a game may span several)
+    versions: NDArray[np.int32]  # [T] version of the weights that played each ply
+    start: NDArray[np.uint64]  # [WORDS] packed position that the game began from: the standard start, or an endgame
+    opening: NDArray[np.uint16]  # moves played from there before the policy took over, as vocabulary indices
+    positions: NDArray[np.uint64]  # [T, WORDS] packed position before each ply, seen from the side to move
+    moves: NDArray[np.uint16]  # [T] the move sampled, as vocabulary index seen from the side to move
     log_probs: NDArray[np.float32]
     """[T] its log-probability under the policy that sampled it (the behaviour policy), in nats."""
     values: NDArray[np.float32]
     """[T] expected score -1..1 of the position for the side to move, by the network that played."""
-    policies: RaggedPolicy
-    """Of the T plies; empty where moves were sampled straight from the policy."""
-    outcome: int
-    """1 White won, 0 drawn or truncated, -1 Black won."""
-    termination: Termination
-    """Why the game ended."""
-    balance: int
-    """Material at the end, White minus Black, in pawns (1, 3, 3, 5, 9): what adjudication goes by."""
+    policies: RaggedPolicy  # of the T plies; empty where moves were sampled straight from the policy
+    outcome: int  # 1 White won, 0 drawn or truncated, -1 Black won
+    termination: Termination  # why the game ended
+    balance: int  # material at the end, White minus Black, in pawns (1, 3, 3, 5, 9): what adjudication goes by
 
     @property
     def plies(self) -> int:

@@ -17,19 +17,11 @@ import torch
 from numpy.typing import NDArray
 
 from agent.compilation import inlined, njit, on_warm_up
-from agent.rules import start
+from agent.rules import record, start
 from agent.rules.bits import ONE, Words, lowest, u64
 from agent.rules.boundary import checked, output
 from agent.rules.layout import OWN, STATE, WORDS
-from agent.rules.record import (
-    EN_PASSANT_SHIFT,
-    HALFMOVE_SHIFT,
-    MAX_HALFMOVE,
-    REPETITIONS_SHIFT,
-    en_passant_bit,
-    halfmove_clock,
-    repetitions,
-)
+from agent.rules.record import en_passant_bit, halfmove_clock, repetitions
 
 PLANES: Final = 21
 """Number of input planes."""
@@ -101,10 +93,10 @@ def planes_torch(positions: torch.Tensor, dtype: torch.dtype = torch.float32) ->
     # An arithmetic shift brings in copies of bit 63 only above the bit that is kept.
     pieces = ((boards[:, :, None] >> squares) & 1).to(dtype)
     rights = ((state[:, None] >> torch.arange(4, device=device)) & 1).to(dtype)
-    files = (state >> int(EN_PASSANT_SHIFT)) & 0xFF
+    files = (state >> int(record.EN_PASSANT_SHIFT)) & 0xFF
     en_passant = (((files << 40)[:, None] >> squares) & 1).to(dtype)
-    occurred = (state >> int(REPETITIONS_SHIFT)) & 0xFF
-    clock = ((state >> int(HALFMOVE_SHIFT)) & int(MAX_HALFMOVE)).to(torch.float32) * float(_PER_PLY)
+    occurred = (state >> int(record.REPETITIONS_SHIFT)) & 0xFF
+    clock = ((state >> int(record.HALFMOVE_SHIFT)) & int(record.MAX_HALFMOVE)).to(torch.float32) * float(_PER_PLY)
     scalars = torch.stack([occurred >= 1, occurred >= 2, clock, torch.ones_like(clock)], dim=1).to(dtype)
     result = torch.empty(batch, PLANES, 64, dtype=dtype, device=device)
     result[:, :12] = pieces
