@@ -68,13 +68,10 @@ class Learner:
     """
 
     def __init__(self, network: Network, settings: LearnerSettings, *, searched: bool = False) -> None:
-        self.settings = settings
-        self._searched = searched
+        self.settings, self._searched = settings, searched
         self.device = resolve_device(settings.device)
         self.network = network.to(self.device).train()
-        self.meter = InvalidMassMeter()
-        self.means = StepMeans()
-        self.step = 0
+        self.meter, self.means, self.step = InvalidMassMeter(), StepMeans(), 0
         # Fused: one pass over memory a step, where the default makes a dozen; half of a sparse step went into those.
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
@@ -94,8 +91,7 @@ class Learner:
         """
         output = self.network.predict(batch.positions)
         loss = self._differentiate(self._loss(batch, output))
-        norm = self._update(loss, progress)
-        self._note(batch, output, loss, norm)
+        self._note(batch, output, loss, self._update(loss, progress))
 
     def close(self) -> None:
         """End other processes; here there are none."""

@@ -54,13 +54,7 @@ class Counters:
 
 
 class TrainingLoop:
-    """One run in progress.
-
-    Args:
-        learner: of the network that plays and is trained.
-        window: the replay buffer and its games on disk.
-        attachments: in the order in which their hooks are called.
-    """
+    """One run in progress. The hooks of `attachments` are called in their order."""
 
     def __init__(
         self, settings: Settings, learner: Learner, window: Window, attachments: Sequence[Attachment] = ()

@@ -49,8 +49,7 @@ def actor_critic_loss(
     terms = masked_policy_terms(logits, moves, legal=legal)
     log_ratio = terms.log_prob - log_probs
     ratio = log_ratio.exp()
-    limited = ratio.clamp(1 - CLIP, 1 + CLIP)
-    policy = -torch.minimum(ratio * advantages, limited * advantages).mean()
+    policy = -torch.minimum(ratio * advantages, ratio.clamp(1 - CLIP, 1 + CLIP) * advantages).mean()
     parts = {
         # Never negative estimate of KL(behaviour, policy): E[ratio - 1 - log ratio].
         "policy/kl": (ratio - 1 - log_ratio).mean(),

@@ -24,9 +24,7 @@ from training.evaluation.match import MatchResult, play_match
 from training.evaluation.match_runner import Hooks
 from training.evaluation.openings import Openings
 from training.evaluation.opponents import make_opponent
-from training.learner import Learner, resolve_device
 from training.monitoring.metrics import Metrics, match_row
-from training.settings import Settings
 
 if TYPE_CHECKING:
     from training.loop import TrainingLoop
@@ -77,13 +75,15 @@ class Matches(Attachment):
         with loop.stopwatch.spending("evaluating"):
             self._checkpoints.save(loop)
             if loop.progress < 1.0:  # else the match after training follows
-                started = time.monotonic()
+                started, hooks, seed = time.monotonic(), _stopping(loop.stop), loop.settings.run.seed
                 try:
-                    result = settings_match(loop.learner, loop.settings, stop=loop.stop)
-                    conversion = settings_conversion(loop.learner, loop.settings, stop=loop.stop)
+                    result = _match(loop, hooks)
+                    won = conversions(
+                        _player(loop), games=CONVERSION_GAMES, seed=seed, defenders=("king",), hooks=hooks
+                    )
                 except StoppedError:
                     return
-                self._keep(loop, result, "during", conversion, time.monotonic() - started)
+                self._keep(loop, result, "during", shares(won), time.monotonic() - started)
 
     def play(self, loop: "TrainingLoop", when: str, screen: Screen, stop: Callable[[], bool]) -> MatchResult | None:
         """Play the match `before` or `after` training and keep its result; None if the settings ask for none.
@@ -97,7 +97,7 @@ class Matches(Attachment):
         torch.set_num_threads(usable_cores())
         title = f"{settings.games} games against {settings.opponent} {when} training"
         with screen.counting(title, settings.games) as advance:
-            result = settings_match(loop.learner, loop.settings, stop=stop, progress=advance)
+            result = _match(loop, _stopping(stop, advance))
         self._keep(loop, result, when, {}, 0.0)
         screen.say(f"score {when} training: {result.sentence()}")
         return result
@@ -113,41 +113,17 @@ class Matches(Attachment):
         self._metrics.flush()
 
 
-def settings_match(
-    learner: Learner,
-    settings: Settings,
-    *,
-    stop: Callable[[], bool],
-    progress: Callable[[int], None] = lambda games: None,
-) -> MatchResult:
-    """Play `evaluation.games` games with a copy of the learner's present weights.
-
-    Raises:
-        StoppedError: `stop` returned True; it is called after each ply.
-    """
-    evaluation = settings.evaluation
-    return play_match(
-        _player(learner, settings),
-        make_opponent(evaluation.opponent, seed=settings.run.seed + 1),
-        Openings(settings.run.seed, OPENING_PLIES),
-        games=evaluation.games,
-        ply_cap=evaluation.ply_cap,
-        hooks=_stopping(stop, progress),
-    )
+def _match(loop: "TrainingLoop", hooks: Hooks) -> MatchResult:
+    """Play `evaluation.games` games."""
+    evaluation, seed = loop.settings.evaluation, loop.settings.run.seed
+    opponent, openings = make_opponent(evaluation.opponent, seed=seed + 1), Openings(seed, OPENING_PLIES)
+    games, ply_cap = evaluation.games, evaluation.ply_cap
+    return play_match(_player(loop), opponent, openings, games=games, ply_cap=ply_cap, hooks=hooks)
 
 
-def settings_conversion(learner: Learner, settings: Settings, *, stop: Callable[[], bool]) -> dict[str, float]:
-    """Share of won endings that the learner's weights convert against the defending king, by ending.
+def _stopping(stop: Callable[[], bool], progress: Callable[[int], None] = lambda games: None) -> Hooks:
+    """Hooks that raise `StoppedError` after the ply at which `stop` returns True."""
 
-    Raises:
-        StoppedError: as in `settings_match`.
-    """
-    hooks = _stopping(stop, lambda games: None)
-    player, seed = _player(learner, settings), settings.run.seed
-    return shares(conversions(player, games=CONVERSION_GAMES, seed=seed, defenders=("king",), hooks=hooks))
-
-
-def _stopping(stop: Callable[[], bool], progress: Callable[[int], None]) -> Hooks:
     def moved(*_: object) -> None:
         if stop():
             raise StoppedError
@@ -155,7 +131,7 @@ def _stopping(stop: Callable[[], bool], progress: Callable[[int], None]) -> Hook
     return Hooks(progress, moved)
 
 
-def _player(learner: Learner, settings: Settings) -> Player:
-    # A copy, because an evaluator puts its network into evaluation mode.
-    evaluator = make_evaluator(copy.deepcopy(learner.network), resolve_device(settings.learner.device))
-    return make_player(evaluator, settings.evaluation.simulations)
+def _player(loop: "TrainingLoop") -> Player:
+    """A copy of the learner's present weights, because an evaluator puts its network into evaluation mode."""
+    evaluator = make_evaluator(copy.deepcopy(loop.learner.network), loop.learner.device)
+    return make_player(evaluator, loop.settings.evaluation.simulations)

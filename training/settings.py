@@ -182,12 +182,9 @@ def _check_together(settings: Settings) -> None:
 
 
 def _find(config: str | Path) -> Path:
-    path = Path(config)
-    if path.is_file():
-        return path
-    ours = CONFIGS / f"{config}.yaml"
-    if ours.is_file():
-        return ours
+    for path in (Path(config), CONFIGS / f"{config}.yaml"):
+        if path.is_file():
+            return path
     names = ", ".join(sorted(file.stem for file in CONFIGS.glob("*.yaml")))
     raise InputError(f"settings file '{config}' does not exist; name a YAML file, or one of ours: {names}")
 

@@ -48,16 +48,10 @@ def targets(
     Value targets are TD(lambda) returns (Sutton 1988; Baxter et al. 1998 for chess, arXiv cs/9901001):
     z[t] = (1 - lambda) * v[t] + lambda * flip(z[t + 1]), where v[t] is the player's value, its search included.
     With `value_lambda` 1 that is the result of the game, whatever the ply that decided it.
-
-    Args:
-        adjudication: the most that a truncated game counts, 0..1.
-        value_lambda: of the value targets, 0..1.
-        gae_lambda: of the advantages, 0..1.
+    `adjudication` is the most that a truncated game counts, 0..1.
     """
     plies = record.plies
-    white = np.where(rules.is_black(record.positions), -1.0, 1.0)
-    score = white_score(record, adjudication)
-    results = score * white
+    results = white_score(record, adjudication) * np.where(rules.is_black(record.positions), -1.0, 1.0)
     wdl = _as_outcomes(results)
     values = record.values.astype(np.float64)
     if value_lambda < 1:

@@ -24,7 +24,7 @@ def train_command(config: str | None, overrides: list[str], resume: str | None, 
         InputError: bad settings, an unknown run, no valid checkpoint, an unreachable cluster.
     """
     display = Display()
-    how: Resume = "no"
+    how: Resume = "no" if resume is None else "asked"
     if resume is None:
         settings = load_settings(config or "cpu", overrides)
         folder = RunFolder.create(settings, config)
@@ -33,7 +33,6 @@ def train_command(config: str | None, overrides: list[str], resume: str | None, 
             raise InputError(f"--resume takes the run's own settings, so the config '{config}' cannot be used with it")
         folder = RunFolder.find(resume)
         settings = folder.settings(overrides)
-        how = "asked"
     try:
         if settings.selfplay.actors == 0:
             with _stop_on_signals() as stopped:

@@ -10,10 +10,14 @@ from kernels.on_torch.rows import Rows, rows, weighted
 def policy_terms(logits: Tensor, words: Tensor, moves: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """[R, N] -> log_prob, entropy, best (int64, -1 if none), peak, log_sum, all `[R]`.
 
-    log_prob is -inf for an illegal move, 0 in an empty row; without moves it is 0.
+    log_prob is -inf for a move that is illegal or out of range, 0 in an empty row; without moves it is 0.
     """
     row = rows(logits, words)
-    log_prob = torch.zeros_like(row.peak) if moves is None else log_probability(row, moves)
+    log_prob = torch.zeros_like(row.peak)
+    if moves is not None:
+        taken, known = one_hot(moves, row.legal)
+        picked = row.shifted.gather(1, taken.to(torch.uint8).argmax(1, keepdim=True)).squeeze(1)
+        log_prob = torch.where(known, picked - row.log_sum, -torch.inf).masked_fill(row.empty, 0.0)
     best = row.shifted.argmax(1).masked_fill(row.empty | row.peak.isnan(), -1)  # the lowest column of equals
     return log_prob, entropy(row), best, row.peak, row.log_sum
 
@@ -33,13 +37,6 @@ def policy_terms_backward(
     if entropy_gradient is not None:
         result -= entropy_gradient[:, None] * (weighted(p, log_p) + p * row_entropy[:, None])
     return result.masked_fill(~legal, 0.0).to(logits.dtype)
-
-
-def log_probability(row: Rows, moves: Tensor) -> Tensor:
-    """Log-probability of `moves` `[R]`: -inf where illegal or out of range, 0 in an empty row."""
-    taken, known = one_hot(moves, row.legal)
-    picked = row.shifted.gather(1, taken.to(torch.uint8).argmax(1, keepdim=True)).squeeze(1)
-    return torch.where(known, picked - row.log_sum, -torch.inf).masked_fill(row.empty, 0.0)
 
 
 def entropy(row: Rows) -> Tensor:

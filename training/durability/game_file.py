@@ -60,7 +60,7 @@ def to_entry(game: StoredGame) -> bytes:
                 plain[f"{prefix}.{field.name}"] = int(value) if isinstance(value, IntEnum) else value
     head = json.dumps(plain).encode()
     payload = _PLAIN_LENGTH.pack(len(head)) + head + safetensors.numpy.save(arrays)
-    return _HEADER.pack(MAGIC, len(payload), _digest(payload)) + payload
+    return _HEADER.pack(MAGIC, len(payload), hashlib.blake2b(payload, digest_size=16).digest()) + payload
 
 
 def read_entries(data: bytes) -> Iterator[tuple[int, StoredGame] | Damage]:
@@ -89,7 +89,7 @@ def _read(data: bytes, place: int) -> tuple[StoredGame | None, int]:
     magic, length, digest = _HEADER.unpack_from(data, place)
     start = place + _HEADER.size
     payload = data[start : start + length]
-    if magic != MAGIC or len(payload) != length or _digest(payload) != digest:
+    if magic != MAGIC or len(payload) != length or hashlib.blake2b(payload, digest_size=16).digest() != digest:
         return None, place
     (size,) = _PLAIN_LENGTH.unpack_from(payload)
     head = _PLAIN_LENGTH.size
@@ -105,7 +105,3 @@ def _part(kind: Any, prefix: str, values: dict[str, Any]) -> Any:
     """A dataclass from the values under its prefix; fields with a default may be missing."""
     names = [field.name for field in fields(kind) if f"{prefix}.{field.name}" in values or field.default is MISSING]
     return kind(**{name: values[f"{prefix}.{name}"] for name in names})
-
-
-def _digest(payload: bytes) -> bytes:
-    return hashlib.blake2b(payload, digest_size=16).digest()

@@ -6,7 +6,6 @@ the newest checkpoint, and at the next failure to the one before it. The count o
 
 import io
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,7 +14,6 @@ import numpy as np
 from agent.errors import InputError
 from agent.files import write_atomic
 from agent.networks.weights import load_weights
-from selfplay.record import RaggedPolicy
 from training.attachment import Attachment
 from training.durability.checkpoint import WEIGHTS, Checkpoint, list_checkpoints, read_checkpoint
 from training.learner import LearningError
@@ -80,13 +78,8 @@ class LearningWatchdog(Attachment):
 
     def _keep(self, batch: Batch, name: str) -> Path:
         """Save every array of the batch by its field's name."""
-        arrays: dict[str, Any] = {}
-        for field in fields(batch):
-            value = getattr(batch, field.name)
-            if isinstance(value, RaggedPolicy):
-                arrays |= {f"policies.{part.name}": getattr(value, part.name) for part in fields(value)}
-            else:
-                arrays[field.name] = value
+        arrays: dict[str, Any] = dict(vars(batch))
+        arrays |= {f"policies.{part}": array for part, array in vars(arrays.pop("policies")).items()}
         file, path = io.BytesIO(), self._evidence / f"{name}.npz"
         np.savez_compressed(file, **arrays)
         self._evidence.mkdir(exist_ok=True)
