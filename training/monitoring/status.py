@@ -89,8 +89,10 @@ def sparkline(values: list[float], width: int = 16) -> str:
         return ""
     size = max(1, len(values) // width)
     means = [sum(values[at : at + size]) / len(values[at : at + size]) for at in range(0, len(values), size)][-width:]
-    low, spread = min(means), max(means) - min(means) or 1.0
-    return "".join(_BARS[round((value - low) / spread * (len(_BARS) - 1))] for value in means)
+    low, high = min(means), max(means)
+    if high == low:
+        return _BARS[0] * len(means)
+    return "".join(_BARS[round((value - low) / (high - low) * (len(_BARS) - 1))] for value in means)
 
 
 def has_ended(folder: RunFolder) -> bool:
