@@ -71,12 +71,11 @@ class Sprt:
 
     def to_json(self, pairs: Sequence[int]) -> dict[str, Any]:
         """The test, its state after `pairs` [5], and its verdict."""
-        low, high = self.bounds
         return {
             **asdict(self),
             "ratio": float(self.ratio(np.array(pairs))),
-            "lower": low,
-            "upper": high,
+            "lower": self.bounds[0],
+            "upper": self.bounds[1],
             "pairs": list(pairs),
             "verdict": self.verdict(pairs),
         }

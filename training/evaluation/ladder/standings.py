@@ -134,11 +134,10 @@ def standings_of(results: Results, how: str, conversion_how: str) -> Standings |
 
 def table_of(standings: Standings) -> Table:
     """For people."""
-    endings = tuple(ENDINGS)
     player = Column("player", min_width=max(len(row.player) for row in standings.rows))
     title = f"Ladder, {standings.how}; share of endings mated"
     table = Table(player, "Elo", "95 % interval", "games", "score", "minutes", title=title, title_justify="left")
-    table.add_column(" ".join(endings).upper())
+    table.add_column(" ".join(ENDINGS).upper())
     for row in standings.rows:
         shares = row.conversion.get("king", {})
         table.add_row(
@@ -148,7 +147,7 @@ def table_of(standings: Standings) -> Table:
             str(row.games),
             f"{100 * row.score:.1f} %",
             "" if row.minutes is None else f"{row.minutes:.1f}",
-            " ".join(f"{100 * shares[ending]:.0f}" for ending in endings) + " %" if len(shares) == len(endings) else "",
+            " ".join(f"{100 * shares[ending]:.0f}" for ending in ENDINGS) + " %" if len(shares) == len(ENDINGS) else "",
         )
     return table
 
