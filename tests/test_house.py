@@ -67,7 +67,7 @@ def test_imports_run_down_only(floor: str) -> None:
 
 
 def test_only_the_kernels_mask() -> None:
-    """No hand-written masking anywhere else: nobody fills with -inf or softmaxes logits over moves."""
+    """No hand-written masking anywhere else: no file fills with -inf or takes a softmax of logits over moves."""
     words = ("masked_fill", "-torch.inf", 'float("-inf")', "-1e9", "-1e4", "finfo")
     found = {
         str(path.relative_to(ROOT)): word

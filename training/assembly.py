@@ -1,4 +1,4 @@
-"""A run put together: the training loop and all that hangs on it."""
+"""A run put together: the training loop and its attachments."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What hangs on the training loop: checkpoints, matches, rows of the log, the guard and so on.
+"""What is attached to the training loop: checkpoints, matches, rows of the log, the guard and so on.
 
 The loop calls the hooks of its attachments in their order; each attachment stands in the file of its concept.
 `training.assembly` makes the list.

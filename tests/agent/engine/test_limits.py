@@ -1,4 +1,4 @@
-"""Sharing out the clock: whatever the control, whoever keeps to the shares never oversteps."""
+"""Shares of a clock: under every time control, a player that keeps to its shares never oversteps."""
 
 import threading
 from dataclasses import replace

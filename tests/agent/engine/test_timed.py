@@ -1,4 +1,4 @@
-"""A player by the clock: legal moves for both colours, mates seen, and every game thought about."""
+"""A player under time control: legal moves for both colours, mates seen, and every game thought about."""
 
 import chess
 import numpy as np

@@ -89,7 +89,7 @@ def test_position_set_up_and_thought_told() -> None:
     ],
 )
 def test_position_set_up_that_is_over(fen: str, result: str) -> None:
-    """With the agent to move or not: nobody is asked for a move that does not exist."""
+    """Whether or not the agent is to move, no side is asked for a move that does not exist."""
     said, dialogue = talk(f"fen {fen}; quit")
     assert dialogue.game.over
     assert f"({result}, 0 moves)." in said

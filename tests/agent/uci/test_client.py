@@ -81,7 +81,7 @@ def test_pondering_hits_and_misses(engine: chess.engine.SimpleEngine) -> None:
         answer = played.ponder if played.ponder and ply % 2 else next(iter(board.legal_moves), None)
         if answer is not None:
             board.push(answer)
-        if board.is_game_over():  # whoever answers so is soon mated
+        if board.is_game_over():  # a side that answers so is soon mated
             board = chess.Board()
 
 
