@@ -1,12 +1,9 @@
-"""Players with a network: the policy alone, the value one ply ahead, and search by simulations or time."""
+"""Players with a network: the policy alone, the value one ply ahead, and search."""
 
-import chess
 import numpy as np
 import torch
 
-from agent import rules, vocabulary
-from agent.engine.limits import Limits
-from agent.engine.thinker import Thinker
+from agent import rules
 from agent.networks.evaluator import Evaluator
 from agent.networks.policy import MaskedPolicy
 from agent.players.player import Choice, Player, best_in_segments
@@ -68,27 +65,6 @@ class SearchPlayer:
         """Choose a move in every game."""
         result = self._search.run(games, np.arange(len(games)), self._seed)
         return Choice(result.moves, result.values)
-
-
-class TimedPlayer:
-    """Thinks `seconds` about every move, on one core, by a thinker that is not used elsewhere at the same time."""
-
-    def __init__(self, thinker: Thinker, seconds: float) -> None:
-        self._thinker, self._limits = thinker, Limits(seconds=seconds)
-        self.name = f"search:{seconds:g}s"
-        self.simulations, self.moves = 0, 0  # so far
-
-    def choose(self, games: Games) -> Choice:
-        """Choose a move in every game."""
-        moves, values = np.zeros(len(games), np.uint16), np.zeros(len(games), np.float32)
-        for row, position in enumerate(games.positions):
-            board = chess.Board(rules.to_fen(position))
-            report = self._thinker.think(board, self._limits, games=games.take([row]))
-            moves[row] = vocabulary.from_uci(report.best.move.uci(), black=board.turn == chess.BLACK)
-            values[row] = report.best.score
-            self.simulations += report.simulations
-        self.moves += len(games)
-        return Choice(moves, values)
 
 
 def make_player(evaluator: Evaluator, simulations: int) -> Player:

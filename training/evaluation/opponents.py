@@ -15,12 +15,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agent.engine.thinker import Thinker
+from agent.engine.timed import TimedPlayer
 from agent.errors import InputError
 from agent.networks.registry import make_evaluator
 from agent.networks.weights import Weights, load_weights
 from agent.players.alphabeta import AlphaBetaPlayer
 from agent.players.external import ENGINE_SECONDS, EnginePlayer
-from agent.players.network import PolicyPlayer, TimedPlayer, make_player
+from agent.players.network import PolicyPlayer, make_player
 from agent.players.player import GreedyPlayer, Player, RandomPlayer
 from agent.search import playing
 from training.evaluation.match_runner import ConcurrentPlayers

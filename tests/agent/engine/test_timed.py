@@ -5,7 +5,7 @@ import numpy as np
 
 from agent import vocabulary
 from agent.engine.thinker import Thinker
-from agent.players.network import TimedPlayer
+from agent.engine.timed import TimedPlayer
 from agent.rules import Games
 from agent.search.material import material_evaluator
 
