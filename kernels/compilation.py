@@ -181,9 +181,13 @@ def base_folder() -> Path:
 
 @functools.cache
 def cache_folder(module: Path) -> Path:
-    """The folder of a module's machine code, named by a hash of every source it can inline."""
+    """The folder of a module's machine code, named by a hash of every source it can inline, names included.
+
+    Entries name the modules that they were compiled from: a module that only moved must not find them.
+    """
     digest = hashlib.sha256(f"2 {sys.version} {numba.__version__} {llvmlite.__version__} {np.__version__}".encode())
     for path in sorted(compiled_sources(module)):
+        digest.update(f"{os.path.relpath(path, _ROOT)}\0".encode())
         digest.update(path.read_bytes())
     return base_folder() / digest.hexdigest()[:16]
 

@@ -127,6 +127,13 @@ def test_sources_are_followed_through_imports() -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="folders cannot be made read-only this way")
+def test_a_module_that_moved_gets_another_folder(tmp_path: Path) -> None:
+    """Same text, same imports: the machine code in the old folder names a module that is gone."""
+    for name in ("before.py", "after.py"):
+        (tmp_path / name).write_text("x = 1\n")
+    assert compilation.cache_folder(tmp_path / "before.py") != compilation.cache_folder(tmp_path / "after.py")
+
+
 def test_a_cache_folder_that_cannot_be_written_is_passed_over(project: Path) -> None:
     blocked = project / "blocked"
     blocked.write_text("a file where a folder is wanted")
