@@ -23,6 +23,8 @@ from selfplay.settings import SelfplaySettings
 
 _COLUMNS: Final = {"moves": np.uint16, "log_probs": np.float64, "values": np.float64, "versions": np.int64}
 """Of a saved game in progress, one entry a ply; wide enough to restore its Python numbers exactly."""
+_NO_POLICY: Final = RaggedPolicy.empty(1)
+"""Of a ply that is played without search."""
 
 
 @dataclass
@@ -176,6 +178,7 @@ class Generator:
             game.positions = self._begin(row, game.opening, game.moves)
 
     def _note(self, positions: NDArray[np.uint64], selected: SelectedMoves) -> None:
+        searched = len(selected.policies.indices) > 0
         columns = zip(selected.moves.tolist(), selected.log_probs.tolist(), selected.values.tolist(), strict=True)
         for row, (game, (move, log_prob, value)) in enumerate(zip(self._progress, columns, strict=True)):
             game.positions.append(positions[row])
@@ -183,7 +186,7 @@ class Generator:
             game.log_probs.append(log_prob)
             game.values.append(value)
             game.versions.append(self.version)
-            game.policies.append(selected.policies.plies(row, row + 1))
+            game.policies.append(selected.policies.plies(row, row + 1) if searched else _NO_POLICY)
 
     def _harvest(self, outcomes: NDArray[np.uint8]) -> list[GameRecord]:
         """Records of the games that just ended, by `outcomes` [G]; their rows start new ones."""

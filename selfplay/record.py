@@ -39,7 +39,9 @@ class RaggedPolicy:
     @staticmethod
     def joined(parts: Sequence["RaggedPolicy"]) -> "RaggedPolicy":
         """One after the other."""
-        counts = [np.diff(part.offsets) for part in parts]
+        if not any(len(part.indices) for part in parts):
+            return RaggedPolicy.empty(sum(len(part) for part in parts))
+        counts = [part.offsets[1:] - part.offsets[:-1] for part in parts]  # np.diff takes five times as long
         return RaggedPolicy(
             np.concatenate([[0], *counts], dtype=np.int64).cumsum(),
             np.concatenate([np.zeros(0, np.uint16), *(part.indices for part in parts)]),
