@@ -78,7 +78,7 @@ def machines(tmp_path: Path) -> Iterator[dict[str, str]]:
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
 def test_the_guide_works_word_for_word_on_two_nodes(machines: dict[str, str], tmp_path: Path) -> None:
-    ports = free_ports(2)
+    ports = free_ports(4)
 
     def follow(name: str, more: str = "") -> str:
         """Run the commands as they stand there, but for the ports, which may be taken here, and a small network."""
@@ -90,8 +90,8 @@ def test_the_guide_works_word_for_word_on_two_nodes(machines: dict[str, str], tm
         return done.stdout
 
     follow("token")
-    follow("head")
-    follow("node")
+    for name, port in zip(("head", "node"), ports[2:], strict=True):  # two machines would not share this port
+        follow(name, f" --dashboard-agent-listen-port={port}")
     output = follow("train", f" {SMALL}")
     assert "first: done" in output
     rows = [json.loads(line) for line in (tmp_path / "runs" / "first" / "log.jsonl").read_text().splitlines()]
