@@ -5,18 +5,20 @@ The cache of a module lies in a folder named by a hash of every source it can in
 of this repository that it imports, directly or not. Numba alone looks at the calling file only, so that an edit in a
 callee would silently run stale code.
 
-Processes may compile at once: each entry is written under a lock, and a warm-up (`watched`) takes another lock as soon
+Processes may compile at once: each entry is a file that appears whole, and a warm-up (`watched`) takes a lock as soon
 as the cache lacks something, so that of several processes that start together one compiles and the others read what it
 wrote. A process that lacks nothing does not wait.
 
 The cache lies in NUMBA_CACHE_DIR if that is set, else in the user's cache folder, else (where that cannot be written)
-in the folder for temporary files. Old folders may be deleted at any time.
+in the folder for temporary files. Its files are pickles, which can run code: folders that others own or can write to
+are ignored. A damaged entry counts as missing; without a cache, each process compiles. Old folders may be deleted at
+any time.
 """
 
 import contextlib
 import functools
-import getpass
 import hashlib
+import logging
 import os
 import re
 import sys
@@ -29,7 +31,7 @@ import llvmlite
 import numba
 import numpy as np
 from llvmlite import ir
-from numba.core.caching import CompileResultCacheImpl, FunctionCache, UserProvidedCacheLocator
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile, UserProvidedCacheLocator
 from numba.extending import intrinsic
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -38,6 +40,9 @@ _PACKAGES: Final = ("kernels", "agent", "selfplay", "training", "benchmarks")  #
 _ROOT: Final = Path(__file__).resolve().parent.parent
 _IMPORT: Final = re.compile(r"^[ \t]*(?:from[ ]+([\w.]+)[ ]+import[ ]+(\([^)]*\)|.*)|import[ ]+(.*))", re.MULTILINE)
 _watch: "Compilations | None" = None
+
+# NUMBA_DISABLE_JIT is set to debug other code; ours cannot run as plain Python.
+numba.config.DISABLE_JIT = 0  # type: ignore[attr-defined]
 
 
 def njit(function: _Function) -> _Function:
@@ -89,6 +94,11 @@ class _Locator(UserProvidedCacheLocator):
     def get_source_stamp(self) -> str:
         return self._folder.name
 
+    def ensure_cache_path(self) -> None:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not is_private(self._folder):
+            raise PermissionError("others own it or can write to it")
+
     @classmethod
     def from_function(cls, function: Any, file: str) -> "_Locator":
         return cls(function, file)
@@ -98,25 +108,70 @@ class _Implementation(CompileResultCacheImpl):
     _locator_classes = [_Locator]  # noqa: RUF012  (as Numba declares it)
 
 
-class _Cache(FunctionCache):
-    """Numba's cache of one function, written under a lock.
+class _Entries(IndexDataCacheFile):
+    """A function's machine code: one file a signature, named by it, with a checksum at its end.
 
-    Numba numbers the files of a function's signatures by an index that it reads before it writes: two processes that
-    compiled different signatures could exchange their machine code.
+    Numba keeps an index beside numbered files: processes that write at once could exchange their machine code.
     """
+
+    def save(self, key: Any, data: Any) -> None:
+        self._save_data(self._entry(key), (key, data))
+
+    def load(self, key: Any) -> Any:
+        """None where there is no such entry that is whole."""
+        data = Path(self._data_path(self._entry(key))).read_bytes()
+        if data[-32:] != hashlib.sha256(data[:-32]).digest():
+            return None  # a crash of the system can leave zeros
+        found, entry = self._load_data(self._entry(key))
+        return entry if found == key else None
+
+    def _dump(self, entry: Any) -> bytes:
+        data = super()._dump(entry)
+        return bytes(data + hashlib.sha256(data).digest())  # unpickling ignores what follows
+
+    def _entry(self, key: Any) -> str:
+        return str(self._data_name(int(hashlib.sha256(repr(key).encode()).hexdigest()[:15], 16)))
+
+
+class _Cache(FunctionCache):
+    """The cache of one function: a miss where it cannot be read, one sentence where it cannot be written."""
 
     _impl_class = _Implementation
 
+    def __init__(self, function: Any) -> None:
+        super().__init__(function)
+        self._cache_file = _Entries(self.cache_path, self._impl.filename_base, "")
+
     def load_overload(self, signature: Any, context: Any) -> Any:
-        load = functools.partial(super().load_overload, signature, context)
+        load = functools.partial(self._load, signature, context)
         loaded = load()
         if loaded is None and _watch is not None:
             return _watch.compile(self._py_func.__module__, Path(self.cache_path), load)
         return loaded
 
+    def _load(self, signature: Any, context: Any) -> Any:
+        if not is_private(Path(self.cache_path)):
+            return None
+        try:
+            return super().load_overload(signature, context)
+        except Exception:  # bytes of any kind: the entry counts as missing, and is written anew
+            return None
+
     def save_overload(self, signature: Any, data: Any) -> None:
-        with locked(Path(self.cache_path) / "save.lock"):
+        try:
             super().save_overload(signature, data)
+        except OSError as error:
+            _say_no_cache(error.strerror or str(error))
+
+
+@functools.cache
+def _say_no_cache(reason: str) -> None:
+    """Once a process: to the display of the warm-up, else to standard error."""
+    say = _watch.report if _watch is not None and _watch.report is not None else logging.getLogger(__name__).warning
+    say(
+        f"compiled code cannot be kept in '{base_folder()}' ({reason}), so every start compiles it again; "
+        "set NUMBA_CACHE_DIR to a folder of your own that has room"
+    )
 
 
 class Compilations:
@@ -125,21 +180,24 @@ class Compilations:
     def __init__(self, report: Callable[[str], None] | None, lock: contextlib.ExitStack) -> None:
         self.count = 0
         """Functions compiled."""
-        self._report, self._lock, self._holds_lock = report, lock, False
+        self.report = report
+        """Gets lines for people, if it is given."""
+        self._lock, self._holds_lock = lock, False
         self._reported: set[str] = set()
 
     def compile(self, module: str, folder: Path, load: Callable[[], Any]) -> Any:
         """Take the lock at the first call, and load what another process has compiled meanwhile; None: compile it."""
         if not self._holds_lock:
-            self._lock.enter_context(locked(folder / "warm-up.lock", self._report))
+            with contextlib.suppress(OSError):  # no cache: each process compiles for itself
+                self._lock.enter_context(locked(folder / "warm-up.lock", self.report))
             self._holds_lock = True
             loaded = load()
             if loaded is not None:
                 return loaded
         self.count += 1
-        if self._report is not None and module not in self._reported:
+        if self.report is not None and module not in self._reported:
             self._reported.add(module)
-            self._report(f"compiling {module} ...")
+            self.report(f"compiling {module} ...")
         return None
 
 
@@ -160,23 +218,34 @@ def watched(report: Callable[[str], None] | None = None) -> Iterator[Compilation
 
 @functools.cache
 def base_folder() -> Path:
-    """The folder that holds the caches of all versions of the sources."""
-    if configured := os.environ.get("NUMBA_CACHE_DIR"):
-        candidates = [Path(configured)]
-    elif sys.platform == "win32":
-        candidates = [Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))]
-    elif sys.platform == "darwin":
-        candidates = [Path.home() / "Library" / "Caches"]
-    else:
-        candidates = [Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")]
-    candidates.append(Path(tempfile.gettempdir()) / f"cache-{getpass.getuser()}")
-    for candidate in candidates:
-        folder = candidate / "zeromass"
+    """The folder that holds the caches of all versions of the sources; where none can be used, the one that was wanted.
+
+    Users need neither a name nor a home: containers run under any number.
+    """
+    usual = {"win32": os.environ.get("LOCALAPPDATA") or "~/AppData/Local", "darwin": "~/Library/Caches"}
+    wanted = os.environ.get("NUMBA_CACHE_DIR") or usual.get(sys.platform) or os.environ.get("XDG_CACHE_HOME")
+    candidates: list[Path] = []
+    with contextlib.suppress(RuntimeError):  # no home
+        candidates.append(Path(wanted or "~/.cache").expanduser())
+    with contextlib.suppress(OSError):  # no folder for temporary files
+        candidates.append(Path(tempfile.gettempdir()) / f"cache-{os.getuid() if hasattr(os, 'getuid') else ''}")
+    folders = [candidate / "zeromass" for candidate in candidates] or [Path("zeromass-cache")]
+    for folder in folders:
         with contextlib.suppress(OSError):
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=folder).close()
-            return folder
-    return Path(tempfile.mkdtemp(prefix="zeromass-"))
+            if is_private(folder):
+                return folder
+    return next(filter(is_private, folders), folders[0])
+
+
+def is_private(folder: Path) -> bool:
+    """Whether only this user can write to `folder`."""
+    try:
+        found = folder.stat()
+    except OSError:
+        return False
+    return sys.platform == "win32" or (found.st_uid == os.getuid() and not found.st_mode & 0o022)
 
 
 @functools.cache
@@ -227,7 +296,7 @@ def locked(path: Path, report: Callable[[str], None] | None = None) -> Iterator[
 
     `report` gets a line of text if another process has to be waited for.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with path.open("ab") as file:
         if sys.platform == "win32":
             import msvcrt

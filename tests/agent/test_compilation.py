@@ -1,11 +1,17 @@
 """The compile cache: never stale, shared by processes that start at once, and found again."""
 
 import contextlib
+import errno
+import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -144,6 +150,121 @@ def test_a_cache_folder_that_cannot_be_written_is_passed_over(project: Path) -> 
     assert Path(folder).parent.parent == project
     folder = finish(command(project, code, NUMBA_CACHE_DIR=str(project / "mine")))
     assert Path(folder) == project / "mine" / "zeromass"
+
+
+Damage = Callable[[bytes], bytes]
+Run = Callable[[], tuple[int, list[str]]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+    """Compiles a function or loads it: how many were compiled, and what was said."""
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    source, names = tmp_path / "double.py", {"__name__": "double"}
+    source.write_text("def double(x):\n    return 2 * x\n")
+    exec(compile(source.read_text(), source, "exec"), names)
+
+    def run() -> tuple[int, list[str]]:
+        said: list[str] = []
+        with compilation.watched(said.append) as compilations:
+            assert compilation.njit(cast(Any, names["double"]))(21) == 42
+        return compilations.count, said
+
+    caches = compilation.base_folder, compilation.cache_folder, compilation._say_no_cache
+    for cache in caches:
+        cache.cache_clear()
+    yield run
+    for cache in caches:
+        cache.cache_clear()
+
+
+def with_checksum(data: bytes) -> bytes:
+    return data + hashlib.sha256(data).digest()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: b"",
+        lambda data: data[: len(data) // 2],
+        lambda data: data[: len(data) // 2].ljust(len(data), b"\0"),  # as a crash of the system leaves it
+        lambda data: data[:500] + bytes([data[500] ^ 1]) + data[501:],
+        lambda data: b"\x80\x05 this is no pickle",
+        lambda data: with_checksum(b"\x80\x05 this is no pickle"),
+        lambda data: with_checksum(b"N."),  # None
+        lambda data: with_checksum(b"\x80\x05]\x94(K\x01K\x02e."),  # [1, 2]: of another key
+    ],
+)
+def test_a_damaged_entry_is_compiled_again_and_replaced(tmp_path: Path, run: Run, damage: Damage) -> None:
+    expected: Any = [(1, ["compiling double ..."]), (0, [])]
+    assert [run(), run()] == expected
+    (entry,) = (tmp_path / "cache").glob("zeromass/*/*.nbc")
+    entry.write_bytes(damage(entry.read_bytes()))
+    assert [run(), run()] == expected
+
+
+def full(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def replace(source: str, target: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", replace)
+
+
+def read_only(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "/proc")
+
+
+def not_a_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.parent.mkdir()
+    folder.write_text("")
+
+
+def of_others(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: 4242)
+
+
+def open_to_others(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = folder.parent.parent / "double.py"
+    compilation.cache_folder(module).mkdir()
+    compilation.cache_folder(module).chmod(0o777)
+
+
+@pytest.mark.parametrize("obstacle", [full, read_only, not_a_folder, of_others, open_to_others])
+def test_without_a_cache_all_works_and_one_sentence_says_so(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch, obstacle: Callable[[Path, pytest.MonkeyPatch], None]
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/proc")
+    obstacle(tmp_path / "cache" / "zeromass", monkeypatch)
+    count, said = run()
+    assert (count, len(said)) == (1, 2)
+    assert re.fullmatch(
+        r"compiled code cannot be kept in '.*' \(.+\), so every start .*; set NUMBA_CACHE_DIR .*", said[1]
+    )
+    assert run() == (1, ["compiling double ..."])
+
+
+def test_a_cache_that_cannot_be_written_is_read(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run()[0] == 1
+    full(tmp_path, monkeypatch)
+    assert run() == (0, [])
+
+
+@pytest.mark.parametrize("mine", ["", "cache"])
+def test_a_user_needs_no_name_and_no_home(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch, mine: str) -> None:
+    for name in ("HOME", "USER", "LOGNAME", "LNAME", "USERNAME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NUMBA_CACHE_DIR", mine and str(tmp_path / mine))
+    monkeypatch.setattr("pwd.getpwuid", lambda number: {}[number])
+    assert [run()[0], run()[0]] == [1, 0]
+    folder = tmp_path / (mine or f"temporary/cache-{os.getuid()}") / "zeromass"
+    assert compilation.base_folder() == folder
+    assert folder.stat().st_mode & 0o077 == 0
+
+
+def test_compilation_cannot_be_switched_off(project: Path) -> None:
+    """The variable is set to debug other programs; as plain Python our code cannot run."""
+    assert finish(command(project, NUMBA_DISABLE_JIT="1")).startswith("20 2 False")
 
 
 @pytest.mark.slow
