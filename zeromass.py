@@ -255,6 +255,9 @@ def benchmark(
 
     from rich.console import Console
 
+    from agent.files import what_is
+    from agent.notation import quote
+
     sys.path.append(str(Path(__file__).resolve().parent))  # benchmarks are not installed; they lie beside this file
     try:
         module = import_module(f"benchmarks.{what}")
@@ -269,8 +272,8 @@ def benchmark(
             word = f"'{value[0]}'" if isinstance(value, list) else f"--{name.replace('_', '-')} {value}"
             raise InputError(f"{word} has no use here; leave it out of benchmark {what}")
         options |= {name: value} if value else {}
-    if peers_python is not None and not Path(peers_python).is_file():
-        raise InputError(f"--peers-python '{peers_python}' does not exist; name a Python interpreter")
+    if peers_python is not None and what_is(peers_python) != "file":
+        raise InputError(f"--peers-python {quote(peers_python, 200)} does not exist; name a Python interpreter")
     found = module.run(**options)
     if as_json:
         print(json.dumps(found))

@@ -1,9 +1,25 @@
 """Files that are either whole or absent: written beside, fsynced, renamed."""
 
+import errno
 import os
+import stat
 from pathlib import Path
+from typing import Literal
 
 from agent.errors import InputError
+from agent.notation import quote
+
+
+def what_is(text: str | Path) -> Literal["file", "folder", ""]:
+    """What `text` names: a file (also a device or a pipe), a folder, or nothing.
+
+    Nothing also where it cannot be a path: a pasted game is too long for one, a text may hold a NUL byte.
+    """
+    try:
+        mode = os.stat(text).st_mode  # noqa: PTH116 - Path("") is the folder "."
+    except (OSError, ValueError):
+        return ""
+    return "folder" if stat.S_ISDIR(mode) else "file"
 
 
 def fsync_folder(folder: Path) -> None:
@@ -29,7 +45,7 @@ def write_atomic(path: Path, data: bytes) -> None:
     Raises:
         OSError: the folder is missing or the disk is full; the old file is untouched.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    beside = _beside(path)
     try:
         write_durable(beside, data)
         beside.replace(path)
@@ -38,13 +54,32 @@ def write_atomic(path: Path, data: bytes) -> None:
     fsync_folder(path.parent)
 
 
-def save(path: Path, data: bytes) -> None:
-    """Write `data` where the user asked for it.
+def check_output(path: Path) -> None:
+    """Before the work whose result `save` is to write to `path`; it refuses the same places."""
+    save(path, None)
+
+
+def save(path: Path, data: bytes | None) -> None:
+    """Write `data` where the user asked for it: through links; a pipe or device stays one. None: only see if it can be.
 
     Raises:
         InputError: it cannot be written there.
     """
     try:
-        write_atomic(path, data)
-    except OSError as error:
-        raise InputError(f"'{path}' cannot be written ({error.strerror}); name another place") from error
+        if what_is(path) == "folder":
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if what_is(path) == "file" and not path.is_file():  # a pipe or a device
+            if data is not None:
+                path.write_bytes(data)
+        elif data is not None:
+            write_atomic(path.resolve(), data)
+        else:
+            _beside(path.resolve()).touch()
+            _beside(path.resolve()).unlink()
+    except (OSError, ValueError, RuntimeError) as error:  # the last: links in a circle
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{quote(str(path), 200)} cannot be written ({reason}); name another place") from error
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")

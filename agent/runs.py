@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Final
 
 from agent.errors import InputError
+from agent.files import what_is
+from agent.notation import quote
 from agent.program import program
 
 RUNS: Final = Path("runs")  # where training makes its run folders unless a setting says otherwise
@@ -16,13 +18,13 @@ def find_run(name: str, runs: Path = RUNS) -> Path:
         InputError: there is none; the message names those that exist.
     """
     for folder in (runs / name, Path(name)):
-        if name and folder.is_dir():
+        if name and what_is(folder) == "folder":
             return folder
     existing = sorted(folder.name for folder in runs.glob("*") if folder.is_dir())
     known = (
         f"runs here: {', '.join(existing)}" if existing else f"none in {runs}/ yet; start one with {program()} train"
     )
-    raise InputError(f"run '{name}' does not exist; {known}")
+    raise InputError(f"run {quote(name, 200)} does not exist; {known}")
 
 
 def checkpoint_weights(folder: Path) -> list[Path]:

@@ -1,5 +1,6 @@
 """Judging the moves of a game: each is compared with the best move that the agent finds. Verdicts as annotations."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -21,6 +22,12 @@ _NAGS: Final = {
     "mistake": chess.pgn.NAG_MISTAKE,
     "inaccuracy": chess.pgn.NAG_DUBIOUS_MOVE,
 }
+
+_OURS: Final = re.compile(
+    r"\s*\b(?:(blunder|mistake|inaccuracy): )?prior [0-9.]+ %, value [+-][0-9.]+(?:, better [^\s,]+)?"
+    r"(?:\s*\[%eval [^\]]*\])?"
+)
+"""What `annotate` wrote into a comment."""
 
 
 @dataclass(frozen=True)
@@ -104,19 +111,25 @@ def _worth(line: Line) -> float:
 
 
 def annotate(game: chess.pgn.Game, judged: list[Judged], annotator: str) -> None:
-    """Write verdicts, values and better lines into `game`; what was there stays."""
-    game.headers["Annotator"] = annotator
+    """Write verdicts, values and better lines into `game`; what was there stays, but for what this wrote before."""
+    others = game.headers.get("Annotator", "").partition("ZeroMass, ")[0].rstrip("; ")
+    game.headers["Annotator"] = f"{others}; {annotator}" if others else annotator
     by_ply = {move.ply: move for move in judged}
     for ply, node in enumerate(list(game.mainline()), 1):
         move = by_ply.get(ply)
         if move is None:
             continue
         text = f"prior {100 * move.prior:.1f} %, value {move.value:+.2f}"
+        before = _OURS.search(node.comment)
+        if before is not None and before[1]:
+            node.nags.discard(_NAGS[before[1]])
+        node.comment = _OURS.sub("", node.comment)
         if move.verdict:
             node.nags.add(_NAGS[move.verdict])
             text = f"{move.verdict}: {text}, better {move.best_sans[0]}"
         node.comment = f"{node.comment} {text}".strip()
-        node.set_eval(chess.engine.PovScore(chess.engine.Cp(centipawns(move.white_value)), chess.WHITE))
+        if node.eval() is None:  # another engine's stays
+            node.set_eval(chess.engine.PovScore(chess.engine.Cp(centipawns(move.white_value)), chess.WHITE))
         if move.verdict and not node.parent.has_variation(move.best.move):
             branch = node.parent
             for better in move.best.moves[:8]:

@@ -1,5 +1,6 @@
 """`zeromass analyse`, and its tables for the terminal."""
 
+import re
 from pathlib import Path
 from typing import Final
 
@@ -16,9 +17,9 @@ from agent.engine.agent import Agent, load_agent
 from agent.engine.limits import Limits, ThinkOptions
 from agent.engine.report import Report, sans, side_name
 from agent.errors import InputError
-from agent.files import save
+from agent.files import check_output, save, what_is
 from agent.notation import quote, read_fen
-from agent.play.replay import read_games
+from agent.play.saved import find_games
 from agent.vocabulary import MAX_LEGAL
 
 _MARKS: Final = {
@@ -44,17 +45,26 @@ def analyse_command(
     Raises:
         InputError: neither a readable file nor a FEN; nothing to judge; a place that cannot be written.
     """
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     if picture is not None and picture.suffix.lower() not in (".svg", ".png"):
         raise InputError(f"picture '{picture}' must end in .svg or .png")
-    if Path(what).suffix.lower() == ".pgn" or Path(what).is_file():
-        games = list(read_games(Path(what)))
-        if game_number > len(games):
-            raise InputError(f"game {game_number} of '{what}' does not exist; it holds {len(games)}")
-        game = games[game_number - 1]
-        if game.next() is None:
-            raise InputError(f"game {game_number} of '{what}' has no moves to judge; analyse its FEN instead")
-        _analyse_game(game, console, load_agent(weights, run), simulations, pgn, picture)
+    for place in (pgn, picture):
+        if place is not None:
+            check_output(place)
+    if Path(what).suffix.lower() == ".pgn" or what_is(what):
+        game, texts = _find_game(Path(what), game_number, pgn)
+        agent = load_agent(weights, run)
+        console.print(f"analysing with {agent.origin}", soft_wrap=True)
+        judged = _judge(game, console, agent, simulations)
+        try:
+            if pgn is not None:
+                annotate(game, judged, f"ZeroMass, {simulations} simulations, {agent.identity}")
+                texts[game_number] = str(game)
+                save(pgn, ("\n\n".join(text.strip() for text in texts.values()) + "\n").encode())
+        finally:
+            if picture is not None:
+                white, black, result = (game.headers.get(tag, "?") for tag in ("White", "Black", "Result"))
+                write_picture(picture, picture_of_game(judged, f"{white} - {black}  {result}"))
         return 0
     if pgn is not None:
         raise InputError(f"--pgn '{pgn}' has no use for the position {quote(what, 80)}; only games are annotated")
@@ -70,23 +80,37 @@ def analyse_command(
     return 0
 
 
-def _analyse_game(
-    game: chess.pgn.Game, console: Console, agent: Agent, simulations: int, pgn: Path | None, picture: Path | None
-) -> None:
-    console.print(f"analysing with {agent.origin}", soft_wrap=True)
+def _find_game(path: Path, number: int, pgn: Path | None) -> tuple[chess.pgn.Game, dict[int, str]]:
+    """Game `number` of the file, and what `pgn` is to hold by number: all games where that is the same file.
+
+    Raises:
+        InputError: there is no such game, nothing to judge in it, or comments that would be lost.
+    """
+    name, chosen, texts = f"game {number} of '{path}'", None, dict[int, str]()
+    for found in find_games(path):
+        texts[found.number] = found.text
+        chosen = found if found.number == number else chosen
+    if chosen is None:
+        raise InputError(f"{name} does not exist; it holds {len(texts)}")
+    if chosen.fault:
+        raise InputError(chosen.fault)
+    if chosen.game.next() is None or chosen.game.board().is_game_over():
+        raise InputError(f"{name} has no moves to judge; analyse its FEN instead")
+    if pgn is None or not what_is(pgn) or not path.samefile(pgn):
+        return chosen.game, {}
+    # Tags and comments in braces are kept; python-chess drops other comments.
+    if re.search(r";|^%", re.sub(r"^\[.*\]\s*$|\{[^}]*\}", "", chosen.text, flags=re.MULTILINE), re.MULTILINE):
+        raise InputError(f"{name} has comments after ';' or '%' that --pgn '{pgn}' would lose; name another file")
+    return chosen.game, texts
+
+
+def _judge(game: chess.pgn.Game, console: Console, agent: Agent, simulations: int) -> list[Judged]:
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("positions", total=game.end().ply() - game.ply())
         judged = judge_game(game, agent, simulations, lambda done: progress.advance(task, done))
     console.print(game_table(judged))
     console.print(summary(judged))
-    if pgn is not None:
-        annotate(game, judged, f"ZeroMass, {simulations} simulations, {agent.identity}")
-        save(pgn, f"{game}\n".encode())
-    if picture is not None:
-        title = (
-            f"{game.headers.get('White', '?')} - {game.headers.get('Black', '?')}  {game.headers.get('Result', '*')}"
-        )
-        write_picture(picture, picture_of_game(judged, title))
+    return judged
 
 
 def game_table(judged: list[Judged]) -> Table:

@@ -12,9 +12,10 @@ from torch import Tensor
 
 from agent import vocabulary
 from agent.errors import InputError
-from agent.files import write_atomic
+from agent.files import what_is, write_atomic
 from agent.networks.network import Network
 from agent.networks.registry import KINDS, make_network
+from agent.notation import quote
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,10 @@ def load_weights(path: Path) -> Weights:
     Raises:
         InputError: the file is missing, damaged, not a weights file of ours, or made for other planes or moves.
     """
-    if not path.is_file():
-        raise InputError(f"weights file '{path}' does not exist; name a .safetensors file written by `zeromass train`")
+    if what_is(path) != "file":
+        raise InputError(
+            f"weights file {quote(str(path), 200)} does not exist; name a .safetensors file written by `zeromass train`"
+        )
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}

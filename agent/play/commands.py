@@ -157,7 +157,7 @@ def _load(session: Session, rest: str) -> None:
     if not rest:
         raise InputError("load needs a file; type load game.pgn")
     sources = {color: None if side is None else side.source(0) for color, side in session.sides.items()}
-    game = load_game(Path(rest), sources)
+    game = load_game(Path(rest), sources, session.say)
     session.interrupt()
     session.game, session.start = game, game.start.copy()
     session.say(f"Loaded {rest}: {len(game.notes)} plies.")

@@ -2,6 +2,7 @@
 
 import datetime
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from agent.engine.limits import Clock
 from agent.engine.report import side_name
 from agent.errors import InputError
 from agent.play.provenance import Source, mark_foreign, read_source, write_source
-from agent.play.replay import read_games
+from agent.play.saved import read_games
 from agent.play.sides import Side
 from agent.rules import PIECE_VALUES
 
@@ -149,13 +150,15 @@ class Game:
         return game
 
 
-def load_game(path: Path, sources: dict[chess.Color, Source | None]) -> Game:
-    """The first game of a PGN file, to be continued. Moves that other agents than `sources` chose are marked.
+def load_game(path: Path, sources: dict[chess.Color, Source | None], say: Callable[[str], None]) -> Game:
+    """The first game of a PGN file that can be used (see `read_games`), to be continued.
+
+    Moves that other agents than `sources` chose are marked.
 
     Raises:
-        InputError: no such file, or no game in it.
+        InputError: no such file, or no such game in it.
     """
-    saved = next(read_games(path))
+    saved = next(read_games(path, say))
     saved_sources = {color: _source_of(saved, color) for color in chess.COLORS}
     seed = next((source.seed for source in saved_sources.values() if source is not None), 0)
     game = Game(saved.board(), seed)

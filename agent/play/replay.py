@@ -1,6 +1,5 @@
 """`zeromass replay`: the agent chooses the moves of saved games again, and differences are reported."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from agent.engine.report import move_number
 from agent.engine.strength import Strength, blunder
 from agent.errors import InputError
 from agent.play.provenance import GUMBEL, OPENING, Source, is_foreign, read_source, strength_of_note
+from agent.play.saved import find_games
 from agent.program import program
 
 
@@ -24,38 +24,6 @@ class Replayed:
     no_note: int  # moves of the agent whose comment has no simulations
     differences: tuple[str, ...]  # moves that the agent does not choose again, as `12. Nf3: now Nd2`
     foreign: int  # moves on the agent's side that other weights or settings chose, by their comments
-
-
-def read_games(path: Path) -> Iterator[chess.pgn.Game]:
-    """The games of a PGN file.
-
-    Raises:
-        InputError: it cannot be opened, holds no game, or a game has an illegal move.
-    """
-    try:
-        file = path.open(encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise InputError(f"'{path}' cannot be read ({error.strerror}); name a PGN file") from error
-    with file:
-        number = 0
-        while (game := chess.pgn.read_game(file, Visitor=_Quiet)) is not None:
-            number += 1
-            if game.errors:
-                raise InputError(f"game {number} of '{path}' cannot be read ({game.errors[0]}); correct it")
-            yield game
-    if number == 0:
-        raise InputError(f"'{path}' holds no game; name a PGN file")
-
-
-class _Quiet(chess.pgn.GameBuilder[chess.pgn.Game]):
-    """Collects errors, where python-chess would log them."""
-
-    def __init__(self) -> None:
-        super().__init__(Game=chess.pgn.Game)
-
-    def handle_error(self, error: Exception) -> None:
-        """Collect it."""
-        self.game.errors.append(error)
 
 
 def replay_game(game: chess.pgn.Game, agent: Agent) -> Replayed:
@@ -110,20 +78,23 @@ def _think(board: chess.Board, agent: Agent, source: Source, strength: Strength)
 
 
 def replay_command(path: Path, weights: Path | None, run: str | None) -> int:
-    """`zeromass replay`; returns the exit code: 1 if a move differs.
+    """`zeromass replay`; returns the exit code: 1 if a move differs. Games that cannot be replayed are named.
 
     Raises:
         InputError: no such file, no game in it, or none that these weights played.
     """
-    games = list(read_games(path))
+    games = list(find_games(path))
     agent = load_agent(weights, run)
     print(f"replaying with {agent.origin}")
-    same = True
-    for number, game in enumerate(games, 1):
+    same, faults = True, list[str]()
+    for number, _, game, fault in games:
         try:
+            if fault:
+                raise InputError(fault)
             done = replay_game(game, agent)
         except InputError as error:
-            raise InputError(f"game {number} of '{path}': {error}") from error
+            faults.append(fault or f"game {number} of '{path}': {error}")
+            continue
         same &= not done.differences
         print(f"game {number}: {done.moves - len(done.differences)} of {done.moves} moves of the agent found again")
         if done.no_note:
@@ -132,4 +103,8 @@ def replay_command(path: Path, weights: Path | None, run: str | None) -> int:
             print(f"  {done.foreign} more were chosen by other weights or settings")
         for difference in done.differences:
             print(f"  differs at {difference}")
+    if len(faults) == len(games):
+        raise InputError(faults[0])
+    for sentence in faults:
+        print(f"skipped: {sentence}")
     return 0 if same else 1

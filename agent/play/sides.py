@@ -14,7 +14,7 @@ from agent.engine.thinker import Watcher
 from agent.errors import InputError
 from agent.play.level import MOST, Level
 from agent.play.provenance import Source, note
-from agent.players.external import close_engine, start_engine
+from agent.players.external import close_engine, engine_move, start_engine
 
 
 class ChosenMove(NamedTuple):
@@ -105,13 +105,7 @@ class EngineSide(Side):
         if clock is not None:
             limit = chess.engine.Limit(white_clock=clock.remaining, black_clock=clock.remaining)
             limit.white_inc = limit.black_inc = clock.increment
-        try:
-            played = self._engine.play(board, limit)
-        except (chess.engine.EngineError, TimeoutError) as error:
-            raise InputError(f"engine '{self.name}' stopped playing ({error}); choose another side") from error
-        if played.move is None:
-            raise InputError(f"engine '{self.name}' gives no move; choose another side")
-        return ChosenMove(played.move, "", None)
+        return ChosenMove(engine_move(self._engine, self.name, board, limit), "", None)
 
     def close(self) -> None:
         """End the process."""

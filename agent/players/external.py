@@ -3,6 +3,7 @@
 An engine must be ended with `close_engine`: its thread keeps the interpreter from ending.
 """
 
+import logging
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -15,12 +16,24 @@ import numpy as np
 
 from agent import rules, vocabulary
 from agent.errors import InputError
+from agent.files import what_is
+from agent.notation import quote
 from agent.players.player import Choice
 from agent.rules import Games
 
 ENGINE_SECONDS: Final = 0.1  # default time a move
 _FOLDERS: Final = ("/usr/games", "/usr/local/games")  # where Debian puts games, often not on PATH
-_TIMEOUT: Final = 30.0
+_FAILURES: Final = (chess.engine.EngineError, OSError, ValueError)  # TimeoutError is an OSError
+_NODES_SECONDS: Final = 300.0  # for a move that is limited by nodes
+_TIMEOUT: Final = 30.0  # seconds for an answer, beside the time of a move
+
+
+class _Engine(chess.engine.SimpleEngine):
+    """Waits for a move under a clock no longer than that runs; python-chess would wait for ever."""
+
+    def _timeout_for(self, limit: chess.engine.Limit | None) -> float | None:
+        clock = limit and (limit.time or max(limit.white_clock or 0, limit.black_clock or 0))
+        return self.timeout and self.timeout + (clock or _NODES_SECONDS)
 
 
 def find_engine(program: str) -> str:
@@ -30,9 +43,11 @@ def find_engine(program: str) -> str:
         InputError: it is not on PATH, nor where Debian keeps games.
     """
     found = shutil.which(program) or shutil.which(program, path=os.pathsep.join(_FOLDERS))
+    if found is None and what_is(program):
+        raise InputError(f"engine {quote(program)} cannot be executed; name a program, or allow it with chmod +x")
     if found is None:
         advice = "install it (Debian: apt-get install stockfish)" if program == "stockfish" else "give its full path"
-        raise InputError(f"engine '{program}' is not on PATH; {advice}")
+        raise InputError(f"engine {quote(program)} is not on PATH; {advice}")
     return found
 
 
@@ -47,23 +62,48 @@ def start_engine(
     if not command:
         raise InputError("engine '' names no command; give one such as stockfish")
     words = [find_engine(command[0]), *command[1:]]
+    chess.engine.LOGGER.setLevel(logging.CRITICAL)  # what an engine says besides UCI would land on our board
     try:
-        engine = chess.engine.SimpleEngine.popen_uci(words, timeout=_TIMEOUT)
-    except (OSError, chess.engine.EngineError, TimeoutError) as error:
-        reason = str(error) or type(error).__name__
-        raise InputError(f"engine '{command[0]}' does not start as a UCI engine ({reason}); try another") from error
+        engine = _Engine.popen_uci(words, timeout=_TIMEOUT)
+    except _FAILURES as error:
+        reason = _reason(error)
+        raise InputError(
+            f"engine {quote(command[0])} does not start as a UCI engine ({reason}); try another"
+        ) from error
     try:
         single = {"Threads": 1} if "Threads" in engine.options else {}
         engine.configure({**single, **(options or {})})
-    except chess.engine.EngineError as error:
+    except _FAILURES as error:
         close_engine(engine)
-        raise InputError(f"engine '{command[0]}' refuses its options {dict(options or {})}: {error}") from error
+        wanted = dict(options or {})
+        raise InputError(f"engine {quote(command[0])} refuses its options {wanted}: {_reason(error)}") from error
     return engine
+
+
+def engine_move(
+    engine: chess.engine.SimpleEngine, name: str, board: chess.Board, limit: chess.engine.Limit, game: object = None
+) -> chess.Move:
+    """The legal move that an engine, called `name` to the user, plays on `board`; for `game` see `BoardSync`.
+
+    Raises:
+        InputError: it died, did not answer in time, or gave no such move.
+    """
+    try:
+        move = engine.play(board, limit, game=game).move
+    except _FAILURES as error:
+        raise InputError(f"engine {quote(name, 80)} stopped playing ({_reason(error)}); try another") from error
+    if not move or not board.is_legal(move):
+        raise InputError(f"engine {quote(name, 80)} gave no legal move in {board.fen()}; try another")
+    return move
+
+
+def _reason(error: Exception) -> str:
+    return f"no answer within {_TIMEOUT:g} s" if isinstance(error, TimeoutError) else " ".join(str(error).split())
 
 
 def close_engine(engine: chess.engine.SimpleEngine) -> None:
     """End an engine's process in any state."""
-    with suppress(chess.engine.EngineError, TimeoutError):
+    with suppress(*_FAILURES):
         engine.close()
 
 
@@ -138,19 +178,12 @@ class EnginePlayer:
         """Choose a move in every game.
 
         Raises:
-            InputError: the engine died or gave no move.
+            InputError: see `engine_move`.
         """
         moves = np.zeros(len(games), np.uint16)
         for row, position in enumerate(games.positions):
             board = self._board_sync.update(chess.Board(rules.to_fen(position)))
-            try:
-                move = self._engine.play(board, self._limit, game=self._board_sync.game).move
-                if move is None:
-                    raise chess.engine.EngineError("no move")
-            except chess.engine.EngineError as error:
-                raise InputError(
-                    f"engine '{self.name}' failed in the middle of a match ({error}); try another"
-                ) from error
+            move = engine_move(self._engine, self.name, board, self._limit, self._board_sync.game)
             moves[row] = vocabulary.from_uci(move.uci(), black=board.turn == chess.BLACK)
             self._board_sync.play(move)
         return Choice(moves, np.full(len(games), np.nan, np.float32))

@@ -15,7 +15,7 @@ import chess.pgn
 from agent import rules, vocabulary
 from agent.compilation import locked
 from agent.errors import InputError
-from agent.files import write_atomic
+from agent.files import what_is, write_atomic
 from agent.rules import Termination
 from agent.runs import RUNS, find_run
 from selfplay.record import GameRecord
@@ -57,7 +57,7 @@ class RunFolder:
         stem = Path(config).stem if config else "run"
         name = settings.run.name or f"{stem}-{time.strftime('%Y%m%d-%H%M%S')}"
         path = Path(settings.run.folder) / name
-        if (path / "settings.yaml").exists():
+        if what_is(path / "settings.yaml"):
             raise InputError(f"run '{path}' exists already; go on with --resume {name}, or choose another run.name")
         folder = cls(path)
         try:

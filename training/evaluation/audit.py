@@ -20,7 +20,7 @@ from agent.networks.bundled import find_weights
 from agent.networks.evaluator import Evaluator
 from agent.networks.policy import MaskedPolicy
 from agent.networks.registry import make_evaluator
-from agent.play.replay import read_games
+from agent.play.saved import read_games
 from kernels import invalid_mass, unpack_legal
 from kernels.alternatives import WAYS
 from selfplay.generator import Generator
@@ -126,7 +126,7 @@ def audit_command(weights: Path | None, run: str | None, pgn: Path | None, posit
         display.say(line)
     warm_up(display.say)
     evaluator = make_evaluator(found.weights.network, resolve_device("auto"))
-    source = positions_of_pgn(pgn) if pgn is not None else positions_of_selfplay(evaluator)
+    source = positions_of_pgn(pgn, display.say) if pgn is not None else positions_of_selfplay(evaluator)
     with display.counting(f"auditing {positions:,} positions", positions) as advance:
         audit = run_audit(evaluator, source, positions, advance)
     if audit.positions == 0:
@@ -160,9 +160,9 @@ def positions_of_selfplay(evaluator: Evaluator, seed: int = 0) -> Iterator[NDArr
             yield record.positions
 
 
-def positions_of_pgn(path: Path) -> Iterator[NDArray[np.uint64]]:
-    """Positions before each move of the games in a PGN file, game by game; for errors see `read_games`."""
-    for game in read_games(path):
+def positions_of_pgn(path: Path, say: Callable[[str], None]) -> Iterator[NDArray[np.uint64]]:
+    """Positions before each move of the games in a PGN file, game by game; see `read_games`."""
+    for game in read_games(path, say):
         board, positions = game.board(), []
         for move in game.mainline_moves():
             positions.append(rules.from_board(board))

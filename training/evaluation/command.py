@@ -10,13 +10,14 @@ from rich.console import Console
 from rich.table import Table
 
 from agent.compilation import warm_up
+from agent.files import check_output
 from agent.networks.bundled import find_weights, identity
 from agent.networks.weights import Weights
 from agent.play.provenance import GUMBEL, Source
 from agent.search import playing
 from training.evaluation.conversion import conversions
 from training.evaluation.match import MatchRecorder, MatchResult, play_match
-from training.evaluation.match_runner import ConcurrentPlayers, Hooks, MatchInterrupt
+from training.evaluation.match_runner import ConcurrentPlayers, Hooks, MatchError, MatchStop
 from training.evaluation.openings import Openings
 from training.evaluation.opponents import PlayOptions, anchor_of, make_opponent
 from training.evaluation.sprt import read_sprt
@@ -46,13 +47,17 @@ def evaluate_command(weights: Path | None, run: str | None, options: MatchOption
     For `weights` and `run` see `find_weights`.
 
     Raises:
-        InputError: unknown opponent, missing or damaged weights, or an invalid test.
+        InputError: unknown opponent, missing or damaged weights, an invalid test, or a place for games that cannot be
+            written. After the result is printed: an engine failed, or the games could not be written after all.
     """
+    if options.pgn is not None:
+        check_output(options.pgn)
     test = None if options.sprt is None else read_sprt(options.sprt)
     games = options.games if test is None else options.games - options.games % 2
     openings = Openings(options.seed)
     display = Display(Console(stderr=True, highlight=False, soft_wrap=True))
     finished: Container[int] | None = None
+    failure: MatchStop | None = None
     with contextlib.ExitStack() as stack:
         opponent = make_opponent(options.opponent, options.seed, options.play)
         if isinstance(opponent, ConcurrentPlayers):
@@ -72,15 +77,13 @@ def evaluate_command(weights: Path | None, run: str | None, options: MatchOption
             if test is not None:
                 lines.append(test.sentence(result.pairs))
                 row["sprt"] = test.to_json(result.pairs)
-        except MatchInterrupt as stop:
+        except MatchStop as stop:
             if not len(stop.games):
                 raise
-            finished = set(stop.games.tolist())
+            finished, failure = set(stop.games.tolist()), stop
             result = MatchResult.of(opponent.name, stop.played.points, stop.played.illegal_moves)
             lines = [f"stopped after {result.games} of {games} games", result.sentence()]
             row = {**result.to_json(), "stopped": True}
-    if options.pgn is not None:
-        recorder.write(options.pgn, finished)
     if isinstance(player, ConcurrentPlayers):
         display.say(f"{player.total('simulations') / max(player.total('moves'), 1):,.0f} simulations a move")
     anchor = anchor_of(options.opponent)
@@ -88,7 +91,13 @@ def evaluate_command(weights: Path | None, run: str | None, options: MatchOption
         keys, sentence = anchored(result, anchor)
         row |= keys
         lines.append(sentence)
-    print(json.dumps(row) if as_json else "\n".join(lines))
+    try:
+        if options.pgn is not None:
+            recorder.write(options.pgn, finished)
+    finally:
+        print(json.dumps(row) if as_json else "\n".join(lines))
+    if isinstance(failure, MatchError):
+        raise failure
     return 0 if finished is None else 130
 
 

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent import vocabulary
-from agent.files import write_atomic
+from agent.files import save
 from agent.play.provenance import OPENING, Source, write_source
 from agent.players.player import Player
-from training.evaluation.match_runner import NO_HOOKS, Hooks, MatchInterrupt, concurrent_pairs, run_games
+from training.evaluation.match_runner import NO_HOOKS, Hooks, MatchStop, concurrent_pairs, run_games
 from training.evaluation.openings import Openings
 from training.evaluation.sprt import Sprt, pairs_of
 
@@ -109,7 +109,7 @@ def play_match(
         hooks: called with the progress and the moves; row 0 is game `first`.
 
     Raises:
-        MatchInterrupt: Ctrl-C during concurrent games; it holds all games that had ended.
+        MatchStop: Ctrl-C during concurrent games, or an engine failed; it holds all games that had ended.
     """
     part = games
     if sprt is not None:
@@ -124,7 +124,7 @@ def play_match(
         boards = openings.boards(numbers, shifted)
         try:
             played = run_games(player, opponent, boards, black, ply_cap=ply_cap, hooks=shifted)
-        except MatchInterrupt as stop:
+        except MatchStop as stop:
             stop.games = np.concatenate([np.arange(done), done + stop.games])
             both, illegal = np.concatenate([points, stop.played.points]), illegal_moves + stop.played.illegal_moves
             stop.played = stop.played._replace(points=both, illegal_moves=illegal)
@@ -176,5 +176,5 @@ class MatchRecorder:
         return "\n\n".join(games) + "\n"
 
     def write(self, path: Path, only: Container[int] | None = None) -> None:
-        """Write the games to `path`, see `to_pgn`."""
-        write_atomic(path, self.to_pgn(only).encode())
+        """Write the games to `path`, see `to_pgn`; an InputError where it cannot be written."""
+        save(path, self.to_pgn(only).encode(errors="replace"))

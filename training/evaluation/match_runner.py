@@ -4,7 +4,8 @@ Most players see positions only, so any number of games advances in one batch, p
 time control, keeps what it found for its next move and uses a core of its own. Such players come as
 `ConcurrentPlayers`: each plays one whole game at a time, in a thread.
 
-An exception from a player or a hook ends every game within a ply and reaches the caller.
+An exception from a player or a hook ends every game within a ply and reaches the caller. Ctrl-C and a failing engine
+come as a `MatchStop`, which holds what was played.
 """
 
 import threading
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent import rules, vocabulary
+from agent.errors import InputError
 from agent.players.player import Choice, Player
 from agent.rules import Games, Termination
 
@@ -50,12 +52,20 @@ class Played(NamedTuple):
     """Of the first player; each loses its game at once."""
 
 
-class MatchInterrupt(KeyboardInterrupt):
-    """Ctrl-C during concurrent games. `games` [G] are the rows that had ended, `played` their results."""
+class MatchStop(BaseException):
+    """Concurrent games that were stopped. `games` [G] are the rows that had ended, `played` their results."""
 
-    def __init__(self, games: NDArray[np.int64], played: Played) -> None:
-        super().__init__(f"after {len(games)} games")
+    def __init__(self, reason: str, games: NDArray[np.int64], played: Played) -> None:
+        super().__init__(reason)
         self.games, self.played = games, played
+
+
+class MatchInterrupt(MatchStop, KeyboardInterrupt):
+    """Ctrl-C."""
+
+
+class MatchError(MatchStop, InputError):
+    """An engine failed; the message says how."""
 
 
 class ConcurrentPlayers:
@@ -118,7 +128,7 @@ def run_games(
         ply_cap: a game of this many plies is a draw.
 
     Raises:
-        MatchInterrupt: Ctrl-C during concurrent games.
+        MatchStop: Ctrl-C during concurrent games, or an engine failed.
     """
     pairs = concurrent_pairs(player, opponent)
     if not pairs:
@@ -151,8 +161,9 @@ def run_games(
         except BaseException as error:
             stopped.set()
             threads.shutdown(wait=False, cancel_futures=True)
-            if isinstance(error, KeyboardInterrupt):
-                raise MatchInterrupt(np.array(sorted(finished), np.int64), _joined(finished)) from error
+            for kind, stop in ((KeyboardInterrupt, MatchInterrupt), (InputError, MatchError)):
+                if isinstance(error, kind):
+                    raise stop(str(error), np.array(sorted(finished), np.int64), _joined(finished)) from error
             raise
     return _joined(finished)
 

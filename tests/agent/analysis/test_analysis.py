@@ -16,6 +16,7 @@ from agent.analysis.picture import picture_of_game, write_picture
 from agent.engine.agent import Agent
 from agent.engine.thinker import Thinker
 from agent.errors import InputError
+from agent.play.saved import find_games
 from agent.search import material_evaluator
 
 QUEEN_LOST = "1. e4 e5 2. Qh5 Nc6 3. Qxh7 Rxh7 4. Nf3 Nf6 *"
@@ -99,6 +100,41 @@ def test_command(
     assert "White to move, 100 simulations" in said
 
 
+MINE = (
+    '[Event "Š"]\n[Annotator "A. Müller"]\n\n'
+    "1. e4 { best [%eval 0.3] by test } 1... e5 $1 2. Qh5 { [%clk 0:01:00] } 2... Nc6 3. Qxh7 $6 ( 3. Nf3 ) 3... Rxh7 *"
+)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "windows-1252", "utf-16"])
+def test_a_file_is_annotated_in_place_and_nothing_is_lost(
+    agent: Agent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    monkeypatch.setattr(command, "load_agent", lambda weights, run: agent)
+    path, link = tmp_path / "db.pgn", tmp_path / "link.pgn"
+    others = ['[White "Süß"]\n\n1. d4 ; kept\n*', '[Variant "Atomic"]\n\n1. e4 *', "1. e4 Ke4 {€} *"]
+    path.write_bytes("\n\n".join([others[0], MINE, *others[1:]]).encode(encoding))
+    link.symlink_to(path)
+    for simulations in (60, 50, 50):
+        before = path.read_text("utf-8") if simulations == 50 else ""
+        assert command.analyse_command(str(path), simulations, link, None, None, None, 2) == 0
+    assert path.read_text("utf-8") == before
+    read = [found.text.strip() for found in find_games(path)]
+    assert [read[0], *read[2:]] == others
+    game = game_of(read[1])
+    assert game.headers["Annotator"] == "A. Müller; ZeroMass, 50 simulations, sha256:0"
+    comments = [node.comment for node in game.mainline()]
+    assert comments[0].startswith("best [%eval 0.3] by test prior ")
+    assert comments[2].startswith("[%clk 0:01:00] ")
+    assert [comment.count("prior ") for comment in comments] == [1] * 6
+    assert [comment.count("[%eval ") for comment in comments] == [1] * 6
+    blunder = list(game.mainline())[4]
+    assert blunder.nags == {chess.pgn.NAG_BLUNDER, chess.pgn.NAG_DUBIOUS_MOVE}
+    assert [node.san() for node in blunder.parent.variations][:2] == ["Qxh7", "Nf3"]
+    with pytest.raises(InputError, match=r"game 1 of .* has comments after ';' or '%' that --pgn .* would lose"):
+        command.analyse_command(str(path), 10, path, None, None, None)
+
+
 @pytest.mark.parametrize(
     ("what", "options", "why"),
     [
@@ -108,6 +144,11 @@ def test_command(
         (chess.STARTING_FEN, {"pgn": Path("a.pgn")}, "'a.pgn' has no use"),
         (chess.STARTING_FEN, {"picture": Path("a.jpg")}, "'a.jpg' must end in"),
         ("empty.pgn", {}, "has no moves"),
+        (
+            "kings.pgn",
+            {"picture": Path("a.svg")},
+            "game 1 of 'kings.pgn' has no moves to judge",
+        ),
         ("empty.pgn", {"game_number": 2}, "game 2 of .* does not exist; it holds 1"),
     ],
 )
@@ -116,6 +157,7 @@ def test_refused_with_a_sentence(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty.pgn").write_text('[Event "?"]\n\n*\n')
+    (tmp_path / "kings.pgn").write_text('[FEN "4k3/8/8/8/8/8/8/4K3 w - - 0 1"]\n\n1. Ke2 Kd7 *\n')
     arguments = {"pgn": None, "picture": None, **options}
     with pytest.raises(InputError, match=why):
         command.analyse_command(what, 10, weights=None, run=None, **arguments)  # type: ignore[arg-type]

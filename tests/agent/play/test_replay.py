@@ -23,7 +23,8 @@ from agent.play.provenance import (
     write_settings,
     write_source,
 )
-from agent.play.replay import read_games, replay_game
+from agent.play.replay import replay_game
+from agent.play.saved import read_games
 from agent.players.network import SearchPlayer
 from agent.players.player import GreedyPlayer
 from agent.search import GumbelSearch, SearchSettings, material_evaluator, playing

@@ -74,7 +74,7 @@ def test_correct_ways_agree_and_the_sentinel_fails_in_an_empty_row() -> None:
 def test_pgn_positions(tmp_path: Path) -> None:
     path = tmp_path / "games.pgn"
     path.write_text('[Event "?"]\n\n1. e4 e5 2. Nf3 *\n\n[Event "?"]\n\n1. d4 *\n')
-    batches = list(positions_of_pgn(path))
+    batches = list(positions_of_pgn(path, print))
     assert [rules.to_fen(position).split()[0] for position in np.concatenate(batches)][:2] == [
         chess.Board().board_fen(),
         "rnbqkbnr/pppppppp/8/8/4P3/8/PPPP1PPP/RNBQKBNR",
@@ -82,9 +82,9 @@ def test_pgn_positions(tmp_path: Path) -> None:
     assert sum(len(batch) for batch in batches) == 4
     path.write_text("1. e4 Qxf7 *\n")
     with pytest.raises(InputError, match=r"game 1 of '.*games.pgn' cannot be read \(illegal san: 'Qxf7'"):
-        list(positions_of_pgn(path))
+        list(positions_of_pgn(path, print))
     with pytest.raises(InputError, match=r"nowhere.pgn' cannot be read"):
-        list(positions_of_pgn(tmp_path / "nowhere.pgn"))
+        list(positions_of_pgn(tmp_path / "nowhere.pgn", print))
 
 
 def test_the_command_prints_the_keys_that_scripts_rely_on(

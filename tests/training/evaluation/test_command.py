@@ -1,7 +1,9 @@
 """`zeromass evaluate`: sequential tests, Stockfish's scale, won endings, saved games, Ctrl-C."""
 
+import errno
 import io
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,8 +14,14 @@ import pytest
 from rich.console import Console
 
 import zeromass
+from agent import files
+from agent.errors import InputError
+from agent.players.player import Choice, RandomPlayer
+from agent.rules import Games
+from training.evaluation import command
 from training.evaluation.command import anchored
 from training.evaluation.match import MatchResult
+from training.evaluation.match_runner import ConcurrentPlayers
 from training.evaluation.openings import PLIES
 from training.evaluation.opponents import anchor_of
 from training.monitoring.display import Display
@@ -107,6 +115,40 @@ def test_ctrl_c_reports_and_saves_the_games_that_had_ended(
         results = [headers["Result"] for headers in iter(lambda: chess.pgn.read_headers(file), None)]
     assert len(results) == 3
     assert results.count("1/2-1/2") == row["draws"]
+
+
+@pytest.mark.parametrize("fault", ["engine", "disk"])
+def test_the_result_is_printed_whatever_fails(
+    fault: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Engine(RandomPlayer):
+        calls = 0
+
+        def choose(self, games: Games) -> Choice:
+            self.calls += 1
+            if fault == "engine" and self.calls > 40:  # more than one game
+                raise InputError("engine 'x' stopped playing (no answer within 30 s); try another")
+            return super().choose(games)
+
+    def full(_path: Path, _data: bytes) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(command, "make_opponent", lambda *_: ConcurrentPlayers([Engine(0)]))
+    if fault == "disk":
+        monkeypatch.setattr(files, "write_atomic", full)
+    assert zeromass.main(["evaluate", "--policy", "--games", "4", "--pgn", "out.pgn", "--json"]) == 2
+    printed = capsys.readouterr()
+    row = json.loads(printed.out)
+    assert row["games"] == row["wins"] + row["draws"] + row["losses"] >= 1
+    if fault == "disk":
+        assert row["games"] == 4
+        assert printed.err.endswith(
+            "zeromass: 'out.pgn' cannot be written (No space left on device); name another place\n"
+        )
+    else:
+        assert row["stopped"] is True
+        assert Path("out.pgn").read_text().count("[Round ") == row["games"] < 4
+        assert printed.err.endswith("zeromass: engine 'x' stopped playing (no answer within 30 s); try another\n")
 
 
 def test_a_long_match_without_a_terminal_says_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

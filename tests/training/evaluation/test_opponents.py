@@ -7,14 +7,16 @@ from pathlib import Path
 
 import chess
 import pytest
+from chess.engine import Limit
 
 from agent import rules
 from agent.errors import InputError
+from agent.players import external
 from agent.players.external import find_engine
 from agent.players.player import RandomPlayer
 from agent.rules import Games
 from training.evaluation.match import play_match
-from training.evaluation.match_runner import ConcurrentPlayers
+from training.evaluation.match_runner import ConcurrentPlayers, MatchError
 from training.evaluation.openings import Openings
 from training.evaluation.opponents import PlayOptions, make_opponent
 
@@ -22,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[3]
 ENGINE = """
 import random, sys
 import chess
-board, elo = chess.Board(), None
+board, games = chess.Board(), 0
 for line in sys.stdin:
     words = line.split()
     if words[:1] == ["uci"]:
@@ -35,15 +37,20 @@ for line in sys.stdin:
         print(line.strip(), file=open(sys.argv[1], "a"))
     elif words[:1] == ["ucinewgame"]:
         print("new game", file=open(sys.argv[1], "a"))
+        games += 1
     elif words[:1] == ["position"]:
         print(line.strip(), file=open(sys.argv[1], "a"))
         board = chess.Board(" ".join(words[2:8]) if words[1] == "fen" else chess.STARTING_FEN)
         for move in words[words.index("moves") + 1:] if "moves" in words else []:
             board.push_uci(move)
     elif words[:1] == ["go"]:
-        if sys.argv[2:] == ["die"]:
-            sys.exit(1)
-        print("bestmove", min(move.uci() for move in board.legal_moves))
+        if sys.argv[2:] and games > int((sys.argv[3:] or [2])[0]):
+            if sys.argv[2] == "die":
+                sys.exit(1)
+            if sys.argv[2] != "silent":
+                print("bestmove", sys.argv[2])
+        else:
+            print("bestmove", min(move.uci() for move in board.legal_moves))
     elif words[:1] == ["quit"]:
         break
     sys.stdout.flush()
@@ -109,12 +116,40 @@ def test_a_missing_stockfish_is_reported_with_advice(monkeypatch: pytest.MonkeyP
         find_engine("stockfish")
 
 
-def test_an_engine_that_dies_is_named(engine: str) -> None:
-    player = make_opponent(engine + " die", 0)
+FAILURES = {
+    "die": r"stopped playing \(engine process died",
+    "silent": r"stopped playing \(no answer within 1 s",
+    "e2e5": "stopped playing .illegal uci: 'e2e5'",
+    "nonsense": "stopped playing .*nonsense",
+    "0000": "gave no legal move in",
+    "(none)": "gave no legal move in",
+}
+
+
+@pytest.mark.parametrize("fault", FAILURES)
+def test_what_was_played_before_an_engine_failed_counts(
+    engine: str, fault: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(external, "_TIMEOUT", 1.0)
+    player = make_opponent(f"{engine} '{fault}'", 0)
     assert isinstance(player, ConcurrentPlayers)
-    with pytest.raises(InputError, match="failed in the middle of a match"):
-        player.choose(Games(1))
+    with pytest.raises(MatchError, match=f"engine 'engine:.* {FAILURES[fault]}") as stop:
+        play_match(RandomPlayer(1), player, Openings(1, 4), games=3, ply_cap=20)
+    assert stop.value.games.tolist() == [0, 1]
+    assert stop.value.played.points.tolist() == [0, 0]
     player.close()
+    assert not caplog.records
+
+
+def test_a_clock_or_nodes_bound_the_wait_too(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(external, "_TIMEOUT", 0.2)
+    monkeypatch.setattr(external, "_NODES_SECONDS", 0.1)
+    words = engine.removeprefix("engine:").split()
+    started = external.start_engine([*words, "silent", "0"])
+    for limit in (Limit(white_clock=0.1, black_clock=0.1), Limit(nodes=9)):
+        with pytest.raises(InputError, match=r"'x' stopped playing .no answer within 0.2 s"):
+            external.engine_move(started, "x", chess.Board(), limit)
+    external.close_engine(started)
 
 
 def test_the_command_ends_when_the_match_does(engine: str) -> None:
@@ -138,6 +173,9 @@ def test_the_command_ends_when_the_match_does(engine: str) -> None:
         ("engine:'open", "cannot be read"),
         ("engine:/no/such/engine", "'/no/such/engine' is not on PATH; give its full path"),
         ("engine:true", "does not start as a UCI engine"),
+        ("engine:/tmp", "'/tmp' cannot be executed; name a program"),
+        ("engine:/etc/passwd", "./etc/passwd. cannot be executed; name a program, or allow it with chmod .x"),
+        ("engine:echo 'uci\0ok'", "'echo' does not start as a UCI engine .embedded null byte"),
     ],
 )
 def test_an_unknown_opponent_is_refused(name: str, sentence: str) -> None:

@@ -200,7 +200,7 @@ def test_the_report_of_a_run_that_has_only_begun(tmp_path: Path) -> None:
 
 def test_a_report_that_cannot_be_written_is_one_sentence(run: RunFolder, capsys: pytest.CaptureFixture[str]) -> None:
     assert zeromass.main(["report", str(run.path), "--out", "/nowhere/at/all.html"]) == 2
-    assert "report '/nowhere/at/all.html' cannot be written" in capsys.readouterr().err
+    assert "zeromass: '/nowhere/at/all.html' cannot be written" in capsys.readouterr().err
 
 
 def test_monitor_lists_the_newest_runs_with_their_verdicts(tmp_path: Path) -> None:

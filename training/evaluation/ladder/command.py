@@ -12,7 +12,7 @@ from rich.console import Console
 
 from agent.compilation import warm_up
 from agent.errors import InputError
-from agent.files import write_atomic
+from agent.files import check_output, save
 from agent.networks.bundled import identity
 from agent.networks.weights import Weights, load_weights
 from agent.players.external import find_engine
@@ -21,8 +21,8 @@ from agent.runs import checkpoint_weights, find_run
 from training.durability.snapshots import snapshot_files, step_of
 from training.evaluation.conversion import conversions
 from training.evaluation.ladder.standings import Results, standings_of, table_of
-from training.evaluation.match import play_match
-from training.evaluation.match_runner import ConcurrentPlayers, Hooks
+from training.evaluation.match import MatchResult, play_match
+from training.evaluation.match_runner import ConcurrentPlayers, Hooks, MatchStop
 from training.evaluation.openings import Openings
 from training.evaluation.opponents import PlayOptions, make_opponent
 from training.monitoring.display import Display
@@ -68,12 +68,14 @@ def ladder_command(run: str, options: LadderOptions, as_json: bool) -> int:
     """Run `zeromass ladder`; the exit code: 0, or 130 when Ctrl-C ended it, with all results kept.
 
     Raises:
-        InputError: no such run or opponent, no snapshot, or a damaged ladder file.
+        InputError: no such run or opponent, no snapshot, or a ladder file that is damaged or cannot be written. After
+            the standings are printed: an engine failed, or a file could not be written after all.
     """
     folder = find_run(run)
     display = Display(Console(stderr=True, highlight=False, soft_wrap=True))
     results = Results.read(folder)
-    stopped = False
+    check_output(results.path)
+    stopped: KeyboardInterrupt | InputError | None = None
     with contextlib.ExitStack() as stack:
         opponents = _start_opponents(options, display.say, stack)
         snapshots = find_snapshots(folder, options.snapshots, display.say)
@@ -84,9 +86,11 @@ def ladder_command(run: str, options: LadderOptions, as_json: bool) -> int:
         try:
             _play_endings(snapshots, results, options, display)
             _play_pairs(snapshots, opponents, results, options, display)
-        except KeyboardInterrupt:
-            stopped = True
+        except (KeyboardInterrupt, InputError) as error:
+            stopped = error
     _report(folder, results, options, as_json, display)
+    if isinstance(stopped, InputError):
+        raise stopped
     if stopped:
         display.say("stopped; all results are kept, and the same command continues")
     return 130 if stopped else 0
@@ -152,14 +156,19 @@ def _play_pairs(
     with display.counting(title, missing) as advance:
         while waiting := [pair for pair in pairs if pair.games < games]:
             for pair in waiting:
-                result = play_match(
-                    make(pair.first, pair.games),
-                    make(pair.second, pair.games),
-                    Openings(options.seed),
-                    games=min(part, games - pair.games),
-                    first=pair.games,
-                    hooks=Hooks(advance),
-                )
+                try:
+                    result = play_match(
+                        make(pair.first, pair.games),
+                        make(pair.second, pair.games),
+                        Openings(options.seed),
+                        games=min(part, games - pair.games),
+                        first=pair.games,
+                        hooks=Hooks(advance),
+                    )
+                except MatchStop as stop:
+                    whole = int((stop.games == np.arange(len(stop.games))).sum())  # without a gap: numbering goes on
+                    pair.add(MatchResult.of(pair.second, stop.played.points[:whole], 0))
+                    raise
                 pair.add(result)
                 results.write()
 
@@ -167,21 +176,21 @@ def _play_pairs(
 def _report(folder: Path, results: Results, options: LadderOptions, as_json: bool, display: Display) -> None:
     standings = standings_of(results, options.play.how, options.play.by_simulations)
     row = {} if standings is None else standings.to_json()
-    results.write(row)
     if as_json:
         print(json.dumps({**row, **results.to_json()}))
+    elif standings is not None:
+        Console(markup=False).print(table_of(standings))
+    results.write(row)
     if standings is None:
         display.say("no games yet")
         return
-    if not as_json:
-        Console().print(table_of(standings))
     display.say(f"{standings.scale}.")
     for name in standings.left_out:
         display.say(f"left out {name}: no game connects it with the scale")
     picture = picture_of_ladder(
         {folder.name: standings.rows}, f"Ladder of {folder.name}", f"{standings.how}; {standings.scale}"
     )
-    write_atomic(folder / PLOT, picture.encode())
+    save(folder / PLOT, picture.encode())
     display.say(f"results in {results.path}, picture in {folder / PLOT}")
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from rich.table import Column, Table
 
 from agent.errors import InputError
-from agent.files import write_atomic
+from agent.files import save
 from training.evaluation.conversion import ENDINGS, Conversion
 from training.evaluation.ladder.rating import Pairing, Rating, connected, ratings
 from training.evaluation.opponents import anchor_of
@@ -76,8 +76,8 @@ class Results:
         return {"pairs": pairs, "snapshots": self.snapshots, "conversions": self.conversions}
 
     def write(self, standings: Mapping[str, Any] | None = None) -> None:
-        """Write the file, `standings` first."""
-        write_atomic(self.path, (json.dumps({**(standings or {}), **self.to_json()}, indent=1) + "\n").encode())
+        """Write the file, `standings` first; an InputError where that fails."""
+        save(self.path, (json.dumps({**(standings or {}), **self.to_json()}, indent=1) + "\n").encode())
 
 
 @dataclass(frozen=True)

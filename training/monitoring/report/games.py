@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import chess
-import chess.pgn
 import chess.svg
 import numpy as np
+
+from agent.errors import InputError
+from agent.play.saved import read_games
 
 _VALUE: Final = re.compile(r"value before ([+-]\d+\.\d+)")
 _NEWEST: Final = 40
@@ -66,11 +68,10 @@ def game_board(game: SavedGame) -> str:
 
 def _read(file: Path) -> SavedGame | None:
     try:
-        with file.open() as text:
-            game = chess.pgn.read_game(text)
-    except (OSError, UnicodeDecodeError):
+        game = next(read_games(file))
+    except InputError:
         return None
-    if game is None or game.errors or not game.variations:
+    if not game.variations:
         return None
     fens, sans, moves = [game.board().board_fen()], [], []
     values: list[float | None] = []

@@ -8,8 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import Any, Final
 
-from agent.errors import InputError
-from agent.files import write_atomic
+from agent.files import check_output, save
 from agent.runs import RUNS
 from training.durability.run_folder import RunFolder, read_rows
 from training.evaluation.ladder.standings import Standing
@@ -39,10 +38,8 @@ def report_command(run: str, out: Path | None, runs: Path = RUNS) -> int:
     """
     folder = RunFolder.find(run, runs)
     path = out or folder.path / "report.html"
-    try:
-        write_atomic(path, report_page(folder).encode())
-    except OSError as error:
-        raise InputError(f"report '{path}' cannot be written ({error.strerror}); name another place") from error
+    check_output(path)
+    save(path, report_page(folder).encode())
     print(f"{path}: one page, nothing else needed; open it in a browser or send it")
     return 0
 
