@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kernels.arguments import per_row
 from kernels.compilation import njit
 from kernels.on_numba.batch import NO_INDEX, NO_MATRIX, NONE, in_parts
 from kernels.on_numba.rows import SLACK, find, gather, probabilities, statistics, total
+from kernels.ops.arguments import per_row
 
 
 @njit

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kernels.arguments import per_row
 from kernels.compilation import njit
 from kernels.on_numba.batch import array, in_parts
+from kernels.ops.arguments import per_row
 
 
 @njit

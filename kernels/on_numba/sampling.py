@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kernels.arguments import per_row
 from kernels.compilation import inlined, njit
 from kernels.on_numba.batch import in_parts
 from kernels.on_numba.rows import SLACK, entropy_of, gather, statistics
+from kernels.ops.arguments import per_row
 
 MASK32 = np.uint64(0xFFFFFFFF)
 

@@ -5,10 +5,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kernels.arguments import per_row
 from kernels.compilation import inlined, njit
 from kernels.on_numba.batch import in_parts
 from kernels.on_numba.rows import SLACK, exp, gather, statistics, total
+from kernels.ops.arguments import per_row
 
 
 @inlined

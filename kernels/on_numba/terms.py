@@ -5,10 +5,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kernels.arguments import per_row
 from kernels.compilation import njit
 from kernels.on_numba.batch import NO_INDEX, in_parts, optional
 from kernels.on_numba.rows import SLACK, entropy_of, find, gather, probabilities, statistics
+from kernels.ops.arguments import per_row
 
 
 @njit

@@ -14,7 +14,6 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from kernels.arguments import per_row
 from kernels.on_triton.launch import Operand, Tile, launch, operand, tile_for
 from kernels.on_triton.tiles import (
     columns_of,
@@ -27,6 +26,7 @@ from kernels.on_triton.tiles import (
     statistics,
     write,
 )
+from kernels.ops.arguments import per_row
 
 # Of a target at a time. A chess position has at most 218 legal moves, but fewer entries than threads compile badly.
 ENTRIES = 512

@@ -6,9 +6,9 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from kernels.arguments import per_row
 from kernels.on_triton.launch import launch, launch_options, on_device, operand, tile_for
 from kernels.on_triton.tiles import columns_of, legal_tile, program_rows, read, row_sum
+from kernels.ops.arguments import per_row
 
 WORDS = 64  # words a program: 2,048 columns
 

@@ -6,7 +6,6 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from kernels.arguments import per_row, row_dtype
 from kernels.on_triton.launch import launch, operand, tile_for
 from kernels.on_triton.tiles import (
     columns_of,
@@ -20,6 +19,7 @@ from kernels.on_triton.tiles import (
     statistics,
     write,
 )
+from kernels.ops.arguments import per_row, row_dtype
 
 
 @triton.jit

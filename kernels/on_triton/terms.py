@@ -6,9 +6,9 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from kernels.arguments import per_row
 from kernels.on_triton.launch import launch, operand, tile_for
 from kernels.on_triton.tiles import columns_of, entry_legal, legal_tile, program_rows, read, statistics, write
+from kernels.ops.arguments import per_row
 
 
 @triton.jit

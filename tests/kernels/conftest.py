@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from kernels.backend import without_numba
+from kernels.ops.backend import without_numba
 
 if not torch.cuda.is_available():
     os.environ.setdefault("TRITON_INTERPRET", "1")

@@ -7,10 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 
 import kernels
-from kernels.backend import ENVIRONMENT_VARIABLE
+import kernels.ops
+from kernels.ops.backend import ENVIRONMENT_VARIABLE
 from tests.kernels.family import make_case
 
 ROOT = Path(__file__).parents[2]
@@ -27,8 +29,24 @@ def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, env={**clean, **environment}, capture_output=True, text=True, check=False)
 
 
+def test_compiled_code_needs_no_torch() -> None:
+    code = "import sys, kernels, kernels.compilation, kernels.splitmix; print({'torch', 'triton'} & set(sys.modules))"
+    assert python(code).stdout == "set()\n"
+
+
+def test_every_public_name_is_that_of_the_ops() -> None:
+    """Modules have names of ops, too: none may stand for its op."""
+    assert kernels.__all__ == kernels.ops.__all__
+    for name in kernels.__all__:
+        assert callable(getattr(kernels, name))
+        assert getattr(kernels, name) is getattr(kernels.ops, name)
+    assert set(kernels.__all__) <= set(dir(kernels))
+    with pytest.raises(AttributeError, match="no attribute 'softmax'"):
+        kernels.softmax  # type: ignore[attr-defined]  # noqa: B018
+
+
 def test_import_needs_neither_triton_nor_numba() -> None:
-    code = "import sys, kernels; print(sorted({'triton', 'numba'} & set(sys.modules)))"
+    code = "import sys, kernels.ops; print(sorted({'triton', 'numba'} & set(sys.modules)))"
     assert python(code).stdout == "[]\n"
 
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 import kernels
-from kernels.backend import without_numba
 from kernels.on_torch import sampling
+from kernels.ops.backend import without_numba
 from tests.kernels.family import DEVICE, make_case
 
 

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import kernels
-from kernels.backend import without_numba
+from kernels.ops.backend import without_numba
 from tests.kernels.family import DEVICE, DIFFERENTIABLE, OPS, Case, Op, finish_case, run
 from tests.kernels.test_failures import same_bits
 from tests.kernels.test_family import check, strided

@@ -22,7 +22,7 @@ from agent.networks.policy import MaskedPolicy
 from agent.networks.registry import make_evaluator
 from agent.play.saved import read_games
 from kernels import invalid_mass, unpack_legal
-from kernels.alternatives import WAYS
+from kernels.ops.alternatives import WAYS
 from selfplay.generator import Generator
 from selfplay.settings import SelfplaySettings
 from training.learner import resolve_device

@@ -17,7 +17,7 @@ from agent.networks.network import Network, expected_score
 from agent.networks.policy import MaskedPolicy
 from agent.rules import Termination
 from kernels import invalid_mass, unpack_legal
-from kernels.alternatives import multiplied, unmasked
+from kernels.ops.alternatives import multiplied, unmasked
 from selfplay.record import GameRecord
 from training.replay import Batch
 

@@ -15,7 +15,7 @@ from agent.errors import InputError
 from agent.networks.evaluator import Evaluator
 from agent.networks.residual.network import ResidualArchitecture, ResidualNetwork
 from agent.networks.weights import save_weights
-from kernels.alternatives import WAYS
+from kernels.ops.alternatives import WAYS
 from training.evaluation.audit import OURS, Audit, positions_of_pgn, positions_of_selfplay, run_audit
 
 MIDDLEGAME = "r3k2r/p1ppqpb1/bn2pnp1/3PN3/1p2P3/2N2Q1p/PPPBBPPP/R3K2R w KQkq - 0 1"

@@ -5,10 +5,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from kernels.arguments import check_logits, per_row, row_dtype
-from kernels.backend import resolve_backend
-from kernels.legality import legal_words
-from kernels.registration import differentiable, register
+from kernels.ops.arguments import check_logits, per_row, row_dtype
+from kernels.ops.backend import resolve_backend
+from kernels.ops.legality import legal_words
+from kernels.ops.registration import differentiable, register
 
 
 class LegalLogProbs(NamedTuple):

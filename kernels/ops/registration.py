@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kernels.backend import implementation, launched
+from kernels.ops.backend import implementation, launched
 
 _library = torch.library.Library("zeromass", "FRAGMENT")  # type: ignore[no-untyped-call]
 

@@ -8,9 +8,9 @@ once, and the backward then reads an eighth of a byte an entry instead of a byte
 import torch
 from torch import Tensor
 
-from kernels.arguments import check_logits, row_dtype
-from kernels.backend import resolve_backend
-from kernels.registration import register
+from kernels.ops.arguments import check_logits, row_dtype
+from kernels.ops.backend import resolve_backend
+from kernels.ops.registration import register
 
 WORD = 32  # columns a word
 

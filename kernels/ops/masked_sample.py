@@ -6,10 +6,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from kernels.arguments import check_logits, check_row_indices, per_row
-from kernels.backend import resolve_backend
-from kernels.legality import legal_words
-from kernels.registration import register
+from kernels.ops.arguments import check_logits, check_row_indices, per_row
+from kernels.ops.backend import resolve_backend
+from kernels.ops.legality import legal_words
+from kernels.ops.registration import register
 
 
 class Sample(NamedTuple):

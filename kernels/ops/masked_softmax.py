@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor
 
-from kernels.arguments import check_logits, output_dtype, per_row
-from kernels.backend import resolve_backend
-from kernels.legality import legal_words
-from kernels.registration import differentiable, register
+from kernels.ops.arguments import check_logits, output_dtype, per_row
+from kernels.ops.backend import resolve_backend
+from kernels.ops.legality import legal_words
+from kernels.ops.registration import differentiable, register
 
 
 def masked_softmax(logits: Tensor, *, legal: Tensor, causal: bool = False, backend: str = "auto") -> Tensor:
