@@ -256,7 +256,6 @@ def benchmark(
     from rich.console import Console
 
     from agent.files import what_is
-    from agent.notation import quote
 
     sys.path.append(str(Path(__file__).resolve().parent))  # benchmarks are not installed; they lie beside this file
     try:
@@ -273,7 +272,7 @@ def benchmark(
             raise InputError(f"{word} has no use here; leave it out of benchmark {what}")
         options |= {name: value} if value else {}
     if peers_python is not None and what_is(peers_python) != "file":
-        raise InputError(f"--peers-python {quote(peers_python, 200)} does not exist; name a Python interpreter")
+        raise InputError(f"--peers-python '{peers_python}' does not exist; name a Python interpreter")
     found = module.run(**options)
     if as_json:
         print(json.dumps(found))

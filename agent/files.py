@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Literal
 
 from agent.errors import InputError
-from agent.notation import quote
 
 
 def what_is(text: str | Path) -> Literal["file", "folder", ""]:
@@ -78,7 +77,7 @@ def save(path: Path, data: bytes | None) -> None:
             _beside(path.resolve()).unlink()
     except (OSError, ValueError, RuntimeError) as error:  # the last: links in a circle
         reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{quote(str(path), 200)} cannot be written ({reason}); name another place") from error
+        raise InputError(f"'{path}' cannot be written ({reason}); name another place") from error
 
 
 def _beside(path: Path) -> Path:

@@ -5,7 +5,6 @@ from typing import Final
 
 from agent.errors import InputError
 from agent.files import what_is
-from agent.notation import quote
 from agent.program import program
 
 RUNS: Final = Path("runs")  # where training makes its run folders unless a setting says otherwise
@@ -24,7 +23,7 @@ def find_run(name: str, runs: Path = RUNS) -> Path:
     known = (
         f"runs here: {', '.join(existing)}" if existing else f"none in {runs}/ yet; start one with {program()} train"
     )
-    raise InputError(f"run {quote(name, 200)} does not exist; {known}")
+    raise InputError(f"run '{name}' does not exist; {known}")
 
 
 def checkpoint_weights(folder: Path) -> list[Path]:

@@ -17,7 +17,6 @@ from yaml import YAMLError
 from agent.errors import InputError
 from agent.files import what_is
 from agent.networks.registry import KINDS, NetworkSettings
-from agent.notation import quote
 from agent.settings import Section
 from selfplay.settings import ActorSettings, InferenceSettings, SelfplaySettings
 
@@ -188,9 +187,7 @@ def _find(config: str | Path) -> Path:
         if what_is(path) == "file":
             return path
     names = ", ".join(sorted(file.stem for file in CONFIGS.glob("*.yaml")))
-    raise InputError(
-        f"settings file {quote(str(config), 200)} does not exist; name a YAML file, or one of ours: {names}"
-    )
+    raise InputError(f"settings file '{config}' does not exist; name a YAML file, or one of ours: {names}")
 
 
 def known_keys() -> list[str]:

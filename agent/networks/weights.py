@@ -15,7 +15,6 @@ from agent.errors import InputError
 from agent.files import what_is, write_atomic
 from agent.networks.network import Network
 from agent.networks.registry import KINDS, make_network
-from agent.notation import quote
 
 
 @dataclass(frozen=True)
@@ -50,9 +49,7 @@ def load_weights(path: Path) -> Weights:
         InputError: the file is missing, damaged, not a weights file of ours, or made for other planes or moves.
     """
     if what_is(path) != "file":
-        raise InputError(
-            f"weights file {quote(str(path), 200)} does not exist; name a .safetensors file written by `zeromass train`"
-        )
+        raise InputError(f"weights file '{path}' does not exist; name a .safetensors file written by `zeromass train`")
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}

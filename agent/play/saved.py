@@ -5,20 +5,17 @@ import io
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import chess
 import chess.pgn
 
 from agent.engine.report import move_number
 from agent.errors import InputError
-from agent.notation import quote, read_fen
+from agent.notation import read_fen
 
-_WESTERN: Final = "windows-1252"  # Latin-1 and more
-codecs.register_error(
-    _WESTERN,
-    lambda error: (error.object[error.start : error.end].decode(_WESTERN, "replace"), error.end),  # type: ignore[attr-defined]
-)
+# The error handler "ansi": bytes that are no UTF-8 are Windows-1252, which is Latin-1 and more.
+codecs.register_error("ansi", lambda e: (e.object[e.start : e.end].decode("cp1252", "replace"), e.end))  # type: ignore[attr-defined]
 chess.pgn.LOGGER.setLevel(logging.CRITICAL)  # what it finds wrong is said in our sentence
 
 
@@ -58,25 +55,24 @@ def find_games(path: Path) -> Iterator[FoundGame]:
     Raises:
         InputError: the file cannot be read or holds no game.
     """
-    name, number = quote(str(path), 200), 0
+    number = 0
     try:
         with path.open("rb") as file:
             start = file.peek(2)[:2]
-            # UTF-16 has a mark, or a NUL byte beside its first letter.
             encoding = {0: "utf-16-be", 1: "utf-16-le"}.get(start.find(b"\0"), "utf-8-sig")
-            marked = start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-            lines = _Lines(file, encoding="utf-16" if marked else encoding, errors=_WESTERN)
+            if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+                encoding = "utf-16"
+            lines = _Lines(file, encoding=encoding, errors="ansi")
             while (game := lines.next_game()) is not None:
                 number, text = number + 1, "".join(lines.found)
-                why = _why_not(game, text)
-                yield FoundGame(
-                    number, text, game, why and f"game {number} of {name} cannot be read ({why}); correct it"
-                )
+                fault = _fault(game, text)
+                fault = fault and f"game {number} of '{path}' cannot be read ({fault}); correct it"
+                yield FoundGame(number, text, game, fault)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{name} cannot be read ({reason}); name a PGN file") from error
+        raise InputError(f"'{path}' cannot be read ({reason}); name a PGN file") from error
     if number == 0:
-        raise InputError(f"{name} holds no game; name a PGN file")
+        raise InputError(f"'{path}' holds no game; name a PGN file")
 
 
 class _Lines(io.TextIOWrapper):
@@ -90,18 +86,17 @@ class _Lines(io.TextIOWrapper):
 
     def next_game(self) -> chess.pgn.Game | None:
         """The next game, with its errors; None at the end."""
-        self.found = []
+        self.found, builder = [], chess.pgn.GameBuilder()
         try:
-            return chess.pgn.read_game(self)
-        except ValueError as error:  # python-chess gives up, as at a $ with 5,000 digits
-            game = chess.pgn.Game()
-            game.errors.append(error)
+            return chess.pgn.read_game(self, Visitor=lambda: builder)
+        except (ValueError, IndexError, AssertionError) as error:  # where python-chess gives up, as at $999...
+            builder.game.errors.append(error)
             while self.readline().strip():
                 pass
-            return game
+            return builder.game
 
 
-def _why_not(game: chess.pgn.Game, text: str) -> str:
+def _fault(game: chess.pgn.Game, text: str) -> str:
     """Why a game's moves cannot be used; empty if they can. Rights that its first position cannot have are dropped."""
     if game.errors:
         return str(game.errors[0])[:200]

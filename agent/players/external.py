@@ -17,23 +17,21 @@ import numpy as np
 from agent import rules, vocabulary
 from agent.errors import InputError
 from agent.files import what_is
-from agent.notation import quote
 from agent.players.player import Choice
 from agent.rules import Games
 
 ENGINE_SECONDS: Final = 0.1  # default time a move
 _FOLDERS: Final = ("/usr/games", "/usr/local/games")  # where Debian puts games, often not on PATH
 _FAILURES: Final = (chess.engine.EngineError, OSError, ValueError)  # TimeoutError is an OSError
-_NODES_SECONDS: Final = 300.0  # for a move that is limited by nodes
 _TIMEOUT: Final = 30.0  # seconds for an answer, beside the time of a move
 
 
 class _Engine(chess.engine.SimpleEngine):
-    """Waits for a move under a clock no longer than that runs; python-chess would wait for ever."""
+    """Waits for a move under a clock no longer than that runs, python-chess for ever; under nodes ten minutes."""
 
     def _timeout_for(self, limit: chess.engine.Limit | None) -> float | None:
         clock = limit and (limit.time or max(limit.white_clock or 0, limit.black_clock or 0))
-        return self.timeout and self.timeout + (clock or _NODES_SECONDS)
+        return self.timeout and self.timeout + (clock or 600)
 
 
 def find_engine(program: str) -> str:
@@ -44,10 +42,10 @@ def find_engine(program: str) -> str:
     """
     found = shutil.which(program) or shutil.which(program, path=os.pathsep.join(_FOLDERS))
     if found is None and what_is(program):
-        raise InputError(f"engine {quote(program)} cannot be executed; name a program, or allow it with chmod +x")
+        raise InputError(f"engine '{program}' cannot be executed; name a program, or allow it with chmod +x")
     if found is None:
         advice = "install it (Debian: apt-get install stockfish)" if program == "stockfish" else "give its full path"
-        raise InputError(f"engine {quote(program)} is not on PATH; {advice}")
+        raise InputError(f"engine '{program}' is not on PATH; {advice}")
     return found
 
 
@@ -66,17 +64,17 @@ def start_engine(
     try:
         engine = _Engine.popen_uci(words, timeout=_TIMEOUT)
     except _FAILURES as error:
-        reason = _reason(error)
         raise InputError(
-            f"engine {quote(command[0])} does not start as a UCI engine ({reason}); try another"
+            f"engine '{command[0]}' does not start as a UCI engine ({_reason(error)}); try another"
         ) from error
     try:
         single = {"Threads": 1} if "Threads" in engine.options else {}
         engine.configure({**single, **(options or {})})
     except _FAILURES as error:
         close_engine(engine)
-        wanted = dict(options or {})
-        raise InputError(f"engine {quote(command[0])} refuses its options {wanted}: {_reason(error)}") from error
+        raise InputError(
+            f"engine '{command[0]}' refuses its options {dict(options or {})}: {_reason(error)}"
+        ) from error
     return engine
 
 
@@ -91,9 +89,9 @@ def engine_move(
     try:
         move = engine.play(board, limit, game=game).move
     except _FAILURES as error:
-        raise InputError(f"engine {quote(name, 80)} stopped playing ({_reason(error)}); try another") from error
+        raise InputError(f"engine '{name}' stopped playing ({_reason(error)}); try another") from error
     if not move or not board.is_legal(move):
-        raise InputError(f"engine {quote(name, 80)} gave no legal move in {board.fen()}; try another")
+        raise InputError(f"engine '{name}' gave no legal move in {board.fen()}; try another")
     return move
 
 

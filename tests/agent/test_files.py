@@ -17,30 +17,7 @@ from training.evaluation.opponents import PlayOptions, make_opponent
 from training.settings import load_settings
 
 PASTED = '[Event "a"]\n\n' + " ".join(f"{number}. Nf3 Nf6" for number in range(80))
-TEXTS = {
-    "pasted": PASTED,
-    "long": "x" * 256,
-    "long folder": f"{'x' * 300}/y",
-    "deep": "x/" * 3000,
-    "lines": "a\nb",
-    "nul": "a\0b",
-}
-
-
-@pytest.fixture(autouse=True)
-def in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
-def test_what_is_at_a_path(tmp_path: Path) -> None:
-    (tmp_path / "a").touch()
-    os.mkfifo(tmp_path / "pipe")
-    (tmp_path / "loop").symlink_to("loop")
-    texts: list[str | Path] = ["a", tmp_path, "pipe", "b", "loop", "", "a/b", "\ud800", *TEXTS.values()]
-    found = [what_is(text) for text in texts]
-    assert found == ["file", "folder", "file", *[""] * (5 + len(TEXTS))]
-
-
+NO_PATHS = [PASTED, "x" * 256, f"{'x' * 300}/y", "x/" * 3000, "a\nb", "a\0b", "\ud800"]
 PLACES: dict[str, Callable[[str], object]] = {
     "weights": lambda text: load_weights(Path(text)),
     "run": find_run,
@@ -53,14 +30,20 @@ PLACES: dict[str, Callable[[str], object]] = {
 }
 
 
+@pytest.fixture(autouse=True)
+def in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("text", TEXTS)
-def test_a_text_that_is_no_path_is_refused_in_one_sentence(place: str, text: str) -> None:
+@pytest.mark.parametrize("text", NO_PATHS, ids=range(len(NO_PATHS)))
+def test_a_text_that_is_no_path_is_refused_in_one_line(place: str, text: str) -> None:
+    assert what_is(text) == ""
     with pytest.raises(InputError) as refusal:
-        PLACES[place](TEXTS[text])
-    assert len(str(refusal.value).splitlines()) == 1
+        PLACES[place](text)
+    assert str(refusal.value).isprintable()
     assert len(str(refusal.value)) < 600
-    assert TEXTS[text][:1] in str(refusal.value)
+    assert text[0] in str(refusal.value) or text == "\ud800"
 
 
 VERBS = {
@@ -78,27 +61,30 @@ def test_places_are_checked_before_the_work(
     verb: str, place: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("game.pgn").write_text("1. e4 *")
-    Path("folder.svg").mkdir()
-    Path("runs/run/ladder.json").mkdir(parents=True)
+    for folder in ("folder.svg", "runs/run"):
+        Path(folder).mkdir(parents=True)
     Path("runs/run/settings.yaml").touch()
+    Path("runs/run/ladder.json").symlink_to("missing/ladder.json")
     monkeypatch.setattr(VERBS[verb], lambda *_: pytest.fail("the work began"))
     assert zeromass.main([*verb.split(), "run" if verb == "ladder" else place]) == 2
     printed = capsys.readouterr()
     assert (printed.out, printed.err.count("\n")) == ("", 1)
-    assert ("ladder.json" if verb == "ladder" else place)[:100] in printed.err
+    assert f"{'ladder.json' if verb == 'ladder' else place}' cannot be written (" in printed.err
 
 
-def test_links_pipes_and_devices_stay_what_they_are(tmp_path: Path) -> None:
+def test_links_pipes_and_devices_stay_what_they_are() -> None:
     Path("target").write_bytes(b"old")
     Path("link").symlink_to("target")
+    Path("loop").symlink_to("loop")
     os.mkfifo("pipe")
     reader = os.open("pipe", os.O_RDWR | os.O_NONBLOCK)
-    for name in ("link", "pipe", "/dev/null", "/dev/stdout"):
+    for name in ("link", "pipe", "/dev/null"):
         check_output(Path(name))
         save(Path(name), b"new")
     assert (Path("link").is_symlink(), Path("target").read_bytes()) == (True, b"new")
     assert os.read(reader, 9) == b"new"
     os.close(reader)
     assert Path("/dev/null").is_char_device()
-    assert Path("/dev/stdout").is_symlink()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "pipe", "target"]
+    with pytest.raises(InputError, match="'loop' cannot be written"):
+        check_output(Path("loop"))
+    assert sorted(path.name for path in Path().iterdir()) == ["link", "loop", "pipe", "target"]

@@ -20,7 +20,6 @@ from agent.errors import InputError
 from agent.files import what_is
 from agent.networks.registry import make_evaluator
 from agent.networks.weights import Weights, load_weights
-from agent.notation import quote
 from agent.players.alphabeta import AlphaBetaPlayer
 from agent.players.external import ENGINE_SECONDS, EnginePlayer
 from agent.players.network import PolicyPlayer, make_player
@@ -100,7 +99,7 @@ def make_opponent(name: str, seed: int, options: PlayOptions | None = None) -> P
     if options is not None and (Path(name).suffix or what_is(name)):
         return options.player(load_weights(Path(name)))
     raise InputError(
-        f"there is no opponent {quote(name, 200)}; use random, greedy, alphabeta:2, stockfish:1350, engine:COMMAND, "
+        f"there is no opponent '{name}'; use random, greedy, alphabeta:2, stockfish:1350, engine:COMMAND, "
         "or the path of a weights file"
     )
 

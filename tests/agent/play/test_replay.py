@@ -166,18 +166,6 @@ def test_match_games_are_replayed(agent: Agent, tmp_path: Path) -> None:
         assert done.differences == ()
 
 
-@pytest.mark.parametrize(
-    ("text", "why"), [(None, "cannot be read"), ("", "holds no game"), ("1. e4 Ke4", "cannot be read")]
-)
-def test_files_that_are_no_games(tmp_path: Path, text: str | None, why: str, caplog: pytest.LogCaptureFixture) -> None:
-    path = tmp_path / "a.pgn"
-    if text is not None:
-        path.write_text(text)
-    with pytest.raises(InputError, match=why):
-        list(read_games(path))
-    assert not caplog.records  # python-chess would print its own opinion
-
-
 def test_notes_are_read_back() -> None:
     for strength in (Strength(300), Strength(5, 1.5), Strength(4, 0.0, 0.25), Strength(4, 1.125, 0.8)):
         for score in (0.25, None):
