@@ -41,6 +41,9 @@ class Limits:
     """Search only these moves (UCI notation); if none of them is legal, all."""
     overhead: float = 0.0
     """Seconds that the program and the connection take: subtracted from `seconds` and `clock`."""
+    planned: int | None = None
+    """Share out as many simulations as these over the moves, though another limit may end the search before: so
+    what was done can be repeated. None: as many as the other limits leave, estimated anew all the time."""
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,8 @@ class Strength(NamedTuple):
     """Gumbel noise at the root: 0 always plays the best move found."""
     blunder_rate: float = 0.0
     """Share of moves that are random legal moves: they make a beginner of any weights."""
+    planned: int = 0
+    """More simulations, as which these were shared out, because time was to cut them short; 0: none."""
 
 
 class Rung(NamedTuple):

@@ -126,6 +126,8 @@ class Thinker:
         deadline = None if seconds is None or pondering else control.started + seconds
         halving: Halving | None = None
         done_before, length = 0, _NO_LIMIT
+        size = self._least  # simulations of a slice: few at first, whatever an earlier position let hope for
+        proof, due = 0, 32  # looked for at so many simulations, whatever the time: else no game could be repeated
         while True:
             now = time.perf_counter()
             if pondering and (hit := control.hit_at) is not None:
@@ -141,7 +143,7 @@ class Thinker:
                 done_before = search.simulations
                 length = max(_FIRST_ROUND, search.simulations) if deadline is None and fixed is None else _NO_LIMIT
                 halving = Halving(min(considered, moves), length, kept)
-            most = max(self._least, round(self._speed * SLICE))
+            most = size
             if deadline is not None:
                 left = deadline - now
                 affordable = search.simulations - done_before + round(self._speed * max(left, 0.0))
@@ -150,23 +152,35 @@ class Thinker:
             if fixed is not None:
                 halving.simulations = min(halving.simulations, max(fixed - done_before, 1)) if deadline else fixed
                 most = min(most, fixed - search.simulations)
+            if limits.planned is not None:
+                halving.simulations = limits.planned
             if most <= 0:
                 return
+            most = min(most, due - search.simulations)
             wanted = halving.take(most)
             done = search.run(wanted)
             after = time.perf_counter()
             self._note_speed(done, after - now)
+            size = max(self._least, min(2 * size, round(SLICE * done / max(after - now, 1e-9))))
+            if search.simulations >= due:
+                proof, due = search.proof(), due * 3 // 2
             look()
-            if done < len(wanted) or self._is_over(limits, control, pondering, deadline, fixed, after):
+            if done < len(wanted) or self._is_over(limits, control, pondering, deadline, fixed, after, proof):
                 return
 
     def _is_over(
-        self, limits: Limits, control: Control, pondering: bool, deadline: float | None, fixed: int | None, now: float
+        self,
+        limits: Limits,
+        control: Control,
+        pondering: bool,
+        deadline: float | None,
+        fixed: int | None,
+        now: float,
+        proof: int,
     ) -> bool:
         search = self._search
         if control.stopped:
             return True
-        proof = search.proof()
         if limits.mate is not None:
             if 0 < proof <= 2 * limits.mate - 1:
                 return True
@@ -183,7 +197,7 @@ class Thinker:
         return False
 
     def _note_speed(self, done: int, seconds: float) -> None:
-        if done >= self._least and seconds > 0:
+        if done >= self._least and seconds > SLICE / 4:  # shorter ones say more about the call than about the search
             # Slow slices weigh more: an estimate that is too high costs time.
             measured = done / seconds
             weight = 0.1 if measured > self._speed else 0.3

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from agent.engine.limits import DEFAULT_SIMULATIONS
+from agent.engine.limits import DEFAULT_SIMULATIONS, Clock, Limits, allotted
 from agent.engine.strength import STRONGEST, WEAKEST, Strength, strength_of
 from agent.errors import InputError
 from agent.notation import quote
@@ -38,6 +38,20 @@ class Level:
         if self.seconds is not None:
             return Strength(min(max(round(speed * self.seconds), 1), MOST))
         return Strength(self.simulations or DEFAULT_SIMULATIONS)
+
+    def limits(self, speed: float, clock: Clock | None = None) -> Limits:
+        """When to stop thinking: at the level's simulations or seconds, or when the share of the clock is over.
+
+        The plan is made before the search, by `speed`; the time itself may still cut it short.
+        """
+        simulations = self.strength(speed).simulations
+        share = allotted(Limits(clock=clock, overhead=0.05))
+        times = [seconds for seconds in (self.seconds, share) if seconds is not None]
+        if not times:
+            return Limits(simulations)
+        seconds = min(times)
+        simulations = min(simulations, max(round(speed * seconds), 1))
+        return Limits(simulations, seconds, planned=simulations)
 
 
 def read_level(text: str) -> Level:

@@ -20,7 +20,8 @@ OPENING: Final = "OpeningPlies"
 _FOREIGN: Final = ", by another agent"
 _NUMBER: Final = r"([0-9]{1,9}(?:\.[0-9]{1,6})?)"
 _NOTE: Final = re.compile(
-    rf"\b([0-9]{{1,9}}) simulations\b(?:, noise {_NUMBER})?(?:, blunder rate {_NUMBER})?({_FOREIGN})?"
+    r"\b([0-9]{1,9})(?: of ([0-9]{1,9}))? simulations\b"
+    rf"(?:, noise {_NUMBER})?(?:, blunder rate {_NUMBER})?({_FOREIGN})?"
 )
 _KINDS: Final[dict[str, type]] = {
     setting.name: type(getattr(playing(), setting.name))
@@ -108,7 +109,7 @@ def read_source(game: chess.pgn.Game, color: chess.Color) -> Source | None:
 def note(score: float | None, strength: Strength) -> str:
     """A move's comment: its expected score for the mover, and how strongly the agent played."""
     words = [] if score is None else [f"score {score:+.3f}"]
-    words.append(f"{strength.simulations} simulations")
+    words.append(f"{strength.simulations}{f' of {strength.planned}' if strength.planned else ''} simulations")
     words += [f"noise {strength.temperature:g}"] if strength.temperature else []
     words += [f"blunder rate {strength.blunder_rate:g}"] if strength.blunder_rate else []
     return ", ".join(words)
@@ -119,16 +120,16 @@ def strength_of_note(comment: str, temperature: float = 0.0) -> Strength | None:
     match = _NOTE.search(comment)
     if match is None:
         return None
-    return Strength(int(match[1]), float(match[2] or temperature), float(match[3] or 0))
+    return Strength(int(match[1]), float(match[3] or temperature), float(match[4] or 0), int(match[2] or 0))
 
 
 def mark_foreign(comment: str) -> str:
     """Mark a comment by `note`: other weights or settings than the headers name chose this move."""
     match = _NOTE.search(comment)
-    return comment if match is None or match[4] else f"{comment[: match.end()]}{_FOREIGN}{comment[match.end() :]}"
+    return comment if match is None or match[5] else f"{comment[: match.end()]}{_FOREIGN}{comment[match.end() :]}"
 
 
 def is_foreign(comment: str) -> bool:
     """Whether `mark_foreign` marked it."""
     match = _NOTE.search(comment)
-    return match is not None and match[4] is not None
+    return match is not None and match[5] is not None

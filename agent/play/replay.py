@@ -72,7 +72,8 @@ def _think(board: chess.Board, agent: Agent, source: Source, strength: Strength)
     before = agent.settings
     agent.retune(source.settings)
     try:
-        return agent.think(board, Limits(simulations=strength.simulations), options).best.move
+        limits = Limits(strength.simulations, planned=strength.planned or None)
+        return agent.think(board, limits, options).best.move
     finally:
         agent.retune(before)
 

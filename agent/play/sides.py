@@ -7,12 +7,12 @@ import chess
 import chess.engine
 
 from agent.engine.agent import Agent
-from agent.engine.limits import Clock, Control, Limits, ThinkOptions, allotted
+from agent.engine.limits import Clock, Control, ThinkOptions
 from agent.engine.report import Report
 from agent.engine.strength import blunder
 from agent.engine.thinker import Watcher
 from agent.errors import InputError
-from agent.play.level import MOST, Level
+from agent.play.level import Level
 from agent.play.provenance import Source, note
 from agent.players.external import close_engine, engine_move, start_engine
 
@@ -59,21 +59,20 @@ class AgentSide(Side):
     def choose(
         self, board: chess.Board, seed: int, clock: Clock | None, control: Control, watch: Watcher | None
     ) -> ChosenMove:
-        """The simulations are fixed before the search, so that it can be repeated: see `Level.strength`."""
-        strength = self.level.strength(self.agent.simulations_in(1.0))
-        if clock is not None:
-            seconds = allotted(Limits(clock=clock, overhead=0.05)) or 0.0
-            affordable = min(max(self.agent.simulations_in(seconds), 1), MOST)
-            most = strength.simulations if self.level.elo is not None else MOST
-            strength = strength._replace(simulations=min(affordable, most))
+        """Note what is needed to repeat it: the simulations planned and, where time cut them short, those done."""
+        speed = self.agent.simulations_in(1.0)
+        strength, limits = self.level.strength(speed), self.level.limits(speed, clock)
         report = self.agent.think(
             board,
-            Limits(simulations=strength.simulations),
+            limits,
             ThinkOptions(lines=5, keep=2, temperature=strength.temperature, seed=seed),
             control=control,
             watch=watch,
         )
         move = blunder(board, strength.blunder_rate, seed) or report.best.move
+        if limits.planned is not None:
+            done = min(report.simulations, limits.planned)
+            strength = strength._replace(simulations=done, planned=0 if done == limits.planned else limits.planned)
         return ChosenMove(move, note(report.best.score, strength), report)
 
     def source(self, seed: int) -> Source | None:

@@ -1,6 +1,8 @@
 """Thinking under limits, with material as the network."""
 
 import threading
+import time
+from typing import Any
 
 import chess
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from agent.engine.limits import Clock, Control, Limits, ThinkOptions
 from agent.engine.report import Report
 from agent.engine.thinker import Thinker
+from agent.networks.evaluator import LegalEvaluation
 from agent.search import material_evaluator
 from tests.agent.search.evaluators import MaterialLeaves
 from tests.agent.standin import PATIENCE
@@ -136,3 +139,28 @@ def test_memory_can_be_changed(thinker: Thinker) -> None:
 def test_a_hanging_queen_is_taken(thinker: Thinker) -> None:
     board = chess.Board("rnb1kbnr/ppp2ppp/8/3p4/6q1/5N1P/PPPP1PP1/RNBQKB1R w KQkq - 0 1")
     assert thinker.think(board, Limits(seconds=0.05)).best.move == chess.Move.from_uci("h3g4")
+
+
+class SlowLeaves(MaterialLeaves):
+    """A millisecond a leaf."""
+
+    def evaluate_legal(self, *arguments: Any) -> LegalEvaluation:
+        time.sleep(0.001)
+        return super().evaluate_legal(*arguments)
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        Limits(seconds=0.05),
+        Limits(clock=Clock(0.5)),
+        Limits(clock=Clock(0.0)),
+        Limits(3000, 0.05),
+        Limits(3000, 0.05, planned=3000),
+    ],
+)
+def test_time_counts_whatever_an_earlier_position_let_hope_for(limits: Limits) -> None:
+    """A position full of exact leaves is searched a hundred times as fast as the next one."""
+    thinker = Thinker(SlowLeaves(), megabytes=16)
+    thinker._speed = 1e6
+    assert 1 <= thinker.think(BUSY, limits).simulations <= 120

@@ -167,7 +167,8 @@ def test_match_games_are_replayed(agent: Agent, tmp_path: Path) -> None:
 
 
 def test_notes_are_read_back() -> None:
-    for strength in (Strength(300), Strength(5, 1.5), Strength(4, 0.0, 0.25), Strength(4, 1.125, 0.8)):
+    cut = Strength(72, 1.5, 0.25, planned=300)
+    for strength in (Strength(300), Strength(5, 1.5), Strength(4, 0.0, 0.25), Strength(4, 1.125, 0.8), cut):
         for score in (0.25, None):
             assert strength_of_note(note(score, strength)) == strength
             assert strength_of_note(mark_foreign(note(score, strength))) == strength
