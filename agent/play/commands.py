@@ -9,8 +9,8 @@ from typing import Final
 
 import chess
 
-from agent.engine.limits import Control, Limits
-from agent.engine.report import Report, side_name
+from agent.engine.limits import Control
+from agent.engine.report import Report, sans, side_name
 from agent.errors import InputError
 from agent.files import save
 from agent.notation import MoveError, quote, read_fen, read_move
@@ -100,11 +100,8 @@ def _hint(session: Session, _rest: str) -> None:
     _check_unfinished(session)
     session.interrupt()
     session.hint_control = Control()
-    report = session.agent.think(
-        session.board,
-        Limits(simulations=session.level.strength(session.agent.simulations_in(1.0)).simulations),
-        control=session.hint_control,
-    )
+    limits = session.level.limits(session.agent.simulations_in(1.0), session.game.clock())
+    report = session.agent.think(session.board, limits, control=session.hint_control)
     session.say(f"Hint: {session.board.san(report.best.move)}{expected_score(report.best.score, 'you')}")
 
 
@@ -122,7 +119,7 @@ def _draw(session: Session, _rest: str) -> None:
     if reason:
         session.finish("1/2-1/2", f"draw by {reason}")
     elif not any(session.sides.values()) or (
-        session.last is not None and session.last.best.score <= 0 and len(session.game.notes) >= 20
+        session.thought is not None and session.thought[0].best.score <= 0 and len(session.game.notes) >= 20
     ):
         session.interrupt()
         session.finish("1/2-1/2", "draw by agreement")
@@ -173,7 +170,6 @@ def _new(session: Session, _rest: str) -> None:
     session.interrupt()
     before, seed = session.game, random.Random(session.game.seed + 1).getrandbits(31)
     session.game = Game(session.start.copy(), seed, before.minutes, before.increment)
-    session.last = None
     session.game.settle()  # a position that was set up may have no moves
     if session.game.over:
         session.announce()
@@ -252,7 +248,7 @@ def _run(session: Session, rest: str) -> None:
 
 
 def _think(session: Session, _rest: str) -> None:
-    session.say("Nothing yet." if session.last is None else _report_lines(session.last))
+    session.say("Nothing yet." if session.last is None else _report_lines(*session.last))
 
 
 def _theme(session: Session, rest: str) -> None:
@@ -263,13 +259,13 @@ def _theme(session: Session, rest: str) -> None:
     session.show()
 
 
-def _report_lines(report: Report) -> str:
-    """A report as plain text: one move a line with prior, visits, value; the lines as squares."""
-    rows = [
-        f"{line.move.uci():5} prior {100 * line.prior:5.1f} %  visits {line.visits:6}  value {line.score:+.2f}  "
-        f"{' '.join(move.uci() for move in line.moves[1:6])}".rstrip()
-        for line in report.lines
-    ]
+def _report_lines(report: Report, board: chess.Board) -> str:
+    """A report on `board` as plain text: a move a line with prior, visits, value, and the line in SAN."""
+    rows = []
+    for line in report.visited:
+        move, *answers = sans(board, line.moves[:4])
+        figures = f"prior {100 * line.prior:5.1f} %  visits {line.visits:6}  value {line.value}"
+        rows.append(f"{move:7} {figures}  {' '.join(answers)}".rstrip())
     wdl = report.best.wdl
     chances = "" if wdl is None else f"win {wdl[0] / 10:.1f} %, draw {wdl[1] / 10:.1f} %, loss {wdl[2] / 10:.1f} %; "
     return "\n".join([f"{chances}{report.simulations} simulations, {report.speed:,.0f} a second", *rows])

@@ -10,7 +10,7 @@ import chess
 import chess.pgn
 
 from agent.engine.limits import Clock
-from agent.engine.report import side_name
+from agent.engine.report import Report, side_name
 from agent.errors import InputError
 from agent.play.provenance import Source, mark_foreign, read_source, write_source
 from agent.play.saved import read_games
@@ -30,6 +30,7 @@ class Game:
     result: str = field(init=False, default="*")
     reason: str = field(init=False, default="")
     notes: list[str] = field(init=False, default_factory=list)  # a comment a ply
+    reports: list[Report | None] = field(init=False, default_factory=list)  # what the agent thought, one a ply
 
     def __post_init__(self) -> None:
         self.board = self.start.copy()
@@ -41,11 +42,12 @@ class Game:
         """Whether it has a result."""
         return self.result != "*"
 
-    def play(self, move: chess.Move, note: str = "") -> None:
+    def play(self, move: chess.Move, note: str = "", report: Report | None = None) -> None:
         """Play a legal move."""
         self._charge(add=self.increment)
         self.board.push(move)
         self.notes.append(note)
+        self.reports.append(report)
         self.settle()
 
     def settle(self) -> None:
@@ -66,6 +68,7 @@ class Game:
         for _ in range(plies):
             self.board.pop()
             self.notes.pop()
+            self.reports.pop()
         self.result, self.reason = "*", ""
         self._turn_began = None
 

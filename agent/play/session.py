@@ -31,7 +31,6 @@ class Session:
     game: Game = field(init=False)
     sides: dict[chess.Color, Side | None] = field(init=False)  # None: a person
     flipped: bool = field(init=False)
-    last: Report | None = field(init=False, default=None)  # the agent's report on its last move
     hint_control: Control | None = field(init=False, default=None)  # cancels the search for a hint
 
     def __post_init__(self) -> None:
@@ -71,7 +70,6 @@ class Session:
 
     def apply(self, chosen: ChosenMove) -> None:
         """Play what a program chose. The agent claims a draw instead where it can and stands worse."""
-        self.last = chosen.report or self.last
         claimable = self.game.claimable()
         if chosen.report is not None and chosen.report.best.score < 0 and claimable:
             self.finish("1/2-1/2", f"the agent claims {claimable}")
@@ -79,7 +77,7 @@ class Session:
         who = "Agent" if isinstance(self.sides[self.board.turn], AgentSide) else "Engine"
         score = "" if chosen.report is None else expected_score(chosen.report.best.score)
         self.say(f"{who}: {move_number(self.board)} {self.board.san(chosen.move)}{score}")
-        self.game.play(chosen.move, chosen.note)
+        self.game.play(chosen.move, chosen.note, chosen.report)
         if not self.game.over:
             self.show()
         self.announce()
@@ -95,6 +93,22 @@ class Session:
             moves = (len(self.game.notes) + 1) // 2
             self.show()
             self.say(f"Result: {self.game.result} ({self.game.reason}, {moves} move{'' if moves == 1 else 's'}).")
+
+    @property
+    def last(self) -> tuple[Report, chess.Board] | None:
+        """What the agent thought of its last move in this game, and the position it thought about."""
+        board = self.board.copy()
+        for report in reversed(self.game.reports):
+            board.pop()
+            if report is not None:
+                return report, board
+        return None
+
+    @property
+    def thought(self) -> tuple[Report, chess.Board] | None:
+        """`last` while it tells about the game as it stands: the agent plays, and has not had to move again."""
+        last, plays = self.last, any(isinstance(side, AgentSide) for side in self.sides.values())
+        return last if last is not None and plays and self.board.ply() - last[1].ply() <= 2 else None
 
     def finish(self, result: str, reason: str) -> None:
         """End the game and say so."""

@@ -133,7 +133,7 @@ class BoardApp(BoardView):
         """Cancel the search in progress; its move will not be played."""
         if self._control is not None:
             self._control.stop()
-            self._control = None
+            self._control = self.report = None
 
     def _choose(self, side: Side, control: Control) -> None:
         """In a thread of its own."""
@@ -147,19 +147,17 @@ class BoardApp(BoardView):
         except InputError as error:
             self.in_app_thread(self._give_up, control, str(error))
             return
-        self.in_app_thread(self._apply, control, chosen, board)
+        self.in_app_thread(self._apply, control, chosen)
 
     def _look(self, control: Control, report: Report, board: chess.Board) -> None:
         if self._control is control:
             self.report = (report, board)
             self.draw_report()
 
-    def _apply(self, control: Control, chosen: ChosenMove, board: chess.Board) -> None:
+    def _apply(self, control: Control, chosen: ChosenMove) -> None:
         if self._control is not control:
             return  # cancelled meanwhile
-        self._control = None
-        if chosen.report is not None:
-            self.report = (chosen.report, board)
+        self._control = self.report = None
         if not self.session.game.flag():
             self.session.apply(chosen)
         else:
@@ -168,6 +166,6 @@ class BoardApp(BoardView):
 
     def _give_up(self, control: Control, why: str) -> None:
         if self._control is control:
-            self._control = None
+            self._control = self.report = None
             self.say(f"{why}.")
             self.action_obey("engine off")

@@ -4,24 +4,27 @@ import chess
 from rich.table import Table
 from rich.text import Text
 
-from agent.engine.report import Report, sans
+from agent.engine.report import Report, apportion, sans
 from agent.play.game import Game
 
 _BAR = 40  # cells of a bar where there is room
 
 
-def player_line(game: Game, color: chess.Color, name: str, *, figurines: bool) -> Text:
-    """A player: whether it is to move, name, clock, captured pieces and lead in pawns."""
+def player_line(game: Game, color: chess.Color, name: str, width: int, *, figurines: bool) -> Text:
+    """A player in `width` cells: whose turn, name (it gets what the others leave), clock, captured pieces and lead."""
     turn = "▶ " if game.board.turn == color and not game.over else "  "
     captured = game.captured(not color)
     shown = "".join(chess.UNICODE_PIECE_SYMBOLS[symbol] for symbol in captured) if figurines else captured
     lead = game.balance() if color == chess.WHITE else -game.balance()
     left = game.seconds_left(color)
-    clock = "" if left is None else f"  {int(max(left, 0)) // 60}:{max(left, 0) % 60:04.1f}"
+    tenths = int(10 * max(left or 0.0, 0.0))
+    clock = "" if left is None else f"  {tenths // 600}:{tenths % 600 / 10:04.1f}"
+    taken = f"  {shown}{f' +{lead}' if lead > 0 else ''}"
+    room = max(width - len(turn + clock + taken.rstrip()), 8)
     text = Text(turn, style="bold")
-    text.append(name[:34])
+    text.append(name if len(name) <= room else f"{name[: room - 1]}…")
     text.append(clock, style="bold cyan")
-    text.append(f"  {shown}{f' +{lead}' if lead > 0 else ''}", style="dim")
+    text.append(taken, style="dim")
     return text
 
 
@@ -32,12 +35,12 @@ def score_bar(report: Report | None, mover: chess.Color, width: int = _BAR) -> T
     line = report.best
     wdl = line.wdl or (round(500 * (1 + line.score)), 0, 1000 - round(500 * (1 + line.score)))
     win, draw, loss = wdl if mover == chess.WHITE else (wdl[2], wdl[1], wdl[0])
-    cells = min(width, _BAR)
-    whites, draws = round(cells * win / 1000), round(cells * draw / 1000)
+    whites, draws, blacks = apportion((win, draw, loss), min(width, _BAR))
     text = Text("█" * whites, style="#f0f0f0")
     text.append("▒" * draws, style="#909090")
-    text.append("░" * max(cells - whites - draws, 0), style="#505050")
-    text.append(f"\nWhite {win / 10:.0f} %, draw {draw / 10:.0f} %, Black {loss / 10:.0f} %")
+    text.append("░" * blacks, style="#505050")
+    white, drawn, black = apportion((win, draw, loss), 100)
+    text.append(f"\nWhite {white} %, draw {drawn} %, Black {black} %")
     return text
 
 
@@ -51,7 +54,7 @@ def report_table(report: Report | None, board: chess.Board) -> Table | Text:
     for name in ("prior", "visits", "value"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("line", ratio=1, no_wrap=True, overflow="ellipsis")
-    for line in report.lines:
+    for line in report.visited:
         words = sans(board, line.moves[:7])
         table.add_row(words[0], f"{100 * line.prior:.0f} %", str(line.visits), line.value, " ".join(words[1:]))
     return table

@@ -2,14 +2,15 @@
 
 import threading
 from collections.abc import Callable
-from typing import Final
+from typing import ClassVar, Final
 
 import chess
 from rich.text import Text
 from textual import on
 from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.events import Resize
+from textual.events import Key, Paste, Resize
 from textual.suggester import SuggestFromList
 from textual.widgets import Footer, Input, Label, Static
 
@@ -21,7 +22,8 @@ from agent.terminal.dialogs import Page
 from agent.terminal.panels import move_list, player_line, report_table, score_bar
 from agent.terminal.squares import PAINTED, Squares
 
-_LONG: Final = 8  # line ends that make a text a page
+_LONG: Final = 8  # lines above which a text is a page, however high the log is
+_SHORT: Final = 3  # lines up to which it is none, however low the log is: the moves of the agent among them
 _WIDE: Final = 70  # columns from which there is a right half
 _CSS: Final = """
 #left { height: 1fr; padding: 0 1; }
@@ -47,7 +49,7 @@ class BoardSession(Session):
 
     def say(self, text: str) -> None:
         """Into the log, or on a page of its own."""
-        self.app.in_app_thread(self.app.open if text.count("\n") >= _LONG else self.app.say, text)
+        self.app.in_app_thread(self.app.tell, text)
 
     def show(self) -> None:
         """Redraw everything."""
@@ -66,6 +68,10 @@ class BoardView(App[None]):
     ENABLE_COMMAND_PALETTE = False
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (_WIDE, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-lowest"), (14, "-low"), (30, "-high")]  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("pageup", "scroll_log(-1)", show=False),
+        Binding("pagedown", "scroll_log(1)", show=False),
+    ]
 
     def __init__(self, session: BoardSession) -> None:
         super().__init__()
@@ -74,7 +80,7 @@ class BoardView(App[None]):
         self.said: list[str] = []
         """The lines of the log."""
         self.report: tuple[Report, chess.Board] | None = None
-        """The newest report of the agent, and the position it is about."""
+        """The newest report of the search in progress, and the position it is about."""
         self._columns = 0  # of the left half
         self._thread = threading.get_ident()
 
@@ -85,14 +91,14 @@ class BoardView(App[None]):
                 yield Static(id="above", classes="player")
                 yield Squares(self.session.board)
                 yield Static(id="below", classes="player")
-                yield Input(placeholder="a move (e4, e7e8q) or help", id="line", compact=True)
+                yield Input(placeholder="a move (e4, e7e8q) or help", id="line", compact=True, select_on_focus=False)
                 yield Label(id="legal")
-                with VerticalScroll(id="log"):
+                with VerticalScroll(id="log", can_focus=False):
                     yield Static(id="said")
             with Vertical(id="right"):
                 yield Static(id="bar")
                 yield Static(id="report")
-                with VerticalScroll(id="moves-box"):
+                with VerticalScroll(id="moves-box", can_focus=False):
                     yield Static(id="moves")
         yield Footer(compact=True)
 
@@ -117,6 +123,7 @@ class BoardView(App[None]):
 
     def _draw_sized(self) -> None:
         """Redraw what depends on the size; a selected piece stays selected."""
+        self.draw_players()
         self.draw_report()
         self._draw_legal(self.query_one("#line", Input).value)
         self._show_end("#log")
@@ -140,9 +147,30 @@ class BoardView(App[None]):
         self.query_one("#said", Static).update(Text("\n".join(self.said)))
         self._show_end("#log")
 
-    def open(self, text: str) -> None:
-        """Show a page."""
-        self.push_screen(Page(text))
+    def tell(self, text: str) -> None:
+        """Add to the log, or show a page where the log could not show all of it."""
+        log = self.query_one("#log")
+        lines = len(Text(text).wrap(self.console, max(log.size.width, 30)))
+        if lines > min(max(log.size.height, _SHORT), _LONG):
+            self.push_screen(Page(text))
+        else:
+            self.say(text)
+
+    @on(Key)
+    @on(Paste)
+    def _type_anywhere(self, event: Key | Paste) -> None:
+        """What nothing else took is typed on the line, wherever the focus is; a space chooses a square."""
+        line = self.query_one("#line", Input)
+        text = event.text if isinstance(event, Paste) else event.character if event.is_printable else None
+        if text and text != " " and not line.has_focus and len(self.screen_stack) == 1:
+            line.focus()
+            line.insert_text_at_cursor(text.splitlines()[0])
+            event.stop()
+
+    def action_scroll_log(self, pages: int) -> None:
+        """What was said before, or after."""
+        log = self.query_one("#log")
+        log.scroll_relative(y=pages * log.size.height)
 
     def _show_end(self, place: str) -> None:
         """Scroll to the end once the new text has been laid out."""
@@ -171,11 +199,13 @@ class BoardView(App[None]):
         for place, color in (("#above", above), ("#below", not above)):
             side = session.sides[color]
             name = f"ZeroMass, {side.level}" if isinstance(side, AgentSide) else session.names[color]
-            self.query_one(place, Static).update(player_line(session.game, color, name, figurines=figurines))
+            self.query_one(place, Static).update(
+                player_line(session.game, color, name, self._columns, figurines=figurines)
+            )
 
     def draw_report(self) -> None:
         """What the agent thinks."""
-        report, board = self.report or (None, self.session.board)
+        report, board = self.report or self.session.thought or (None, self.session.board)
         bar = self.query_one("#bar", Static)
         bar.update(score_bar(report, board.turn, bar.size.width))
         self.query_one("#report", Static).update(report_table(report, board))
@@ -186,7 +216,8 @@ class BoardView(App[None]):
 
     def _legal_sans(self) -> list[str]:
         board = self.session.board
-        return [] if self.session.game.over else sorted(board.san(move) for move in board.legal_moves)
+        sans = () if self.session.game.over else map(board.san, board.legal_moves)
+        return sorted(sans, key=lambda san: san.replace("=Q", "=A"))  # what completes g1 first
 
     def _draw_legal(self, typed: str) -> None:
         """The legal moves that begin with what was typed."""

@@ -71,6 +71,8 @@ SCREENS = (
     Screen("over", ("clock 5+3", "e4", "Qh5", "Bc4", "Qxf7"), answers="e7e5 b8c6 g8f6"),
     Screen("help", ("help",)),
     Screen("standard", _ITALIAN, answers=_ANSWERS, size=(80, 24)),
+    Screen("undone", ("clock 1+0", *_ITALIAN, "undo", "undo", "undo", "undo"), answers=_ANSWERS, size=(80, 24)),
+    Screen("think", ("clock 10+0", *_ITALIAN, "think"), answers=_ANSWERS, size=(80, 24)),
     Screen("narrow", ("e4",), answers="e7e5", size=(60, 30)),
     Screen("tiny", ("e4",), answers="e7e5", size=(40, 12)),
 )

@@ -7,7 +7,9 @@ from pathlib import Path
 import chess
 import chess.pgn
 import pytest
+from textual.events import Paste
 from textual.pilot import Pilot
+from textual.widgets import Static
 
 from agent.engine.agent import Agent
 from agent.play.level import Level
@@ -16,6 +18,7 @@ from agent.terminal.dialogs import Page, Promotion
 from agent.terminal.squares import PAINTED, Squares
 from agent.terminal.view import BoardSession
 from tests.agent.standin import Gated, Scripted
+from tests.agent.terminal.screens import Thoughtful
 
 Hands = Callable[["Pilot[None]", chess.Move], Awaitable[None]]
 PROMOTIONS = "7k/P7/8/8/8/8/8/K7 w - - 0 1"
@@ -68,11 +71,16 @@ async def by_typing(pilot: "Pilot[None]", move: chess.Move) -> None:
     await type_line(pilot, app.session.board.san(move))
 
 
-async def type_line(pilot: "Pilot[None]", line: str) -> None:
-    pilot.app.query_one("#line").focus()
+async def type_keys(pilot: "Pilot[None]", line: str) -> None:
     named = ("space", "plus", "number_sign", "equals_sign", "minus", "slash", "full_stop")
     keys = dict(zip(" +#=-/.", named, strict=True))
-    await pilot.press(*(keys.get(letter, letter) for letter in line), "enter")
+    await pilot.press(*(keys.get(letter, letter) for letter in line))
+
+
+async def type_line(pilot: "Pilot[None]", line: str) -> None:
+    pilot.app.query_one("#line").focus()
+    await type_keys(pilot, line)
+    await pilot.press("enter")
     await pilot.pause()
 
 
@@ -277,3 +285,82 @@ def test_every_theme_draws_every_square() -> None:
             for square in chess.SQUARES:
                 x, y = squares.offset_of(square)
                 assert squares.square_at(x, y) == square
+
+
+BESIDE = ("#squares", "#moves-box", "#moves", "#log", "#said", "#report", "#bar", "#above", "#legal")
+
+
+def test_what_is_typed_reaches_the_line_wherever_one_has_clicked() -> None:
+    async def run() -> None:
+        app = app_of("")
+        async with app.run_test(size=(80, 24)) as pilot:
+            app.action_obey("side both")
+            await pilot.press("tab")
+            assert isinstance(app.focused, Squares)
+            await pilot.press("tab")
+            assert app.focused is app.query_one("#line")
+            moves = ("a4", "a5", "b4", "b5", "c4", "c5", "d4", "d5", "e4", "e5", "Nf3", "Nf6", "g3", "g6")
+            for place, san in zip((*BESIDE, "tab", "nothing", "half", "paste"), moves, strict=False):
+                if place in BESIDE:
+                    await pilot.click(place)
+                elif place == "nothing":
+                    app.set_focus(None)
+                else:
+                    await pilot.press("tab")
+                typed, left = ("", san) if place == "paste" else (san[:1], san[1:])
+                if place == "paste":
+                    app.post_message(Paste(f"{left}\nand a line more"))
+                    await pilot.pause()
+                    left = ""
+                await pilot.press(*typed)
+                if place == "half":
+                    await pilot.click(Squares)
+                await pilot.press(*left, "enter")
+                await pilot.pause()
+                assert app.session.board.move_stack, place
+                before = app.session.board.copy()
+                before.pop()
+                assert before.san(app.session.board.peek()) == san, place
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("typed", ["g1", "g1=", "g2g1", "gxh1", "g2h1", "gxf1"])
+def test_a_promotion_is_completed_to_a_queen(typed: str) -> None:
+    async def run() -> None:
+        app = app_of("", "8/8/8/8/8/k7/6p1/1K3N1R b - - 0 1", chess.BLACK)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await type_keys(pilot, typed)
+            await pilot.pause(0.1)
+            await pilot.press("right", "enter")
+            await settle(pilot, 1)
+            assert app.session.board.move_stack[0].promotion == chess.QUEEN
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("line", ["think", "draw", "moves", "pgn", "help"])
+def test_nothing_that_is_told_is_cut_off_at_80_columns(line: str) -> None:
+    """All of it is on a page, or in a log that shows it."""
+
+    async def run() -> None:
+        agent = Agent(Thoughtful("e7e5"), "a script", identity="sha256:0")
+        app = BoardApp(BoardSession(agent, chess.Board(), chess.WHITE, level=Level(simulations=8)))
+        async with app.run_test(size=(80, 24)) as pilot:
+            await type_line(pilot, "e4")
+            await settle(pilot, 2)
+            await type_line(pilot, line)
+            assert isinstance(app.screen, Page)
+            await pilot.pause()
+            shown = app.screen.query_one(Static)
+            told = str(shown.render()).split()
+            assert shown.region.height <= 22 or line in ("help", "pgn")  # those scroll
+            if line == "think":
+                assert told[told.index("e5") + 1] == "prior"
+                assert {"e5", "a5", "a6", "a3"} <= set(told)
+            await pilot.press("escape")
+            await type_line(pilot, "d4")
+            await settle(pilot, 4)
+            assert not isinstance(app.screen, Page)
+
+    asyncio.run(run())
