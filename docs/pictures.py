@@ -1,9 +1,11 @@
-"""Draws `zeromass.svg` and `leak.svg` of the README and the docs: `python docs/pictures.py [RUN]`.
+"""Draws the pictures of the README and the docs with today's program: `python -m docs.pictures [FOLDER]`.
 
-It measures what it draws: the policy of RUN's newest checkpoint (default: the bundled weights) on one position, and an
-audit of 20,000 positions.
+FOLDER is docs/images by default. What is drawn is played and measured with the bundled weights: a game on the board in
+the terminal, the policy on one position, an audit of 20,000 positions; docs/ladders and the sick runs are drawn anew.
+Only `tensorboard.png` is not: it is a photograph of a browser.
 """
 
+import asyncio
 import sys
 from pathlib import Path
 
@@ -12,14 +14,28 @@ import chess.svg
 import torch
 
 from agent import drawing, rules, vocabulary
+from agent.engine.agent import load_agent
 from agent.networks.bundled import find_weights
 from agent.networks.evaluator import Evaluator
 from agent.networks.policy import MaskedPolicy
 from agent.networks.registry import make_evaluator
+from agent.play.level import Level
+from agent.terminal.app import BoardApp
+from agent.terminal.view import BoardSession
+from docs import ladders, sick
+from tests.agent.terminal.screens import Screen, picture
 from training.evaluation.audit import OURS, TITLES, Audit, positions_of_selfplay, run_audit
 
-IMAGES = Path(__file__).parent / "images"
+DOCS = Path(__file__).parent
 FEN = "r1bqkbnr/pppp1ppp/2n5/4p2Q/2B1P3/8/PPPP1PPP/RNB1K1NR b KQkq - 3 3"
+GAME = Screen("figurines", ("theme figurines", "e4", "d4", "Nc3", "Nf3", "Bd3"), [chess.F3])
+"""What a person types, and the piece then clicked."""
+
+
+def board() -> str:
+    """A short game against the agent."""
+    session = BoardSession(load_agent(), chess.Board(), chess.WHITE, level=Level(simulations=4000), seed=1)
+    return asyncio.run(picture(BoardApp(session), GAME))
 
 
 def arrows(evaluator: Evaluator, count: int = 8) -> list[chess.svg.Arrow]:
@@ -51,14 +67,17 @@ def bars(audit: Audit, x: float, y: float) -> str:
     return "".join(parts)
 
 
-def main(run: str | None) -> None:
+def main(folder: Path = DOCS / "images") -> None:
     """Draw and write."""
-    evaluator = make_evaluator(find_weights(run=run).weights.network)
+    (folder / "board-figurines.svg").write_text(board())
+    evaluator = make_evaluator(find_weights().weights.network)
     audit = run_audit(evaluator, positions_of_selfplay(evaluator), 20_000, lambda done: None)
-    board = drawing.board_at(10, 10, 380, chess.Board(FEN), arrows(evaluator), flipped=True)
-    (IMAGES / "zeromass.svg").write_text(drawing.document(940, 400, board + bars(audit, 425, 10)))
-    (IMAGES / "leak.svg").write_text(drawing.document(560, 380, bars(audit, 20, 5)))
+    position = drawing.board_at(10, 10, 380, chess.Board(FEN), arrows(evaluator), flipped=True)
+    (folder / "zeromass.svg").write_text(drawing.document(940, 400, position + bars(audit, 425, 10)))
+    (folder / "leak.svg").write_text(drawing.document(560, 380, bars(audit, 20, 5)))
+    ladders.main(folder / "ladder.svg", {f"seed {seed}": DOCS / "ladders" / f"seed{seed}" for seed in (1, 2)})
+    sick.draw(folder)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else None)
+    main(*map(Path, sys.argv[1:]))

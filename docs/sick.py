@@ -77,17 +77,23 @@ def _panel(name: str, points: list[tuple[int, float]], left: float) -> str:
     return "".join(parts)
 
 
-def main() -> None:
-    """All three, or one."""
-    for cause in sys.argv[2:] or SICK:
+def draw(folder: Path = ROOT / "docs" / "images") -> None:
+    """The rows that are kept, as pictures in `folder`."""
+    for cause in SICK:
         name = cause.replace(" ", "-")
-        if len(sys.argv) > 1:
-            log = prepare(cause, name, Path(sys.argv[1])).read_text().splitlines(keepends=True)
-            (ROWS / f"{name}.jsonl").write_text("".join(log[-KEPT:]))
         rows = read_rows(ROWS / f"{name}.jsonl")
         verdict = judge(rows).verdict
-        (ROOT / "docs" / "images" / f"sick-{name}.svg").write_text(strip(rows, verdict))
+        (folder / f"sick-{name}.svg").write_text(strip(rows, verdict))
         print(f"{cause}: {verdict}")
+
+
+def main() -> None:
+    """Make all three, or one, if a folder is given; draw all."""
+    for cause in (sys.argv[2:] or SICK) if len(sys.argv) > 1 else ():
+        name = cause.replace(" ", "-")
+        log = prepare(cause, name, Path(sys.argv[1])).read_text().splitlines(keepends=True)
+        (ROWS / f"{name}.jsonl").write_text("".join(log[-KEPT:]))
+    draw()
 
 
 if __name__ == "__main__":
