@@ -18,11 +18,11 @@ from rich.table import Table
 
 from agent import rules
 from agent.compilation import warm_up
-from agent.networks.evaluator import CompiledEvaluator, Evaluator, LeafEvaluator
-from agent.networks.network import Architecture
+from agent.networks.contract import Architecture, CompiledEvaluator, LeafEvaluator
+from agent.networks.evaluator import Evaluator
 from agent.networks.registry import make_evaluator, make_network
 from agent.networks.residual.network import ResidualArchitecture
-from agent.networks.sparse.network import SparseArchitecture
+from agent.networks.sparse.kind import SparseArchitecture
 from agent.search import GumbelSearch, SearchSettings, material_evaluator
 from benchmarks.measuring import Figures, Found, Progress, in_turn, peer, rate, table, threads
 from training.doctor import usable_cores

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agent.networks.evaluator import Evaluator, LegalEvaluation
+from agent.networks.contract import LegalEvaluation
+from agent.networks.evaluator import Evaluator
 
 Answer = tuple[int, LegalEvaluation]
 """The version of the weights that answered, the same for all positions of a request, and their evaluation.

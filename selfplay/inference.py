@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from agent import rules
-from agent.networks.evaluator import Evaluation, Evaluator, LegalEvaluation
-from agent.networks.network import Architecture
+from agent.networks.contract import Architecture, LegalEvaluation
+from agent.networks.evaluator import Evaluation, Evaluator
 from agent.networks.registry import make_evaluator, make_network
 from agent.vocabulary import SIZE
 from selfplay.batcher import Answer, Batcher, BatcherStatistics

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from agent.networks.network import Architecture
+from agent.networks.contract import Architecture
 from agent.search import SearchSettings
 from agent.settings import Section
 

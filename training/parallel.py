@@ -26,8 +26,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from agent.errors import InputError
+from agent.networks.contract import Architecture
 from agent.networks.meter import MassReading
-from agent.networks.network import Architecture, Network
+from agent.networks.network import Network
 from agent.networks.registry import make_network
 from training.learner import Learner, moments, resolve_device
 from training.losses import Loss

@@ -4,13 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import chess
-import torch
 
 from agent.compilation import warm_up
 from agent.engine.limits import Limits
 from agent.engine.thinker import MEGABYTES, Thinker
 from agent.networks.bundled import find_weights, identity
-from agent.networks.registry import make_evaluator
 from agent.runs import RUNS
 from agent.search import CompiledEvaluator, SearchSettings
 
@@ -53,6 +51,8 @@ class Agent:
         if threads != self._threads:
             self._threads = threads
             if not self._one_thread:
+                import torch
+
                 torch.set_num_threads(threads)
             elif threads > 1:
                 say(f"Threads {threads} accepted, but the search with this network runs in one thread")
@@ -69,16 +69,14 @@ def load_agent(
 
     `progress` gets lines of text while code is compiled.
     """
-    torch.set_num_threads(1)  # a move evaluates one position at a time: more threads would wait for each other
     found = find_weights(weights, run, runs=runs)
-    evaluator = make_evaluator(found.weights.network).for_search()
+    evaluator = found.weights.for_search()
+    one_thread = isinstance(evaluator, CompiledEvaluator)
+    if not one_thread:
+        import torch
+
+        torch.set_num_threads(1)  # a move evaluates one position at a time: more threads would wait for each other
     thinker = Thinker(evaluator)
     # Compile or load only what thinking needs; else the first move would be slow.
     warm_up(progress, [lambda: thinker.think(chess.Board(), Limits(simulations=64))])
-    return Agent(
-        thinker,
-        found.origin,
-        found.warnings,
-        identity=identity(found.weights),
-        one_thread=isinstance(evaluator, CompiledEvaluator),
-    )
+    return Agent(thinker, found.origin, found.warnings, identity=identity(found.weights), one_thread=one_thread)

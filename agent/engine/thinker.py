@@ -21,7 +21,7 @@ import numpy as np
 from agent import vocabulary
 from agent.engine.limits import SLICE, Control, Limits, ThinkOptions, allotted
 from agent.engine.report import Line, Report
-from agent.networks.evaluator import CompiledEvaluator, LeafEvaluator
+from agent.networks.contract import CompiledEvaluator, LeafEvaluator
 from agent.rules import Games
 from agent.search.root_moves import RootMove
 from agent.search.settings import SearchSettings, playing

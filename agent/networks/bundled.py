@@ -49,8 +49,8 @@ def find_weights(weights: Path | None = None, run: str | None = None, *, runs: P
 def identity(weights: Weights) -> str:
     """The weights as PGN headers name them: a fingerprint of their numbers, then run, step and version if known."""
     digest = hashlib.sha256()
-    for name, tensor in sorted(weights.network.state_dict().items()):
-        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    for name, tensor in sorted(weights.tensors.items()):
+        digest.update(f"{name} {tensor.shape} torch.{tensor.dtype}".encode())
+        digest.update(tensor.tobytes())
     known = [f"{key} {weights.provenance[key]}" for key in ("run", "step", "version") if key in weights.provenance]
     return " ".join([f"sha256:{digest.hexdigest()[:16]}", *known])

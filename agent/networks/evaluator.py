@@ -3,17 +3,16 @@
 Shapes: B positions, L positions whose legal moves are given, K at least the largest number of legal moves among them.
 """
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agent.networks.network import Architecture, Network, autocast, expected_score
+from agent.networks.contract import CompiledEvaluator, LeafEvaluator, LegalEvaluation
+from agent.networks.network import Network, autocast, expected_score
 from agent.rules import pack_moves
 from agent.vocabulary import SIZE
 from kernels import legal_log_probs
@@ -26,57 +25,6 @@ class Evaluation(NamedTuple):
     """float32 [B, 1880], unmasked."""
     values: Tensor
     """float32 [B], expected score -1..1 for the side to move."""
-
-
-class LegalEvaluation(NamedTuple):
-    """What the network says about L positions and their legal moves alone."""
-
-    logits: NDArray[np.float32]
-    """[L, K] of the legal moves, in their order, normalised or not; undefined past a position's legal moves."""
-    values: NDArray[np.float32]
-    """[L] expected score -1..1 for the side to move."""
-
-
-class CompiledEvaluator(NamedTuple):
-    """A network that compiled code can call.
-
-    `evaluate` is njit-compiled and called as
-    `evaluate(position [WORDS], moves uint16 [ROW], count, parameters, scratch, logits float32 [ROW]) -> value`:
-    it writes the logits of the first `count` moves, in their order, and returns the expected score.
-    """
-
-    evaluate: Callable[..., Any]
-    parameters: Any
-    """Weights, of any type Numba knows; new weights of the same types need no compiling."""
-    scratch: Any
-    """Memory for one evaluation; used by one search at a time. If it has `wdl` float32 [3], `evaluate` writes the
-    probabilities of win, draw and loss there, and a search under time control reads the draw's."""
-
-
-class LeafEvaluator(ABC):
-    """Evaluates positions in batches of a search's or a caller's own size."""
-
-    overlaps = False
-    """Whether `ask_legal` returns before the answer is there, so that callers can work meanwhile."""
-
-    @abstractmethod
-    def evaluate_legal(
-        self, positions: NDArray[np.uint64], moves: NDArray[np.uint16], counts: NDArray[np.int32]
-    ) -> LegalEvaluation:
-        """Evaluate positions [L, WORDS] with their legal `moves` [L, 224], of which the first `counts` [L] count.
-
-        The arrays may change after the call.
-        """
-
-    def ask_legal(
-        self, positions: NDArray[np.uint64], moves: NDArray[np.uint16], counts: NDArray[np.int32]
-    ) -> Callable[[], LegalEvaluation]:
-        """As `evaluate_legal`, in two steps: the arrays were read when this returns, the result waits for the answer.
-
-        Several answers may be pending; they are to be taken in the order of asking.
-        """
-        found = self.evaluate_legal(positions, moves, counts)
-        return lambda: found
 
 
 class Evaluator(LeafEvaluator):
@@ -140,19 +88,3 @@ class Evaluator(LeafEvaluator):
         with autocast(self.device):
             logits, value_logits = self._network.dense(positions)
         return Evaluation(logits.float(), expected_score(value_logits))
-
-
-@dataclass(frozen=True)
-class Kind:
-    """What a folder of this package offers the registry: everything that is particular to its kind of network."""
-
-    architecture: type[Architecture]
-    network: Callable[[Any], Network]
-    """A fresh network of an architecture of this kind, drawn from torch's global generator."""
-    evaluator: Callable[[Any, torch.device, str], Evaluator]
-    """An evaluator of a network of this kind on a device, by a runtime: `auto`, `eager` or `graphs`.
-
-    It raises `InputError` where the runtime cannot run.
-    """
-    untrained: Callable[[], CompiledEvaluator] | None = None
-    """The compiled network with all weights zero, for the warm-up; None: there is none."""

@@ -1,12 +1,10 @@
-"""What every kind of network offers: an architecture that can be stored, logits over the vocabulary, a value.
+"""Networks in torch: logits over the vocabulary, a value, what the learner trains. See `contract` for the rest.
 
 Shapes: B positions, A = 1,880 moves, N lanes: A, or the 218 lanes of compact logits.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import ClassVar, NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,49 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from agent import rules
+from agent.networks.contract import Architecture
 from kernels import RaggedTargets
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """Everything needed to build the same network again; stored with its weights.
-
-    Each kind of network has a frozen dataclass of its own whose fields are numbers and switches with defaults.
-    """
-
-    kind: ClassVar[str]
-    """Name of the kind, in settings and in weights files."""
-
-    def metadata(self) -> dict[str, str]:
-        """As strings, for a weights file."""
-        return {"architecture": self.kind, **{key: str(value) for key, value in asdict(self).items()}}
-
-    @classmethod
-    def from_metadata(cls, metadata: Mapping[str, str]) -> Self:
-        """The architecture that `metadata()` described; fields that are missing have their defaults.
-
-        Raises:
-            ValueError: an entry is not what `metadata` writes.
-        """
-        return cls(
-            **{
-                field.name: _parsed(field.name, metadata[field.name], type(field.default))
-                for field in fields(cls)
-                if field.name in metadata
-            }
-        )
-
-    def continues(self, before: "Architecture") -> bool:
-        """Whether a network of this architecture may begin with the weights of one of the architecture `before`."""
-        return self == before
-
-
-def _parsed(name: str, text: str, kind: type) -> int:
-    if kind is bool:
-        if text not in ("True", "False"):
-            raise ValueError(f"{name} is {text!r}, not True or False")
-        return text == "True"
-    return int(text)
 
 
 class Prediction(NamedTuple):

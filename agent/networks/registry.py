@@ -1,31 +1,57 @@
-"""The kinds of networks, by the names they have in settings and in weights files.
+"""The kinds of networks, by the names they have in settings and in weights files. Light: no torch.
 
-A further kind is a folder beside `residual/` and `sparse/` that offers a `Kind`, an entry of `KINDS`, and its sizes, if
-it has any, in `NetworkSettings`.
+A further kind is a folder beside `residual/` and `sparse/` with a module that offers `KIND`; an entry of
+`KINDS`; and its sizes, if it has any, in `NetworkSettings` of `agent.networks.settings`.
 """
 
-from collections.abc import Mapping
-from dataclasses import fields
-from typing import Final
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import torch
-from pydantic import Field
+import numpy as np
+from numpy.typing import NDArray
 
-from agent.networks.evaluator import Evaluator, Kind
-from agent.networks.network import Architecture, Network
-from agent.networks.residual import evaluator as residual
-from agent.networks.sparse import evaluator as sparse
-from agent.settings import Section
+from agent.compilation import on_warm_up
+from agent.networks.contract import Architecture, CompiledEvaluator
 
-KINDS: Final[Mapping[str, Kind]] = {kind.architecture.kind: kind for kind in (residual.KIND, sparse.KIND)}
+if TYPE_CHECKING:
+    import torch
+
+    from agent.networks.evaluator import Evaluator
+    from agent.networks.network import Network
+
+KINDS: Final[Mapping[str, str]] = {
+    "residual": "agent.networks.residual.evaluator",
+    "sparse": "agent.networks.sparse.kind",
+}
+"""The module of each kind, imported when the kind is asked for: that of the residual one needs torch."""
 
 
-def make_network(architecture: Architecture) -> Network:
+class Kind(NamedTuple):
+    """What a folder of this package offers the registry: everything that is particular to its kind of network."""
+
+    architecture: type[Architecture]
+    parts: str
+    """Module of its parts in torch: `make_network(architecture)`, drawn from torch's global generator, and
+    `make_evaluator(network, device, runtime)`, which raises `InputError` where the runtime cannot run."""
+    compiled: Callable[[Any, Mapping[str, NDArray[np.float32]] | None], CompiledEvaluator] | None = None
+    """The compiled network of an architecture with these weights, named as in the network's `state_dict`, or with zeros
+    for the warm-up. It raises ValueError where they do not fit. None: this kind has no compiled network."""
+
+
+def kind_of(name: str) -> Kind:
+    """The kind of this name, which is one of `KINDS`."""
+    kind: Kind = import_module(KINDS[name]).KIND
+    return kind
+
+
+def make_network(architecture: Architecture) -> "Network":
     """A fresh network, drawn from torch's global generator."""
-    return KINDS[architecture.kind].network(architecture)
+    network: Network = import_module(kind_of(architecture.kind).parts).make_network(architecture)
+    return network
 
 
-def make_evaluator(network: Network, device: torch.device | str = "cpu", *, runtime: str = "auto") -> Evaluator:
+def make_evaluator(network: "Network", device: "torch.device | str" = "cpu", *, runtime: str = "auto") -> "Evaluator":
     """The evaluator for `network`, which is not copied; a sparse one stays on the CPU.
 
     `runtime` is that of a residual one: `eager`, `graphs` (CUDA only) or `auto`, the fastest that the device has.
@@ -33,24 +59,15 @@ def make_evaluator(network: Network, device: torch.device | str = "cpu", *, runt
     Raises:
         InputError: the runtime does not run on the device.
     """
-    return KINDS[network.architecture.kind].evaluator(network, torch.device(device), runtime)
+    import torch
+
+    make = import_module(kind_of(network.architecture.kind).parts).make_evaluator
+    evaluator: Evaluator = make(network, torch.device(device), runtime)
+    return evaluator
 
 
-class NetworkSettings(Section):
-    """Settings section `network`: which network, and how large. Sizes are named as the fields of its architecture."""
-
-    kind: str = Field("residual", pattern=f"^({'|'.join(KINDS)})$", description="residual for GPUs, sparse for CPUs.")
-    weights: str | None = Field(None, min_length=1, description="Begin with this file's weights; null: random ones.")
-    blocks: int = Field(3, ge=0, le=80, description="Of the residual network.")
-    channels: int = Field(32, ge=8, le=1024, description="Of the residual network.")
-    width: int = Field(256, ge=64, le=4096, multiple_of=64, description="First layer of the sparse network.")
-    hidden: int = Field(64, ge=32, le=1024, multiple_of=32, description="Second layer of the sparse network.")
-    replies: bool = Field(
-        False, description="Sparse: moves that leave a lone king without a reply are kinds of their own."
-    )
-
-    @property
-    def architecture(self) -> Architecture:
-        """The architecture that they ask for."""
-        architecture = KINDS[self.kind].architecture
-        return architecture(**{field.name: getattr(self, field.name) for field in fields(architecture)})
+@on_warm_up
+def _exercise() -> None:
+    """The parts in torch have exercises of their own, which follow this one once they are imported."""
+    for name in KINDS:
+        import_module(kind_of(name).parts)

@@ -3,47 +3,70 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import safetensors.torch
-import torch
+import numpy as np
+import safetensors.numpy
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from torch import Tensor
 
 from agent import vocabulary
 from agent.errors import InputError
 from agent.files import what_is, write_atomic
-from agent.networks.network import Network
-from agent.networks.registry import KINDS, make_network
+from agent.networks.contract import Architecture, CompiledEvaluator, LeafEvaluator
+from agent.networks.registry import KINDS, kind_of, make_evaluator, make_network
+
+if TYPE_CHECKING:
+    from agent.networks.network import Network
 
 
 @dataclass(frozen=True)
 class Weights:
-    """A network with what is known about where it came from."""
+    """A network's weights with what is known about where they came from."""
 
-    network: Network
+    architecture: Architecture
+    tensors: Mapping[str, NDArray[np.float32]]
+    """By their names in the network's `state_dict`."""
     provenance: Mapping[str, str]
     """Free text by key, for example `run`, `step`, `version`, `zeromass`."""
 
+    @cached_property
+    def network(self) -> "Network":
+        """The network in torch, always the same one."""
+        import torch
 
-def to_bytes(network: Network, provenance: Mapping[str, str], dtype: torch.dtype = torch.float32) -> bytes:
-    """The weights file of `network` as bytes; half of them with `dtype` torch.float16, for weights to hand around."""
-    tensors = {name: tensor.detach().to(dtype).cpu().contiguous() for name, tensor in network.state_dict().items()}
+        network = make_network(self.architecture)
+        network.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in self.tensors.items()})
+        return network.eval()
+
+    def for_search(self) -> LeafEvaluator | CompiledEvaluator:
+        """What a search on the CPU should be given: a new compiled network, without torch, where the kind has one."""
+        compiled = kind_of(self.architecture.kind).compiled
+        if compiled is None:
+            return make_evaluator(self.network).for_search()
+        return compiled(self.architecture, self.tensors)
+
+
+def to_bytes(network: "Network", provenance: Mapping[str, str], dtype: type[np.floating] = np.float32) -> bytes:
+    """The weights file of `network` as bytes; half of them with `dtype` np.float16, for weights to hand around."""
+    tensors = {name: tensor.detach().cpu().numpy().astype(dtype) for name, tensor in network.state_dict().items()}
     metadata = {
         **network.architecture.metadata(),
         "vocabulary": str(vocabulary.SIZE),
         "provenance": json.dumps(dict(provenance)),
     }
-    return safetensors.torch.save(tensors, metadata)
+    return safetensors.numpy.save(tensors, metadata)
 
 
-def save_weights(path: Path, network: Network, provenance: Mapping[str, str]) -> None:
+def save_weights(path: Path, network: "Network", provenance: Mapping[str, str]) -> None:
     """Write a weights file; after a crash `path` holds the old file or the new one, whole."""
     write_atomic(path, to_bytes(network, provenance))
 
 
 def load_weights(path: Path) -> Weights:
-    """Build the network that `path` describes and fill it.
+    """Read the weights file `path`.
 
     Raises:
         InputError: the file is missing, damaged, not a weights file of ours, or made for other planes or moves.
@@ -51,9 +74,9 @@ def load_weights(path: Path) -> Weights:
     if what_is(path) != "file":
         raise InputError(f"weights file '{path}' does not exist; name a .safetensors file written by `zeromass train`")
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(path, framework="np") as file:
             metadata = file.metadata() or {}
-            tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            tensors = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise InputError(f"weights file '{path}' is damaged ({error}); use another copy or checkpoint") from error
     if metadata.get("architecture") not in KINDS:
@@ -67,10 +90,11 @@ def load_weights(path: Path) -> Weights:
             f"{vocabulary.SIZE}; train again"
         )
     try:
-        network = make_network(KINDS[metadata["architecture"]].architecture.from_metadata(metadata))
-        network.load_state_dict(tensors)
+        architecture = kind_of(metadata["architecture"]).architecture.from_metadata(metadata)
         provenance = {str(key): str(value) for key, value in json.loads(metadata["provenance"]).items()}
+        weights = Weights(architecture, tensors, provenance)
+        weights.for_search()  # refuses tensors that do not fit
     except (KeyError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"weights file '{path}' cannot be used ({reason}); use another") from error
-    return Weights(network.eval(), provenance)
+    return weights

@@ -1,6 +1,6 @@
 """Batched Gumbel search over the compiled rules. See docs/search.md."""
 
-from agent.networks.evaluator import CompiledEvaluator, LeafEvaluator
+from agent.networks.contract import CompiledEvaluator, LeafEvaluator
 from agent.search.gumbel import GumbelSearch
 from agent.search.material import material_evaluator
 from agent.search.result import SearchResult

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from agent import rules
 from agent.compilation import on_warm_up
-from agent.networks.evaluator import CompiledEvaluator, LeafEvaluator, LegalEvaluation
-from agent.networks.registry import KINDS
+from agent.networks.contract import CompiledEvaluator, LeafEvaluator, LegalEvaluation
+from agent.networks.registry import KINDS, kind_of
 from agent.rules import Games
 from agent.search.batched import Past, begin_games, make_streams, make_waiting, walk_games, write_results
 from agent.search.compiled import search_loop
@@ -170,7 +170,8 @@ class _Indifferent(LeafEvaluator):
 @on_warm_up
 def _exercise() -> None:
     evaluators: list[LeafEvaluator | CompiledEvaluator] = [_Indifferent()]
-    evaluators += [kind.untrained() for kind in KINDS.values() if kind.untrained is not None]
+    kinds = (kind_of(name) for name in KINDS)
+    evaluators += [kind.compiled(kind.architecture(), None) for kind in kinds if kind.compiled is not None]
     for evaluator in evaluators:
         GumbelSearch(SearchSettings(simulations=2), evaluator).run(Games(1))
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.compilation import njit
-from agent.networks.evaluator import CompiledEvaluator
+from agent.networks.contract import CompiledEvaluator
 from agent.rules.batch import material_of
 from agent.rules.bits import ONE, Words, u64
 from agent.rules.record import occupied

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.networks.evaluator import CompiledEvaluator, LeafEvaluator
+from agent.networks.contract import CompiledEvaluator, LeafEvaluator
 from agent.rules import Games
 from agent.search.anytime import (
     BYTES_EACH,

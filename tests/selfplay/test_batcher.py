@@ -10,7 +10,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from agent.networks.evaluator import Evaluator, LegalEvaluation
+from agent.networks.contract import LegalEvaluation
+from agent.networks.evaluator import Evaluator
 from agent.rules import WORDS
 from selfplay.batcher import Answer, Batcher
 

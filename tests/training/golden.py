@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from agent import rules
 from agent.networks.bundled import BUNDLED
-from agent.networks.network import Architecture
+from agent.networks.contract import Architecture
 from agent.networks.registry import make_evaluator, make_network
 from agent.networks.residual.network import ResidualArchitecture
-from agent.networks.sparse.network import SparseArchitecture
+from agent.networks.sparse.kind import SparseArchitecture
 from agent.networks.weights import load_weights
 from agent.rules import Termination
 from selfplay.generator import Generator

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from agent.errors import InputError
-from agent.networks.evaluator import Evaluation, Evaluator, Kind
+from agent.networks.evaluator import Evaluation, Evaluator
 from agent.networks.network import expected_score
+from agent.networks.registry import Kind
 from agent.networks.residual.network import ResidualArchitecture, ResidualNetwork
 from agent.networks.residual.planes import planes_torch
 from agent.rules import WORDS
@@ -104,4 +105,5 @@ def make_evaluator(network: ResidualNetwork, device: torch.device, runtime: str)
     return Evaluator(network, device)
 
 
-KIND = Kind(ResidualArchitecture, ResidualNetwork, make_evaluator)
+make_network = ResidualNetwork
+KIND = Kind(ResidualArchitecture, __name__)

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from agent import vocabulary
-from agent.networks.network import Architecture, Network
+from agent.networks.contract import Architecture
+from agent.networks.network import Network
 from agent.networks.residual.planes import PLANES, planes
 
 MOVE_PLANES: Final = 76

@@ -6,14 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agent.networks.evaluator import CompiledEvaluator, Evaluator, Kind, LegalEvaluation
-from agent.networks.sparse.compiled import SparseParameters, SparseScratch, evaluate, evaluate_all
-from agent.networks.sparse.features import FEATURES, MAPS, MAX_FEATURES, PIECE_ROWS, STATE_AT, THREATS
-from agent.networks.sparse.moves import MOVE_KINDS, MOVE_ROOM
-from agent.networks.sparse.network import SparseArchitecture, SparseNetwork
-from agent.networks.sparse.vectors import aligned
+from agent.networks.contract import CompiledEvaluator, LegalEvaluation
+from agent.networks.evaluator import Evaluator
+from agent.networks.sparse.compiled import evaluate_all
+from agent.networks.sparse.kind import compiled, fill
+from agent.networks.sparse.network import SparseNetwork
+from agent.networks.sparse.vectors import Floats
 from agent.rules.boundary import checked, checked_counts
-from agent.vocabulary import MAX_LEGAL, SIZE
+from agent.vocabulary import MAX_LEGAL
 
 
 class SparseEvaluator(Evaluator):
@@ -22,14 +22,13 @@ class SparseEvaluator(Evaluator):
     def __init__(self, network: SparseNetwork) -> None:
         super().__init__(network, "cpu")
         self._sparse = network
-        self.compiled = untrained(network.architecture)
+        self.compiled = compiled(network.architecture, self._arrays())
         """The same network for compiled code."""
-        self._copy_weights()
 
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Swap in other weights of the same architecture: arrays are copied, nothing is compiled."""
         super().load(state)
-        self._copy_weights()
+        fill(self.compiled.parameters, self._arrays())
 
     def evaluate_legal(
         self, positions: NDArray[np.uint64], moves: NDArray[np.uint16], counts: NDArray[np.int32]
@@ -53,48 +52,13 @@ class SparseEvaluator(Evaluator):
         """See `Evaluator`."""
         return self.compiled
 
-    def _copy_weights(self) -> None:
-        """In place: no array of the compiled network is exchanged."""
-        parameters: SparseParameters = self.compiled.parameters
-        for name in ("features", "hidden", "policy", "kinds", "value"):
-            layer, target = getattr(self._sparse, name), getattr(parameters, name)
-            target[...] = layer.weight.detach().numpy()[: len(target)]
-            getattr(parameters, f"{name}_bias")[...] = layer.bias.detach().numpy()
-        pieces = parameters.features[:STATE_AT].reshape(THREATS, PIECE_ROWS, -1)
-        pieces += self._sparse.features.weight.detach().numpy()[FEATURES:]
+    def _arrays(self) -> dict[str, Floats]:
+        return {name: tensor.detach().numpy() for name, tensor in self._sparse.state_dict().items()}
 
 
-def untrained(architecture: SparseArchitecture) -> CompiledEvaluator:
-    """The compiled network with all weights zero."""
-    width, hidden = architecture.width, architecture.hidden
-    parameters = SparseParameters(
-        features=aligned(FEATURES, width),
-        features_bias=aligned(width),
-        hidden=aligned(width, hidden),
-        hidden_bias=aligned(hidden),
-        policy=aligned(SIZE, hidden),
-        policy_bias=aligned(SIZE),
-        kinds=aligned(MOVE_KINDS, hidden),
-        kinds_bias=aligned(MOVE_KINDS),
-        value=aligned(3, hidden),
-        value_bias=aligned(3),
-        replies=architecture.replies,
-    )
-    scratch = SparseScratch(
-        rows=np.zeros(max(MAX_FEATURES, width + 1), np.int32),
-        maps=np.zeros(MAPS, np.uint64),
-        room=np.zeros(MOVE_ROOM, np.uint64),
-        kinds=np.zeros(MAX_LEGAL, np.int32),
-        accumulator=aligned(width),
-        hidden=aligned(hidden),
-        wdl=np.zeros(3, np.float32),
-    )
-    return CompiledEvaluator(evaluate, parameters, scratch)
+make_network = SparseNetwork
 
 
-KIND = Kind(
-    SparseArchitecture,
-    SparseNetwork,
-    lambda network, _device, _runtime: SparseEvaluator(network),
-    untrained=lambda: untrained(SparseArchitecture()),
-)
+def make_evaluator(network: SparseNetwork, _device: object, _runtime: str) -> SparseEvaluator:
+    """The evaluator; it stays on the CPU."""
+    return SparseEvaluator(network)

@@ -8,11 +8,13 @@ import pytest
 import torch
 
 from agent import rules, vocabulary
+from agent.networks.contract import Architecture, CompiledEvaluator
 from agent.networks.evaluator import Evaluator
-from agent.networks.network import Architecture, expected_score
-from agent.networks.registry import KINDS, NetworkSettings, make_evaluator, make_network
+from agent.networks.network import expected_score
+from agent.networks.registry import KINDS, kind_of, make_evaluator, make_network
 from agent.networks.residual.network import ResidualArchitecture
-from agent.networks.sparse.network import SparseArchitecture
+from agent.networks.settings import NetworkSettings
+from agent.networks.sparse.kind import SparseArchitecture
 from agent.networks.weights import load_weights, save_weights
 from agent.rules import Games
 from agent.search import GumbelSearch, SearchSettings
@@ -45,9 +47,9 @@ def test_every_kind_is_tested_here() -> None:
 
 
 def test_settings_name_every_kind_and_its_sizes() -> None:
-    for name, kind in KINDS.items():
+    for name in KINDS:
         settings = NetworkSettings.model_validate({"kind": name})
-        assert settings.architecture == kind.architecture()
+        assert settings.architecture == kind_of(name).architecture()
     chosen = NetworkSettings(kind="sparse", width=128, hidden=32, replies=True)
     assert chosen.architecture == SparseArchitecture(width=128, hidden=32, replies=True)
 
@@ -73,6 +75,9 @@ def test_weights_files_hold_every_kind(architecture: Architecture, tmp_path: Pat
     assert loaded.network.state_dict().keys() == network.state_dict().keys()
     for name, tensor in network.state_dict().items():
         assert torch.equal(tensor, loaded.network.state_dict()[name])
+    searched, same = loaded.for_search(), make_evaluator(network).for_search()
+    if isinstance(searched, CompiledEvaluator) and isinstance(same, CompiledEvaluator):
+        assert all(map(np.array_equal, searched.parameters, same.parameters))
     assert list(tmp_path.iterdir()) == [path]
 
 

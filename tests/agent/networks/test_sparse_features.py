@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from agent import rules, vocabulary
 from agent.networks.sparse.batch import sparse_batch
 from agent.networks.sparse.features import FEATURES, MAPS, MAX_FEATURES, STATE_AT, active_features
+from agent.networks.sparse.kind import SparseArchitecture
 from agent.networks.sparse.moves import MATE, MOVE_KINDS, STALEMATE
-from agent.networks.sparse.network import SparseArchitecture
 from agent.rules.layout import STATE
 from tests.agent.positions import PERFT, TRICKY
 from tests.agent.rules.test_games import random_positions

@@ -2,14 +2,17 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+import safetensors.numpy
 import safetensors.torch
 import torch
 from safetensors import safe_open
 
 from agent.errors import InputError
 from agent.networks.residual.network import ResidualArchitecture, ResidualNetwork
-from agent.networks.sparse.network import SparseArchitecture, SparseNetwork
+from agent.networks.sparse.kind import SparseArchitecture
+from agent.networks.sparse.network import SparseNetwork
 from agent.networks.weights import load_weights, save_weights, to_bytes
 
 
@@ -24,7 +27,7 @@ def path(tmp_path: Path) -> Path:
 def test_half_precision_is_half_as_large_and_loads_as_float32(path: Path, tmp_path: Path) -> None:
     network = load_weights(path).network
     half = tmp_path / "half.safetensors"
-    half.write_bytes(to_bytes(network, {"run": "test"}, torch.float16))
+    half.write_bytes(to_bytes(network, {"run": "test"}, np.float16))
     assert half.stat().st_size < 0.6 * path.stat().st_size
     for name, tensor in load_weights(half).network.state_dict().items():
         assert tensor.dtype == torch.float32
@@ -83,3 +86,19 @@ def test_sparse_networks_with_features_of_older_versions(tmp_path: Path) -> None
         else:
             with pytest.raises(InputError, match="phases=8 are no longer supported"):
                 load_weights(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"), [("hidden.weight", (32, 64)), ("policy.bias", ()), ("kinds.bias", None), ("phases", (2,))]
+)
+def test_sparse_tensors_that_do_not_fit_are_refused(name: str, shape: tuple[int, ...] | None, tmp_path: Path) -> None:
+    path = tmp_path / "sparse.safetensors"
+    save_weights(path, SparseNetwork(SparseArchitecture(width=64, hidden=32)), {})
+    with safe_open(path, framework="np") as file:
+        metadata, tensors = file.metadata(), {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    tensors |= {name: np.zeros(shape or (), np.float32)}
+    if shape is None:
+        del tensors[name]
+    safetensors.numpy.save_file(tensors, path, metadata)
+    with pytest.raises(InputError, match=rf"cannot be used \(tensor {name} has shape"):
+        load_weights(path)

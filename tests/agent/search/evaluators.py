@@ -7,7 +7,8 @@ import torch
 from numpy.typing import NDArray
 
 from agent.compilation import njit
-from agent.networks.evaluator import Evaluator, LeafEvaluator, LegalEvaluation
+from agent.networks.contract import LeafEvaluator, LegalEvaluation
+from agent.networks.evaluator import Evaluator
 from agent.networks.residual.network import ResidualArchitecture, ResidualNetwork
 from agent.search.material import evaluate_material
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agent.networks.evaluator import LegalEvaluation
+from agent.networks.contract import LegalEvaluation
 from agent.rules import Games
 from agent.search import GumbelSearch, SearchResult, SearchSettings
 from tests.agent.search.evaluators import MaterialLeaves

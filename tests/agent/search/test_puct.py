@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from agent.networks.evaluator import LegalEvaluation
+from agent.networks.contract import LegalEvaluation
 from agent.rules import Games
 from agent.search import GumbelSearch, SearchSettings, material_evaluator, playing
 from agent.search.selection import Scaling

@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from agent import rules, vocabulary
-from agent.networks.evaluator import Evaluation, Evaluator, LeafEvaluator, LegalEvaluation
+from agent.networks.contract import LeafEvaluator, LegalEvaluation
+from agent.networks.evaluator import Evaluation, Evaluator
 from agent.rules import Games
 from agent.search import CompiledEvaluator, GumbelSearch, SearchResult, SearchSettings, material_evaluator
 from tests.agent.positions import harvest

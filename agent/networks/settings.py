@@ -1,0 +1,29 @@
+"""Settings section `network`."""
+
+from dataclasses import fields
+
+from pydantic import Field
+
+from agent.networks.contract import Architecture
+from agent.networks.registry import KINDS, kind_of
+from agent.settings import Section
+
+
+class NetworkSettings(Section):
+    """Which network, and how large. Sizes are named as the fields of its architecture."""
+
+    kind: str = Field("residual", pattern=f"^({'|'.join(KINDS)})$", description="residual for GPUs, sparse for CPUs.")
+    weights: str | None = Field(None, min_length=1, description="Begin with this file's weights; null: random ones.")
+    blocks: int = Field(3, ge=0, le=80, description="Of the residual network.")
+    channels: int = Field(32, ge=8, le=1024, description="Of the residual network.")
+    width: int = Field(256, ge=64, le=4096, multiple_of=64, description="First layer of the sparse network.")
+    hidden: int = Field(64, ge=32, le=1024, multiple_of=32, description="Second layer of the sparse network.")
+    replies: bool = Field(
+        False, description="Sparse: moves that leave a lone king without a reply are kinds of their own."
+    )
+
+    @property
+    def architecture(self) -> Architecture:
+        """The architecture that they ask for."""
+        architecture = kind_of(self.kind).architecture
+        return architecture(**{field.name: getattr(self, field.name) for field in fields(architecture)})
