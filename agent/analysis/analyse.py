@@ -34,17 +34,12 @@ _OURS: Final = re.compile(
 class Judged:
     """One move of a game, seen by the side that played it."""
 
-    ply: int
-    """Counted from 1."""
+    ply: int  # counted from 1
     move: chess.Move
-    prior: float
-    """Probability that the network gave it before search."""
-    value: float
-    """Expected score -1..1 after it, from a search of the position it leads to (exact where the game ends)."""
-    best: Line
-    """The best move that the search finds, with its line."""
-    board: chess.Board
-    """Before the move."""
+    prior: float  # probability that the network gave it before search
+    value: float  # expected score -1..1 after it, from a search of the position it leads to (exact where the game ends)
+    best: Line  # the best move that the search finds, with its line
+    board: chess.Board  # before the move
 
     @property
     def san(self) -> str:

@@ -46,10 +46,8 @@ class Leak:
     largest: float = 0.0
     total: float = 0.0
     positions: int = 0
-    argmax_illegal: int = 0
-    """Positions in which the most probable move was illegal."""
-    worst: str = ""
-    """FEN of the position with the largest mass; empty if the mass was always zero."""
+    argmax_illegal: int = 0  # positions in which the most probable move was illegal
+    worst: str = ""  # FEN of the position with the largest mass; empty if the mass was always zero
 
     @property
     def mean(self) -> float:

@@ -28,17 +28,12 @@ from training.monitoring.display import Display
 class MatchOptions:
     """What is played, and where it is kept."""
 
-    opponent: str
-    """See `training.evaluation.opponents`."""
-    games: int
-    """How many; with `sprt` at most."""
-    seed: int
-    """Of the openings and the opponent."""
+    opponent: str  # see `training.evaluation.opponents`
+    games: int  # how many; with `sprt` at most
+    seed: int  # of the openings and the opponent
     play: PlayOptions
-    pgn: Path | None = None
-    """Write the games there, with what `zeromass replay` needs."""
-    sprt: str | None = None
-    """`ELO0:ELO1` of a sequential test that ends the match."""
+    pgn: Path | None = None  # write the games there, with what `zeromass replay` needs
+    sprt: str | None = None  # `ELO0:ELO1` of a sequential test that ends the match
 
 
 def evaluate_command(weights: Path | None, run: str | None, options: MatchOptions, as_json: bool) -> int:

@@ -26,8 +26,7 @@ ENDINGS: Final[Mapping[str, tuple[chess.PieceType, ...]]] = {
 """White's pieces besides the king, by the ending's name; the bishops stand on squares of both colours."""
 DEFENDERS: Final = ("king", "random")
 """`king` captures if it can and heads for the centre; `random` plays any legal move."""
-MOVES: Final = 50
-"""Of the agent, within which it must mate."""
+MOVES: Final = 50  # of the agent, within which it must mate
 
 
 class KingPlayer:
@@ -55,8 +54,7 @@ class Conversion:
     defender: str
     games: int
     mated: int
-    moves: float | None
-    """Mean number of the agent's moves in the games that it won; None: it won none."""
+    moves: float | None  # mean number of the agent's moves in the games that it won; None: it won none
 
     @property
     def share(self) -> float:

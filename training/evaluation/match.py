@@ -19,8 +19,7 @@ from training.evaluation.match_runner import NO_HOOKS, Hooks, MatchStop, concurr
 from training.evaluation.openings import Openings
 from training.evaluation.sprt import Sprt, pairs_of
 
-PART: Final = 8
-"""Games between two looks at a sequential test, unless more are concurrent."""
+PART: Final = 8  # games between two looks at a sequential test, unless more are concurrent
 
 
 @dataclass(frozen=True)
@@ -32,8 +31,7 @@ class MatchResult:
     wins: int
     draws: int
     losses: int
-    illegal_moves: int
-    """Illegal moves of the player; each loses its game at once."""
+    illegal_moves: int  # illegal moves of the player; each loses its game at once
     pairs: tuple[int, ...] = ()
     """Pairs of games on one opening by their score 0, 1/4, 1/2, 3/4, 1; empty in a result read from a file."""
 

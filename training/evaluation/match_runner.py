@@ -28,8 +28,7 @@ from agent.rules import Games, Termination
 class Hooks:
     """What a match reports, on one thread at a time."""
 
-    ended: Callable[[int], None] = lambda games: None
-    """Called with the number of games that just ended."""
+    ended: Callable[[int], None] = lambda games: None  # called with the number of games that just ended
     moved: Callable[[NDArray[np.int64], NDArray[np.uint16]], None] = lambda rows, moves: None
     """Called with rows [R] of games and the legal moves [R] just played in them, those of openings too."""
 
@@ -44,12 +43,9 @@ NO_HOOKS: Final = Hooks()
 class Played(NamedTuple):
     """Finished games, from the first player's side."""
 
-    points: NDArray[np.int8]
-    """[B]: 1 won, 0 drawn, -1 lost."""
-    plies: NDArray[np.int32]
-    """[B]: length after the start position."""
-    illegal_moves: int
-    """Of the first player; each loses its game at once."""
+    points: NDArray[np.int8]  # [B]: 1 won, 0 drawn, -1 lost
+    plies: NDArray[np.int32]  # [B]: length after the start position
+    illegal_moves: int  # of the first player; each loses its game at once
 
 
 class MatchStop(BaseException):

@@ -23,8 +23,7 @@ from selfplay.openings import random_opening
 from training.evaluation.match_runner import Hooks
 
 BOOK: Final = Path(agent.__file__).parent / "data" / "openings.json"
-PLIES: Final = 8
-"""Length of each line of the book."""
+PLIES: Final = 8  # length of each line of the book
 EXTRA_PLIES: Final = 2
 """Random plies after a book line that was played before: two deterministic agents would repeat its games."""
 
@@ -49,8 +48,7 @@ class Openings:
     """Openings by the number of a game; games 2 i and 2 i + 1 share one."""
 
     seed: int
-    plies: int | None = None
-    """Random plies; None: lines of the book, which the seed shuffles."""
+    plies: int | None = None  # random plies; None: lines of the book, which the seed shuffles
 
     def length(self, game: int) -> int:
         """Plies of a game's opening."""

@@ -33,14 +33,10 @@ from training.learner import resolve_device
 class PlayOptions:
     """Limits of both sides; an opponent given as a weights file plays as the agent does."""
 
-    simulations: int = 64
-    """Of the agent's search; 0: one ply of lookahead."""
-    policy: bool = False
-    """The most probable move of the policy, without search."""
-    seconds: float | None = None
-    """Each side's time a move, instead of simulations; None: an engine gets 0.1."""
-    side_by_side: int = 1
-    """Concurrent games under time control, each on one core."""
+    simulations: int = 64  # of the agent's search; 0: one ply of lookahead
+    policy: bool = False  # the most probable move of the policy, without search
+    seconds: float | None = None  # each side's time a move, instead of simulations; None: an engine gets 0.1
+    side_by_side: int = 1  # concurrent games under time control, each on one core
 
     @property
     def by_simulations(self) -> str:

@@ -20,10 +20,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from agent.errors import InputError
 
-SCORES: Final = np.arange(5) / 4
-"""Score of a pair of games, from two losses to two wins."""
-_UNSEEN: Final = 1e-3
-"""Count given to a score that did not occur, so that every expectation remains possible."""
+SCORES: Final = np.arange(5) / 4  # score of a pair of games, from two losses to two wins
+_UNSEEN: Final = 1e-3  # count given to a score that did not occur, so that every expectation remains possible
 
 Verdict = Literal["elo1", "elo0", "undecided"]
 
@@ -38,10 +36,8 @@ class Sprt:
 
     elo0: float
     elo1: float
-    alpha: float = 0.05
-    """Rate of saying elo1 where elo0 is true."""
-    beta: float = 0.05
-    """Rate of saying elo0 where elo1 is true."""
+    alpha: float = 0.05  # rate of saying elo1 where elo0 is true
+    beta: float = 0.05  # rate of saying elo0 where elo1 is true
 
     def __post_init__(self) -> None:
         if not -1000 <= self.elo0 < self.elo1 <= 1000:

@@ -124,10 +124,8 @@ def test_a_file_is_annotated_in_place_and_nothing_is_lost(
     game = game_of(read[1])
     assert game.headers["Annotator"] == "A. Müller; ZeroMass, 50 simulations, sha256:0"
     comments = [node.comment for node in game.mainline()]
-    assert comments[0].startswith("best [%eval 0.3] by test prior ")
-    assert comments[2].startswith("[%clk 0:01:00] ")
-    assert [comment.count("prior ") for comment in comments] == [1] * 6
-    assert [comment.count("[%eval ") for comment in comments] == [1] * 6
+    assert [comments[0][:31], comments[2][:15]] == ["best [%eval 0.3] by test prior ", "[%clk 0:01:00] "]
+    assert [(comment.count("prior "), comment.count("[%eval ")) for comment in comments] == [(1, 1)] * 6
     blunder = list(game.mainline())[4]
     assert blunder.nags == {chess.pgn.NAG_BLUNDER, chess.pgn.NAG_DUBIOUS_MOVE}
     assert [node.san() for node in blunder.parent.variations][:2] == ["Qxh7", "Nf3"]

@@ -11,7 +11,6 @@ import torch
 
 import zeromass
 from agent import rules, vocabulary
-from agent.errors import InputError
 from agent.networks.evaluator import Evaluator
 from agent.networks.residual.network import ResidualArchitecture, ResidualNetwork
 from agent.networks.weights import save_weights
@@ -80,11 +79,6 @@ def test_pgn_positions(tmp_path: Path) -> None:
         "rnbqkbnr/pppppppp/8/8/4P3/8/PPPP1PPP/RNBQKBNR",
     ]
     assert sum(len(batch) for batch in batches) == 4
-    path.write_text("1. e4 Qxf7 *\n")
-    with pytest.raises(InputError, match=r"game 1 of '.*games.pgn' cannot be read \(illegal san: 'Qxf7'"):
-        list(positions_of_pgn(path, print))
-    with pytest.raises(InputError, match=r"nowhere.pgn' cannot be read"):
-        list(positions_of_pgn(tmp_path / "nowhere.pgn", print))
 
 
 def test_the_command_prints_the_keys_that_scripts_rely_on(

@@ -28,8 +28,7 @@ from training.evaluation.opponents import PlayOptions, make_opponent
 from training.monitoring.display import Display
 from training.monitoring.pictures.ladder import picture_of_ladder
 
-PART: Final = 20
-"""Games of a pair before the next pair's turn, unless more are concurrent."""
+PART: Final = 20  # games of a pair before the next pair's turn, unless more are concurrent
 PLOT: Final = "ladder.svg"
 
 
@@ -37,16 +36,11 @@ PLOT: Final = "ladder.svg"
 class LadderOptions:
     """What is played."""
 
-    against: tuple[str, ...]
-    """Opponents by name, see `training.evaluation.opponents`."""
-    snapshots: int
-    """At most this many."""
-    games: int
-    """Of each pair; an odd one is left out."""
-    play: PlayOptions
-    """Of all players; won endings are played with its simulations."""
-    conversions: int
-    """Starts of each ending; 0: none."""
+    against: tuple[str, ...]  # opponents by name, see `training.evaluation.opponents`
+    snapshots: int  # at most this many
+    games: int  # of each pair; an odd one is left out
+    play: PlayOptions  # of all players; won endings are played with its simulations
+    conversions: int  # starts of each ending; 0: none
     seed: int
 
 
@@ -54,13 +48,10 @@ class LadderOptions:
 class Snapshot:
     """Weights of a run at one time."""
 
-    name: str
-    """`step 1200`."""
-    key: str
-    """Fingerprint of the weights, by which results are stored: a name may later mean other weights."""
+    name: str  # `step 1200`
+    key: str  # fingerprint of the weights, by which results are stored: a name may later mean other weights
     step: int
-    minutes: float | None
-    """Training time before it; None where the file does not record it."""
+    minutes: float | None  # training time before it; None where the file does not record it
     weights: Weights
 
 

@@ -15,8 +15,7 @@ from training.evaluation.match import MatchResult
 from training.evaluation.sprt import expected_score
 
 _SCALE: Final = np.log(10) / 400
-_PRIOR: Final = 0.01
-"""Drawn games added to a pair, as a share of its games."""
+_PRIOR: Final = 0.01  # drawn games added to a pair, as a share of its games
 
 
 @dataclass
@@ -28,10 +27,8 @@ class Pairing:
     wins: int = 0
     draws: int = 0
     losses: int = 0
-    how: str = ""
-    """How the agent chose its moves, such as `64 simulations`."""
-    seed: int = 0
-    """Of the openings: further games continue their numbering."""
+    how: str = ""  # how the agent chose its moves, such as `64 simulations`
+    seed: int = 0  # of the openings: further games continue their numbering
 
     @property
     def games(self) -> int:
@@ -54,8 +51,7 @@ class Rating:
     elo_low: float
     elo_high: float
     games: int
-    score: float
-    """Share of all its points, 0..1."""
+    score: float  # share of all its points, 0..1
 
 
 def ratings(pairings: Sequence[Pairing], anchors: Mapping[str, float]) -> list[Rating]:

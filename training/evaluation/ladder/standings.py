@@ -26,8 +26,7 @@ class Results:
 
     path: Path
     pairs: list[Pairing] = field(default_factory=list)
-    snapshots: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """By fingerprint: name, step, minutes."""
+    snapshots: dict[str, dict[str, Any]] = field(default_factory=dict)  # by fingerprint: name, step, minutes
     conversions: list[dict[str, Any]] = field(default_factory=list)
     """`how`, `seed` and `player`, with the keys of `Conversion.to_json`."""
 
@@ -84,13 +83,10 @@ class Results:
 class Standing(Rating):
     """One player."""
 
-    given: bool
-    """Whether the Elo was given rather than estimated."""
+    given: bool  # whether the Elo was given rather than estimated
     step: int | None
-    minutes: float | None
-    """Training time; None: not a snapshot, or not recorded."""
-    conversion: dict[str, dict[str, float]]
-    """Share of won endings mated, by defender and ending; empty: not played."""
+    minutes: float | None  # training time; None: not a snapshot, or not recorded
+    conversion: dict[str, dict[str, float]]  # share of won endings mated, by defender and ending; empty: not played
 
 
 @dataclass(frozen=True)
@@ -98,11 +94,9 @@ class Standings:
     """All players, best first."""
 
     how: str
-    scale: str
-    """One sentence without a full stop: what fixes the scale."""
+    scale: str  # one sentence without a full stop: what fixes the scale
     rows: list[Standing]
-    left_out: list[str]
-    """Players that no game connects with the scale."""
+    left_out: list[str]  # players that no game connects with the scale
 
     def to_json(self) -> dict[str, Any]:
         """The first keys of `ladder.json`."""
