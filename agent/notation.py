@@ -1,5 +1,6 @@
 """Reading FENs and moves that people and programs type, with errors that say what is wrong."""
 
+import contextlib
 import difflib
 import re
 from collections.abc import Iterable
@@ -8,7 +9,16 @@ import chess
 
 from agent.errors import InputError
 
-_COORDINATES = re.compile(r"([a-h][1-8])[-x]?([a-h][1-8])=?([a-z])?", re.IGNORECASE)
+_COORDINATES = re.compile(r"([a-h][1-8])[-x]?([a-h][1-8])[=/(]?([a-z])?\)?", re.IGNORECASE)
+_NUMBER = re.compile(r"^[0-9]{1,4}\s*[.…][.…\s]*")
+_MARKS = re.compile(r"([\s!?+#†‡]|e\.?p\.?$|\$[0-9]+$)+$", re.IGNORECASE)
+_SIGNS = str.maketrans(
+    {symbol: letter.upper().replace("P", "") for letter, symbol in chess.UNICODE_PIECE_SYMBOLS.items()}
+    | dict.fromkeys("‐‑‒–—−", "-")
+    | {"×": "x", ":": "x", "\ufe0e": "", "\ufe0f": ""}
+)
+"""Figurines (which a variation selector may follow), dashes and signs of capture, as SAN has them."""
+_LONGEST = 40  # characters of a move with all its signs
 _SHOWN = 8  # most candidates that an error lists
 
 
@@ -29,11 +39,11 @@ def read_fen(fen: str) -> chess.Board:
         raise InputError(
             f"FEN {quote(fen, 100)} cannot be read ({reason}); it looks like '{chess.STARTING_FEN}'"
         ) from error
-    board.castling_rights = board.clean_castling_rights()
-    if board.status() & chess.STATUS_INVALID_EP_SQUARE:
-        board.ep_square = None
-    from agent.rules import from_board  # Numba, so not before it is needed
+    from agent.rules import from_board, usable_en_passant  # Numba, so not before it is needed
 
+    board.castling_rights = board.clean_castling_rights()
+    if not usable_en_passant(board):
+        board.ep_square = None
     try:
         from_board(board, fen=fen.strip())
     except ValueError as error:
@@ -46,31 +56,35 @@ def read_move(board: chess.Board, text: str, commands: Iterable[str] = ()) -> ch
 
     Args:
         board: it must have a legal move.
-        text: what was typed; case and annotation (`!?`) are forgiven where that leaves one reading.
+        text: what was typed. A move number, annotation (`!?`), figurines and other signs are forgiven. So is the case
+            of letters, where the exact reading is not legal and one legal move alone reads so.
         commands: other words that could have been meant, for suggestions.
 
     Raises:
         MoveError: it is unreadable, illegal here, or ambiguous; the sentence says which.
     """
-    cleaned = text.strip().rstrip("!?")
+    if len(text) > _LONGEST:
+        raise _unreadable(board, text, commands)
+    cleaned = _MARKS.sub("", _NUMBER.sub("", text.strip().translate(_SIGNS)))
     squares = _COORDINATES.fullmatch(cleaned)
     if squares is not None:
         return _by_squares(board, text, squares)
-    if re.fullmatch(r"[0oO]-[0oO](-[0oO])?[+#]?", cleaned):
-        cleaned = cleaned.upper().replace("0", "O")
-    # "nf3" can only be a knight's move; "bc4" may be a pawn's and stays as typed.
-    spellings = [cleaned, cleaned[:1].upper() + cleaned[1:]] if cleaned[:1] in tuple("nrqk") else [cleaned]
-    for spelling in spellings:
-        try:
-            move = board.parse_san(spelling)
-        except chess.InvalidMoveError:
-            continue
-        except chess.AmbiguousMoveError as error:
-            raise MoveError(f"{quote(text)} is ambiguous: type {_either(_readings(board, spelling))}") from error
-        except chess.IllegalMoveError as error:
-            raise _illegal_san(board, text, spelling) from error
-        if move:  # "--" is python-chess's null move
-            return move
+    well_formed = chess.SAN_REGEX.match(cleaned) is not None
+    if not cleaned.startswith("bb"):  # a pawn's by python-chess, but more likely a bishop's
+        with contextlib.suppress(ValueError):
+            if move := board.parse_san(cleaned):  # "--" is python-chess's null move
+                return move
+    folded = re.sub(r"[-x=()/]", "", cleaned.lower()).replace("0", "o")
+    alike = [move for move in board.legal_moves if folded in _spellings(board, move)]
+    if well_formed and cleaned[0] == "B":  # no pawn was meant
+        alike = [move for move in alike if board.piece_type_at(move.from_square) == chess.BISHOP]
+    if len(alike) == 1:
+        return alike[0]
+    if alike:
+        raise MoveError(f"{quote(text)} is ambiguous: type {_either(_sans(board, alike))}")
+    for san in (cleaned, cleaned[:1].upper() + cleaned[1:].lower(), cleaned.lower()):
+        if folded in ("oo", "ooo") or chess.SAN_REGEX.match(san):
+            raise _illegal_san(board, text, san)
     raise _unreadable(board, text, commands)
 
 
@@ -131,19 +145,18 @@ def _unreadable(board: chess.Board, text: str, commands: Iterable[str]) -> MoveE
     return MoveError(f"{quote(text)} cannot be read as a move or a command; {hint}")
 
 
-def _readings(board: chess.Board, san: str) -> list[str]:
-    """SANs of the legal moves that an ambiguous `san` could mean."""
-    match = chess.SAN_REGEX.match(san)
-    assert match is not None
-    kind, target = chess.Piece.from_symbol(match[1] or "P").piece_type, chess.parse_square(match[4])
-    given = (match[2] or "") + (match[3] or "")  # file or rank that was typed, and did not suffice
-
-    def fits(move: chess.Move) -> bool:
-        origin = chess.square_name(move.from_square)
-        same_kind = board.piece_type_at(move.from_square) == kind
-        return move.to_square == target and same_kind and all(letter in origin for letter in given)
-
-    return _sans(board, filter(fits, board.legal_moves))
+def _spellings(board: chess.Board, move: chess.Move) -> set[str]:
+    """How a legal move may be written: in lower case, castling as `oo`, without signs."""
+    if board.is_castling(move):
+        return {"oo" if board.is_kingside_castling(move) else "ooo"}
+    origin, target = chess.square_name(move.from_square), chess.square_name(move.to_square)
+    kind = board.piece_type_at(move.from_square) or chess.PAWN
+    if kind != chess.PAWN:
+        return {f"{chess.piece_symbol(kind)}{part}{target}" for part in ("", origin[0], origin[1], origin)}
+    starts = {origin[0], origin} | (set() if board.is_capture(move) else {""})
+    ends = {target} | ({target[0]} if board.is_capture(move) else set())  # exd
+    promotion = chess.piece_symbol(move.promotion) if move.promotion else ""
+    return {f"{start}{end}{promotion}" for start in starts for end in ends}
 
 
 def _sans(board: chess.Board, moves: Iterable[chess.Move]) -> list[str]:

@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import safetensors.numpy
@@ -17,9 +17,13 @@ from agent.errors import InputError
 from agent.files import what_is, write_atomic
 from agent.networks.contract import Architecture, CompiledEvaluator, LeafEvaluator
 from agent.networks.registry import KINDS, kind_of, make_evaluator, make_network
+from agent.notation import quote
 
 if TYPE_CHECKING:
     from agent.networks.network import Network
+
+LARGEST: Final = 65_504
+"""Of a weight, either way: the largest of float16. Beyond it sums could overflow."""
 
 
 @dataclass(frozen=True)
@@ -69,16 +73,22 @@ def load_weights(path: Path) -> Weights:
     """Read the weights file `path`.
 
     Raises:
-        InputError: the file is missing, damaged, not a weights file of ours, or made for other planes or moves.
+        InputError: the file is missing, damaged, not a weights file of ours, made for other planes or moves, or holds
+            numbers that no network has.
     """
-    if what_is(path) != "file":
-        raise InputError(f"weights file '{path}' does not exist; name a .safetensors file written by `zeromass train`")
+    kind = what_is(path)
+    if kind != "file" or not path.is_file():
+        fault = {"": "does not exist", "folder": "is a folder", "file": "is a pipe or device"}[kind]
+        raise InputError(f"weights file '{path}' {fault}; name a .safetensors file written by `zeromass train`")
     try:
         with safe_open(path, framework="np") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"weights file '{path}' is damaged ({error}); use another copy or checkpoint") from error
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except OSError as error:
+        raise InputError(f"weights file '{path}' cannot be read ({error.strerror or error}); use another") from error
+    except SafetensorError as error:
+        reason = error if path.stat().st_size else "it is empty"
+        raise InputError(f"weights file '{path}' is damaged ({reason}); use another copy or checkpoint") from error
     if metadata.get("architecture") not in KINDS:
         raise InputError(
             f"weights file '{path}' holds architecture {metadata.get('architecture')!r}, not "
@@ -91,10 +101,31 @@ def load_weights(path: Path) -> Weights:
         )
     try:
         architecture = kind_of(metadata["architecture"]).architecture.from_metadata(metadata)
-        provenance = {str(key): str(value) for key, value in json.loads(metadata["provenance"]).items()}
-        weights = Weights(architecture, tensors, provenance)
+        _check(architecture, tensors)
+        tensors = {name: tensor.astype(np.float32) for name, tensor in tensors.items()}
+        weights = Weights(architecture, tensors, _read_provenance(metadata.get("provenance", "")))
         weights.for_search()  # refuses tensors that do not fit
-    except (KeyError, ValueError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
+    except (ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[:2][-1].strip()[:200]  # torch has it in the second line
         raise InputError(f"weights file '{path}' cannot be used ({reason}); use another") from error
     return weights
+
+
+def _check(architecture: Architecture, tensors: Mapping[str, NDArray[Any]]) -> None:
+    """Raise ValueError for sizes that the file cannot fill, before memory is taken for them, and for broken numbers."""
+    largest = max(0, len(tensors), *(size for tensor in tensors.values() for size in tensor.shape))
+    if any(size > largest for size in asdict(architecture).values()):
+        raise ValueError(f"it says {architecture}, but its largest tensor has {largest} rows")
+    for name, tensor in tensors.items():
+        if not (abs(tensor) <= LARGEST).all():
+            raise ValueError(f"tensor {name} holds NaN, infinity or a number beyond {LARGEST:,}")
+
+
+def _read_provenance(text: str) -> dict[str, str]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise ValueError(f"its provenance {quote(text)} is no JSON object")
+    return {str(key): str(value) for key, value in found.items()}

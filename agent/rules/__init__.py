@@ -18,6 +18,7 @@ from agent.rules.convert import from_board as from_board
 from agent.rules.convert import from_fen as from_fen
 from agent.rules.convert import to_board as to_board
 from agent.rules.convert import to_fen as to_fen
+from agent.rules.convert import usable_en_passant as usable_en_passant
 from agent.rules.games import Games as Games
 from agent.rules.games import start as start
 from agent.rules.layout import PIECE_VALUES as PIECE_VALUES

@@ -25,7 +25,6 @@ _FAULTS: Final = {
     chess.STATUS_BAD_CASTLING_RIGHTS: (
         "the castling rights do not fit kings on e1, e8 and rooks on a1, h1, a8, h8 (standard chess, not Chess960)"
     ),
-    chess.STATUS_INVALID_EP_SQUARE: "no pawn can have just passed the en-passant square",
     chess.STATUS_OPPOSITE_CHECK: "the side not to move is in check",
     chess.STATUS_EMPTY: "the board is empty",
     chess.STATUS_TOO_MANY_CHECKERS: "more than two pieces give check",
@@ -53,13 +52,17 @@ def from_board(board: chess.Board, *, fen: str | None = None) -> NDArray[np.uint
     Raises:
         ValueError: no possible position of standard chess; the message quotes `fen` or the board's.
     """
-    if fault := _fault(board, fen):
+    en_passant, bare = usable_en_passant(board), board
+    if board.ep_square is not None and not en_passant:
+        bare = board.copy(stack=False)
+        bare.ep_square = None
+    if fault := _fault(bare, fen):
         raise ValueError(f"FEN {fen if fen is not None else board.fen()!r} is impossible: {fault}")
     seen = board if board.turn else board.mirror()
     rights = seen.clean_castling_rights()
     state = sum(1 << number for number, rook in enumerate(_CASTLING_ROOKS) if rights & rook)
     state |= 0 if board.turn else int(record.BLACK)
-    if board.ep_square is not None and board.has_legal_en_passant():
+    if board.ep_square is not None and en_passant:
         state |= 1 << (chess.square_file(board.ep_square) + int(record.EN_PASSANT_SHIFT))
     earlier = itertools.takewhile(board.is_repetition, range(2, int(record.MAX_REPETITIONS) + 2))
     state |= len(list(earlier)) << int(record.REPETITIONS_SHIFT)
@@ -67,6 +70,12 @@ def from_board(board: chess.Board, *, fen: str | None = None) -> NDArray[np.uint
     state |= board.fullmove_number << int(record.FULLMOVE_SHIFT)
     pieces = (seen.pawns, seen.knights, seen.bishops, seen.rooks, seen.queens, seen.kings)
     return np.array([*pieces, seen.occupied_co[chess.WHITE], state], np.uint64)
+
+
+def usable_en_passant(board: chess.Board) -> bool:
+    """Whether a legal move captures en passant a pawn that can have passed; else an en-passant square says nothing."""
+    faults = chess.STATUS_INVALID_EP_SQUARE | chess.STATUS_IMPOSSIBLE_CHECK
+    return board.has_legal_en_passant() and not board.status() & faults
 
 
 def to_board(position: NDArray[np.uint64]) -> chess.Board:

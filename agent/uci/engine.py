@@ -24,7 +24,7 @@ from agent.engine.strength import blunder
 from agent.errors import InputError
 from agent.notation import quote
 from agent.uci.options import Options
-from agent.uci.words import bestmove, info_lines, read_go, read_position
+from agent.uci.words import bestmove, info_lines, read_command, read_go, read_position
 
 if TYPE_CHECKING:
     from agent.engine.agent import Agent
@@ -51,7 +51,7 @@ class Engine:
         self._queue: queue.SimpleQueue[tuple[str, str, Search | None]] = queue.SimpleQueue()
         self._search: Search | None = None  # the newest; used by the reader thread
         self._options = Options()
-        self._board = chess.Board()
+        self._board: chess.Board | None = chess.Board()  # None: the last one was refused
         self._agent: Agent | None = None
         self._stale = True
         self._debug = False
@@ -77,12 +77,11 @@ class Engine:
         try:
             with contextlib.suppress(BrokenPipeError):
                 for line in lines:
-                    words = line.split(maxsplit=1)
-                    command, arguments = ([*words, "", ""])[:2]
+                    command, arguments = read_command(line)
                     if command == "quit":
                         self._stop()
                         break
-                    self._receive(command, arguments.strip())
+                    self._receive(command, arguments)
         finally:
             # A search without a limit of its own would wait for ever.
             if self._search is not None and {"infinite", "ponder", "mate"} & set(self._search.arguments.split()):
@@ -117,8 +116,11 @@ class Engine:
                 self._send(line)
             self._send("uciok")
         elif command == "isready":
-            self._ready()
+            sentences: list[str] = []  # for later: programs do not expect them before the answer
+            self._ready(sentences.append)
             self._send("readyok")
+            for sentence in sentences:
+                self._info(sentence)
         elif command == "setoption":
             self._set_option(arguments)
         elif command == "ucinewgame":
@@ -127,9 +129,11 @@ class Engine:
             try:
                 self._board = read_position(arguments)
             except InputError as error:
-                self._info(f"{error}; the position before is kept")
+                self._board = None
+                self._info(f"{error}; until another position comes, go is answered by bestmove 0000")
         elif command == "debug":
-            self._debug = arguments == "on"
+            for word in arguments.split():
+                self._debug = {"on": True, "off": False}.get(word, self._debug)
         elif self._debug and command not in ("", "register"):
             self._info(f"unknown command {quote(command)} ignored")
 
@@ -144,38 +148,44 @@ class Engine:
         elif name == "WeightsFile":
             self._stale = True
         elif name in ("Hash", "Threads") and self._agent is not None:
-            self._resize(self._agent)
+            self._resize(self._agent, self._info)
 
-    def _resize(self, agent: "Agent") -> None:
+    def _resize(self, agent: "Agent", say: Callable[[str], None]) -> None:
         try:
-            agent.resize(self._options.number("Hash"), self._options.number("Threads"), self._info)
+            agent.resize(self._options.number("Hash"), self._options.number("Threads"), say)
         except MemoryError:
-            self._info(f"there is no memory for a Hash of {self._options.number('Hash')} MB; the old tree is kept")
+            say(f"there is no memory for a Hash of {self._options.number('Hash')} MB; the old tree is kept")
 
-    def _ready(self) -> "Agent":
-        """Load the agent if necessary. With bad weights the agent before stays, or the default is loaded."""
+    def _ready(self, say: Callable[[str], None]) -> "Agent":
+        """Load the agent if necessary; `say` gets sentences about it.
+
+        With bad weights the agent before stays, or the default is loaded.
+        """
         if self._stale or self._agent is None:
             self._stale = False
             file = self._options.text("WeightsFile")
             try:
-                self._agent = self._load(Path(file) if file else None, self._info)
+                self._agent = self._load(Path(file) if file else None, say)
             except InputError as error:
-                self._info(str(error))
+                say(str(error))
                 if self._agent is None:
-                    self._agent = self._load(None, self._info)
-            self._resize(self._agent)
+                    self._agent = self._load(None, say)
+            self._resize(self._agent, say)
             for warning in self._agent.warnings:
-                self._info(warning)
-            self._info(f"playing with {self._agent.origin}")
+                say(warning)
+            say(f"playing with {self._agent.origin}")
             gc.freeze()  # else a full collection of all that was loaded takes half a second in the middle of a game
         return self._agent
 
     def _think(self, search: Search) -> str:
         """Think for a `go`; returns the `bestmove` line once it may be sent."""
         board, options, strength = self._board, self._options, self._options.strength
-        limits = read_go(search.arguments, board.turn)
-        if not any(board.legal_moves):
-            self._send(f"info depth 0 score {'mate 0' if board.is_check() else 'cp 0'}")
+        limits = read_go(search.arguments, chess.WHITE if board is None else board.turn)
+        if board is None or not any(board.legal_moves):
+            if board is None:
+                self._info("there is no position to search, for the last one was refused")
+            else:
+                self._send(f"info depth 0 score {'mate 0' if board.is_check() else 'cp 0'}")
             if limits.infinite or limits.ponder:
                 search.control.wait(or_hit=not limits.infinite)
             return "bestmove 0000"
@@ -197,7 +207,7 @@ class Engine:
         seed = options.number("Seed") or self._seed
         temperature = 0.0 if limits.infinite else strength.temperature
         asked = ThinkOptions(options.number("MultiPV"), temperature=temperature, seed=seed)
-        report = self._ready().think(board, limits, asked, control=search.control, watch=watch)
+        report = self._ready(self._info).think(board, limits, asked, control=search.control, watch=watch)
         if reported != report.simulations:
             watch(report)
         blundered = None if limits.infinite or limits.moves else blunder(board, strength.blunder_rate, seed)
@@ -221,16 +231,28 @@ def _load(weights: Path | None, progress: Callable[[str], None]) -> "Agent":
 
 
 def main() -> int:
-    """Run the engine on standard input and output; ends with the input, or when the output is closed."""
+    """Run the engine on standard input and output; ends with the input, or when the output is closed.
+
+    Returns the exit code: 2 with a sentence on standard error if not even the bundled weights can be loaded.
+    """
     lock = threading.Lock()
     # Not `sys.stdin`: a thread that still reads it makes the interpreter abort at its end.
     commands = open(sys.stdin.fileno(), encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
 
+    answers = open(sys.stdout.fileno(), "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+
     def send(line: str) -> None:
         with lock:
-            sys.stdout.write(f"{line}\n")
-            sys.stdout.flush()
+            answers.write(f"{line}\n")
+            answers.flush()
 
-    with contextlib.suppress(BrokenPipeError):
+    try:
         Engine(send, _load).run(commands)
+    except BrokenPipeError:
+        pass
+    except InputError as error:
+        print(f"zeromass: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
     return 0

@@ -74,7 +74,8 @@ class Options:
         Raises:
             InputError: the option cannot have that value; it keeps the old one.
         """
-        name, _, value = f"{arguments.removeprefix('name').strip()} ".partition(" value ")
+        words = f" {arguments} "
+        name, _, value = (words.partition(" name ")[2] or words).partition(" value ")
         known = {option.lower(): option for option in DECLARED}.get(" ".join(name.split()).lower())
         if known is not None:
             self.values[known] = DECLARED[known].read(known, value.strip())

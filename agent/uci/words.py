@@ -10,10 +10,24 @@ from agent.engine.report import Line, Report, centipawns
 from agent.errors import InputError
 from agent.notation import quote, read_fen
 
+_COMMANDS = (
+    *("uci", "debug", "isready", "setoption", "register", "ucinewgame"),
+    *("position", "go", "stop", "ponderhit", "quit"),
+)
 _NUMBERS = ("wtime", "btime", "winc", "binc", "movestogo", "movetime", "nodes", "depth", "mate", "perft")
 _FLAGS = ("infinite", "ponder", "searchmoves")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
 _LONGEST = 10**9  # numbers are cut to this: milliseconds of 11 days
+
+
+def read_command(line: str) -> tuple[str, str]:
+    """The command of a line and what follows it; unknown words before it are skipped, as the protocol asks.
+
+    Where there is none: the first word and the rest.
+    """
+    place = next((at for at, word in enumerate(line.split()) if word in _COMMANDS), 0)
+    words = [*line.split(maxsplit=place + 1), "", ""][place:]
+    return words[0], words[1].strip()
 
 
 def read_position(arguments: str) -> chess.Board:
@@ -23,6 +37,8 @@ def read_position(arguments: str) -> chess.Board:
         InputError: the FEN is unreadable or a move is illegal, quoted.
     """
     words = arguments.split()
+    while words and words[0] not in ("startpos", "fen"):
+        del words[0]
     cut = words.index("moves") if "moves" in words else len(words)
     kind, fen, moves = words[:1], " ".join(words[1:cut]), words[cut + 1 :]
     if kind == ["startpos"]:

@@ -1,5 +1,8 @@
 """Weights files: whole round trips, and a sentence for every way in which a file can be wrong."""
 
+import functools
+import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +11,7 @@ import safetensors.numpy
 import safetensors.torch
 import torch
 from safetensors import safe_open
+from torch import Tensor
 
 from agent.errors import InputError
 from agent.networks.residual.network import ResidualArchitecture, ResidualNetwork
@@ -16,12 +20,17 @@ from agent.networks.sparse.network import SparseNetwork
 from agent.networks.weights import load_weights, save_weights, to_bytes
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
+def small_weights(folder: Path) -> Path:
+    """A weights file of a small residual network."""
     torch.manual_seed(3)
-    path = tmp_path / "weights.safetensors"
+    path = folder / "weights.safetensors"
     save_weights(path, ResidualNetwork(ResidualArchitecture(blocks=1, channels=8)), {"run": "test", "step": "7"})
     return path
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return small_weights(tmp_path)
 
 
 def test_half_precision_is_half_as_large_and_loads_as_float32(path: Path, tmp_path: Path) -> None:
@@ -34,16 +43,68 @@ def test_half_precision_is_half_as_large_and_loads_as_float32(path: Path, tmp_pa
         torch.testing.assert_close(tensor, network.state_dict()[name], rtol=2**-11, atol=2**-24)
 
 
-def test_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"nowhere.safetensors' does not exist"):
-        load_weights(tmp_path / "nowhere.safetensors")
+def rewritten(path: Path, tensors: Callable[[dict[str, Tensor]], object], **metadata: str) -> None:
+    """The same weights file with some entries changed."""
+    with safe_open(path, framework="pt") as file:
+        before, kept = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    tensors(kept)
+    safetensors.torch.save_file(kept, path, {**before, **metadata})
 
 
-@pytest.mark.parametrize("keep", [0, 5, 100, 0.5, 0.99])
-def test_truncated_file(path: Path, keep: float) -> None:
-    data = path.read_bytes()
-    path.write_bytes(data[: int(keep * len(data)) if keep < 1 else int(keep)])
-    with pytest.raises(InputError, match="is damaged"):
+def folder(path: Path) -> str:
+    path.unlink()
+    path.mkdir()
+    return "is a folder"
+
+
+def cut(path: Path, keep: int) -> str:
+    path.write_bytes(path.read_bytes()[:keep])
+    return "is damaged" if keep else r"is damaged \(it is empty\)"
+
+
+def altered(path: Path, value: float, dtype: torch.dtype = torch.float32) -> str:
+    rewritten(path, lambda kept: kept.update({"value_out.bias": torch.tensor([0.0, value, 0.0], dtype=dtype)}))
+    return "tensor value_out.bias holds NaN"
+
+
+def described(path: Path, reason: str, **metadata: str) -> str:
+    rewritten(path, lambda kept: None, **metadata)
+    return reason
+
+
+def reshaped(path: Path) -> str:
+    rewritten(path, lambda kept: kept.update({"value_out.bias": torch.zeros(4)}))
+    return "size mismatch for value_out.bias"
+
+
+def lacking(path: Path) -> str:
+    rewritten(path, lambda kept: kept.pop("value_out.bias"))
+    return "Missing key.*value_out.bias"
+
+
+BROKEN: dict[str, Callable[[Path], str]] = {
+    "missing": lambda path: path.unlink() or "does not exist",  # type: ignore[func-returns-value]
+    "folder": folder,
+    **{f"first {keep} bytes": functools.partial(cut, keep=keep) for keep in (0, 5, 100, 5000, -1)},
+    **{f"{value}": functools.partial(altered, value=value) for value in (math.nan, math.inf, -math.inf, 1e30)},
+    "too large for float32": functools.partial(altered, value=1e300, dtype=torch.float64),
+    "shape": reshaped,
+    "lacking": lacking,
+    "provenance is a list": lambda path: described(path, r"provenance '\[1\]' is no", provenance="[1]"),
+    "provenance is text": lambda path: described(path, "provenance 'me' is no JSON object", provenance="me"),
+    "provenance is deep": lambda path: described(path, r"provenance '\[\[.*\.\.\.' is no", provenance="[" * 99_999),
+    "size without a number": lambda path: described(path, "'many'", channels="many"),
+    "size beyond memory": lambda path: described(path, "its largest tensor has", channels="99999999"),
+    "size beyond time": lambda path: described(path, "its largest tensor has", blocks="9999999999"),
+    "negative size": lambda path: described(path, "cannot be used", channels="-8"),
+}
+"""Ways to break a weights file; each returns a pattern of what is said then."""
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_broken_file(path: Path, name: str) -> None:
+    reason = BROKEN[name](path)
+    with pytest.raises(InputError, match=f"^weights file '{path}'.*{reason}"):
         load_weights(path)
 
 

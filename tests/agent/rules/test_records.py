@@ -60,7 +60,7 @@ IMPOSSIBLE = {
     "4k3/8/8/8/8/8/8/5K1R w K - 0 1": "castling",
     "4k3/8/8/8/8/8/8/4K2R w H - 0 1": "Chess960",
     "bqnb1rkr/pp3ppp/3ppn2/2p5/5P2/P2P4/NPP1P1PP/BQ1BNRKR w HFhf - 2 9": "Chess960",
-    "4k3/8/8/8/8/8/8/4K3 w - e6 0 1": "en-passant",
+    "4k3/8/8/8/8/8/8/4K3 w - e6 0 1": None,
     "4k3/pppppppp/p7/8/8/8/8/4K3 w - - 0 1": "more than 8 pawns",
     "qqqqk3/pppppppp/8/8/8/8/8/4K3 w - - 0 1": "promoted",
     "7k/8/8/8/QQQQQ3/QQQQQ3/8/K7 b - - 0 1": "promoted",

@@ -1,14 +1,17 @@
 """`zeromass uci` with python-chess's engine client as the program: play, analysis, pondering, several lines."""
 
 import itertools
+import logging
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import chess
 import chess.engine
 import pytest
+import yaml
 
-from tests.agent.uci.clock_game import GAMES, OURS, STOCKFISH, engine_of, match, play
+from tests.agent.uci.clock_game import GAMES, OURS, ROOT, STOCKFISH, engine_of, match, play
 
 QUIET = chess.Board("r1bqkbnr/pppp1ppp/2n5/4p3/2B1P3/5N2/PPPP1PPP/RNBQK2R b KQkq - 3 3")
 
@@ -83,6 +86,26 @@ def test_pondering_hits_and_misses(engine: chess.engine.SimpleEngine) -> None:
             board.push(answer)
         if board.is_game_over():  # a side that answers so is soon mated
             board = chess.Board()
+
+
+def test_a_session_as_lichess_bot_holds_it(caplog: pytest.LogCaptureFixture) -> None:
+    """Options, ping, games on the clock with pondering, ping while it ponders, quit: python-chess warns of nothing."""
+    options = yaml.safe_load((ROOT / "configs/lichess-bot.yml").read_text())["engine"]["uci_options"]
+    with caplog.at_level(logging.WARNING), engine_of(OURS, {**options, "Threads": 4, "Hash": 64}) as engine:
+        for game in range(2):
+            board, clocks = chess.Board(), [2.0, 2.0]
+            engine.send_opponent_information(opponent=chess.engine.Opponent("somebody", "IM", 2000, False))
+            for ply in range(6):
+                limit = chess.engine.Limit(black_clock=clocks[0], white_clock=clocks[1], black_inc=0.1, white_inc=0.1)
+                began = time.perf_counter()
+                played = engine.play(board, limit, game=game, info=chess.engine.INFO_ALL, ponder=True)
+                clocks[board.turn] = max(clocks[board.turn] - (time.perf_counter() - began), 0.1)
+                assert played.move is not None
+                board.push(played.move)
+                board.push(played.ponder if played.ponder and ply % 2 else next(iter(board.legal_moves)))
+            engine.ping()
+        engine.quit()
+    assert [record.getMessage() for record in caplog.records] == []
 
 
 def test_weak_and_strong_options_are_taken(engine: chess.engine.SimpleEngine) -> None:

@@ -1,8 +1,10 @@
 """`zeromass uci` as a child process: with python-chess as the program, and with programs that misbehave."""
 
-import re
+import os
+import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from tests.processes import ENVIRONMENT, start_zeromass
 
 ROOT = Path(__file__).resolve().parents[3]
+SUITE = shutil.which("uci-test-suite", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH')}")
 PATIENCE = 60.0
 """Seconds until a missing answer fails a test; no test waits this long when all is well."""
 
@@ -29,26 +32,39 @@ def test_uciok_needs_nothing_heavy(tmp_path: Path) -> None:
     assert done.stdout.splitlines()[-2:] == ["uciok", "[]"], done.stderr
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="the guide's starter is a POSIX shell script")
 def test_starter_of_the_guide(tmp_path: Path) -> None:
-    """The script that docs/play.md has people write, run from elsewhere."""
-    home = tmp_path / "a project"
-    (home / ".venv/bin").mkdir(parents=True)
-    (home / ".venv/bin/zeromass").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m zeromass "$@"\n')
-    (home / ".venv/bin/zeromass").chmod(0o755)
-    lines = re.search(r"^printf .*\nchmod .*$", (ROOT / "docs/play.md").read_text(), re.MULTILINE)
-    assert lines is not None
-    subprocess.run(lines[0], shell=True, cwd=home, check=True)
-    done = subprocess.run(
-        [home / "zeromass-uci"],
-        input="uci\nquit\n",
-        cwd=tmp_path,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
+    """`zeromass-uci`, run from elsewhere; it needs no argument, and ends with one sentence where it cannot play."""
+    assert "realpath .venv/bin/zeromass-uci" in (ROOT / "docs/play.md").read_text()
+    module, function = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]["zeromass-uci"].split(
+        ":"
     )
-    assert done.stdout.splitlines()[-1] == "uciok", done.stderr
+    broken = "import agent.networks.bundled as bundled, pathlib; bundled.BUNDLED = pathlib.Path('none'); "
+    for first, code, said in (("", 0, ""), (broken, 2, "zeromass: weights file 'none' does not exist")):
+        done = subprocess.run(
+            [sys.executable, "-c", f"{first}import sys; from {module} import {function}; sys.exit({function}())"],
+            input="uci\nisready\nquit\n" if code else "uci\nquit\n",
+            cwd=tmp_path,
+            env={**ENVIRONMENT, "PYTHONIOENCODING": "ascii"},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
+        assert (done.returncode, done.stdout.splitlines()[-1]) == (code, "uciok"), done.stderr
+        assert done.stderr.startswith(said)
+        assert done.stderr.count("\n") == bool(said)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(SUITE is None, reason="uci-test-suite is not installed")
+def test_uci_test_suite(tmp_path: Path) -> None:
+    starter = tmp_path / "zeromass-uci"
+    starter.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m zeromass uci\n')
+    starter.chmod(0o755)
+    done = subprocess.run(
+        [str(SUITE), "--timeout", str(PATIENCE), starter], env=ENVIRONMENT, capture_output=True, text=True, timeout=600
+    )
+    assert done.returncode == 0, done.stdout
+    assert " 0 failed" in done.stdout
 
 
 def test_stray_bytes_on_standard_input(tmp_path: Path) -> None:

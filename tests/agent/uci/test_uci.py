@@ -14,7 +14,9 @@ from agent.engine.agent import Agent
 from agent.engine.limits import DEFAULT_SIMULATIONS, Clock, Limits, ThinkOptions
 from agent.engine.strength import STRONGEST, WEAKEST, strength_of
 from agent.errors import InputError
+from agent.networks.bundled import find_weights
 from agent.uci.engine import Engine
+from tests.agent.networks.test_weights import BROKEN, small_weights
 from tests.agent.standin import PATIENCE, Gated, Scripted
 
 
@@ -86,7 +88,7 @@ def program(loader: Loader) -> Program:
     """Past `isready`."""
     program = Program(loader)
     program.send("isready")
-    program.expect(*READY, "readyok")
+    program.expect("readyok", *READY)
     return program
 
 
@@ -112,7 +114,7 @@ def test_handshake_before_anything_is_loaded(loader: Loader) -> None:
     )
     assert loader.asked == []
     program.send("isready", "isready")
-    program.expect(*READY, "readyok", "readyok")
+    program.expect("readyok", *READY, "readyok")  # no program expects a sentence before the answer
     assert loader.asked == [None]
     program.end()
 
@@ -232,7 +234,7 @@ def test_isready_is_answered_while_the_engine_thinks(loader: Loader) -> None:
     gated = loader.thinker = Gated()
     program = Program(loader)
     program.send("isready")
-    program.expect(*READY, "readyok")
+    program.expect("readyok", *READY)
     program.send("go", "isready")
     program.expect("readyok")
     gated.go_on.set()
@@ -293,9 +295,17 @@ def test_no_legal_move(program: Program, fen: str, score: str) -> None:
         ("", r"position '' has neither startpos nor fen"),
     ],
 )
-def test_bad_position_is_told_and_the_old_one_kept(program: Program, position: str, sentence: str) -> None:
+def test_after_a_bad_position_nothing_is_played_until_a_good_one(
+    program: Program, position: str, sentence: str
+) -> None:
     program.send("position startpos moves e2e4", f"position {position}", "go")
-    program.expect(rf"info string {sentence}.*; the position before is kept", INFO, "bestmove a7a5")
+    program.expect(rf"info string {sentence}.*; until another position comes, go is answered by bestmove 0000")
+    program.expect("info string there is no position to search.*", "bestmove 0000")
+    program.send("go infinite")
+    program.expect("info string there is no position to search.*")
+    program.silent()
+    program.send("stop", "position startpos moves e2e4", "go")
+    program.expect("bestmove 0000", INFO, "bestmove a7a5")
     program.end()
 
 
@@ -309,9 +319,9 @@ def test_ucinewgame_starts_over_and_draws_another_seed(loader: Loader, program: 
 
 def test_garbage_and_unknown_options_are_ignored(program: Program) -> None:
     program.send("", "   ", "xyzzy", "go2", "\x00\ufffd", "setoption", "setoption name Contempt value 64")
-    program.send("setoption name", "register later", "debug", "joho debug on", "isready now")
+    program.send("setoption name", "register later", "debug", "isready now")
     program.expect("readyok")
-    program.send("debug on", "xyzzy", "setoption name Contempt value 64", "debug off", "xyzzy")
+    program.send("joho debug on", "xyzzy", "setoption name Contempt value 64", "debug off", "xyzzy")
     program.expect(
         "info string unknown command 'xyzzy' ignored", "info string unknown option 'name Contempt value 64' ignored"
     )
@@ -319,11 +329,27 @@ def test_garbage_and_unknown_options_are_ignored(program: Program) -> None:
     program.end()
 
 
+@pytest.mark.parametrize(
+    ("line", "fen"),
+    [
+        ("joho position startpos moves e2e4", "rnbqkbnr/pppppppp/8/8/4P3/8/PPPP1PPP/RNBQKBNR b KQkq - 0 1"),
+        ("position joho startpos", chess.STARTING_FEN),
+        ("position joho fen 4k3/8/8/8/8/8/8/4K2R w - - 0 1 moves h1h2", "4k3/8/8/8/8/8/7R/4K3 b - - 1 1"),
+    ],
+)
+def test_unknown_words_are_skipped_and_the_rest_is_tried(loader: Loader, program: Program, line: str, fen: str) -> None:
+    program.send("x y setoption joho name Seed value 7", line, "joho  go nodes 20")
+    program.expect(INFO, r"bestmove \w+")
+    (asked, limits, options), *_ = loader.thinker.asked
+    assert (asked, limits.simulations, options.seed) == (fen, 20, 7)
+    program.end()
+
+
 def test_weights_are_set_and_unset(loader: Loader, program: Program) -> None:
     program.send("setoption name weightsfile value some folder/a.safetensors", "isready")
-    program.expect(*READY[:2], "info string playing with weights some folder/a.safetensors", "readyok")
+    program.expect("readyok", *READY[:2], "info string playing with weights some folder/a.safetensors")
     program.send("setoption name WeightsFile value <empty>", "isready", "setoption name WeightsFile value ", "isready")
-    program.expect(*READY, "readyok", *READY, "readyok")
+    program.expect("readyok", *READY, "readyok", *READY)
     assert loader.asked == [None, "some folder/a.safetensors", None, None]
     program.end()
 
@@ -331,10 +357,10 @@ def test_weights_are_set_and_unset(loader: Loader, program: Program) -> None:
 def test_bad_weights_are_told_and_what_played_before_plays_on(loader: Loader, program: Program) -> None:
     program.send("setoption name WeightsFile value bad.safetensors", "isready", "go")
     program.expect(
+        "readyok",
         "info string weights file 'bad.safetensors' is damaged; use another",
         r"info string skipped.*",
         r"info string playing with weights None",
-        "readyok",
         INFO,
         r"bestmove \w+",
     )
@@ -347,6 +373,24 @@ def test_bad_weights_from_the_start_leave_the_default(loader: Loader) -> None:
     program.send("setoption name WeightsFile value bad.safetensors", "go")
     program.expect(r"info string weights file .*", *READY, INFO, r"bestmove \w+")
     assert loader.asked == ["bad.safetensors", None]
+    program.end()
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_broken_weights_are_one_sentence_and_the_engine_lives(loader: Loader, tmp_path: Path, name: str) -> None:
+    path = small_weights(tmp_path)
+    reason = BROKEN[name](path)
+
+    def load(weights: Path | None, progress: Callable[[str], None]) -> Agent:
+        if weights is not None:
+            find_weights(weights)
+        return loader(None, progress)
+
+    program = Program(load)
+    program.send("go")
+    program.expect(*READY, INFO, r"bestmove \w+")
+    program.send(f"setoption name WeightsFile value {path}", "isready", "go")
+    program.expect("readyok", f"info string weights file .*{reason}.*", *READY[1:], INFO, r"bestmove \w+")
     program.end()
 
 
