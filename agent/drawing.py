@@ -22,7 +22,7 @@ def text(
     x: float, y: float, words: str, size: float = 14, *, bold: bool = False, anchor: str = "start", fill: str = INK
 ) -> str:
     """One line of text with its baseline at y."""
-    safe = words.replace("&", "&amp;").replace("<", "&lt;")
+    safe = "".join(filter(str.isprintable, words)).replace("&", "&amp;").replace("<", "&lt;")  # XML has no others
     weight = ' font-weight="bold"' if bold else ""
     return (
         f'<text x="{x:g}" y="{y:g}" font-size="{size:g}" text-anchor="{anchor}"{weight} fill="{fill}" {_STYLE}>'

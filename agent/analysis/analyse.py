@@ -118,7 +118,7 @@ def annotate(game: chess.pgn.Game, judged: list[Judged], annotator: str) -> None
         before = _OURS.search(node.comment)
         if before is not None and before[1]:
             node.nags.discard(_NAGS[before[1]])
-        node.comment = _OURS.sub("", node.comment)
+        node.comment = _OURS.sub("", node.comment).rstrip()
         if move.verdict:
             node.nags.add(_NAGS[move.verdict])
             text = f"{move.verdict}: {text}, better {move.best_sans[0]}"

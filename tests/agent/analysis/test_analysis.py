@@ -76,7 +76,7 @@ def test_annotated_game_keeps_its_moves_and_adds_the_better_line(agent: Agent) -
 
 @pytest.mark.parametrize("name", ["a.svg", "a.png"])
 def test_pictures(agent: Agent, tmp_path: Path, name: str) -> None:
-    svg = picture_of_game(judged_of(QUEEN_LOST, agent), "A & B <c>")
+    svg = picture_of_game(judged_of(QUEEN_LOST, agent), "A & B\x01 \ud800<c>")
     root = ElementTree.fromstring(svg)
     words = {element.text for element in root.iter("{http://www.w3.org/2000/svg}text")}
     assert "A & B <c>" in words
