@@ -1,5 +1,6 @@
 """The ladder: pairs, resuming, one scale, table and picture."""
 
+import errno
 import json
 import re
 import shutil
@@ -11,6 +12,7 @@ import pytest
 import torch
 
 import zeromass
+from agent import files
 from agent.errors import InputError
 from agent.networks.registry import make_network
 from agent.networks.sparse.kind import SparseArchitecture
@@ -25,6 +27,7 @@ from training.evaluation.ladder.command import evenly, find_snapshots, schedule
 from training.evaluation.ladder.rating import Pairing
 from training.evaluation.ladder.standings import Results, Standings, standings_of
 from training.evaluation.match import MatchResult
+from training.evaluation.match_runner import MatchError, MatchStop, Played
 from training.evaluation.openings import Openings
 from training.evaluation.opponents import PlayOptions
 from training.monitoring.pictures.ladder import picture_of_ladder, read_standings, ticks
@@ -49,22 +52,20 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 class Arena:
-    """In place of `play_match`: notes what was asked for, and invents results; `strike` ends it like Ctrl-C."""
+    """In place of `play_match`: notes what was asked for, and invents results; `strike` ends it like Ctrl-C or `by`."""
 
-    def __init__(self, strike: int | None = None) -> None:
+    def __init__(self, strike: int | None = None, by: type[BaseException] | MatchStop = KeyboardInterrupt) -> None:
         self.asked: list[tuple[str, str, int, int]] = []
-        self.strike = strike
+        self.strike, self.by = strike, by
 
     def __call__(
         self, player: Player, opponent: Player, openings: Openings, *, games: int, first: int, **rest: object
     ) -> MatchResult:
         if self.strike is not None and len(self.asked) == self.strike:
-            raise KeyboardInterrupt
+            raise self.by
         self.asked.append((player.name, opponent.name, first, games))
-        points = (
-            np.random.default_rng([openings.seed, first, len(self.asked)]).choice([-1, 0, 1], games).astype(np.int8)
-        )
-        return MatchResult.of(opponent.name, points, 0)
+        points = np.random.default_rng([openings.seed, first, len(self.asked)]).choice([-1, 0, 1], games)
+        return MatchResult.of(opponent.name, points.astype(np.int8), 0)
 
 
 def ladder(*words: str) -> int:
@@ -141,15 +142,30 @@ def test_an_interrupted_ladder_continues_and_repeats_no_game(
     # Other limits, or a new snapshot, need new games.
     fourth = Arena()
     monkeypatch.setattr(command, "play_match", fourth)
-    assert (
-        zeromass.main(["ladder", "it", "--simulations", "3", "--conversions", "0", "--games", "2", "--against", ""])
-        == 0
-    )
+    words = ["ladder", "it", "--simulations", "3", "--conversions", "0", "--games", "2", "--against", ""]
+    assert zeromass.main(words) == 0
     assert len(fourth.asked) == 3
     assert "Elo with step 0 at 0, because neither Stockfish nor random played" in capsys.readouterr().err
     snapshot(run, 120, 30.0)
     assert ladder("--games", "54", "--against", "random") == 0
     assert len(fourth.asked) == 3 + 3 * 3  # random and two neighbours, in three parts each
+
+
+@pytest.mark.parametrize(("fault", "games"), [("engine x is gone", 62), ("disk full", 20)])
+def test_the_standings_are_printed_whatever_fails(
+    run: Path, fault: str, games: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, fault)
+
+    stop = MatchError(fault, np.array([0, 1, 3]), Played(np.array([1, 0, 1], np.int8), np.zeros(3, np.int32), 0))
+    monkeypatch.setattr(command, "play_match", Arena(3, stop))
+    if fault == "disk full":
+        monkeypatch.setattr(files, "write_atomic", full)
+    assert ladder("--games", "50", "--against", "random", "--json") == 2
+    printed = capsys.readouterr()
+    assert sum(pair["games"] for pair in json.loads(printed.out)["pairs"]) == games
+    assert fault in printed.err.splitlines()[-1]
 
 
 def test_endings_are_played_once(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
