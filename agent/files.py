@@ -1,5 +1,6 @@
 """Files that are either whole or absent: written beside, fsynced, renamed."""
 
+import contextlib
 import errno
 import os
 import stat
@@ -51,6 +52,13 @@ def write_atomic(path: Path, data: bytes) -> None:
     finally:
         beside.unlink(missing_ok=True)
     fsync_folder(path.parent)
+
+
+def typed_path(text: str | Path) -> Path:
+    """A path as people type it: `~` is their home, where there is one."""
+    with contextlib.suppress(RuntimeError):
+        return Path(text).expanduser()
+    return Path(text)
 
 
 def check_output(path: Path) -> None:

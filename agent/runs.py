@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from agent.errors import InputError
-from agent.files import what_is
+from agent.files import typed_path, what_is
 from agent.program import program
 
 RUNS: Final = Path("runs")  # where training makes its run folders unless a setting says otherwise
@@ -16,7 +16,7 @@ def find_run(name: str, runs: Path = RUNS) -> Path:
     Raises:
         InputError: there is none; the message names those that exist.
     """
-    for folder in (runs / name, Path(name)):
+    for folder in (runs / name, typed_path(name)):
         if name and what_is(folder) == "folder":
             return folder
     existing = sorted(folder.name for folder in runs.glob("*") if folder.is_dir())

@@ -5,6 +5,7 @@ import math
 import os
 import platform
 import shutil
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -22,6 +23,8 @@ PACKAGES: Final = (
     "zeromass", "torch", "triton", "ray", "numba", "numpy", "chess", "tensorboard", "safetensors", "resvg-py",
 )  # fmt: skip
 _GIB = 2**30
+_GROUPS = Path("/proc/self/cgroup")
+_LIMITS = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True)
@@ -117,17 +120,29 @@ def versions() -> dict[str, str]:
 def usable_cores() -> int:
     """Cores that this process may use: its affinity, or the container's quota (rounded up) where that is less."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota = _first_line("/sys/fs/cgroup/cpu.max").split()
-    if len(quota) == 2 and quota[0].isdigit():
-        return min(cores, max(math.ceil(int(quota[0]) / int(quota[1])), 1))
+    for group in _control_groups("cpu"):
+        old = f"{_first_line(group / 'cpu.cfs_quota_us')} {_first_line(group / 'cpu.cfs_period_us')}"
+        quota, _, period = (_first_line(group / "cpu.max") or old).partition(" ")
+        if quota.isdigit() and period.isdigit():  # else there is none: `max` or -1
+            cores = min(cores, max(math.ceil(int(quota) / int(period)), 1))
     return cores
 
 
 def usable_memory() -> int:
     """Bytes of main memory, or of the container's limit where that is less."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    limit = _first_line("/sys/fs/cgroup/memory.max")
-    return min(total, int(limit)) if limit.isdigit() else total
+    files = [group / name for group in _control_groups("memory") for name in ("memory.max", "memory.limit_in_bytes")]
+    return min([total, *(int(limit) for file in files if (limit := _first_line(file)).isdigit())])
+
+
+def _control_groups(controller: str) -> Iterator[Path]:
+    """Folders of the control groups, of version 2 or 1, whose limits bind this process."""
+    for line in _GROUPS.read_text().splitlines() if _GROUPS.exists() else ():
+        _, controllers, name = line.split(":", 2)
+        if controller in controllers.split(",") or not controllers:
+            top = _LIMITS / controller if controllers else _LIMITS
+            group = top / name.lstrip("/")
+            yield from (group, *(above for above in group.parents if above.is_relative_to(top)))
 
 
 def _paths(cuda: bool, backend: str, cores: int) -> tuple[dict[str, str], ...]:
@@ -182,9 +197,9 @@ def _rules_cached() -> bool:
     return all(any(folder.glob("**/*.nbc")) for folder in folders)
 
 
-def _first_line(path: str) -> str:
+def _first_line(path: Path) -> str:
     try:
-        return Path(path).read_text().strip()
+        return path.read_text().strip()
     except OSError:
         return ""
 

@@ -6,19 +6,20 @@ run.
 """
 
 import difflib
+import re
 from pathlib import Path
 from typing import Any, Literal
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from yaml import YAMLError
 
 from agent.errors import InputError
-from agent.files import what_is
+from agent.files import typed_path, what_is
 from agent.networks.registry import kind_of
 from agent.networks.settings import NetworkSettings
-from agent.settings import Section
+from agent.settings import PathText, Section
 from selfplay.settings import ActorSettings, InferenceSettings, SelfplaySettings
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
@@ -28,8 +29,8 @@ CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 class RunSettings(Section):
     """The run as a whole."""
 
-    name: str = Field("", pattern=r"^[A-Za-z0-9._-]*$", description="Run folder below `folder`; empty: made of time.")
-    folder: str = Field("runs", min_length=1, description="Where run folders are made.")
+    name: str = Field("", description="Run folder below `folder`; empty: made of time.")
+    folder: PathText = Field("runs", min_length=1, description="Where run folders are made.")
     seed: int = Field(0, ge=0, lt=2**31, description="Fixes network, games and batches.")
     minutes: float | None = Field(None, gt=0, description="Training ends after this time (all resumes together).")
     steps: int | None = Field(None, gt=0, description="Training ends after this many learner steps.")
@@ -38,6 +39,13 @@ class RunSettings(Section):
     heartbeat_seconds: float = Field(
         300, gt=0, description="A trainer or an actor that does not answer for longer is killed and replaced."
     )
+
+    @field_validator("name")
+    @classmethod
+    def _one_folder(cls, name: str) -> str:
+        if not re.fullmatch("([A-Za-z0-9_][A-Za-z0-9._-]{0,99})?", name):
+            raise ValueError("use up to 100 letters, digits, dots, dashes and underscores, no dot or dash first")
+        return name
 
 
 class ReplaySettings(Section):
@@ -184,7 +192,7 @@ def _check_together(settings: Settings) -> None:
 
 
 def _find(config: str | Path) -> Path:
-    for path in (Path(config), CONFIGS / f"{config}.yaml"):
+    for path in (typed_path(config), CONFIGS / f"{config}.yaml"):
         if what_is(path) == "file":
             return path
     names = ", ".join(sorted(file.stem for file in CONFIGS.glob("*.yaml")))
@@ -208,5 +216,6 @@ def _sentence(error: ValidationError) -> str:
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         return _unknown(key)
-    reason = first["msg"][:1].lower() + first["msg"][1:]
+    reason = first["msg"].removeprefix("Value error, ")
+    reason = reason[:1].lower() + reason[1:]
     return f"setting {key}={first['input']!r} is refused: {reason}"
