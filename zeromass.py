@@ -1,6 +1,6 @@
 """The command line: one verb a function, thin. What a verb needs is imported when it runs, so start-up is light."""
 
-import os
+import contextlib
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -9,7 +9,8 @@ import typer
 from typer import Argument, Option
 
 from agent.errors import InputError
-from agent.program import program, remember_program
+from agent.files import typed_path
+from agent.program import program, remember_program, safe_streams
 
 app = typer.Typer(
     help="A chess agent that learns by playing itself and gives illegal moves probability exactly zero.",
@@ -304,25 +305,30 @@ def split_arguments(arguments: list[str]) -> tuple[str | None, list[str]]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code (2: the input was wrong, said in one sentence)."""
-    words = sys.argv[1:] if arguments is None else arguments
+    words = [_with_home(word) for word in (sys.argv[1:] if arguments is None else arguments)]
     if arguments is None:
         remember_program()
-    try:
-        if words == ["uci"]:  # programs wait for `uciok`: skip even the parsing
-            return uci()
-        return int(app(words or ["--help"], prog_name="zeromass", standalone_mode=False) or 0)
-    except InputError as error:
-        return _refuse(str(error), 2)
-    except typer.Abort:
-        return _refuse("aborted", 1)
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        # The reader has gone, as with `| head`. Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except typer.exceptions.TyperException as error:
-        return _refuse(_usage_sentence(error), 2)
+    with safe_streams():
+        try:
+            if words == ["uci"]:  # programs wait for `uciok`: skip even the parsing
+                return uci()
+            return int(app(words or ["--help"], prog_name="zeromass", standalone_mode=False) or 0)
+        except InputError as error:
+            return _refuse(str(error), 2)
+        except typer.Abort:
+            return _refuse("aborted", 1)
+        except KeyboardInterrupt:
+            return 130
+        except BrokenPipeError:
+            return 0  # the reader has gone, as with `| head`
+        except typer.exceptions.TyperException as error:
+            return _refuse(_usage_sentence(error), 2)
+
+
+def _with_home(word: str) -> str:
+    """`run.folder=~/x` and `--pgn=~/x` with the home folder, which shells put in at the start of words alone."""
+    key, _, value = word.partition("=")
+    return f"{key}={typed_path(value)}" if value.startswith("~") else word
 
 
 def _usage_sentence(error: Exception) -> str:
@@ -336,7 +342,8 @@ def _usage_sentence(error: Exception) -> str:
 
 
 def _refuse(sentence: str, code: int) -> int:
-    print(f"zeromass: {sentence}", file=sys.stderr)
+    with contextlib.suppress(OSError):  # nobody reads it
+        print(f"zeromass: {sentence}", file=sys.stderr)
     return code
 
 

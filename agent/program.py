@@ -1,9 +1,12 @@
-"""How the user started this program: for messages that say what to type next. Light."""
+"""The program as its user started it: the words for messages that say what to type next, and its streams. Light."""
 
+import contextlib
 import os
 import shlex
 import shutil
 import sys
+from collections.abc import Iterator
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +25,29 @@ def program() -> str:
 def remember_program() -> None:
     """Let the processes that this one starts know `program`. For the command line's entry point."""
     os.environ[PROGRAM] = _started_by(sys.argv[0], sys.executable)
+
+
+@contextlib.contextmanager
+def safe_streams() -> Iterator[None]:
+    """Around a whole program: what a stream cannot take is no error.
+
+    A character that its encoding lacks becomes `?`. A closed stream leads nowhere. What is left at the end is dropped
+    where the reader has gone, as with `| head`.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115  (as long as the program runs)
+        if isinstance(stream := getattr(sys, name), TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    outputs = sys.stdout, sys.stderr
+    try:
+        yield
+    finally:
+        for output in outputs:
+            try:
+                output.flush()
+            except OSError:  # Python would complain once more when it flushes at exit
+                os.dup2(os.open(os.devnull, os.O_WRONLY), output.fileno())
 
 
 def _started_by(script: str, python: str) -> str:

@@ -10,9 +10,8 @@ as the cache lacks something, so that of several processes that start together o
 wrote. A process that lacks nothing does not wait.
 
 The cache lies in NUMBA_CACHE_DIR if that is set, else in the user's cache folder, else (where that cannot be written)
-in the folder for temporary files. Its files are pickles, which can run code: folders that others own or can write to
-are ignored. A damaged entry counts as missing; without a cache, each process compiles. Old folders may be deleted at
-any time.
+in the folder for temporary files. Pickles can run code: folders that others own or can write to are ignored. A damaged
+entry counts as missing; without a cache, each process compiles. Old folders may be deleted at any time.
 """
 
 import contextlib
@@ -118,7 +117,6 @@ class _Entries(IndexDataCacheFile):
         self._save_data(self._entry(key), (key, data))
 
     def load(self, key: Any) -> Any:
-        """None where there is no such entry that is whole."""
         data = Path(self._data_path(self._entry(key))).read_bytes()
         if data[-32:] != hashlib.sha256(data[:-32]).digest():
             return None  # a crash of the system can leave zeros
@@ -143,19 +141,16 @@ class _Cache(FunctionCache):
         self._cache_file = _Entries(self.cache_path, self._impl.filename_base, "")
 
     def load_overload(self, signature: Any, context: Any) -> Any:
-        load = functools.partial(self._load, signature, context)
+        def load() -> Any:
+            with contextlib.suppress(Exception):  # damaged bytes raise anything: the entry is missing, and written anew
+                if is_private(Path(self.cache_path)):
+                    return super(_Cache, self).load_overload(signature, context)
+            return None
+
         loaded = load()
         if loaded is None and _watch is not None:
             return _watch.compile(self._py_func.__module__, Path(self.cache_path), load)
         return loaded
-
-    def _load(self, signature: Any, context: Any) -> Any:
-        if not is_private(Path(self.cache_path)):
-            return None
-        try:
-            return super().load_overload(signature, context)
-        except Exception:  # bytes of any kind: the entry counts as missing, and is written anew
-            return None
 
     def save_overload(self, signature: Any, data: Any) -> None:
         try:
@@ -167,7 +162,7 @@ class _Cache(FunctionCache):
 @functools.cache
 def _say_no_cache(reason: str) -> None:
     """Once a process: to the display of the warm-up, else to standard error."""
-    say = _watch.report if _watch is not None and _watch.report is not None else logging.getLogger(__name__).warning
+    say = (_watch and _watch._report) or logging.getLogger(__name__).warning
     say(
         f"compiled code cannot be kept in '{base_folder()}' ({reason}), so every start compiles it again; "
         "set NUMBA_CACHE_DIR to a folder of your own that has room"
@@ -180,24 +175,22 @@ class Compilations:
     def __init__(self, report: Callable[[str], None] | None, lock: contextlib.ExitStack) -> None:
         self.count = 0
         """Functions compiled."""
-        self.report = report
-        """Gets lines for people, if it is given."""
-        self._lock, self._holds_lock = lock, False
+        self._report, self._lock, self._holds_lock = report, lock, False
         self._reported: set[str] = set()
 
     def compile(self, module: str, folder: Path, load: Callable[[], Any]) -> Any:
         """Take the lock at the first call, and load what another process has compiled meanwhile; None: compile it."""
         if not self._holds_lock:
             with contextlib.suppress(OSError):  # no cache: each process compiles for itself
-                self._lock.enter_context(locked(folder / "warm-up.lock", self.report))
+                self._lock.enter_context(locked(folder / "warm-up.lock", self._report))
             self._holds_lock = True
             loaded = load()
             if loaded is not None:
                 return loaded
         self.count += 1
-        if self.report is not None and module not in self._reported:
+        if self._report is not None and module not in self._reported:
             self._reported.add(module)
-            self.report(f"compiling {module} ...")
+            self._report(f"compiling {module} ...")
         return None
 
 
@@ -218,14 +211,11 @@ def watched(report: Callable[[str], None] | None = None) -> Iterator[Compilation
 
 @functools.cache
 def base_folder() -> Path:
-    """The folder that holds the caches of all versions of the sources; where none can be used, the one that was wanted.
-
-    Users need neither a name nor a home: containers run under any number.
-    """
+    """The folder that holds the caches of all versions of the sources; if none can be used, the one that was wanted."""
     usual = {"win32": os.environ.get("LOCALAPPDATA") or "~/AppData/Local", "darwin": "~/Library/Caches"}
     wanted = os.environ.get("NUMBA_CACHE_DIR") or usual.get(sys.platform) or os.environ.get("XDG_CACHE_HOME")
     candidates: list[Path] = []
-    with contextlib.suppress(RuntimeError):  # no home
+    with contextlib.suppress(RuntimeError):  # no home: containers run users by number
         candidates.append(Path(wanted or "~/.cache").expanduser())
     with contextlib.suppress(OSError):  # no folder for temporary files
         candidates.append(Path(tempfile.gettempdir()) / f"cache-{os.getuid() if hasattr(os, 'getuid') else ''}")
@@ -241,11 +231,10 @@ def base_folder() -> Path:
 
 def is_private(folder: Path) -> bool:
     """Whether only this user can write to `folder`."""
-    try:
+    with contextlib.suppress(OSError):
         found = folder.stat()
-    except OSError:
-        return False
-    return sys.platform == "win32" or (found.st_uid == os.getuid() and not found.st_mode & 0o022)
+        return sys.platform == "win32" or (found.st_uid == os.getuid() and not found.st_mode & 0o022)
+    return False
 
 
 @functools.cache

@@ -7,6 +7,7 @@ import logging
 import math
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,11 +36,11 @@ def ray_for(settings: Settings, cluster: str | None) -> Iterator[None]:
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    if cluster is None:
-        _start(settings)
-    else:
-        _join(cluster)
     try:
+        if cluster is None:
+            _start(settings)
+        else:
+            _join(cluster)
         yield
     finally:
         ray.shutdown()
@@ -53,6 +54,8 @@ def _start(settings: Settings) -> None:
     selfplay, learner = settings.selfplay, settings.learner
     actors = selfplay.actors * selfplay.cores + settings.inference.actor
     needed = math.ceil(actors + learner.threads * learner.workers)
+    # Inherited by Ray's processes: they are needed for the last checkpoint after the terminal has gone.
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with _loopback_only():
         try:
             ray.init(
@@ -63,9 +66,14 @@ def _start(settings: Settings) -> None:
                 logging_level=logging.ERROR,
                 object_store_memory=OBJECT_STORE_BYTES,
             )
-        except Exception as error:  # the class that Ray raises where the machine is too busy to start it in time
-            reason = " ".join(str(error).split())
-            raise InputError(f"Ray did not start on this machine ({reason}); try again when it is less busy") from error
+        except Exception as error:  # of any class
+            reason, advice = " ".join(str(error).split()), "try again when it is less busy"
+            if isinstance(error, OSError) and not isinstance(error, TimeoutError | ConnectionError):
+                name = "RAY_TMPDIR" if "RAY_TMPDIR" in os.environ else "TMPDIR"
+                advice = f"set {name} to a folder that can be written, has room and a short path, such as /tmp"
+            raise InputError(f"Ray did not start on this machine ({reason}); {advice}") from error
+        finally:
+            signal.signal(signal.SIGHUP, before)
 
 
 def on_cluster() -> bool:

@@ -51,14 +51,14 @@ def train_command(config: str | None, overrides: list[str], resume: str | None, 
     except OSError as error:
         raise InputError(
             f"run '{folder.path}' cannot be written ({error.strerror or error}); "
-            f"make room or repair it, then go on with --resume {folder.path}"
+            f"make room or repair it, then {folder.go_on}"
         ) from error
     return 0
 
 
 @contextmanager
 def _stop_on_signals() -> Iterator[Event]:
-    """An event that the first Ctrl-C or SIGTERM sets; a second Ctrl-C interrupts at once."""
+    """An event that the first Ctrl-C, SIGTERM or hang-up sets; a second Ctrl-C interrupts at once."""
     stopped = Event()
 
     def handle(number: int, frame: FrameType | None) -> None:
@@ -66,7 +66,10 @@ def _stop_on_signals() -> Iterator[Event]:
             raise KeyboardInterrupt
         stopped.set()
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as `nohup` sets it
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, handle) for number in numbers}
     try:
         yield stopped
     finally:

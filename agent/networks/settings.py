@@ -13,7 +13,9 @@ class NetworkSettings(Section):
     """Which network, and how large. Sizes are named as the fields of its architecture."""
 
     kind: str = Field("residual", pattern=f"^({'|'.join(KINDS)})$", description="residual for GPUs, sparse for CPUs.")
-    weights: PathText | None = Field(None, min_length=1, description="Begin with this file's weights; null: random ones.")
+    weights: PathText | None = Field(
+        None, min_length=1, description="Begin with this file's weights; null: random ones."
+    )
     blocks: int = Field(3, ge=0, le=80, description="Of the residual network.")
     channels: int = Field(32, ge=8, le=1024, description="Of the residual network.")
     width: int = Field(256, ge=64, le=4096, multiple_of=64, description="First layer of the sparse network.")

@@ -8,7 +8,6 @@ import os
 import random
 import sys
 from dataclasses import dataclass, field
-from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -162,8 +161,6 @@ def play_command(
     Raises:
         InputError: the weights or the run cannot be used.
     """
-    if isinstance(sys.stdin, TextIOWrapper):
-        sys.stdin.reconfigure(errors="replace")  # a stray byte is an unreadable move, not a crash
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
     plain = plain or os.environ.get("TERM", "dumb") in ("dumb", "unknown")  # no cursor movement
     streams = Streams(sys.stdin, sys.stdout, terminal)

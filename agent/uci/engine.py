@@ -239,7 +239,7 @@ def main() -> int:
     # Not `sys.stdin`: a thread that still reads it makes the interpreter abort at its end.
     commands = open(sys.stdin.fileno(), encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
 
-    answers = open(sys.stdout.fileno(), "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    answers = open(sys.stdout.fileno(), "w", encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
 
     def send(line: str) -> None:
         with lock:

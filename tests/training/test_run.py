@@ -195,13 +195,13 @@ def test_killed_and_resumed_the_curve_has_no_gap_and_no_overlap(runs: Path) -> N
     assert after.state["counters"]["streams"] == before.state["counters"]["streams"] + 2
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.slow)])
 def test_ctrl_c_and_sigterm_end_in_a_checkpoint_and_say_how_to_go_on(runs: Path, number: signal.Signals) -> None:
     """SIGTERM is what preemptible machines send, a minute before they go."""
     run = runs / "runs" / "it"
     process = start(runs, "demo", *TINY, "run.steps=100000", "run.checkpoint_seconds=1000")
     wait_for(lambda: has_rows(run), process)
-    if number == signal.SIGINT:
+    if number != signal.SIGTERM:
         os.killpg(process.pid, number)  # as a terminal does: to the whole group
     else:
         process.terminate()

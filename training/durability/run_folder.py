@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shlex
 import threading
 import time
 from collections.abc import Iterator
@@ -15,10 +16,11 @@ import chess.pgn
 from agent import rules, vocabulary
 from agent.compilation import locked
 from agent.errors import InputError
-from agent.files import what_is, write_atomic
+from agent.files import write_atomic
 from agent.rules import Termination
 from agent.runs import RUNS, find_run
 from selfplay.record import GameRecord
+from training.durability.checkpoint import list_checkpoints
 from training.evaluation.match import MatchResult
 from training.settings import Settings, load_settings
 
@@ -49,21 +51,24 @@ class RunFolder:
 
     @classmethod
     def create(cls, settings: Settings, config: str | None) -> "RunFolder":
-        """Make a new run folder and save the resolved settings in it.
+        """Make a run folder, or use one again that has no checkpoint; save the resolved settings in it.
 
         Raises:
-            InputError: a run of this name exists, or the folder cannot be made.
+            InputError: a run of this name exists or is being started, or the folder cannot be made.
         """
         stem = Path(config).stem if config else "run"
         name = settings.run.name or f"{stem}-{time.strftime('%Y%m%d-%H%M%S')}"
         path = Path(settings.run.folder) / name
-        if what_is(path / "settings.yaml"):
-            raise InputError(f"run '{path}' exists already; go on with --resume {name}, or choose another run.name")
         folder = cls(path)
         try:
-            for sub in (folder.checkpoints, folder.tensorboard, folder.games):
-                sub.mkdir(parents=True, exist_ok=True)
-            write_atomic(path / "settings.yaml", settings.to_yaml().encode())
+            path.mkdir(parents=True, exist_ok=True)
+            if list_checkpoints(folder.checkpoints):
+                raise InputError(f"run '{path}' exists already; {folder.go_on}, or choose another run.name")
+            with run_locked(path, patience=1.0):
+                folder.matches.unlink(missing_ok=True)
+                for sub in (folder.checkpoints, folder.tensorboard, folder.games):
+                    sub.mkdir(exist_ok=True)
+                write_atomic(path / "settings.yaml", settings.to_yaml().encode())
         except OSError as error:
             raise InputError(f"run folder '{path}' cannot be made ({error.strerror}); set run.folder") from error
         return folder
@@ -80,6 +85,12 @@ class RunFolder:
             raise InputError(f"run '{path}' has no settings.yaml, so it cannot be resumed; start a new run")
         return cls(path)
 
+    @property
+    def go_on(self) -> str:
+        """What to do after an end that was not planned."""
+        saved = list_checkpoints(self.checkpoints)
+        return f"go on with --resume {shlex.quote(str(self.path))}" if saved else "start it again"
+
     def settings(self, overrides: list[str]) -> Settings:
         """The run's settings, with overrides on top."""
         return load_settings(self.path / "settings.yaml", overrides)
@@ -92,7 +103,7 @@ class RunFolder:
 
     def note_fault(self, what: str) -> None:
         """Add one line to the faults; if it cannot be written, the run goes on."""
-        with contextlib.suppress(OSError), self.faults.open("a") as file:
+        with contextlib.suppress(OSError), self.faults.open("a", encoding="utf-8", errors="replace") as file:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {what}\n")
 
     def first_match(self) -> MatchResult | None:
@@ -111,7 +122,9 @@ def run_locked(folder: Path, *, patience: float = PATIENCE) -> Iterator[None]:
 
     Raises:
         InputError: another process still holds it after `patience` seconds.
+        OSError: the folder cannot be written.
     """
+    (folder / ".lock").touch()  # raises here rather than in the thread
     held, over = threading.Event(), threading.Event()
 
     def hold() -> None:

@@ -110,7 +110,7 @@ def supervise(
             if fruitless >= FRUITLESS:
                 raise TrainerLostError(
                     f"the trainer ended {fruitless} times without a new checkpoint, last because {error}; "
-                    f"see {folder.faults}, then go on with --resume {folder.path}"
+                    f"see {folder.faults}, then {folder.go_on}"
                 ) from error
             delay = RESTART_DELAY * 2**fruitless
             display.say(f"warning: {error}; starting another trainer from the newest checkpoint in {delay:.0f} s")
@@ -188,7 +188,7 @@ def _wait(seconds: float, stop: Callable[[], bool]) -> bool:
 
 
 def _go_on(folder: RunFolder, why: str) -> str:
-    return f"the run was stopped, but {why}; nothing saved is lost, go on with --resume {folder.path}"
+    return f"the run was stopped, but {why}; nothing saved is lost, {folder.go_on}"
 
 
 def _last_line(error: BaseException) -> str:

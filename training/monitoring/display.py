@@ -1,7 +1,9 @@
 """A run as its user sees it: a bar on a terminal, a line now and then elsewhere, a summary at the end."""
 
+import contextlib
+import shlex
 import time
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Any, Final, cast
 
 from rich.console import Console
 from rich.panel import Panel
@@ -19,12 +21,33 @@ PLAIN_SECONDS: Final = 15.0
 """Between lines where there is no terminal."""
 
 
+class _Lossy:
+    """A text stream whose failures are no error: its reader or terminal goes, its disk is full. The run goes on."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError, ValueError):
+            return self._stream.write(text)
+        return 0
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
 class Display(Screen):
-    """Progress and summary on `console`, by default standard output; errors on standard error."""
+    """Progress and summary on `console`, by default standard output; errors on standard error. Both may be lost."""
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(highlight=False, soft_wrap=True)
         self._errors = Console(stderr=True, highlight=False, soft_wrap=True)
+        for one in (self.console, self._errors):
+            one.file = cast(IO[str], _Lossy(one.file))
         self._title = ""
         self._bar: Progress | None = None
         self._last_line = 0.0
@@ -56,6 +79,7 @@ class Display(Screen):
 
     def summary(self, summary: "Summary") -> None:
         """The result, where it is, and what to type next."""
+        folder = shlex.quote(str(summary.folder))
         rows = {
             "games": f"{summary.games:,}",
             "positions": f"{summary.positions:,} (plies of finished games)",
@@ -64,9 +88,9 @@ class Display(Screen):
             "score before": summary.before and summary.before.sentence(),
             "score after": summary.after and summary.after.sentence(),
             "run folder": str(summary.folder),
-            "go on with": f"{program()} train --resume {summary.folder}" if summary.stopped else None,
-            "watch it": f"{program()} monitor {summary.folder}",
-            "play against it": f"{program()} play --run {summary.folder}",
+            "go on with": f"{program()} train --resume {folder}" if summary.stopped else None,
+            "watch it": f"{program()} monitor {folder}",
+            "play against it": f"{program()} play --run {folder}",
         }
         table = Table.grid(padding=(0, 2))
         for what, value in rows.items():

@@ -66,7 +66,7 @@ def test_a_trainer_that_fails_again_and_again_is_given_up_with_a_sentence(tmp_pa
     output = finish(process)
     assert process.returncode == 1, output
     assert "the trainer ended 2 times without a new checkpoint, last because the trainer failed (" in output
-    assert "go on with --resume runs/it" in output
+    assert "then start it again" in output
     assert "Traceback" not in output
 
 

@@ -39,7 +39,7 @@ def report_command(run: str, out: Path | None, runs: Path = RUNS) -> int:
     folder = RunFolder.find(run, runs)
     path = out or folder.path / "report.html"
     check_output(path)
-    save(path, report_page(folder).encode())
+    save(path, report_page(folder).encode(errors="replace"))
     print(f"{path}: one page, nothing else needed; open it in a browser or send it")
     return 0
 
