@@ -22,7 +22,7 @@ from agent.networks.contract import Architecture, CompiledEvaluator, LeafEvaluat
 from agent.networks.evaluator import Evaluator
 from agent.networks.registry import make_evaluator, make_network
 from agent.networks.residual.network import ResidualArchitecture
-from agent.networks.sparse.kind import SparseArchitecture
+from agent.networks.sparse.architecture import SparseArchitecture
 from agent.search import GumbelSearch, SearchSettings, material_evaluator
 from benchmarks.measuring import Figures, Found, Progress, in_turn, peer, rate, table, threads
 from training.doctor import usable_cores

@@ -15,7 +15,7 @@ from agent import rules
 from agent.networks.contract import Architecture
 from agent.networks.registry import make_evaluator, make_network
 from agent.networks.residual.network import ResidualArchitecture
-from agent.networks.sparse.kind import SparseArchitecture
+from agent.networks.sparse.architecture import SparseArchitecture
 from benchmarks.measuring import Figures, Found, Progress, in_turn, rate, table, threads
 from benchmarks.search import midgames
 

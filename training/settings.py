@@ -17,7 +17,6 @@ from yaml import YAMLError
 
 from agent.errors import InputError
 from agent.files import typed_path, what_is
-from agent.networks.registry import kind_of
 from agent.networks.settings import NetworkSettings
 from agent.settings import PathText, Section
 from selfplay.settings import ActorSettings, InferenceSettings, SelfplaySettings
@@ -184,7 +183,7 @@ def _check_together(settings: Settings) -> None:
         )
     if settings.inference.actor and settings.selfplay.actors == 0:
         raise InputError("setting inference.actor=true needs game actors; set selfplay.actors to 1 or more")
-    if settings.inference.actor and kind_of(settings.network.kind).compiled is not None:
+    if settings.inference.actor and settings.network.architecture.compiled() is not None:
         raise InputError(
             f"setting inference.actor=true has no use with network.kind={settings.network.kind}, which is evaluated "
             "inside the search; use another kind"

@@ -20,7 +20,7 @@ class Agent:
         origin: which weights these are, for messages, without a full stop.
         warnings: one sentence for each checkpoint that had to be skipped.
         identity: the weights' fingerprint and version, as PGN headers name them.
-        one_thread: whether the search can use one thread only.
+        set_threads: lets the search use this many threads; None: it can use one only.
     """
 
     def __init__(
@@ -30,12 +30,12 @@ class Agent:
         warnings: tuple[str, ...] = (),
         *,
         identity: str = "",
-        one_thread: bool = True,
+        set_threads: Callable[[int], None] | None = None,
     ) -> None:
         self.origin, self.warnings, self.identity = origin, warnings, identity
         # See `Thinker` for what these do.
         self.think, self.simulations_in, self.retune = thinker.think, thinker.simulations_in, thinker.retune
-        self._thinker, self._one_thread = thinker, one_thread
+        self._thinker, self._set_threads = thinker, set_threads
         self._megabytes, self._threads = MEGABYTES, 1
 
     @property
@@ -50,10 +50,8 @@ class Agent:
             self._megabytes = megabytes
         if threads != self._threads:
             self._threads = threads
-            if not self._one_thread:
-                import torch
-
-                torch.set_num_threads(threads)
+            if self._set_threads is not None:
+                self._set_threads(threads)
             elif threads > 1:
                 say(f"Threads {threads} accepted, but the search with this network runs in one thread")
 
@@ -71,12 +69,13 @@ def load_agent(
     """
     found = find_weights(weights, run, runs=runs)
     evaluator = found.weights.for_search()
-    one_thread = isinstance(evaluator, CompiledEvaluator)
-    if not one_thread:
+    set_threads: Callable[[int], None] | None = None
+    if not isinstance(evaluator, CompiledEvaluator):
         import torch
 
-        torch.set_num_threads(1)  # a move evaluates one position at a time: more threads would wait for each other
+        set_threads = torch.set_num_threads
+        set_threads(1)  # a move evaluates one position at a time: more threads would wait for each other
     thinker = Thinker(evaluator)
     # Compile or load only what thinking needs; else the first move would be slow.
     warm_up(progress, [lambda: thinker.think(chess.Board(), Limits(simulations=64))])
-    return Agent(thinker, found.origin, found.warnings, identity=identity(found.weights), one_thread=one_thread)
+    return Agent(thinker, found.origin, found.warnings, identity=identity(found.weights), set_threads=set_threads)

@@ -21,6 +21,9 @@ class Architecture:
 
     kind: ClassVar[str]
     """Name of the kind, in settings and in weights files."""
+    parts: ClassVar[str]
+    """Module of its parts in torch: `make_network(architecture)`, drawn from torch's global generator, and
+    `make_evaluator(network, device, runtime)`, which raises `InputError` where the runtime cannot run."""
 
     def metadata(self) -> dict[str, str]:
         """As strings, for a weights file."""
@@ -44,6 +47,14 @@ class Architecture:
     def continues(self, before: "Architecture") -> bool:
         """Whether a network of this architecture may begin with the weights of one of the architecture `before`."""
         return self == before
+
+    def compiled(self, tensors: Mapping[str, NDArray[np.float32]] | None = None) -> "CompiledEvaluator | None":
+        """The compiled network with these weights, named as in torch's `state_dict`, or zeros; None: there is none.
+
+        Raises:
+            ValueError: a tensor is missing, unknown or of another shape.
+        """
+        return None
 
 
 def _parsed(name: str, text: str, kind: type) -> int:

@@ -5,7 +5,7 @@ from dataclasses import fields
 from pydantic import Field
 
 from agent.networks.contract import Architecture
-from agent.networks.registry import KINDS, kind_of
+from agent.networks.registry import KINDS, architecture_of
 from agent.settings import PathText, Section
 
 
@@ -27,5 +27,5 @@ class NetworkSettings(Section):
     @property
     def architecture(self) -> Architecture:
         """The architecture that they ask for."""
-        architecture = kind_of(self.kind).architecture
+        architecture = architecture_of(self.kind)
         return architecture(**{field.name: getattr(self, field.name) for field in fields(architecture)})

@@ -16,7 +16,7 @@ from agent import vocabulary
 from agent.errors import InputError
 from agent.files import what_is, write_atomic
 from agent.networks.contract import Architecture, CompiledEvaluator, LeafEvaluator
-from agent.networks.registry import KINDS, kind_of, make_evaluator, make_network
+from agent.networks.registry import KINDS, architecture_of, make_evaluator, make_network
 from agent.notation import quote
 
 if TYPE_CHECKING:
@@ -47,10 +47,8 @@ class Weights:
 
     def for_search(self) -> LeafEvaluator | CompiledEvaluator:
         """What a search on the CPU should be given: a new compiled network, without torch, where the kind has one."""
-        compiled = kind_of(self.architecture.kind).compiled
-        if compiled is None:
-            return make_evaluator(self.network).for_search()
-        return compiled(self.architecture, self.tensors)
+        compiled = self.architecture.compiled(self.tensors)
+        return make_evaluator(self.network).for_search() if compiled is None else compiled
 
 
 def to_bytes(network: "Network", provenance: Mapping[str, str], dtype: type[np.floating] = np.float32) -> bytes:
@@ -100,7 +98,7 @@ def load_weights(path: Path) -> Weights:
             f"{vocabulary.SIZE}; train again"
         )
     try:
-        architecture = kind_of(metadata["architecture"]).architecture.from_metadata(metadata)
+        architecture = architecture_of(metadata["architecture"]).from_metadata(metadata)
         _check(architecture, tensors)
         tensors = {name: tensor.astype(np.float32) for name, tensor in tensors.items()}
         weights = Weights(architecture, tensors, _read_provenance(metadata.get("provenance", "")))

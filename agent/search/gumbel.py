@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from agent import rules
 from agent.compilation import on_warm_up
 from agent.networks.contract import CompiledEvaluator, LeafEvaluator, LegalEvaluation
-from agent.networks.registry import KINDS, kind_of
+from agent.networks.registry import KINDS, architecture_of
 from agent.rules import Games
 from agent.search.batched import Past, begin_games, make_streams, make_waiting, walk_games, write_results
 from agent.search.compiled import search_loop
@@ -169,11 +169,9 @@ class _Indifferent(LeafEvaluator):
 
 @on_warm_up
 def _exercise() -> None:
-    evaluators: list[LeafEvaluator | CompiledEvaluator] = [_Indifferent()]
-    kinds = (kind_of(name) for name in KINDS)
-    evaluators += [kind.compiled(kind.architecture(), None) for kind in kinds if kind.compiled is not None]
-    for evaluator in evaluators:
-        GumbelSearch(SearchSettings(simulations=2), evaluator).run(Games(1))
+    for network in (_Indifferent(), *(architecture_of(kind)().compiled() for kind in KINDS)):
+        if network is not None:
+            GumbelSearch(SearchSettings(simulations=2), network).run(Games(1))
 
 
 def _no_number(game: int) -> ValueError:

@@ -6,7 +6,7 @@ import torch
 
 from agent import vocabulary
 from agent.networks.registry import make_evaluator, make_network
-from agent.networks.sparse.kind import SparseArchitecture
+from agent.networks.sparse.architecture import SparseArchitecture
 from selfplay.generator import Generator
 from selfplay.record import GameRecord
 from selfplay.settings import SelfplaySettings

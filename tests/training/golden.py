@@ -20,7 +20,7 @@ from agent.networks.bundled import BUNDLED
 from agent.networks.contract import Architecture
 from agent.networks.registry import make_evaluator, make_network
 from agent.networks.residual.network import ResidualArchitecture
-from agent.networks.sparse.kind import SparseArchitecture
+from agent.networks.sparse.architecture import SparseArchitecture
 from agent.networks.weights import load_weights
 from agent.rules import Termination
 from selfplay.generator import Generator

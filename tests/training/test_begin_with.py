@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import zeromass
-from agent.networks.sparse.kind import SparseArchitecture
+from agent.networks.sparse.architecture import SparseArchitecture
 from agent.networks.sparse.network import SparseNetwork
 from agent.networks.weights import load_weights, save_weights
 from training.durability.checkpoint import newest_checkpoint

@@ -11,7 +11,7 @@ from agent.errors import InputError
 from agent.networks.network import Network
 from agent.networks.registry import make_network
 from agent.networks.residual.network import ResidualArchitecture
-from agent.networks.sparse.kind import SparseArchitecture
+from agent.networks.sparse.architecture import SparseArchitecture
 from tests.training.records import record, searched
 from training.learner import Learner, LearningError
 from training.parallel import ParallelLearner, make_learner, shares

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent.errors import InputError
-from agent.networks.registry import KINDS, kind_of
+from agent.networks.registry import KINDS, architecture_of
 from agent.search import SearchSettings
 from selfplay.identity import ROOT
 from training.monitoring.tags.tags import WATCHES
@@ -91,5 +91,5 @@ def test_there_are_at_most_seventy_settings_and_each_is_read() -> None:
     assert len(known_keys()) <= 70
     unread = {key for key in known_keys() if not re.search(rf"\w\.{key.split('.')[1]}\b", code)}
     # The sizes of networks are read by the names of their architectures' fields, the guard's by those of its watches.
-    by_name = {f"network.{field.name}" for kind in KINDS for field in fields(kind_of(kind).architecture)}
+    by_name = {f"network.{field.name}" for kind in KINDS for field in fields(architecture_of(kind))}
     assert unread <= by_name | {f"guard.{name}" for name in WATCHES}

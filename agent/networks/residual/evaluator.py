@@ -21,8 +21,7 @@ from torch import Tensor
 from agent.errors import InputError
 from agent.networks.evaluator import Evaluation, Evaluator
 from agent.networks.network import expected_score
-from agent.networks.registry import Kind
-from agent.networks.residual.network import ResidualArchitecture, ResidualNetwork
+from agent.networks.residual.network import ResidualNetwork
 from agent.networks.residual.planes import planes_torch
 from agent.rules import WORDS
 
@@ -106,4 +105,3 @@ def make_evaluator(network: ResidualNetwork, device: torch.device, runtime: str)
 
 
 make_network = ResidualNetwork
-KIND = Kind(ResidualArchitecture, __name__)

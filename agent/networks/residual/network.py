@@ -33,6 +33,7 @@ class ResidualArchitecture(Architecture):
     """Sizes of a residual network."""
 
     kind: ClassVar[str] = "residual"
+    parts: ClassVar[str] = "agent.networks.residual.evaluator"
     blocks: int = 3
     """Residual blocks, each of two 3 x 3 convolutions."""
     channels: int = 32

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from agent.networks.contract import CompiledEvaluator, LegalEvaluation
 from agent.networks.evaluator import Evaluator
+from agent.networks.sparse.architecture import fill
 from agent.networks.sparse.compiled import evaluate_all
-from agent.networks.sparse.kind import compiled, fill
 from agent.networks.sparse.network import SparseNetwork
 from agent.networks.sparse.vectors import Floats
 from agent.rules.boundary import checked, checked_counts
@@ -22,7 +22,7 @@ class SparseEvaluator(Evaluator):
     def __init__(self, network: SparseNetwork) -> None:
         super().__init__(network, "cpu")
         self._sparse = network
-        self.compiled = compiled(network.architecture, self._arrays())
+        self.compiled = network.architecture.compiled(self._arrays())
         """The same network for compiled code."""
 
     def load(self, state: Mapping[str, Tensor]) -> None:

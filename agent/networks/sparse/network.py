@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from agent.networks.network import Network, Prediction, autocast
+from agent.networks.sparse.architecture import SparseArchitecture
 from agent.networks.sparse.batch import SparseBatch, sparse_batch
 from agent.networks.sparse.features import FEATURES, FIRST_FEATURES, PIECE_ROWS, STATE_AT
 from agent.networks.sparse.gather import products_with_rows, sum_of_rows
-from agent.networks.sparse.kind import SparseArchitecture
 from agent.networks.sparse.moves import MOVE_KINDS
 from agent.vocabulary import SIZE
 

@@ -10,7 +10,7 @@ import pytest
 from agent.engine.limits import Clock, Control, Limits, ThinkOptions
 from agent.engine.report import Report
 from agent.engine.thinker import Thinker
-from agent.networks.evaluator import LegalEvaluation
+from agent.networks.contract import LegalEvaluation
 from agent.search import material_evaluator
 from tests.agent.search.evaluators import MaterialLeaves
 from tests.agent.standin import PATIENCE

@@ -11,10 +11,10 @@ from agent import rules, vocabulary
 from agent.networks.contract import Architecture, CompiledEvaluator
 from agent.networks.evaluator import Evaluator
 from agent.networks.network import expected_score
-from agent.networks.registry import KINDS, kind_of, make_evaluator, make_network
+from agent.networks.registry import KINDS, architecture_of, make_evaluator, make_network
 from agent.networks.residual.network import ResidualArchitecture
 from agent.networks.settings import NetworkSettings
-from agent.networks.sparse.kind import SparseArchitecture
+from agent.networks.sparse.architecture import SparseArchitecture
 from agent.networks.weights import load_weights, save_weights
 from agent.rules import Games
 from agent.search import GumbelSearch, SearchSettings
@@ -49,7 +49,7 @@ def test_every_kind_is_tested_here() -> None:
 def test_settings_name_every_kind_and_its_sizes() -> None:
     for name in KINDS:
         settings = NetworkSettings.model_validate({"kind": name})
-        assert settings.architecture == kind_of(name).architecture()
+        assert settings.architecture == architecture_of(name)()
     chosen = NetworkSettings(kind="sparse", width=128, hidden=32, replies=True)
     assert chosen.architecture == SparseArchitecture(width=128, hidden=32, replies=True)
 

@@ -8,7 +8,7 @@ from agent import rules, vocabulary
 from agent.networks.meter import InvalidMassError, InvalidMassMeter
 from agent.networks.policy import MaskedPolicy
 from agent.networks.registry import make_network
-from agent.networks.sparse.kind import SparseArchitecture
+from agent.networks.sparse.architecture import SparseArchitecture
 from agent.networks.sparse.network import SparseNetwork
 from kernels import RaggedTargets, masked_cross_entropy, masked_policy_terms
 from tests.training.records import searched

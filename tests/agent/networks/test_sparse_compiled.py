@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from agent import rules
 from agent.networks.network import expected_score
+from agent.networks.sparse.architecture import SparseArchitecture
 from agent.networks.sparse.compiled import evaluate
 from agent.networks.sparse.evaluator import SparseEvaluator
-from agent.networks.sparse.kind import SparseArchitecture
 from agent.networks.sparse.network import SparseNetwork
 from tests.agent.positions import PERFT, TRICKY
 from tests.agent.rules.test_games import random_positions

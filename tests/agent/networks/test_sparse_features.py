@@ -8,9 +8,9 @@ import pytest
 from numpy.typing import NDArray
 
 from agent import rules, vocabulary
+from agent.networks.sparse.architecture import SparseArchitecture
 from agent.networks.sparse.batch import sparse_batch
 from agent.networks.sparse.features import FEATURES, MAPS, MAX_FEATURES, STATE_AT, active_features
-from agent.networks.sparse.kind import SparseArchitecture
 from agent.networks.sparse.moves import MATE, MOVE_KINDS, STALEMATE
 from agent.rules.layout import STATE
 from tests.agent.positions import PERFT, TRICKY

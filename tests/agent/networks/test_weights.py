@@ -15,7 +15,7 @@ from torch import Tensor
 
 from agent.errors import InputError
 from agent.networks.residual.network import ResidualArchitecture, ResidualNetwork
-from agent.networks.sparse.kind import SparseArchitecture
+from agent.networks.sparse.architecture import SparseArchitecture
 from agent.networks.sparse.network import SparseNetwork
 from agent.networks.weights import load_weights, save_weights, to_bytes
 

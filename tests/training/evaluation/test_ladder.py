@@ -15,7 +15,7 @@ import zeromass
 from agent import files
 from agent.errors import InputError
 from agent.networks.registry import make_network
-from agent.networks.sparse.kind import SparseArchitecture
+from agent.networks.sparse.architecture import SparseArchitecture
 from agent.networks.weights import save_weights
 from agent.players.player import Player
 from agent.search import SearchSettings, playing

@@ -7,7 +7,7 @@ import torch
 from agent import rules, vocabulary
 from agent.networks.network import Network
 from agent.networks.residual.network import ResidualArchitecture, ResidualNetwork
-from agent.networks.sparse.kind import SparseArchitecture
+from agent.networks.sparse.architecture import SparseArchitecture
 from agent.networks.sparse.network import SparseNetwork
 from tests.training.records import record
 from training.monitoring.figures import dense_logits, leak_row, policy_now

@@ -1,4 +1,4 @@
-"""The sparse kind of network: its sizes, its compiled form, and its parts in torch, imported when called for."""
+"""The sizes of a sparse network, and its compiled form. Light: no torch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -7,7 +7,6 @@ from typing import ClassVar, Final, Self
 import numpy as np
 
 from agent.networks.contract import Architecture, CompiledEvaluator
-from agent.networks.registry import Kind
 from agent.networks.sparse.compiled import SparseParameters, SparseScratch, evaluate
 from agent.networks.sparse.features import FEATURES, FIRST_FEATURES, MAPS, MAX_FEATURES, PIECE_ROWS, STATE_AT, THREATS
 from agent.networks.sparse.moves import MOVE_KINDS, MOVE_ROOM
@@ -28,6 +27,7 @@ class SparseArchitecture(Architecture):
     """
 
     kind: ClassVar[str] = "sparse"
+    parts: ClassVar[str] = "agent.networks.sparse.evaluator"
     width: int = 256
     """Width W of the first layer, a multiple of 64."""
     hidden: int = 64
@@ -57,31 +57,26 @@ class SparseArchitecture(Architecture):
         """See `Architecture`. With `replies` two kinds of moves begin to occur; the weights have the same shapes."""
         return before in (self, replace(self, replies=False))
 
-
-def compiled(architecture: SparseArchitecture, tensors: Mapping[str, Floats] | None = None) -> CompiledEvaluator:
-    """The compiled network with the weights `tensors`, see `fill`; None: all weights are zero.
-
-    Raises:
-        ValueError: a tensor is missing, unknown or of another shape.
-    """
-    width, hidden = architecture.width, architecture.hidden
-    shapes: list[tuple[int, ...]] = [
-        (FEATURES, width), (width,), (width, hidden), (hidden,), (SIZE, hidden), (SIZE,),
-        (MOVE_KINDS, hidden), (MOVE_KINDS,), (3, hidden), (3,),
-    ]  # fmt: skip
-    parameters = SparseParameters._make([*(aligned(*shape) for shape in shapes), architecture.replies])
-    scratch = SparseScratch(
-        rows=np.zeros(max(MAX_FEATURES, width + 1), np.int32),
-        maps=np.zeros(MAPS, np.uint64),
-        room=np.zeros(MOVE_ROOM, np.uint64),
-        kinds=np.zeros(MAX_LEGAL, np.int32),
-        accumulator=aligned(width),
-        hidden=aligned(hidden),
-        wdl=np.zeros(3, np.float32),
-    )
-    if tensors is not None:
-        fill(parameters, tensors)
-    return CompiledEvaluator(evaluate, parameters, scratch)
+    def compiled(self, tensors: Mapping[str, Floats] | None = None) -> CompiledEvaluator:
+        """See `Architecture`; and `fill`."""
+        width, hidden = self.width, self.hidden
+        shapes: list[tuple[int, ...]] = [
+            (FEATURES, width), (width,), (width, hidden), (hidden,), (SIZE, hidden), (SIZE,),
+            (MOVE_KINDS, hidden), (MOVE_KINDS,), (3, hidden), (3,),
+        ]  # fmt: skip
+        parameters = SparseParameters._make([*(aligned(*shape) for shape in shapes), self.replies])
+        scratch = SparseScratch(
+            rows=np.zeros(max(MAX_FEATURES, width + 1), np.int32),
+            maps=np.zeros(MAPS, np.uint64),
+            room=np.zeros(MOVE_ROOM, np.uint64),
+            kinds=np.zeros(MAX_LEGAL, np.int32),
+            accumulator=aligned(width),
+            hidden=aligned(hidden),
+            wdl=np.zeros(3, np.float32),
+        )
+        if tensors is not None:
+            fill(parameters, tensors)
+        return CompiledEvaluator(evaluate, parameters, scratch)
 
 
 def fill(parameters: SparseParameters, tensors: Mapping[str, Floats]) -> None:
@@ -110,6 +105,3 @@ def fill(parameters: SparseParameters, tensors: Mapping[str, Floats]) -> None:
     parameters.features[known:] = 0
     pieces = parameters.features[:STATE_AT].reshape(THREATS, PIECE_ROWS, -1)
     pieces += shared
-
-
-KIND = Kind(SparseArchitecture, "agent.networks.sparse.evaluator", compiled)
