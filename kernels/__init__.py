@@ -6,31 +6,13 @@ illegal entry gets probability 0.0 and gradient 0.0, bit for bit, whatever stand
 PyTorch is imported at the first use of a name below: `kernels.compilation` and `kernels.splitmix` need none of it, and
 importing it is most of a program's start.
 """
+# ruff: noqa: F405
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kernels.ops import (
-        LegalLogProbs,
-        PolicyTerms,
-        RaggedTargets,
-        Sample,
-        invalid_mass,
-        launches,
-        legal_log_probs,
-        masked_cross_entropy,
-        masked_entropy,
-        masked_log_softmax,
-        masked_policy_terms,
-        masked_sample,
-        masked_softmax,
-        pack_legal,
-        reset_launches,
-        resolve_backend,
-        unpack_legal,
-        words_for,
-    )
+    from kernels.ops import *  # noqa: F403
 else:  # a type checker must not take every name for defined
 
     def __getattr__(name: str) -> Any:

@@ -102,7 +102,7 @@ def cross_entropy(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """-> loss, peak, log_sum and bool `known`, `[R]` each."""
     loss, peak, log_sum = per_row(logits, 3)
-    known = torch.empty(logits.shape[0], dtype=torch.bool)
+    known = logits.new_empty(logits.shape[0], dtype=torch.bool)
     in_parts(_forward_loop, logits, logits, words, *_stored(targets), smoothing, z_loss, loss, peak, log_sum, known)
     return loss, peak, log_sum, known
 
@@ -113,7 +113,7 @@ def cross_entropy_backward(
 ) -> Tensor:  # fmt: skip
     """[R, N] gradient of the logits."""
     peak, log_sum, known = saved
-    out = torch.empty(logits.shape)
+    out = logits.new_empty(logits.shape)
     in_parts(
         _backward_loop, logits, gradient, logits, words, *_stored(targets), smoothing, z_loss, peak, log_sum, known,
         out,

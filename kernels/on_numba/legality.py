@@ -39,9 +39,10 @@ def _pack_eights_loop(first, last, mask, words):
 
 
 def pack_legal(mask: Tensor) -> Tensor:
-    """uint8 `[R, N]` -> int32 `[R, W]`."""
+    """bool or uint8 `[R, N]` -> int32 `[R, W]`."""
+    mask = mask.view(torch.uint8)
     rows, size = mask.shape
-    words = torch.empty((rows, (size + 31) // 32), dtype=torch.int32)
+    words = mask.new_empty((rows, (size + 31) // 32), dtype=torch.int32)
     data = array(mask)
     # A row of whole groups of eight bytes is packed eight at a time; a view of it needs an aligned start.
     if size % 8 == 0 and rows and data.ctypes.data % 8 == 0 and sys.byteorder == "little":

@@ -71,6 +71,6 @@ def masked_sample(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """[R, N] -> moves int64, log_prob, entropy, `[R]` each."""
     log_prob, entropy = per_row(logits, 2)
-    moves = torch.empty(logits.shape[0], dtype=torch.int64)
+    moves = logits.new_empty(logits.shape[0], dtype=torch.int64)
     in_parts(_sample_loop, logits, logits, words, seed, row_keys, temperature, moves, log_prob, entropy)
     return moves, log_prob, entropy

@@ -91,7 +91,7 @@ def _log_softmax_backward_loop(first, last, gradient, logits, words, peaks, log_
 
 def masked_softmax(logits: Tensor, words: Tensor, period: int, dtype: torch.dtype) -> Tensor:
     """[R, N] -> [R, N]."""
-    out = torch.empty(logits.shape)
+    out = logits.new_empty(logits.shape)
     in_parts(_softmax_loop, logits, logits, words, period, out)
     return out.to(dtype)
 
@@ -100,7 +100,7 @@ def masked_softmax_backward(
     gradient: Tensor, probability: Tensor, words: Tensor, period: int, dtype: torch.dtype
 ) -> Tensor:
     """[R, N] -> [R, N]."""
-    out = torch.empty(probability.shape)
+    out = probability.new_empty(probability.shape)
     in_parts(_softmax_backward_loop, out, gradient, probability, words, period, out)
     return out.to(dtype)
 
@@ -109,7 +109,7 @@ def masked_log_softmax(
     logits: Tensor, words: Tensor, period: int, fill: float, dtype: torch.dtype
 ) -> tuple[Tensor, Tensor, Tensor]:
     """[R, N] -> [R, N], and peak and log_sum `[R]`."""
-    out = torch.empty(logits.shape)
+    out = logits.new_empty(logits.shape)
     peak, log_sum = per_row(logits, 2)
     in_parts(_log_softmax_loop, logits, logits, words, period, fill, out, peak, log_sum)
     return out.to(dtype), peak, log_sum
@@ -119,7 +119,7 @@ def masked_log_softmax_backward(
     gradient: Tensor, logits: Tensor, words: Tensor, peak: Tensor, log_sum: Tensor, period: int
 ) -> Tensor:
     """[R, N] -> [R, N]."""
-    out = torch.empty(logits.shape)
+    out = logits.new_empty(logits.shape)
     in_parts(_log_softmax_backward_loop, logits, gradient, logits, words, peak, log_sum, period, out)
     return out
 
@@ -148,9 +148,9 @@ def _compact_loop(first, last, logits, words, values, indices, counts, peaks, lo
 def legal_log_probs(logits: Tensor, words: Tensor, width: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """[R, N] -> values `[R, K]`, indices `[R, K]`, counts, peak and log_sum `[R]`."""
     rows = logits.shape[0]
-    values = torch.empty((rows, width), dtype=torch.float32)
-    indices = torch.empty((rows, width), dtype=torch.int32)
-    counts = torch.empty(rows, dtype=torch.int32)
+    values = logits.new_empty((rows, width))
+    indices = logits.new_empty((rows, width), dtype=torch.int32)
+    counts = logits.new_empty(rows, dtype=torch.int32)
     peak, log_sum = per_row(logits, 2)
     in_parts(_compact_loop, logits, logits, words, values, indices, counts, peak, log_sum)
     return values, indices, counts, peak, log_sum

@@ -71,7 +71,7 @@ def _terms_backward_loop(
 def policy_terms(logits: Tensor, words: Tensor, moves: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """[R, N] -> log_prob, entropy, best, peak, log_sum, all `[R]`."""
     log_prob, entropy, peak, log_sum = per_row(logits, 4)
-    best = torch.empty(logits.shape[0], dtype=torch.int64)
+    best = logits.new_empty(logits.shape[0], dtype=torch.int64)
     in_parts(_terms_loop, logits, logits, words, optional(moves, NO_INDEX), log_prob, entropy, best, peak, log_sum)
     return log_prob, entropy, best, peak, log_sum
 
@@ -81,7 +81,7 @@ def policy_terms_backward(
     moves: Tensor | None, peak: Tensor, log_sum: Tensor, entropy: Tensor,
 ) -> Tensor:  # fmt: skip
     """[R, N] gradient of the logits."""
-    out = torch.empty(logits.shape)
+    out = logits.new_empty(logits.shape)
     in_parts(
         _terms_backward_loop, logits, optional(log_prob_gradient), optional(entropy_gradient), logits, words,
         optional(moves, NO_INDEX), peak, log_sum, entropy, out,

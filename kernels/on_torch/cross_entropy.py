@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from kernels.on_torch.legality import legal_mask
-from kernels.on_torch.rows import rows, weighted
+from kernels.on_torch.rows import log_probabilities, rows, weighted
 from kernels.on_torch.terms import one_hot
 
 
@@ -38,7 +38,7 @@ def cross_entropy_backward(
     peak, log_sum, known = saved
     legal = legal_mask(words, logits.shape[1])
     q = _smooth(_distribution(legal, targets, peak.dtype)[0], legal, smoothing)
-    p = (logits.to(peak.dtype) - peak[:, None] - log_sum[:, None]).masked_fill(~legal, -torch.inf).exp()
+    p = log_probabilities(logits, legal, peak, log_sum).exp()
     total = q.sum(1) + 2 * z_loss * (peak + log_sum)
     result = gradient[:, None] * (total[:, None] * p - q)
     return result.masked_fill(~(legal & known[:, None]), 0.0).to(logits.dtype)
@@ -61,7 +61,7 @@ def _spread(
 ) -> tuple[Tensor, Tensor]:
     """Ragged targets as `[R, N]`; also bool `[R]`: every index of the row lies in 0 .. N - 1."""
     count, size = legal.shape
-    owner = torch.repeat_interleave(torch.arange(count, device=legal.device), offsets.diff())
+    owner = torch.arange(count, dtype=torch.int64, device=legal.device).repeat_interleave(offsets.diff())
     used = slice(int(offsets[0]), int(offsets[-1])) if count else slice(0, 0)
     column, mass = indices.to(torch.int64)[used], masses[used].to(dtype)
     outside = (column < 0) | (column >= size)

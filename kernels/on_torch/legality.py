@@ -5,12 +5,12 @@ from torch import Tensor
 
 
 def pack_legal(mask: Tensor) -> Tensor:
-    """uint8 `[R, N]` -> int32 `[R, W]`."""
+    """bool or uint8 `[R, N]` -> int32 `[R, W]`."""
     rows, size = mask.shape
     width = (size + 31) // 32
     bits = torch.zeros(rows, width * 32, dtype=torch.int64, device=mask.device)
-    bits[:, :size] = mask != 0
-    weights = torch.ones(32, dtype=torch.int64, device=mask.device) << torch.arange(32, device=mask.device)
+    bits[:, :size] = mask.view(torch.uint8) != 0
+    weights = 1 << torch.arange(32, dtype=torch.int64, device=mask.device)
     # Bit 31 is the sign of an int32; the sum wraps to it.
     return (bits.view(rows, width, 32) * weights).sum(2).to(torch.int32)
 
@@ -26,8 +26,8 @@ def legal_mask(words: Tensor, size: int, period: int = 0) -> Tensor:
     """Unpack words `[R, W]`; with a causal `period`, row r keeps columns 0 .. r % period only."""
     legal = unpack_legal(words, size)
     if period:
-        last = torch.arange(legal.shape[0], device=words.device) % period
-        legal = legal & (torch.arange(size, device=words.device) <= last[:, None])
+        row, column = (torch.arange(n, dtype=torch.int64, device=words.device) for n in legal.shape)
+        legal = legal & (column <= (row % period)[:, None])
     return legal
 
 

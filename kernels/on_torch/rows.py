@@ -40,6 +40,11 @@ def rows(logits: Tensor, words: Tensor, period: int = 0, temperature: float = 1.
     return Rows(legal, shifted, peak, log_sum, empty)
 
 
+def log_probabilities(logits: Tensor, legal: Tensor, peak: Tensor, log_sum: Tensor) -> Tensor:
+    """Return log p `[R, N]` from what the forward saved of each row; -inf at illegal entries."""
+    return (logits.to(peak.dtype) - peak[:, None] - log_sum[:, None]).masked_fill(~legal, -torch.inf)
+
+
 def weighted(probability: Tensor, value: Tensor) -> Tensor:
     """Return probability * value with 0 * -inf = 0, the limit of p log p."""
     return torch.where(probability == 0, 0.0, probability * value)

@@ -28,7 +28,7 @@ def masked_sample(
 
 def gumbel(seed: int, row_keys: Tensor, size: int) -> Tensor:
     """Return float32 `[R, size]` Gumbel noise."""
-    groups = torch.arange((size + 3) // 4, device=row_keys.device)
+    groups = torch.arange((size + 3) // 4, dtype=torch.int64, device=row_keys.device)
     parts = philox(seed, groups[None, :], row_keys[:, None] & LOW, (row_keys[:, None] >> 32) & LOW, 0)
     return bits_to_gumbel(torch.stack(parts, 2).view(row_keys.shape[0], -1)[:, :size])
 

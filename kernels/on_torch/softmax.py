@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from kernels.on_torch.legality import legal_mask
-from kernels.on_torch.rows import rows
+from kernels.on_torch.rows import log_probabilities, rows, weighted
 
 
 def masked_softmax(logits: Tensor, words: Tensor, period: int, dtype: torch.dtype) -> Tensor:
@@ -40,10 +40,18 @@ def masked_log_softmax_backward(
 ) -> Tensor:
     """dx = g - p sum g, with p from the logits again: a stored log p of a half type is off by up to 2 %."""
     legal = legal_mask(words, logits.shape[1], period)
-    x = logits.to(peak.dtype).masked_fill(~legal, -torch.inf)
-    p = (x - peak[:, None] - log_sum[:, None]).clamp(max=0.0).exp()
+    p = log_probabilities(logits, legal, peak, log_sum).clamp(max=0.0).exp()
     g = gradient.to(peak.dtype).masked_fill(~legal, 0.0)
     return (g - p * g.sum(1, keepdim=True)).masked_fill(~legal, 0.0).to(logits.dtype)
+
+
+def masked_log_softmax_tangent(
+    tangent: Tensor, logits: Tensor, words: Tensor, peak: Tensor, log_sum: Tensor, period: int, backend: str
+) -> tuple[Tensor]:
+    """dy = dx - sum p dx at legal entries, 0 elsewhere; by operators alone, whatever the backend."""
+    legal = legal_mask(words, logits.shape[1], period)
+    p = log_probabilities(logits, legal, peak, log_sum).exp()
+    return ((tangent - weighted(p, tangent).sum(1, keepdim=True)).masked_fill(~legal, 0.0),)
 
 
 def legal_log_probs(logits: Tensor, words: Tensor, width: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
@@ -54,7 +62,7 @@ def legal_log_probs(logits: Tensor, words: Tensor, width: int) -> tuple[Tensor, 
     # Legal columns first, ascending; places past the row's legal entries are not used.
     indices = torch.argsort(row.legal.to(torch.uint8), dim=1, descending=True, stable=True)[:, :width]
     indices = torch.nn.functional.pad(indices, (0, width - indices.shape[1]))
-    used = torch.arange(width, device=logits.device) < row.legal.sum(1, keepdim=True)
+    used = torch.arange(width, dtype=torch.int64, device=logits.device) < row.legal.sum(1, keepdim=True)
     values = (row.shifted - row.log_sum[:, None]).gather(1, indices).masked_fill(~used, -torch.inf)
     counts = row.legal.sum(1).to(torch.int32)
     return values, indices.masked_fill(~used, -1).to(torch.int32), counts, row.peak, row.log_sum
@@ -65,7 +73,7 @@ def legal_log_probs_backward(
 ) -> Tensor:
     """dx = g - p sum g, where g is 0 for legal entries beyond the K returned."""
     legal = legal_mask(words, logits.shape[1])
-    p = (logits.to(peak.dtype) - peak[:, None] - log_sum[:, None]).masked_fill(~legal, -torch.inf).exp()
+    p = log_probabilities(logits, legal, peak, log_sum).exp()
     used = indices >= 0
     given = gradient.to(peak.dtype).masked_fill(~used, 0.0)
     spread = torch.zeros_like(p).scatter_add_(1, indices.clamp(min=0).to(torch.int64), given)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from kernels.on_torch.legality import legal_mask
-from kernels.on_torch.rows import Rows, rows, weighted
+from kernels.on_torch.rows import Rows, log_probabilities, rows, weighted
 
 
 def policy_terms(logits: Tensor, words: Tensor, moves: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
@@ -28,7 +28,7 @@ def policy_terms_backward(
 ) -> Tensor:  # fmt: skip
     """dx = g_logp (1[move] - p) - g_H p (log p + H); zero in a row whose move is illegal, as far as g_logp goes."""
     legal = legal_mask(words, logits.shape[1])
-    log_p = (logits.to(peak.dtype) - peak[:, None] - log_sum[:, None]).masked_fill(~legal, -torch.inf)
+    log_p = log_probabilities(logits, legal, peak, log_sum)
     p = log_p.exp()
     result = torch.zeros_like(p)
     if log_prob_gradient is not None and moves is not None:
@@ -47,5 +47,6 @@ def entropy(row: Rows) -> Tensor:
 
 def one_hot(indices: Tensor, legal: Tensor) -> tuple[Tensor, Tensor]:
     """Return bool `[R, N]`, True at a row's index where that is legal, and bool `[R]`, whether it is."""
-    taken = (torch.arange(legal.shape[1], device=legal.device) == indices[:, None]) & legal
+    columns = torch.arange(legal.shape[1], dtype=torch.int64, device=legal.device)
+    taken = (columns == indices[:, None]) & legal
     return taken, taken.any(1)

@@ -60,7 +60,8 @@ def invalid_mass_kernel(
 
 
 def pack_legal(mask: Tensor) -> Tensor:
-    """uint8 `[R, N]`, any strides -> int32 `[R, W]`."""
+    """bool or uint8 `[R, N]`, any strides -> int32 `[R, W]`."""
+    mask = mask.view(torch.uint8)
     count, size = mask.shape
     width = triton.cdiv(size, 32)
     words = torch.empty((count, width), dtype=torch.int32, device=mask.device)

@@ -1,6 +1,8 @@
 """Checks of callers' arguments, shared by the public ops: one clear sentence that quotes the offending value."""
 
 import math
+import operator
+from typing import SupportsIndex
 
 import torch
 from torch import Tensor
@@ -13,12 +15,20 @@ def check_logits(logits: Tensor, name: str = "logits", dims: int | None = 2) -> 
     """Require a floating tensor `[B, N]` (or `[..., N]` with `dims=None`)."""
     if not isinstance(logits, Tensor):
         raise TypeError(f"{name} must be a tensor, got {type(logits).__name__}")
+    check_layout(logits, name)
     if logits.dtype not in FLOATS:
         raise TypeError(f"{name} must be float32, bfloat16, float16 or float64, got {logits.dtype}")
     if logits.dim() == 0 or (dims is not None and logits.dim() != dims):
         raise ValueError(f"{name} must have shape {'[B, N]' if dims else '[..., N]'}, got {tuple(logits.shape)}")
     if logits.shape[-1] == 0:
         raise ValueError(f"{name} must have at least one column, got shape {tuple(logits.shape)}")
+
+
+def check_layout(tensor: Tensor, name: str) -> None:
+    """Require a dense tensor."""
+    if tensor.layout != torch.strided or tensor.is_nested:
+        kind = "nested" if tensor.is_nested else str(tensor.layout).removeprefix("torch.")
+        raise TypeError(f"{name} must be a dense tensor, got a {kind} one")
 
 
 def check_row_indices(indices: Tensor, logits: Tensor, name: str) -> Tensor:
@@ -32,6 +42,14 @@ def check_row_indices(indices: Tensor, logits: Tensor, name: str) -> Tensor:
     if indices.device != logits.device:
         raise ValueError(f"{name} is on {indices.device} but logits are on {logits.device}")
     return indices.to(torch.int64)
+
+
+def whole(value: SupportsIndex, name: str) -> int:
+    """Return an integer of any kind, NumPy's and a tensor's included, as an int."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be an integer, got {value!r}") from None
 
 
 def check_number(value: float, name: str, *, below: float = math.inf) -> float:
@@ -57,6 +75,7 @@ def output_dtype(logits: Tensor) -> torch.dtype:
 
     The kernel writes float32 from half-precision logits directly, so autocast costs no extra pass.
     """
-    if logits.dtype != torch.float64 and torch.is_autocast_enabled(logits.device.type):
+    kind = logits.device.type
+    if logits.dtype != torch.float64 and kind != "meta" and torch.is_autocast_enabled(kind):
         return torch.float32
     return logits.dtype

@@ -5,7 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from kernels.ops.arguments import check_logits, per_row, row_dtype
+from kernels.on_torch.softmax import masked_log_softmax_tangent
+from kernels.ops.arguments import check_logits, per_row, row_dtype, whole
 from kernels.ops.backend import resolve_backend
 from kernels.ops.legality import legal_words
 from kernels.ops.registration import differentiable, register
@@ -29,6 +30,7 @@ def legal_log_probs(logits: Tensor, *, legal: Tensor, width: int, backend: str =
     """
     check_logits(logits)
     words = legal_words(legal, logits, backend)
+    width = whole(width, "width")
     if width < 1:
         raise ValueError(f"width must be at least 1, got {width}")
     return LegalLogProbs(*_apply(logits, words, width, resolve_backend(backend, logits.device))[:3])
@@ -38,6 +40,13 @@ def _fake(logits: Tensor, words: Tensor, width: int, backend: str) -> tuple[Tens
     shape = logits.shape[0], width
     values, indices = logits.new_empty(shape, dtype=row_dtype(logits.dtype)), logits.new_empty(shape, dtype=torch.int32)
     return values, indices, logits.new_empty(shape[0], dtype=torch.int32), *per_row(logits, 2)
+
+
+def _tangent(
+    tangent: Tensor, indices: Tensor, logits: Tensor, words: Tensor, peak: Tensor, log_sum: Tensor, backend: str
+) -> tuple[Tensor]:
+    (dense,) = masked_log_softmax_tangent(tangent, logits, words, peak, log_sum, 0, backend)
+    return (dense.gather(1, indices.clamp(min=0).to(torch.int64)).masked_fill(indices < 0, 0.0),)
 
 
 _apply = differentiable(
@@ -58,4 +67,5 @@ _apply = differentiable(
         (indices, logits, words, *saved),
         (backend,),
     ),
+    _tangent,
 )

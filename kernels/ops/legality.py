@@ -8,7 +8,7 @@ once, and the backward then reads an eighth of a byte an entry instead of a byte
 import torch
 from torch import Tensor
 
-from kernels.ops.arguments import check_logits, row_dtype
+from kernels.ops.arguments import check_layout, check_logits, row_dtype, whole
 from kernels.ops.backend import resolve_backend
 from kernels.ops.registration import register
 
@@ -30,9 +30,8 @@ def pack_legal(legal: Tensor, *, backend: str = "auto") -> Tensor:
         raise TypeError(f"pack_legal takes a bool or uint8 mask, got {legal.dtype}")
     if legal.dim() == 0:
         raise ValueError("pack_legal takes a mask of at least one dimension, got a scalar")
-    # A bool read as i1 differs between compilers; its byte compared with 0 does not.
-    flat = legal.view(torch.uint8).reshape(-1, legal.shape[-1])
-    words: Tensor = _pack(flat, resolve_backend(backend, legal.device))
+    # A bool read as i1 differs between compilers: the implementations compare its byte with 0.
+    words: Tensor = _pack(legal.reshape(-1, legal.shape[-1]), resolve_backend(backend, legal.device))
     return words.reshape(*legal.shape[:-1], words_for(legal.shape[-1]))
 
 
@@ -44,6 +43,7 @@ def unpack_legal(words: Tensor, size: int, *, backend: str = "auto") -> Tensor:
     """
     if words.dtype != torch.int32:
         raise TypeError(f"unpack_legal takes int32 words, got {words.dtype}")
+    size = whole(size, "size")
     if words.dim() == 0 or size < 0 or words.shape[-1] != words_for(size):
         raise ValueError(f"{size} columns need {words_for(size)} words a row, got shape {tuple(words.shape)}")
     mask: Tensor = _unpack(words.reshape(-1, words.shape[-1]), size, resolve_backend(backend, words.device))
@@ -72,6 +72,7 @@ def legal_words(legal: Tensor, logits: Tensor, backend: str) -> Tensor:
     size = logits.shape[-1]
     if not isinstance(legal, Tensor):
         raise TypeError(f"legal must be a tensor, got {type(legal).__name__}")
+    check_layout(legal, "legal")
     if legal.device != logits.device:
         raise ValueError(f"legal is on {legal.device} but logits are on {logits.device}")
     if legal.dtype not in (torch.bool, torch.uint8, torch.int32):

@@ -4,11 +4,12 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from kernels.ops.arguments import FLOATS, INTEGERS, check_logits, check_number, check_row_indices, per_row, row_dtype
 from kernels.ops.backend import resolve_backend
 from kernels.ops.legality import legal_words
-from kernels.ops.registration import differentiable, register
+from kernels.ops.registration import along, differentiable, register
 
 
 class RaggedTargets(NamedTuple):
@@ -90,7 +91,8 @@ def _check_ragged(targets: RaggedTargets, logits: Tensor) -> RaggedTargets:
 
 
 def _refuse_gradient(targets: Tensor) -> None:
-    if targets.requires_grad:
+    tangent = forward_ad.unpack_dual(targets).tangent  # type: ignore[no-untyped-call]
+    if targets.requires_grad or tangent is not None:
         raise ValueError("targets must not require grad: masked_cross_entropy differentiates the logits alone")
 
 
@@ -112,9 +114,20 @@ _backward = register(
 
 
 def _differentiate(gradient: Tensor, logits: Tensor, words: Tensor, *kept: Any) -> Tensor:
+    if torch._C._functorch.is_legacy_batchedtensor(gradient):  # by `is_grads_batched`, which cannot map lists
+        slope = _slope(logits, words, *kept)
+        return torch.where(slope == 0, 0.0, gradient[:, None] * slope).to(logits.dtype)
     *targets, peak, log_sum, known, smoothing, z_loss, backend = kept
     result: Tensor = _backward(gradient, logits, words, targets, smoothing, z_loss, [peak, log_sum, known], backend)
     return result
+
+
+def _slope(logits: Tensor, words: Tensor, *kept: Any) -> Tensor:
+    return _differentiate(torch.ones_like(kept[-5]), logits, words, *kept)
+
+
+def _tangent(tangent: Tensor, logits: Tensor, words: Tensor, *kept: Any) -> tuple[Tensor]:
+    return (along(_slope(logits, words, *kept), tangent),)
 
 
 _apply = differentiable(
@@ -124,4 +137,5 @@ _apply = differentiable(
         (logits, words, *targets, *saved),
         (smoothing, z_loss, backend),
     ),
+    _tangent,
 )

@@ -8,7 +8,7 @@ from torch import Tensor
 from kernels.ops.arguments import check_logits, check_row_indices, per_row
 from kernels.ops.backend import resolve_backend
 from kernels.ops.legality import legal_words
-from kernels.ops.registration import differentiable, register
+from kernels.ops.registration import along, differentiable, register
 
 
 class PolicyTerms(NamedTuple):
@@ -54,6 +54,18 @@ def _fake(logits: Tensor, *rest: Any) -> tuple[Tensor, ...]:
     return log_prob, entropy, logits.new_empty(logits.shape[0], dtype=torch.int64), peak, log_sum
 
 
+def _tangents(tangent: Tensor, *saved: Any) -> tuple[Tensor, Tensor]:
+    one = torch.ones_like(saved[-2])
+    return along(_backward(one, None, *saved), tangent), along(_backward(None, one, *saved), tangent)
+
+
+_backward = register(
+    "policy_terms_backward",
+    "(Tensor? log_prob_gradient, Tensor? entropy_gradient, Tensor logits, Tensor words, Tensor? moves, "
+    "Tensor peak, Tensor log_sum, Tensor entropy, str backend) -> Tensor",
+    "terms",
+    lambda log_prob_gradient, entropy_gradient, logits, *rest: logits.new_empty(logits.shape),
+)
 policy_terms = differentiable(
     register(
         "policy_terms",
@@ -61,16 +73,11 @@ policy_terms = differentiable(
         "terms",
         _fake,
     ),
-    register(
-        "policy_terms_backward",
-        "(Tensor? log_prob_gradient, Tensor? entropy_gradient, Tensor logits, Tensor words, Tensor? moves, "
-        "Tensor peak, Tensor log_sum, Tensor entropy, str backend) -> Tensor",
-        "terms",
-        lambda log_prob_gradient, entropy_gradient, logits, *rest: logits.new_empty(logits.shape),
-    ),
+    _backward,
     lambda logits, words, moves, backend, log_prob, entropy, best, peak, log_sum: (
         (logits, words, moves, peak, log_sum, entropy),
         (backend,),
     ),
+    _tangents,
     gradients=2,
 )

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from kernels.ops.arguments import check_logits, check_row_indices, per_row
+from kernels.ops.arguments import check_logits, check_row_indices, per_row, whole
 from kernels.ops.backend import resolve_backend
 from kernels.ops.legality import legal_words
 from kernels.ops.registration import register
@@ -40,7 +40,9 @@ def masked_sample(
     if not 0.0 < temperature < math.inf:
         raise ValueError(f"temperature must be finite and above 0, got {temperature}")
     backend = resolve_backend(backend, logits.device)
-    low = ((seed & (2**64 - 1)) ^ 2**63) - 2**63  # its low 64 bits as an int64, the form an op's schema can carry
+    low = (
+        (whole(seed, "seed") & (2**64 - 1)) ^ 2**63
+    ) - 2**63  # its low 64 bits as an int64, the form an op's schema can carry
     return Sample(*_sample(logits.detach(), words, low, keys, float(temperature), backend))
 
 

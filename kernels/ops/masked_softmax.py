@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from kernels.on_torch.softmax import masked_log_softmax_tangent
 from kernels.ops.arguments import check_logits, output_dtype, per_row
 from kernels.ops.backend import resolve_backend
 from kernels.ops.legality import legal_words
@@ -52,6 +53,12 @@ def _rows(logits: Tensor, legal: Tensor, causal: bool, backend: str) -> tuple[Te
     return (logits if logits.dim() == 2 else logits.reshape(-1, logits.shape[-1])), words, period
 
 
+_softmax_backward = register(
+    "masked_softmax_backward",
+    "(Tensor gradient, Tensor probability, Tensor words, int period, ScalarType dtype, str backend) -> Tensor",
+    "softmax",
+    lambda gradient, probability, words, period, dtype, backend: gradient.new_empty(gradient.shape, dtype=dtype),
+)
 _softmax = differentiable(
     register(
         "masked_softmax",
@@ -59,14 +66,13 @@ _softmax = differentiable(
         "softmax",
         lambda logits, words, period, dtype, backend: logits.new_empty(logits.shape, dtype=dtype),
     ),
-    register(
-        "masked_softmax_backward",
-        "(Tensor gradient, Tensor probability, Tensor words, int period, ScalarType dtype, str backend) -> Tensor",
-        "softmax",
-        lambda gradient, probability, words, period, dtype, backend: gradient.new_empty(gradient.shape, dtype=dtype),
-    ),
+    _softmax_backward,
     lambda logits, words, period, dtype, backend, p: ((p, words), (period, logits.dtype, backend)),
+    # The matrix of derivatives, diag(p) - p p^T, is symmetric.
+    lambda tangent, p, words, period, dtype, backend: (_softmax_backward(tangent, p, words, period, p.dtype, backend),),
 )
+
+
 _log_softmax = differentiable(
     register(
         "masked_log_softmax",
@@ -86,4 +92,5 @@ _log_softmax = differentiable(
         lambda gradient, logits, *rest: logits.new_empty(logits.shape),
     ),
     lambda logits, words, period, fill, dtype, backend, log_p, *saved: ((logits, words, *saved), (period, backend)),
+    masked_log_softmax_tangent,
 )

@@ -158,7 +158,7 @@ OPS = [
     _loss("masked_cross_entropy", lambda c: c.targets, _index_target, 0.0, 0.0),
     _loss("masked_cross_entropy, smoothed", lambda c: c.targets, _index_target),
     _loss("masked_cross_entropy, soft", lambda c: c.soft, _soft_target),
-    _loss("masked_cross_entropy, ragged", Case.ragged, _soft_target),
+    _loss("masked_cross_entropy, ragged", lambda c: c.ragged(), _soft_target),
     Op(
         "legal_log_probs",
         lambda c, b: kernels.legal_log_probs(c.logits, legal=c.legal, width=WIDTH, backend=b),
