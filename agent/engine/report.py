@@ -75,11 +75,6 @@ class Report:
         return self.lines[0]
 
     @property
-    def visited(self) -> tuple[Line, ...]:
-        """The lines that were looked at; the others have a guess for a value."""
-        return tuple(line for line in self.lines if line.visits or line is self.best)
-
-    @property
     def speed(self) -> float:
         """Simulations a second."""
         return self.simulations / max(self.seconds, 1e-6)
@@ -95,10 +90,10 @@ def sans(board: chess.Board, moves: tuple[chess.Move, ...]) -> tuple[str, ...]:
 
 
 def apportion(parts: tuple[int, ...], total: int) -> list[int]:
-    """`total` in whole numbers as `parts` are to each other (largest remainders); rounding each would not sum to it."""
+    """`total` in whole numbers that sum to it, as `parts` are to each other; by largest remainders."""
     whole = sum(parts)
-    left = sorted(range(len(parts)), key=lambda place: -(parts[place] * total % whole))
-    more = left[: total - sum(part * total // whole for part in parts)]
+    places = sorted(range(len(parts)), key=lambda place: -(parts[place] * total % whole))
+    more = places[: total - sum(part * total // whole for part in parts)]
     return [part * total // whole + (place in more) for place, part in enumerate(parts)]
 
 

@@ -165,18 +165,11 @@ class Thinker:
             if search.simulations >= due:
                 proof, due = search.proof(), due * 3 // 2
             look()
-            if done < len(wanted) or self._is_over(limits, control, pondering, deadline, fixed, after, proof):
+            if done < len(wanted) or self._is_over(limits, control, pondering, deadline, fixed, proof):
                 return
 
     def _is_over(
-        self,
-        limits: Limits,
-        control: Control,
-        pondering: bool,
-        deadline: float | None,
-        fixed: int | None,
-        now: float,
-        proof: int,
+        self, limits: Limits, control: Control, pondering: bool, deadline: float | None, fixed: int | None, proof: int
     ) -> bool:
         search = self._search
         if control.stopped:
@@ -190,7 +183,9 @@ class Thinker:
             return False
         if fixed is not None and search.simulations >= fixed:
             return True
-        if deadline is not None and (now >= deadline or (search.moves == 1 and limits.clock is not None)):
+        if deadline is not None and (
+            time.perf_counter() >= deadline or (search.moves == 1 and limits.clock is not None)
+        ):
             return True
         if limits.depth is not None:
             return search.mean_depth >= limits.depth or search.simulations >= 10_000 * limits.depth

@@ -248,7 +248,7 @@ def _run(session: Session, rest: str) -> None:
 
 
 def _think(session: Session, _rest: str) -> None:
-    session.say("Nothing yet." if session.last is None else _report_lines(*session.last))
+    session.say("Nothing yet." if session.thought is None else _report_lines(*session.thought))
 
 
 def _theme(session: Session, rest: str) -> None:
@@ -262,7 +262,7 @@ def _theme(session: Session, rest: str) -> None:
 def _report_lines(report: Report, board: chess.Board) -> str:
     """A report on `board` as plain text: a move a line with prior, visits, value, and the line in SAN."""
     rows = []
-    for line in report.visited:
+    for line in report.lines:
         move, *answers = sans(board, line.moves[:4])
         figures = f"prior {100 * line.prior:5.1f} %  visits {line.visits:6}  value {line.value}"
         rows.append(f"{move:7} {figures}  {' '.join(answers)}".rstrip())

@@ -40,18 +40,13 @@ class Level:
         return Strength(self.simulations or DEFAULT_SIMULATIONS)
 
     def limits(self, speed: float, clock: Clock | None = None) -> Limits:
-        """When to stop thinking: at the level's simulations or seconds, or when the share of the clock is over.
-
-        The plan is made before the search, by `speed`; the time itself may still cut it short.
-        """
-        simulations = self.strength(speed).simulations
-        share = allotted(Limits(clock=clock, overhead=0.05))
+        """Its simulations, at most what `speed` promises for its seconds and its share of the clock, and this time."""
+        simulations, share = self.strength(speed).simulations, allotted(Limits(clock=clock, overhead=0.05))
         times = [seconds for seconds in (self.seconds, share) if seconds is not None]
         if not times:
             return Limits(simulations)
-        seconds = min(times)
-        simulations = min(simulations, max(round(speed * seconds), 1))
-        return Limits(simulations, seconds, planned=simulations)
+        planned = min(simulations, max(round(speed * min(times)), 1))
+        return Limits(planned, min(times), planned=planned)
 
 
 def read_level(text: str) -> Level:

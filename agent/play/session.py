@@ -95,20 +95,14 @@ class Session:
             self.say(f"Result: {self.game.result} ({self.game.reason}, {moves} move{'' if moves == 1 else 's'}).")
 
     @property
-    def last(self) -> tuple[Report, chess.Board] | None:
-        """What the agent thought of its last move in this game, and the position it thought about."""
+    def thought(self) -> tuple[Report, chess.Board] | None:
+        """What the agent, if it plays, thought of the last move or the one before, and the position it stood in."""
         board = self.board.copy()
-        for report in reversed(self.game.reports):
+        for report in reversed(self.game.reports[-2:]):
             board.pop()
-            if report is not None:
+            if report is not None and any(isinstance(side, AgentSide) for side in self.sides.values()):
                 return report, board
         return None
-
-    @property
-    def thought(self) -> tuple[Report, chess.Board] | None:
-        """`last` while it tells about the game as it stands: the agent plays, and has not had to move again."""
-        last, plays = self.last, any(isinstance(side, AgentSide) for side in self.sides.values())
-        return last if last is not None and plays and self.board.ply() - last[1].ply() <= 2 else None
 
     def finish(self, result: str, reason: str) -> None:
         """End the game and say so."""

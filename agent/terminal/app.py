@@ -4,7 +4,7 @@ from typing import ClassVar, Final
 
 import chess
 from textual import on
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
 from agent.engine.limits import Control
@@ -34,6 +34,8 @@ class BoardApp(BoardView):
         ("f7", "obey('draw')", "draw"),
         ("f8", "obey('resign')", "resign"),
         ("f10", "quit", "quit"),
+        Binding("pageup", "scroll_log(-2)", show=False),
+        Binding("pagedown", "scroll_log(2)", show=False),
     ]
 
     def __init__(self, session: BoardSession) -> None:

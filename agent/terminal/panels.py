@@ -54,7 +54,7 @@ def report_table(report: Report | None, board: chess.Board) -> Table | Text:
     for name in ("prior", "visits", "value"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("line", ratio=1, no_wrap=True, overflow="ellipsis")
-    for line in report.visited:
+    for line in report.lines:
         words = sans(board, line.moves[:7])
         table.add_row(words[0], f"{100 * line.prior:.0f} %", str(line.visits), line.value, " ".join(words[1:]))
     return table

@@ -2,13 +2,12 @@
 
 import threading
 from collections.abc import Callable
-from typing import ClassVar, Final
+from typing import Final
 
 import chess
 from rich.text import Text
 from textual import on
 from textual.app import App, ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.events import Key, Paste, Resize
 from textual.suggester import SuggestFromList
@@ -22,8 +21,7 @@ from agent.terminal.dialogs import Page
 from agent.terminal.panels import move_list, player_line, report_table, score_bar
 from agent.terminal.squares import PAINTED, Squares
 
-_LONG: Final = 8  # lines above which a text is a page, however high the log is
-_SHORT: Final = 3  # lines up to which it is none, however low the log is: the moves of the agent among them
+_SHORT: Final = 3  # lines that are no page, however low the log is: the moves of the agent among them
 _WIDE: Final = 70  # columns from which there is a right half
 _CSS: Final = """
 #left { height: 1fr; padding: 0 1; }
@@ -68,10 +66,6 @@ class BoardView(App[None]):
     ENABLE_COMMAND_PALETTE = False
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (_WIDE, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-lowest"), (14, "-low"), (30, "-high")]  # noqa: RUF012
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("pageup", "scroll_log(-1)", show=False),
-        Binding("pagedown", "scroll_log(1)", show=False),
-    ]
 
     def __init__(self, session: BoardSession) -> None:
         super().__init__()
@@ -151,7 +145,7 @@ class BoardView(App[None]):
         """Add to the log, or show a page where the log could not show all of it."""
         log = self.query_one("#log")
         lines = len(Text(text).wrap(self.console, max(log.size.width, 30)))
-        if lines > min(max(log.size.height, _SHORT), _LONG):
+        if lines > max(log.size.height, _SHORT):
             self.push_screen(Page(text))
         else:
             self.say(text)
@@ -167,10 +161,9 @@ class BoardView(App[None]):
             line.insert_text_at_cursor(text.splitlines()[0])
             event.stop()
 
-    def action_scroll_log(self, pages: int) -> None:
-        """What was said before, or after."""
-        log = self.query_one("#log")
-        log.scroll_relative(y=pages * log.size.height)
+    def action_scroll_log(self, lines: int) -> None:
+        """Show what was said before, or after."""
+        self.query_one("#log").scroll_relative(y=lines)
 
     def _show_end(self, place: str) -> None:
         """Scroll to the end once the new text has been laid out."""

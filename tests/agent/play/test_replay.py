@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from agent.engine.agent import Agent
-from agent.engine.limits import Limits, ThinkOptions
+from agent.engine.limits import Clock, Control, Limits, ThinkOptions
 from agent.engine.strength import Strength, blunder
 from agent.engine.thinker import Thinker
 from agent.errors import InputError
+from agent.play.level import Level
 from agent.play.provenance import (
     Source,
     mark_foreign,
@@ -23,11 +24,13 @@ from agent.play.provenance import (
     write_settings,
     write_source,
 )
-from agent.play.replay import replay_game
+from agent.play.replay import Replayed, replay_game
 from agent.play.saved import read_games
+from agent.play.sides import AgentSide
 from agent.players.network import SearchPlayer
 from agent.players.player import GreedyPlayer
 from agent.search import GumbelSearch, SearchSettings, material_evaluator, playing
+from tests.agent.search.evaluators import MaterialLeaves
 from training.evaluation.match import MatchRecorder, play_match
 from training.evaluation.match_runner import Hooks
 from training.evaluation.openings import Openings
@@ -71,6 +74,21 @@ def saved_game(
 def test_every_move_is_found_again_from_the_file_alone(agent: Agent, temperature: float, rate: float) -> None:
     done = replay_game(saved_game(agent, temperature, blunder_rate=rate), agent)
     assert (done.moves, done.no_note, done.differences) == (24, 0, ())
+
+
+@pytest.mark.parametrize(("level", "clock"), [(Level(simulations=3000), Clock(4.0)), (Level(seconds=0.03), None)])
+def test_a_move_that_time_cut_short_says_what_was_done_and_is_found_again(level: Level, clock: Clock | None) -> None:
+    """The speed was measured where it was a thousand times as high."""
+    thinker = Thinker(MaterialLeaves(), megabytes=16)
+    thinker._speed = 1e7
+    agent, game = Agent(thinker, "material", identity=ME), chess.pgn.Game()
+    game.setup(SHARP)
+    chosen = AgentSide(agent, level).choose(game.board(), 0, clock, Control(), None)
+    assert chosen.report is not None
+    assert f", {chosen.report.simulations} of " in chosen.note
+    game.add_variation(chosen.move, comment=chosen.note)
+    write_source(game, chess.WHITE, Source(ME))
+    assert replay_game(game, agent) == Replayed(1, 0, (), 0)
 
 
 ODD = SearchSettings(

@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from types import SimpleNamespace
 
 import chess
 import chess.pgn
@@ -11,7 +12,7 @@ from agent.engine.agent import Agent
 from agent.engine.strength import strength_of
 from agent.play.commands import obey
 from agent.play.level import Level
-from agent.play.sides import ChosenMove, EngineSide, Side
+from agent.play.sides import EngineSide
 from agent.terminal.plain import Dialogue, Streams
 from tests.agent.standin import Scripted
 from tests.agent.terminal.test_plain import talk
@@ -169,47 +170,22 @@ def test_another_engine_takes_the_agents_place() -> None:
     assert not any(isinstance(side, EngineSide) for side in dialogue.sides.values())
 
 
-class OtherEngine(Side):
-    """Plays without thoughts."""
-
-    def __init__(self, command: str, _seconds: float) -> None:
-        self.name = command
-
-    def choose(self, board: chess.Board, *_rest: object) -> ChosenMove:
-        return ChosenMove(min(board.legal_moves, key=chess.Move.uci), "", None)
-
-
-@pytest.mark.parametrize(
-    ("lines", "told", "shown"),
-    [
-        ("e4", 1, True),
-        ("e4; undo", None, False),
-        ("e4; d4; undo", 1, True),
-        ("e4; new", None, False),
-        ("e4; fen 4k3/8/8/8/8/8/4P3/4K3 w - - 0 1", None, False),
-        ("e4; clock 5+3", None, False),
-        ("e4; save FILE; d4; load FILE", None, False),
-        ("e4; engine x", 1, False),
-        ("e4; engine x; d4; Nc3", 1, False),
-        ("e4; side both; Nf3; Nc6", 1, False),
-        ("e4; side both; d4; d5; side white", 1, False),
-        ("e4; resign", 1, True),
-    ],
+SHOWN = "e4|e4; resign|e4; d4; undo"
+HIDDEN = (
+    "e4; undo|e4; new|e4; fen 4k3/8/8/8/8/8/4P3/4K3 w - - 0 1|e4; clock 5+3|e4; save FILE; d4; load FILE|e4; engine x|"
+    "e4; engine x; d4; Nc3; engine off|e4; side both; d4; d5; side white"
 )
-def test_thoughts_are_those_about_the_game_as_it_stands(
-    lines: str, told: int | None, shown: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """`told`: the ply that `think` tells about; `shown`: whether the board shows it, too."""
-    monkeypatch.setattr("agent.play.commands.EngineSide", OtherEngine)
-    _, dialogue = talk(lines.replace("FILE", str(tmp_path / "a.pgn")), "e7e5")
-    assert (None if dialogue.last is None else dialogue.last[1].ply()) == told
-    assert (dialogue.thought is not None) == shown
 
 
-@pytest.mark.parametrize("typed", ["think", "draw"])
-def test_nothing_is_told_or_decided_by_thoughts_about_another_game(typed: str, tmp_path: Path) -> None:
-    white = "a3;b3;c3;d3;e3;f3;g3;h3;a4;b4"
-    black = "a7a6 b7b6 c7c6 d7d6 e7e6 f7f6 g7g6 h7h6 a6a5 b6b5"
-    path = tmp_path / "a.pgn"
-    said, _ = talk(f"{white}; save {path}; load {path}; {typed}", black, value=-0.1)
-    assert ("Nothing yet." if typed == "think" else "Your offer is declined") in said
+@pytest.mark.parametrize("lines", [*SHOWN.split("|"), *HIDDEN.split("|")])
+def test_thoughts_are_those_about_the_last_moves(lines: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `think` and the board tell, and by what the agent takes a draw."""
+    for name, stand_in in (
+        ("start_engine", lambda words: SimpleNamespace(id={})),
+        ("engine_move", lambda engine, name, board, limit: min(board.legal_moves, key=chess.Move.uci)),
+        ("close_engine", lambda engine: None),
+    ):
+        monkeypatch.setattr(f"agent.play.sides.{name}", stand_in)
+    said, dialogue = talk(lines.replace("FILE", str(tmp_path / "a.pgn")) + "; think", "e7e5")
+    assert (dialogue.thought is not None) == ("Nothing yet." not in said) == (lines in SHOWN.split("|"))
+    assert dialogue.thought is None or dialogue.thought[1].ply() == 1

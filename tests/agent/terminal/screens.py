@@ -72,6 +72,7 @@ SCREENS = (
     Screen("help", ("help",)),
     Screen("standard", _ITALIAN, answers=_ANSWERS, size=(80, 24)),
     Screen("undone", ("clock 1+0", *_ITALIAN, "undo", "undo", "undo", "undo"), answers=_ANSWERS, size=(80, 24)),
+    Screen("declined", ("e4", "draw"), answers="e7e5", size=(80, 24)),
     Screen("think", ("clock 10+0", *_ITALIAN, "think"), answers=_ANSWERS, size=(80, 24)),
     Screen("narrow", ("e4",), answers="e7e5", size=(60, 30)),
     Screen("tiny", ("e4",), answers="e7e5", size=(40, 12)),

@@ -1,6 +1,5 @@
 """Textual's pilot at the board: whole games by mouse and by keyboard, promotions and en passant among them."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import chess.pgn
 import pytest
 from textual.events import Paste
 from textual.pilot import Pilot
-from textual.widgets import Static
+from textual.widgets import Input
 
 from agent.engine.agent import Agent
 from agent.play.level import Level
@@ -18,7 +17,6 @@ from agent.terminal.dialogs import Page, Promotion
 from agent.terminal.squares import PAINTED, Squares
 from agent.terminal.view import BoardSession
 from tests.agent.standin import Gated, Scripted
-from tests.agent.terminal.screens import Thoughtful
 
 Hands = Callable[["Pilot[None]", chess.Move], Awaitable[None]]
 PROMOTIONS = "7k/P7/8/8/8/8/8/K7 w - - 0 1"
@@ -85,196 +83,164 @@ async def type_line(pilot: "Pilot[None]", line: str) -> None:
 
 
 @pytest.mark.parametrize("hands", [by_mouse, by_arrows, by_typing])
-def test_a_whole_game_with_en_passant_to_mate(hands: Hands) -> None:
+async def test_a_whole_game_with_en_passant_to_mate(hands: Hands) -> None:
     """1. e4 a6 2. e5 f5 3. exf6 and so on to 7. Bxg6 mate."""
     person = ["e2e4", "e4e5", "e5f6", "f1d3", "d1h5", "h5g6", "d3g6"]
     agent = "a7a6 f7f5 a6a5 a5a4 g7g6 h7g6"
-
-    async def run() -> None:
-        app = app_of(agent)
-        async with app.run_test(size=(130, 40)) as pilot:
-            for ply, uci in enumerate(person):
-                board = app.session.board
-                move = chess.Move.from_uci(uci)
-                assert board.is_en_passant(move) == (uci == "e5f6")
-                await hands(pilot, move)
-                await settle(pilot, 2 * ply + 2)
-            assert app.session.game.result == "1-0"
-            assert app.session.board.is_checkmate()
-            assert "White wins by checkmate" in str(app.session.game.reason)
-
-    asyncio.run(run())
+    app = app_of(agent)
+    async with app.run_test(size=(130, 40)) as pilot:
+        for ply, uci in enumerate(person):
+            board = app.session.board
+            move = chess.Move.from_uci(uci)
+            assert board.is_en_passant(move) == (uci == "e5f6")
+            await hands(pilot, move)
+            await settle(pilot, 2 * ply + 2)
+        assert app.session.game.result == "1-0"
+        assert app.session.board.is_checkmate()
+        assert "White wins by checkmate" in str(app.session.game.reason)
 
 
 @pytest.mark.parametrize("hands", [by_mouse, by_arrows, by_typing])
 @pytest.mark.parametrize("piece", "qrbn")
-def test_promotion_to_each_piece(hands: Hands, piece: str) -> None:
-    async def run() -> None:
-        app = app_of("h8h7", PROMOTIONS)
-        async with app.run_test(size=(130, 40)) as pilot:
-            await hands(pilot, chess.Move.from_uci(f"a7a8{piece}"))
-            await settle(pilot, 1)
-            promoted = app.session.board.piece_at(chess.A8)
-            assert promoted is not None
-            assert promoted.symbol() == piece.upper()
-
-    asyncio.run(run())
+async def test_promotion_to_each_piece(hands: Hands, piece: str) -> None:
+    app = app_of("h8h7", PROMOTIONS)
+    async with app.run_test(size=(130, 40)) as pilot:
+        await hands(pilot, chess.Move.from_uci(f"a7a8{piece}"))
+        await settle(pilot, 1)
+        promoted = app.session.board.piece_at(chess.A8)
+        assert promoted is not None
+        assert promoted.symbol() == piece.upper()
 
 
-def test_a_whole_game_as_black_on_a_turned_board() -> None:
-    async def run() -> None:
-        app = app_of("f2f3 g2g4", person=chess.BLACK)
-        async with app.run_test(size=(130, 40)) as pilot:
-            await settle(pilot, 1)
-            assert app.query_one(Squares).flipped
-            await by_mouse(pilot, chess.Move.from_uci("e7e5"))
-            await settle(pilot, 3)
-            await by_mouse(pilot, chess.Move.from_uci("d8h4"))
-            assert app.session.game.result == "0-1"
-
-    asyncio.run(run())
+async def test_a_whole_game_as_black_on_a_turned_board() -> None:
+    app = app_of("f2f3 g2g4", person=chess.BLACK)
+    async with app.run_test(size=(130, 40)) as pilot:
+        await settle(pilot, 1)
+        assert app.query_one(Squares).flipped
+        await by_mouse(pilot, chess.Move.from_uci("e7e5"))
+        await settle(pilot, 3)
+        await by_mouse(pilot, chess.Move.from_uci("d8h4"))
+        assert app.session.game.result == "0-1"
 
 
-def test_clicks_that_are_no_move_do_nothing() -> None:
-    async def run() -> None:
-        app = app_of("")
-        async with app.run_test(size=(130, 40)) as pilot:
-            squares = app.query_one(Squares)
-            for square in (chess.E7, chess.E4, chess.G1, chess.G1, chess.G1, chess.G5, chess.E2, chess.D2):
-                await pilot.click(squares, offset=squares.offset_of(square))
-                await pilot.pause()
-            assert app.session.game.notes == []
-            assert squares.selected == chess.D2
-            assert squares.targets == {chess.D3, chess.D4}
-            await pilot.click(squares, offset=(0, 0))  # the margin
-            assert squares.square_at(0, 0) is None
-
-    asyncio.run(run())
-
-
-def test_promotion_can_be_taken_back() -> None:
-    async def run() -> None:
-        app = app_of("", PROMOTIONS)
-        async with app.run_test(size=(130, 40)) as pilot:
-            squares = app.query_one(Squares)
-            for square in (chess.A7, chess.A8):
-                await pilot.click(squares, offset=squares.offset_of(square))
-                await pilot.pause()
-            assert isinstance(app.screen, Promotion)
-            await pilot.press("escape")
+async def test_clicks_that_are_no_move_do_nothing() -> None:
+    app = app_of("")
+    async with app.run_test(size=(130, 40)) as pilot:
+        squares = app.query_one(Squares)
+        for square in (chess.E7, chess.E4, chess.G1, chess.G1, chess.G1, chess.G5, chess.E2, chess.D2):
+            await pilot.click(squares, offset=squares.offset_of(square))
             await pilot.pause()
-            assert app.session.game.notes == []
+        assert app.session.game.notes == []
+        assert squares.selected == chess.D2
+        assert squares.targets == {chess.D3, chess.D4}
+        await pilot.click(squares, offset=(0, 0))  # the margin
+        assert squares.square_at(0, 0) is None
 
-    asyncio.run(run())
 
-
-def test_commands_by_keys_and_by_typing(tmp_path: Path) -> None:
-    async def run() -> None:
-        app = app_of("e7e5 h8g7")
-        async with app.run_test(size=(130, 40)) as pilot:
-            await type_line(pilot, "e4")
-            await settle(pilot, 2)
-            await pilot.press("f5")
+async def test_promotion_can_be_taken_back() -> None:
+    app = app_of("", PROMOTIONS)
+    async with app.run_test(size=(130, 40)) as pilot:
+        squares = app.query_one(Squares)
+        for square in (chess.A7, chess.A8):
+            await pilot.click(squares, offset=squares.offset_of(square))
             await pilot.pause()
-            assert app.query_one(Squares).flipped
-            for theme in ("ascii", "colour-blind", "figurines"):
-                await pilot.press("f6")
-                await pilot.pause()
-                assert app.query_one(Squares).theme_name == theme
-            app.action_obey(f"save {tmp_path / 'a.pgn'}")
-            await pilot.press("f4")
+        assert isinstance(app.screen, Promotion)
+        await pilot.press("escape")
+        await pilot.pause()
+        assert app.session.game.notes == []
+
+
+async def test_commands_by_keys_and_by_typing(tmp_path: Path) -> None:
+    app = app_of("e7e5 h8g7")
+    async with app.run_test(size=(130, 40)) as pilot:
+        await type_line(pilot, "e4")
+        await settle(pilot, 2)
+        await pilot.press("f5")
+        await pilot.pause()
+        assert app.query_one(Squares).flipped
+        for theme in ("ascii", "colour-blind", "figurines"):
+            await pilot.press("f6")
             await pilot.pause()
-            assert app.session.game.notes == []
-            app.action_obey(f"load {tmp_path / 'a.pgn'}")
-            assert len(app.session.game.notes) == 2
-            await type_line(pilot, "strength elo 900")
-            assert app.session.level == Level(elo=900)
-            await pilot.press("f8")
-            await pilot.pause()
-            assert app.session.game.reason == "White resigns"
-            await pilot.press("f2")
-            await pilot.pause()
-            assert not app.session.game.over
-            app.action_obey(f"fen {PROMOTIONS}")
-            await type_line(pilot, "a8=Q")
-            await settle(pilot, 1)
-            await type_line(pilot, "quit")
-        assert app.return_code == 0
-
-    asyncio.run(run())
-
-
-def test_agent_against_itself_and_interruption() -> None:
-    async def run() -> None:
-        app = app_of("")
-        async with app.run_test(size=(130, 40)) as pilot:
-            app.action_obey("side none")
-            await settle(pilot, 6)
-            app.action_obey("side both")
-            plies = len(app.session.game.notes)
-            await pilot.pause(0.1)
-            assert len(app.session.game.notes) == plies
-            assert app.session.mover is None
-
-    asyncio.run(run())
+            assert app.query_one(Squares).theme_name == theme
+        app.action_obey(f"save {tmp_path / 'a.pgn'}")
+        await pilot.press("f4")
+        await pilot.pause()
+        assert app.session.game.notes == []
+        app.action_obey(f"load {tmp_path / 'a.pgn'}")
+        assert len(app.session.game.notes) == 2
+        await type_line(pilot, "strength elo 900")
+        assert app.session.level == Level(elo=900)
+        await pilot.press("f8")
+        await pilot.pause()
+        assert app.session.game.reason == "White resigns"
+        await pilot.press("f2")
+        await pilot.pause()
+        assert not app.session.game.over
+        app.action_obey(f"fen {PROMOTIONS}")
+        await type_line(pilot, "a8=Q")
+        await settle(pilot, 1)
+        await type_line(pilot, "quit")
+    assert app.return_code == 0
 
 
-def test_a_slow_command_leaves_the_board_alive() -> None:
+async def test_agent_against_itself_and_interruption() -> None:
+    app = app_of("")
+    async with app.run_test(size=(130, 40)) as pilot:
+        app.action_obey("side none")
+        await settle(pilot, 6)
+        app.action_obey("side both")
+        plies = len(app.session.game.notes)
+        await pilot.pause(0.1)
+        assert len(app.session.game.notes) == plies
+        assert app.session.mover is None
+
+
+async def test_a_slow_command_leaves_the_board_alive() -> None:
     """While a hint is thought about, everything else is answered, if only with a sentence."""
-
-    async def run() -> None:
-        gated = Gated()
-        app = BoardApp(BoardSession(Agent(gated, "a script"), chess.Board(), chess.WHITE))
-        async with app.run_test(size=(130, 40)) as pilot:
-            app.action_obey("hint")
-            await type_line(pilot, "e4")
-            assert "Still busy with 'hint'" in app.said[-1]
-            await by_mouse(pilot, chess.Move.from_uci("e2e4"))
-            assert app.session.game.notes == []
-            gated.go_on.set()
-            for _ in range(600):
-                await pilot.pause(0.02)
-                if app.said[-1].startswith("Hint: "):
-                    break
-            assert app.said[-1].startswith("Hint: ")
-            await type_line(pilot, "e4")
-            await settle(pilot, 2)
-
-    asyncio.run(run())
+    gated = Gated()
+    app = BoardApp(BoardSession(Agent(gated, "a script"), chess.Board(), chess.WHITE))
+    async with app.run_test(size=(130, 40)) as pilot:
+        app.action_obey("hint")
+        await type_line(pilot, "e4")
+        assert "Still busy with 'hint'" in app.said[-1]
+        await by_mouse(pilot, chess.Move.from_uci("e2e4"))
+        assert app.session.game.notes == []
+        gated.go_on.set()
+        for _ in range(600):
+            await pilot.pause(0.02)
+            if app.said[-1].startswith("Hint: "):
+                break
+        assert app.said[-1].startswith("Hint: ")
+        await type_line(pilot, "e4")
+        await settle(pilot, 2)
 
 
-def test_a_long_text_has_a_page_of_its_own() -> None:
-    async def run() -> None:
-        app = app_of("")
-        async with app.run_test(size=(80, 24)) as pilot:
-            for key in ("escape", "enter", "f1"):
-                await pilot.press("f1")
-                await pilot.pause()
-                assert isinstance(app.screen, Page)
-                await pilot.press("down", key)
-                await pilot.pause()
-                assert not isinstance(app.screen, Page)
-            await type_line(pilot, "fen")
-            assert app.said[-1] == chess.STARTING_FEN
-
-    asyncio.run(run())
+async def test_a_long_text_has_a_page_of_its_own() -> None:
+    app = app_of("")
+    async with app.run_test(size=(80, 24)) as pilot:
+        for key in ("escape", "enter", "f1"):
+            await pilot.press("f1")
+            await pilot.pause()
+            assert isinstance(app.screen, Page)
+            await pilot.press("down", key)
+            await pilot.pause()
+            assert not isinstance(app.screen, Page)
+        await type_line(pilot, "fen")
+        assert app.said[-1] == chess.STARTING_FEN
 
 
-def test_a_resized_terminal_keeps_the_whole_board_and_the_line() -> None:
-    async def run() -> None:
-        app = app_of("e7e5")
-        async with app.run_test(size=(130, 40)) as pilot:
-            for size in ((40, 12), (80, 24), (20, 5), (200, 60), (60, 30)):
-                await pilot.resize_terminal(*size)
-                await pilot.pause(0.1)
-                squares = app.query_one(Squares)
-                if size != (20, 5):
-                    assert squares.region.bottom <= app.query_one("#line").region.y < size[1]
-                    assert squares.region.right <= size[0]
-            await by_mouse(pilot, chess.Move.from_uci("e2e4"))
-            await settle(pilot, 2)
-
-    asyncio.run(run())
+async def test_a_resized_terminal_keeps_the_whole_board_and_the_line() -> None:
+    app = app_of("e7e5")
+    async with app.run_test(size=(130, 40)) as pilot:
+        for size in ((40, 12), (80, 24), (20, 5), (200, 60), (60, 30)):
+            await pilot.resize_terminal(*size)
+            await pilot.pause(0.1)
+            squares = app.query_one(Squares)
+            if size != (20, 5):
+                assert squares.region.bottom <= app.query_one("#line").region.y < size[1]
+                assert squares.region.right <= size[0]
+        await by_mouse(pilot, chess.Move.from_uci("e2e4"))
+        await settle(pilot, 2)
 
 
 def test_every_theme_draws_every_square() -> None:
@@ -287,80 +253,37 @@ def test_every_theme_draws_every_square() -> None:
                 assert squares.square_at(x, y) == square
 
 
-BESIDE = ("#squares", "#moves-box", "#moves", "#log", "#said", "#report", "#bar", "#above", "#legal")
-
-
-def test_what_is_typed_reaches_the_line_wherever_one_has_clicked() -> None:
-    async def run() -> None:
-        app = app_of("")
-        async with app.run_test(size=(80, 24)) as pilot:
-            app.action_obey("side both")
-            await pilot.press("tab")
-            assert isinstance(app.focused, Squares)
-            await pilot.press("tab")
-            assert app.focused is app.query_one("#line")
-            moves = ("a4", "a5", "b4", "b5", "c4", "c5", "d4", "d5", "e4", "e5", "Nf3", "Nf6", "g3", "g6")
-            for place, san in zip((*BESIDE, "tab", "nothing", "half", "paste"), moves, strict=False):
-                if place in BESIDE:
-                    await pilot.click(place)
-                elif place == "nothing":
-                    app.set_focus(None)
-                else:
-                    await pilot.press("tab")
-                typed, left = ("", san) if place == "paste" else (san[:1], san[1:])
-                if place == "paste":
-                    app.post_message(Paste(f"{left}\nand a line more"))
-                    await pilot.pause()
-                    left = ""
-                await pilot.press(*typed)
-                if place == "half":
-                    await pilot.click(Squares)
-                await pilot.press(*left, "enter")
-                await pilot.pause()
-                assert app.session.board.move_stack, place
-                before = app.session.board.copy()
-                before.pop()
-                assert before.san(app.session.board.peek()) == san, place
-
-    asyncio.run(run())
+async def test_what_is_typed_reaches_the_line_wherever_one_has_clicked() -> None:
+    app = app_of("")
+    async with app.run_test(size=(80, 24)) as pilot:
+        line = app.query_one("#line", Input)
+        for place in ("#squares", "#moves", "#said", "#report", "#above", "", "tab"):
+            if place == "tab":
+                await pilot.press("tab")  # one, from the line
+                assert isinstance(app.focused, Squares)
+            elif place:
+                await pilot.click(place)
+            else:
+                app.set_focus(None)
+            await pilot.press("h")
+            await pilot.click(Squares)
+            await pilot.press("e")
+            app.set_focus(app.query_one(Squares))
+            app.post_message(Paste("lp\nand a line more"))
+            await pilot.pause()
+            assert line.value == "help", place
+            line.clear()
+        await pilot.press("f", "e", "n", "enter")
+        await pilot.pause()
+        assert app.said[-1] == chess.STARTING_FEN
 
 
 @pytest.mark.parametrize("typed", ["g1", "g1=", "g2g1", "gxh1", "g2h1", "gxf1"])
-def test_a_promotion_is_completed_to_a_queen(typed: str) -> None:
-    async def run() -> None:
-        app = app_of("", "8/8/8/8/8/k7/6p1/1K3N1R b - - 0 1", chess.BLACK)
-        async with app.run_test(size=(80, 24)) as pilot:
-            await type_keys(pilot, typed)
-            await pilot.pause(0.1)
-            await pilot.press("right", "enter")
-            await settle(pilot, 1)
-            assert app.session.board.move_stack[0].promotion == chess.QUEEN
-
-    asyncio.run(run())
-
-
-@pytest.mark.parametrize("line", ["think", "draw", "moves", "pgn", "help"])
-def test_nothing_that_is_told_is_cut_off_at_80_columns(line: str) -> None:
-    """All of it is on a page, or in a log that shows it."""
-
-    async def run() -> None:
-        agent = Agent(Thoughtful("e7e5"), "a script", identity="sha256:0")
-        app = BoardApp(BoardSession(agent, chess.Board(), chess.WHITE, level=Level(simulations=8)))
-        async with app.run_test(size=(80, 24)) as pilot:
-            await type_line(pilot, "e4")
-            await settle(pilot, 2)
-            await type_line(pilot, line)
-            assert isinstance(app.screen, Page)
-            await pilot.pause()
-            shown = app.screen.query_one(Static)
-            told = str(shown.render()).split()
-            assert shown.region.height <= 22 or line in ("help", "pgn")  # those scroll
-            if line == "think":
-                assert told[told.index("e5") + 1] == "prior"
-                assert {"e5", "a5", "a6", "a3"} <= set(told)
-            await pilot.press("escape")
-            await type_line(pilot, "d4")
-            await settle(pilot, 4)
-            assert not isinstance(app.screen, Page)
-
-    asyncio.run(run())
+async def test_a_promotion_is_completed_to_a_queen(typed: str) -> None:
+    app = app_of("", "8/8/8/8/8/k7/6p1/1K3N1R b - - 0 1", chess.BLACK)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await type_keys(pilot, typed)
+        await pilot.pause(0.1)
+        await pilot.press("right", "enter")
+        await settle(pilot, 1)
+        assert app.session.board.move_stack[0].promotion == chess.QUEEN
