@@ -126,8 +126,9 @@ class Thinker:
         deadline = None if seconds is None or pondering else control.started + seconds
         halving: Halving | None = None
         done_before, length = 0, _NO_LIMIT
-        size = self._least  # simulations of a slice: few at first, whatever an earlier position let hope for
-        proof, due = 0, 32  # looked for at so many simulations, whatever the time: else no game could be repeated
+        # When to look for a proven mate, and the end of a slice: a count, or no game could be repeated; and few at
+        # first, for the speed may be that of a position full of exact leaves.
+        proof, due = 0, 32
         while True:
             now = time.perf_counter()
             if pondering and (hit := control.hit_at) is not None:
@@ -143,7 +144,7 @@ class Thinker:
                 done_before = search.simulations
                 length = max(_FIRST_ROUND, search.simulations) if deadline is None and fixed is None else _NO_LIMIT
                 halving = Halving(min(considered, moves), length, kept)
-            most = size
+            most = max(self._least, round(self._speed * SLICE))
             if deadline is not None:
                 left = deadline - now
                 affordable = search.simulations - done_before + round(self._speed * max(left, 0.0))
@@ -161,7 +162,6 @@ class Thinker:
             done = search.run(wanted)
             after = time.perf_counter()
             self._note_speed(done, after - now)
-            size = max(self._least, min(2 * size, round(SLICE * done / max(after - now, 1e-9))))
             if search.simulations >= due:
                 proof, due = search.proof(), due * 3 // 2
             look()

@@ -1,9 +1,7 @@
 """Thinking under limits, with material as the network."""
 
 import threading
-import time
 from dataclasses import replace
-from typing import Any
 
 import chess
 import pytest
@@ -11,7 +9,6 @@ import pytest
 from agent.engine.limits import Clock, Control, Limits, ThinkOptions
 from agent.engine.report import Report
 from agent.engine.thinker import Thinker
-from agent.networks.contract import LegalEvaluation
 from agent.search import material_evaluator
 from tests.agent.search.evaluators import MaterialLeaves
 from tests.agent.standin import PATIENCE
@@ -142,18 +139,9 @@ def test_a_hanging_queen_is_taken(thinker: Thinker) -> None:
     assert thinker.think(board, Limits(seconds=0.05)).best.move == chess.Move.from_uci("h3g4")
 
 
-class SlowLeaves(MaterialLeaves):
-    """A millisecond a leaf."""
-
-    def evaluate_legal(self, *arguments: Any) -> LegalEvaluation:
-        time.sleep(0.001)
-        return super().evaluate_legal(*arguments)
-
-
 def test_time_counts_whatever_an_earlier_position_let_hope_for() -> None:
     """A position full of exact leaves is searched a hundred times as fast as the next one."""
-    thinker = Thinker(SlowLeaves(), megabytes=16)
-    timed = Limits(3000, 0.05)
-    for limits in (Limits(seconds=0.05), timed, replace(timed, planned=3000), Limits(clock=Clock(0.5))):
-        thinker._speed = 1e6
-        assert 1 <= thinker.think(BUSY, limits).simulations <= 120
+    thinker, timed = Thinker(MaterialLeaves(), megabytes=64), Limits(30_000, 0.05)
+    for limits in (Limits(seconds=0.05), timed, replace(timed, planned=30_000), Limits(clock=Clock(0.5))):
+        thinker._speed = 1e7
+        assert 1 <= thinker.think(BUSY, limits).simulations <= 4000

@@ -60,14 +60,6 @@ def test_strength_reaches_the_agent() -> None:
     ]
 
 
-def test_sides_both_and_black() -> None:
-    _, dialogue = talk("side both; e4; e5; Nf3; undo")
-    assert [move.uci() for move in dialogue.board.move_stack] == ["e2e4", "e7e5"]
-    said, dialogue = talk("side black; e5", "e2e4 d2d4")
-    assert [move.uci() for move in dialogue.board.move_stack] == ["e2e4", "e7e5", "d2d4"]
-    assert "h g f e d c b a" in said
-
-
 def test_agent_against_itself_to_the_end() -> None:
     said, dialogue = talk("side none", fen="7k/8/8/8/8/8/8/K6R w - - 140 1")
     assert dialogue.game.over

@@ -257,7 +257,7 @@ async def test_what_is_typed_reaches_the_line_wherever_one_has_clicked() -> None
     app = app_of("")
     async with app.run_test(size=(80, 24)) as pilot:
         line = app.query_one("#line", Input)
-        for place in ("#squares", "#moves", "#said", "#report", "#above", "", "tab"):
+        for place in ("#squares", "#moves", "#said", "", "tab"):
             if place == "tab":
                 await pilot.press("tab")  # one, from the line
                 assert isinstance(app.focused, Squares)

@@ -118,32 +118,30 @@ def test_commands_that_tell() -> None:
     assert '[Black "ZeroMass (a script)"]' in said
 
 
-def test_end_of_input_leaves_politely() -> None:
-    said, dialogue = talk("e4", "e7e5")
-    assert said.endswith("End of input; the game is left here.\n")
-    assert dialogue.game.result == "*"
-
-
-@pytest.mark.parametrize("word", ["quit", "exit", "q", "QUIT"])
-def test_quit_leaves_at_once(word: str) -> None:
-    assert talk(f"{word}; e4")[1].board.move_stack == []
-
-
-def test_undo_takes_back_both_moves() -> None:
-    said, dialogue = talk("undo; e4; d4; undo; Nf3", "e7e5 d7d5 b8c6")
-    assert "There is no move of yours to take back." in said
-    assert [move.uci() for move in dialogue.board.move_stack] == ["e2e4", "e7e5", "g1f3", "b8c6"]
-
-
-def test_undo_as_black_keeps_the_agents_first_move() -> None:
-    said, dialogue = talk("undo; e5; undo; c5", "e2e4 d2d4 g1f3", person=chess.BLACK)
-    assert "There is no move of yours to take back." in said
-    assert [move.uci() for move in dialogue.board.move_stack] == ["e2e4", "c7c5", "g1f3"]
-
-
-def test_resign() -> None:
-    assert "Result: 0-1 (White resigns, 0 moves)." in talk("resign")[0]
-    assert "Result: 1-0 (Black resigns, 1 move)." in talk("resign", "e2e4", person=chess.BLACK)[0]
+@pytest.mark.parametrize(
+    ("lines", "agent", "person", "moves", "sentence"),
+    [
+        ("e4", "e7e5", chess.WHITE, "e2e4 e7e5", "End of input; the game is left here.\n"),
+        ("undo; e4; d4; undo; Nf3", "e7e5 d7d5 b8c6", chess.WHITE, "e2e4 e7e5 g1f3 b8c6", "no move of yours to take"),
+        (
+            "undo; e5; undo; c5",
+            "e2e4 d2d4 g1f3",
+            chess.BLACK,
+            "e2e4 c7c5 g1f3",
+            "There is no move of yours to take back.",
+        ),
+        ("flip; e4; new; d4", "e7e5 d7d5", chess.WHITE, "d2d4 d7d5", "h g f e d c b a"),
+        ("side both; e4; e5; Nf3; undo", "", chess.WHITE, "e2e4 e7e5", "2. your move:"),
+        ("side black; e5", "e2e4 d2d4", chess.WHITE, "e2e4 e7e5 d2d4", "h g f e d c b a"),
+        ("resign", "", chess.WHITE, "", "Result: 0-1 (White resigns, 0 moves)."),
+        ("resign", "e2e4", chess.BLACK, "e2e4", "Result: 1-0 (Black resigns, 1 move)."),
+        *((f"{word}; e4", "", chess.WHITE, "", "Type a move, or help.") for word in ("quit", "exit", "q", "QUIT")),
+    ],
+)
+def test_what_commands_make_of_the_game(lines: str, agent: str, person: chess.Color, moves: str, sentence: str) -> None:
+    said, dialogue = talk(lines, agent, person=person)
+    assert " ".join(move.uci() for move in dialogue.board.move_stack) == moves
+    assert sentence in said
 
 
 def test_draw_is_claimed_only_where_it_can_be() -> None:
@@ -159,12 +157,6 @@ def test_agent_claims_a_draw_when_it_stands_worse(value: float, claimed: bool) -
     # After 4... Ng8 and 5. Nf3, Black is to move in that position for the third time.
     said, _ = talk("Nf3; Ng1; Nf3; Ng1; Nf3", "g8f6 f6g8 g8f6 f6g8 g8f6", value=value)
     assert ("Result: 1/2-1/2 (the agent claims threefold repetition" in said) == claimed
-
-
-def test_flip_and_new() -> None:
-    said, dialogue = talk("flip; e4; new; d4", "e7e5 d7d5")
-    assert "h g f e d c b a" in said
-    assert [move.uci() for move in dialogue.board.move_stack] == ["d2d4", "d7d5"]
 
 
 def test_a_person_goes_on_after_the_game(monkeypatch: pytest.MonkeyPatch) -> None:
