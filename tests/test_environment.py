@@ -124,8 +124,10 @@ def test_a_start_that_fails_names_its_cause_and_leaves_the_name(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Any, sentence: str
 ) -> None:
     def fail(**options: object) -> None:
+        assert os.access(os.environ["HOME"], os.W_OK)
         raise error
 
+    monkeypatch.setenv("HOME", "/nowhere")
     monkeypatch.setenv("TMPDIR", str(folder / ("long" * 20)))
     if error is not None:
         monkeypatch.setattr(ray, "init", fail)

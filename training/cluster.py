@@ -17,7 +17,9 @@ from typing import Any, Final, cast
 import ray
 from ray._private import ray_constants
 
+from agent.compilation import base_folder
 from agent.errors import InputError
+from agent.files import typed_path
 from agent.program import PROGRAM, program
 from selfplay.identity import PACKAGES, ROOT
 from training.doctor import usable_cores
@@ -51,6 +53,8 @@ def _start(settings: Settings) -> None:
     os.environ.setdefault("RAY_task_events_report_interval_ms", "0")  # Ray's spelling
     # Ray would give all of its processes the lowest priority, the trainer too; game actors lower their own.
     os.environ.setdefault("RAY_worker_niceness", "0")
+    if not os.access(typed_path("~"), os.W_OK):  # as in containers; Ray keeps a token at home
+        os.environ["HOME"] = str(base_folder())
     selfplay, learner = settings.selfplay, settings.learner
     actors = selfplay.actors * selfplay.cores + settings.inference.actor
     needed = math.ceil(actors + learner.threads * learner.workers)
