@@ -195,6 +195,12 @@ def test_the_home_folder_is_found_wherever_a_path_is_typed(
     assert zeromass.main(["play", "--weights=~/none"]) == 2
     assert f"weights file '{folder}/none' does not exist" in capsys.readouterr().err
     assert zeromass.main(["status", "~/" + RUN]) == 1
+    Path("input").write_text("save ~/x.pgn\nload ~/x.pgn\nengine ~/fish\nquit\n")
+    assert zeromass.main(["play", "--plain"]) == 0
+    said = capsys.readouterr().out
+    assert "Saved to ~/x.pgn" in said
+    assert "Loaded ~/x.pgn" in said
+    assert f"ngine '{folder}/fish' is not on PATH" in said
     assert not Path("~").exists()
     monkeypatch.delenv("HOME")
     monkeypatch.setattr("pwd.getpwuid", lambda number: {}[number])

@@ -4,7 +4,6 @@ import random
 import re
 import shlex
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Final
 
 import chess
@@ -12,7 +11,7 @@ import chess
 from agent.engine.limits import Control
 from agent.engine.report import Report, sans, side_name
 from agent.errors import InputError
-from agent.files import save
+from agent.files import save, typed_path
 from agent.notation import MoveError, quote, read_fen, read_move
 from agent.play.game import Game, load_game
 from agent.play.level import read_level
@@ -146,7 +145,7 @@ def _pgn(session: Session, _rest: str) -> None:
 def _save(session: Session, rest: str) -> None:
     if not rest:
         raise InputError("save needs a file; type save game.pgn")
-    save(Path(rest), f"{session.game.to_pgn(session.names, session.sides)}\n".encode())
+    save(typed_path(rest), f"{session.game.to_pgn(session.names, session.sides)}\n".encode())
     session.say(f"Saved to {rest}; {program()} replay {shlex.quote(rest)} repeats it.")
 
 
@@ -154,7 +153,7 @@ def _load(session: Session, rest: str) -> None:
     if not rest:
         raise InputError("load needs a file; type load game.pgn")
     sources = {color: None if side is None else side.source(0) for color, side in session.sides.items()}
-    game = load_game(Path(rest), sources, session.say)
+    game = load_game(typed_path(rest), sources, session.say)
     session.interrupt()
     session.game, session.start = game, game.start.copy()
     session.say(f"Loaded {rest}: {len(game.notes)} plies.")

@@ -16,7 +16,7 @@ import numpy as np
 
 from agent import rules, vocabulary
 from agent.errors import InputError
-from agent.files import what_is
+from agent.files import typed_path, what_is
 from agent.players.player import Choice
 from agent.rules import Games
 
@@ -40,6 +40,7 @@ def find_engine(program: str) -> str:
     Raises:
         InputError: it is not on PATH, nor where Debian keeps games.
     """
+    program = str(typed_path(program)) if program.startswith("~") else program
     found = shutil.which(program) or shutil.which(program, path=os.pathsep.join(_FOLDERS))
     if found is None and what_is(program):
         raise InputError(f"engine '{program}' cannot be executed; name a program, or allow it with chmod +x")

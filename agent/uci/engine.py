@@ -22,6 +22,7 @@ import chess
 from agent.engine.limits import DEFAULT_SIMULATIONS, Control, ThinkOptions
 from agent.engine.strength import blunder
 from agent.errors import InputError
+from agent.files import typed_path
 from agent.notation import quote
 from agent.uci.options import Options
 from agent.uci.words import bestmove, info_lines, read_command, read_go, read_position
@@ -165,7 +166,7 @@ class Engine:
             self._stale = False
             file = self._options.text("WeightsFile")
             try:
-                self._agent = self._load(Path(file) if file else None, say)
+                self._agent = self._load(typed_path(file) if file else None, say)
             except InputError as error:
                 say(str(error))
                 if self._agent is None:
