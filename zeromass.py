@@ -62,7 +62,7 @@ def play(
     from agent.play.level import read_level
 
     _exclusive(weights, run)
-    start = read_fen(fen) if fen is not None else None  # before torch loads: mistakes are reported at once
+    start = read_fen(fen) if fen is not None else None  # before Numba loads: mistakes are reported at once
     level = read_level(strength) if strength is not None else None
     from agent.terminal.plain import play_command
 

@@ -1,7 +1,7 @@
 """The agent as a UCI engine on standard input and output (protocol of April 2006).
 
 Two threads: the reader handles what cannot wait (`stop`, `ponderhit`, `isready` while the engine thinks) and
-queues the rest, which the engine handles in order. This file imports neither torch nor Numba, so `uciok` comes at
+queues the rest, which the engine handles in order. This file imports neither NumPy nor Numba, so `uciok` comes at
 once; weights are loaded at the first `isready` or `go`.
 """
 
@@ -226,7 +226,7 @@ def _version() -> str:
 
 
 def _load(weights: Path | None, progress: Callable[[str], None]) -> "Agent":
-    from agent.engine.agent import load_agent  # torch and Numba, a second
+    from agent.engine.agent import load_agent  # with Numba, half a second
 
     return load_agent(weights, progress=progress)
 

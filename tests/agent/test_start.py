@@ -11,8 +11,11 @@ from tests.processes import ENVIRONMENT
 HEAVY = ["torch", "triton", "ray", "aiohttp", "pandas", "resvg_py"]
 FACES = {
     "uci": ("typer", ["uci"], "uci\nisready\ngo nodes 100\n", "bestmove ", [*HEAVY, "pydantic", "rich", "asyncio"]),
-    # The board needs a terminal; what it is made of is imported beside the game in plain text.
-    "play": ("agent.terminal.app", ["play", "--plain", "--strength", "100"], "e4\n", "2. your move:", HEAVY),
+    # The board needs a terminal; what it and the other verbs of the agent are made of is imported beside the game.
+    "play": (
+        "agent.terminal.app, agent.analysis.command, agent.play.replay",
+        *(["play", "--plain"], "e4\n", "2. your move:", HEAVY),
+    ),
 }
 
 
