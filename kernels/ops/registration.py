@@ -60,8 +60,9 @@ def _over_rows(call: Callable[..., Any]) -> Callable[..., Any]:
         if any(isinstance(one, list) and len(one) == 3 and one[1].dtype == torch.int64 for one in batch):
             found = [call(*tree_map_only(Tensor, itemgetter(i), batch)) for i in range(size)]
             return tree_map(lambda *results: torch.stack(results), *found), 0
+        rows = next(one.shape[1] for one in batch if isinstance(one, Tensor))
         found = call(*tree_map_only(Tensor, lambda one: one.flatten(0, 1), batch))
-        return tree_map(lambda result: result.unflatten(0, (size, len(result) // size)), found), 0
+        return tree_map(lambda result: result.unflatten(0, (size, rows)), found), 0
 
     return rule
 
@@ -102,8 +103,11 @@ def differentiable(
 
         @staticmethod
         def backward(ctx: Any, *given: Tensor | None) -> Any:
-            incoming, saved = given[:gradients], ctx.saved_tensors
-            if all(gradient is None for gradient in incoming):
+            saved = ctx.saved_tensors
+            incoming = [
+                one if one is None or one.layout == torch.strided else one.to_dense() for one in given[:gradients]
+            ]
+            if all(one is None for one in incoming):
                 return None, *ctx.others
             with torch._C._AutoDispatchBelowAutograd():
                 result = backward(*incoming, *saved, *ctx.rest)

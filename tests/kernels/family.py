@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -27,6 +27,8 @@ class Case:
     targets: Tensor  # int64 [B], legal where a row has a legal entry, else -1
     soft: Tensor  # [B, N], a distribution over the legal entries
     keys: Tensor  # int64 [B]
+    # `soft` again, for function transforms, which cannot find its entries.
+    stored: kernels.RaggedTargets | None = field(default=None, kw_only=True)
 
     def with_logits(self, logits: Tensor) -> Case:
         return replace(self, logits=logits)
@@ -38,6 +40,8 @@ class Case:
         return Case(logits, legal, mask, targets, soft, keys)
 
     def ragged(self) -> kernels.RaggedTargets:
+        if self.stored is not None:
+            return self.stored
         counts = self.mask.sum(1)
         offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
         return kernels.RaggedTargets(offsets, self.mask.nonzero()[:, 1].to(torch.uint16), self.soft[self.mask])
