@@ -183,9 +183,8 @@ class Thinker:
             return False
         if fixed is not None and search.simulations >= fixed:
             return True
-        if deadline is not None and (
-            time.perf_counter() >= deadline or (search.moves == 1 and limits.clock is not None)
-        ):
+        alone = search.moves == 1 and limits.clock is not None
+        if deadline is not None and (alone or time.perf_counter() >= deadline):
             return True
         if limits.depth is not None:
             return search.mean_depth >= limits.depth or search.simulations >= 10_000 * limits.depth
