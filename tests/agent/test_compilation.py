@@ -140,20 +140,13 @@ def test_a_module_that_moved_gets_another_folder(tmp_path: Path) -> None:
     assert compilation.cache_folder(tmp_path / "before.py") != compilation.cache_folder(tmp_path / "after.py")
 
 
-def test_a_cache_folder_that_cannot_be_written_is_passed_over(project: Path) -> None:
-    blocked = project / "blocked"
-    blocked.write_text("a file where a folder is wanted")
-    code = "from agent import compilation; print(compilation.base_folder())"
-    folder = finish(
-        command(project, code, NUMBA_CACHE_DIR="", XDG_CACHE_HOME=str(blocked), HOME=str(blocked), TMPDIR=str(project))
-    )
-    assert Path(folder).parent.parent == project
-    folder = finish(command(project, code, NUMBA_CACHE_DIR=str(project / "mine")))
-    assert Path(folder) == project / "mine" / "zeromass"
+def test_compilation_cannot_be_switched_off(project: Path) -> None:
+    """The variable is set to debug other programs; as plain Python our code cannot run."""
+    assert finish(command(project, NUMBA_DISABLE_JIT="1")).startswith("20 2 False")
 
 
-Damage = Callable[[bytes], bytes]
 Run = Callable[[], tuple[int, list[str]]]
+COMPILED, CACHED = (1, ["compiling double ..."]), (0, list[str]())
 
 
 @pytest.fixture
@@ -161,6 +154,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     """Compiles a function or loads it: how many were compiled, and what was said."""
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "cache").mkdir()
     source, names = tmp_path / "double.py", {"__name__": "double"}
     source.write_text("def double(x):\n    return 2 * x\n")
     exec(compile(source.read_text(), source, "exec"), names)
@@ -196,75 +190,68 @@ def with_checksum(data: bytes) -> bytes:
         lambda data: with_checksum(b"\x80\x05]\x94(K\x01K\x02e."),  # [1, 2]: of another key
     ],
 )
-def test_a_damaged_entry_is_compiled_again_and_replaced(tmp_path: Path, run: Run, damage: Damage) -> None:
-    expected: Any = [(1, ["compiling double ..."]), (0, [])]
-    assert [run(), run()] == expected
+def test_a_damaged_entry_is_compiled_again_and_replaced(
+    tmp_path: Path, run: Run, damage: Callable[[bytes], bytes]
+) -> None:
+    assert [run(), run()] == [COMPILED, CACHED]
     (entry,) = (tmp_path / "cache").glob("zeromass/*/*.nbc")
     entry.write_bytes(damage(entry.read_bytes()))
-    assert [run(), run()] == expected
+    assert [run(), run()] == [COMPILED, CACHED]
 
 
-def full(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def replace(source: str, target: str) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(os, "replace", replace)
+def no_room(*_paths: str) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
-def read_only(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NUMBA_CACHE_DIR", "/proc")
+def open_to_others(folder: Path) -> None:
+    folder.mkdir()
+    folder.chmod(0o777)
 
 
-def not_a_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder.parent.mkdir()
-    folder.write_text("")
-
-
-def of_others(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "getuid", lambda: 4242)
-
-
-def open_to_others(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    module = folder.parent.parent / "double.py"
-    compilation.cache_folder(module).mkdir()
-    compilation.cache_folder(module).chmod(0o777)
-
-
-@pytest.mark.parametrize("obstacle", [full, read_only, not_a_folder, of_others, open_to_others])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda folder, patch: patch.setattr(os, "replace", no_room),
+        lambda folder, patch: patch.setenv("NUMBA_CACHE_DIR", "/proc"),
+        lambda folder, patch: (folder / "cache/zeromass").write_text("a file"),
+        lambda folder, patch: patch.setattr(os, "getuid", lambda: 4242),
+        lambda folder, patch: open_to_others(compilation.cache_folder(folder / "double.py")),
+    ],
+    ids=["full", "read-only", "no folder", "of others", "open to others"],
+)
 def test_without_a_cache_all_works_and_one_sentence_says_so(
-    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch, obstacle: Callable[[Path, pytest.MonkeyPatch], None]
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Path, pytest.MonkeyPatch], None]
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", "/proc")
-    obstacle(tmp_path / "cache" / "zeromass", monkeypatch)
-    count, said = run()
-    assert (count, len(said)) == (1, 2)
-    assert re.fullmatch(
-        r"compiled code cannot be kept in '.*' \(.+\), so every start .*; set NUMBA_CACHE_DIR .*", said[1]
-    )
-    assert run() == (1, ["compiling double ..."])
+    spoil(tmp_path, monkeypatch)
+    count, (compiling, sentence) = run()
+    assert (count, [compiling]) == COMPILED
+    assert re.fullmatch(r"compiled code cannot be kept in '.*' \(.+\), so every .*; set NUMBA_CACHE_DIR .*", sentence)
+    assert run() == COMPILED
 
 
-def test_a_cache_that_cannot_be_written_is_read(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert run()[0] == 1
-    full(tmp_path, monkeypatch)
-    assert run() == (0, [])
+def test_a_cache_that_cannot_be_written_is_read(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run() == COMPILED
+    monkeypatch.setattr(os, "replace", no_room)
+    assert run() == CACHED
 
 
-@pytest.mark.parametrize("mine", ["", "cache"])
-def test_a_user_needs_no_name_and_no_home(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch, mine: str) -> None:
-    for name in ("HOME", "USER", "LOGNAME", "LNAME", "USERNAME", "XDG_CACHE_HOME"):
+@pytest.mark.parametrize("names", [(), ("HOME",), ("HOME", "XDG_CACHE_HOME"), ("NUMBA_CACHE_DIR",)])
+@pytest.mark.parametrize("place", ["cache", "double.py"])
+def test_a_user_needs_no_name_and_no_home(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...], place: str
+) -> None:
+    """`double.py` is a file where a folder is wanted."""
+    for name in ("HOME", "USER", "LOGNAME", "LNAME", "USERNAME", "XDG_CACHE_HOME", "NUMBA_CACHE_DIR"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("NUMBA_CACHE_DIR", mine and str(tmp_path / mine))
+    for name in names:
+        monkeypatch.setenv(name, str(tmp_path / place))
     monkeypatch.setattr("pwd.getpwuid", lambda number: {}[number])
-    assert [run()[0], run()[0]] == [1, 0]
-    folder = tmp_path / (mine or f"temporary/cache-{os.getuid()}") / "zeromass"
-    assert compilation.base_folder() == folder
+    assert [run(), run()] == [COMPILED, CACHED]
+    folder = compilation.base_folder()
+    below = {(): "", ("HOME",): "cache/.cache"}.get(names, "cache") if place == "cache" else ""
+    assert folder == tmp_path / (below or f"temporary/cache-{os.getuid()}") / "zeromass"
     assert folder.stat().st_mode & 0o077 == 0
-
-
-def test_compilation_cannot_be_switched_off(project: Path) -> None:
-    """The variable is set to debug other programs; as plain Python our code cannot run."""
-    assert finish(command(project, NUMBA_DISABLE_JIT="1")).startswith("20 2 False")
 
 
 @pytest.mark.slow
