@@ -145,6 +145,8 @@ def test_a_run_folder_without_checkpoint_and_trainer_is_used_again(capsys: pytes
     (run / "matches.jsonl").write_text('{"step": 0, "when": "before"}\n')
     assert [zeromass.main(words), zeromass.main(words)] == [0, 2]
     assert "'my runs/it' exists already; go on with --resume 'my runs/it', or choose" in capsys.readouterr().err
+    assert zeromass.main([*words, f"run.folder={'x' * 300}"]) == 2
+    assert "cannot be made (File name too long); set run.folder or run.name" in capsys.readouterr().err
     (run / ".lock").unlink()
     (run / ".lock").symlink_to("/proc/none")
     assert zeromass.main(["train", "--resume", str(run), "run.steps=16"]) == 2

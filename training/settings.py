@@ -29,7 +29,7 @@ class RunSettings(Section):
     """The run as a whole."""
 
     name: str = Field("", description="Run folder below `folder`; empty: made of time.")
-    folder: PathText = Field("runs", min_length=1, description="Where run folders are made.")
+    folder: PathText = Field("runs", pattern=r"^[^\x00]+$", description="Where run folders are made.")
     seed: int = Field(0, ge=0, lt=2**31, description="Fixes network, games and batches.")
     minutes: float | None = Field(None, gt=0, description="Training ends after this time (all resumes together).")
     steps: int | None = Field(None, gt=0, description="Training ends after this many learner steps.")

@@ -14,7 +14,7 @@ class NetworkSettings(Section):
 
     kind: str = Field("residual", pattern=f"^({'|'.join(KINDS)})$", description="residual for GPUs, sparse for CPUs.")
     weights: PathText | None = Field(
-        None, min_length=1, description="Begin with this file's weights; null: random ones."
+        None, pattern=r"^[^\x00]+$", description="Begin with this file's weights; null: random ones."
     )
     blocks: int = Field(3, ge=0, le=80, description="Of the residual network.")
     channels: int = Field(32, ge=8, le=1024, description="Of the residual network.")

@@ -49,6 +49,8 @@ def test_every_setting_is_known_by_its_dotted_name() -> None:
         (["run.name=.hidden"], "setting run.name='.hidden' is refused"),
         (["run.name=--resume"], "setting run.name='--resume' is refused"),
         (["run.name=a/b"], "setting run.name='a/b' is refused"),
+        (['run.folder="a\\0b"'], r"setting run.folder='a\x00b' is refused"),
+        (["run.name="], "setting run.name=None is refused"),
         (["run.name=é"], "setting run.name='é' is refused"),
         ([f"run.name={'x' * 101}"], f"setting run.name='{'x' * 101}' is refused"),
         (["learner.device=tpu"], "setting learner.device='tpu' is refused"),

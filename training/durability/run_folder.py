@@ -70,7 +70,8 @@ class RunFolder:
                     sub.mkdir(exist_ok=True)
                 write_atomic(path / "settings.yaml", settings.to_yaml().encode())
         except OSError as error:
-            raise InputError(f"run folder '{path}' cannot be made ({error.strerror}); set run.folder") from error
+            reason = f"run folder '{path}' cannot be made ({error.strerror})"
+            raise InputError(f"{reason}; set run.folder or run.name") from error
         return folder
 
     @classmethod
