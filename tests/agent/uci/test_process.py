@@ -56,7 +56,7 @@ def test_uci_test_suite(tmp_path: Path) -> None:
     starter = tmp_path / "zeromass-uci"
     starter.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m zeromass uci\n')
     starter.chmod(0o755)
-    command = [sys.executable, "-m", "uci_test_suite", starter]
+    command = [sys.executable, "-m", "uci_test_suite", str(starter)]
     done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout
     assert " 0 failed" in done.stdout
