@@ -224,6 +224,7 @@ def base_folder() -> Path:
         with contextlib.suppress(OSError):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=folder).close()
+            folder.chmod(0o700)  # fails where it is not one's own
             if is_private(folder):
                 return folder
     return next(filter(is_private, folders), folders[0])
