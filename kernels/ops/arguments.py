@@ -35,6 +35,7 @@ def check_row_indices(indices: Tensor, logits: Tensor, name: str) -> Tensor:
     """Require one integer a row of `logits`; return it as int64 `[B]`."""
     if not isinstance(indices, Tensor):
         raise TypeError(f"{name} must be a tensor, got {type(indices).__name__}")
+    check_layout(indices, name)
     if indices.dtype not in INTEGERS:
         raise TypeError(f"{name} must hold integers, got {indices.dtype}")
     if indices.shape != logits.shape[:1]:

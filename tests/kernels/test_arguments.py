@@ -49,6 +49,7 @@ WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: softmax(backend="cuda"), ValueError, "auto, triton, torch, got 'cuda'"),
     (lambda: softmax(logits=LOGITS[0], legal=LEGAL[0], causal=True), ValueError, r"causal.*\(40,\)"),
     (lambda: kernels.masked_entropy(LOGITS[0], legal=LEGAL[0]), ValueError, r"\[B, N\], got \(40,\)"),
+    (lambda: loss(KEYS.to_sparse()), TypeError, "targets must be a dense tensor, got a sparse_coo one"),
     (lambda: loss(KEYS[:2]), ValueError, r"targets must have shape \(3,\), got \(2,\)"),
     (lambda: loss(torch.zeros(3, 41)), ValueError, r"\(3, 40\) on cpu, got \(3, 41\)"),
     (lambda: loss(LOGITS.clone().requires_grad_()), ValueError, "targets must not require grad"),
