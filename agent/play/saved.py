@@ -115,4 +115,4 @@ def _fault(game: chess.pgn.Game, text: str) -> str:
         if not board.is_legal(move):
             return f"{move_number(board)} {move.uci() if move else '--'} is no legal move"
         board.push(move)
-    return ""
+    return "" if board.fullmove_number < 1 << 24 else "a clock is too high"

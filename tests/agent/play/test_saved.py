@@ -33,7 +33,7 @@ CASES = {  # text of a game to its number of moves, or why it cannot be used
     '[FEN "bqnnrkrb/pppppppp/8/8/8/8/PPPPPPPP/BQNNRKRB w GEge - 0 1"]\n\n1. e4 *': "variant is Chess960",
     '[Variant "Knightmare"]\n\n1. e4 *': "Knightmare",
     '[FEN "8/8/8/8/8/8/8/8 w - - 0 1"]\n\n*': "White has no king",
-    f'{TWO_PAWNS} - - 0 99999999"]\n\n*': "a clock is too high",
+    f'{TWO_PAWNS} - - 0 16777215"]\n\n1. e4 Kd7 *': "a clock is too high",
     '[FEN "nonsense"]\n\n1. e4 *': "nonsense",
     "1. e4 c5 2. Nf3 d6 3. d4 cxd4 4. Nxd4 -- 5. Nc3 *": "4... -- is no legal move",
     "1. e4 Ke4 *": "illegal san: 'Ke4'",

@@ -1,5 +1,6 @@
 """Opponents by name, with a small UCI engine that can be made to fail."""
 
+import contextlib
 import shlex
 import shutil
 import subprocess
@@ -131,16 +132,16 @@ FAILURES = {
 def test_what_was_played_before_an_engine_failed_counts(
     engine: str, fault: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    player = EnginePlayer("x", [*shlex.split(engine.removeprefix("engine:")), fault], {})
-    monkeypatch.setattr(player._engine, "timeout", 0.2)
-    with pytest.raises(MatchError, match=f"engine 'x' {FAILURES[fault]}") as stop:
-        play_match(RandomPlayer(1), ConcurrentPlayers([player]), Openings(1, 4), games=3, ply_cap=20)
-    assert stop.value.games.tolist() == [0, 1]
-    assert stop.value.played.points.tolist() == [0, 0]
-    if fault == "silent":
-        with pytest.raises(InputError, match="no answer"):
-            external.engine_move(player._engine, "x", chess.Board(), Limit(white_clock=0.1, black_clock=0.1))
-    player.close()
+    words = [*shlex.split(engine.removeprefix("engine:")), fault]
+    with contextlib.closing(EnginePlayer("x", words, {})) as player:
+        monkeypatch.setattr(player._engine, "timeout", 0.2)
+        with pytest.raises(MatchError, match=f"engine 'x' {FAILURES[fault]}") as stop:
+            play_match(RandomPlayer(1), ConcurrentPlayers([player]), Openings(1, 4), games=3, ply_cap=20)
+        assert stop.value.games.tolist() == [0, 1]
+        assert stop.value.played.points.tolist() == [0, 0]
+        clock = Limit(white_clock=0.1, black_clock=0.1)
+        with pytest.raises(InputError):
+            external.engine_move(player._engine, "x", chess.Board(), clock)
     assert not caplog.records
 
 
