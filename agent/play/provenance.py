@@ -88,7 +88,7 @@ def read_source(game: chess.pgn.Game, color: chess.Color) -> Source | None:
         InputError: the search settings cannot be read.
     """
     side, headers = side_name(color), game.headers
-    weights = headers.get(f"{side}Weights")
+    weights = headers.get(f"{side}Weights", "").strip()
     if not weights:
         return None
     settings = read_settings(headers.get(f"{side}Settings", ""))

@@ -155,7 +155,7 @@ def test_other_weights_and_games_without_them_are_refused(agent: Agent) -> None:
     with pytest.raises(InputError, match="played with sha256:0123 run x, not sha256:ffff"):
         replay_game(saved_game(agent, 0.0), other)
     with pytest.raises(InputError, match="does not say which weights"):
-        replay_game(chess.pgn.Game(), agent)
+        replay_game(chess.pgn.Game({"WhiteWeights": " "}), agent)
 
 
 def test_moves_that_tell_no_simulations_are_counted(agent: Agent) -> None:
