@@ -160,12 +160,9 @@ class _Refusal(torch.autograd.Function):
         return derivative.view_as(derivative)
 
     @staticmethod
-    def vmap(info: Any, in_dims: tuple[int | None, ...], *arguments: Tensor) -> tuple[Tensor, int | None]:
-        return _Refusal.apply(*arguments), in_dims[0]  # type: ignore[no-untyped-call]
-
-    @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
         raise RuntimeError("the masked ops are differentiable once: their derivatives have none of their own")
 
     jvp = backward
+    generate_vmap_rule = True
     setup_context = staticmethod(lambda ctx, inputs, output: None)
