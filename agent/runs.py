@@ -31,6 +31,6 @@ def checkpoint_weights(folder: Path) -> list[Path]:
     files = [
         (int(number), file)
         for file in folder.glob("checkpoints/step-*/weights.safetensors")
-        if (number := file.parent.name.removeprefix("step-")).isdigit()
+        if (number := file.parent.name.removeprefix("step-")).isdecimal()
     ]
     return [file for _, file in sorted(files, reverse=True)]

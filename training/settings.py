@@ -23,6 +23,7 @@ from selfplay.settings import ActorSettings, InferenceSettings, SelfplaySettings
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 """The settings files that come with the project; `train demo` means `configs/demo.yaml`."""
+_UNREADABLE = (YAMLError, OmegaConfBaseException, OSError, ValueError, RecursionError)  # what reading YAML may raise
 
 
 class RunSettings(Section):
@@ -148,7 +149,7 @@ def load_settings(config: str | Path | None, overrides: list[str] | None = None)
         path = _find(config)
         try:
             tree = OmegaConf.load(path)
-        except (YAMLError, OmegaConfBaseException, UnicodeDecodeError, OSError) as error:
+        except _UNREADABLE as error:
             reason = " ".join(str(error).split())
             raise InputError(f"settings file '{path}' cannot be read as YAML ({reason}); correct it") from error
         if not isinstance(tree, DictConfig):
@@ -161,7 +162,7 @@ def load_settings(config: str | Path | None, overrides: list[str] | None = None)
             raise InputError(_unknown(key))
     try:
         merged: Any = OmegaConf.to_container(OmegaConf.merge(tree, OmegaConf.from_dotlist(list(overrides or []))))
-    except (YAMLError, OmegaConfBaseException) as error:
+    except _UNREADABLE as error:
         reason = " ".join(str(error).split())
         raise InputError(f"settings {overrides} cannot be read ({reason}); correct them") from error
     try:

@@ -109,8 +109,10 @@ class RunFolder:
 
     def first_match(self) -> MatchResult | None:
         """The match before training, if there was one."""
-        found = next((row for row in read_rows(self.matches) if row.get("when") == "before"), None)
-        return None if found is None else MatchResult.from_json(found)
+        found = next((row for row in read_rows(self.matches) if row.get("when") == "before"), {})
+        with contextlib.suppress(KeyError):  # none, or a damaged line
+            return MatchResult.from_json(found)
+        return None
 
     def save_game(self, number: int, record: GameRecord) -> None:
         """Write one game as PGN, with its provenance in the tags."""
@@ -146,12 +148,20 @@ def run_locked(folder: Path, *, patience: float = PATIENCE) -> Iterator[None]:
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Rows of a log by step; a torn last line, or one that is no row, is skipped. Empty if there is no log."""
+    """Rows of a log by step; a torn last line, or one that is no row, is skipped. Empty if there is no log.
+
+    Raises:
+        InputError: it cannot be read.
+    """
     rows = []
-    for line in path.read_text().splitlines() if path.exists() else ():
-        with contextlib.suppress(ValueError):
+    try:
+        lines = path.read_bytes().splitlines() if path.exists() else []
+    except OSError as error:
+        raise InputError(f"'{path}' cannot be read ({error.strerror}); move it out of the run folder") from error
+    for line in lines:
+        with contextlib.suppress(ValueError, RecursionError):
             row = json.loads(line)
-            if isinstance(row, dict) and isinstance(row.get("step"), int):
+            if isinstance(row, dict) and type(row.get("step")) is int and isinstance(row.get("time", 0), int | float):
                 rows.append(row)
     return rows
 

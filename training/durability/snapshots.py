@@ -80,7 +80,7 @@ def snapshot_path(run: Path, step: int) -> Path:
 
 def snapshot_files(run: Path) -> list[Path]:
     """The snapshots of a run folder, oldest first; not verified."""
-    found = [path for path in run.glob("weights/step-*.safetensors") if path.stem.removeprefix("step-").isdigit()]
+    found = [path for path in run.glob("weights/step-*.safetensors") if path.stem.removeprefix("step-").isdecimal()]
     return sorted(found, key=step_of)
 
 

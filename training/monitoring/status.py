@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -84,7 +85,8 @@ def screen(folder: RunFolder, health: Health) -> Group:
 
 
 def sparkline(values: list[float], width: int = 16) -> str:
-    """The last `width` means of `values` as bars between their least and largest."""
+    """The last `width` means of the finite `values` as bars between their least and largest."""
+    values = [value for value in values if math.isfinite(value)]
     if not values:
         return ""
     size = max(1, len(values) // width)

@@ -121,6 +121,31 @@ def test_following_ends_with_ctrl_c(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert zeromass.main(["status", str(folder), "--follow"]) == 0
 
 
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        *(
+            ("log.jsonl", content)
+            for content in (b"\xff\xfe", b"[" * 99_999, b'{"step": true}', b'{"step": 1, "time": "x"}')
+        ),
+        ("log.jsonl", b'{"step": 1, "policy/entropy": Infinity}\n{"step": 2, "policy/entropy": NaN}'),
+        *(("matches.jsonl", content) for content in (b"\xff", b'{"step": 1}', b'{"step": 1, "score": "x"}')),
+        *(("summary.json", content) for content in (b"", b"null", b"{}", b'{"games": []', b"\xff")),
+        ("ladder.json", b'{"standings": [{}]}'),
+        ("log.jsonl", None),  # a folder
+    ],
+)
+def test_a_damaged_file_of_a_run_costs_no_more_than_what_is_in_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], file: str, content: bytes | None
+) -> None:
+    path = fake_run(tmp_path / "run", {"step": 1, "time": 1.0}) / file
+    path.unlink(missing_ok=True)
+    path.mkdir() if content is None else path.write_bytes(content)
+    for verb in ("status", "report"):
+        assert zeromass.main([verb, str(path.parent)]) == (2 if content is None else 0)
+        assert "cannot be read" in capsys.readouterr().err or content is not None
+
+
 @pytest.mark.parametrize("verb", ["status", "report"])
 def test_an_unknown_run_is_one_sentence(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert zeromass.main([verb, "nobody"]) == 2

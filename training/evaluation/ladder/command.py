@@ -205,9 +205,9 @@ def find_snapshots(run: Path, most: int, say: Callable[[str], None]) -> list[Sna
         except InputError as error:
             say(f"skipped: {error}")
             continue
-        seconds = weights.provenance.get("seconds")
-        key = identity(weights).split()[0]
-        minutes = None if seconds is None else float(seconds) / 60
+        key, minutes = identity(weights).split()[0], None
+        with contextlib.suppress(ValueError):  # not known, or not a number
+            minutes = float(weights.provenance.get("seconds", "")) / 60
         found.setdefault(key, Snapshot(f"step {step}", key, step, minutes, weights))
     if not found:
         raise InputError(

@@ -40,7 +40,7 @@ class Results:
             tree = json.loads(path.read_bytes())
             pairs = [_pairing(row) for row in tree["pairs"]]
             return cls(path, pairs, dict(tree["snapshots"]), list(tree["conversions"]))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise InputError(f"ladder '{path}' is damaged ({error}); repair it, or remove it to start again") from error
 
     def pair(self, how: str, seed: int, first: str, second: str) -> Pairing:

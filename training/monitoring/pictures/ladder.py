@@ -19,7 +19,7 @@ def read_standings(folder: Path) -> list[Standing]:
     """The players in `folder/ladder.json`, best first; none where the file is missing, damaged or without a table."""
     try:
         return [Standing(**row) for row in json.loads((folder / FILE).read_text())["standings"]]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return []
 
 

@@ -3,7 +3,7 @@
 import base64
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from html import escape
 from pathlib import Path
 from typing import Any, Final
@@ -54,12 +54,12 @@ def report_page(folder: RunFolder) -> str:
         f"<h1>{name}</h1>",
         f'<p class="verdict {health.verdict.split()[0].rstrip(":")}">{escape(health.verdict)}</p>',
         *(f'<p class="soft">Do: {escape(found.cause.suggestion)}.</p>' for found in health.findings[:1]),
-        _tiles(folder, rows),
-        _curves([*rows, *({"step": row["step"], **match_tags(row)} for row in matches)]),
-        _ladder(read_standings(folder.path)),
-        _matches(matches),
-        _games(folder),
-        _pictures(folder),
+        _part("figures", lambda: _tiles(folder, rows)),
+        _part("curves", lambda: _curves([*rows, *({"step": row["step"], **match_tags(row)} for row in matches)])),
+        _part("ladder", lambda: _ladder(read_standings(folder.path))),
+        _part("matches", lambda: _matches(matches)),
+        _part("games", lambda: _games(folder)),
+        _part("pictures", lambda: _pictures(folder)),
         _settings(folder.settings([])),
         f'<p class="soft">Made by zeromass report on {time.strftime("%Y-%m-%d %H:%M")}.</p>',
     ]
@@ -71,6 +71,15 @@ def report_page(folder: RunFolder) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
         f"<style>{style}</style></head><body><main>{''.join(body)}</main><script>{script}</script></body></html>\n"
     )
+
+
+def _part(what: str, make: Callable[[], str]) -> str:
+    """A part of the page. What a damaged file costs is said in its place; the rest of the page is made all the same."""
+    try:
+        return make()
+    except Exception as error:
+        reason = escape(f"{type(error).__name__}: {error}"[:200])
+        return f'<p class="soft">The {what} are missing: a file in the run folder is damaged ({reason}).</p>'
 
 
 def _table(head: str, rows: Iterable[Iterable[object]]) -> str:
@@ -87,7 +96,7 @@ def _tiles(folder: RunFolder, rows: list[dict[str, Any]]) -> str:
     tiles: dict[str, str] = {}
     if rows:
         tiles["learner steps"] = number(rows[-1]["step"])
-        tiles["minutes between first and last row"] = number((rows[-1]["time"] - rows[0]["time"]) / 60)
+        tiles["minutes between first and last row"] = number((rows[-1].get("time", 0) - rows[0].get("time", 0)) / 60)
         checked = series(rows, "policy/distributions_checked")
         tiles["distributions checked"] = number(checked[-1][1]) if checked else "0"
         masses = [value for _, value in series(rows, "policy/invalid_mass_max")]
