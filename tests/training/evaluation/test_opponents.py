@@ -134,7 +134,7 @@ def test_what_was_played_before_an_engine_failed_counts(
 ) -> None:
     words = [*shlex.split(engine.removeprefix("engine:")), fault]
     with contextlib.closing(EnginePlayer("x", words, {})) as player:
-        monkeypatch.setattr(player._engine, "timeout", 0.2)
+        monkeypatch.setattr(player._engine, "timeout", 2.0 if fault == "silent" else 60.0)
         with pytest.raises(MatchError, match=f"engine 'x' {FAILURES[fault]}") as stop:
             play_match(RandomPlayer(1), ConcurrentPlayers([player]), Openings(1, 4), games=3, ply_cap=20)
         assert stop.value.games.tolist() == [0, 1]
