@@ -8,6 +8,7 @@ import sys
 import threading
 from pathlib import Path
 
+from agent.uci.words import read_command
 from tests.agent.standin import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -98,5 +99,5 @@ def test_ten_thousand_lines(tmp_path: Path) -> None:
     answers = [answer.decode() for answer in said]
     assert answers[-1].startswith("bestmove ")
     assert " nodes 64 " in answers[-2]
-    started = sum(line.decode(errors="replace").split()[:1] == ["go"] for line in lines) + 1
+    started = sum(read_command(line.decode(errors="replace"))[0] == "go" for line in lines) + 1
     assert sum(answer.startswith("bestmove ") for answer in answers) == started
