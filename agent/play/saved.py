@@ -14,8 +14,9 @@ from agent.engine.report import move_number
 from agent.errors import InputError
 from agent.notation import read_fen
 
-# The error handler "ansi": bytes that are no UTF-8 are Windows-1252, which is Latin-1 and more.
-codecs.register_error("ansi", lambda e: (e.object[e.start : e.end].decode("cp1252", "replace"), e.end))  # type: ignore[attr-defined]
+# The error handler "ansi": bytes that are no UTF-8 are Windows-1252, which is Latin-1 and more; each stays a letter.
+_ANSI = {byte: bytes([byte]).decode("cp1252") for byte in range(0x80, 0xA0) if byte not in b"\x81\x8d\x8f\x90\x9d"}
+codecs.register_error("ansi", lambda e: (e.object[e.start : e.end].decode("latin-1").translate(_ANSI), e.end))  # type: ignore[attr-defined]
 chess.pgn.LOGGER.setLevel(logging.CRITICAL)  # what it finds wrong is said in our sentence
 
 

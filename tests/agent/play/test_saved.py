@@ -56,6 +56,9 @@ def test_text_is_read_in_its_encoding(tmp_path: Path, encoding: str) -> None:
             "süß",
         ]
     assert "".join(found.text for found in find_games(path)) == 2 * GOOD
+    path.write_bytes(b"1. e4 {" + bytes(range(0x80, 0x100)) + b"} *")
+    (game,) = read_games(path)
+    assert len(set(game.variations[0].comment) - {"\ufffd"}) == 128
 
 
 @pytest.mark.parametrize(("text", "found"), CASES.items(), ids=[text[:30] for text in CASES])
