@@ -308,21 +308,29 @@ def main(arguments: list[str] | None = None) -> int:
     words = [_with_home(word) for word in (sys.argv[1:] if arguments is None else arguments)]
     if arguments is None:
         remember_program()
-    with safe_streams():
-        try:
-            if words == ["uci"]:  # programs wait for `uciok`: skip even the parsing
-                return uci()
-            return int(app(words or ["--help"], prog_name="zeromass", standalone_mode=False) or 0)
-        except InputError as error:
-            return _refuse(str(error), 2)
-        except typer.Abort:
-            return _refuse("aborted", 1)
-        except KeyboardInterrupt:
-            return 130
-        except BrokenPipeError:
-            return 0  # the reader has gone, as with `| head`
-        except typer.exceptions.TyperException as error:
-            return _refuse(_usage_sentence(error), 2)
+    try:
+        with safe_streams():
+            return _obey(words)
+    except OSError as error:  # of an output; files are checked where they are used
+        where = f"'{error.filename}'" if error.filename else "an output"
+        return _refuse(f"{where} cannot be used ({error.strerror or error}); make room, or name another place", 2)
+
+
+def _obey(words: list[str]) -> int:
+    try:
+        if words == ["uci"]:  # programs wait for `uciok`: skip even the parsing
+            return uci()
+        return int(app(words or ["--help"], prog_name="zeromass", standalone_mode=False) or 0)
+    except InputError as error:
+        return _refuse(str(error), 2)
+    except typer.Abort:
+        return _refuse("aborted", 1)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        return 0  # the reader has gone, as with `| head`
+    except typer.exceptions.TyperException as error:
+        return _refuse(_usage_sentence(error), 2)
 
 
 def _with_home(word: str) -> str:

@@ -1,6 +1,7 @@
 """The program as its user started it: the words for messages that say what to type next, and its streams. Light."""
 
 import contextlib
+import errno
 import os
 import shlex
 import shutil
@@ -32,7 +33,10 @@ def safe_streams() -> Iterator[None]:
     """Around a whole program: what a stream cannot take is no error.
 
     A character that its encoding lacks becomes `?`. A closed stream leads nowhere. What is left at the end is dropped
-    where the reader has gone, as with `| head`.
+    where the reader has gone, as with `| head`, or the terminal.
+
+    Raises:
+        OSError: the disk of an output is full.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
@@ -46,8 +50,10 @@ def safe_streams() -> Iterator[None]:
         for output in outputs:
             try:
                 output.flush()
-            except OSError:  # Python would complain once more when it flushes at exit
+            except OSError as error:  # Python would complain once more when it flushes at exit
                 os.dup2(os.open(os.devnull, os.O_WRONLY), output.fileno())
+                if error.errno not in (errno.EPIPE, errno.EIO):
+                    raise
 
 
 def _started_by(script: str, python: str) -> str:

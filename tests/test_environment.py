@@ -33,7 +33,7 @@ FEN = "7k/6Q1/5K2/8/8/8/8/8 b - - 0 1"
 RUN = os.fsdecode(b"r\xff")
 FACES = (
     *("--help", "doctor", "doctor --json", f"status {RUN}", f"status {RUN} --json", f"report {RUN}", "uci"),
-    *(f"play --plain --fen '{FEN}'", f"analyse --simulations 4 '{FEN.replace('b', 'w')}'", "train nowhere"),
+    *(f"play --plain --fen '{FEN}'", "analyse --simulations 4 '7k/8/5K2/8/8/8/8/6Q1 w - - 0 1'", "train nowhere"),
 )
 
 
@@ -63,6 +63,14 @@ def nobody_reads(*names: str) -> Iterator[None]:
 def test_an_output_that_nobody_reads_ends_quietly(face: str, name: str) -> None:
     with nobody_reads(name), contextlib.suppress(SystemExit):
         assert zeromass.main(shlex.split(face)) in (0, 1, 2)
+
+
+@pytest.mark.parametrize("face", FACES[:-1])
+def test_a_full_disk_below_an_output_is_one_sentence(capsys: pytest.CaptureFixture[str], face: str) -> None:
+    with Path("/dev/full").open("w") as stream, pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sys, "stdout", stream)
+        assert zeromass.main(shlex.split(face)) == 2
+    assert capsys.readouterr().err.endswith("(No space left on device); make room, or name another place\n")
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8", None])
