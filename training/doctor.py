@@ -1,5 +1,6 @@
 """What this machine has, which path each part of ZeroMass takes on it and why, and what would limit a run."""
 
+import contextlib
 import json
 import math
 import os
@@ -65,10 +66,7 @@ def doctor_command(as_json: bool) -> int:
         InputError: the environment asks for a kernels backend that cannot run here.
     """
     report = examine()
-    if as_json:
-        print(json.dumps(asdict(report)))
-    else:
-        _print(report)
+    print(json.dumps(asdict(report))) if as_json else _print(report)
     return 0
 
 
@@ -108,12 +106,10 @@ def examine(folder: Path = Path()) -> Report:
 
 def versions() -> dict[str, str]:
     """Of the packages that ZeroMass builds on."""
-    found = {}
+    found = dict.fromkeys(PACKAGES, "not installed")
     for package in PACKAGES:
-        try:
+        with contextlib.suppress(PackageNotFoundError):
             found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
     return found
 
 
@@ -198,10 +194,9 @@ def _rules_cached() -> bool:
 
 
 def _first_line(path: Path) -> str:
-    try:
+    with contextlib.suppress(OSError):
         return path.read_text().strip()
-    except OSError:
-        return ""
+    return ""
 
 
 def _print(report: Report) -> None:
