@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,19 @@ def start_zeromass(*words: str, folder: Path | None = None) -> subprocess.Popen[
     pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     command = [sys.executable, "-m", "zeromass", *words]
     return subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, preexec_fn=heed_ctrl_c, encoding="utf-8", **pipes)
+
+
+def start_training(
+    *words: str,
+    folder: Path | None = None,
+    output: Any = subprocess.PIPE,
+    program: Sequence[str] = ("-m", "zeromass"),
+    **variables: str,
+) -> subprocess.Popen[str]:
+    """`zeromass train WORDS` in a session of its own, both outputs in one."""
+    options: dict[str, Any] = {"stdout": output, "stderr": subprocess.STDOUT, "start_new_session": True}
+    command, environment = [sys.executable, *program, "train", *words], {**ENVIRONMENT, **variables}
+    return subprocess.Popen(command, cwd=folder, env=environment, encoding="utf-8", **options)
 
 
 def family(root: int | None = None) -> dict[int, str]:

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,34 +12,18 @@ from typing import Any
 import ray
 from ray.cluster_utils import Cluster
 
+from tests.processes import start_training
 from training.durability.checkpoint import list_checkpoints, newest_checkpoint
 from training.durability.game_file import StoredGame
 from training.durability.replay_store import ReplayStore
 
-REPOSITORY = str(Path(__file__).resolve().parents[2])
-
-SETTINGS = [
-    "run.minutes=null",
-    "run.steps=10000000",
-    "run.checkpoint_seconds=2",
-    "run.heartbeat_seconds=20",
-    "network.kind=residual",
-    "network.blocks=0",
-    "network.channels=8",
-    "selfplay.actors=3",
-    "selfplay.games=8",
-    "selfplay.ply_cap=24",
-    "selfplay.plies_per_call=4",
-    "inference.actor=true",
-    "inference.runtime=eager",
-    "inference.batch_size=16",
-    "learner.batch_size=64",
-    "learner.publish_steps=4",
-    "replay.warmup=256",
-    "replay.capacity=1000000",
-    "log.steps=1",
-    "evaluation.games=0",
-]
+SETTINGS = (
+    "run.minutes=null run.steps=10000000 run.checkpoint_seconds=2 run.heartbeat_seconds=20 network.kind=residual "
+    "network.blocks=0 network.channels=8 selfplay.actors=3 selfplay.games=8 selfplay.ply_cap=24 "
+    "selfplay.plies_per_call=4 inference.actor=true inference.runtime=eager inference.batch_size=16 "
+    "learner.batch_size=64 learner.publish_steps=4 replay.warmup=256 replay.capacity=1000000 log.steps=1 "
+    "evaluation.games=0"
+)
 """A run that saves, logs and publishes every few seconds. Its replay buffer holds all games, so all can be counted."""
 ON_NODES_THAT_PLAY = "selfplay.resources={games: 1}"
 """So both nodes have a game actor."""
@@ -49,13 +32,8 @@ ON_NODES_THAT_PLAY = "selfplay.resources={games: 1}"
 def undisturbed_rows(folder: Path, steps: int, seconds: float) -> list[dict[str, Any]]:
     """The first `steps` rows of the same run on a Ray of its own, without faults."""
     log = folder / "undisturbed" / "log.jsonl"
-    command = [sys.executable, "-m", "zeromass", "train", "demo", *SETTINGS]
-    with subprocess.Popen(
-        [*command, "run.name=undisturbed", f"run.folder={folder}"],
-        env={**os.environ, "PYTHONPATH": REPOSITORY},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.STDOUT,
-    ) as run:
+    words = ["demo", *SETTINGS.split(), "run.name=undisturbed", f"run.folder={folder}"]
+    with start_training(*words, output=subprocess.DEVNULL) as run:
         until = time.monotonic() + seconds
         while run.poll() is None and time.monotonic() < until:
             if log.exists() and len(log.read_text().splitlines()) >= steps:
@@ -75,8 +53,7 @@ class Arena:
 
     def __init__(self, folder: Path, output: Path) -> None:
         self.run = folder / "chaos"
-        self._folder = folder
-        self._output = output
+        self._folder, self._output = folder, output
         # Else the run gets next to nothing of a machine that is busy. (Ray spells it so.)
         os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112
         self._cluster = Cluster(
@@ -96,18 +73,12 @@ class Arena:
         if self.driver is not None:
             return
         begun = (self.run / "settings.yaml").exists()
-        new = ["demo", *SETTINGS, "run.name=chaos", ON_NODES_THAT_PLAY, f"run.folder={self._folder}"]
+        new = ["demo", *SETTINGS.split(), "run.name=chaos", ON_NODES_THAT_PLAY, f"run.folder={self._folder}"]
         arguments = ["--resume", str(self.run)] if begun else new
+        words = *arguments, "--cluster", self._cluster.address
         with self._output.open("a") as output:
-            self._driver = subprocess.Popen(
-                [sys.executable, "-m", "zeromass", "train", *arguments, "--cluster", self._cluster.address],
-                # The cluster utility makes clusters without a token; the test of the guide has one.
-                env={**os.environ, "RAY_AUTH_MODE": "disabled", "PYTHONPATH": REPOSITORY},
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                text=True,
-                start_new_session=True,
-            )
+            # The cluster utility makes clusters without a token; the test of the guide has one.
+            self._driver = start_training(*words, output=output, RAY_AUTH_MODE="disabled", RAY_worker_niceness="0")
 
     def lose_node(self) -> None:
         """Kill the second node without notice."""

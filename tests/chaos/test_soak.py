@@ -8,14 +8,13 @@ ZEROMASS_SOAK_MINUTES asks for another length.
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from tests.chaos.memory import Lives
+from tests.processes import start_training
 from training.cluster import OBJECT_STORE_BYTES
 from training.durability.checkpoint import newest_checkpoint
 
@@ -25,28 +24,12 @@ KILL_SECONDS = 8.0
 WARMED_UP = 1 / 3
 """Share of the time after which memory must be flat."""
 FLAT = 1.05
-SETTINGS = [
-    f"run.minutes={MINUTES}",
-    "run.name=soak",
-    "run.checkpoint_seconds=2",
-    "run.snapshot_minutes=0.1",
-    "network.kind=sparse",
-    "network.width=64",
-    "network.hidden=32",
-    "selfplay.actors=2",
-    "selfplay.games=16",
-    "selfplay.ply_cap=60",
-    "selfplay.plies_per_call=4",
-    "selfplay.simulations=4",
-    "replay.capacity=20000",
-    "replay.warmup=1000",
-    "learner.batch_size=64",
-    "learner.publish_steps=1",
-    "learner.reuse=4",
-    "evaluation.games=2",
-    "evaluation.every_minutes=0.5",
-    "log.pictures_minutes=0.2",
-]
+SETTINGS = (
+    f"run.minutes={MINUTES} run.name=soak run.checkpoint_seconds=2 run.snapshot_minutes=0.1 network.kind=sparse "
+    "network.width=64 network.hidden=32 selfplay.actors=2 selfplay.games=16 selfplay.ply_cap=60 "
+    "selfplay.plies_per_call=4 selfplay.simulations=4 replay.capacity=20000 replay.warmup=1000 learner.batch_size=64 "
+    "learner.publish_steps=1 learner.reuse=4 evaluation.games=2 evaluation.every_minutes=0.5 log.pictures_minutes=0.2"
+)
 """A run that does everything a run does far more often: the config `cpu` has a version every two seconds or so, a
 checkpoint every five minutes, and hardly ever a dead actor."""
 
@@ -56,13 +39,7 @@ checkpoint every five minutes, and hardly ever a dead actor."""
 def test_memory_stays_flat_through_versions_checkpoints_and_restarts(tmp_path: Path) -> None:
     output, lives, killed = tmp_path / "driver.log", Lives(), 0
     with output.open("w") as file:
-        driver = subprocess.Popen(
-            [sys.executable, "-m", "zeromass", "train", "demo", *SETTINGS, f"run.folder={tmp_path}"],
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        driver = start_training("demo", *SETTINGS.split(), f"run.folder={tmp_path}", output=file)
     try:
         due = 30.0
         while driver.poll() is None:

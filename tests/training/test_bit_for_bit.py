@@ -14,24 +14,17 @@ from training.durability.checkpoint import Checkpoints, list_checkpoints, newest
 from training.durability.game_file import StoredGame
 from training.settings import Settings, load_settings
 
+SPARSE = "network.kind=sparse network.width=64 network.hidden=32 selfplay.simulations=4"
 MODES = {
-    "sampled, residual": ["network.kind=residual"],
-    "searched, sparse": ["network.kind=sparse", "network.width=64", "network.hidden=32", "selfplay.simulations=4"],
-    "every kind of start": [
-        "network.kind=sparse",
-        "network.width=64",
-        "network.hidden=32",
-        "selfplay.simulations=4",
-        "selfplay.endgame_share=0.3",
-        "selfplay.decisive_share=0.3",
-        "learner.value_lambda=0.8",
-    ],
+    "sampled, residual": "network.kind=residual",
+    "searched, sparse": SPARSE,
+    "every kind of start": f"{SPARSE} selfplay.endgame_share=0.3 selfplay.decisive_share=0.3 learner.value_lambda=0.8",
 }
 
 
 def settings(tmp_path: Path, name: str, mode: str) -> Settings:
     own = [f"run.folder={tmp_path}", f"run.name={name}", "run.steps=16", "learner.publish_steps=4"]
-    return load_settings(None, [*OVERRIDES, *own, *MODES[mode]])
+    return load_settings(None, [*OVERRIDES.split(), *own, *MODES[mode].split()])
 
 
 def go(run: Run, until: int) -> None:

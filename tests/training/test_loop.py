@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from agent import rules
+from agent.errors import InputError
 from agent.networks.weights import load_weights
 from selfplay.actor import GameBatch, GamePlayer, Weights
 from selfplay.pool import LocalPool
@@ -18,23 +19,15 @@ from training.loop import TrainingLoop
 from training.monitoring.tags.tags import find_tag
 from training.settings import Settings, load_settings
 
-OVERRIDES = [
-    "network.blocks=1",
-    "network.channels=8",
-    "selfplay.actors=0",
-    "selfplay.games=8",
-    "selfplay.ply_cap=24",
-    "learner.batch_size=32",
-    "learner.publish_steps=2",
-    "replay.warmup=64",
-    "replay.capacity=600",
-    "log.steps=2",
-    "run.minutes=null",
-]
+OVERRIDES = (
+    "network.blocks=1 network.channels=8 selfplay.actors=0 selfplay.games=8 selfplay.ply_cap=24 learner.batch_size=32 "
+    "learner.publish_steps=2 replay.warmup=64 replay.capacity=600 log.steps=2 run.minutes=null"
+)
 
 
 def settings(steps: int, folder: Path, *extra: str) -> Settings:
-    return load_settings(None, [*OVERRIDES, f"run.steps={steps}", f"run.folder={folder}", "run.name=it", *extra])
+    own = f"run.steps={steps}", f"run.folder={folder}", "run.name=it"
+    return load_settings(None, [*OVERRIDES.split(), *own, *extra])
 
 
 def run(tmp_path: Path, steps: int, *extra: str) -> tuple[TrainingLoop, RunFolder]:
@@ -57,9 +50,7 @@ def test_a_run_leaves_settings_rows_games_and_a_checkpoint(tmp_path: Path) -> No
     path, checkpoint, _ = newest_checkpoint(folder.checkpoints)
     assert path.name == "step-00000010"
     assert checkpoint.state["counters"]["games"] == loop.counters.games > 0
-    provenance = load_weights(path / "weights.safetensors").provenance
-    assert provenance["step"] == "10"
-    assert provenance["run"] == "it"
+    assert {"step": "10", "run": "it"}.items() <= load_weights(path / "weights.safetensors").provenance.items()
     assert (folder.games / "game-00000000.pgn").exists()
     assert load_settings(folder.path / "settings.yaml") == loop.settings
 
@@ -158,8 +149,6 @@ def test_a_player_loads_published_weights(tmp_path: Path) -> None:
 
 
 def test_a_run_folder_is_not_overwritten(tmp_path: Path) -> None:
-    from agent.errors import InputError
-
     (RunFolder.create(settings(1, tmp_path), None).checkpoints / "step-00000000").mkdir()
     with pytest.raises(InputError, match=rf"exists already; go on with --resume {tmp_path}/it"):
         RunFolder.create(settings(1, tmp_path), None)

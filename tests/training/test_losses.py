@@ -53,11 +53,8 @@ def reference(data: dict[str, Tensor]) -> tuple[float, float, float, float]:
 def test_terms_equal_the_formula() -> None:
     data = example()
     loss = actor_critic_loss(**{**data, "legal": pack_legal(data["legal"])}, settings=SETTINGS)
-    policy, value, entropy, total = reference(data)
-    assert float(loss.parts["loss/policy"]) == pytest.approx(policy, abs=1e-5)
-    assert float(loss.parts["loss/value"]) == pytest.approx(value, abs=1e-5)
-    assert float(loss.parts["policy/entropy"]) == pytest.approx(entropy, abs=1e-5)
-    assert float(loss.total) == pytest.approx(total, abs=1e-5)
+    found = [float(loss.parts[name]) for name in ("loss/policy", "loss/value", "policy/entropy")]
+    assert (*found, float(loss.total)) == pytest.approx(reference(data), abs=1e-5)
     assert float(loss.parts["policy/kl"]) >= 0
     assert 0 < float(loss.parts["policy/clipped"]) < 1
 
@@ -106,23 +103,16 @@ def test_improved_policy_loss_is_cross_entropy_over_legal_moves_alone() -> None:
     offsets = torch.tensor([0, *(len(row) for row in rows)]).cumsum(0)
     policies = RaggedTargets(offsets, torch.cat(rows), torch.cat(wanted))
     logits = torch.where(data["legal"], data["logits"], torch.nan).requires_grad_()
-    loss = improved_policy_loss(
-        logits,
-        data["value_logits"],
-        legal=pack_legal(data["legal"]),
-        policies=policies,
-        wdl=data["wdl"],
-        settings=SETTINGS,
-    )
+    rest = {"legal": pack_legal(data["legal"]), "wdl": data["wdl"]}
+    loss = improved_policy_loss(logits, data["value_logits"], policies=policies, settings=SETTINGS, **rest)
     expected = kl = 0.0
     for row, target, line in zip(rows, wanted, data["logits"], strict=True):
         logs = line[row].double().log_softmax(0)
         expected -= float((target.double() * logs).sum()) / 6
         kl += float((target.double() * (target.double().log() - logs)).sum()) / 6
-    assert float(loss.parts["loss/policy"]) == pytest.approx(expected, abs=1e-5)
-    assert float(loss.parts["policy/kl"]) == pytest.approx(kl, abs=1e-5)
     _, value, entropy, _ = reference(data)
-    assert float(loss.parts["loss/value"]) == pytest.approx(value, abs=1e-5)
+    found = [float(loss.parts[name]) for name in ("loss/policy", "policy/kl", "loss/value")]
+    assert found == pytest.approx([expected, kl, value], abs=1e-5)
     assert float(loss.total.detach()) == pytest.approx(expected + 0.7 * value - 0.05 * entropy, abs=1e-5)
     loss.total.backward()  # type: ignore[no-untyped-call]
     assert logits.grad is not None

@@ -1,6 +1,7 @@
 """A batch shared by processes teaches what it teaches one: the same weights after the same batches, within rounding."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from agent.networks.registry import make_network
 from agent.networks.residual.network import ResidualArchitecture
 from agent.networks.sparse.architecture import SparseArchitecture
 from tests.training.records import record, searched
+from training.cluster import ray_for
 from training.learner import Learner, LearningError
 from training.parallel import ParallelLearner, make_learner, shares
 from training.replay import Batch, ReplayBuffer
@@ -41,8 +43,6 @@ def network(kind: str) -> Network:
 
 @pytest.fixture(scope="module", autouse=True)
 def local_ray() -> Iterator[None]:
-    from training.cluster import ray_for
-
     with ray_for(load_settings("demo", ["learner.workers=2"]), None):
         yield
 
@@ -51,9 +51,8 @@ def local_ray() -> Iterator[None]:
 def test_two_processes_learn_what_one_learns(kind: str, with_search: bool) -> None:
     given = batches(6, with_search=with_search)
     alone = Learner(network(kind), settings(1), searched=with_search)
-    both = ParallelLearner(network(kind), settings(2), searched=with_search)
     untrained = {name: array.copy() for name, array in alone.weights().items()}
-    try:
+    with closing(ParallelLearner(network(kind), settings(2), searched=with_search)) as both:
         for number, batch in enumerate(given):
             alone.train(batch, progress=number / 6)
             both.train(batch, progress=number / 6)
@@ -67,18 +66,13 @@ def test_two_processes_learn_what_one_learns(kind: str, with_search: bool) -> No
         for name, array in alone.weights().items():
             apart = np.abs(array - both.weights()[name]).max()
             assert apart < 1e-3 * moved, (name, apart, moved)
-    finally:
-        both.close()
 
 
 def test_a_rescue_in_one_process_reaches_all() -> None:
     """After a loss that is not finite, and back to old weights, both go on together as one would."""
     given = batches(4, with_search=False)
-    alone, both = (
-        Learner(network("residual"), settings(1)),
-        ParallelLearner(network("residual"), settings(2), searched=False),
-    )
-    try:
+    alone = Learner(network("residual"), settings(1))
+    with closing(ParallelLearner(network("residual"), settings(2), searched=False)) as both:
         for learner in (alone, both):
             learner.train(given[0], progress=0)
             weights = {name: torch.from_numpy(array) for name, array in learner.weights().items()}
@@ -93,8 +87,6 @@ def test_a_rescue_in_one_process_reaches_all() -> None:
                 learner.train(batch, progress=0)
         for name, array in alone.weights().items():
             assert np.allclose(array, both.weights()[name], atol=1e-4), name
-    finally:
-        both.close()
 
 
 def test_shares_are_the_batch_in_order() -> None:
@@ -110,6 +102,5 @@ def test_shares_are_the_batch_in_order() -> None:
 
 
 def test_a_batch_that_cannot_be_split_evenly_is_refused() -> None:
-    uneven = settings(3)
     with pytest.raises(InputError, match=r"batch_size=32 cannot be split evenly between learner.workers=3"):
-        make_learner(network("residual"), uneven, searched=False)
+        make_learner(network("residual"), settings(3), searched=False)

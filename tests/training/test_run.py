@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,39 +18,15 @@ import agent.networks.policy
 import kernels
 import training.durability.disk
 import zeromass
-from tests.processes import descendants, wait_until_gone
+from tests.processes import descendants, start_training, wait_until_gone
 from training.durability.checkpoint import list_checkpoints, newest_checkpoint
 
-TINY = [
-    "run.minutes=null",
-    "run.steps=12",
-    "run.name=it",
-    "network.kind=residual",
-    "network.blocks=1",
-    "network.channels=8",
-    "selfplay.actors=2",
-    "selfplay.games=8",
-    "selfplay.ply_cap=24",
-    "selfplay.plies_per_call=4",
-    "learner.batch_size=32",
-    "learner.publish_steps=2",
-    "replay.warmup=64",
-    "replay.capacity=2000",
-    "log.steps=1",
-    "evaluation.games=0",
-]
-
-
-def start(folder: Path, *arguments: str, **environment: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [sys.executable, "-m", "zeromass", "train", *arguments],
-        cwd=folder,
-        env={**os.environ, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+SETTINGS = (
+    "run.minutes=null run.steps=12 run.name=it network.kind=residual network.blocks=1 network.channels=8 "
+    "selfplay.actors=2 selfplay.games=8 selfplay.ply_cap=24 selfplay.plies_per_call=4 learner.batch_size=32 "
+    "learner.publish_steps=2 replay.warmup=64 replay.capacity=2000 log.steps=1 evaluation.games=0"
+)
+TINY = SETTINGS.split()
 
 
 def finish(process: "subprocess.Popen[str]", seconds: float = 500) -> str:
@@ -88,16 +63,13 @@ def runs(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_run_with_ray_actors_ends_with_a_summary(runs: Path) -> None:
-    process = start(runs, "demo", *TINY, "evaluation.games=4", "evaluation.ply_cap=30")
+    process = start_training("demo", *TINY, "evaluation.games=4", "evaluation.ply_cap=30", folder=runs)
     output = finish(process)
     assert process.returncode == 0, output
-    assert "largest invalid mass" in output
-    assert "0.0 over" in output
-    assert "score before" in output
-    assert "score after" in output
-    suggested = " ".join(output.replace("│", " ").split())  # a long path of the program wraps
-    assert " monitor runs/it" in suggested
-    assert " play --run runs/it" in suggested
+    said = " ".join(output.replace("│", " ").split())  # a long path of the program wraps
+    for words in ("largest invalid mass", "0.0 over", "score before", "score after", " monitor runs/it"):
+        assert words in said
+    assert " play --run runs/it" in said
     assert "Traceback" not in output
     run = runs / "runs" / "it"
     assert steps_in_tensorboard(run, "policy/invalid_mass_max") == list(range(1, 13))
@@ -151,11 +123,8 @@ def test_a_full_disk_pauses_the_run_and_a_broken_one_is_one_sentence(
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", broken)
         assert zeromass.main(["train", "--resume", "it", "run.steps=20"]) == 2
-    sentence = capsys.readouterr().err.strip().splitlines()[-1]
-    assert sentence == (
-        "zeromass: run 'runs/it' cannot be written (Input/output error); "
-        "make room or repair it, then go on with --resume runs/it"
-    )
+    sentence = "run 'runs/it' cannot be written (Input/output error); make room or repair it, then go on with "
+    assert capsys.readouterr().err.strip().splitlines()[-1] == f"zeromass: {sentence}--resume runs/it"
     assert zeromass.main(["train", "--resume", "it", "run.steps=24"]) == 0
     assert newest_checkpoint(runs / "runs" / "it" / "checkpoints")[1].state["step"] == 24
 
@@ -172,7 +141,7 @@ def test_a_finished_run_says_so(
 @pytest.mark.slow
 def test_killed_and_resumed_the_curve_has_no_gap_and_no_overlap(runs: Path) -> None:
     run = runs / "runs" / "it"
-    process = start(runs, "demo", *TINY, "run.steps=100000", "run.checkpoint_seconds=0.5")
+    process = start_training("demo", *TINY, "run.steps=100000", "run.checkpoint_seconds=0.5", folder=runs)
     # Beyond a checkpoint, so that rows must be cut on resume.
     wait_for(lambda: len(list_checkpoints(run / "checkpoints")) >= 2, process)
     trainers = descendants("ray::Trainer", process.pid)
@@ -181,30 +150,29 @@ def test_killed_and_resumed_the_curve_has_no_gap_and_no_overlap(runs: Path) -> N
     wait_until_gone(trainers)  # dies with its driver, and on a busy machine writes another checkpoint before
     _, before, _ = newest_checkpoint(run / "checkpoints")
     step = before.state["step"]
-    resumed = start(runs, "--resume", "it", f"run.steps={step + 20}", "run.checkpoint_seconds=1000")
+    more = f"run.steps={step + 20}", "run.checkpoint_seconds=1000"
+    resumed = start_training("--resume", "it", *more, folder=runs)
     output = finish(resumed)
     assert resumed.returncode == 0, output
     assert f"resuming runs/it from step-{step:08d}" in output
     wanted = list(range(1, step + 21))
     assert steps_in_tensorboard(run, "loss/total") == wanted
     assert [json.loads(line)["step"] for line in (run / "log.jsonl").read_text().splitlines()] == wanted
-    _, after, _ = newest_checkpoint(run / "checkpoints")
-    assert after.state["step"] == step + 20
-    assert after.state["counters"]["games"] >= before.state["counters"]["games"]
-    assert after.state["replay"]["added"] >= before.state["replay"]["added"]
-    assert after.state["counters"]["streams"] == before.state["counters"]["streams"] + 2
+    after, earlier = newest_checkpoint(run / "checkpoints")[1].state, before.state
+    assert after["step"] == step + 20
+    assert after["counters"]["games"] >= earlier["counters"]["games"]
+    assert after["replay"]["added"] >= earlier["replay"]["added"]
+    assert after["counters"]["streams"] == earlier["counters"]["streams"] + 2
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.slow)])
 def test_ctrl_c_and_sigterm_end_in_a_checkpoint_and_say_how_to_go_on(runs: Path, number: signal.Signals) -> None:
     """SIGTERM is what preemptible machines send, a minute before they go."""
     run = runs / "runs" / "it"
-    process = start(runs, "demo", *TINY, "run.steps=100000", "run.checkpoint_seconds=1000")
+    process = start_training("demo", *TINY, "run.steps=100000", "run.checkpoint_seconds=1000", folder=runs)
     wait_for(lambda: has_rows(run), process)
-    if number != signal.SIGTERM:
-        os.killpg(process.pid, number)  # as a terminal does: to the whole group
-    else:
-        process.terminate()
+    # A terminal signals the whole group.
+    (os.kill if number == signal.SIGTERM else os.killpg)(process.pid, number)
     output = finish(process)
     assert process.returncode == 0, output
     assert "go on with" in output
@@ -217,7 +185,7 @@ def test_ctrl_c_and_sigterm_end_in_a_checkpoint_and_say_how_to_go_on(runs: Path,
 @pytest.mark.slow
 def test_a_dead_actor_is_replaced_and_the_run_goes_on(runs: Path) -> None:
     run = runs / "runs" / "it"
-    process = start(runs, "demo", *TINY, "run.steps=400", "run.checkpoint_seconds=1000")
+    process = start_training("demo", *TINY, "run.steps=400", "run.checkpoint_seconds=1000", folder=runs)
     wait_for(lambda: has_rows(run), process)
     victims = descendants("ray::GameActor", process.pid)
     assert victims
@@ -225,15 +193,29 @@ def test_a_dead_actor_is_replaced_and_the_run_goes_on(runs: Path) -> None:
     output = finish(process)
     assert process.returncode == 0, output
     last = json.loads((run / "log.jsonl").read_text().splitlines()[-1])
-    assert last["step"] == 400
+    assert (last["step"], last["system/workers_alive"]) == (400, 2)
     assert last["system/restarts"] >= 1
-    assert last["system/workers_alive"] == 2
+
+
+def test_a_run_with_an_inference_actor_trains_on_searched_games(runs: Path) -> None:
+    asked = ["inference.actor=true", "inference.batch_size=16", "inference.max_wait_ms=1", "inference.runtime=eager"]
+    process = start_training("demo", *TINY, *asked, "selfplay.simulations=4", folder=runs)
+    output = finish(process)
+    assert process.returncode == 0, output
+    summary = json.loads((runs / "runs" / "it" / "summary.json").read_text())
+    assert (summary["steps"], summary["largest_invalid_mass"]) == (12, 0.0)
+    assert min(summary["games"], summary["distributions"]) > 0
+    rows = [json.loads(line) for line in (runs / "runs" / "it" / "log.jsonl").read_text().splitlines()]
+    assert all(row["system/restarts"] == 0 for row in rows)
+    lags = [row["system/version_lag"] for row in rows if "system/version_lag" in row]
+    assert 0 <= min(lags) <= max(lags) <= 6  # a version every second step: there are no more
 
 
 def test_selfplay_and_learner_pass_through_the_triton_kernels(runs: Path) -> None:
     """The same command, workers and all, with every masked kernel interpreted from its Triton source."""
     tiny = ["run.steps=2", "selfplay.games=2", "selfplay.ply_cap=10", "learner.batch_size=4", "replay.warmup=8"]
-    process = start(runs, "demo", *TINY, *tiny, TRITON_INTERPRET="1", ZEROMASS_KERNELS_BACKEND="triton")
+    triton = {"TRITON_INTERPRET": "1", "ZEROMASS_KERNELS_BACKEND": "triton"}
+    process = start_training("demo", *TINY, *tiny, folder=runs, **triton)
     output = finish(process)
     assert process.returncode == 0, output
     summary = json.loads((runs / "runs" / "it" / "summary.json").read_text())

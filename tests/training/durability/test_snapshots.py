@@ -9,7 +9,6 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from agent import rules
-from agent.errors import InputError
 from agent.networks.weights import load_weights
 from agent.players.player import Choice
 from agent.rules import Games
@@ -21,7 +20,6 @@ from training.durability.run_folder import RunFolder, append_row
 from training.durability.snapshots import Every, snapshot_files, snapshot_path, step_of
 from training.evaluation.match import MatchResult
 from training.loop import TrainingLoop
-from training.settings import load_settings
 
 OFTEN = "run.snapshot_minutes=0.00001"
 """Due after every step."""
@@ -150,10 +148,3 @@ def test_snapshots_and_matches_leave_no_trace_in_what_is_learned(tmp_path: Path)
     assert watched.learner.network.training
     for key, array in plain.learner.state_arrays().items():
         assert np.array_equal(array, watched.learner.state_arrays()[key])
-
-
-def test_matches_on_the_way_need_games() -> None:
-    with pytest.raises(InputError, match=r"evaluation.every_minutes=5 needs games to play; set evaluation.games"):
-        load_settings("cpu", ["evaluation.every_minutes=5", "evaluation.games=0"])
-    with pytest.raises(InputError, match=r"run.snapshot_minutes=-1 is refused"):
-        load_settings("cpu", ["run.snapshot_minutes=-1"])

@@ -3,15 +3,13 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from agent.errors import InputError
-from tests.processes import descendants
-from tests.training.test_run import TINY, finish, start, wait_for
+from tests.processes import descendants, start_training
+from tests.training.test_run import TINY, finish, wait_for
 from training.durability.checkpoint import list_checkpoints, newest_checkpoint
 from training.durability.run_folder import run_locked
 
@@ -23,7 +21,7 @@ LONG = [override for override in TINY if not override.startswith("run.steps")]
 def test_a_trainer_that_is_killed_or_hangs_is_replaced_and_goes_on(tmp_path: Path, how: signal.Signals) -> None:
     run = tmp_path / "runs" / "it"
     beats = ["run.checkpoint_seconds=0.5", "run.heartbeat_seconds=10"]
-    process = start(tmp_path, "demo", *LONG, "run.steps=2000000", *beats)
+    process = start_training("demo", *LONG, "run.steps=2000000", *beats, folder=tmp_path)
     wait_for(lambda: len(list_checkpoints(run / "checkpoints")) >= 2, process)
     (trainer,) = descendants("ray::Trainer", process.pid)
     os.kill(trainer, how)
@@ -44,22 +42,9 @@ def test_a_trainer_that_is_killed_or_hangs_is_replaced_and_goes_on(tmp_path: Pat
 @pytest.mark.slow
 def test_a_trainer_that_fails_again_and_again_is_given_up_with_a_sentence(tmp_path: Path) -> None:
     """A file of the run holds what no program wrote there, which no restart can fix."""
-    code = (
-        "import sys, training.durability.supervisor as s, zeromass\n"
-        "s.RESTART_DELAY = 0.0\n"
-        "s.FRUITLESS = 2\n"
-        "sys.exit(zeromass.main(sys.argv[1:]))\n"
-    )
-    (tmp_path / "wrong.py").write_text(code)
-    process = subprocess.Popen(
-        [sys.executable, "wrong.py", "train", "demo", *TINY],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[3])},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+    code = "s.RESTART_DELAY, s.FRUITLESS = 0.0, 2\nsys.exit(zeromass.main(sys.argv[1:]))"
+    code = f"import sys, training.durability.supervisor as s, zeromass\n{code}"
+    process = start_training("demo", *TINY, folder=tmp_path, program=("-c", code))
     run = tmp_path / "runs" / "it"
     wait_for(lambda: (run / "checkpoints").exists(), process)
     (run / "matches.jsonl").write_text('{"step": 0, "when": "before"}\n')  # not what a match looks like

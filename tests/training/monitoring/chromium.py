@@ -13,20 +13,12 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--remote-debugging-pipe",
-]
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --remote-debugging-pipe"
+)
 INSTALL = "apt-get update && apt-get install -y --no-install-recommends chromium"
 
 
@@ -50,14 +42,7 @@ def _program() -> str | None:
 
 
 class Page:
-    """One tab of a Chromium of its own.
-
-    Args:
-        program: of `find_chromium`.
-        width: of the window, in pixels.
-        height: of the window, in pixels.
-        dark: whether pages are asked for their dark colours.
-    """
+    """One tab of a Chromium of its own, `program` of `find_chromium`; with `dark` pages show their dark colours."""
 
     def __init__(self, program: str, width: int = 1400, height: int = 1000, *, dark: bool = False) -> None:
         self.complaints: list[str] = []
@@ -67,20 +52,15 @@ class Page:
         self._profile = tempfile.mkdtemp(prefix="chromium-")
         commands_out, self._commands = os.pipe()
         self._answers, answers_in = os.pipe()
-        flags = [*FLAGS, f"--user-data-dir={self._profile}", f"--window-size={width},{height}", "about:blank"]
+        flags = [*FLAGS.split(), f"--user-data-dir={self._profile}", f"--window-size={width},{height}", "about:blank"]
         # A shell moves the two ends to where Chromium expects them.
         script = f'exec "$0" "$@" 3<&{commands_out} 4>&{answers_in}'
-        self._process = subprocess.Popen(
-            ["bash", "-c", script, program, *flags],
-            pass_fds=(commands_out, answers_in),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        silent: dict[str, Any] = dict.fromkeys(("stdout", "stderr"), subprocess.DEVNULL)
+        command, ends = ["bash", "-c", script, program, *flags], (commands_out, answers_in)
+        self._process = subprocess.Popen(command, pass_fds=ends, start_new_session=True, **silent)
         os.close(commands_out)
         os.close(answers_in)
-        self._buffer = b""
-        self._number = 0
+        self._buffer, self._number = b"", 0
         self._session: str | None = None
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
@@ -92,9 +72,7 @@ class Page:
     def __enter__(self) -> "Page":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._process.kill()
         self._process.wait()
         os.close(self._commands)

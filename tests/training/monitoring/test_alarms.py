@@ -27,12 +27,9 @@ ONE_WATCH = [
 
 def train(folder: Path, steps: int, resume: Resume) -> tuple[Summary, str]:
     """A run to its end; its summary, and what people saw."""
-    settings = load_settings(
-        None, [*OVERRIDES, *ONE_WATCH, "log.steps=1", f"run.folder={folder}", f"run.steps={steps}", "run.name=it"]
-    )
-    run, text = RunFolder(folder / "it"), io.StringIO()
-    if resume == "no":
-        run = RunFolder.create(settings, None)
+    own = "log.steps=1", f"run.folder={folder}", f"run.steps={steps}"
+    settings, text = load_settings(None, [*OVERRIDES.split(), *ONE_WATCH, *own]), io.StringIO()
+    run = RunFolder.create(settings, None) if resume == "no" else RunFolder(folder / "it")
     display = Display(Console(file=text, width=250))
     return run_training(settings, run, resume=resume, display=display, stop=lambda: False), text.getvalue()
 

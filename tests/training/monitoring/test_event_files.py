@@ -11,6 +11,7 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from tests.training.monitoring.short_run import SEARCHED, events_of, logged, resumed_run, short_run
 from training.durability.run_folder import RunFolder
+from training.monitoring.metrics import Metrics
 from training.monitoring.tags.tags import TAGS, find_tag
 
 ELSEWHERE = {
@@ -96,8 +97,7 @@ def test_pictures_are_whole_pngs(run: tuple[RunFolder, str]) -> None:
     for name in events.Tags()["images"]:
         for image in events.Images(name):
             assert image.encoded_image_string.startswith(b"\x89PNG\r\n\x1a\n")
-            size = np.frombuffer(image.encoded_image_string[16:24], ">u4")
-            assert size.tolist() == [image.width, image.height]
+            assert np.frombuffer(image.encoded_image_string[16:24], ">u4").tolist() == [image.width, image.height]
 
 
 def test_texts_say_what_the_run_is(run: tuple[RunFolder, str]) -> None:
@@ -115,8 +115,7 @@ def test_texts_say_what_the_run_is(run: tuple[RunFolder, str]) -> None:
 def test_settings_are_hyperparameters(run: tuple[RunFolder, str]) -> None:
     content = events_of(run[0]).PluginTagToContent("hparams")["_hparams_/session_start_info"]
     values = HParamsPluginData.FromString(content).session_start_info.hparams
-    assert values["learner.batch_size"].number_value == 64
-    assert values["network.kind"].string_value == "sparse"
+    assert (values["learner.batch_size"].number_value, values["network.kind"].string_value) == (64, "sparse")
 
 
 @pytest.mark.parametrize("lost", [0, 4])
@@ -139,8 +138,6 @@ def test_after_a_resume_no_step_stands_twice(tmp_path: Path, lost: int) -> None:
 
 def _write_events_beyond(folder: RunFolder, first: int, last: int) -> None:
     """What a killed process leaves: rows and start-up texts after the newest checkpoint."""
-    from training.monitoring.metrics import Metrics
-
     events = Metrics(folder, 12)
     events.text("run/settings", "of the killed process", events.first_step)
     for step in range(first, last):
@@ -149,8 +146,6 @@ def _write_events_beyond(folder: RunFolder, first: int, last: int) -> None:
 
 
 def test_an_undocumented_tag_is_refused(tmp_path: Path) -> None:
-    from training.monitoring.metrics import Metrics
-
     events = Metrics(RunFolder(tmp_path), None)
     with pytest.raises(KeyError, match="'loss/nothing' is not documented"):
         events.scalars({"loss/nothing": 1.0}, 1)

@@ -45,17 +45,9 @@ WORTH = {chess.PAWN: 1, chess.KNIGHT: 3, chess.BISHOP: 3, chess.ROOK: 5, chess.Q
 
 def batch(targets: list[list[float]]) -> Batch:
     """A batch with these value targets; a guard looks at nothing else of it."""
-    size = len(targets)
-    zeros = np.zeros(size, np.float32)
-    return Batch(
-        positions=rules.start(size),
-        moves=np.zeros(size, np.int64),
-        log_probs=zeros,
-        wdl=np.array(targets, np.float32),
-        advantages=zeros,
-        versions=np.zeros(size, np.int32),
-        policies=RaggedPolicy.empty(size),
-    )
+    size, wdl = len(targets), np.array(targets, np.float32)
+    moves, zeros, versions = np.zeros(size, np.int64), np.zeros(size, np.float32), np.zeros(size, np.int32)
+    return Batch(rules.start(size), moves, zeros, wdl, zeros, versions, RaggedPolicy.empty(size))
 
 
 def alarms(records: list[GameRecord], settings: GuardSettings = SETTINGS) -> set[str]:
@@ -87,8 +79,7 @@ def test_a_side_far_ahead_that_never_mates_raises_the_alarm_and_one_that_mates_d
 
 
 def test_truncated_while_far_ahead_raises_both_alarms() -> None:
-    shuffled = shuffled_games(60, decisive_share=1.0)
-    games = [replace(game, termination=Termination.TRUNCATED) for game in shuffled]
+    games = [replace(game, termination=Termination.TRUNCATED) for game in shuffled_games(60, decisive_share=1.0)]
     assert {"truncated", "decisive", "mate_rate_ahead"} <= alarms(games)
 
 
@@ -107,11 +98,8 @@ def test_openings_that_transpose_are_one() -> None:
             rules.play(position, [vocabulary.from_uci(uci, black=bool(rules.is_black(position)[0]))])
         return replace(record(len(positions)), positions=np.stack(positions))
 
-    assert (
-        RecentGame.of(game(line)).opening_key
-        == RecentGame.of(game(other)).opening_key
-        != RecentGame.of(record(9, seed=1)).opening_key
-    )
+    one, two, third = (RecentGame.of(each).opening_key for each in (game(line), game(other), record(9, seed=1)))
+    assert one == two != third
     short = record(5)  # over before there is such a position
     assert RecentGame.of(short).opening_key == int(rules.keys(short.positions[-1:])[0])
 
@@ -179,9 +167,8 @@ def test_the_spread_is_that_of_the_successors_values() -> None:
                 after.append(rules.from_board(board))
             board.pop()
         expected.append(evaluator.values(np.stack(after)).astype(np.float64).std())
-    found = value_spread(network, middlegames())
+    found = value_spread(network, middlegames()) or 0.0
     assert found == pytest.approx(np.mean(expected), rel=1e-3)
-    assert found is not None
     assert found > SETTINGS.value_spread
     assert network.training
 
@@ -228,8 +215,7 @@ def test_an_alarm_does_not_flicker_about_its_threshold(narrow: GuardSettings) ->
 
 
 def test_the_guard_is_silent_before_it_has_evidence(monkeypatch: pytest.MonkeyPatch) -> None:
-    few = shuffled_games(30 - 1, opening_plies=0)
-    assert alarms(few) == set()
+    assert alarms(shuffled_games(30 - 1, opening_plies=0)) == set()
     with monkeypatch.context() as patched:
         patched.setattr(module, "GRACE_GAMES", 1000)
         assert alarms(shuffled_games(40, opening_plies=0)) == set()

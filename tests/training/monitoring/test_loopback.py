@@ -6,8 +6,8 @@ import socket
 import struct
 from pathlib import Path
 
-from tests.processes import family
-from tests.training.test_run import TINY, finish, start, wait_for
+from tests.processes import family, start_training
+from tests.training.test_run import TINY, finish, has_rows, wait_for
 
 
 def sockets(processes: set[int]) -> set[str]:
@@ -46,10 +46,9 @@ def test_we_would_see_a_socket_that_listens_everywhere() -> None:
 
 def test_a_local_run_listens_on_loopback_alone(tmp_path: Path) -> None:
     """Ray, trainer, game actors, inference actor and a learner of two processes."""
-    log = tmp_path / "runs" / "it" / "log.jsonl"
     more = ["run.steps=100000", "learner.workers=2", "inference.actor=true", "inference.runtime=eager"]
-    process = start(tmp_path, "demo", *TINY, *more)
-    wait_for(lambda: log.exists() and log.stat().st_size > 0, process, seconds=300)
+    process = start_training("demo", *TINY, *more, folder=tmp_path)
+    wait_for(lambda: has_rows(tmp_path / "runs" / "it"), process, seconds=300)
     found = listening(set(family(process.pid)))
     process.terminate()
     output = finish(process)

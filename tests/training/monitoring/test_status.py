@@ -69,11 +69,8 @@ def test_a_sick_run_exits_with_1_and_says_what_to_do(tmp_path: Path, capsys: pyt
     assert "learner.publish_steps" in said
     assert zeromass.main(["status", str(folder), "--json"]) == 1
     found = json.loads(capsys.readouterr().out)
-    assert found["causes"] == ["stale actors"]
-    assert found["findings"][0]["tag"] == "system/version_lag"
-    assert found["values"]["loss/value"] == 0.5
-    assert found["step"] == 9
-    assert not found["ended"]
+    assert (found["causes"], found["findings"][0]["tag"]) == (["stale actors"], "system/version_lag")
+    assert (found["values"]["loss/value"], found["step"], found["ended"]) == (0.5, 9, False)
     assert found["age"] < 3600
 
 
@@ -89,9 +86,7 @@ def test_a_figure_of_the_guard_is_shown_with_its_threshold(tmp_path: Path, capsy
 
 def test_a_run_without_rows_is_too_early(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert zeromass.main(["status", str(fake_run(tmp_path / "new"))]) == 0
-    said = capsys.readouterr().out
-    assert said.startswith("TOO EARLY")
-    assert "no rows yet" in said
+    assert re.match("TOO EARLY(.|\n)*no rows yet", capsys.readouterr().out)
 
 
 def test_following_ends_with_the_run(
@@ -112,22 +107,18 @@ def test_following_ends_with_the_run(
 
 
 def test_following_ends_with_ctrl_c(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = fake_run(tmp_path / "it")
-
     def interrupted(seconds: float) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(time, "sleep", interrupted)
-    assert zeromass.main(["status", str(folder), "--follow"]) == 0
+    assert zeromass.main(["status", str(fake_run(tmp_path / "it")), "--follow"]) == 0
 
 
 @pytest.mark.parametrize(
     ("file", "content"),
     [
-        *(
-            ("log.jsonl", content)
-            for content in (b"\xff\xfe", b"[" * 99_999, b'{"step": true}', b'{"step": 1, "time": "x"}')
-        ),
+        *(("log.jsonl", content) for content in (b"\xff\xfe", b"[" * 99_999, b'{"step": true}')),
+        ("log.jsonl", b'{"step": 1, "time": "x"}'),
         ("log.jsonl", b'{"step": 1, "policy/entropy": Infinity}\n{"step": 2, "policy/entropy": NaN}'),
         *(("matches.jsonl", content) for content in (b"\xff", b'{"step": 1}', b'{"step": 1, "score": "x"}')),
         *(("summary.json", content) for content in (b"", b"null", b"{}", b'{"games": []', b"\xff")),
@@ -146,23 +137,24 @@ def test_a_damaged_file_of_a_run_costs_no_more_than_what_is_in_it(
         assert "cannot be read" in capsys.readouterr().err or content is not None
 
 
-@pytest.mark.parametrize("verb", ["status", "report"])
-def test_an_unknown_run_is_one_sentence(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert zeromass.main([verb, "nobody"]) == 2
-    assert "run 'nobody' does not exist" in capsys.readouterr().err
-
-
-def test_follow_and_json_exclude_each_other(capsys: pytest.CaptureFixture[str]) -> None:
-    assert zeromass.main(["status", "x", "--follow", "--json"]) == 2
-    assert "exclude each other" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("status nobody", "run 'nobody' does not exist"),
+        ("report nobody", "run 'nobody' does not exist"),
+        ("status x --follow --json", "exclude each other"),
+    ],
+)
+def test_mistakes_are_one_sentence(words: str, sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert zeromass.main(words.split()) == 2
+    assert sentence in capsys.readouterr().err
 
 
 def test_sparklines() -> None:
-    assert sparkline([]) == ""
-    assert sparkline([5.0, 5.0]) == "▁▁"
-    assert sparkline([0.0, 7.0]) == "▁█"
-    assert len(sparkline([float(at) for at in range(1000)])) <= 17
-    assert sparkline([float(at) for at in range(1000)])[0] == "▁"
+    assert [sparkline(values) for values in ([], [5.0, 5.0], [0.0, 7.0])] == ["", "▁▁", "▁█"]
+    long = sparkline([float(at) for at in range(1000)])
+    assert len(long) <= 17
+    assert long[0] == "▁"
 
 
 class _Page(HTMLParser):
@@ -205,15 +197,8 @@ def test_the_report_is_one_whole_page_that_needs_nothing_else(
     assert all(address.startswith(("#", "data:")) for address in page.addresses), page.addresses
     assert not re.search(r"url\(|@import|fetch\(|XMLHttp|import\(", text)
     assert page.seen.count("input") >= 1  # a game can be stepped through
-    for words in (
-        "Losses",
-        "loss/value",
-        "Ladder",
-        "Sample games",
-        "learner.batch_size",
-        "50.0 %",
-        "squares that the latest games",
-    ):
+    shown = "Losses|loss/value|Ladder|Sample games|learner.batch_size|50.0 %|squares that the latest games"
+    for words in shown.split("|"):
         assert words in text or words.lower() in text, words
     assert "step-12 &lt;b&gt;" in text
     assert "step-12 <b>" not in text
@@ -241,11 +226,7 @@ def test_monitor_lists_the_newest_runs_with_their_verdicts(tmp_path: Path) -> No
 
 def test_every_curve_has_a_name_that_ray_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shown = {}
-
-    def note(self: Gauge, value: float, tags: dict[str, str]) -> None:
-        shown[self.info["name"]] = (value, tags)
-
-    monkeypatch.setattr(Gauge, "set", note)
+    monkeypatch.setattr(Gauge, "set", lambda self, value, tags: shown.update({self.info["name"]: (value, tags)}))
     monkeypatch.setattr(metrics_module, "on_cluster", lambda: True)
     metrics = Metrics(RunFolder(fake_run(tmp_path / "it")), None)
     row = {name.replace("*", "0"): 1.5 for name, tag in TAGS.items() if tag.kind == "scalar"}
