@@ -51,10 +51,8 @@ NODES: Final = 30_000
 """Stockfish's nodes a move: enough for the depths at which it limits itself, independent of the machine's load."""
 GUIDE: Final = Path(__file__).parent.parent / "docs" / "play.md"
 MARKS: Final = ("<!-- written by benchmarks.levels -->", "<!-- up to here -->")
-QUICK: Final = 8
-"""Games of a pairing in a round if both players are fast; otherwise two."""
-OPEN: Final = 450.0
-"""Elo difference up to which games of two players are informative."""
+QUICK: Final = 8  # games of a pairing in a round if both players are fast; otherwise two
+OPEN: Final = 450.0  # Elo difference up to which games of two players are informative
 
 Results = dict[tuple[str, str], Pairing]
 

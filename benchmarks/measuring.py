@@ -17,8 +17,7 @@ from rich.table import Table
 Found = dict[str, Any]
 """{"results": [{name, value, unit, case, contender}], "ratios": [{name, value, low, high, case, contender}]}."""
 
-Progress = Callable[[str], None]
-"""Gets lines of text."""
+Progress = Callable[[str], None]  # gets lines of text
 
 
 class Figures:

@@ -26,8 +26,7 @@ from benchmarks.measuring import Figures, Found, Progress, in_turn, peer, rate, 
 _ROOT: Final = Path(__file__).resolve().parent.parent
 INPUTS: Final = ("packed positions", "float32 planes")
 """What each ply leaves for a network: packed positions only, or dense planes too."""
-PEERS: Final = ("OpenSpiel", "python-chess", "Pgx")
-"""Each makes what its users need for a ply, see `peers`."""
+PEERS: Final = ("OpenSpiel", "python-chess", "Pgx")  # each makes what its users need for a ply, see `peers`
 
 
 @njit

@@ -104,8 +104,7 @@ def _search_alone(seconds: float) -> float:
 def compare_with_peer(figures: Figures, rounds: int, seconds: float, python: str, progress: Progress) -> None:
     """Ours in a process a core, and Pgx + mctx, which uses all cores by itself, in turn; networks of equal size."""
     cores = usable_cores()
-    ours: list[float] = []
-    theirs: list[float] = []
+    ours, theirs = list[float](), list[float]()
     with multiprocessing.get_context("spawn").Pool(cores) as processes:
         for number in range(rounds):
             progress(f"{PEER}, round {number + 1} of {rounds} ...")

@@ -26,8 +26,7 @@ NETWORKS: Final = {
     "sparse 512 x 64": SparseArchitecture(width=512),
     RESIDUAL: ResidualArchitecture(blocks=3, channels=32),
 }
-BATCH: Final = 512
-"""Small enough for the results to stay in the cache."""
+BATCH: Final = 512  # small enough for the results to stay in the cache
 
 
 def evaluating(architecture: Architecture, positions: NDArray[np.uint64], seconds: float) -> Callable[[], float]:

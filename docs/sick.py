@@ -20,8 +20,7 @@ from training.settings import GuardSettings
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 ROWS: Final = ROOT / "tests" / "data" / "sick"
-KEPT: Final = 100
-"""Rows of each that are kept."""
+KEPT: Final = 100  # rows of each that are kept
 COMMON: Final = "run.minutes=0.8 evaluation.games=0 selfplay.games=16 replay.warmup=1024 log.steps=2"
 SICK: Final = {
     # Nearly always the likeliest move, from the same position: all games are one game, and it repeats itself.

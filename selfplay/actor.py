@@ -54,8 +54,7 @@ class GamePlayer:
     """
 
     def __init__(self, settings: ActorSettings, stream: int, evaluator: Evaluator | None = None) -> None:
-        self._settings = settings
-        self._stream = stream
+        self._settings, self._stream = settings, stream
         if evaluator is None:
             with torch.random.fork_rng(devices=[]):  # these weights are replaced before the first move
                 network = make_network(settings.architecture)
@@ -78,11 +77,8 @@ class GamePlayer:
         return {**weights, **self._generator.state(), "stream": np.array([self._stream], np.int64)}
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Go on from a saved state of a player with the same settings and stream.
-
-        Raises:
-            ValueError: it is of one with another number of games.
-        """
+        """Go on from a saved state of a player with the same settings and stream; a ValueError if it had another number
+        of games."""
         weights = {name.removeprefix(_WEIGHTS): a for name, a in state.items() if name.startswith(_WEIGHTS)}
         self._generator.restore(state)
         self.load(weights, self._generator.version)
@@ -115,10 +111,8 @@ class GamePlayer:
 class GameActor:
     """Ray wrapper of a `GamePlayer`: fetches weights only when their version is new, then plays.
 
-    Args:
-        inference: the inference actor to ask; None: it evaluates the network itself.
-        expected: identity of the process that started it; None: it is not checked.
-        niceness: added to that of its process, so that a learner on the same cores comes first.
+    It asks the actor `inference`, or (None) evaluates the network itself. `expected` is the identity of the process
+    that started it; None: not checked. `niceness` is added to its own, so that a learner on the same cores comes first.
     """
 
     def __init__(
@@ -138,9 +132,8 @@ class GameActor:
     def play(self, weights: list["ray.ObjectRef[Weights]"], version: int) -> GameBatch:
         """Play one call's plies with `weights`: one reference in a list, so that Ray fetches only what is needed.
 
-        Raises:
-            InputError: this process runs other code than the one that started it. (Raised here, for Ray would show
-                what a constructor raises as a death.)
+        An InputError where this process runs other code than the one that started it. (Ray would show what a
+        constructor raises as a death.)
         """
         if self._expected is not None:
             check_identity(self._expected, f"the game actor on {socket.gethostname()}")

@@ -49,12 +49,9 @@ class Batcher:
     """See the module. No other thread may use `evaluator`; a request of more than `batch_size` is a batch by itself."""
 
     def __init__(self, evaluator: Evaluator, *, batch_size: int, max_wait: float) -> None:
-        self.version = -1
-        """Of the weights; -1 before the first."""
+        self.version = -1  # of the weights; -1 before the first
+        self._evaluator, self._batch_size, self._max_wait = evaluator, batch_size, max_wait
         self._statistics = BatcherStatistics()
-        self._evaluator = evaluator
-        self._batch_size = batch_size
-        self._max_wait = max_wait
         self._waiting: deque[_Request] = deque()
         self._held = 0  # positions in `_waiting`
         self._changed = threading.Condition()
@@ -71,8 +68,7 @@ class Batcher:
     def ask(self, positions: NDArray[np.uint64], moves: NDArray[np.uint16], counts: NDArray[np.int32]) -> Answer:
         """Evaluate positions [L, WORDS] with their legal `moves` [L, K], of which the first `counts` [L] count.
 
-        Raises:
-            ValueError: arrays do not fit each other, or the evaluator raised it for this batch.
+        A ValueError where arrays do not fit each other; what the evaluator raises for the batch is raised too.
         """
         if moves.ndim != 2 or counts.shape != (len(positions),) or len(moves) != len(positions):
             raise ValueError(f"{len(positions)} positions, moves {list(moves.shape)}, counts {list(counts.shape)}")

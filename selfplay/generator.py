@@ -23,8 +23,7 @@ from selfplay.settings import SelfplaySettings
 
 _COLUMNS: Final = {"moves": np.uint16, "log_probs": np.float64, "values": np.float64, "versions": np.int64}
 """Of a saved game in progress, one entry a ply; wide enough to restore its Python numbers exactly."""
-_NO_POLICY: Final = RaggedPolicy.empty(1)
-"""Of a ply that is played without search."""
+_NO_POLICY: Final = RaggedPolicy.empty(1)  # of a ply that is played without search
 
 
 @dataclass
@@ -44,8 +43,7 @@ class GeneratorStatistics:
 class GameInProgress:
     """The rows of a record while its game is played."""
 
-    number: int
-    """In its stream."""
+    number: int  # in its stream
     seed: int
     opening: Opening
     positions: list[NDArray[np.uint64]] = field(default_factory=list)
@@ -108,23 +106,19 @@ class Generator:
 
     def __init__(self, evaluator: Evaluator, settings: SelfplaySettings, *, seed: int, stream: int) -> None:
         self.evaluator = evaluator
-        self.version = 0
-        """Of the weights."""
-        self._settings = settings
-        self._seed, self._stream = seed, stream
+        self.version = 0  # of the weights
+        self._settings, self._seed, self._stream = settings, seed, stream
         sample_seed = int(np.random.SeedSequence([seed, stream]).generate_state(1, np.uint64)[0] >> np.uint64(1))
         self._selector = make_selector(evaluator, settings, sample_seed)
         self._started = 0  # games of the stream begun so far
         self._games = Games(settings.games)
-        self._meter = InvalidMassMeter()
-        self._statistics = GeneratorStatistics()
+        self._meter, self._statistics = InvalidMassMeter(), GeneratorStatistics()
         self._progress = [self._start(row) for row in range(settings.games)]
 
     def step(self) -> list[GameRecord]:
         """Play one ply in every game; return the games that ended with it, in row order.
 
-        Raises:
-            InvalidMassError: the policy that was sampled put mass on an illegal move.
+        An InvalidMassError where the policy that was sampled put mass on an illegal move.
         """
         started = perf_counter()
         positions = self._games.positions.copy()
@@ -151,9 +145,9 @@ class Generator:
 
     def take_statistics(self) -> GeneratorStatistics:
         """Statistics since the last call."""
-        statistics, self._statistics = self._statistics, GeneratorStatistics()
-        statistics.mass = self._meter.take()
-        return statistics
+        taken, self._statistics = self._statistics, GeneratorStatistics()
+        taken.mass = self._meter.take()
+        return taken
 
     def state(self) -> dict[str, NDArray[Any]]:
         """All that a generator of the same settings, seed and stream needs to go on move for move, but its weights."""
@@ -163,11 +157,7 @@ class Generator:
         return arrays
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Take over a saved state.
-
-        Raises:
-            ValueError: it is of a generator with another number of games.
-        """
+        """Take over a saved state; a ValueError if it is of a generator with another number of games."""
         rows = len(self._progress)
         if f"{rows - 1}.facts" not in arrays or f"{rows}.facts" in arrays:
             raise ValueError(f"the saved games are not {rows}")

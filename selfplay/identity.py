@@ -7,10 +7,8 @@ from typing import Final
 
 from agent.errors import InputError
 
-PACKAGES: Final = ("kernels", "agent", "selfplay", "training")
-"""Copied to the nodes of a cluster, and hashed."""
-ROOT: Final = Path(__file__).resolve().parent.parent
-"""The folder that holds the packages."""
+PACKAGES: Final = ("kernels", "agent", "selfplay", "training")  # copied to the nodes of a cluster, and hashed
+ROOT: Final = Path(__file__).resolve().parent.parent  # the folder that holds the packages
 
 
 @cache
@@ -30,11 +28,7 @@ def code_hash(root: Path) -> str:
 
 
 def check_identity(expected: str, who: str) -> None:
-    """Refuse that `who`, this process, takes part in a run whose processes have the identity `expected`.
-
-    Raises:
-        InputError: the code differs.
-    """
+    """Refuse, by an InputError, that `who`, this process, takes part in a run of processes with another identity."""
     if identity() != expected:
         raise InputError(
             f"{who} runs other code ({identity()[:12]}) than the run ({expected[:12]}); "

@@ -28,8 +28,7 @@ from agent.vocabulary import SIZE
 from selfplay.batcher import Answer, Batcher, BatcherStatistics
 from selfplay.settings import InferenceSettings
 
-Weights = Mapping[str, NDArray[np.float32]]
-"""Published weights: a network's state as arrays by name."""
+Weights = Mapping[str, NDArray[np.float32]]  # published weights: a network's state as arrays by name
 
 
 class InferenceActor:
@@ -58,21 +57,15 @@ class InferenceActor:
         return self._batcher.take_statistics()
 
 
-InferenceHandle = Any
-"""Ray's handle of an `InferenceActor`."""
+InferenceHandle = Any  # Ray's handle of an `InferenceActor`
 
 
 def start_inference(architecture: Architecture, settings: InferenceSettings, *, callers: int) -> InferenceHandle:
     """Start the actor for `callers` game actors. Ray must be initialised."""
-    options = {
-        "num_cpus": 1,
-        "num_gpus": settings.gpus,
-        # A call occupies a thread while it waits; two halves of a search may ask at once.
-        "max_concurrency": 2 * callers + 2,
-        "max_restarts": -1,
-        "max_task_retries": -1,
-    }
-    return cast(Any, ray.remote)(**options)(InferenceActor).remote(architecture, settings)
+    # A call occupies a thread while it waits; two halves of a search may ask at once.
+    options = {"num_cpus": 1, "num_gpus": settings.gpus, "max_concurrency": 2 * callers + 2}
+    remote = cast(Any, ray.remote)(**options, max_restarts=-1, max_task_retries=-1)(InferenceActor)
+    return remote.remote(architecture, settings)
 
 
 class FillGauge:
@@ -103,8 +96,7 @@ class RemoteEvaluator(Evaluator):
 
     def __init__(self, actor: InferenceHandle) -> None:
         self.device = torch.device("cpu")
-        self.version = -1
-        """Asked for."""
+        self.version = -1  # asked for
         self._actor = actor
         self._weights: list[ray.ObjectRef[Weights]] = []
         self._oldest: int | None = None

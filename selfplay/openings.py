@@ -18,14 +18,11 @@ from selfplay.settings import SelfplaySettings
 
 _STRONG: Final = ("Q", "R", "RR", "QR", "BB", "BN", "QN", "QB", "RN", "RB", "P", "PP", "QP", "RP", "BP", "NP", "RPP")
 """Pieces of the stronger side; half of the time the other has a bare king,"""
-_WEAK: Final = ("P", "PP", "N", "B", "R", "NP", "BP", "RP", "Q")
-"""else one of these."""
-LEAD: Final = 5
-"""Least pawns' worth by which a side is ahead after a decisive opening: a rook."""
+_WEAK: Final = ("P", "PP", "N", "B", "R", "NP", "BP", "RP", "Q")  # else one of these
+LEAD: Final = 5  # least pawns' worth by which a side is ahead after a decisive opening: a rook
 MOST: Final = 20
 """Largest lead that is asked for: little is left of the other side, as in games against a random player."""
-LONGEST: Final = 100
-"""Plies after which a decisive opening is drawn again; for `MOST` half of them have at most 33."""
+LONGEST: Final = 100  # plies after which a decisive opening is drawn again; for `MOST` half of them have at most 33
 
 
 @dataclass(frozen=True)

@@ -21,12 +21,9 @@ from selfplay.identity import identity
 from selfplay.inference import FillGauge, start_inference
 from selfplay.settings import ActorSettings
 
-IN_FLIGHT: Final = 2
-"""Calls an actor may have under way: one played, one waiting, so it never idles between them."""
-RESTART_DELAY: Final = 2.0
-"""Seconds before a dead actor's place is taken, so that a crash at start-up does not spin."""
-PATIENCE: Final = 1.0
-"""Longest that `collect` waits: the caller may have to stop, and hung actors must be found."""
+IN_FLIGHT: Final = 2  # calls an actor may have under way: one played, one waiting, so it never idles between them
+RESTART_DELAY: Final = 2.0  # seconds before a dead actor's place is taken, so that a crash at start-up does not spin
+PATIENCE: Final = 1.0  # longest that `collect` waits: the caller may have to stop, and hung actors must be found
 NICENESS: Final = 5
 """Of game actors, which so get a third of a core that the trainer needs too. Ray's default is the lowest priority."""
 
@@ -34,10 +31,8 @@ NICENESS: Final = 5
 class Pool:
     """A source of games."""
 
-    restarts = 0
-    """Actors replaced since the start."""
-    streams = 0
-    """Streams handed out so far; a resumed run starts behind them, so that no game is played twice."""
+    restarts = 0  # actors replaced since the start
+    streams = 0  # streams handed out so far; a resumed run starts behind them, so that no game is played twice
 
     @property
     def actors(self) -> int:
@@ -56,9 +51,7 @@ class Pool:
     def collect(self, *, wait: bool) -> list[GameBatch]:
         """What is ready; with `wait`, what comes within a second or so, which may be nothing.
 
-        Raises:
-            InvalidMassError: a generator found mass on an illegal move.
-            InputError: an actor runs other code.
+        An InvalidMassError if a generator found mass on an illegal move, an InputError if an actor runs other code.
         """
         raise NotImplementedError
 
@@ -112,8 +105,7 @@ class RayPool(Pool):
     """
 
     def __init__(self, settings: ActorSettings, *, first_stream: int = 0, heartbeat: float = 300.0) -> None:
-        self.streams = first_stream
-        self._settings = settings
+        self.streams, self._settings, self._heartbeat = first_stream, settings, heartbeat
         selfplay, inference = settings.selfplay, settings.inference
         # Ray's own restarts would rerun the constructor with the same stream and play the same games again.
         self._actor_class = ray.remote(
@@ -122,7 +114,6 @@ class RayPool(Pool):
         self._weights: list[ray.ObjectRef[Weights]] = []
         self._version = -1
         self._calls: dict[ray.ObjectRef[GameBatch], ray.actor.ActorHandle[GameActor]] = {}
-        self._heartbeat = heartbeat
         self._heard: dict[ray.actor.ActorHandle[GameActor], float] = {}  # of actors that have answered: when last
         self._missing: dict[int, float] = {}  # when the places of the dead are to be taken
         self._inference = self._fill = None
@@ -176,12 +167,9 @@ class RayPool(Pool):
         self._actors, self._calls, self._missing = [], {}, {}
 
     def _start(self) -> "ray.actor.ActorHandle[GameActor]":
-        actor = cast(
-            "ray.actor.ActorHandle[GameActor]",
-            self._actor_class.remote(self._settings, self.streams, self._inference, identity(), NICENESS),
-        )
+        actor = self._actor_class.remote(self._settings, self.streams, self._inference, identity(), NICENESS)
         self.streams += 1
-        return actor
+        return cast("ray.actor.ActorHandle[GameActor]", actor)
 
     def _call(self, actor: "ray.actor.ActorHandle[GameActor]") -> None:
         while sum(1 for other in self._calls.values() if other is actor) < IN_FLIGHT:

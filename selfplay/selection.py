@@ -17,8 +17,7 @@ from agent.search import GumbelSearch, SearchSettings
 from selfplay.record import RaggedPolicy
 from selfplay.settings import SelfplaySettings
 
-_LEAST: Final = np.float32(2.0**-126)
-"""Smallest normal float32: the least probability whose logarithm is recorded."""
+_LEAST: Final = np.float32(2.0**-126)  # smallest normal float32: the least probability whose logarithm is recorded
 
 
 class SelectedMoves(NamedTuple):
@@ -51,9 +50,7 @@ class PolicySelector:
     """Samples from the masked policy."""
 
     def __init__(self, evaluator: Evaluator, *, temperature: float, seed: int) -> None:
-        self._evaluator = evaluator
-        self._temperature = temperature
-        self._seed = seed
+        self._evaluator, self._temperature, self._seed = evaluator, temperature, seed
 
     def select(self, games: Games, keys: NDArray[np.int64]) -> SelectedMoves:
         """See `MoveSelector`."""
@@ -61,14 +58,9 @@ class PolicySelector:
         legal = torch.from_numpy(rules.legal_bits(games.positions)).to(evaluation.logits.device)
         policy = MaskedPolicy(evaluation.logits, legal, temperature=self._temperature)
         moves, log_probs, entropies = policy.sample(self._seed, torch.from_numpy(keys).to(legal.device))
-        return SelectedMoves(
-            moves.cpu().numpy().astype(np.uint16),
-            log_probs.cpu().numpy(),
-            evaluation.values.cpu().numpy(),
-            policy.probabilities,
-            entropies.cpu().numpy(),
-            RaggedPolicy.empty(len(games)),
-        )
+        chosen = moves.cpu().numpy().astype(np.uint16), log_probs.cpu().numpy(), evaluation.values.cpu().numpy()
+        unsearched = RaggedPolicy.empty(len(games))
+        return SelectedMoves(*chosen, policy.probabilities, entropies.cpu().numpy(), unsearched)
 
 
 class SearchSelector:

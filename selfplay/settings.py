@@ -61,5 +61,4 @@ class ActorSettings:
     architecture: Architecture
     selfplay: SelfplaySettings
     inference: InferenceSettings
-    seed: int
-    """Of the run."""
+    seed: int  # of the run

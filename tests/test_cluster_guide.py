@@ -37,13 +37,11 @@ def block(name: str) -> str:
 
 
 def free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    for probe in probes:
-        probe.bind(("", 0))
-    found = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return found
+    with contextlib.ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("", 0))
+        return [probe.getsockname()[1] for probe in probes]
 
 
 def with_ports(commands: str, ports: list[int]) -> str:
@@ -80,12 +78,14 @@ def machines(tmp_path: Path) -> Iterator[dict[str, str]]:
 def test_the_guide_works_word_for_word_on_two_nodes(machines: dict[str, str], tmp_path: Path) -> None:
     ports = free_ports(4)
 
+    def run(name: str, more: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """The commands as they stand there, but for the ports, which may be taken here, and a small network."""
+        commands, environment = with_ports(block(name).rstrip(), ports) + more, {**machines, **variables}
+        options: dict[str, Any] = {"cwd": tmp_path, "env": environment, "timeout": 600, "text": True}
+        return subprocess.run(["bash", "-e", "-c", commands], capture_output=True, check=False, **options)
+
     def follow(name: str, more: str = "") -> str:
-        """Run the commands as they stand there, but for the ports, which may be taken here, and a small network."""
-        commands = with_ports(block(name).rstrip(), ports) + more
-        done = subprocess.run(
-            ["bash", "-e", "-c", commands], cwd=tmp_path, env=machines, capture_output=True, text=True, timeout=600
-        )
+        done = run(name, more)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -100,24 +100,16 @@ def test_the_guide_works_word_for_word_on_two_nodes(machines: dict[str, str], tm
     assert "resuming" in output
     assert "first: done" in output
     follow("submit", f" {SMALL.replace('run.steps=12', 'run.steps=1000000')} run.checkpoint_seconds=1")
-    run = tmp_path / "runs" / "long"
+    long = tmp_path / "runs" / "long"
     until = time.monotonic() + 300
-    while not any(path.name > "step-00000005" for path in list_checkpoints(run / "checkpoints")):
+    while not any(path.name > "step-00000005" for path in list_checkpoints(long / "checkpoints")):
         assert time.monotonic() < until, follow("logs")
         time.sleep(0.5)
     follow("stop")
     assert "long: stopped" in follow("logs")
-    logged = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
-    assert newest_checkpoint(run / "checkpoints")[1].state["step"] == logged[-1]["step"]
-    stranger = {**machines, "RAY_AUTH_TOKEN": "0" * 64}
-    refused = subprocess.run(
-        ["bash", "-c", with_ports(block("resume").rstrip(), ports) + " run.steps=30"],
-        cwd=tmp_path,
-        env=stranger,
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
+    logged = [json.loads(line) for line in (long / "log.jsonl").read_text().splitlines()]
+    assert newest_checkpoint(long / "checkpoints")[1].state["step"] == logged[-1]["step"]
+    refused = run("resume", " run.steps=30", RAY_AUTH_TOKEN="0" * 64)
     assert refused.returncode == 2, refused.stdout + refused.stderr
     assert "cannot be joined" in refused.stderr
     assert "Traceback" not in refused.stderr

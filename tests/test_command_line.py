@@ -113,9 +113,8 @@ def test_damaged_weights(capsys: pytest.CaptureFixture[str], weights: Path) -> N
     Path("text.safetensors").write_text("these are not weights")
     for name in ("cut", "text"):
         for verb in ("play", "evaluate"):
-            assert f"weights file '{name}.safetensors' is damaged" in refused(
-                capsys, verb, "--weights", f"{name}.safetensors"
-            )
+            sentence = refused(capsys, verb, "--weights", f"{name}.safetensors")
+            assert f"weights file '{name}.safetensors' is damaged" in sentence
 
 
 def test_taken_port(capsys: pytest.CaptureFixture[str], taken_port: int) -> None:
@@ -131,14 +130,8 @@ def test_without_arguments_the_verbs_are_listed(capsys: pytest.CaptureFixture[st
 
 
 def child(*words: str, text: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "zeromass", *words],
-        env=ENVIRONMENT,
-        input=text,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=120,
-    )
+    command = [sys.executable, "-m", "zeromass", *words]
+    return subprocess.run(command, env=ENVIRONMENT, input=text, capture_output=True, encoding="utf-8", timeout=120)
 
 
 def play(capsys: pytest.CaptureFixture[str], *words: str) -> str:
@@ -181,20 +174,13 @@ def test_run_without_a_valid_checkpoint(capsys: pytest.CaptureFixture[str], weig
 def test_play_sides(capsys: pytest.CaptureFixture[str]) -> None:
     assert "You are White" in play(capsys)
     assert "You are Black" in play(capsys, "--side", "black")
-    assert {play(capsys, "--side", "random", "--seed", str(seed))[:13] for seed in range(6)} == {
-        "You are White",
-        "You are Black",
-    }
+    starts = {play(capsys, "--side", "random", "--seed", str(seed))[:13] for seed in range(6)}
+    assert starts == {"You are White", "You are Black"}
 
 
 def test_play_survives_stray_bytes() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "zeromass", "play"],
-        input=b"\xff\xfe\nquit\n",
-        env=ENVIRONMENT,
-        capture_output=True,
-        timeout=120,
-    )
+    command = [sys.executable, "-m", "zeromass", "play"]
+    done = subprocess.run(command, input=b"\xff\xfe\nquit\n", env=ENVIRONMENT, capture_output=True, timeout=120)
     assert (done.returncode, done.stderr) == (0, b"")
     assert b"cannot be read as a move" in done.stdout
 
@@ -250,12 +236,9 @@ def test_doctor_tells_what_the_environment_asks_in_vain(
 
 
 def test_benchmark_prints_text_or_json(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    figures = {
-        "results": [{"name": "plies", "value": 1234567.0, "unit": "1/s"}],
-        "ratios": [{"name": "plies / peer", "value": 100.5}],
-    }
-    module = ModuleType("benchmarks.rules")
-    asked: list[str] = []
+    results, ratios = [{"name": "plies", "value": 1234567.0, "unit": "1/s"}], [{"name": "plies / peer", "value": 100.5}]
+    figures = {"results": results, "ratios": ratios}
+    module, asked = ModuleType("benchmarks.rules"), list[str]()
 
     def run(*, peers_python: str = "", progress: object = None) -> dict[str, Any]:
         asked.append(peers_python)

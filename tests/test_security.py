@@ -65,25 +65,15 @@ def test_words_of_a_shell_are_only_words(
     nasty: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    victim = tmp_path / "victim"
-    word = nasty.format(victim)
+    word = nasty.format(tmp_path / "victim")
     for arguments in (
-        ["train", "demo", f"run.name={word}"],
-        ["train", "demo", f"evaluation.opponent={word}"],
-        ["train", word],
-        ["evaluate", "--opponent", f"engine:{word}"],
-        ["evaluate", "--opponent", f"engine:/does/not/exist {word}"],
+        *(["train", "demo", f"run.name={word}"], ["train", "demo", f"evaluation.opponent={word}"]),
+        *(["evaluate", "--opponent", f"engine:{command}"] for command in (word, f"/does/not/exist {word}")),
         ["evaluate", "--weights", word],
-        ["monitor", word],
-        ["status", word],
-        ["report", word],
-        ["replay", word],
-        ["analyse", word],
-        ["ladder", word],
+        *([verb, word] for verb in ("train", "monitor", "status", "report", "replay", "analyse", "ladder")),
     ):
         assert main(arguments) == 2, arguments
         assert "Traceback" not in capsys.readouterr().err
-    assert not victim.exists()
     assert list(tmp_path.iterdir()) == []
 
 

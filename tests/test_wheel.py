@@ -57,12 +57,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     elsewhere = folder / "elsewhere"
     elsewhere.mkdir()
-    found = run(
-        python,
-        "-c",
-        f"import {', '.join(PACKAGES)}\nprint({', '.join(f'{p}.__file__' for p in PACKAGES)})",
-        cwd=elsewhere,
-    )
+    files = ", ".join(f"{package}.__file__" for package in PACKAGES)
+    found = run(python, "-c", f"import {', '.join(PACKAGES)}\nprint({files})", cwd=elsewhere)
     assert found.stdout.count(str(site)) == len(PACKAGES), found.stdout + found.stderr
     return folder
 

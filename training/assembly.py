@@ -65,15 +65,10 @@ def assemble(
     say: Callable[[str], None] = lambda line: None,
     tick: Callable[[Progress], None] = lambda progress: None,
 ) -> Run:
-    """A run, ready to begin or to go on.
+    """A run, ready to begin or to go on from `checkpoint`, whose weights are those of `network`.
 
-    Args:
-        network: trained in place.
-        checkpoint: what to go on from; its weights are those of `network`. None: a new run.
-        tick: gets the progress, often.
-
-    Raises:
-        InputError: the checkpoint is of an earlier version.
+    `network` is trained in place; `tick` gets the progress, often. An InputError where the checkpoint is of an earlier
+    version.
     """
     state = {} if checkpoint is None else checkpoint.state
     if checkpoint is not None and "attachments" not in state:

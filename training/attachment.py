@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 class Attachment:
     """Hooks, all of them optional."""
 
-    name = ""
-    """Key of its state in a checkpoint; empty: it has none."""
+    name = ""  # key of its state in a checkpoint; empty: it has none
 
     def begin(self, loop: "TrainingLoop") -> None:
         """Training starts."""

@@ -17,8 +17,7 @@ from training.losses import Loss, actor_critic_loss, improved_policy_loss
 from training.replay import Batch
 from training.settings import LearnerSettings
 
-GRADIENT_CLIP: Final = 1.0
-"""Largest gradient norm."""
+GRADIENT_CLIP: Final = 1.0  # largest gradient norm
 
 
 class LearningError(RuntimeError):
@@ -85,9 +84,8 @@ class Learner:
     def train(self, batch: Batch, *, progress: float) -> None:
         """One step on B plies; `progress`, the share of the training that is done, 0..1, sets the learning rate.
 
-        Raises:
-            InvalidMassError: the policy being trained has mass on an illegal move.
-            LearningError: loss or gradient is not finite.
+        An InvalidMassError where the policy has mass on an illegal move, a LearningError where loss or gradient is not
+        finite.
         """
         output = self.network.predict(batch.positions)
         loss = self._differentiate(self._loss(batch, output))
@@ -121,22 +119,16 @@ class Learner:
         self.optimizer.load_state_dict(state)
 
     def _loss(self, batch: Batch, output: Prediction) -> Loss:
-        wdl = self._tensor(batch.wdl)
+        logits, values, legal = output.logits, output.value_logits, output.legal
+        wdl, settings = self._tensor(batch.wdl), self.settings
         if self._searched:
             policies = batch.policies.offsets, batch.policies.indices, batch.policies.probabilities
             targets = output.targets(*(self._tensor(array) for array in policies))
-            return improved_policy_loss(
-                output.logits,
-                output.value_logits,
-                legal=output.legal,
-                policies=targets,
-                wdl=wdl,
-                settings=self.settings,
-            )
+            return improved_policy_loss(logits, values, legal=legal, policies=targets, wdl=wdl, settings=settings)
         return actor_critic_loss(
-            output.logits, output.value_logits, legal=output.legal, moves=output.lanes(self._tensor(batch.moves)),
+            logits, values, legal=legal, moves=output.lanes(self._tensor(batch.moves)),
             log_probs=self._tensor(batch.log_probs), advantages=self._normalise(self._tensor(batch.advantages)),
-            wdl=wdl, settings=self.settings,
+            wdl=wdl, settings=settings,
         )  # fmt: skip
 
     def _normalise(self, advantages: Tensor) -> Tensor:

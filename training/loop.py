@@ -31,16 +31,11 @@ class Counters:
     """Totals of the run, resumes included."""
 
     games: int = 0
-    positions: int = 0
-    """Plies of finished games."""
-    seconds: float = 0.0
-    """Spent training."""
-    version: int = 0
-    """Times the weights were published."""
-    streams: int = 0
-    """Generator streams handed out: no stream is ever used twice."""
-    mass: MassReading = field(default_factory=MassReading)
-    """Every distribution sampled or trained."""
+    positions: int = 0  # plies of finished games
+    seconds: float = 0.0  # spent training
+    version: int = 0  # times the weights were published
+    streams: int = 0  # generator streams handed out: no stream is ever used twice
+    mass: MassReading = field(default_factory=MassReading)  # every distribution sampled or trained
 
     def state(self) -> dict[str, Any]:
         """For a checkpoint; `restored` reads it back."""
@@ -61,14 +56,12 @@ class TrainingLoop:
     ) -> None:
         self.settings, self.learner, self.window, self.attachments = settings, learner, window, attachments
         self.counters = Counters()
-        self.mass = MassReading()
-        """Of the distributions since the last row of the log."""
+        self.mass = MassReading()  # of the distributions since the last row of the log
         self.selfplay_launches: Counter[str] = Counter()
         """How often the actors ran each kernel on each backend, since this process started."""
         self.pool: Pool | None = None
         self.stop: Callable[[], bool] = lambda: False
-        self.paused = 0.0
-        """Seconds of this process that do not count as training."""
+        self.paused = 0.0  # seconds of this process that do not count as training
         self.stopwatch = Stopwatch()
         self.waiting = "playing" if settings.selfplay.actors == 0 else "waiting"
         """What the stopwatch calls waiting for games: a process that plays them itself never waits."""
@@ -85,9 +78,8 @@ class TrainingLoop:
     def run(self, pool: Pool, *, stop: Callable[[], bool]) -> None:
         """Train until the settings say so, or `stop`, which is called between steps.
 
-        Raises:
-            InvalidMassError: mass on an illegal move, sampled or trained.
-            LearningError: a loss that is not finite, and no attachment repaired the learner.
+        An InvalidMassError for mass on an illegal move, sampled or trained; a LearningError for a loss that is not
+        finite, where no attachment repaired the learner.
         """
         self.pool, self.stop, self.stopwatch = pool, stop, Stopwatch()
         before, started, self.paused = self.counters.seconds, time.monotonic(), 0.0

@@ -18,17 +18,14 @@ from torch import Tensor
 from kernels import RaggedTargets, masked_cross_entropy, masked_entropy, masked_policy_terms
 from training.settings import LearnerSettings
 
-CLIP: Final = 0.2
-"""Of PPO: the importance ratio counts within 1 - CLIP and 1 + CLIP."""
+CLIP: Final = 0.2  # of PPO: the importance ratio counts within 1 - CLIP and 1 + CLIP
 
 
 class Loss(NamedTuple):
     """A loss and what to log of it, each a mean over the batch."""
 
-    total: Tensor
-    """Scalar to differentiate."""
-    parts: dict[str, Tensor]
-    """Detached scalars by tag, as in `training.monitoring.tags.tags`."""
+    total: Tensor  # scalar to differentiate
+    parts: dict[str, Tensor]  # detached scalars by tag, as in `training.monitoring.tags.tags`
 
 
 def actor_critic_loss(

@@ -29,12 +29,9 @@ from training.monitoring.metrics import Metrics, match_row
 if TYPE_CHECKING:
     from training.loop import TrainingLoop
 
-PGN_EVERY: Final = 200
-"""Games of which one is kept as PGN."""
-OPENING_PLIES: Final = 4
-"""Random plies that each game begins with."""
-CONVERSION_GAMES: Final = 10
-"""Starts of each won ending in a match during training."""
+PGN_EVERY: Final = 200  # games of which one is kept as PGN
+OPENING_PLIES: Final = 4  # random plies that each game begins with
+CONVERSION_GAMES: Final = 10  # starts of each won ending in a match during training
 
 
 class StoppedError(Exception):
@@ -74,23 +71,19 @@ class Matches(Attachment):
             return
         with loop.stopwatch.spending("evaluating"):
             self._checkpoints.save(loop)
-            if loop.progress < 1.0:  # else the match after training follows
-                started, hooks, seed = time.monotonic(), _stopping(loop.stop), loop.settings.run.seed
-                try:
-                    result = _match(loop, hooks)
-                    won = conversions(
-                        _player(loop), games=CONVERSION_GAMES, seed=seed, defenders=("king",), hooks=hooks
-                    )
-                except StoppedError:
-                    return
-                self._keep(loop, result, "during", shares(won), time.monotonic() - started)
+            if loop.progress >= 1.0:  # the match after training follows
+                return
+            started, hooks, seed = time.monotonic(), _stopping(loop.stop), loop.settings.run.seed
+            try:
+                result = _match(loop, hooks)
+                won = conversions(_player(loop), games=CONVERSION_GAMES, seed=seed, defenders=("king",), hooks=hooks)
+            except StoppedError:
+                return
+            self._keep(loop, result, "during", shares(won), time.monotonic() - started)
 
     def play(self, loop: "TrainingLoop", when: str, screen: Screen, stop: Callable[[], bool]) -> MatchResult | None:
-        """Play the match `before` or `after` training and keep its result; None if the settings ask for none.
-
-        Raises:
-            StoppedError: `stop` returned True.
-        """
+        """Play the match `before` or `after` training and keep its result; None if the settings ask for none, a
+        StoppedError after `stop` returned True."""
         settings = loop.settings.evaluation
         if settings.games == 0:
             return None

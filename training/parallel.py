@@ -35,17 +35,13 @@ from training.losses import Loss
 from training.replay import Batch
 from training.settings import LearnerSettings
 
-TIMEOUT: Final = timedelta(minutes=5)
-"""Of one exchange of gradients: longer than any step."""
+TIMEOUT: Final = timedelta(minutes=5)  # of one exchange of gradients: longer than any step
 Moments = tuple[float, float]
 
 
 def make_learner(network: Network, settings: LearnerSettings, *, searched: bool) -> Learner:
-    """The learner that the settings ask for: in this process alone, or spread. A spread one needs an initialised Ray.
-
-    Raises:
-        InputError: the batch cannot be split evenly, or Ray is not initialised.
-    """
+    """The learner that the settings ask for: in this process alone, or spread. An InputError where the batch cannot be
+    split evenly, or a spread one has no initialised Ray."""
     if settings.workers == 1:
         return Learner(network, settings, searched=searched)
     if settings.batch_size % settings.workers:

@@ -26,20 +26,13 @@ ENTRIES_PER_PLY: Final = 40
 class Batch:
     """B plies drawn from the replay buffer."""
 
-    positions: NDArray[np.uint64]
-    """[B, WORDS]"""
-    moves: NDArray[np.int64]
-    """[B]"""
-    log_probs: NDArray[np.float32]
-    """[B] under the policy that sampled the moves."""
-    wdl: NDArray[np.float32]
-    """[B, 3]"""
-    advantages: NDArray[np.float32]
-    """[B]"""
-    versions: NDArray[np.int32]
-    """[B]"""
-    policies: RaggedPolicy
-    """Of the B plies."""
+    positions: NDArray[np.uint64]  # [B, WORDS]
+    moves: NDArray[np.int64]  # [B]
+    log_probs: NDArray[np.float32]  # [B] under the policy that sampled the moves
+    wdl: NDArray[np.float32]  # [B, 3]
+    advantages: NDArray[np.float32]  # [B]
+    versions: NDArray[np.int32]  # [B]
+    policies: RaggedPolicy  # of the B plies
 
 
 class ReplayBuffer:
@@ -53,8 +46,7 @@ class ReplayBuffer:
     """
 
     def __init__(self, capacity: int, *, entries_per_ply: int = 0) -> None:
-        self.capacity = capacity
-        self._searched = entries_per_ply > 0
+        self.capacity, self._searched = capacity, entries_per_ply > 0
         self._columns: dict[str, NDArray[Any]] = {
             "positions": np.zeros((capacity, rules.WORDS), np.uint64),
             "moves": np.zeros(capacity, np.uint16),
@@ -69,10 +61,8 @@ class ReplayBuffer:
         # At least one ply with the most legal moves there can be.
         entries = max(capacity * entries_per_ply, MAX_LEGAL) if self._searched else 0
         self._indices, self._probabilities = np.zeros(entries, np.uint16), np.zeros(entries, np.float16)
-        self.added = self.games = self.entries_added = 0
-        """Plies, games and policy entries ever added."""
-        self.oldest = 0
-        """The first ply in the window, counted over all ever added."""
+        self.added = self.games = self.entries_added = 0  # plies, games and policy entries ever added
+        self.oldest = 0  # the first ply in the window, counted over all ever added
         self._ids: dict[str, None] = {}
 
     def __len__(self) -> int:
@@ -81,8 +71,7 @@ class ReplayBuffer:
     def add(self, record: GameRecord, target: Targets) -> bool:
         """Add a game's plies; False (and nothing added) if a game with this id was added before.
 
-        Raises:
-            ValueError: the game has improved policies, and there is no room for any.
+        A ValueError where the game has improved policies, and there is no room for any.
         """
         if record.game in self._ids:
             return False
@@ -120,11 +109,7 @@ class ReplayBuffer:
         return True
 
     def sample(self, batch_size: int, generator: np.random.Generator) -> Batch:
-        """Draw plies uniformly, with replacement.
-
-        Raises:
-            ValueError: the buffer is empty.
-        """
+        """Draw plies uniformly, with replacement; a ValueError where the buffer is empty."""
         if len(self) == 0:
             raise ValueError("the replay buffer is empty; add games before sampling")
         rows = generator.integers(self.oldest, self.added, size=batch_size) % self.capacity
@@ -143,8 +128,7 @@ class ReplayBuffer:
 
     def start_at(self, added: int, games: int, entries_added: int) -> None:
         """Let an empty buffer begin as if so many plies, games and policy entries had been added and dropped."""
-        self.added, self.games, self.entries_added = added, games, entries_added
-        self.oldest = added
+        self.added, self.games, self.entries_added, self.oldest = added, games, entries_added, added
 
     def _window(self) -> NDArray[np.int64]:
         """Rows of the stored plies, oldest first."""

@@ -40,20 +40,14 @@ class Summary:
     largest_invalid_mass: float
     before: MatchResult | None
     after: MatchResult | None
-    stopped: bool
-    """Ended by Ctrl-C or SIGTERM rather than by its settings."""
+    stopped: bool  # ended by Ctrl-C or SIGTERM rather than by its settings
     selfplay_kernels: dict[str, int]
     """How often the actors ran each kernel on each backend since the last start, such as `masked_sample.numba`."""
-    learner_kernels: dict[str, int]
-    """The same for the learner."""
-    alarms: list[str]
-    """Of the guard that were on at the end."""
-    guard: list[dict[str, Any]]
-    """What the guard said since the start of the run: `step`, `text`."""
-    writing_seconds: float
-    """Spent on rows, pictures and text since the last start."""
-    writing_share: float
-    """That, of the time spent training since then."""
+    learner_kernels: dict[str, int]  # the same for the learner
+    alarms: list[str]  # of the guard that were on at the end
+    guard: list[dict[str, Any]]  # what the guard said since the start of the run: `step`, `text`
+    writing_seconds: float  # spent on rows, pictures and text since the last start
+    writing_share: float  # that, of the time spent training since then
 
 
 Resume = Literal["no", "asked", "heal"]

@@ -15,14 +15,12 @@ from selfplay.record import GameRecord
 class Targets:
     """What a game teaches about each of its T plies, seen from the side to move."""
 
-    wdl: NDArray[np.float32]
-    """[T, 3] the result as probabilities of win, draw, loss."""
+    wdl: NDArray[np.float32]  # [T, 3] the result as probabilities of win, draw, loss
     advantages: NDArray[np.float32]
     """[T] how much better the game went after the move than expected before it, in expected score."""
 
 
-GAE_LAMBDA: Final = 0.95
-"""Of the advantages."""
+GAE_LAMBDA: Final = 0.95  # of the advantages
 
 
 def white_score(record: GameRecord, adjudication: float) -> float:

@@ -19,8 +19,7 @@ from rich.table import Table
 from benchmarks.kernels.contenders import FAMILY, problem
 from benchmarks.measuring import Figures, Found, Progress, in_turn, table
 
-SECONDS = 0.5
-"""About how long the contenders of one op take turns in one case; they have 3 to 100 rounds."""
+SECONDS = 0.5  # about how long the contenders of one op take turns in one case; they have 3 to 100 rounds
 
 
 def take_turns(calls: Mapping[str, Callable[[], Any]], device: torch.device) -> dict[str, list[float]]:

@@ -155,8 +155,7 @@ def inspect(launch: Launch, target: str) -> dict[str, Any]:
     }
 
 
-Reading = tuple[int, int, dict[str, int], dict[str, int]]
-"""Registers, bytes spilled, loads, stores."""
+Reading = tuple[int, int, dict[str, int], dict[str, int]]  # registers, bytes spilled, loads, stores
 
 
 def _read_nvidia(compiled: Any) -> Reading:

@@ -32,8 +32,7 @@ from training.durability.run_folder import RunFolder
 from training.replay import ReplayBuffer
 from training.settings import Settings, load_settings
 
-MODES: Final = {"policy": "demo", "search": "cpu"}
-"""The config of each mode."""
+MODES: Final = {"policy": "demo", "search": "cpu"}  # the config of each mode
 ACTORS, BESIDE = "Ray actors (ratio: to plain processes)", "actors beside the learner (ratio: to alone)"
 
 

@@ -40,8 +40,7 @@ class WatchedPool:
         """Start a turn; earlier games are dropped."""
         self._pool.collect(wait=False)
         self.plies = self.games = self.versions = 0
-        self.seconds = 0.0
-        """Until the last batch."""
+        self.seconds = 0.0  # until the last batch
         self.last: list[GameBatch] = []
         self._stages = dict.fromkeys(STAGES, 0.0)
         self._started = perf_counter()
@@ -97,8 +96,7 @@ def targets_by(settings: LearnerSettings, record: GameRecord) -> Targets:
     return targets(record, adjudication=settings.adjudication, value_lambda=settings.value_lambda)
 
 
-_own: list[tuple[GamePlayer, Barrier]] = []
-"""The player of this process, and the barrier of all processes."""
+_own: list[tuple[GamePlayer, Barrier]] = []  # the player of this process, and the barrier of all processes
 
 
 def _start(settings: ActorSettings, streams: "SimpleQueue[int]", barrier: Barrier, weights: Weights) -> None:

@@ -25,8 +25,7 @@ SETTINGS = (
     "evaluation.games=0"
 )
 """A run that saves, logs and publishes every few seconds. Its replay buffer holds all games, so all can be counted."""
-ON_NODES_THAT_PLAY = "selfplay.resources={games: 1}"
-"""So both nodes have a game actor."""
+ON_NODES_THAT_PLAY = "selfplay.resources={games: 1}"  # so both nodes have a game actor
 
 
 def undisturbed_rows(folder: Path, steps: int, seconds: float) -> list[dict[str, Any]]:

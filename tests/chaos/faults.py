@@ -16,8 +16,7 @@ from training.durability.game_file import Damage, read_entries
 
 Fault = Callable[[Arena, np.random.Generator], str | None]
 
-damaged_games: set[str] = set()
-"""Ids of games whose bytes a fault here destroyed: they cannot come back."""
+damaged_games: set[str] = set()  # ids of games whose bytes a fault here destroyed: they cannot come back
 
 
 def _signal(title: str, number: signal.Signals) -> Fault:

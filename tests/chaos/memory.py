@@ -16,8 +16,7 @@ _ROLES = {
     "raylet/raylet": "Ray's raylet",
 }
 """By a part of the command line; the first match counts."""
-GONE = 15.0
-"""Seconds without a reading after which a process number means another process."""
+GONE = 15.0  # seconds without a reading after which a process number means another process
 
 
 @dataclass
@@ -27,10 +26,8 @@ class Life:
     pid: int
     role: str
     seconds: list[float] = field(default_factory=list)
-    occupied: list[float] = field(default_factory=list)
-    """MiB of private memory at those seconds."""
-    shared: list[float] = field(default_factory=list)
-    """MiB of shared memory in use, of Ray's object store."""
+    occupied: list[float] = field(default_factory=list)  # MiB of private memory at those seconds
+    shared: list[float] = field(default_factory=list)  # MiB of shared memory in use, of Ray's object store
 
     def mean(self, start: float, end: float) -> float:
         """Mean MiB between two times."""

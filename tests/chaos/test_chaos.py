@@ -21,12 +21,9 @@ from tests.chaos.arena import Arena, undisturbed_rows
 from tests.chaos.faults import FAULTS
 
 SEED = int(os.environ.get("ZEROMASS_CHAOS_SEED", "0"))
-AT_ONCE = 5
-"""Faults of a round, after which the run must recover."""
-RECOVERY = 600.0
-"""Seconds until a new checkpoint is there at the latest, on a machine that does other things too."""
-CLOSE = 0.1
-"""Most nats between the value losses of this run and an undisturbed one after as many steps."""
+AT_ONCE = 5  # faults of a round, after which the run must recover
+RECOVERY = 600.0  # seconds until a new checkpoint is there at the latest, on a machine that does other things too
+CLOSE = 0.1  # most nats between the value losses of this run and an undisturbed one after as many steps
 
 
 @pytest.fixture

@@ -19,10 +19,8 @@ from training.cluster import OBJECT_STORE_BYTES
 from training.durability.checkpoint import newest_checkpoint
 
 MINUTES = float(os.environ.get("ZEROMASS_SOAK_MINUTES", "15"))
-KILL_SECONDS = 8.0
-"""Between kills of the younger game actor. The older one lives on and is measured."""
-WARMED_UP = 1 / 3
-"""Share of the time after which memory must be flat."""
+KILL_SECONDS = 8.0  # between kills of the younger game actor. The older one lives on and is measured.
+WARMED_UP = 1 / 3  # share of the time after which memory must be flat
 FLAT = 1.05
 SETTINGS = (
     f"run.minutes={MINUTES} run.name=soak run.checkpoint_seconds=2 run.snapshot_minutes=0.1 network.kind=sparse "

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from time import monotonic, sleep
 from typing import Any
 
 import numpy as np
@@ -22,10 +23,8 @@ class Echo(Evaluator):
     """Answers with what it was asked: values are the positions' first words, logits the moves, plus the weights."""
 
     def __init__(self) -> None:
-        self.batches: list[int] = []
-        self.shift = 0.0
-        self.started = threading.Semaphore(0)
-        self.may_go_on = threading.Event()
+        self.batches, self.shift = list[int](), 0.0
+        self.started, self.may_go_on = threading.Semaphore(0), threading.Event()
         self.may_go_on.set()
 
     def load(self, state: Mapping[str, torch.Tensor]) -> None:
@@ -62,14 +61,10 @@ def check(answer: Answer, number: int, shift: float = 0.0) -> None:
 def asked(batcher: Batcher, echo: Echo, pool: ThreadPoolExecutor, numbers: list[int], held: int) -> list[Any]:
     """Ask in threads, and wait until the batcher holds so many positions."""
     calls = [pool.submit(batcher.ask, *request(number)) for number in numbers]
-    with batcher._changed:
-        pass
-    deadline = threading.Event()
-    for _ in range(3000):
-        if batcher._held == held:
-            break
-        deadline.wait(0.01)
-    assert batcher._held == held
+    deadline = monotonic() + LONG
+    while batcher._held != held:
+        assert monotonic() < deadline
+        sleep(0.01)
     return calls
 
 
@@ -80,10 +75,7 @@ def echo() -> Echo:
 
 @pytest.fixture
 def make(echo: Echo) -> Any:
-    def build(batch_size: int, max_wait: float) -> Batcher:
-        return Batcher(echo, batch_size=batch_size, max_wait=max_wait)
-
-    yield build
+    yield lambda batch_size, max_wait: Batcher(echo, batch_size=batch_size, max_wait=max_wait)
     echo.may_go_on.set()
 
 

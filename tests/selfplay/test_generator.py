@@ -22,11 +22,13 @@ from selfplay.settings import SelfplaySettings
 SETTINGS = SelfplaySettings(games=16, opening_plies=6, ply_cap=90)
 
 
-def generator(seed: int = 0, stream: int = 0, settings: SelfplaySettings = SETTINGS) -> Generator:
+def evaluator(blocks: int = 1) -> Evaluator:
     torch.manual_seed(0)
-    return Generator(
-        Evaluator(ResidualNetwork(ResidualArchitecture(blocks=1, channels=8))), settings, seed=seed, stream=stream
-    )
+    return Evaluator(ResidualNetwork(ResidualArchitecture(blocks=blocks, channels=8)))
+
+
+def generator(seed: int = 0, stream: int = 0, settings: SelfplaySettings = SETTINGS) -> Generator:
+    return Generator(evaluator(), settings, seed=seed, stream=stream)
 
 
 def games(count: int, seed: int = 0, stream: int = 0) -> list[GameRecord]:
@@ -65,9 +67,7 @@ def test_every_game_is_real_chess_and_ends_for_the_reason_given(records: list[Ga
         board = replayed(record)
         outcome = board.outcome()
         if record.termination == Termination.TRUNCATED:
-            assert outcome is None
-            assert board.ply() == SETTINGS.ply_cap
-            assert record.outcome == 0
+            assert (outcome, board.ply()) == (None, SETTINGS.ply_cap)
         elif record.termination == Termination.THREEFOLD_REPETITION:
             assert board.is_repetition(3)
         elif record.termination == Termination.FIFTY_MOVES:
@@ -75,10 +75,8 @@ def test_every_game_is_real_chess_and_ends_for_the_reason_given(records: list[Ga
         else:
             assert outcome is not None
             assert outcome.termination.name == record.termination.name
-        if record.termination == Termination.CHECKMATE:
-            assert record.outcome == (-1 if board.turn == chess.WHITE else 1)
-        else:
-            assert record.outcome == 0
+        won = -1 if board.turn == chess.WHITE else 1
+        assert record.outcome == (won if record.termination == Termination.CHECKMATE else 0)
         worth = {chess.PAWN: 1, chess.KNIGHT: 3, chess.BISHOP: 3, chess.ROOK: 5, chess.QUEEN: 9, chess.KING: 0}
         signs = [worth[p.piece_type] * (1 if p.color else -1) for p in board.piece_map().values()]
         assert record.balance == sum(signs)
@@ -87,11 +85,9 @@ def test_every_game_is_real_chess_and_ends_for_the_reason_given(records: list[Ga
 
 def test_shapes_and_dtypes(records: list[GameRecord]) -> None:
     for record in records:
-        plies = record.plies
-        assert record.positions.shape == (plies, rules.WORDS)
-        assert record.positions.dtype == np.uint64
-        assert record.moves.dtype == np.uint16
-        assert record.log_probs.shape == record.values.shape == record.versions.shape == (plies,)
+        assert record.positions.shape == (record.plies, rules.WORDS)
+        assert (record.positions.dtype, record.moves.dtype) == (np.uint64, np.uint16)
+        assert record.log_probs.shape == record.values.shape == record.versions.shape == (record.plies,)
         assert bool((record.log_probs <= 0).all())
         assert bool((np.abs(record.values) <= 1).all())
         assert len(record.opening) <= SETTINGS.opening_plies
@@ -99,10 +95,8 @@ def test_shapes_and_dtypes(records: list[GameRecord]) -> None:
 
 
 def test_log_probs_are_those_of_the_network_that_played(records: list[GameRecord]) -> None:
-    torch.manual_seed(0)
-    evaluator = Evaluator(ResidualNetwork(ResidualArchitecture(blocks=1, channels=8)))
     for record in records[:4]:
-        evaluation = evaluator.evaluate(record.positions)
+        evaluation = evaluator().evaluate(record.positions)
         legal = unpack_legal(torch.from_numpy(rules.legal_bits(record.positions)), size=vocabulary.SIZE)
         logits = evaluation.logits.double().masked_fill(~legal, -torch.inf)
         expected = logits.log_softmax(1).gather(1, torch.from_numpy(record.moves.astype(np.int64))[:, None])[:, 0]
@@ -111,20 +105,16 @@ def test_log_probs_are_those_of_the_network_that_played(records: list[GameRecord
 
 
 def test_one_seed_gives_the_same_games(records: list[GameRecord]) -> None:
-    again = games(64)
-    for one, two in zip(records, again, strict=True):
-        assert one.game == two.game
-        assert one.seed == two.seed
+    for one, two in zip(records, games(64), strict=True):
+        assert (one.game, one.seed) == (two.game, two.seed)
         assert np.array_equal(one.opening, two.opening)
         assert np.array_equal(one.moves, two.moves)
 
 
 def test_streams_and_seeds_give_other_games(records: list[GameRecord]) -> None:
     others = games(32, stream=1) + games(32, seed=1)
-    names = [record.game for record in records + others]
-    assert len(set(names)) == len(names)
-    lines = {record.moves.tobytes() for record in records + others}
-    assert len(lines) == len(names)
+    assert len({record.game for record in records + others}) == len(records + others)
+    assert len({record.moves.tobytes() for record in records + others}) == len(records + others)
 
 
 def test_openings_differ_and_vary_in_length(records: list[GameRecord]) -> None:
@@ -147,9 +137,7 @@ def test_statistics_count_what_was_played() -> None:
 @pytest.mark.parametrize("simulations", [0, 4])
 def test_entropies_are_those_of_the_distributions(simulations: int) -> None:
     settings = SelfplaySettings(simulations=simulations, max_considered_actions=4, temperature=1.5)
-    torch.manual_seed(0)
-    selector = make_selector(Evaluator(ResidualNetwork(ResidualArchitecture(blocks=0, channels=8))), settings, seed=1)
-    selected = selector.select(rules.Games(9), mix(np.arange(9)))
+    selected = make_selector(evaluator(blocks=0), settings, seed=1).select(rules.Games(9), mix(np.arange(9)))
     weights = selected.probabilities.double().numpy()
     expected = -(weights * np.log(np.where(weights > 0, weights, 1.0))).sum(1)
     np.testing.assert_allclose(selected.entropies, expected, rtol=1e-5)
@@ -157,11 +145,7 @@ def test_entropies_are_those_of_the_distributions(simulations: int) -> None:
 
 def test_multiplying_logits_by_the_mask_stops_the_generator(monkeypatch: pytest.MonkeyPatch) -> None:
     """The classic bug, planted on purpose: the meter must see it in the distribution that is sampled."""
-
-    def multiplied(logits: torch.Tensor, *, legal: torch.Tensor) -> torch.Tensor:
-        return torch.softmax(logits * unpack_legal(legal, size=vocabulary.SIZE), dim=-1)
-
-    monkeypatch.setattr(policy, "masked_softmax", multiplied)
+    monkeypatch.setattr(policy, "masked_softmax", lambda x, *, legal: (x * unpack_legal(legal, size=1880)).softmax(-1))
     source = generator()
     with pytest.raises(InvalidMassError, match=r"invalid mass 0\.\d+ in position 'r.*': illegal move \w+ has"):
         source.step()

@@ -52,6 +52,13 @@ def pool(request: pytest.FixtureRequest) -> Iterator[RayPool]:
     pool.close()
 
 
+def alone(pool: RayPool) -> LocalPool:
+    """What its first actor would be without the others."""
+    local = LocalPool(pool._settings, first_stream=10)
+    local.publish(weights(), 0)
+    return local
+
+
 def gather(pool: RayPool, batches: int) -> list[GameBatch]:
     found: list[GameBatch] = []
     while len(found) < batches:  # the suite's own time limit ends this
@@ -77,8 +84,7 @@ def test_the_games_are_those_played_without_it(pool: RayPool) -> None:
     sampled the same moves are played, and numbers may round otherwise in batches of another size."""
     searched = pool._settings.selfplay.search is not None
     pool.publish(weights(), 0)
-    local = LocalPool(pool._settings, first_stream=10)
-    local.publish(weights(), 0)
+    local = alone(pool)
     mine = [record for _ in range(3) for batch in local.collect(wait=True) for record in batch.records]
     theirs = [record for batch in gather(pool, 12) if batch.stream == 10 for record in batch.records]
     assert mine
@@ -120,9 +126,8 @@ def test_an_answer_by_newer_weights_is_recorded_as_such() -> None:
     found = one.evaluate(games.positions)
     assert one.take_version(-1) == 3
     assert one.take_version(7) == 7  # no answer since
-    assert torch.equal(
-        found.values, make_evaluator(network(1), runtime="eager").evaluate(np.repeat(games.positions, 8, 0)).values[:2]
-    )
+    expected = make_evaluator(network(1), runtime="eager").evaluate(np.repeat(games.positions, 8, 0))
+    assert torch.equal(found.values, expected.values[:2])
     ray.kill(actor)
 
 
@@ -157,8 +162,7 @@ def test_a_game_actor_killed_during_a_request_stops_no_other(pool: RayPool, monk
     after: list[GameBatch] = []
     while not {11, 12, 13} <= {batch.stream for batch in after}:  # the suite's own time limit ends this
         after += pool.collect(wait=True)
-    assert pool.restarts == 1
-    assert pool.actors == 3
+    assert (pool.restarts, pool.actors) == (1, 3)
     assert statistics(pool._inference).requests > 0
     assert len(names(before + after)) == len(set(names(before + after)))
 
@@ -175,8 +179,7 @@ def test_a_killed_inference_actor_is_waited_for_and_given_its_weights_again(pool
     assert {batch.stream for batch in after} == {10, 11, 12}
     assert len(names(before + after)) == len(set(names(before + after)))
     # What was played across the death is what is played without one.
-    local = LocalPool(pool._settings, first_stream=10)
-    local.publish(weights(), 0)
+    local = alone(pool)
     theirs = [r for batch in before + after if batch.stream == 10 for r in batch.records]
     mine: list[Any] = []
     while len(mine) < len(theirs):

@@ -63,6 +63,7 @@ def test_endgames_are_legal_varied_and_often_against_a_bare_king() -> None:
 
 
 def test_one_seed_gives_the_same_start() -> None:
+    assert decisive_opening(-7) == decisive_opening(7) == decisive_opening(7) != decisive_opening(8)
     settings = SelfplaySettings(opening_plies=4, endgame_share=0.5)
     for one, two in zip(drawn(settings, 20), drawn(settings, 20), strict=True):
         assert one.moves == two.moves
@@ -86,17 +87,11 @@ def test_after_a_decisive_opening_the_side_to_move_is_as_far_ahead_as_asked_and_
     assert len({board.epd() for board in boards}) == len(boards)
 
 
-def test_a_decisive_opening_is_fixed_by_its_seed() -> None:
-    assert decisive_opening(7) == decisive_opening(7) != decisive_opening(8)
-    assert decisive_opening(-7) == decisive_opening(7)
-
-
 @pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
 def test_decisive_openings_come_as_often_as_asked_for_and_the_others_are_as_they_were(share: float) -> None:
     settings = SelfplaySettings(opening_plies=8, decisive_share=share)
     seeds = np.random.default_rng(1).integers(2**62, size=400).tolist()
-    decisive = 0
-    leads = set()
+    decisive, leads = 0, set()
     for seed in seeds:
         start = draw_opening(settings, seed, seed // 3)
         opening = start.moves

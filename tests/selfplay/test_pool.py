@@ -51,14 +51,21 @@ def gather(pool: RayPool, batches: int) -> list[GameBatch]:
     return found
 
 
+def until_stream(pool: RayPool, stream: int, batches: list[GameBatch]) -> None:
+    """Add what comes to `batches` until `stream` has played; no game may come twice."""
+    while stream not in {batch.stream for batch in batches}:  # the suite's own time limit ends this
+        batches += pool.collect(wait=True)
+    names = [record.game for batch in batches for record in batch.records]
+    assert len(names) == len(set(names))
+
+
 def test_games_come_from_both_actors_and_none_comes_twice(pool: RayPool) -> None:
     batches = gather(pool, 16)
     while {batch.stream for batch in batches} != {10, 11}:  # one may start late; the suite's own time limit ends this
         batches += gather(pool, 1)
     names = [record.game for batch in batches for record in batch.records]
     assert len(names) == len(set(names)) > 0
-    assert all(batch.statistics.plies == 24 for batch in batches)
-    assert all(batch.statistics.mass.largest == 0.0 for batch in batches)
+    assert {(batch.statistics.plies, batch.statistics.mass.largest) for batch in batches} == {(24, 0.0)}
     assert all(batch.launches for batch in batches)
 
 
@@ -98,16 +105,10 @@ def test_an_uncollected_pool_stops_by_itself(pool: RayPool) -> None:
 
 def test_a_killed_actor_is_replaced_by_one_with_a_new_stream(pool: RayPool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "RESTART_DELAY", 0.0)
-    before = gather(pool, 4)
+    batches = gather(pool, 4)
     ray.kill(pool._living()[0])
-    after: list[GameBatch] = []
-    while 12 not in {batch.stream for batch in after}:  # the suite's own time limit ends this
-        after += pool.collect(wait=True)
-    assert pool.restarts == 1
-    assert pool.streams == 13
-    assert pool.actors == 2
-    names = [record.game for batch in before + after for record in batch.records]
-    assert len(names) == len(set(names))
+    until_stream(pool, 12, batches)
+    assert (pool.restarts, pool.actors, pool.streams) == (1, 2, 13)
 
 
 def test_a_hung_actor_is_replaced_and_never_heard_of_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,15 +117,10 @@ def test_a_hung_actor_is_replaced_and_never_heard_of_again(monkeypatch: pytest.M
     pool = RayPool(alone, first_stream=20, heartbeat=5.0)
     try:
         pool.publish(weights(), 0)
-        before = gather(pool, 2)
-        pid = next(batch.process for batch in before)
-        os.kill(pid, signal.SIGSTOP)
-        after: list[GameBatch] = []
-        while 21 not in {batch.stream for batch in after}:  # the suite's own time limit ends this
-            after += pool.collect(wait=True)
+        batches = gather(pool, 2)
+        os.kill(batches[0].process, signal.SIGSTOP)
+        until_stream(pool, 21, batches)
         assert (pool.restarts, pool.actors, pool.streams) == (1, 1, 22)
-        names = [record.game for batch in before + after for record in batch.records]
-        assert len(names) == len(set(names))
     finally:
         pool.close()
 

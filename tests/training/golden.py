@@ -34,8 +34,7 @@ from training.targets import targets
 DATA: Final = Path(__file__).resolve().parent.parent / "data" / "learning"
 GAMES: Final = 16
 STEPS: Final = 60
-EVERY: Final = 10
-"""Steps that each point of a curve is the mean of."""
+EVERY: Final = 10  # steps that each point of a curve is the mean of
 NETWORKS: Final[dict[str, Architecture]] = {
     "residual": ResidualArchitecture(blocks=1, channels=16),
     "sparse": SparseArchitecture(width=64, hidden=32),

@@ -34,8 +34,7 @@ if TYPE_CHECKING:
 
 MANIFEST: Final = "manifest.json"
 WEIGHTS: Final = "weights.safetensors"
-KEPT: Final = 3
-"""Checkpoints of a run; older ones are deleted."""
+KEPT: Final = 3  # checkpoints of a run; older ones are deleted
 _FILES: Final = (WEIGHTS, "optimizer.safetensors", "player.safetensors", "state.json")
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -45,24 +44,19 @@ Arrays = Mapping[str, NDArray[Any]]
 class Checkpoint:
     """Everything a run needs to go on."""
 
-    weights: bytes
-    """A whole weights file."""
+    weights: bytes  # a whole weights file
     optimizer: Arrays
-    state: dict[str, Any]
-    """Plain JSON: step, counters, random states."""
+    state: dict[str, Any]  # plain JSON: step, counters, random states
     player: Arrays = field(default_factory=dict)
     """Unfinished games, if they are played in the learner's process, see `selfplay.unfinished`."""
-    path: Path | None = None
-    """Where it was read from."""
+    path: Path | None = None  # where it was read from
 
 
 def write_checkpoint(folder: Path, step: int, checkpoint: Checkpoint, *, keep: int) -> Path:
     """Write `folder/step-N` and delete all but the newest `keep`.
 
-    A crash at any moment leaves the earlier checkpoints intact and no half-written one under a valid name.
-
-    Raises:
-        OSError: for example a full disk; the half-written folder is removed.
+    A crash at any moment leaves the earlier checkpoints intact and no half-written one under a valid name. After an
+    OSError, for example a full disk, the half-written folder is removed.
     """
     final = folder / f"step-{step:08d}"
     temporary = folder / f".{final.name}.{os.getpid()}.tmp"
@@ -98,11 +92,7 @@ def list_checkpoints(folder: Path) -> list[Path]:
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """Read and verify one checkpoint.
-
-    Raises:
-        InputError: a file is missing, or its size or SHA-256 is not the manifest's.
-    """
+    """Read and verify one checkpoint; an InputError if a file is missing, or its size or SHA-256 not the manifest's."""
     try:
         manifest = json.loads((path / MANIFEST).read_bytes())
         contents = {name: (path / name).read_bytes() for name in _FILES}
@@ -121,11 +111,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 
 def newest_checkpoint(folder: Path) -> tuple[Path, Checkpoint, list[str]]:
-    """The newest valid checkpoint in `folder`, and a sentence for each damaged one that was skipped.
-
-    Raises:
-        InputError: there is none; the message names the damaged ones.
-    """
+    """The newest valid checkpoint in `folder`, and a sentence for each damaged one that was skipped; an InputError that
+    names these if there is none."""
     damaged: list[str] = []
     for path in list_checkpoints(folder):
         try:
@@ -152,14 +139,12 @@ def _manifest(contents: Mapping[str, bytes]) -> dict[str, Any]:
 class Checkpoints(Attachment):
     """Writes a run's checkpoints: at the start, every `run.checkpoint_seconds`, when asked, at the end.
 
-    Args:
-        flush: hands the rows of the log to the system; a checkpoint is only written after the rows before it.
-        saved_step: of the checkpoint that the run goes on from; -1: a new run.
+    `flush` hands the rows of the log to the system: a checkpoint is only written after the rows before it. `saved_step`
+    is that of the checkpoint that the run goes on from; -1: a new run.
     """
 
     def __init__(self, run: Path, disk: DiskPatience, flush: Callable[[], None], saved_step: int = -1) -> None:
-        self.saved_step = saved_step
-        """Of the newest checkpoint; -1: none yet."""
+        self.saved_step = saved_step  # of the newest checkpoint; -1: none yet
         self._run, self._disk, self._flush = run, disk, flush
         self._last = time.monotonic()
 

@@ -14,20 +14,16 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
-RESERVE_BYTES: Final = 64 * 2**20
-"""Training pauses while the disk has less free space."""
-LOOK_SECONDS: Final = 1.0
-"""Between checks for room."""
+RESERVE_BYTES: Final = 64 * 2**20  # training pauses while the disk has less free space
+LOOK_SECONDS: Final = 1.0  # between checks for room
 
 
 class DiskPatience(Attachment):
     """Waits while the disk is full; `reserve` bytes must stay free."""
 
     def __init__(self, folder: Path, say: Callable[[str], None], *, reserve: int = RESERVE_BYTES) -> None:
-        self.stop: Callable[[], bool] = lambda: False
-        """Called during a pause; True ends it with the error."""
-        self.paused = 0.0
-        """Seconds spent waiting so far."""
+        self.stop: Callable[[], bool] = lambda: False  # called during a pause; True ends it with the error
+        self.paused = 0.0  # seconds spent waiting so far
         self._loop: TrainingLoop | None = None
         self._folder, self._say, self._reserve = folder, say, reserve
 
@@ -36,19 +32,11 @@ class DiskPatience(Attachment):
         self._loop, self.stop = loop, loop.stop
 
     def room(self) -> None:
-        """Wait until there is room.
-
-        Raises:
-            OSError: `stop` returned True first.
-        """
+        """Wait until there is room; an OSError where `stop` returned True first."""
         self.writing(self._check)
 
     def writing(self, write: Callable[[], _T]) -> _T:
-        """What `write` returns; it is retried while the disk is full.
-
-        Raises:
-            OSError: of another kind, or `stop` returned True first.
-        """
+        """What `write` returns, retried while the disk is full; an OSError of another kind, or after `stop` is True."""
         started: float | None = None
         while True:
             try:

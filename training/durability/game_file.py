@@ -29,13 +29,10 @@ _PLAIN_LENGTH: Final = struct.Struct("<I")
 class StoredGame:
     """A game as it was added to the replay buffer."""
 
-    number: int
-    """Place in the order in which games were added, from 0."""
-    stream: int
-    """Of the generator that played it."""
+    number: int  # place in the order in which games were added, from 0
+    stream: int  # of the generator that played it
     record: GameRecord
-    targets: Targets
-    """As they were when the game came in: settings may change when a run resumes."""
+    targets: Targets  # as they were when the game came in: settings may change when a run resumes
 
 
 @dataclass(frozen=True)
@@ -43,8 +40,7 @@ class Damage:
     """Bytes of a file that hold no whole entry."""
 
     first: int
-    last: int
-    """One past the last."""
+    last: int  # one past the last
 
 
 def to_entry(game: StoredGame) -> bytes:

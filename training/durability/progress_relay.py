@@ -13,22 +13,17 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from training.loop import TrainingLoop
 
-TRAINING = "training"
-"""Title of the progress of a training loop."""
+TRAINING = "training"  # title of the progress of a training loop
 
 
 @dataclass(frozen=True)
 class Progress:
     """How far a part of a run is: the training, or a match."""
 
-    title: str
-    """Of the part; another title is another part."""
-    done: float
-    """Share of it that is done, 0..1."""
-    note: str
-    """Figures for people."""
-    saved_step: int = -1
-    """Of the newest checkpoint; -1: none yet, or not known."""
+    title: str  # of the part; another title is another part
+    done: float  # share of it that is done, 0..1
+    note: str  # figures for people
+    saved_step: int = -1  # of the newest checkpoint; -1: none yet, or not known
 
     @classmethod
     def of(cls, loop: "TrainingLoop", saved_step: int, recent: Mapping[str, float]) -> "Progress":

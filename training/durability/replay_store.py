@@ -13,16 +13,14 @@ from typing import Final
 from agent.files import fsync_folder, write_atomic
 from training.durability.game_file import Damage, StoredGame, read_entries, to_entry
 
-SEGMENT_BYTES: Final = 8 * 2**20
-"""A segment that has reached this size is closed."""
+SEGMENT_BYTES: Final = 8 * 2**20  # a segment that has reached this size is closed
 
 
 class ReplayStore:
     """See the module. Not thread-safe. The folder is made if it is missing."""
 
     def __init__(self, folder: Path, *, segment_bytes: int = SEGMENT_BYTES) -> None:
-        self.acknowledged = 0
-        """Games made durable by this object."""
+        self.acknowledged = 0  # games made durable by this object
         self._folder, self._segment_bytes = folder, segment_bytes
         self._waiting: list[bytes] = []
         self._last: dict[Path, int] = {}  # number of the last game of each segment that was read or written
@@ -40,11 +38,7 @@ class ReplayStore:
         self._newest = max(self._newest, game.number)
 
     def sync(self) -> int:
-        """Make all waiting games durable; returns how many.
-
-        Raises:
-            OSError: for example a full disk; the games still wait, and a later call retries.
-        """
+        """Make all waiting games durable; returns how many. After an OSError they still wait for a later call."""
         if not self._waiting:
             return 0
         segment = self._open()
@@ -60,8 +54,7 @@ class ReplayStore:
                 raise
         self._size += len(data)
         self._last[segment] = self._newest
-        written = len(self._waiting)
-        self._waiting = []
+        written, self._waiting = len(self._waiting), []
         self.acknowledged += written
         if self._size >= self._segment_bytes:
             self._current = None
@@ -88,11 +81,7 @@ class ReplayStore:
                     yield game
 
     def cut(self, number: int) -> None:
-        """Drop durable games from `number` on; the resumed run plays them again, identically.
-
-        Raises:
-            OSError: for example a full disk; can be retried.
-        """
+        """Drop durable games from `number` on, which a resumed run plays again; can be retried after an OSError."""
         for segment in self.segments():
             data = segment.read_bytes()
             kept = [found for found in read_entries(data) if not isinstance(found, Damage)]

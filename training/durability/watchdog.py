@@ -31,17 +31,12 @@ class LearningWatchdog(Attachment):
     """Rescues a learner; `evidence` is the folder for the batches that failed."""
 
     def __init__(self, checkpoints: Path, evidence: Path, say: Callable[[str], None]) -> None:
-        self.rescues = 0
-        """So far, in this process."""
+        self.rescues = 0  # so far, in this process
         self._checkpoints, self._evidence, self._say = checkpoints, evidence, say
         self._failed: list[int] = []
 
     def failed(self, loop: "TrainingLoop", batch: Batch, error: LearningError) -> bool:
-        """Keep the batch and go back to a checkpoint; True.
-
-        Raises:
-            LearningError: it failed too often, or there is no checkpoint to go back to.
-        """
+        """Keep the batch and go back to a checkpoint; True. A LearningError after too many, or without a checkpoint."""
         learner, step = loop.learner, loop.learner.step
         self._failed = [earlier for earlier in self._failed if earlier > step - WITHIN_STEPS] + [step]
         tries = len(self._failed)

@@ -22,8 +22,7 @@ from training.targets import Targets
 if TYPE_CHECKING:
     from training.loop import TrainingLoop
 
-SYNC_GAMES: Final = 256
-"""Most games that wait before they are made durable."""
+SYNC_GAMES: Final = 256  # most games that wait before they are made durable
 SYNC_SECONDS: Final = 1.0
 """Longest time between a game's arrival and its acknowledgement, while the learner does not step."""
 

@@ -7,12 +7,9 @@ from typing import Final
 from agent.memory import resident_bytes
 from selfplay.actor import GameBatch
 
-SHOWN: Final = 16
-"""Actors with curves of their own; a cluster's others are in the sums and in the slowest."""
-SETTLED: Final = 30
-"""Readings of a process before its memory counts as settled."""
-WORTH_A_WARNING: Final = 1.5
-"""Times its settled memory."""
+SHOWN: Final = 16  # actors with curves of their own; a cluster's others are in the sums and in the slowest
+SETTLED: Final = 30  # readings of a process before its memory counts as settled
+WORTH_A_WARNING: Final = 1.5  # times its settled memory
 _MB: Final = 2**20
 
 
@@ -21,8 +18,7 @@ class Memory:
     """Of one process, in bytes."""
 
     now: int = 0
-    settled: int = 0
-    """0: not yet."""
+    settled: int = 0  # 0: not yet
     readings: int = 0
     warned: bool = False
 
@@ -45,9 +41,8 @@ class ActorTally:
     memory grows, once a process."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
-        self._say = say
+        self._say, self._trainer = say, Memory()
         self._actors: dict[int, _Actor] = {}
-        self._trainer = Memory()
 
     def add(self, batch: GameBatch, version: int) -> None:
         """Count one batch that arrived while `version` was the newest."""
@@ -92,8 +87,7 @@ class ActorTally:
         """Take a reading, 0 where the system gives none."""
         if not occupied:
             return
-        memory.now = occupied
-        memory.readings += 1
+        memory.now, memory.readings = occupied, memory.readings + 1
         if memory.readings == SETTLED:
             memory.settled = occupied
         if not memory.warned and 0 < WORTH_A_WARNING * memory.settled < occupied:

@@ -17,8 +17,7 @@ from training.durability.progress_relay import Screen
 if TYPE_CHECKING:
     from training.run import Summary
 
-PLAIN_SECONDS: Final = 15.0
-"""Between lines where there is no terminal."""
+PLAIN_SECONDS: Final = 15.0  # between lines where there is no terminal
 
 
 class _Lossy:

@@ -21,38 +21,27 @@ from kernels.ops.alternatives import multiplied, unmasked
 from selfplay.record import GameRecord
 from training.replay import Batch
 
-AHEAD: Final = 5
-"""Pawns' worth (1, 3, 3, 5, 9) from which on a side is far ahead: a rook."""
+AHEAD: Final = 5  # pawns' worth (1, 3, 3, 5, 9) from which on a side is far ahead: a rook
 HELD: Final = 4
 """Last positions over which it must have been ahead: two moves of each side, so that a trade under way is no lead."""
-UNIQUE_PLIES: Final = 8
-"""Plies of play after which positions are compared."""
-LEAST_OPEN: Final = 0.01
-"""Nats between a constant and a perfect value below which `value_gain` is not taken."""
+UNIQUE_PLIES: Final = 8  # plies of play after which positions are compared
+LEAST_OPEN: Final = 0.01  # nats between a constant and a perfect value below which `value_gain` is not taken
 SPREAD_POSITIONS: Final = 8
 """Positions of a batch whose successors are valued: some 250 successors, a fraction of a learning step."""
-AUDITED: Final = 16
-"""Positions of a batch whose mass on illegal moves is taken."""
+AUDITED: Final = 16  # positions of a batch whose mass on illegal moves is taken
 
 
 class RecentGame(NamedTuple):
     """What is kept of a game, T plies long after its opening: all but its positions."""
 
-    standard: bool
-    """Whether it began from the standard start of chess."""
-    given: int
-    """Plies of its opening."""
-    moves: NDArray[np.uint16]
-    """[given + T] all its moves, as vocabulary indices seen from the side to move."""
-    values: NDArray[np.float32]
-    """[T] before these moves, -1..1 for the side to move."""
-    scores: NDArray[np.int8]
-    """[T] the result for that side: 1, 0 or -1."""
-    outcome: int
-    """1 White won, 0 drawn or ended by the ply cap, -1 Black won."""
+    standard: bool  # whether it began from the standard start of chess
+    given: int  # plies of its opening
+    moves: NDArray[np.uint16]  # [given + T] all its moves, as vocabulary indices seen from the side to move
+    values: NDArray[np.float32]  # [T] before these moves, -1..1 for the side to move
+    scores: NDArray[np.int8]  # [T] the result for that side: 1, 0 or -1
+    outcome: int  # 1 White won, 0 drawn or ended by the ply cap, -1 Black won
     termination: Termination
-    mated_ahead: bool | None
-    """Whether the side that was far ahead to the end mated; None: neither was."""
+    mated_ahead: bool | None  # whether the side that was far ahead to the end mated; None: neither was
     opening_key: int
     """Hash of the position after `UNIQUE_PLIES` plies of play, or of the last one if the game was shorter."""
 
@@ -86,8 +75,7 @@ class RecentGames:
 
     def __init__(self, count: int) -> None:
         self.games: deque[RecentGame] = deque(maxlen=count)
-        self._newest: dict[bool, GameRecord] = {}
-        """By whether it was won."""
+        self._newest: dict[bool, GameRecord] = {}  # by whether it was won
 
     def add(self, record: GameRecord) -> None:
         """Take a game in; the oldest goes."""
@@ -137,14 +125,10 @@ class RecentGames:
 class _Row(NamedTuple):
     """What was learned between two rows of the log."""
 
-    loss: float
-    """Cross-entropy of the value with its targets, nats."""
-    targets: NDArray[np.float64]
-    """[3] mean target."""
-    target_entropy: float
-    """Mean entropy of the targets, which no value's loss gets below."""
-    entropy: float
-    """Of the policy."""
+    loss: float  # cross-entropy of the value with its targets, nats
+    targets: NDArray[np.float64]  # [3] mean target
+    target_entropy: float  # mean entropy of the targets, which no value's loss gets below
+    entropy: float  # of the policy
     spread: float | None
 
 
@@ -153,9 +137,7 @@ class RecentRows:
 
     def __init__(self, count: int) -> None:
         self._rows: deque[_Row] = deque(maxlen=count)
-        self._targets = np.zeros(3)
-        self._target_entropy = 0.0
-        self._batches = 0
+        self._targets, self._target_entropy, self._batches = np.zeros(3), 0.0, 0
 
     def batch(self, batch: Batch) -> None:
         """The learner trained on this batch."""

@@ -20,12 +20,9 @@ if TYPE_CHECKING:
 
 WINDOW_GAMES, LEAST_GAMES = 1000, 500
 """Latest finished games that are judged; games that a figure needs before it counts."""
-WINDOW_ROWS, LEAST_ROWS = 30, 20
-"""The same for rows of the log."""
-GRACE_GAMES: Final = 3000
-"""No alarm before so many games of a run: beginners cannot mate."""
-MARGIN: Final = 0.2
-"""An alarm ends when its figure is better than its threshold by this share."""
+WINDOW_ROWS, LEAST_ROWS = 30, 20  # the same for rows of the log
+GRACE_GAMES: Final = 3000  # no alarm before so many games of a run: beginners cannot mate
+MARGIN: Final = 0.2  # an alarm ends when its figure is better than its threshold by this share
 
 
 class Guard(Attachment):
@@ -35,14 +32,12 @@ class Guard(Attachment):
 
     def __init__(self, settings: GuardSettings, say: Callable[[str], None] = lambda line: None) -> None:
         self.settings = settings
-        self.alarms: dict[str, float] = {}
-        """Those that are on, by watch, with the figure that raised them."""
+        self.alarms: dict[str, float] = {}  # those that are on, by watch, with the figure that raised them
         self.news: list[dict[str, Any]] = []
         """Alarms raised and ended since the start of the run, resumes included: learner `step` and `text`."""
         self.games = RecentGames(WINDOW_GAMES)
         self.rows = RecentRows(WINDOW_ROWS)
-        self._seen = 0
-        self._say = say
+        self._seen, self._say = 0, say
 
     def added(self, loop: "TrainingLoop", record: GameRecord) -> None:
         """See `Attachment`."""

@@ -11,14 +11,12 @@ import numpy as np
 
 from training.monitoring.tags.tags import CAUSES, LEAK, TAGS, Cause, Tag, find_tag
 
-Row = Mapping[str, Any]
-"""One line of log.jsonl: `step`, `time`, and values by tag."""
+Row = Mapping[str, Any]  # one line of log.jsonl: `step`, `time`, and values by tag
 
 RECENT_ROWS: Final = 20
 RECENT_SECONDS: Final = 60.0
 """What is judged together: the last rows, or those of this long if they are more: one odd row is no verdict."""
-ENOUGH: Final = 3
-"""Rows before anything other than a leak is judged."""
+ENOUGH: Final = 3  # rows before anything other than a leak is judged
 _NEVER: Final = {name for name, tag in TAGS.items() if tag.cause == LEAK}
 
 
@@ -31,12 +29,9 @@ class Finding(NamedTuple):
     """A figure that is not healthy."""
 
     tag: Tag
-    cause: Cause
-    """What it most likely means."""
-    name: str
-    """Of the tag in the log, where `tag` is a family."""
-    value: float
-    """Of the recent rows."""
+    cause: Cause  # what it most likely means
+    name: str  # of the tag in the log, where `tag` is a family
+    value: float  # of the recent rows
 
     @property
     def sentence(self) -> str:
@@ -48,10 +43,8 @@ class Finding(NamedTuple):
 class Health(NamedTuple):
     """The verdict on a run."""
 
-    rows: Sequence[Row]
-    """That were judged."""
-    findings: tuple[Finding, ...]
-    """The most urgent first."""
+    rows: Sequence[Row]  # that were judged
+    findings: tuple[Finding, ...]  # the most urgent first
 
     @property
     def causes(self) -> list[str]:

@@ -26,19 +26,14 @@ SHOWN: Final = (
     "learner/steps_per_second replay/reuse system/version_lag time/waiting time/playing time/writing system/restarts"
 )
 """Figures that are always shown; those that are not healthy are added."""
-REFRESH: Final = 2.0
-"""Seconds."""
+REFRESH: Final = 2.0  # seconds
 _BARS: Final = "▁▂▃▄▅▆▇█"
 _STYLES: Final = {"HEALTHY": "bold green", "TOO EARLY": "bold yellow", "SICK": "bold red"}
 
 
 def status_command(run: str, follow: bool, as_json: bool, runs: Path = RUNS) -> int:
     """Run `zeromass status`; returns the exit code, 1 if the run is sick. With `follow` it refreshes until Ctrl-C, or
-    until the run has ended.
-
-    Raises:
-        InputError: there is no such run.
-    """
+    until the run has ended. An InputError where there is no such run."""
     folder = RunFolder.find(run, runs)
     console = Console(highlight=False)
     health = _follow(folder, console) if follow else judge(read_rows(folder.log))

@@ -11,18 +11,12 @@ from training.durability.run_folder import read_rows
 from training.monitoring.health import judge
 
 HOST = "127.0.0.1"
-DEFAULT_PORT = 6006
-"""Of TensorBoard."""
-SHOWN = 10
-"""Newest runs that are listed."""
+DEFAULT_PORT = 6006  # of TensorBoard
+SHOWN = 10  # newest runs that are listed
 
 
 def monitor_command(run: str | None, port: int | None, runs: Path = RUNS) -> int:
-    """`zeromass monitor`: serve until Ctrl-C.
-
-    Raises:
-        InputError: there is no such run, or `port` is taken.
-    """
+    """`zeromass monitor`: serve until Ctrl-C. An InputError where there is no such run, or `port` is taken."""
     folder = find_run(run, runs) if run is not None else runs
     if run is None and not runs.is_dir():
         raise InputError(f"folder '{runs}' with runs does not exist; start one with {program()} train")
@@ -52,11 +46,7 @@ def runs_found(folder: Path) -> list[str]:
 
 def start_tensorboard(folder: Path, port: int | None) -> str:
     """Serve the event files below `folder` from a thread of this process; returns the address. Without `port` it is
-    6006, or the next that is free.
-
-    Raises:
-        InputError: `port` is taken.
-    """
+    6006, or the next that is free; an InputError where a given `port` is taken."""
     from tensorboard.program import TensorBoard, TensorBoardServerException  # takes seconds
 
     tensorboard = TensorBoard()

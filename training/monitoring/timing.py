@@ -6,16 +6,14 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-WINDOW: Final = 15.0
-"""Seconds of a rate: many calls of an actor, few checkpoints."""
+WINDOW: Final = 15.0  # seconds of a rate: many calls of an actor, few checkpoints
 
 
 class Stopwatch:
     """Adds up seconds by what they were spent on; parts do not nest."""
 
     def __init__(self) -> None:
-        self.total: Counter[str] = Counter()
-        """Seconds by part since the start."""
+        self.total: Counter[str] = Counter()  # seconds by part since the start
         self._recent: Counter[str] = Counter()
         self._taken = time.perf_counter()
 
@@ -32,9 +30,8 @@ class Stopwatch:
 
     def row(self, parts: Iterable[str]) -> dict[str, float]:
         """Shares of the time since the last row, by tag."""
-        now = time.perf_counter()
-        elapsed = max(now - self._taken, 1e-9)
-        self._taken = now
+        before, self._taken = self._taken, time.perf_counter()
+        elapsed = max(self._taken - before, 1e-9)
         recent, self._recent = self._recent, Counter()
         return {f"time/{part}": min(recent[part] / elapsed, 1.0) for part in parts}
 
@@ -43,8 +40,7 @@ class Rates:
     """Counts per second over a sliding window, because games arrive in bursts."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._started = clock()
+        self._clock, self._started = clock, clock()
         self._counted: deque[tuple[float, dict[str, int]]] = deque()
 
     def add(self, **counts: int) -> None:

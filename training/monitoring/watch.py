@@ -36,8 +36,7 @@ if TYPE_CHECKING:
 
 BUDGET: Final = 0.005
 """Share of the time above which no more pictures are drawn for a while: half of the 1 % that monitoring may cost."""
-FIRST_SECONDS: Final = 60.0
-"""Before the first pictures, so that they stay within the budget of a run of minutes."""
+FIRST_SECONDS: Final = 60.0  # before the first pictures, so that they stay within the budget of a run of minutes
 DETAIL_SECONDS: Final = 10.0
 """Between rows that have everything: games and audit cost more than the rest, and the times of actors and learner come
 in bursts."""
@@ -78,28 +77,20 @@ class Watch(Attachment):
     def __init__(
         self, settings: Settings, metrics: Metrics, games: RecentGames, disk: DiskPatience, say: Callable[[str], None]
     ) -> None:
-        self.recent: dict[str, float] = {}
-        """The last row written."""
-        self._settings = settings
-        self._metrics = metrics
-        self._games = games
-        self._disk = disk
-        self._actors = ActorTally(say)
-        self._rates = Rates()
+        self.recent: dict[str, float] = {}  # the last row written
+        self._settings, self._metrics, self._games, self._disk = settings, metrics, games, disk
+        self._actors, self._rates, self._stopwatch = ActorTally(say), Rates(), Stopwatch()
         self._collected = self._batches = self._plies = self._lag = self._step = 0
         self._entropy = 0.0
         self._drawn_at: tuple[int, float] | None = None
         self._started = time.monotonic()
         self._detailed_at: float | None = None
         self._ended: float | None = None
-        self._stopwatch = Stopwatch()
 
     def begin(self, loop: "TrainingLoop") -> None:
         """Write what is known from the start."""
-        self._started = time.monotonic()
-        self._step = loop.learner.step
-        self._rates = Rates()
-        self._stopwatch = loop.stopwatch
+        self._started, self._step = time.monotonic(), loop.learner.step
+        self._rates, self._stopwatch = Rates(), loop.stopwatch
         first = self._metrics.first_step
         with self._stopwatch.spending("writing"):
             self._metrics.layout(layout())

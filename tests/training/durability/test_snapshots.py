@@ -21,8 +21,7 @@ from training.durability.snapshots import Every, snapshot_files, snapshot_path, 
 from training.evaluation.match import MatchResult
 from training.loop import TrainingLoop
 
-OFTEN = "run.snapshot_minutes=0.00001"
-"""Due after every step."""
+OFTEN = "run.snapshot_minutes=0.00001"  # due after every step
 MATCHES = ["evaluation.every_minutes=0.00001", "evaluation.games=2", "evaluation.ply_cap=20"]
 
 

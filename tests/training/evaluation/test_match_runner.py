@@ -2,6 +2,7 @@
 
 import threading
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -60,18 +61,10 @@ class Notes:
 @pytest.mark.parametrize("first", [0, 3])
 def test_concurrent_games_are_those_of_a_batch(first: int) -> None:
     in_batch, concurrent, ended = Notes(), Notes(), list[int]()
-    usual = play_match(
-        Arithmetic(7), Arithmetic(5), Openings(2), games=9, first=first, ply_cap=80, hooks=Hooks(moved=in_batch)
-    )
-    other = play_match(
-        ConcurrentPlayers([Arithmetic(7) for _ in range(3)]),
-        ConcurrentPlayers([Arithmetic(5) for _ in range(4)]),
-        Openings(2),
-        games=9,
-        first=first,
-        ply_cap=80,
-        hooks=Hooks(ended.append, concurrent),
-    )
+    play = partial(play_match, openings=Openings(2), games=9, first=first, ply_cap=80)
+    usual = play(Arithmetic(7), Arithmetic(5), hooks=Hooks(moved=in_batch))
+    sides = (ConcurrentPlayers([Arithmetic(factor) for _ in range(number)]) for factor, number in ((7, 3), (5, 4)))
+    other = play(*sides, hooks=Hooks(ended.append, concurrent))
     assert concurrent.moves == in_batch.moves
     assert len(in_batch.moves) == 9
     assert other == usual

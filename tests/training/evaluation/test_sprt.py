@@ -36,8 +36,7 @@ def most_likely(counts: NDArray[np.float64], mean: float) -> float:
 
 @pytest.mark.parametrize("counts", [(10, 20, 30, 25, 15), (2, 1, 14, 9, 6), (1, 5, 3, 40, 90)])
 def test_the_ratio_is_that_of_the_largest_likelihoods(counts: tuple[int, ...]) -> None:
-    test = Sprt(-30, 70)
-    array = np.array(counts)
+    test, array = Sprt(-30, 70), np.array(counts)
     one, other = (most_likely(array.astype(np.float64), score_of(elo)) for elo in (70, -30))
     assert float(test.ratio(array)) == pytest.approx(one - other, abs=1e-4)
 
@@ -104,8 +103,7 @@ def test_a_match_ends_when_it_is_decided() -> None:
     assert found.games < 200
     assert found.games % PART == 0
     assert 2 * sum(found.pairs) == found.games == sum(played)
-    row = test.to_json(found.pairs)
-    assert row["verdict"] == "elo1"
+    assert test.to_json(found.pairs)["verdict"] == "elo1"
     assert f"decided after {found.games} games: yes to +100 Elo rather than +0" in test.sentence(found.pairs)
     assert test.verdict(play_match(other, one, Openings(1, 4), sprt=test, games=400).pairs) == "elo0"
 
@@ -140,15 +138,15 @@ def test_pairs_are_counted_by_score() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "sentence"),
+    ("words", "reason"),
     [
-        ("50", "'50' is not a test .there is no colon.; write 0:50"),
-        ("50:0", "'50:0' is not a test .the first Elo must be below the second"),
-        ("0:much", "'0:much' is not a test"),
-        ("0:nan", "'0:nan' is not a test"),
-        ("0:2000", "within -1000..1000"),
+        ("50", "there is no colon.; write 0:50"),
+        ("50:0", "the first Elo must be below the second"),
+        ("0:much", ""),
+        ("0:nan", ""),
+        ("0:2000", ".*within -1000..1000"),
     ],
 )
-def test_an_invalid_test_is_refused(words: str, sentence: str) -> None:
-    with pytest.raises(InputError, match=sentence):
+def test_an_invalid_test_is_refused(words: str, reason: str) -> None:
+    with pytest.raises(InputError, match=f"'{words}' is not a test .{reason}"):
         read_sprt(words)

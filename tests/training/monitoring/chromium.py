@@ -45,10 +45,8 @@ class Page:
     """One tab of a Chromium of its own, `program` of `find_chromium`; with `dark` pages show their dark colours."""
 
     def __init__(self, program: str, width: int = 1400, height: int = 1000, *, dark: bool = False) -> None:
-        self.complaints: list[str] = []
-        """Errors in the console, exceptions of scripts, and failed requests."""
-        self.requests: list[str] = []
-        """Every address asked for."""
+        self.complaints: list[str] = []  # errors in the console, exceptions of scripts, and failed requests
+        self.requests: list[str] = []  # every address asked for
         self._profile = tempfile.mkdtemp(prefix="chromium-")
         commands_out, self._commands = os.pipe()
         self._answers, answers_in = os.pipe()

@@ -22,8 +22,7 @@ ELSEWHERE = {
 }
 """Documented tags that these runs cannot have."""
 LEARNED = {"policy/clipped": "without search", "policy/target_entropy": "with search"}
-LAYOUT = "custom_scalars__config__"
-"""TensorBoard's own name."""
+LAYOUT = "custom_scalars__config__"  # TensorBoard's own name
 
 
 def tags_of(events: EventAccumulator) -> dict[str, str]:

@@ -12,12 +12,9 @@ from training.monitoring.pictures.frame import GRID, Frame, picture
 class Calibration(NamedTuple):
     """Mean value and mean result by bin of the value."""
 
-    predicted: NDArray[np.float64]
-    """[bins] mean value; NaN in an empty bin."""
-    observed: NDArray[np.float64]
-    """[bins] mean score; NaN in an empty bin."""
-    counts: NDArray[np.int64]
-    """[bins]"""
+    predicted: NDArray[np.float64]  # [bins] mean value; NaN in an empty bin
+    observed: NDArray[np.float64]  # [bins] mean score; NaN in an empty bin
+    counts: NDArray[np.int64]  # [bins]
 
     @property
     def error(self) -> float:

@@ -6,8 +6,7 @@ from typing import Final
 
 from agent import drawing
 
-SIZE: Final = (1240, 560)
-"""Width and height of every picture, in pixels."""
+SIZE: Final = (1240, 560)  # width and height of every picture, in pixels
 GRID: Final = "#d0d7de"
 
 
@@ -21,10 +20,8 @@ def picture(title: str, parts: Iterable[str], subtitle: str = "") -> str:
 class Frame:
     """A rectangle in which values are drawn to scale."""
 
-    x: tuple[float, float]
-    """Values at its left and right edge."""
-    y: tuple[float, float]
-    """Values at its lower and upper edge."""
+    x: tuple[float, float]  # values at its left and right edge
+    y: tuple[float, float]  # values at its lower and upper edge
     left: float = 70
     top: float = 62
     width: float = 980

@@ -12,8 +12,7 @@ from agent import drawing, rules, vocabulary
 from selfplay.record import GameRecord
 from training.monitoring.pictures.frame import SIZE, Frame, picture
 
-_BOARD: Final = 290
-_STEP: Final = 306
+_BOARD, _STEP = 290, 306
 _RESULTS: Final = {1: "White won", 0: "Drawn", -1: "Black won"}
 
 

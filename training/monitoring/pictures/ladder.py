@@ -10,8 +10,7 @@ from agent import drawing
 from training.evaluation.ladder.standings import FILE, Standing
 from training.monitoring.pictures.frame import SIZE, Frame, picture
 
-_BEYOND: Final = 200.0
-"""Elo that an interval may reach beyond all players: a score of 0 or 1 has no finite interval."""
+_BEYOND: Final = 200.0  # Elo that an interval may reach beyond all players: a score of 0 or 1 has no finite interval
 _COLOURS: Final = (drawing.BLUE, "#d1242f", "#1a7f37", "#8250df")
 
 

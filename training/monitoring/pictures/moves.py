@@ -14,10 +14,8 @@ from training.monitoring.pictures.frame import SIZE, picture
 
 DEPTH: Final = 5
 _LEFT, _TOP, _WIDTH, _HEIGHT = 14, 62, 1212, 486
-_ENOUGH: Final = 20
-"""From so many games without given plies on, the tree shows only these."""
-_LEAST: Final = 13
-"""Pixels: lower boxes are drawn together as one."""
+_ENOUGH: Final = 20  # from so many games without given plies on, the tree shows only these
+_LEAST: Final = 13  # pixels: lower boxes are drawn together as one
 _SQUARE: Final = 58
 
 
@@ -26,10 +24,8 @@ class Node:
     """A move and the games that went through it."""
 
     games: int = 0
-    score: float = 0.0
-    """Sum of 1, 0 and -1 for White."""
-    children: dict[int, "Node"] = field(default_factory=dict)
-    """By vocabulary index, seen from the side to move."""
+    score: float = 0.0  # sum of 1, 0 and -1 for White
+    children: dict[int, "Node"] = field(default_factory=dict)  # by vocabulary index, seen from the side to move
 
 
 def opening_tree(games: Sequence[RecentGame], depth: int = DEPTH) -> Node:
@@ -127,8 +123,7 @@ def picture_of_heat(games: Sequence[RecentGame]) -> str:
             ink = "white" if part > 0.55 else drawing.INK
             words = f"{100 * shares[square]:.1f}"
             parts.append(drawing.text(x + _SQUARE / 2 - 1, y + 34, words, 13, anchor="middle", fill=ink))
-    title = f"Where the last {len(games):,} games moved, {int(starts.sum()):,} moves, per cent"
-    return picture(title, parts)
+    return picture(f"Where the last {len(games):,} games moved, {int(starts.sum()):,} moves, per cent", parts)
 
 
 def _mix(near: tuple[int, int, int], far: tuple[int, int, int], part: float) -> str:

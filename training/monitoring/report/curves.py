@@ -10,13 +10,11 @@ import numpy as np
 from training.monitoring.pictures.frame import Frame
 from training.monitoring.tags.tags import Tag, number
 
-Points = list[tuple[int, float]]
-"""(step, value), steps ascending."""
+Points = list[tuple[int, float]]  # (step, value), steps ascending
 
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 360, 190, 46, 350, 12, 166
 _BUCKETS: Final = 64
-_CLASSES: Final = 8
-"""Line colours that the style sheet has: c0, c1, ..."""
+_CLASSES: Final = 8  # line colours that the style sheet has: c0, c1, ...
 
 
 class Bucket(NamedTuple):

@@ -14,8 +14,7 @@ from agent.errors import InputError
 from agent.play.saved import read_games
 
 _VALUE: Final = re.compile(r"value before ([+-]\d+\.\d+)")
-_NEWEST: Final = 40
-"""Files that are read; decisive games among them are preferred."""
+_NEWEST: Final = 40  # files that are read; decisive games among them are preferred
 _WIDTH, _HEIGHT = 520, 130
 
 
@@ -23,14 +22,10 @@ class SavedGame(NamedTuple):
     """One game, position by position."""
 
     title: str
-    fens: list[str]
-    """Piece placements, the start first: one more than there are moves."""
-    sans: list[str]
-    """Moves with their numbers."""
-    values: list[float | None]
-    """Before each move, for White; None for moves of the opening."""
-    moves: list[str]
-    """As UCI."""
+    fens: list[str]  # piece placements, the start first: one more than there are moves
+    sans: list[str]  # moves with their numbers
+    values: list[float | None]  # before each move, for White; None for moves of the opening
+    moves: list[str]  # as UCI
     decisive: bool
 
 

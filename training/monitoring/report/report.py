@@ -31,11 +31,8 @@ _PICTURES: Final = ("games/openings", "games/heat_map", "games/calibration")
 
 
 def report_command(run: str, out: Path | None, runs: Path = RUNS) -> int:
-    """What `zeromass report` does; without `out` the file is report.html in the run folder.
-
-    Raises:
-        InputError: there is no such run, or the file cannot be written.
-    """
+    """What `zeromass report` does; without `out` the file is report.html in the run folder. An InputError where there
+    is no such run, or the file cannot be written."""
     folder = RunFolder.find(run, runs)
     path = out or folder.path / "report.html"
     check_output(path)

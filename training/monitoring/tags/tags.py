@@ -18,10 +18,8 @@ Unit = Literal["", "share", "nats", "1/s", "s", "plies", "versions", "MiB", "Elo
 class Cause(NamedTuple):
     """What a value outside its healthy range most likely means."""
 
-    name: str
-    """In two or three words."""
-    advice: str
-    """What to change."""
+    name: str  # in two or three words
+    advice: str  # what to change
 
     @property
     def suggestion(self) -> str:
@@ -52,20 +50,13 @@ CAUSES: Final = (LEAK, SICK_ACTORS, COLLAPSE, PLATEAU, CUT_OFF, BLIND, UNSTABLE,
 class Tag:
     """One tag, or a family of them: `*` in its name stands for a number or a name."""
 
-    name: str
-    """`group/what`."""
-    meaning: str
-    """One sentence."""
-    unit: Unit = ""
-    """`share` is 0..1 and shown as per cent; empty: a plain number."""
-    low: float | None = None
-    """Least healthy value; None: any."""
-    high: float | None = None
-    """Largest healthy value; None: any."""
-    cause: Cause | None = None
-    """What a value outside that range means."""
-    limit: Literal["", "low", "high"] = ""
-    """Which end of the range a threshold of the guard's settings gives."""
+    name: str  # `group/what`
+    meaning: str  # one sentence
+    unit: Unit = ""  # `share` is 0..1 and shown as per cent; empty: a plain number
+    low: float | None = None  # least healthy value; None: any
+    high: float | None = None  # largest healthy value; None: any
+    cause: Cause | None = None  # what a value outside that range means
+    limit: Literal["", "low", "high"] = ""  # which end of the range a threshold of the guard's settings gives
     kind: Kind = "scalar"
 
     @property
@@ -244,18 +235,13 @@ _TAGS: Final = (
     Tag("gradients/*", "a parameter's gradient at the last step, after clipping", kind="histogram"),
 )
 
-TAGS: Final[dict[str, Tag]] = {tag.name: tag for tag in _TAGS}
-"""Every tag; nothing else is logged."""
+TAGS: Final[dict[str, Tag]] = {tag.name: tag for tag in _TAGS}  # every tag; nothing else is logged
 _FAMILIES: Final = [(re.compile(tag.name.replace("*", ".+")), tag) for tag in _TAGS if "*" in tag.name]
 
 
 def find_tag(name: str) -> Tag:
-    """The documentation of tag `name`, itself or as one of a family.
-
-    Raises:
-        KeyError: there is none.
-    """
+    """The documentation of tag `name`, itself or as one of a family; a KeyError where there is none."""
     tag = TAGS.get(name) or next((family for pattern, family in _FAMILIES if pattern.fullmatch(name)), None)
-    if tag is not None:
-        return tag
-    raise KeyError(f"tag {name!r} is not documented in training/monitoring/tags/tags.py")
+    if tag is None:
+        raise KeyError(f"tag {name!r} is not documented in training/monitoring/tags/tags.py")
+    return tag
