@@ -29,10 +29,9 @@ class Shuffler:
             back = [move for move in legal if _reverses(move, self._last.get((row, black)))]
             # b1-c3 is everybody's first move: two squares up, one aside.
             moves[row] = self._last[row, black] = (back or legal)[0]
-        size = len(games)
+        size, zeros = len(games), np.zeros(len(games), np.float32)
         probabilities = torch.zeros(size, vocabulary.SIZE)
         probabilities[torch.arange(size), torch.from_numpy(moves.astype(np.int64))] = 1
-        zeros = np.zeros(size, np.float32)
         return SelectedMoves(moves, zeros, zeros, probabilities, zeros, RaggedPolicy.empty(size))
 
 

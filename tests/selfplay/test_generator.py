@@ -86,7 +86,8 @@ def test_every_game_is_real_chess_and_ends_for_the_reason_given(records: list[Ga
 def test_shapes_and_dtypes(records: list[GameRecord]) -> None:
     for record in records:
         assert record.positions.shape == (record.plies, rules.WORDS)
-        assert (record.positions.dtype, record.moves.dtype) == (np.uint64, np.uint16)
+        assert record.positions.dtype == np.uint64
+        assert record.moves.dtype == np.uint16
         assert record.log_probs.shape == record.values.shape == record.versions.shape == (record.plies,)
         assert bool((record.log_probs <= 0).all())
         assert bool((np.abs(record.values) <= 1).all())

@@ -40,8 +40,7 @@ def test_a_broken_loss_goes_back_to_a_checkpoint_and_training_goes_on(
     poison(monkeypatch, [9])
     run = train(start(tmp_path, 20, said))
     loop = run.loop
-    assert loop.learner.step == 20
-    assert run.watchdog.rescues == 1
+    assert (loop.learner.step, run.watchdog.rescues) == (20, 1)
     for learned in (loop.learner.weights(), loop.learner.state_arrays()):
         assert all(bool(np.isfinite(array).all()) for array in learned.values())
     assert len(said) == 1

@@ -90,18 +90,16 @@ def test_games_that_will_be_played_again_are_dropped(tmp_path: Path) -> None:
 
 def test_damage_is_named_and_costs_only_its_game(tmp_path: Path) -> None:
     one = window(tmp_path, capacity=1000)
-    play(one, range(1))
-    play(one, range(1, 2))
-    play(one, range(2, 3))
+    for seed in range(3):
+        play(one, range(seed, seed + 1))
     (segment,) = one.store.segments()
     data = bytearray(segment.read_bytes())
     data[len(data) // 2] ^= 16
     segment.write_bytes(data)
     twin, _, damage = restored(tmp_path, one.state(), capacity=1000)
     assert len(damage) == 1
-    assert len(twin.replay) == sum(
-        np.count_nonzero(np.diff(searched(13, seed=seed).policies.offsets)) for seed in (0, 2)
-    )
+    plies = [np.count_nonzero(np.diff(searched(13, seed=seed).policies.offsets)) for seed in (0, 2)]
+    assert len(twin.replay) == sum(plies)
     play(twin, range(3, 4))
     assert twin.replay.games == 4  # numbers are not given twice
 

@@ -45,9 +45,8 @@ def test_runs_share_a_scale_and_keep_a_start_that_both_have(
     elo = {key: float(told.split()[0]) for key, told in table.items()}
     # 30 of 40 is 400 log10(3) = 191 Elo above, 10 of 40 as much below; 20 of 40 is level.
     assert elo[("one", "60")] == pytest.approx(1350, abs=1)
-    assert elo[("two", "60")] == pytest.approx(1350 + 191, abs=12)
-    assert elo[("one", "0")] == pytest.approx(1350 - 191, abs=12)
-    assert elo[("two", "0")] == pytest.approx(1350 - 191, abs=12)
+    rest = [elo[key] for key in (("two", "60"), ("one", "0"), ("two", "0"))]
+    assert rest == pytest.approx([1350 + 191, 1350 - 191, 1350 - 191], abs=12)
     assert len(table) == 5
     picture = (tmp_path / "both.svg").read_text()
     assert ET.fromstring(picture).tag.endswith("svg")
@@ -55,14 +54,11 @@ def test_runs_share_a_scale_and_keep_a_start_that_both_have(
     assert "two" in picture
 
 
-def test_games_of_two_ways_make_no_scale(main: Main, tmp_path: Path) -> None:
+def test_games_of_two_ways_or_none_make_no_scale(main: Main, tmp_path: Path) -> None:
     folders = {"one": ladder(tmp_path / "one", 20), "two": ladder(tmp_path / "two", 30, "400 simulations")}
     with pytest.raises(SystemExit, match="2 ways"):
         main(tmp_path / "both.svg", folders)
-    assert not (tmp_path / "both.svg").exists()
-
-
-def test_nothing_played_makes_no_scale(main: Main, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(SystemExit, match="0 ways"):
         main(tmp_path / "both.svg", {"empty": tmp_path / "empty"})
+    assert not (tmp_path / "both.svg").exists()

@@ -16,27 +16,18 @@ from training.monitoring.actors import SHOWN, ActorTally
 from training.monitoring.timing import WINDOW, Rates, Stopwatch
 
 
-class _Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 def test_rates_are_over_a_sliding_window() -> None:
-    clock = _Clock()
-    rates = Rates(clock)
-    clock.now += 2
+    clock = [100.0]
+    rates = Rates(lambda: clock[0])
+    clock[0] += 2
     rates.add(plies=10, games=1)
     assert rates.per_second("plies") == pytest.approx(5)
-    clock.now += WINDOW - 2
+    clock[0] += WINDOW - 2
     rates.add(plies=20)
     assert rates.per_second("plies") == pytest.approx(30 / WINDOW)
-    clock.now += 3  # the first ones are out of the window by now
+    clock[0] += 3  # the first ones are out of the window by now
     assert rates.per_second("plies") == pytest.approx(20 / WINDOW)
-    assert rates.per_second("games") == 0
-    assert rates.per_second("steps") == 0
+    assert rates.per_second("games") == rates.per_second("steps") == 0
 
 
 def test_a_stopwatch_adds_up_what_was_spent_since_the_last_row() -> None:
@@ -46,9 +37,7 @@ def test_a_stopwatch_adds_up_what_was_spent_since_the_last_row() -> None:
     with pytest.raises(OSError, match="full"), stopwatch.spending("writing"):
         raise OSError("full")
     row = stopwatch.row(("saving", "writing", "learning"))
-    assert row["time/saving"] > 0
-    assert row["time/writing"] > 0
-    assert row["time/learning"] == 0
+    assert min(row["time/saving"], row["time/writing"]) > row["time/learning"] == 0
     assert stopwatch.row(("saving",)) == {"time/saving": 0.0}
     assert stopwatch.total["saving"] > 0
 
@@ -71,8 +60,7 @@ def test_details_come_when_they_are_due(tmp_path: Path, monkeypatch: pytest.Monk
     rows = logged(short_run(tmp_path / "a", 8))
     assert ["leak/kernel_max" in row for row in rows] == [True, False, False, False]
     monkeypatch.setattr(watching, "DETAIL_SECONDS", 0.0)
-    rows = logged(short_run(tmp_path / "b", 8))
-    assert all("leak/kernel_max" in row for row in rows)
+    assert all("leak/kernel_max" in row for row in logged(short_run(tmp_path / "b", 8)))
 
 
 def batch(place: int, stream: int, version: int, plies: int = 10) -> GameBatch:
