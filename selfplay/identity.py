@@ -28,7 +28,7 @@ def code_hash(root: Path) -> str:
 
 
 def check_identity(expected: str, who: str) -> None:
-    """Refuse, by an InputError, that `who`, this process, takes part in a run of processes with another identity."""
+    """An InputError where `who`, this process, has another identity than the processes of its run, `expected`."""
     if identity() != expected:
         raise InputError(
             f"{who} runs other code ({identity()[:12]}) than the run ({expected[:12]}); "

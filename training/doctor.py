@@ -32,31 +32,23 @@ _LIMITS = Path("/sys/fs/cgroup")
 class Report:
     """Everything that `zeromass doctor` says; its fields are the JSON keys."""
 
-    device: str
-    """`cuda` or `cpu`: where networks are trained and, on `cuda`, where actors may evaluate."""
+    device: str  # `cuda` or `cpu`: where networks are trained and, on `cuda`, where actors may evaluate
     device_name: str
-    kernels_backend: str
-    """`triton` or `torch`, as the kernels resolve it for `device`."""
+    kernels_backend: str  # `triton` or `torch`, as the kernels resolve it for `device`
     inference_runtime: str
     """What evaluates the network that suits this machine: `graphs` are a residual network's CUDA graphs, `numba` is a
     sparse network inside the compiled search."""
-    cores: int
-    """Cores that this process may use: affinity and container limit considered."""
-    memory_gib: float
-    """Main memory that this process may use."""
-    disk_free_gib: float
-    """Below the current folder, where runs are written."""
+    cores: int  # cores that this process may use: affinity and container limit considered
+    memory_gib: float  # main memory that this process may use
+    disk_free_gib: float  # below the current folder, where runs are written
     shared_memory_gib: float | None
     """Free in /dev/shm, where Ray keeps games and weights; None where there is no such thing."""
-    compiled_code: str
-    """`cached`, or `missing`: the next start compiles."""
+    compiled_code: str  # `cached`, or `missing`: the next start compiles
     compiled_code_folder: str
     python: str
     versions: dict[str, str]
-    paths: tuple[dict[str, str], ...]
-    """Each part of ZeroMass, the path it takes here, and the reason."""
-    limits: tuple[str, ...]
-    """Sentences, what would limit a run first."""
+    paths: tuple[dict[str, str], ...]  # each part of ZeroMass, the path it takes here, and the reason
+    limits: tuple[str, ...]  # sentences, what would limit a run first
 
 
 def doctor_command(as_json: bool) -> int:

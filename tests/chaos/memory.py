@@ -40,8 +40,7 @@ class Lives:
     """Reads the memory of every process repeatedly."""
 
     def __init__(self) -> None:
-        self._began = time.monotonic()
-        self._lives: list[Life] = []
+        self._began, self._lives = time.monotonic(), list[Life]()
         self._now: dict[tuple[int, str], Life] = {}
 
     @property

@@ -91,8 +91,7 @@ def test_resume_goes_on_with_step_optimiser_replay_counters_and_streams(tmp_path
     resumed = resume(settings(12, tmp_path))
     second = resumed.loop
     assert second.learner.step == 6
-    assert second.counters.games == first.counters.games
-    assert second.counters.version == first.counters.version
+    assert (second.counters.games, second.counters.version) == (first.counters.games, first.counters.version)
     for name, array in first.learner.state_arrays().items():
         assert np.array_equal(array, second.learner.state_arrays()[name])
     draws = [loop.window.replay.sample(50, loop._generator) for loop in (first, second)]
@@ -143,8 +142,7 @@ def test_a_player_loads_published_weights(tmp_path: Path) -> None:
         array.setflags(write=False)  # as they come out of the object store
     player.load(weights, 7)
     batch = player.play()
-    assert batch.version == 7
-    assert batch.statistics.plies == 8 * chosen.selfplay.plies_per_call
+    assert (batch.version, batch.statistics.plies) == (7, 8 * chosen.selfplay.plies_per_call)
     run.close()
 
 

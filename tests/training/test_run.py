@@ -219,6 +219,7 @@ def test_selfplay_and_learner_pass_through_the_triton_kernels(runs: Path) -> Non
     output = finish(process)
     assert process.returncode == 0, output
     summary = json.loads((runs / "runs" / "it" / "summary.json").read_text())
+    assert summary["distributions"] > summary["largest_invalid_mass"] == 0.0
     for side, needed in (
         ("selfplay_kernels", {"masked_sample", "masked_softmax", "invalid_mass"}),
         ("learner_kernels", {"policy_terms", "policy_terms_backward", "masked_softmax", "invalid_mass"}),
@@ -226,5 +227,3 @@ def test_selfplay_and_learner_pass_through_the_triton_kernels(runs: Path) -> Non
         ran = summary[side]
         assert {name for name in ran if not name.endswith(".triton")} == set(), ran
         assert all(any(name.startswith(op) and count > 0 for name, count in ran.items()) for op in needed), ran
-    assert summary["largest_invalid_mass"] == 0.0
-    assert summary["distributions"] > 0

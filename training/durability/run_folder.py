@@ -24,8 +24,7 @@ from training.durability.checkpoint import list_checkpoints
 from training.evaluation.match import MatchResult
 from training.settings import Settings, load_settings
 
-PATIENCE: Final = 60.0
-"""Seconds that a process waits for an earlier one that may just have been killed."""
+PATIENCE: Final = 60.0  # seconds that a process waits for an earlier one that may just have been killed
 _RESULTS: Final = {1: "1-0", 0: "1/2-1/2", -1: "0-1"}
 
 
@@ -36,18 +35,12 @@ class RunFolder:
         self.path = path
         self.checkpoints = path / "checkpoints"
         self.tensorboard = path / "tensorboard"
-        self.games = path / "games"
-        """Sample games as PGN."""
-        self.replay = path / "replay"
-        """Games of the replay buffer, see `training.durability.replay_store`."""
-        self.log = path / "log.jsonl"
-        """One JSON object a line, by learner step."""
-        self.matches = path / "matches.jsonl"
-        """One match a line."""
-        self.evidence = path / "evidence"
-        """Batches that broke the loss, see `training.durability.watchdog`."""
-        self.faults = path / "faults.log"
-        """Failures that were recovered from, one a line."""
+        self.games = path / "games"  # sample games as PGN
+        self.replay = path / "replay"  # games of the replay buffer, see `training.durability.replay_store`
+        self.log = path / "log.jsonl"  # one JSON object a line, by learner step
+        self.matches = path / "matches.jsonl"  # one match a line
+        self.evidence = path / "evidence"  # batches that broke the loss, see `training.durability.watchdog`
+        self.faults = path / "faults.log"  # failures that were recovered from, one a line
 
     @classmethod
     def create(cls, settings: Settings, config: str | None) -> "RunFolder":

@@ -27,16 +27,11 @@ from training.learner import LearningError
 from training.run import Resume, Summary, run_training
 from training.settings import Settings
 
-FRUITLESS: Final = 5
-"""Trainers lost in a row without a new checkpoint after which the driver gives up."""
-RESTART_DELAY: Final = 1.0
-"""Seconds before the first restart; doubled by every fruitless one."""
-STOP_SECONDS: Final = 25.0
-"""Time that a trainer gets to stop: preemptible machines give 30 s."""
-PENDING_SECONDS: Final = 15.0
-"""A trainer that has not started after this long lacks resources, which is worth a line."""
-UPDATE_SECONDS: Final = 1.0
-"""Longest wait for events; progress shown by the driver is at most this old."""
+FRUITLESS: Final = 5  # trainers lost in a row without a new checkpoint after which the driver gives up
+RESTART_DELAY: Final = 1.0  # seconds before the first restart; doubled by every fruitless one
+STOP_SECONDS: Final = 25.0  # time that a trainer gets to stop: preemptible machines give 30 s
+PENDING_SECONDS: Final = 15.0  # a trainer that has not started after this long lacks resources, which is worth a line
+UPDATE_SECONDS: Final = 1.0  # longest wait for events; progress shown by the driver is at most this old
 
 
 class TrainerLostError(RuntimeError):
@@ -70,13 +65,9 @@ class Trainer:
 def start_trainer(settings: Settings) -> Any:
     """Start the actor on the node that the settings ask for. Ray must be initialised."""
     learner = settings.learner
-    options: dict[str, Any] = {
-        "num_cpus": learner.threads,
-        "num_gpus": learner.gpus,
-        "resources": dict(learner.resources),
-        "max_concurrency": 8,
-        "max_restarts": 0,  # the driver starts another one, from a checkpoint
-    }
+    options: dict[str, Any] = {"num_cpus": learner.threads, "num_gpus": learner.gpus}
+    options |= {"resources": dict(learner.resources), "max_concurrency": 8}
+    options["max_restarts"] = 0  # the driver starts another one, from a checkpoint
     if learner.node == "driver":
         here = ray.get_runtime_context().get_node_id()
         options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(here, soft=False)
@@ -123,8 +114,7 @@ class _Attempt:
     """One trainer from its start to its end."""
 
     def __init__(self, settings: Settings, folder: RunFolder, display: Screen, stop: Callable[[], bool]) -> None:
-        self.saved_step = -1
-        """Of the newest checkpoint that the trainer reported."""
+        self.saved_step = -1  # of the newest checkpoint that the trainer reported
         self._settings, self._folder, self._display, self._stop = settings, folder, display, stop
 
     def run(self, resume: Resume) -> Summary:

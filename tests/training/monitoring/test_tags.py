@@ -59,9 +59,8 @@ def test_every_watch_has_a_threshold_and_an_alarm() -> None:
 
 
 def test_advice_names_settings_that_exist() -> None:
-    named = re.findall(
-        r"\b(?:run|selfplay|inference|replay|learner|log)\.\w+", " ".join(cause.advice for cause in CAUSES)
-    )
+    advice = " ".join(cause.advice for cause in CAUSES)
+    named = re.findall(r"\b(?:run|selfplay|inference|replay|learner|log)\.\w+", advice)
     assert len(named) > 10
     assert set(named) <= set(known_keys())
 
