@@ -49,7 +49,5 @@ def test_a_worker_process_shows_the_drivers_path(monkeypatch: pytest.MonkeyPatch
     """Ray starts its workers from scripts of its own; they inherit the driver's environment."""
     monkeypatch.setattr(sys, "argv", ["env/bin/zeromass", "train"])
     remember_program()
-    root = Path(__file__).resolve().parents[2]
-    code = "from agent.program import program; print(program())"
-    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
-    assert done.stdout == "env/bin/zeromass\n"
+    command = [sys.executable, "-c", "from agent.program import program; print(program())"]
+    assert subprocess.check_output(command, cwd=Path(__file__).resolve().parents[2]) == b"env/bin/zeromass\n"

@@ -19,9 +19,8 @@ TRICKY_FIVE = (
 
 def prove(fen: str, depth: int) -> list[int]:
     """Check every move of every position to `depth` plies below; return how many moves each level has."""
-    games = Games(1)
+    games, counts = Games(1), []
     games.reset(positions=rules.from_fen(fen)[None])
-    counts = []
     for _ in range(depth + 1):
         positions, moves, offsets = games.successors()
         counts.append(len(moves))
@@ -43,26 +42,12 @@ def prove(fen: str, depth: int) -> list[int]:
     return counts
 
 
-def test_start_to_depth_3() -> None:
-    assert prove(START, 3) == list(PERFT[START][:4])
-
-
-@pytest.mark.slow
-def test_start_to_depth_4() -> None:
-    assert prove(START, 4) == list(PERFT[START][:5])
-
-
-@pytest.mark.parametrize("fen", TRICKY_FIVE)
-def test_tricky_to_depth_2(fen: str) -> None:
-    counts = prove(fen, 2)
-    assert counts == list(PERFT.get(fen, counts)[:3])
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("fen", TRICKY_FIVE)
-def test_tricky_to_depth_3(fen: str) -> None:
-    counts = prove(fen, 3)
-    assert counts == list(PERFT.get(fen, counts)[:4])
+@pytest.mark.parametrize("fen", [START, *TRICKY_FIVE])
+@pytest.mark.parametrize("more", [0, pytest.param(1, marks=pytest.mark.slow)])
+def test_all_positions_below(fen: str, more: int) -> None:
+    depth = more + (3 if fen == START else 2)
+    counts = prove(fen, depth)
+    assert counts == list(PERFT.get(fen, counts)[: depth + 1])
 
 
 def test_tables() -> None:

@@ -1,7 +1,5 @@
 """Callers' mistakes: one sentence each, with the value that was wrong."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

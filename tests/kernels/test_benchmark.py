@@ -1,7 +1,5 @@
 """The benchmark of the ops: its figures, and the matrices that it prints."""
 
-from __future__ import annotations
-
 import pytest
 from rich.console import Console
 

@@ -3,8 +3,6 @@
 The names are those failures; docs/masking.md says where each was seen.
 """
 
-from __future__ import annotations
-
 import math
 
 import pytest
@@ -42,10 +40,8 @@ def test_empty_row_gives_nan_and_poisons_shared_weights(backend: str) -> None:
     shared = torch.randn(5, 3, device=DEVICE) @ weights
     entropy = kernels.masked_entropy(shared, legal=case.legal, backend=backend)
     assert torch.autograd.grad(entropy.sum(), weights)[0].isfinite().all()
-    none = torch.zeros(5, 40, dtype=torch.bool, device=DEVICE)
-    assert torch.equal(
-        kernels.masked_softmax(case.logits, legal=none, backend=backend), torch.zeros(5, 40, device=DEVICE)
-    )
+    p = kernels.masked_softmax(case.logits, legal=torch.zeros_like(case.mask), backend=backend)
+    assert torch.equal(p, torch.zeros(5, 40, device=DEVICE))
 
 
 @pytest.mark.parametrize("size", [64, 8200])  # a slice is a group, or a whole tile of a wide row
@@ -127,15 +123,11 @@ def test_cached_probabilities_drift_off_the_simplex(backend: str) -> None:
 
 def test_a_zero_probability_index_is_sampled(backend: str) -> None:
     """Neither an illegal one nor a legal one at -inf, also where the only other choice is a far lower logit."""
-    rows = 400
-    logits = floats([[math.inf, -math.inf, -80.0, 0.0, math.nan]]).expand(rows, 5)
-    legal = bools([[0, 1, 1, 1, 0]]).expand(rows, 5)
-    keys = torch.arange(rows, device=DEVICE)
-    moves, log_prob, _ = kernels.masked_sample(
-        logits, legal=legal, seed=1, row_keys=keys, temperature=25.0, backend=backend
-    )
-    assert set(moves.tolist()) == {2, 3}
-    assert log_prob.isfinite().all()
+    logits = floats([[math.inf, -math.inf, -80.0, 0.0, math.nan]]).expand(400, 5)
+    legal, keys = bools([[0, 1, 1, 1, 0]]).expand(400, 5), torch.arange(400, device=DEVICE)
+    sample = kernels.masked_sample(logits, legal=legal, seed=1, row_keys=keys, temperature=25.0, backend=backend)
+    assert set(sample.moves.tolist()) == {2, 3}
+    assert sample.log_prob.isfinite().all()
 
 
 def test_infinite_noise_picks_an_invalid_index(path: str, backend: str) -> None:
@@ -148,26 +140,21 @@ def test_infinite_noise_picks_an_invalid_index(path: str, backend: str) -> None:
     assert torch.equal(noise, noise.sort(descending=True).values)
     assert float(noise[0]) == pytest.approx(33 * math.log(2), abs=1e-4)
     # One legal lane wins whatever its noise is.
-    rows = 200
-    keys = torch.arange(rows, device=DEVICE)
-    moves = kernels.masked_sample(
-        floats([[-3e38, math.inf]]).expand(rows, 2), legal=bools([[1, 0]]), seed=3, row_keys=keys, backend=backend
-    ).moves
-    assert torch.equal(moves, torch.zeros_like(moves))
+    logits, keys = floats([[-3e38, math.inf]]).expand(200, 2), torch.arange(200, device=DEVICE)
+    sample = kernels.masked_sample(logits, legal=bools([[1, 0]]), seed=3, row_keys=keys, backend=backend)
+    assert not sample.moves.any()
 
 
 @pytest.mark.parametrize("bad", [[math.nan, 0.0], [math.inf, 0.0], [-math.inf, -math.inf], [math.nan, math.nan]])
 def test_a_maximum_drops_nan(bad: list[float], backend: str) -> None:
     """NaN among the legal logits is NaN in the row: no finite and no out-of-range answer."""
-    logits = floats([[*bad, 3.0], [0.0, 0.0, 3.0]])
-    legal = bools([[1, 1, 0], [1, 1, 0]])
+    logits, legal = floats([[*bad, 3.0], [0.0, 0.0, 3.0]]), bools([[1, 1, 0], [1, 1, 0]])
     p, gradient = both(logits, legal, backend)
     assert p[0, :2].isnan().all()
     assert gradient[0, :2].isnan().all()
     assert float(p[0, 2]) == float(gradient[0, 2]) == 0.0
     assert p[1].tolist() == [0.5, 0.5, 0.0]
-    keys = torch.arange(2, device=DEVICE)
-    targets = torch.zeros(2, dtype=torch.int64, device=DEVICE)
+    keys, targets = torch.arange(2, device=DEVICE), torch.zeros(2, dtype=torch.int64, device=DEVICE)
     terms = kernels.masked_policy_terms(logits, targets, legal=legal, backend=backend)
     assert terms.log_prob.isnan().tolist() == terms.entropy.isnan().tolist() == [True, False]
     assert terms.top1.tolist() == [False, True]
@@ -224,17 +211,14 @@ def test_bool_is_read_as_one_bit(backend: str) -> None:
     torch.testing.assert_close(p, floats([[1 / 3, 0.0, 1 / 3, 1 / 3]]))
     torch.testing.assert_close(gradient, floats([[2 / 9, 0.0, -1 / 9, -1 / 9]]))
     eight = torch.tensor([[2, 0, 254, 1, 128, 0, 0, 64]], dtype=torch.uint8, device=DEVICE)
-    assert kernels.pack_legal(eight, backend=backend).tolist() == [[0b10011101]]
-    assert kernels.pack_legal(eight.view(torch.bool), backend=backend).tolist() == [[0b10011101]]
+    for mask in (eight, eight.view(torch.bool)):
+        assert kernels.pack_legal(mask, backend=backend).tolist() == [[0b10011101]]
 
 
 def test_noise_falls_on_illegal_moves(backend: str) -> None:
     """With 35 legal of 1,880 equal logits, every draw lands among the 35, and spreads over them."""
-    rows = 128
-    mask = torch.zeros(1, 1880, dtype=torch.bool)
-    mask[0, ::54] = True
-    logits, keys = torch.zeros(rows, 1880, device=DEVICE), torch.arange(rows, device=DEVICE)
-    sample = kernels.masked_sample(logits, legal=mask.to(DEVICE), seed=9, row_keys=keys, backend=backend)
-    drawn = set(sample.moves.tolist())
+    legal = torch.arange(1880, device=DEVICE)[None] % 54 == 0
+    logits, keys = torch.zeros(128, 1880, device=DEVICE), torch.arange(128, device=DEVICE)
+    drawn = set(kernels.masked_sample(logits, legal=legal, seed=9, row_keys=keys, backend=backend).moves.tolist())
     assert drawn <= set(range(0, 1880, 54))
     assert len(drawn) > 25

@@ -1,7 +1,5 @@
 """Every op on every path against float64: widths, dtypes, strides, forms of legality, poison at illegal logits."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import pytest
@@ -39,27 +37,23 @@ def check(op: Op, case: Case, backend: str) -> None:
     assert not illegal.signbit().any()
 
 
-def every_op(name: str) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize(name, DIFFERENTIABLE, ids=lambda op: op.name)
+every_op = pytest.mark.parametrize("op", DIFFERENTIABLE, ids=lambda op: op.name)
 
 
 # One column, less than a group of 8, around a word of 32, around a tile of 1,024, chess, and wider than a tile.
-@pytest.mark.parametrize("size", [1, 2, 7, 31, 33, 218, 1023, 1025, 1880, 2048, 5000])
-@pytest.mark.parametrize("op", DIFFERENTIABLE[:2], ids=lambda op: op.name)
-def test_widths(op: Op, size: int, backend: str) -> None:
-    check(op, make_case(5, size, seed=size), backend)
-
-
+WIDTHS = [(op, size) for op in DIFFERENTIABLE[:2] for size in (1, 2, 7, 31, 33, 218, 1023, 1025, 1880, 2048, 5000)]
 # The others share their walk over a row: one tile with a tail, chess, and a loop over tiles.
-@pytest.mark.parametrize("size", [33, 1880, 4100])
-@pytest.mark.parametrize("op", DIFFERENTIABLE[2:], ids=lambda op: op.name)
-def test_widths_of_the_rest(op: Op, size: int, backend: str) -> None:
+WIDTHS += [(op, size) for op in DIFFERENTIABLE[2:] for size in (33, 1880, 4100)]
+
+
+@pytest.mark.parametrize(("op", "size"), WIDTHS, ids=[f"{op.name}-{size}" for op, size in WIDTHS])
+def test_widths(op: Op, size: int, backend: str) -> None:
     check(op, make_case(5, size, seed=size), backend)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [3, 8, 32, 64, 100, 512, 1024, 4095, 4096, 4097, 4672])
-@every_op("op")
+@every_op
 def test_more_widths(op: Op, size: int, backend: str) -> None:
     check(op, make_case(10, size, seed=size), backend)
 
@@ -67,48 +61,40 @@ def test_more_widths(op: Op, size: int, backend: str) -> None:
 # 72 is whole groups of 8 (the aligned loads), 70 is not.
 @pytest.mark.parametrize("size", [70, 72])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16], ids=str)
-@every_op("op")
+@every_op
 def test_dtypes(op: Op, dtype: torch.dtype, size: int, backend: str) -> None:
     check(op, make_case(7, size, dtype), backend)
 
 
 def strided(x: Tensor, layout: str) -> Tensor:
+    """`x` in a part of a wider tensor that is NaN elsewhere, or transposed."""
     rows, size = x.shape
-    if layout == "columns of a wider matrix":
-        wide = x.new_full((rows, size + 24), torch.nan)
-        wide[:, 8 : 8 + size] = x
-        return wide[:, 8 : 8 + size]
-    if layout == "unaligned":
-        wide = x.new_full((rows, size + 3), torch.nan)
-        wide[:, 1 : 1 + size] = x
-        return wide[:, 1 : 1 + size]
     if layout == "transposed":
         return x.t().contiguous().t()
-    if layout == "every second row and column":
-        wide = x.new_full((2 * rows, 2 * size), torch.nan)
-        wide[::2, ::2] = x
-        return wide[::2, ::2]
-    raise AssertionError(layout)
+    part = {
+        "columns of a wider matrix": x.new_full((rows, size + 24), torch.nan)[:, 8 : 8 + size],
+        "unaligned": x.new_full((rows, size + 3), torch.nan)[:, 1 : 1 + size],
+        "every second row and column": x.new_full((2 * rows, 2 * size), torch.nan)[::2, ::2],
+    }[layout]
+    return part.copy_(x)
 
 
-@pytest.mark.parametrize(
-    "layout", ["columns of a wider matrix", "unaligned", "transposed", "every second row and column"]
-)
-@every_op("op")
+LAYOUTS = ["columns of a wider matrix", "unaligned", "transposed", "every second row and column"]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@every_op
 def test_strides(op: Op, layout: str, backend: str) -> None:
     case = make_case(6, 72)
     check(op, case.with_logits(strided(case.logits, layout)), backend)
 
 
-@every_op("op")
+@every_op
 def test_one_row_for_all(op: Op, backend: str) -> None:
     """Stride 0, in the logits and in the legality."""
-    case = make_case(4, 72)
-    case.legal = case.mask[3:4]
-    case.mask = case.mask[3:4].expand(4, 72)
-    case.targets = case.targets[3:4].expand(4).contiguous()
-    case.soft = case.soft[3:4].expand(4, 72)
-    case.logits = case.logits[3:4].expand(4, 72)
+    one = make_case(4, 72).row(3)
+    logits, mask, soft = (part.expand(4, 72) for part in (one.logits, one.mask, one.soft))
+    case = Case(logits, one.mask, mask, one.targets.repeat(4), soft, make_case(4, 72).keys)
     results, _ = run(op, case, backend)
     wanted, _ = expected(op, case)
     for result, want in zip(results, wanted, strict=True):
@@ -132,19 +118,19 @@ FORMS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-@every_op("op")
+@every_op
 def test_forms_of_legality(op: Op, form: str, backend: str) -> None:
     case = make_case(5, 70)
     reference, reference_gradient = run(op, case, backend)
     case.legal = FORMS[form](case.mask)
     results, gradient = run(op, case, backend)
-    assert all(torch.equal(a, b) for a, b in zip(results, reference, strict=True))
     assert gradient is not None
     assert reference_gradient is not None
-    assert torch.equal(gradient, reference_gradient)
+    pairs = zip([*results, gradient], [*reference, reference_gradient], strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
 
 
-@every_op("op")
+@every_op
 def test_gradients_of_any_layout(op: Op, backend: str) -> None:
     """Gradients arrive expanded (after a sum), transposed or as a slice; all give what a contiguous one gives."""
     case = make_case(5, 72)
@@ -162,23 +148,20 @@ def test_gradients_of_any_layout(op: Op, backend: str) -> None:
     assert torch.equal(torch.autograd.grad(result, logits, expanded)[0], want)
 
 
-@every_op("op")
+@every_op
 def test_gradcheck(op: Op, path: str, backend: str) -> None:
     """Finite differences in float64, illegal logits included: their derivative is 0."""
     # Each entry costs two launches, and the interpreter's are slow.
-    case = (
-        make_case(3, 4, torch.float64, poison=None) if path == "triton" else make_case(5, 9, torch.float64, poison=None)
-    )
+    case = make_case(*((3, 4) if path == "triton" else (5, 9)), torch.float64, poison=None)
 
     def call(logits: Tensor) -> tuple[Tensor, ...]:
         results = op.run(case.with_logits(logits), backend)
-        finite = [torch.where(r.isfinite(), r, torch.zeros_like(r)) for r in results if r.is_floating_point()]
-        return tuple(finite)
+        return tuple(torch.where(r.isfinite(), r, torch.zeros_like(r)) for r in results if r.is_floating_point())
 
     assert torch.autograd.gradcheck(call, (case.logits.clone().requires_grad_(),))
 
 
-@every_op("op")
+@every_op
 def test_empty_batch(op: Op, backend: str) -> None:
     case = make_case(5, 33)
     case = Case(*(x[:0] for x in (case.logits, case.mask, case.mask, case.targets, case.soft, case.keys)))

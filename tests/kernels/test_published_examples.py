@@ -1,7 +1,5 @@
 """The published examples that the project grew from, as figures."""
 
-from __future__ import annotations
-
 import math
 
 import pytest
@@ -35,19 +33,14 @@ def test_terms_of_minus_infinity_vanish_from_the_gradient(backend: str) -> None:
     # Legal throughout: the -inf itself takes the entry out, as in PyTorch.
     every = torch.ones(2, 2, dtype=torch.bool, device=DEVICE)
     loss = kernels.masked_cross_entropy(logits, targets, legal=every, backend=backend)
-    (gradient,) = torch.autograd.grad(loss.sum() / 2, logits)
+    (gradient,) = torch.autograd.grad(loss.sum(), logits)
     (torchs,) = torch.autograd.grad(torch.nn.functional.cross_entropy(logits, targets), logits)
-    torch.testing.assert_close(gradient, torchs)
-    (gradient,) = torch.autograd.grad(
-        kernels.masked_cross_entropy(logits, targets, legal=every, backend=backend).sum(), logits
-    )
+    torch.testing.assert_close(gradient / 2, torchs)
     assert [[round(x, 4) for x in row] for row in gradient.tolist()] == [[0.0, 0.0], [0.2689, -0.2689]]
     # And with the entry illegal, whatever its logit.
     legal = torch.tensor([[0, 1], [1, 1]], dtype=torch.bool, device=DEVICE)
-    (masked,) = torch.autograd.grad(
-        kernels.masked_cross_entropy(logits, targets, legal=legal, backend=backend).sum(), logits
-    )
-    assert torch.equal(masked, gradient)
+    masked = kernels.masked_cross_entropy(logits, targets, legal=legal, backend=backend)
+    assert torch.equal(torch.autograd.grad(masked.sum(), logits)[0], gradient)
 
 
 def test_the_forums_worked_example(backend: str) -> None:

@@ -1,7 +1,5 @@
 """The ops as PyTorch sees them: opcheck, compilation, export, autocast, double backward."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest
@@ -48,12 +46,8 @@ def calls() -> dict[str, tuple[Any, ...]]:
 
 
 def test_every_registered_operator_is_called_here() -> None:
-    registered = {
-        name.split("::")[1].split(".")[0]
-        for name in torch._C._dispatch_get_all_op_names()
-        if name.startswith("zeromass::")
-    }
-    assert registered == {name.split(",")[0] for name in calls()}
+    names = [name for name in torch._C._dispatch_get_all_op_names() if name.startswith("zeromass::")]
+    assert {name.split("::")[1].split(".")[0] for name in names} == {name.split(",")[0] for name in calls()}
 
 
 @pytest.mark.parametrize("path", ["numba", "eager", pytest.param("triton", marks=pytest.mark.slow)], indirect=True)
@@ -89,8 +83,7 @@ def test_a_policy_step_compiles_without_a_graph_break(compiler: str, packed: boo
     (compiled_gradient,) = torch.autograd.grad(compiled_loss, logits)
     torch.testing.assert_close(compiled_loss, loss)
     torch.testing.assert_close(compiled_gradient, gradient, rtol=1e-6, atol=1e-9)
-    explanation = torch._dynamo.explain(policy_loss)(logits, legal, moves, advantage)
-    assert explanation.graph_break_count == 0
+    assert torch._dynamo.explain(policy_loss)(logits, legal, moves, advantage).graph_break_count == 0
 
 
 def test_sampling_compiles_with_any_batch() -> None:
@@ -106,10 +99,8 @@ def test_sampling_compiles_with_any_batch() -> None:
     compiled = torch.compile(play, fullgraph=True, backend="aot_eager", dynamic=True)
     for rows in (5, 9):
         case = make_case(rows, 72)
-        for got, want in zip(
-            compiled(case.logits, case.mask, case.keys), play(case.logits, case.mask, case.keys), strict=True
-        ):
-            assert torch.equal(got, want)
+        given = case.logits, case.mask, case.keys
+        assert all(torch.equal(got, want) for got, want in zip(compiled(*given), play(*given), strict=True))
 
 
 def test_export_keeps_the_operator() -> None:

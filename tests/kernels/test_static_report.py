@@ -3,8 +3,6 @@
 The report runs in a process of its own, since this one interprets.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """A batch shared between threads gives what one thread gives, also in a forked child."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 
@@ -25,8 +23,7 @@ def two_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def on_cpu(case: Case) -> Case:
     parts = (case.logits, case.legal, case.mask, case.targets, case.soft, case.keys)
-    logits, legal, mask, targets, soft, keys = (part.cpu() for part in parts)
-    return Case(logits, legal, mask, targets, soft, keys)
+    return Case(*(part.cpu() for part in parts))
 
 
 @pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)

@@ -1,8 +1,6 @@
 # mypy: allow-untyped-calls
 """The ops under PyTorch's ways with functions and tensors: defaults, views, tracing, torch.func, forward mode, meta."""
 
-from __future__ import annotations
-
 import ast
 import math
 from collections.abc import Callable, Iterator

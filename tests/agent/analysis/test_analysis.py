@@ -40,10 +40,8 @@ def judged_of(text: str, agent: Agent) -> list[Judged]:
 
 def test_a_queen_thrown_away_is_the_blunder(agent: Agent) -> None:
     judged = judged_of(QUEEN_LOST, agent)
-    assert [move.verdict == "blunder" for move in judged] == ["Qxh7" in move.san for move in judged]
-    worst = judged[4]
-    assert (worst.san, worst.ply) == ("3. Qxh7", 5)
-    assert worst.lost > 0.5
+    assert [(move.san, move.ply) for move in judged if move.verdict == "blunder"] == [("3. Qxh7", 5)]
+    assert judged[4].lost > 0.5
     assert judged[5].lost < 0.1  # taking it is right
     assert sum(move.prior for move in judged) > 0
     table = io.StringIO()
@@ -142,11 +140,7 @@ def test_a_file_is_annotated_in_place_and_nothing_is_lost(
         (chess.STARTING_FEN, {"pgn": Path("a.pgn")}, "'a.pgn' has no use"),
         (chess.STARTING_FEN, {"picture": Path("a.jpg")}, "'a.jpg' must end in"),
         ("empty.pgn", {}, "has no moves"),
-        (
-            "kings.pgn",
-            {"picture": Path("a.svg")},
-            "game 1 of 'kings.pgn' has no moves to judge",
-        ),
+        ("kings.pgn", {"picture": Path("a.svg")}, "game 1 of 'kings.pgn' has no moves to judge"),
         ("empty.pgn", {"game_number": 2}, "game 2 of .* does not exist; it holds 1"),
     ],
 )

@@ -19,19 +19,11 @@ from training.evaluation.ladder.rating import Pairing
 RUNGS = [Rung(400.0, Strength(4, 1.0, 0.8)), Rung(1000.0, Strength(16, 0.4)), Rung(1800.0, Strength(1600))]
 
 
-def test_a_rung_is_played_as_it_was_measured() -> None:
-    for rung in RUNGS:
-        assert strength_of(round(rung.elo), RUNGS) == rung.strength
-
-
-def test_between_rungs_all_is_interpolated() -> None:
-    assert strength_of(700, RUNGS) == Strength(8, 0.7, 0.4)
-    assert strength_of(1400, RUNGS) == Strength(160, 0.2, 0.0)
-
-
-def test_beyond_the_ladder_its_ends_hold() -> None:
-    assert strength_of(-500, RUNGS) == RUNGS[0].strength
-    assert strength_of(9999, RUNGS) == RUNGS[-1].strength
+def test_rungs_as_measured_what_lies_between_and_the_ends_beyond() -> None:
+    between = {700: Strength(8, 0.7, 0.4), 1400: Strength(160, 0.2, 0.0)}
+    wanted = {round(rung.elo): rung.strength for rung in RUNGS} | between
+    wanted |= {-500: RUNGS[0].strength, 9999: RUNGS[-1].strength}
+    assert {elo: strength_of(elo, RUNGS) for elo in wanted} == wanted
 
 
 def test_the_measured_ladder_rises_and_the_range_is_within_it() -> None:
@@ -57,13 +49,15 @@ def test_the_guide_shows_what_was_measured() -> None:
 def test_a_level_plays_as_it_was_measured() -> None:
     """`benchmarks.levels` plays legal moves, and at a level without blunders those of the search."""
     agent = Agent(Scripted("e2e4 d2d4", 0.0), "a script")
-    games = Games(2)
-    assert [
-        to_uci(int(move), black=False) for move in levels.LevelPlayer(agent, Strength(8), 0).choose(games).moves
-    ] == ["e2e4", "d2d4"]
-    moves = levels.LevelPlayer(agent, Strength(8, 0.0, 1.0), 0).choose(Games(40)).moves
-    assert len(set(moves.tolist())) > 8
-    assert {to_uci(int(move), black=False) for move in moves} <= {move.uci() for move in chess.Board().legal_moves}
+
+    def moves(strength: Strength, number: int) -> list[str]:
+        chosen = levels.LevelPlayer(agent, strength, 0).choose(Games(number))
+        return [to_uci(int(move), black=False) for move in chosen.moves]
+
+    assert moves(Strength(8), 2) == ["e2e4", "d2d4"]
+    blunders = set(moves(Strength(8, 0.0, 1.0), 40))
+    assert len(blunders) > 8
+    assert blunders <= {move.uci() for move in chess.Board().legal_moves}
 
 
 def test_games_with_the_same_weights_are_kept_others_dropped(tmp_path: Path) -> None:
@@ -75,8 +69,7 @@ def test_games_with_the_same_weights_are_kept_others_dropped(tmp_path: Path) -> 
     path = tmp_path / "levels.json"
     path.write_text(json.dumps(table))
     assert levels.kept(path, "sha256:1") == results
-    assert levels.kept(path, "sha256:2") == {}
-    assert levels.kept(tmp_path / "none.json", "sha256:1") == {}
+    assert levels.kept(path, "sha256:2") == levels.kept(tmp_path / "none.json", "sha256:1") == {}
     assert table["games"] == sum(pairing.games for pairing in results.values())
     rungs = read_rungs(table)
     assert rungs == [Rung(rungs[0].elo, levels.RUNGS[0])]  # each one weaker than the one before: left out
@@ -92,12 +85,11 @@ def test_blunders_come_as_often_as_the_rate_says(rate: float) -> None:
         for answer in list(board.legal_moves)[:10]:
             boards.append(board.copy())
             boards[-1].push(answer)
-    found = [blunder(board, rate, seed) for board in boards for seed in (1, 2)]
+    cases = [(board, rate, seed) for board in boards for seed in (1, 2)]
+    found = [blunder(*case) for case in cases]
     blunders = [move for move in found if move is not None]
-    expected, spread = rate * len(found), math.sqrt(len(found) * rate * (1 - rate))
-    assert abs(len(blunders) - expected) <= 5 * spread
-    assert found == [blunder(board, rate, seed) for board in boards for seed in (1, 2)]
-    for board, move in zip([board for board in boards for _ in (1, 2)], found, strict=True):
-        assert move is None or board.is_legal(move)
+    assert abs(len(blunders) - rate * len(found)) <= 5 * math.sqrt(len(found) * rate * (1 - rate))
+    assert found == [blunder(*case) for case in cases]
+    assert all(move is None or case[0].is_legal(move) for case, move in zip(cases, found, strict=True))
     if rate == 1.0:
-        assert len({move for move in blunders if move}) > 15  # not always the first of the list
+        assert len(set(blunders)) > 15  # not always the first of the list

@@ -1,6 +1,7 @@
 """Thinking under limits, with material as the network."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 
 import chess
@@ -43,15 +44,10 @@ def test_every_limit_ends_with_a_legal_move(thinker: Thinker, limits: Limits) ->
 def test_the_same_simulations_give_the_same_thought(thinker: Thinker) -> None:
     one, other = (thinker.think(BUSY, Limits(simulations=700), ThinkOptions(lines=3)).lines for _ in range(2))
     assert one == other
-    noisy = {
-        thinker.think(BUSY, Limits(simulations=16), ThinkOptions(temperature=3.0, seed=seed)).best.move
-        for seed in range(12)
-    }
-    assert len(noisy) > 2
-    assert (
-        thinker.think(BUSY, Limits(simulations=16), ThinkOptions(temperature=3.0, seed=5)).best
-        == thinker.think(BUSY, Limits(simulations=16), ThinkOptions(temperature=3.0, seed=5)).best
-    )
+    options = [ThinkOptions(temperature=3.0, seed=seed) for seed in [*range(12), 11]]
+    noisy = [thinker.think(BUSY, Limits(simulations=16), each).best for each in options]
+    assert len({line.move for line in noisy}) > 2
+    assert noisy[-1] == noisy[-2]
 
 
 def test_leaf_by_leaf_thinks_alike(thinker: Thinker) -> None:
@@ -64,8 +60,7 @@ def test_leaf_by_leaf_thinks_alike(thinker: Thinker) -> None:
 def test_mate_is_proven_played_and_counted(thinker: Thinker) -> None:
     for limits in (Limits(mate=2), Limits(simulations=5000), Limits(seconds=30.0), Limits(clock=Clock(600.0))):
         best = thinker.think(MATE_IN_TWO, limits).best
-        assert best.mate_in == 2
-        assert len(best.moves) == 3
+        assert (best.mate_in, len(best.moves)) == (2, 3)
         after = MATE_IN_TWO.copy()
         for move in best.moves:
             after.push(move)
@@ -76,26 +71,20 @@ def test_many_lines_differ_and_begin_with_the_best(thinker: Thinker) -> None:
     report = thinker.think(BUSY, Limits(simulations=500), ThinkOptions(lines=4))
     assert len({line.move for line in report.lines}) == 4
     assert report.best.move == thinker.think(BUSY, Limits(simulations=500), ThinkOptions(lines=4)).best.move
-    assert (
-        len(
-            thinker.think(
-                chess.Board("7k/8/8/8/8/8/r7/7K w - - 0 1"), Limits(simulations=20), ThinkOptions(lines=9)
-            ).lines
-        )
-        == 1
-    )
+    forced = chess.Board("7k/8/8/8/8/8/r7/7K w - - 0 1")
+    assert len(thinker.think(forced, Limits(simulations=20), ThinkOptions(lines=9)).lines) == 1
 
 
 def test_searched_moves_only(thinker: Thinker) -> None:
-    report = thinker.think(
-        chess.Board(), Limits(simulations=100, moves=("a2a3", "h2h4", "e2e5")), ThinkOptions(lines=5)
-    )
+    limits = Limits(simulations=100, moves=("a2a3", "h2h4", "e2e5"))
+    report = thinker.think(chess.Board(), limits, ThinkOptions(lines=5))
     assert {line.move.uci() for line in report.lines} == {"a2a3", "h2h4"}
 
 
-def wait_in_thread(thinker: Thinker, limits: Limits, control: Control) -> tuple[threading.Thread, list[Report]]:
-    found: list[Report] = []
-    seen = threading.Event()
+def released(limits: Limits, release: Callable[[Control], None], megabytes: int = 64) -> Report:
+    """Its report, thought in another thread until `release`."""
+    thinker, control = Thinker(material_evaluator(), megabytes=megabytes), Control()
+    found, seen = list[Report](), threading.Event()
 
     def think() -> None:
         found.append(thinker.think(BUSY, limits, control=control, watch=lambda report: seen.set()))
@@ -103,28 +92,22 @@ def wait_in_thread(thinker: Thinker, limits: Limits, control: Control) -> tuple[
     thread = threading.Thread(target=think)
     thread.start()
     assert seen.wait(PATIENCE)
-    return thread, found
+    assert thread.is_alive()
+    release(control)
+    thread.join(PATIENCE)
+    return found[0]
 
 
 @pytest.mark.parametrize("full", [False, True])
 def test_infinite_waits_to_be_stopped(full: bool) -> None:
     """Also when the memory is full long before."""
-    thinker, control = Thinker(material_evaluator(), megabytes=1 if full else 64), Control()
-    thread, found = wait_in_thread(thinker, Limits(infinite=True), control)
-    assert thread.is_alive()
-    control.stop()
-    thread.join(PATIENCE)
-    assert BUSY.is_legal(found[0].best.move)
+    report = released(Limits(infinite=True), Control.stop, 1 if full else 64)
+    assert BUSY.is_legal(report.best.move)
 
 
 @pytest.mark.parametrize("limits", [Limits(ponder=True, clock=Clock(0.5)), Limits(ponder=True, simulations=50)])
 def test_pondering_goes_on_in_the_same_tree_when_the_move_is_played(limits: Limits) -> None:
-    thinker, control = Thinker(material_evaluator(), megabytes=64), Control()
-    thread, found = wait_in_thread(thinker, limits, control)
-    assert thread.is_alive()
-    control.hit()
-    thread.join(PATIENCE)
-    assert found[0].simulations > 50  # what was thought before counts
+    assert released(limits, Control.hit).simulations > 50  # what was thought before counts
 
 
 def test_memory_can_be_changed(thinker: Thinker) -> None:

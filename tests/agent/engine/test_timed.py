@@ -11,19 +11,11 @@ from agent.search.material import material_evaluator
 
 
 def test_every_game_is_thought_about_for_both_colours() -> None:
-    boards = [
-        chess.Board("6k1/5ppp/8/8/8/8/8/R6K w - - 0 1"),
-        chess.Board("r6k/8/8/8/8/8/5PPP/6K1 b - - 0 1"),
-        chess.Board(),
-    ]
+    fens = ["6k1/5ppp/8/8/8/8/8/R6K w - - 0 1", "r6k/8/8/8/8/8/5PPP/6K1 b - - 0 1", chess.STARTING_FEN]
     player = TimedPlayer(Thinker(material_evaluator(), megabytes=16), 0.02)
-    choice = player.choose(Games.from_boards(boards))
-    ucis = [
-        vocabulary.to_uci(int(move), black=board.turn == chess.BLACK)
-        for move, board in zip(choice.moves, boards, strict=True)
-    ]
-    assert ucis[:2] == ["a1a8", "a8a1"]
-    assert chess.Move.from_uci(ucis[2]) in boards[2].legal_moves
+    choice = player.choose(Games.from_boards([chess.Board(fen) for fen in fens]))
+    assert [vocabulary.to_uci(int(choice.moves[row]), black=row == 1) for row in (0, 1)] == ["a1a8", "a8a1"]
+    assert chess.Move.from_uci(vocabulary.to_uci(int(choice.moves[2]), black=False)) in chess.Board().legal_moves
     assert np.allclose(choice.values[:2], 1)
     assert player.moves == 3
     assert player.simulations > 0

@@ -44,8 +44,7 @@ def test_answers_are_those_of_the_cpu(count: int, positions: NDArray[np.uint64])
     shared = network(1)
     expected = Evaluator(copy.deepcopy(shared)).evaluate(positions[:count])
     found = GraphEvaluator(shared, batch_size=64).evaluate(positions[:count])
-    assert found.logits.shape == expected.logits.shape
-    assert found.values.shape == expected.values.shape
+    assert [each.shape for each in found] == [each.shape for each in expected]
     if count:
         size = max(float(expected.logits.std()), 1.0)
         assert (found.logits.cpu() - expected.logits).abs().max() < TOLERANCE * size
@@ -57,8 +56,7 @@ def test_new_weights_are_seen_by_graphs_recorded_before(positions: NDArray[np.ui
     before = graphs.evaluate(positions)
     graphs.load(other.state_dict())
     after, expected = graphs.evaluate(positions), GraphEvaluator(copy.deepcopy(other)).evaluate(positions)
-    assert torch.equal(after.logits, expected.logits)
-    assert torch.equal(after.values, expected.values)
+    assert all(map(torch.equal, after, expected))
     assert not torch.equal(before.logits, after.logits)
 
 
@@ -67,8 +65,7 @@ def test_answers_stay_when_the_graph_runs_again(positions: NDArray[np.uint64]) -
     first = graphs.evaluate(positions[:16])
     kept = first.logits.clone(), first.values.clone()
     graphs.evaluate(positions[16:32])
-    assert torch.equal(first.logits, kept[0])
-    assert torch.equal(first.values, kept[1])
+    assert all(map(torch.equal, first, kept))
 
 
 def test_a_search_plays_legal_moves_and_mostly_those_found_on_the_cpu(positions: NDArray[np.uint64]) -> None:

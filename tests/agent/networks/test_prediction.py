@@ -46,7 +46,7 @@ def test_lanes_give_the_losses_of_the_whole_vocabulary(network: SparseNetwork, b
     assert torch.allclose(compact.entropy, dense.entropy, atol=1e-5)
     assert torch.allclose(output.value_logits, value_logits, atol=1e-6)
     policies = batch.policies
-    ragged = [torch.from_numpy(array) for array in (policies.offsets, policies.indices, policies.probabilities)]
+    ragged = [*map(torch.from_numpy, (policies.offsets, policies.indices, policies.probabilities))]
     one = masked_cross_entropy(output.logits, output.targets(*ragged), legal=output.legal)
     two = masked_cross_entropy(logits, RaggedTargets(*ragged), legal=packed)
     assert torch.allclose(one, two, atol=1e-5)
@@ -102,8 +102,6 @@ def test_what_is_no_number_on_an_illegal_lane_is_seen(network: SparseNetwork, ba
 
 def test_a_policy_of_other_moves_is_refused(network: SparseNetwork, batch: Batch) -> None:
     policies = batch.policies
-    reversed_ = torch.from_numpy(policies.indices[::-1].copy())
+    arrays = policies.offsets, policies.indices[::-1].copy(), policies.probabilities
     with pytest.raises(ValueError, match="does not list the legal moves"):
-        network.predict(batch.positions).targets(
-            torch.from_numpy(policies.offsets), reversed_, torch.from_numpy(policies.probabilities)
-        )
+        network.predict(batch.positions).targets(*map(torch.from_numpy, arrays))

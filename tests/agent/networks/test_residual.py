@@ -32,10 +32,7 @@ def test_training_mode_and_evaluation_mode_agree_bit_for_bit() -> None:
     for block in network.tower:
         torch.nn.init.constant_(block.scale, 0.5)  # type: ignore[arg-type]
     inputs = torch.randn(4, PLANES, 8, 8)
-    trained = network.train()(inputs)
-    played = network.eval()(inputs)
-    assert torch.equal(trained[0], played[0])
-    assert torch.equal(trained[1], played[1])
+    assert all(map(torch.equal, network.train()(inputs), network.eval()(inputs)))
 
 
 def test_every_parameter_gets_a_gradient() -> None:

@@ -22,20 +22,18 @@ POSITIONS = np.concatenate([np.stack([rules.from_fen(fen) for fen in FENS]), ran
 
 
 def least_attacker(board: chess.Board, colour: chess.Color, square: int) -> int:
-    kinds = [board.piece_type_at(origin) for origin in board.attackers(colour, square)]
-    return min([RANK[kind] for kind in kinds if kind], default=0)
+    return min([RANK[board.piece_type_at(origin) or 0] for origin in board.attackers(colour, square)], default=0)
 
 
 def threat(board: chess.Board, square: int) -> int:
     piece = board.piece_at(square)
     assert piece is not None
-    rank = RANK[piece.piece_type]
-    attacker = least_attacker(board, not piece.color, square)
+    rank, attacker = RANK[piece.piece_type], least_attacker(board, not piece.color, square)
     defended = least_attacker(board, piece.color, square) > 0
     if not attacker:
-        return 1 if defended else 0
+        return int(defended)
     if attacker < rank:
-        return 3 if defended else 2
+        return 2 + defended
     if not defended:
         return 4
     return 5 if attacker == rank else 6
@@ -81,8 +79,7 @@ def expected_kind(board: chess.Board, move: chess.Move) -> int:
 
 def features_of(positions: NDArray[np.uint64]) -> list[list[int]]:
     batch = sparse_batch(positions)
-    cuts = batch.offsets.tolist()
-    return [batch.features[low:high].tolist() for low, high in itertools.pairwise(cuts)]
+    return [batch.features[low:high].tolist() for low, high in itertools.pairwise(batch.offsets.tolist())]
 
 
 def test_features_are_as_documented() -> None:
@@ -100,8 +97,7 @@ def test_features_are_as_documented() -> None:
 def test_repetitions(occurred: int, rows: list[int]) -> None:
     position = rules.start(1)
     position[0, STATE] |= np.uint64(occurred << 16)
-    found = features_of(position)[0]
-    assert [row - STATE_AT for row in found if STATE_AT + 12 <= row < STATE_AT + 14] == rows
+    assert [row - STATE_AT for row in features_of(position)[0] if row - STATE_AT in (12, 13)] == rows
 
 
 def test_kinds_of_moves_are_as_documented() -> None:

@@ -32,43 +32,40 @@ def owners(offsets: torch.Tensor) -> torch.Tensor:
     return torch.searchsorted(offsets, torch.arange(int(offsets[-1])), right=True) - 1
 
 
-def test_sums_of_rows_and_their_gradients_are_a_matrix_product() -> None:
-    rows, offsets = ragged(50, 20, seed=0)
-    table, bias, given = torch.randn(50, 128), torch.randn(128), torch.randn(20, 128)
-    present = torch.zeros(20, 50).index_put((owners(offsets), rows.long()), torch.ones(len(rows)), accumulate=True)
+def check_alike(given: torch.Tensor, tensors: list[torch.Tensor], *forms: Callable[..., torch.Tensor]) -> None:
+    """Every form gives the same numbers of `tensors`, and the same gradients where `given` comes back."""
     results = []
-    forms: list[Callable[..., torch.Tensor]] = [
-        lambda table, bias: present @ table + bias,
-        lambda table, bias: sum_of_rows(table, bias, rows, offsets),
-        lambda table, bias: sum_of_rows_torch(table, bias, rows, offsets),
-    ]
     for form in forms:
-        leaves = [tensor.clone().requires_grad_() for tensor in (table, bias)]
+        leaves = [tensor.clone().requires_grad_() for tensor in tensors]
         out = form(*leaves)
         results.append((out.detach(), *torch.autograd.grad(out, leaves, given)))
     for ours in results[1:]:
         torch.testing.assert_close(ours, results[0], rtol=1e-5, atol=1e-4)
+
+
+def test_sums_of_rows_and_their_gradients_are_a_matrix_product() -> None:
+    rows, offsets = ragged(50, 20, seed=0)
+    present = torch.zeros(20, 50).index_put((owners(offsets), rows.long()), torch.ones(len(rows)), accumulate=True)
+    check_alike(
+        torch.randn(20, 128),
+        [torch.randn(50, 128), torch.randn(128)],
+        lambda table, bias: present @ table + bias,
+        lambda table, bias: sum_of_rows(table, bias, rows, offsets),
+        lambda table, bias: sum_of_rows_torch(table, bias, rows, offsets),
+    )
 
 
 def test_products_with_rows_and_their_gradients_are_a_matrix_product() -> None:
     rows, offsets = ragged(70, 20, seed=1)
-    vectors, table, bias, given = torch.randn(20, 96), torch.randn(70, 96), torch.randn(70), torch.randn(20, 218)
     owner = owners(offsets)
-    lanes = torch.cat([torch.arange(int(count)) for count in offsets.diff()])
-    results = []
-    forms: list[Callable[..., torch.Tensor]] = [
-        lambda vectors, table, bias: torch.zeros(20, 218).index_put(
-            (owner, lanes), (vectors @ table.t() + bias)[owner, rows.long()]
-        ),
+    place = owner, torch.cat([torch.arange(int(count)) for count in offsets.diff()])
+    check_alike(
+        torch.randn(20, 218),
+        [torch.randn(20, 96), torch.randn(70, 96), torch.randn(70)],
+        lambda v, table, bias: torch.zeros(20, 218).index_put(place, (v @ table.t() + bias)[owner, rows.long()]),
         lambda vectors, table, bias: products_with_rows(vectors, table, bias, rows, offsets),
         lambda vectors, table, bias: products_with_rows_torch(vectors, table, bias, rows, offsets),
-    ]
-    for form in forms:
-        leaves = [tensor.clone().requires_grad_() for tensor in (vectors, table, bias)]
-        out = form(*leaves)
-        results.append((out.detach(), *torch.autograd.grad(out, leaves, given)))
-    for ours in results[1:]:
-        torch.testing.assert_close(ours, results[0], rtol=1e-5, atol=1e-4)
+    )
 
 
 def test_every_parameter_gets_a_gradient_from_either_form() -> None:

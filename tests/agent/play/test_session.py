@@ -11,7 +11,6 @@ import pytest
 from agent.engine.agent import Agent
 from agent.engine.strength import strength_of
 from agent.play.commands import obey
-from agent.play.level import Level
 from agent.play.sides import EngineSide
 from agent.terminal.plain import Dialogue, Streams
 from tests.agent.standin import Scripted
@@ -23,10 +22,7 @@ from tests.agent.uci.clock_game import STOCKFISH
     ("line", "sentence"),
     [
         ("side purple", "Side 'purple' is not known; type side white, black, both or none."),
-        (
-            "strength lots",
-            "Strength 'lots' cannot be read; give simulations such as 400, seconds such as 2s, or elo 1200",
-        ),
+        ("strength lots", "Strength 'lots' cannot be read; give simulations such as 400, seconds such as 2s, or elo"),
         ("clock x", "Clock 'x' cannot be read; type clock 5+3 (minutes + seconds a move) or clock off."),
         ("clock 0+1", "Clock '0+1' has no time; give at least 0.1 minutes."),
         ("engine", "Engine needs a command; type engine stockfish, or engine off."),
@@ -53,11 +49,8 @@ def test_strength_reaches_the_agent() -> None:
     assert "The agent plays with 800 simulations." in said
     assert "The agent plays with about 600 Elo." in said
     thinker = dialogue.agent.think.__self__  # type: ignore[attr-defined]
-    weak = strength_of(600)
-    assert [(limits.simulations, options.temperature) for _, limits, options in thinker.asked] == [
-        (2000, 0.0),
-        (weak.simulations, weak.temperature),
-    ]
+    asked = [(limits.simulations, options.temperature) for _, limits, options in thinker.asked]
+    assert asked == [(2000, 0.0), strength_of(600)[:2]]
 
 
 def test_agent_against_itself_to_the_end() -> None:
@@ -151,13 +144,9 @@ def test_themes() -> None:
 
 @pytest.mark.skipif(STOCKFISH is None, reason="no stockfish on this machine")
 def test_another_engine_takes_the_agents_place() -> None:
-    output = io.StringIO()
-    streams = Streams(io.StringIO(f"engine {STOCKFISH}\ne4\nengine off\nd4\n"), output)
-    scripted = Agent(Scripted(), "a script")
-    dialogue = Dialogue(scripted, chess.Board(), chess.WHITE, streams=streams, level=Level(seconds=0.05))
-    dialogue.run()
-    assert "Engine: 1... " in output.getvalue()
-    assert "The agent plays again." in output.getvalue()
+    said, dialogue = talk(f"strength 0.05s; engine {STOCKFISH}; e4; engine off; d4")
+    assert "Engine: 1... " in said
+    assert "The agent plays again." in said
     assert len(dialogue.board.move_stack) == 4
     assert not any(isinstance(side, EngineSide) for side in dialogue.sides.values())
 

@@ -74,9 +74,8 @@ def test_equal_moves_are_chosen_among_by_chance() -> None:
 
 
 def test_it_prefers_the_faster_mate() -> None:
-    board = chess.Board("7k/8/6K1/8/8/8/8/R7 w - - 0 1")
-    choice = AlphaBetaPlayer(3, 0).choose(Games.from_boards([board]))
-    assert vocabulary.to_uci(int(choice.moves[0]), black=False) == "a1a8"
+    games = Games.from_boards([chess.Board("7k/8/6K1/8/8/8/8/R7 w - - 0 1")])
+    assert AlphaBetaPlayer(3, 0).choose(games).moves[0] == vocabulary.from_uci("a1a8", black=False)
 
 
 @pytest.mark.parametrize("depth", [0, 9])

@@ -69,8 +69,7 @@ def test_every_move_is_legal_by_python_chess(player: Player) -> None:
 )
 def test_mates_in_one_are_played(player: Player, fen: str) -> None:
     for board in (chess.Board(fen), chess.Board(fen).mirror()):
-        move = play_one(player, board.fen())
-        board.push_uci(move)
+        board.push_uci(play_one(player, board.fen()))
         assert board.is_checkmate()
 
 

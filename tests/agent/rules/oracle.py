@@ -1,5 +1,6 @@
 """The rules compared with python-chess, which shares no code with them."""
 
+import itertools
 import sys
 from collections.abc import Sequence
 from typing import Final
@@ -34,15 +35,7 @@ def expected_claim(board: chess.Board, automatic: Termination) -> Termination:
 
 def identity(board: chess.Board) -> tuple[object, ...]:
     """Equal for boards that are alike in all that the rules know."""
-    pieces = (
-        board.pawns,
-        board.knights,
-        board.bishops,
-        board.rooks,
-        board.queens,
-        board.kings,
-        board.occupied_co[True],
-    )
+    pieces = [board.pieces_mask(kind, color) for kind in chess.PIECE_TYPES for color in chess.COLORS]
     return (*pieces, board.turn, board.castling_rights, board.ep_square, board.halfmove_clock, board.fullmove_number)
 
 
@@ -51,11 +44,8 @@ def expected_repetitions(board: chess.Board) -> int:
 
 
 def expected_material(board: chess.Board) -> int:
-    values = ((chess.PAWN, 1), (chess.KNIGHT, 3), (chess.BISHOP, 3), (chess.ROOK, 5), (chess.QUEEN, 9))
-    return sum(
-        value * (len(board.pieces(kind, board.turn)) - len(board.pieces(kind, not board.turn)))
-        for kind, value in values
-    )
+    own, other = ([len(board.pieces(kind, color)) for kind in range(1, 6)] for color in (board.turn, not board.turn))
+    return sum(value * (ours - theirs) for value, ours, theirs in zip((1, 3, 3, 5, 9), own, other, strict=True))
 
 
 def differences(boards: Sequence[chess.Board], positions: NDArray[np.uint64], *, history: bool = True) -> list[str]:
@@ -129,9 +119,7 @@ def choose(board: chess.Board, style: str, rng: np.random.Generator) -> chess.Mo
     elif style == "shuffles" and rng.random() < 0.9:
         if len(board.move_stack) > 1:
             last = board.move_stack[-2]
-            preferred = [
-                move for move in moves if (move.from_square, move.to_square) == (last.to_square, last.from_square)
-            ]
+            preferred = [move for move in moves if move == chess.Move(last.to_square, last.from_square)]
         preferred = preferred or [move for move in moves if not board.is_zeroing(move)]
     if preferred and rng.random() < 0.8:
         moves = preferred
@@ -140,38 +128,29 @@ def choose(board: chess.Board, style: str, rng: np.random.Generator) -> chess.Mo
 
 def game_differences(positions: int, style: str, seed: int) -> tuple[int, set[Termination], list[str]]:
     """Play games side by side: (positions compared, terminations seen, differences)."""
-    rng = np.random.default_rng(seed)
-    batch = 64
-    boards = [chess.Board() for _ in range(batch)]
-    games = Games(batch)
+    rng, batch = np.random.default_rng(seed), 64
+    boards, games = [chess.Board() for _ in range(batch)], Games(batch)
     compared, seen, found = 0, set[Termination](), list[str]()
     while compared < positions and not found:
         found = differences(boards, games.positions)
         compared += batch
         seen.update(Termination(int(code)) for claim in (False, True) for code in games.outcome(claim))
         over = [row for row, board in enumerate(boards) if board.outcome() or board.ply() > 500]
-        if over:
-            games.reset(over)
-            for row in over:
-                boards[row] = chess.Board()
-        chosen = []
-        for board in boards:
-            move = choose(board, style, rng)
-            chosen.append(vocabulary.from_uci(move.uci(), black=not board.turn))
-            board.push(move)
-        games.play(chosen)
+        games.reset(over)
+        for row in over:
+            boards[row] = chess.Board()
+        chosen = [choose(board, style, rng).uci() for board in boards]
+        games.play([vocabulary.from_uci(uci, black=not board.turn) for uci, board in zip(chosen, boards, strict=True)])
+        for uci, board in zip(chosen, boards, strict=True):
+            board.push_uci(uci)
     return compared, seen, found
 
 
 def main() -> int:
     """Exit code 1, and the first difference printed, if the rules differ from python-chess."""
-    for fen in (*TRICKY, *list(PERFT)[1:]):
-        _, found = tree_differences(fen, 2 if fen in TRICKY[:-2] else 1)
-        if found:
-            print(found[0])
-            return 1
-    for style in STYLES:
-        _, _, found = game_differences(4000, style, seed=1)
+    trees = (tree_differences(fen, 2 if fen in TRICKY[:-2] else 1)[1] for fen in (*TRICKY, *list(PERFT)[1:]))
+    games = (game_differences(4000, style, seed=1)[2] for style in STYLES)
+    for found in itertools.chain(trees, games):
         if found:
             print(found[0])
             return 1

@@ -20,7 +20,7 @@ def move(uci: str, black: bool = False) -> int:
 
 def play_line(games: Games, line: str) -> None:
     for uci in line.split():
-        games.play([move(uci, bool(rules.is_black(games.positions)[0]))])
+        games.play([move(uci, bool(rules.is_black(games.positions)[0]))] * len(games))
 
 
 def random_positions(number: int, seed: int = 0) -> NDArray[np.uint64]:
@@ -49,8 +49,8 @@ def test_repetitions_and_claims() -> None:
 
 def test_history_holds_the_keys_since_the_last_zeroing_move() -> None:
     games, seen = Games(2), []
-    for line in ("e2e4", "e7e5", "g1f3", "b8c6", "f1c4"):
-        games.play([move(line, bool(rules.is_black(games.positions)[0]))] * 2)
+    for uci in ("e2e4", "e7e5", "g1f3", "b8c6", "f1c4"):
+        play_line(games, uci)
         seen.append(rules.keys(games.positions)[0])
     keys, lengths = games.history
     assert lengths.tolist() == [3, 3]
@@ -140,12 +140,11 @@ def test_rows_play_and_reset_alone() -> None:
 
 def test_a_copy_is_independent() -> None:
     games = Games(2)
-    games.play([move("g1f3")] * 2)
+    play_line(games, "g1f3")
     twin = games.copy()
-    twin.play([move("g8f6", black=True)] * 2)
+    play_line(twin, "g8f6")
     assert games.ply.tolist() == [1, 1]
-    assert rules.is_black(games.positions).all()
-    assert not rules.is_black(twin.positions).any()
+    assert [rules.is_black(each.positions).tolist() for each in (games, twin)] == [[True] * 2, [False] * 2]
 
 
 @pytest.mark.parametrize("bad", [-1, 1880, 65535, 0])
@@ -169,10 +168,7 @@ def test_an_illegal_move_changes_nothing(bad: int) -> None:
         (lambda games: games.reset([0.5]), "integers"),
         (lambda games: games.reset([0], rules.start(2)), "2 positions for 1 games"),
         (lambda games: games.observe(out=(np.zeros((2, 9), np.uint16),) * 3), "out must be"),
-        (
-            lambda games: rules.pack_moves(np.zeros((2, 9), np.uint16), np.ones(3, np.int32)),
-            r"counts must be int32 \[2\]",
-        ),
+        (lambda _: rules.pack_moves(np.zeros((2, 9), np.uint16), np.ones(3, np.int32)), r"counts must be int32 \[2\]"),
         (lambda games: rules.pack_moves(np.zeros((2, 9), np.int64), np.ones(2, np.int32)), "indices must be uint16"),
         (lambda games: rules.play(games.positions[:, ::-1], [1, 1]), "C-contiguous"),
     ],
@@ -193,14 +189,10 @@ def test_rows_of_moves_are_ascending_and_filled() -> None:
 def test_observing_is_moves_and_outcome_in_one() -> None:
     games = Games.from_boards([chess.Board(fen) for fen in TRICKY])
     for claim in (False, True):
-        indices, counts, codes = rules.observe(games.positions, claim_draws=claim)
-        legal, numbers = rules.legal_moves(games.positions)
-        assert indices.tolist() == legal.tolist()
-        assert counts.tolist() == numbers.tolist()
-        assert codes.tolist() == games.outcome(claim).tolist()
+        wanted = (*rules.legal_moves(games.positions), games.outcome(claim))
+        np.testing.assert_equal(rules.observe(games.positions, claim_draws=claim), wanted)
     out = games.observe()
-    again = games.observe(False, out=out)
-    assert all(ours is theirs for ours, theirs in zip(out, again, strict=True))
+    assert all(ours is theirs for ours, theirs in zip(out, games.observe(False, out=out), strict=True))
 
 
 def test_unchecked_play_still_refuses_what_is_no_index() -> None:
@@ -213,8 +205,7 @@ def test_unchecked_play_still_refuses_what_is_no_index() -> None:
 
 def test_taken_games_go_on_with_their_history() -> None:
     games = Games(3)
-    for uci in ("g1f3", "g8f6", "f3g1"):
-        games.play([move(uci, bool(rules.is_black(games.positions)[0]))] * 3)
+    play_line(games, "g1f3 g8f6 f3g1")
     taken = games.take([2, 0])
     taken.play([move("f6g8", black=True)] * 2)
     assert (taken.positions[:, STATE] >> np.uint64(16) & np.uint64(0xFF)).tolist() == [1, 1]
@@ -225,8 +216,7 @@ def test_bits_say_what_indices_say() -> None:
     positions = random_positions(300)
     indices, counts = rules.legal_moves(positions)
     bits = rules.legal_bits(positions)
-    unpacked = (bits.view(np.uint32)[:, :, None] >> np.arange(32, dtype=np.uint32) & 1).reshape(300, -1)
-    assert unpacked.shape[1] == 59 * 32
+    unpacked = (bits.view(np.uint32)[:, :, None] >> np.arange(32, dtype=np.uint32) & 1).reshape(300, 59 * 32)
     for row in range(300):
         assert np.flatnonzero(unpacked[row]).tolist() == indices[row, : counts[row]].tolist()
 

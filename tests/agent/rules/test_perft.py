@@ -8,10 +8,8 @@ from tests.agent.positions import PERFT, START
 
 @pytest.mark.parametrize("fen", PERFT)
 def test_published_counts(fen: str) -> None:
-    position = from_fen(fen)
-    depths = range(7 if fen == START else 6)
     # The start to depth 6, the others to depth 5: a second or two each.
-    assert [perft(position, depth) for depth in depths] == [1, *PERFT[fen]]
+    assert [perft(from_fen(fen), depth) for depth in range(7 if fen == START else 6)] == [1, *PERFT[fen]]
 
 
 def test_depth_is_checked() -> None:

@@ -9,7 +9,7 @@ from agent.search.selection import Scaling, best_root_edge, descend, transform
 from agent.search.settings import visit_schedule
 from agent.search.tree import EDGE, NODE, Tree, attach, back_up, clear_node, expand, settle
 
-MCTX = Scaling(50.0, 0.1)
+MCTX, PUCT = Scaling(50.0, 0.1), Scaling(10.0, 0.1, 1.5)
 
 
 class Game(NamedTuple):
@@ -46,13 +46,6 @@ class Grown(NamedTuple):
     edges: NDArray[np.void]
     states: list[int]
     """Of each node."""
-
-
-def search(
-    game: Game, root: int, simulations: int, considered: int, noise: NDArray[np.float32], scaling: Scaling = MCTX
-) -> Found:
-    grown = grow(game, root, simulations, considered, noise, scaling)
-    return _found(game, root, grown.nodes, grown.edges, scaling)
 
 
 def grow(
@@ -100,7 +93,10 @@ def grow(
     return Grown(nodes, edges, states)
 
 
-def _found(game: Game, root: int, nodes: NDArray[np.void], edges: NDArray[np.void], scaling: Scaling) -> Found:
+def search(
+    game: Game, root: int, simulations: int, considered: int, noise: NDArray[np.float32], scaling: Scaling = MCTX
+) -> Found:
+    nodes, edges, _ = grow(game, root, simulations, considered, noise, scaling)
     own = edges[: int(game.legal[root])]
     slope, low, mixed, total = transform(nodes, edges, 0, scaling)
     visited = own["visits"] > 0

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import chess
 import numpy as np
@@ -10,13 +11,20 @@ import pytest
 from agent import rules, vocabulary
 from agent.rules import Games
 from agent.rules.movegen import ROW
-from agent.search import GumbelSearch, SearchSettings, material_evaluator
+from agent.search import GumbelSearch, SearchResult, SearchSettings, material_evaluator
 from agent.search.leaf import MATES_NEXT
 from agent.search.mates import mating_move
 from tests.agent.positions import TRICKY, harvest
 from tests.agent.search.evaluators import untrained
 
+MATERIAL = material_evaluator()
 MATES = json.loads((Path(__file__).parents[2] / "data" / "search" / "mates.json").read_text())
+
+
+def searched(*boards: chess.Board, network: Any = MATERIAL, **settings: Any) -> SearchResult:
+    """Without noise, all moves considered unless `settings` say otherwise."""
+    quiet = SearchSettings(**{"max_considered_actions": 64, "gumbel_scale": 0.0, **settings})
+    return GumbelSearch(quiet, network).run(Games.from_boards(boards))
 
 
 def play(board: chess.Board, move: int) -> chess.Move:
@@ -61,9 +69,8 @@ def test_mating_moves_are_those_of_python_chess() -> None:
 
 
 def test_all_mates_in_one_are_found_by_an_untrained_network() -> None:
-    fens = MATES["one"]
-    assert len(fens) == 100
-    boards = [chess.Board(fen) for fen in fens]
+    boards = [chess.Board(fen) for fen in MATES["one"]]
+    assert len(boards) == 100
     result = GumbelSearch(SearchSettings(simulations=32), untrained()).run(Games.from_boards(boards), np.arange(100))
     for board, move in zip(boards, result.moves.tolist(), strict=True):
         board.push(play(board, move))
@@ -75,8 +82,7 @@ def test_mates_in_two_are_found_by_an_untrained_network() -> None:
     boards = [chess.Board(fen) for fen in MATES["two"]]
     assert len(boards) == 100
     assert not any(mating_moves(board) for board in boards)
-    settings = SearchSettings(simulations=800, max_considered_actions=48, gumbel_scale=0.0)
-    result = GumbelSearch(settings, untrained()).run(Games.from_boards(boards))
+    result = searched(*boards, network=untrained(), simulations=800, max_considered_actions=48)
     solved = 0
     for board, move in zip(boards, result.moves.tolist(), strict=True):
         board.push(play(board, move))
@@ -94,12 +100,11 @@ def answered(board: chess.Board, reply: chess.Move) -> bool:
 
 def test_a_stalemate_trap_is_scored_as_a_draw() -> None:
     """The queen is worth 9, and Qg6 throws the win away: no child of it may look like more than 0."""
-    board = chess.Board("7k/8/8/6Q1/8/8/8/K7 w - - 0 1")
-    settings = SearchSettings(simulations=200, max_considered_actions=40, gumbel_scale=0.0)
-    result = GumbelSearch(settings, material_evaluator()).run(Games.from_boards([board]))
-    assert result.moves[0] != vocabulary.from_uci("g5g6", black=False)
+    result = searched(chess.Board("7k/8/8/6Q1/8/8/8/K7 w - - 0 1"), simulations=200, max_considered_actions=40)
+    trap = vocabulary.from_uci("g5g6", black=False)
+    assert result.moves[0] != trap
     assert result.values[0] > 0.5
-    assert result.probabilities[result.indices == vocabulary.from_uci("g5g6", black=False)][0] < 0.001
+    assert result.probabilities[result.indices == trap][0] < 0.001
 
 
 def shuffled(number: int) -> chess.Board:
@@ -113,25 +118,18 @@ def shuffled(number: int) -> chess.Board:
 def test_a_repetition_of_the_game_is_a_draw() -> None:
     """After two rounds a1a2 would make its position stand for the third time: worth 0, though a queen up."""
     bait = vocabulary.from_uci("a1a2", black=False)
-    boards = [shuffled(2), chess.Board(shuffled(2).fen())]
-    settings = SearchSettings(simulations=128, max_considered_actions=64, gumbel_scale=0.0)
-    result = GumbelSearch(settings, material_evaluator()).run(Games.from_boards(boards))
-    with_history, without = (slice(result.offsets[game], result.offsets[game + 1]) for game in (0, 1))
-    policies = [result.probabilities[part][result.indices[part] == bait][0] for part in (with_history, without)]
-    assert policies[0] < 0.2 * policies[1]
-    unclaimed = GumbelSearch(
-        SearchSettings(simulations=128, max_considered_actions=64, gumbel_scale=0.0, claim_draws=False),
-        material_evaluator(),
-    ).run(Games.from_boards(boards[:1]))
-    assert unclaimed.probabilities[unclaimed.indices == bait][0] > 2 * policies[0]
+    result = searched(shuffled(2), chess.Board(shuffled(2).fen()), simulations=128)
+    with_history, without = result.probabilities[result.indices == bait]
+    assert with_history < 0.2 * without
+    unclaimed = searched(shuffled(2), simulations=128, claim_draws=False)
+    assert unclaimed.probabilities[unclaimed.indices == bait][0] > 2 * with_history
 
 
 def test_a_lost_side_repeats() -> None:
     """Black is a queen down; g8h8 makes its position stand for the third time."""
     board = shuffled(2)
     board.pop()
-    settings = SearchSettings(simulations=64, max_considered_actions=64, gumbel_scale=0.0)
-    result = GumbelSearch(settings, material_evaluator()).run(Games.from_boards([board]))
+    result = searched(board, simulations=64)
     assert result.moves[0] == vocabulary.from_uci("g8h8", black=True)
     assert result.values[0] == pytest.approx(0, abs=0.05)
 
@@ -147,9 +145,7 @@ def test_a_lost_side_repeats() -> None:
 )
 def test_every_node_is_what_python_chess_says(board: chess.Board, least: int) -> None:
     """Positions with repetitions, ends of games and mates in one, all through the tree."""
-    search = GumbelSearch(
-        SearchSettings(simulations=1500, max_considered_actions=3, c_scale=0.01), material_evaluator()
-    )
+    search = GumbelSearch(SearchSettings(simulations=1500, max_considered_actions=3, c_scale=0.01), MATERIAL)
     search.run(Games.from_boards([board]), seed=2)
     positions, nodes, edges, _, state = (array[0] for array in search._trees)
     repeated = seen = 0
@@ -181,12 +177,9 @@ def test_every_node_is_what_python_chess_says(board: chess.Board, least: int) ->
 
 def test_clock_and_material_end_a_line() -> None:
     """At 99 plies without progress every quiet move draws; a king that takes the last pawn draws too."""
-    quiet = chess.Board("7k/8/8/8/8/8/2Q5/K7 w - - 99 80")
-    settings = SearchSettings(simulations=64, max_considered_actions=64, gumbel_scale=0.0)
-    result = GumbelSearch(settings, material_evaluator()).run(Games.from_boards([quiet]))
+    result = searched(chess.Board("7k/8/8/8/8/8/2Q5/K7 w - - 99 80"), simulations=64)
     assert result.values[0] == pytest.approx(0, abs=1e-6)
     assert result.raw_values[0] > 0.5
-    bare = chess.Board("8/8/8/8/8/8/k3pK2/8 w - - 0 1")
-    taken = GumbelSearch(settings, material_evaluator()).run(Games.from_boards([bare]))
+    taken = searched(chess.Board("8/8/8/8/8/8/k3pK2/8 w - - 0 1"), simulations=64)
     assert taken.moves[0] == vocabulary.from_uci("f2e2", black=False)
     assert taken.values[0] == pytest.approx(0, abs=0.02)

@@ -71,7 +71,6 @@ def test_who_does_not_overlap_is_asked_as_a_whole() -> None:
 
 def test_an_answer_that_is_no_number_is_blamed_on_its_game() -> None:
     """The third batch is the first half's second: its last game is number 5."""
-    with pytest.raises(ValueError, match="a position of game 5 is NaN"):
-        searched(Later(spoil_value=np.nan), 12)
-    with pytest.raises(ValueError, match="a position of game 11 is NaN"):
-        searched(MaterialLeaves(spoil_value=np.nan), 12)
+    for network, blamed in ((Later, 5), (MaterialLeaves, 11)):
+        with pytest.raises(ValueError, match=f"a position of game {blamed} is NaN"):
+            searched(network(spoil_value=np.nan), 12)

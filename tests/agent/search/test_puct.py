@@ -1,4 +1,4 @@
-"""PUCT below the root: against the formula in float64 and plain Python, and on trees whose values are known."""
+"""PUCT below the root: against the formula in float64, and on trees whose values are known."""
 
 import math
 from dataclasses import dataclass, field
@@ -12,12 +12,10 @@ from agent.networks.contract import LegalEvaluation
 from agent.rules import Games
 from agent.search import GumbelSearch, SearchSettings, material_evaluator, playing
 from agent.search.selection import Scaling
-from agent.search.sliced import Halving, SlicedSearch
-from tests.agent.search.abstract import Game, grow, search
+from agent.search.sliced import SlicedSearch
+from tests.agent.search.abstract import PUCT, Game, grow, search
 from tests.agent.search.evaluators import MaterialLeaves
-from tests.agent.search.test_golden import take_away
-
-PUCT = Scaling(10.0, 0.1, 1.5)
+from tests.agent.search.test_sliced import run
 
 
 @dataclass
@@ -42,16 +40,12 @@ def place(game: Game, state: int, temperature: float) -> Place:
 
 def choose(node: Place, c_puct: float) -> int:
     """The formula, over all moves at once."""
-    total = sum(node.visits)
-    mean = (node.value + sum(node.totals)) / (1 + total)
-    weight = c_puct * math.sqrt(total)
-    scores = [
-        (all_ / n if n else mean) + weight * prior / (1 + n)
-        for prior, n, all_ in zip(node.priors, node.visits, node.totals, strict=True)
-    ]
-    if total == 0:
-        scores = node.priors
-    return int(np.argmax(scores))
+    visits, totals, priors = np.array(node.visits), np.array(node.totals), np.array(node.priors)
+    if not visits.any():
+        return int(np.argmax(priors))
+    mean = (node.value + totals.sum()) / (1 + visits.sum())
+    values = np.where(visits > 0, totals / np.maximum(visits, 1), mean)
+    return int(np.argmax(values + c_puct * math.sqrt(visits.sum()) * priors / (1 + visits)))
 
 
 def simulate(game: Game, node: Place, c_puct: float, temperature: float, only: int | None = None) -> float:
@@ -100,16 +94,6 @@ def test_visits_are_those_of_the_formula(seed: int, temperature: float) -> None:
     assert same(0, root) == len(grown.states) > 400
 
 
-@pytest.mark.parametrize("sticks", range(1, 12))
-def test_take_away_is_solved(sticks: int) -> None:
-    found = search(take_away(sticks), sticks, 3000, 16, np.zeros(3, np.float32), PUCT)
-    if sticks % 4:
-        assert found.action == sticks % 4 - 1
-        assert found.value > 0.4
-    else:
-        assert found.value < -0.5
-
-
 def test_an_answer_that_first_looked_bad_is_found() -> None:
     """The reply's first value misleads: what it leads to is lost. Only who goes on exploring sees it."""
     # 0 -> 1 -> {2: looks good for who moves at 1, 3: looks bad, but leads to 4, which is lost for who moves there}
@@ -120,12 +104,9 @@ def test_an_answer_that_first_looked_bad_is_found() -> None:
         terminal=np.array([False, False, False, False, True, True]),
         legal=np.array([1, 2, 1, 1, 0, 0]),
     )
-    values = {
-        scaling: search(game, 0, 20_000, 16, np.zeros(1, np.float32), scaling).value
-        for scaling in (PUCT, Scaling(10.0, 0.1))
-    }
-    assert values[PUCT] < -0.8
-    assert values[Scaling(10.0, 0.1)] > -0.2
+    puct, other = (search(game, 0, 20_000, 16, np.zeros(1, np.float32), s) for s in (PUCT, Scaling(10.0, 0.1)))
+    assert puct.value < -0.8
+    assert other.value > -0.2
 
 
 def test_the_agent_plays_with_it_and_self_play_does_not() -> None:
@@ -170,9 +151,7 @@ def test_the_temperature_is_that_of_every_policy_below_the_root(c_puct: float) -
     assert abs(told.values[0] - neither.values[0]) > 1e-4
     sliced = SlicedSearch(Opinionated(), warm, megabytes=8)
     sliced.begin(games)
-    halving = Halving(min(16, sliced.moves), 200)
-    while sliced.simulations < 200:
-        sliced.run(halving.take(200 - sliced.simulations))
+    run(sliced, 200, slices=200)
     looked = sorted(sliced.look())
     assert [move.visits for move in looked] == told.visits.tolist()
     assert sum(move.policy * move.value for move in looked) == pytest.approx(told.values[0], abs=1e-6)

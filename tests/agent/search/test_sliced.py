@@ -134,13 +134,9 @@ def test_rounds_keep_the_tree_and_what_they_found() -> None:
         after = {move.move: move for move in search.look()}
         assert after[before.move].visits >= before.visits
         assert search.look(1)[0].visits >= before.visits // 2
-        run_on(search, length - 3)
+        search.new_round()
+        run(search, length - 3)
     assert sum(move.visits for move in search.look()) == search.simulations == 512
-
-
-def run_on(search: SlicedSearch, simulations: int) -> None:
-    search.new_round()
-    run(search, simulations)
 
 
 def test_a_full_memory_ends_the_search() -> None:

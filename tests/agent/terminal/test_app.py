@@ -38,11 +38,20 @@ async def settle(pilot: "Pilot[None]", plies: int) -> None:
     raise AssertionError(f"{len(app.session.game.notes)} plies, not {plies}")
 
 
-async def by_mouse(pilot: "Pilot[None]", move: chess.Move) -> None:
+async def click(pilot: "Pilot[None]", *places: chess.Square) -> None:
     squares = pilot.app.query_one(Squares)
-    for square in (move.from_square, move.to_square):
+    for square in places:
         assert await pilot.click(squares, offset=squares.offset_of(square))
         await pilot.pause()
+
+
+async def press(pilot: "Pilot[None]", *keys: str) -> None:
+    await pilot.press(*keys)
+    await pilot.pause()
+
+
+async def by_mouse(pilot: "Pilot[None]", move: chess.Move) -> None:
+    await click(pilot, move.from_square, move.to_square)
     if move.promotion:
         await pilot.click(f"#{chess.piece_name(move.promotion)}")
         await pilot.pause()
@@ -56,11 +65,9 @@ async def by_arrows(pilot: "Pilot[None]", move: chess.Move) -> None:
         files = turn * (chess.square_file(square) - chess.square_file(squares.cursor))
         ranks = turn * (chess.square_rank(square) - chess.square_rank(squares.cursor))
         keys = ["right" if files > 0 else "left"] * abs(files) + ["up" if ranks > 0 else "down"] * abs(ranks)
-        await pilot.press(*keys, "enter")
-        await pilot.pause()
+        await press(pilot, *keys, "enter")
     if move.promotion:
-        await pilot.press(chess.piece_symbol(move.promotion))
-        await pilot.pause()
+        await press(pilot, chess.piece_symbol(move.promotion))
 
 
 async def by_typing(pilot: "Pilot[None]", move: chess.Move) -> None:
@@ -78,26 +85,21 @@ async def type_keys(pilot: "Pilot[None]", line: str) -> None:
 async def type_line(pilot: "Pilot[None]", line: str) -> None:
     pilot.app.query_one("#line").focus()
     await type_keys(pilot, line)
-    await pilot.press("enter")
-    await pilot.pause()
+    await press(pilot, "enter")
 
 
 @pytest.mark.parametrize("hands", [by_mouse, by_arrows, by_typing])
 async def test_a_whole_game_with_en_passant_to_mate(hands: Hands) -> None:
     """1. e4 a6 2. e5 f5 3. exf6 and so on to 7. Bxg6 mate."""
-    person = ["e2e4", "e4e5", "e5f6", "f1d3", "d1h5", "h5g6", "d3g6"]
-    agent = "a7a6 f7f5 a6a5 a5a4 g7g6 h7g6"
-    app = app_of(agent)
+    app = app_of("a7a6 f7f5 a6a5 a5a4 g7g6 h7g6")
     async with app.run_test(size=(130, 40)) as pilot:
-        for ply, uci in enumerate(person):
-            board = app.session.board
+        for ply, uci in enumerate(["e2e4", "e4e5", "e5f6", "f1d3", "d1h5", "h5g6", "d3g6"]):
             move = chess.Move.from_uci(uci)
-            assert board.is_en_passant(move) == (uci == "e5f6")
+            assert app.session.board.is_en_passant(move) == (uci == "e5f6")
             await hands(pilot, move)
             await settle(pilot, 2 * ply + 2)
-        assert app.session.game.result == "1-0"
         assert app.session.board.is_checkmate()
-        assert "White wins by checkmate" in str(app.session.game.reason)
+        assert (app.session.game.result, app.session.game.reason) == ("1-0", "White wins by checkmate")
 
 
 @pytest.mark.parametrize("hands", [by_mouse, by_arrows, by_typing])
@@ -107,9 +109,7 @@ async def test_promotion_to_each_piece(hands: Hands, piece: str) -> None:
     async with app.run_test(size=(130, 40)) as pilot:
         await hands(pilot, chess.Move.from_uci(f"a7a8{piece}"))
         await settle(pilot, 1)
-        promoted = app.session.board.piece_at(chess.A8)
-        assert promoted is not None
-        assert promoted.symbol() == piece.upper()
+        assert app.session.board.piece_at(chess.A8) == chess.Piece.from_symbol(piece.upper())
 
 
 async def test_a_whole_game_as_black_on_a_turned_board() -> None:
@@ -127,9 +127,7 @@ async def test_clicks_that_are_no_move_do_nothing() -> None:
     app = app_of("")
     async with app.run_test(size=(130, 40)) as pilot:
         squares = app.query_one(Squares)
-        for square in (chess.E7, chess.E4, chess.G1, chess.G1, chess.G1, chess.G5, chess.E2, chess.D2):
-            await pilot.click(squares, offset=squares.offset_of(square))
-            await pilot.pause()
+        await click(pilot, chess.E7, chess.E4, chess.G1, chess.G1, chess.G1, chess.G5, chess.E2, chess.D2)
         assert app.session.game.notes == []
         assert squares.selected == chess.D2
         assert squares.targets == {chess.D3, chess.D4}
@@ -140,13 +138,9 @@ async def test_clicks_that_are_no_move_do_nothing() -> None:
 async def test_promotion_can_be_taken_back() -> None:
     app = app_of("", PROMOTIONS)
     async with app.run_test(size=(130, 40)) as pilot:
-        squares = app.query_one(Squares)
-        for square in (chess.A7, chess.A8):
-            await pilot.click(squares, offset=squares.offset_of(square))
-            await pilot.pause()
+        await click(pilot, chess.A7, chess.A8)
         assert isinstance(app.screen, Promotion)
-        await pilot.press("escape")
-        await pilot.pause()
+        await press(pilot, "escape")
         assert app.session.game.notes == []
 
 
@@ -155,26 +149,21 @@ async def test_commands_by_keys_and_by_typing(tmp_path: Path) -> None:
     async with app.run_test(size=(130, 40)) as pilot:
         await type_line(pilot, "e4")
         await settle(pilot, 2)
-        await pilot.press("f5")
-        await pilot.pause()
+        await press(pilot, "f5")
         assert app.query_one(Squares).flipped
         for theme in ("ascii", "colour-blind", "figurines"):
-            await pilot.press("f6")
-            await pilot.pause()
+            await press(pilot, "f6")
             assert app.query_one(Squares).theme_name == theme
         app.action_obey(f"save {tmp_path / 'a.pgn'}")
-        await pilot.press("f4")
-        await pilot.pause()
+        await press(pilot, "f4")
         assert app.session.game.notes == []
         app.action_obey(f"load {tmp_path / 'a.pgn'}")
         assert len(app.session.game.notes) == 2
         await type_line(pilot, "strength elo 900")
         assert app.session.level == Level(elo=900)
-        await pilot.press("f8")
-        await pilot.pause()
+        await press(pilot, "f8")
         assert app.session.game.reason == "White resigns"
-        await pilot.press("f2")
-        await pilot.pause()
+        await press(pilot, "f2")
         assert not app.session.game.over
         app.action_obey(f"fen {PROMOTIONS}")
         await type_line(pilot, "a8=Q")
@@ -189,10 +178,9 @@ async def test_agent_against_itself_and_interruption() -> None:
         app.action_obey("side none")
         await settle(pilot, 6)
         app.action_obey("side both")
-        plies = len(app.session.game.notes)
+        notes = list(app.session.game.notes)
         await pilot.pause(0.1)
-        assert len(app.session.game.notes) == plies
-        assert app.session.mover is None
+        assert (app.session.game.notes, app.session.mover) == (notes, None)
 
 
 async def test_a_slow_command_leaves_the_board_alive() -> None:
@@ -219,11 +207,9 @@ async def test_a_long_text_has_a_page_of_its_own() -> None:
     app = app_of("")
     async with app.run_test(size=(80, 24)) as pilot:
         for key in ("escape", "enter", "f1"):
-            await pilot.press("f1")
-            await pilot.pause()
+            await press(pilot, "f1")
             assert isinstance(app.screen, Page)
-            await pilot.press("down", key)
-            await pilot.pause()
+            await press(pilot, "down", key)
             assert not isinstance(app.screen, Page)
         await type_line(pilot, "fen")
         assert app.said[-1] == chess.STARTING_FEN
@@ -273,8 +259,7 @@ async def test_what_is_typed_reaches_the_line_wherever_one_has_clicked() -> None
             await pilot.pause()
             assert line.value == "help", place
             line.clear()
-        await pilot.press("f", "e", "n", "enter")
-        await pilot.pause()
+        await press(pilot, "f", "e", "n", "enter")
         assert app.said[-1] == chess.STARTING_FEN
 
 

@@ -45,8 +45,7 @@ def test_small_terminals_show_what_one_needs(name: str) -> None:
     """The whole board, the line to type on, and what was said last."""
     lines = text_of((KEPT / f"{name}.svg").read_text())
     shown = "\n".join(lines)
-    ranks = [line.split()[0] for line in lines if line.split() and line.split()[0] in "87654321"]
-    assert ranks == list("87654321")
+    assert [line.split()[0] for line in lines if line.split() and line.split()[0] in "87654321"] == list("87654321")
     assert "a move (e4, e7e8q) or help" in shown
     assert "Agent: " in shown
 

@@ -39,7 +39,6 @@ class Ended:
     """The least that White and Black ever had left after a move, seconds."""
     ours: bool = True
     """Whether it was our engine's turn when it ended."""
-
     longest: str = ""
     """Our move that took the largest share of its clock: how long, of how much, what the host stole meanwhile."""
     least: float = 0.0
@@ -106,10 +105,9 @@ def _play(
         started = time.perf_counter()
         try:
             played = engines[side].play(board, limit, ponder=ponder)
-        except TimeoutError:
-            return Ended("*", "hang", board.ply(), (slack[1], slack[0]))
-        except chess.engine.EngineError:
-            return Ended("*", "illegal", board.ply(), (slack[1], slack[0]))
+        except (TimeoutError, chess.engine.EngineError) as error:
+            reason = "hang" if isinstance(error, TimeoutError) else "illegal"
+            return Ended("*", reason, board.ply(), (slack[1], slack[0]))
         clocks[side] -= time.perf_counter() - started
         took = before - clocks[side]
         if nodes[side] is None and took / before > share:

@@ -23,18 +23,15 @@ def test_uciok_needs_nothing_heavy(tmp_path: Path) -> None:
         "print(sorted({'torch', 'numba', 'numpy', 'ray', 'pydantic', 'rich'} & set(sys.modules)))"
     )
     command = [sys.executable, "-c", script]
-    done = subprocess.run(
-        command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, timeout=PATIENCE, check=False
-    )
+    done = subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, timeout=PATIENCE)
     assert done.stdout.splitlines()[-2:] == ["uciok", "[]"], done.stderr
 
 
 def test_starter_of_the_guide(tmp_path: Path) -> None:
     """`zeromass-uci`, run from elsewhere; it needs no argument, and ends with one sentence where it cannot play."""
     assert "realpath .venv/bin/zeromass-uci" in (ROOT / "docs/play.md").read_text()
-    module, function = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]["zeromass-uci"].split(
-        ":"
-    )
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    module, function = scripts["zeromass-uci"].split(":")
     broken = "import agent.networks.bundled as bundled, pathlib; bundled.BUNDLED = pathlib.Path('none'); "
     for first, code, said in (("", 0, ""), (broken, 2, "zeromass: weights file 'none' does not exist")):
         done = subprocess.run(
@@ -63,17 +60,9 @@ def test_uci_test_suite(tmp_path: Path) -> None:
 
 
 def test_stray_bytes_on_standard_input(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "zeromass", "uci"],
-        input=b"\xff\xfe\x00garbage\nuci\n\xc3\x28\nquit\n",
-        cwd=tmp_path,
-        env=ENVIRONMENT,
-        capture_output=True,
-        timeout=PATIENCE,
-    )
-    assert done.returncode == 0
-    assert done.stderr == b""
-    assert done.stdout.splitlines()[-1] == b"uciok"
+    command, typed = [sys.executable, "-m", "zeromass", "uci"], b"\xff\xfe\x00garbage\nuci\n\xc3\x28\nquit\n"
+    done = subprocess.run(command, input=typed, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, timeout=PATIENCE)
+    assert (done.returncode, done.stderr, done.stdout.splitlines()[-1]) == (0, b"", b"uciok")
 
 
 def test_reader_that_goes_away_ends_the_engine_quietly(tmp_path: Path) -> None:

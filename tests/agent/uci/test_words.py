@@ -20,8 +20,8 @@ def test_positions_are_read() -> None:
 
 
 def test_centipawns_invert_the_curve_of_lichess() -> None:
-    for score in (-0.9, -0.3, 0.0, 0.01, 0.5, 0.99):
-        assert np.tanh(0.00368208 / 2 * centipawns(score)) == pytest.approx(score, abs=0.001)
+    scores = [-0.9, -0.3, 0.0, 0.01, 0.5, 0.99]
+    assert [np.tanh(0.00368208 / 2 * centipawns(score)) for score in scores] == pytest.approx(scores, abs=0.001)
     assert [centipawns(score) for score in (-1.0, 1.0, 0.0)] == [-2000, 2000, 0]
 
 
