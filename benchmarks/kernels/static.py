@@ -51,9 +51,9 @@ class Launch(NamedTuple):
 
 def recorded(size: int, dtype: torch.dtype) -> list[Launch]:
     """Return every launch of the family on contiguous `[64, size]` rows of `dtype`."""
-    names = ("softmax", "terms", "cross_entropy", "sampling", "legality")
+    names = ("softmax", "terms", "cross_entropy", "legality")
     modules = [importlib.import_module(f"kernels.on_triton.{name}") for name in names]
-    softmax, terms, cross_entropy, sampling, legality = modules
+    softmax, terms, cross_entropy, legality = modules
     rows = torch.zeros(ROWS, size, dtype=dtype)
     words = torch.zeros(ROWS, (size + 31) // 32, dtype=torch.int32)
     column = torch.zeros(ROWS, dtype=torch.int64)
@@ -77,7 +77,7 @@ def recorded(size: int, dtype: torch.dtype) -> list[Launch]:
         ):  # fmt: skip
             cross_entropy.cross_entropy(rows, words, form, smoothing, z)
             cross_entropy.cross_entropy_backward(value, rows, words, form, smoothing, z, [value, value, known])
-        sampling.masked_sample(rows, words, 2**40 + 1, column, 1.0)
+        terms.masked_sample(rows, words, 2**40 + 1, column, 1.0)
         values, indices, _counts, _peak, _log_sum = softmax.legal_log_probs(rows, words, 218)
         softmax.legal_log_probs_backward(values, indices, rows, words, value, value)
         legality.invalid_mass(rows, words)

@@ -1,14 +1,18 @@
 # mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
-"""Log-probability of one move a row, entropy and most probable move, with their common backward, by the loops."""
+"""The terms of a policy with their backward, and Gumbel-max sampling, by the loops: no noise for illegal entries."""
+
+import math
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from kernels.compilation import njit
+from kernels.compilation import inlined, njit
 from kernels.on_numba.batch import NO_INDEX, in_parts, optional
 from kernels.on_numba.rows import SLACK, entropy_of, find, gather, probabilities, statistics
 from kernels.ops.arguments import per_row
+
+MASK32 = np.uint64(0xFFFFFFFF)
 
 
 @njit
@@ -87,3 +91,64 @@ def policy_terms_backward(
         optional(moves, NO_INDEX), peak, log_sum, entropy, out,
     )  # fmt: skip
     return out
+
+
+@inlined
+def noise(seed, key, columns, n, out):
+    """Gumbel noise of n columns: Philox4x32-10, key = seed, counter (column // 4, row key, 0), output column % 4.
+
+    u = (bits + 1/2) 2^-32, at most 1 - 2^-24, is open at both ends, so that no noise is infinite.
+    """
+    quad = np.int64(-1)
+    a = b = c = d = np.uint64(0)
+    for i in range(n):
+        if columns[i] // 4 != quad:
+            quad = columns[i] // 4
+            a, b = np.uint64(quad), np.uint64(key) & MASK32
+            c, d = (np.uint64(key) >> np.uint64(32)) & MASK32, np.uint64(0)
+            k0, k1 = np.uint64(seed) & MASK32, (np.uint64(seed) >> np.uint64(32)) & MASK32
+            for _ in range(10):
+                p, q = a * np.uint64(0xD2511F53), c * np.uint64(0xCD9E8D57)
+                a, b, c, d = ((q >> np.uint64(32)) ^ b ^ k0, q & MASK32, (p >> np.uint64(32)) ^ d ^ k1, p & MASK32)
+                k0 = (k0 + np.uint64(0x9E3779B9)) & MASK32
+                k1 = (k1 + np.uint64(0xBB67AE85)) & MASK32
+        lane = columns[i] % 4
+        bits = a if lane == 0 else b if lane == 1 else c if lane == 2 else d
+        u = min((np.float64(bits) + 0.5) * 2.0**-32, 1.0 - 2.0**-24)
+        out[i] = -math.log(-math.log1p(-u))
+
+
+@njit
+def _sample_loop(first, last, logits, words, seed, keys, temperature, moves, log_prob, entropy):
+    """argmax of y + noise over the legal entries, its log-probability, and the entropy at the temperature."""
+    size = logits.shape[1]
+    columns = np.empty(size + SLACK, np.int64)
+    shifted, e, gumbel = np.empty(size + SLACK), np.empty(size + SLACK), np.empty(size + SLACK)
+    for row in range(first, last):
+        moves[row] = -1
+        log_prob[row] = entropy[row] = 0.0
+        n = gather(words, row, size, size - 1, columns)
+        if n == 0:
+            continue
+        peak, log_sum = statistics(logits, row, columns, n, shifted, e, temperature)
+        if peak != peak:
+            log_prob[row] = entropy[row] = np.nan
+            continue
+        noise(seed, keys[row], columns, n, gumbel)
+        place, top = 0, -np.inf
+        for i in range(n):
+            if shifted[i] + gumbel[i] > top:
+                place, top = i, shifted[i] + gumbel[i]
+        moves[row] = columns[place]
+        log_prob[row] = shifted[place] - log_sum
+        entropy[row] = entropy_of(shifted, e, n, log_sum)
+
+
+def masked_sample(
+    logits: Tensor, words: Tensor, seed: int, row_keys: Tensor, temperature: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """[R, N] -> moves int64, log_prob, entropy, `[R]` each."""
+    log_prob, entropy = per_row(logits, 2)
+    moves = logits.new_empty(logits.shape[0], dtype=torch.int64)
+    in_parts(_sample_loop, logits, logits, words, seed, row_keys, temperature, moves, log_prob, entropy)
+    return moves, log_prob, entropy

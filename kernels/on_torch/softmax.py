@@ -46,7 +46,7 @@ def masked_log_softmax_backward(
 
 
 def masked_log_softmax_tangent(
-    tangent: Tensor, logits: Tensor, words: Tensor, peak: Tensor, log_sum: Tensor, period: int, backend: str
+    tangent: Tensor, logits: Tensor, words: Tensor, peak: Tensor, log_sum: Tensor, period: int, *_backend: str
 ) -> tuple[Tensor]:
     """dy = dx - sum p dx at legal entries, 0 elsewhere; by operators alone, whatever the backend."""
     legal = legal_mask(words, logits.shape[1], period)
@@ -72,9 +72,6 @@ def legal_log_probs_backward(
     gradient: Tensor, indices: Tensor, logits: Tensor, words: Tensor, peak: Tensor, log_sum: Tensor
 ) -> Tensor:
     """dx = g - p sum g, where g is 0 for legal entries beyond the K returned."""
-    legal = legal_mask(words, logits.shape[1])
-    p = log_probabilities(logits, legal, peak, log_sum).exp()
-    used = indices >= 0
-    given = gradient.to(peak.dtype).masked_fill(~used, 0.0)
-    spread = torch.zeros_like(p).scatter_add_(1, indices.clamp(min=0).to(torch.int64), given)
-    return (spread - p * given.sum(1, keepdim=True)).masked_fill(~legal, 0.0).to(logits.dtype)
+    given = gradient.to(peak.dtype).masked_fill(indices < 0, 0.0)
+    spread = given.new_zeros(logits.shape).scatter_add_(1, indices.clamp(min=0).to(torch.int64), given)
+    return masked_log_softmax_backward(spread, logits, words, peak, log_sum, 0)

@@ -1,13 +1,12 @@
 """legal_log_probs: log-probabilities of the legal entries alone, packed to the left with their columns."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from kernels.on_torch.softmax import masked_log_softmax_tangent
-from kernels.ops.arguments import check_logits, per_row, row_dtype, whole
-from kernels.ops.backend import resolve_backend
+from kernels.on_torch import softmax
+from kernels.ops.arguments import per_row, row_dtype, whole
 from kernels.ops.legality import legal_words
 from kernels.ops.registration import differentiable, register
 
@@ -28,12 +27,11 @@ def legal_log_probs(logits: Tensor, *, legal: Tensor, width: int, backend: str =
     Differentiable once through `log_probs`. Undefined rows are NaN. Raises TypeError or ValueError for arguments that
     do not fit.
     """
-    check_logits(logits)
-    words = legal_words(legal, logits, backend)
+    words, backend = legal_words(legal, logits, backend)
     width = whole(width, "width")
     if width < 1:
         raise ValueError(f"width must be at least 1, got {width}")
-    return LegalLogProbs(*_apply(logits, words, width, resolve_backend(backend, logits.device))[:3])
+    return LegalLogProbs(*_apply(logits, words, width, backend)[:3])
 
 
 def _fake(logits: Tensor, words: Tensor, width: int, backend: str) -> tuple[Tensor, ...]:
@@ -42,30 +40,15 @@ def _fake(logits: Tensor, words: Tensor, width: int, backend: str) -> tuple[Tens
     return values, indices, logits.new_empty(shape[0], dtype=torch.int32), *per_row(logits, 2)
 
 
-def _tangent(
-    tangent: Tensor, indices: Tensor, logits: Tensor, words: Tensor, peak: Tensor, log_sum: Tensor, backend: str
-) -> tuple[Tensor]:
-    (dense,) = masked_log_softmax_tangent(tangent, logits, words, peak, log_sum, 0, backend)
+def _tangent(tangent: Tensor, indices: Tensor, *kept: Any) -> tuple[Tensor]:
+    logits, words, peak, log_sum, _backend = kept
+    (dense,) = softmax.masked_log_softmax_tangent(tangent, logits, words, peak, log_sum, 0)
     return (dense.gather(1, indices.clamp(min=0).to(torch.int64)).masked_fill(indices < 0, 0.0),)
 
 
 _apply = differentiable(
-    register(
-        "legal_log_probs",
-        "(Tensor logits, Tensor words, int width, str backend) -> (Tensor, Tensor, Tensor, Tensor, Tensor)",
-        "softmax",
-        _fake,
-    ),
-    register(
-        "legal_log_probs_backward",
-        "(Tensor gradient, Tensor indices, Tensor logits, Tensor words, Tensor peak, Tensor log_sum, str backend) "
-        "-> Tensor",
-        "softmax",
-        lambda gradient, indices, logits, *rest: logits.new_empty(logits.shape),
-    ),
-    lambda logits, words, width, backend, values, indices, counts, *saved: (
-        (indices, logits, words, *saved),
-        (backend,),
-    ),
+    register(softmax.legal_log_probs, _fake),
+    register(softmax.legal_log_probs_backward),
+    lambda logits, words, width, backend, _, indices, __, *saved: ((indices, logits, words, *saved), (backend,)),
     _tangent,
 )

@@ -8,7 +8,8 @@ once, and the backward then reads an eighth of a byte an entry instead of a byte
 import torch
 from torch import Tensor
 
-from kernels.ops.arguments import check_layout, check_logits, row_dtype, whole
+from kernels.on_torch import legality
+from kernels.ops.arguments import check_layout, check_logits, per_row, whole
 from kernels.ops.backend import resolve_backend
 from kernels.ops.registration import register
 
@@ -58,17 +59,21 @@ def invalid_mass(probabilities: Tensor, *, legal: Tensor, backend: str = "auto")
     infinite, so that `mass == 0` is true only of a row without any leak. No gradient. Raises TypeError or ValueError
     for arguments that do not fit.
     """
-    check_logits(probabilities, "probabilities")
-    words = legal_words(legal, probabilities, backend)
-    mass: Tensor = _invalid_mass(probabilities.detach(), words, resolve_backend(backend, probabilities.device))
+    words, backend = legal_words(legal, probabilities, backend, "probabilities")
+    mass: Tensor = _invalid_mass(probabilities.detach(), words, backend)
     return mass
 
 
-def legal_words(legal: Tensor, logits: Tensor, backend: str) -> Tensor:
-    """Return the words of `legal` for every row of `logits` `[..., N]`, as int32 `[R, W]` (row stride may be 0).
+def legal_words(
+    legal: Tensor, logits: Tensor, backend: str, name: str = "logits", dims: int | None = 2
+) -> tuple[Tensor, str]:
+    """Check an op's arguments. Return int32 words `[R, W]`, one row for each of `logits` (stride may be 0), and the
+    backend that runs.
 
-    Raises TypeError for a dtype that is no mask and ValueError for a shape or device that does not fit.
+    Raises as `check_logits`; TypeError for a dtype that is no mask, ValueError for a shape or device that does not fit.
     """
+    check_logits(logits, name, dims)
+    backend = resolve_backend(backend, logits.device)
     size = logits.shape[-1]
     if not isinstance(legal, Tensor):
         raise TypeError(f"legal must be a tensor, got {type(legal).__name__}")
@@ -86,7 +91,7 @@ def legal_words(legal: Tensor, logits: Tensor, backend: str) -> Tensor:
     words = legal if packed else pack_legal(legal, backend=backend)
     if words.shape[:-1] != lead:
         words = words.expand(*lead, words.shape[-1])
-    return words if words.dim() == 2 else words.reshape(-1, words.shape[-1])
+    return (words if words.dim() == 2 else words.reshape(-1, words.shape[-1])), backend
 
 
 def _expands(shape: torch.Size, to: torch.Size) -> bool:
@@ -97,20 +102,11 @@ def _expands(shape: torch.Size, to: torch.Size) -> bool:
 
 
 _pack = register(
-    "pack_legal",
-    "(Tensor mask, str backend) -> Tensor",
-    "legality",
+    legality.pack_legal,
     lambda mask, backend: mask.new_empty((mask.shape[0], (mask.shape[1] + WORD - 1) // WORD), dtype=torch.int32),
 )
 _unpack = register(
-    "unpack_legal",
-    "(Tensor words, int size, str backend) -> Tensor",
-    "legality",
+    legality.unpack_legal,
     lambda words, size, backend: words.new_empty((words.shape[0], size), dtype=torch.bool),
 )
-_invalid_mass = register(
-    "invalid_mass",
-    "(Tensor probabilities, Tensor words, str backend) -> Tensor",
-    "legality",
-    lambda probabilities, *rest: probabilities.new_empty(probabilities.shape[0], dtype=row_dtype(probabilities.dtype)),
-)
+_invalid_mass = register(legality.invalid_mass, lambda probabilities, *rest: per_row(probabilities, 1)[0])

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
+from kernels.on_torch import cross_entropy
 from kernels.ops.arguments import FLOATS, INTEGERS, check_logits, check_number, check_row_indices, per_row, row_dtype
-from kernels.ops.backend import resolve_backend
 from kernels.ops.legality import legal_words
-from kernels.ops.registration import along, differentiable, register
+from kernels.ops.registration import differentiable, register
 
 
 class RaggedTargets(NamedTuple):
@@ -43,10 +43,10 @@ def masked_cross_entropy(
     0. Undefined rows are NaN. Raises TypeError or ValueError for arguments that do not fit, and for targets that
     require grad.
     """
-    check_logits(logits)
+    words, backend = legal_words(legal, logits, backend)
     smoothing = check_number(label_smoothing, "label_smoothing", below=1.0)
     z = check_number(z_loss, "z_loss")
-    words = legal_words(legal, logits, backend)
+    # One tensor, indices [B] or probabilities [B, N], or the three of ragged ones.
     if isinstance(targets, RaggedTargets):
         offsets, indices, probabilities = _check_ragged(targets, logits)
         form = [indices, offsets, probabilities]
@@ -54,7 +54,7 @@ def masked_cross_entropy(
         form = [check_row_indices(targets, logits, "targets")]
     else:
         form = [_check_dense(targets, logits)]
-    loss: Tensor = _apply(logits, words, form, smoothing, z, resolve_backend(backend, logits.device))[0]
+    loss: Tensor = _apply(logits, words, form, smoothing, z, backend)[0]
     return loss
 
 
@@ -100,42 +100,20 @@ def _fake(logits: Tensor, *rest: Any) -> tuple[Tensor, ...]:
     return *per_row(logits, 3), logits.new_empty(logits.shape[0], dtype=torch.bool)
 
 
-# `targets` has one tensor, indices [B] or probabilities [B, N], or the three of ragged ones: indices, offsets, masses.
-_GIVEN = "Tensor logits, Tensor words, Tensor[] targets, float smoothing, float z_loss"
-_forward = register(
-    "cross_entropy", f"({_GIVEN}, str backend) -> (Tensor, Tensor, Tensor, Tensor)", "cross_entropy", _fake
-)
-_backward = register(
-    "cross_entropy_backward",
-    f"(Tensor gradient, {_GIVEN}, Tensor[] saved, str backend) -> Tensor",
-    "cross_entropy",
-    lambda gradient, logits, *rest: logits.new_empty(logits.shape),
-)
+_backward = register(cross_entropy.cross_entropy_backward)
 
 
 def _differentiate(gradient: Tensor, logits: Tensor, words: Tensor, *kept: Any) -> Tensor:
     if torch._C._functorch.is_legacy_batchedtensor(gradient):  # by `is_grads_batched`, which cannot map lists
-        slope = _slope(logits, words, *kept)
+        slope = _differentiate(torch.ones_like(kept[-5]), logits, words, *kept)
         return torch.where(slope == 0, 0.0, gradient[:, None] * slope).to(logits.dtype)
     *targets, peak, log_sum, known, smoothing, z_loss, backend = kept
     result: Tensor = _backward(gradient, logits, words, targets, smoothing, z_loss, [peak, log_sum, known], backend)
     return result
 
 
-def _slope(logits: Tensor, words: Tensor, *kept: Any) -> Tensor:
-    return _differentiate(torch.ones_like(kept[-5]), logits, words, *kept)
-
-
-def _tangent(tangent: Tensor, logits: Tensor, words: Tensor, *kept: Any) -> tuple[Tensor]:
-    return (along(_slope(logits, words, *kept), tangent),)
-
-
 _apply = differentiable(
-    _forward,
+    register(cross_entropy.cross_entropy, _fake),
     _differentiate,
-    lambda logits, words, targets, smoothing, z_loss, backend, loss, *saved: (
-        (logits, words, *targets, *saved),
-        (smoothing, z_loss, backend),
-    ),
-    _tangent,
+    lambda logits, words, targets, *rest: ((logits, words, *targets, *rest[4:]), rest[:3]),
 )

@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from kernels.ops.arguments import check_logits, check_row_indices, per_row
-from kernels.ops.backend import resolve_backend
+from kernels.on_torch import terms
+from kernels.ops.arguments import check_row_indices, per_row
 from kernels.ops.legality import legal_words
-from kernels.ops.registration import along, differentiable, register
+from kernels.ops.registration import differentiable, register
 
 
 class PolicyTerms(NamedTuple):
@@ -29,10 +29,9 @@ def masked_policy_terms(logits: Tensor, moves: Tensor, *, legal: Tensor, backend
     log_prob 0, entropy 0, top1 False and zero gradient. Undefined rows are NaN. Raises TypeError or ValueError for
     arguments that do not fit.
     """
-    check_logits(logits)
+    words, backend = legal_words(legal, logits, backend)
     moves = check_row_indices(moves, logits, "moves")
-    words = legal_words(legal, logits, backend)
-    log_prob, entropy, best, _, _ = policy_terms(logits, words, moves, resolve_backend(backend, logits.device))
+    log_prob, entropy, best, _, _ = policy_terms(logits, words, moves, backend)
     return PolicyTerms(log_prob, entropy, (best == moves) & (best >= 0))
 
 
@@ -43,9 +42,8 @@ def masked_entropy(logits: Tensor, *, legal: Tensor, backend: str = "auto") -> T
     0. A row without a legal entry has entropy 0 and zero gradient; an undefined row is NaN. Differentiable once. It is
     the kernel of `masked_policy_terms` without moves; where both are wanted, that call costs one pass instead of two.
     """
-    check_logits(logits)
-    words = legal_words(legal, logits, backend)
-    entropy: Tensor = policy_terms(logits, words, None, resolve_backend(backend, logits.device))[1]
+    words, backend = legal_words(legal, logits, backend)
+    entropy: Tensor = policy_terms(logits, words, None, backend)[1]
     return entropy
 
 
@@ -54,30 +52,9 @@ def _fake(logits: Tensor, *rest: Any) -> tuple[Tensor, ...]:
     return log_prob, entropy, logits.new_empty(logits.shape[0], dtype=torch.int64), peak, log_sum
 
 
-def _tangents(tangent: Tensor, *saved: Any) -> tuple[Tensor, Tensor]:
-    one = torch.ones_like(saved[-2])
-    return along(_backward(one, None, *saved), tangent), along(_backward(None, one, *saved), tangent)
-
-
-_backward = register(
-    "policy_terms_backward",
-    "(Tensor? log_prob_gradient, Tensor? entropy_gradient, Tensor logits, Tensor words, Tensor? moves, "
-    "Tensor peak, Tensor log_sum, Tensor entropy, str backend) -> Tensor",
-    "terms",
-    lambda log_prob_gradient, entropy_gradient, logits, *rest: logits.new_empty(logits.shape),
-)
 policy_terms = differentiable(
-    register(
-        "policy_terms",
-        "(Tensor logits, Tensor words, Tensor? moves, str backend) -> (Tensor, Tensor, Tensor, Tensor, Tensor)",
-        "terms",
-        _fake,
-    ),
-    _backward,
-    lambda logits, words, moves, backend, log_prob, entropy, best, peak, log_sum: (
-        (logits, words, moves, peak, log_sum, entropy),
-        (backend,),
-    ),
-    _tangents,
+    register(terms.policy_terms, _fake),
+    register(terms.policy_terms_backward),
+    lambda logits, words, moves, backend, _, entropy, __, *saved: ((logits, words, moves, *saved, entropy), (backend,)),
     gradients=2,
 )

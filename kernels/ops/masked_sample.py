@@ -6,8 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from kernels.ops.arguments import check_logits, check_row_indices, per_row, whole
-from kernels.ops.backend import resolve_backend
+from kernels.on_torch import terms
+from kernels.ops.arguments import check_row_indices, per_row, whole
 from kernels.ops.legality import legal_words
 from kernels.ops.registration import register
 
@@ -34,22 +34,16 @@ def masked_sample(
     A row without a legal entry gives -1, 0, 0; an undefined row gives -1, NaN, NaN. Raises TypeError or ValueError for
     arguments that do not fit.
     """
-    check_logits(logits)
+    words, backend = legal_words(legal, logits, backend)
     keys = check_row_indices(row_keys, logits, "row_keys")
-    words = legal_words(legal, logits, backend)
     if not 0.0 < temperature < math.inf:
         raise ValueError(f"temperature must be finite and above 0, got {temperature}")
-    backend = resolve_backend(backend, logits.device)
-    low = (
-        (whole(seed, "seed") & (2**64 - 1)) ^ 2**63
-    ) - 2**63  # its low 64 bits as an int64, the form an op's schema can carry
+    # The low 64 bits as an int64, the form an op's schema can carry.
+    low = ((whole(seed, "seed") & (2**64 - 1)) ^ 2**63) - 2**63
     return Sample(*_sample(logits.detach(), words, low, keys, float(temperature), backend))
 
 
 _sample = register(
-    "masked_sample",
-    "(Tensor logits, Tensor words, int seed, Tensor row_keys, float temperature, str backend) "
-    "-> (Tensor, Tensor, Tensor)",
-    "sampling",
+    terms.masked_sample,
     lambda logits, *rest: (logits.new_empty(logits.shape[0], dtype=torch.int64), *per_row(logits, 2)),
 )

@@ -3,9 +3,8 @@
 import torch
 from torch import Tensor
 
-from kernels.on_torch.softmax import masked_log_softmax_tangent
-from kernels.ops.arguments import check_logits, output_dtype, per_row
-from kernels.ops.backend import resolve_backend
+from kernels.on_torch import softmax
+from kernels.ops.arguments import output_dtype, per_row
 from kernels.ops.legality import legal_words
 from kernels.ops.registration import differentiable, register
 
@@ -22,8 +21,8 @@ def masked_softmax(logits: Tensor, *, legal: Tensor, causal: bool = False, backe
     zeros, with zero gradient. A row with a NaN or +inf among its legal logits, or only -inf there, is NaN at its legal
     entries. Differentiable once. Raises TypeError or ValueError for arguments that do not fit.
     """
-    rows, words, period = _rows(logits, legal, causal, backend)
-    result: Tensor = _softmax(rows, words, period, output_dtype(logits), resolve_backend(backend, logits.device))
+    rows, words, period, backend = _rows(logits, legal, causal, backend)
+    result: Tensor = _softmax(rows, words, period, output_dtype(logits), backend)
     return result if result.shape == logits.shape else result.view(logits.shape)
 
 
@@ -37,33 +36,27 @@ def masked_log_softmax(
     backward starts from the logits, so that it is as exact for half types as their own rounding allows; PyTorch's
     starts from the rounded result.
     """
-    rows, words, period = _rows(logits, legal, causal, backend)
-    backend = resolve_backend(backend, logits.device)
+    rows, words, period, backend = _rows(logits, legal, causal, backend)
     result: Tensor = _log_softmax(rows, words, period, float(fill), output_dtype(logits), backend)[0]
     return result if result.shape == logits.shape else result.view(logits.shape)
 
 
-def _rows(logits: Tensor, legal: Tensor, causal: bool, backend: str) -> tuple[Tensor, Tensor, int]:
-    """Check and flatten: logits `[R, N]`, words `[R, W]`, and the causal period (0 = not causal)."""
-    check_logits(logits, dims=None)
+def _rows(logits: Tensor, legal: Tensor, causal: bool, backend: str) -> tuple[Tensor, Tensor, int, str]:
+    """Check and flatten: logits `[R, N]`, words `[R, W]`, the causal period (0 = not causal) and the backend."""
+    words, backend = legal_words(legal, logits, backend, dims=None)
     if causal and logits.dim() < 2:
         raise ValueError(f"causal needs logits of shape [..., rows, N], got {tuple(logits.shape)}")
-    words = legal_words(legal, logits, backend)
-    period = logits.shape[-2] if causal else 0
-    return (logits if logits.dim() == 2 else logits.reshape(-1, logits.shape[-1])), words, period
+    rows = logits if logits.dim() == 2 else logits.reshape(-1, logits.shape[-1])
+    return rows, words, logits.shape[-2] if causal else 0, backend
 
 
 _softmax_backward = register(
-    "masked_softmax_backward",
-    "(Tensor gradient, Tensor probability, Tensor words, int period, ScalarType dtype, str backend) -> Tensor",
-    "softmax",
+    softmax.masked_softmax_backward,
     lambda gradient, probability, words, period, dtype, backend: gradient.new_empty(gradient.shape, dtype=dtype),
 )
 _softmax = differentiable(
     register(
-        "masked_softmax",
-        "(Tensor logits, Tensor words, int period, ScalarType dtype, str backend) -> Tensor",
-        "softmax",
+        softmax.masked_softmax,
         lambda logits, words, period, dtype, backend: logits.new_empty(logits.shape, dtype=dtype),
     ),
     _softmax_backward,
@@ -71,26 +64,12 @@ _softmax = differentiable(
     # The matrix of derivatives, diag(p) - p p^T, is symmetric.
     lambda tangent, p, words, period, dtype, backend: (_softmax_backward(tangent, p, words, period, p.dtype, backend),),
 )
-
-
 _log_softmax = differentiable(
     register(
-        "masked_log_softmax",
-        "(Tensor logits, Tensor words, int period, float fill, ScalarType dtype, str backend) "
-        "-> (Tensor, Tensor, Tensor)",
-        "softmax",
-        lambda logits, words, period, fill, dtype, backend: (
-            logits.new_empty(logits.shape, dtype=dtype),
-            *per_row(logits, 2),
-        ),
+        softmax.masked_log_softmax,
+        lambda logits, *rest: (logits.new_empty(logits.shape, dtype=rest[-2]), *per_row(logits, 2)),
     ),
-    register(
-        "masked_log_softmax_backward",
-        "(Tensor gradient, Tensor logits, Tensor words, Tensor peak, Tensor log_sum, int period, str backend) "
-        "-> Tensor",
-        "softmax",
-        lambda gradient, logits, *rest: logits.new_empty(logits.shape),
-    ),
+    register(softmax.masked_log_softmax_backward),
     lambda logits, words, period, fill, dtype, backend, log_p, *saved: ((logits, words, *saved), (period, backend)),
-    masked_log_softmax_tangent,
+    softmax.masked_log_softmax_tangent,
 )

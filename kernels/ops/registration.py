@@ -6,6 +6,7 @@ With an op that does nothing, forward and backward took 62 us this way and 95 us
 Python's part of `Function.apply`, which binds arguments for function transforms, would take another 37 us.
 """
 
+import inspect
 from collections.abc import Callable
 from operator import itemgetter
 from typing import Any
@@ -22,13 +23,19 @@ from kernels.ops.backend import implementation, launched
 _library = torch.library.Library("zeromass", "FRAGMENT")  # type: ignore[no-untyped-call]
 
 
-def register(name: str, schema: str, module: str, fake: Callable[..., Any]) -> Any:
-    """Register op `zeromass::name` and return its callable.
+def register(body: Callable[..., Any], fake: Callable[..., Any] | None = None) -> Any:
+    """Register an op that takes the arguments of `body` and then `str backend`; return its callable.
 
-    schema: arguments and results; the last argument is `str backend`.
-    module: the file of `on_triton`, `on_torch` and `on_numba` that defines a function called `name`.
-    fake: gives shapes and dtypes of the results from fake tensors.
+    body: a function of `on_torch`; functions of that name in the same file of `on_triton` and `on_numba` do the same.
+    fake: gives shapes and dtypes of the results from fake arguments; by default those of the argument `logits`.
     """
+    name, module = body.__name__, body.__module__.rpartition(".")[2]
+    given, arrow, results = torch.library.infer_schema(body, mutates_args=()).rpartition(") -> ")
+    if fake is None:
+        place = list(inspect.signature(body).parameters).index("logits")
+
+        def fake(*arguments: Any) -> Any:
+            return arguments[place].new_empty(arguments[place].shape)
 
     def run(*arguments: Any) -> Any:
         *rest, backend = arguments
@@ -36,7 +43,8 @@ def register(name: str, schema: str, module: str, fake: Callable[..., Any]) -> A
         launched[f"{name}.{kind}"] += 1
         return function(*rest)
 
-    _library.define(f"{name}{schema}")  # type: ignore[no-untyped-call]
+    schema = f"{name}{given}, str backend{arrow}{results}".replace("SymInt", "int")
+    _library.define(schema)  # type: ignore[no-untyped-call]
     _library.impl(name, run, "CompositeExplicitAutograd")  # type: ignore[no-untyped-call]
     torch.library.register_fake(f"zeromass::{name}", fake, lib=_library)
     op = getattr(torch.ops.zeromass, name).default
@@ -71,18 +79,26 @@ def differentiable(
     forward: Any,
     backward: Callable[..., Tensor],
     keep: Callable[..., tuple[Any, Any]],
-    push: Callable[..., tuple[Tensor, ...]],
+    push: Callable[..., tuple[Tensor, ...]] | None = None,
     gradients: int = 1,
 ) -> Callable[..., Any]:
     """Give operator `forward` a derivative with respect to its first argument; return what public code calls.
 
     backward: takes the gradients of the first `gradients` results, the others have none, and then what `keep` gave.
     keep: from arguments and results of `forward`, the tensors and then the other values that `backward` needs.
-    push: takes a tangent of the first argument and what `keep` gave; gives those of the first `gradients` results.
+    push: takes a tangent of the first argument and what `keep` gave; gives those of the first `gradients` results. Not
+    needed where these are one number a row, whose tangents follow from the backward.
 
     The backward refuses to be differentiated. PyTorch's own `once_differentiable` lets a gradient through as a constant
     when the incoming one needs no gradient, as after `loss.sum()`: a gradient penalty would be silently wrong.
     """
+
+    def along_rows(tangent: Tensor, *kept: Any) -> tuple[Tensor, ...]:
+        one = tangent.new_ones(tangent.shape[0], dtype=row_dtype(tangent.dtype))
+        each = [[one if i == j else None for j in range(gradients)] for i in range(gradients)]
+        slopes = (backward(*incoming, *kept).to(one.dtype) for incoming in each)
+        # Illegal entries take no part, whatever their tangent.
+        return tuple(torch.where(slope == 0, 0.0, slope * tangent).sum(1) for slope in slopes)
 
     class Derivative(torch.autograd.Function):
         @staticmethod
@@ -116,7 +132,7 @@ def differentiable(
         @staticmethod
         def jvp(ctx: Any, tangent: Tensor, *others: None) -> Any:
             saved = ctx.saved_tensors
-            pushed = zip(push(tangent, *saved, *ctx.rest), ctx.dtypes, strict=False)
+            pushed = zip((push or along_rows)(tangent, *saved, *ctx.rest), ctx.dtypes, strict=False)
             found = [_once(one.to(dtype), *saved, tangent) for one, dtype in pushed]
             return (*found, *[None] * (len(ctx.dtypes) - gradients)) if len(ctx.dtypes) > 1 else found[0]
 
@@ -137,11 +153,6 @@ def differentiable(
         return forward(*arguments) if seen else apply(*arguments)
 
     return call
-
-
-def along(gradient: Tensor, tangent: Tensor) -> Tensor:
-    """Return the derivative of one number a row in the direction of a tangent, `[R]`; illegal entries take no part."""
-    return torch.where(gradient == 0, 0.0, gradient.to(row_dtype(gradient.dtype)) * tangent).sum(1)
 
 
 def _once(result: Tensor, *given: Tensor | None) -> Tensor:

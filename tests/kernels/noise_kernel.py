@@ -4,7 +4,7 @@
 import triton
 import triton.language as tl
 
-from kernels.on_triton.sampling import bits_to_gumbel
+from kernels.on_triton.terms import bits_to_gumbel
 
 
 @triton.jit

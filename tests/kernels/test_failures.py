@@ -132,7 +132,7 @@ def test_a_zero_probability_index_is_sampled(backend: str) -> None:
 
 def test_infinite_noise_picks_an_invalid_index(path: str, backend: str) -> None:
     """Every pattern of 32 bits gives finite noise, the extremes included, and the noise stays off illegal lanes."""
-    from kernels.on_torch.sampling import bits_to_gumbel
+    from kernels.on_torch.terms import bits_to_gumbel
 
     bits = torch.tensor([0, 1, 2**31, 2**32 - 2, 2**32 - 1])
     noise = bits_to_gumbel(bits)

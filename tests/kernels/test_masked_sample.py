@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 import kernels
-from kernels.on_torch import sampling
+from kernels.on_torch import terms
 from kernels.ops.backend import without_numba
 from tests.kernels.family import DEVICE, make_case
 
@@ -69,7 +69,7 @@ def test_broken_noise_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same check fails when the noise is off: uniform for Gumbel, or one lane of four repeated."""
     logits, legal = one_row()
     p = logits.double().masked_fill(~legal, -math.inf).softmax(1)[0]
-    gumbel = sampling.bits_to_gumbel
+    gumbel = terms.bits_to_gumbel
     broken = {
         "uniform": lambda bits: gumbel(bits) * 0 + bits.float() * 2.0**-32 * 4,
         "a tenth too wide": lambda bits: 1.1 * gumbel(bits),
@@ -77,7 +77,7 @@ def test_broken_noise_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     }
     for name, noise in broken.items():
         with monkeypatch.context() as patch, without_numba():
-            patch.setattr(sampling, "bits_to_gumbel", noise)
+            patch.setattr(terms, "bits_to_gumbel", noise)
             assert abs(z_score(draw(logits, legal, 50_000, 1.0, "torch"), p)) > 8, name
 
 
@@ -171,16 +171,16 @@ PHILOX = [
 @pytest.mark.parametrize(("key", "counter", "want"), PHILOX)
 def test_philox_gives_its_published_answers(key: int, counter: tuple[int, ...], want: tuple[int, ...]) -> None:
     a, b, c = (torch.tensor([part]) for part in counter[:3])
-    assert tuple(int(x) for x in sampling.philox(key, a, b, c, counter[3])) == want
+    assert tuple(int(x) for x in terms.philox(key, a, b, c, counter[3])) == want
 
 
 def test_the_loops_noise_is_the_operators_noise() -> None:
-    from kernels.on_numba import sampling as loops
+    from kernels.on_numba import terms as loops
 
     columns = np.arange(0, 40, 3)
     out = np.empty(len(columns))
     loops.noise(-3, 2**40 + 7, columns, len(columns), out)  # type: ignore[no-untyped-call]
-    want = sampling.gumbel(-3, torch.tensor([2**40 + 7]), 40)[0, ::3]
+    want = terms.gumbel(-3, torch.tensor([2**40 + 7]), 40)[0, ::3]
     torch.testing.assert_close(torch.from_numpy(out).float(), want, rtol=1e-6, atol=1e-6)
 
 
@@ -192,4 +192,4 @@ def test_the_kernels_noise_is_finite_for_every_pattern() -> None:
     out = torch.empty(8, device=DEVICE)
     noise_kernel[(1,)](bits, out, SIZE=8)
     assert out.isfinite().all()
-    torch.testing.assert_close(out, sampling.bits_to_gumbel(bits), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(out, terms.bits_to_gumbel(bits), rtol=1e-5, atol=1e-6)
