@@ -20,6 +20,15 @@ def heed_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+def run_python(
+    *words: str, folder: Path | None = None, typed: str = "", seconds: float = 300, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """`python WORDS` to its end; text may hold stray bytes."""
+    command, environment = [sys.executable, *words], {**ENVIRONMENT, **variables}
+    options: dict[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape", "timeout": seconds}
+    return subprocess.run(command, input=typed, cwd=folder, env=environment, capture_output=True, **options)
+
+
 def start_zeromass(*words: str, folder: Path | None = None) -> subprocess.Popen[str]:
     """`zeromass WORDS` with pipes, which heeds Ctrl-C."""
     pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)

@@ -1,12 +1,10 @@
 """What the faces import: a game with the bundled weights needs neither torch nor anything else that is slow to load."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.processes import ENVIRONMENT
+from tests.processes import run_python
 
 HEAVY = ["torch", "triton", "ray", "aiohttp", "pandas", "resvg_py"]
 FACES = {
@@ -26,7 +24,6 @@ def test_a_game_with_the_bundled_weights_starts_without_torch(face: str, tmp_pat
         f"import sys, zeromass, {beside}\nassert zeromass.main({words!r}) == 0\n"
         f"print('loaded:', [name for name in {heavy!r} if name in sys.modules])"
     )
-    command = [sys.executable, "-c", script]
-    done = subprocess.run(command, input=lines, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True)
+    done = run_python("-c", script, folder=tmp_path, typed=lines)
     assert answer in done.stdout, done.stderr
     assert done.stdout.splitlines()[-1] == "loaded: []"

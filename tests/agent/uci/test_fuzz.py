@@ -1,49 +1,26 @@
 """Random and mutated lines neither crash the engine nor hang it, and it plays on as if nothing had been said."""
 
-import os
 import random
 import string
-import subprocess
-import sys
-import threading
 from pathlib import Path
 
 from agent.uci.words import read_command
 from tests.agent.standin import PATIENCE
+from tests.processes import run_python
 
-ROOT = Path(__file__).resolve().parents[3]
 LINES = 10_000
-SOUND = [
-    "uci",
-    "isready",
-    "ucinewgame",
-    "debug on",
-    "debug off",
-    "stop",
-    "ponderhit",
-    "position startpos",
-    "position startpos moves e2e4 e7e5 g1f3",
-    "position fen r3k2r/p1ppqpb1/bn2pnp1/3PN3/1p2P3/2N2Q1p/PPPBBPPP/R3K2R w KQkq - 0 1 moves e1g1",
-    "position fen 8/8/8/8/8/5k2/8/4q2K w - - 0 1",
-    "go nodes 5",
-    "go movetime 1",
-    "go wtime 50 btime 50 winc 1 binc 1 movestogo 2",
-    "go depth 1",
-    "go mate 1 nodes 20",
-    "go infinite",
-    "go ponder wtime 10 btime 10",
-    "go searchmoves e2e4 d2d4 nodes 4",
-    "setoption name MultiPV value 3",
-    "setoption name MultiPV value 1",
-    "setoption name UCI_ShowWDL value true",
-    "setoption name Temperature value 100",
-    "setoption name UCI_LimitStrength value true",
-    "setoption name UCI_Elo value 900",
-    "setoption name Move Overhead value 10",
-    "setoption name Threads value 2",
-    "setoption name WeightsFile value nowhere.safetensors",
-    "register later",
-]
+SENTENCES = (
+    "uci; isready; ucinewgame; debug on; debug off; stop; ponderhit; register later; position startpos; "
+    "position startpos moves e2e4 e7e5 g1f3; position fen 8/8/8/8/8/5k2/8/4q2K w - - 0 1; "
+    "position fen r3k2r/p1ppqpb1/bn2pnp1/3PN3/1p2P3/2N2Q1p/PPPBBPPP/R3K2R w KQkq - 0 1 moves e1g1; "
+    "go nodes 5; go movetime 1; go wtime 50 btime 50 winc 1 binc 1 movestogo 2; go depth 1; go mate 1 nodes 20; "
+    "go infinite; go ponder wtime 10 btime 10; go searchmoves e2e4 d2d4 nodes 4; setoption name MultiPV value 3; "
+    "setoption name MultiPV value 1; setoption name UCI_ShowWDL value true; setoption name Temperature value 100; "
+    "setoption name UCI_LimitStrength value true; setoption name UCI_Elo value 900; "
+    "setoption name Move Overhead value 10; setoption name Threads value 2; "
+    "setoption name WeightsFile value nowhere.safetensors"
+)
+SOUND = SENTENCES.split("; ")
 
 
 def mutated(chance: random.Random) -> bytes:
@@ -71,32 +48,15 @@ def random_line(chance: random.Random) -> bytes:
 
 def test_ten_thousand_lines(tmp_path: Path) -> None:
     chance = random.Random(2026)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "zeromass", "uci"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    assert process.stderr is not None
     lines = [mutated(chance) if chance.random() < 0.8 else random_line(chance) for _ in range(LINES)]
-    said: list[bytes] = []
-    reader = threading.Thread(target=lambda: said.extend(process.stdout or []))
-    reader.start()
-    for number, line in enumerate(lines):
-        process.stdin.write(line + b"\n")
-        if number % 10 == 0:  # whatever thinks without end is stopped, so that the rest is read
-            process.stdin.write(b"stop\n")
-    process.stdin.write(b"stop\nsetoption name UCI_LimitStrength value false\nsetoption name MultiPV value 1\n")
-    process.stdin.write(b"ucinewgame\nposition startpos moves e2e4\nisready\ngo nodes 64\n")
-    process.stdin.close()
-    assert process.wait(4 * PATIENCE) == 0
-    reader.join(PATIENCE)
-    assert process.stderr.read() == b""
-    answers = [answer.decode() for answer in said]
+    # Whatever thinks without end is stopped, so that the rest is read.
+    asked = [line + (b"\n" if number % 10 else b"\nstop\n") for number, line in enumerate(lines)]
+    asked.append(b"stop\nsetoption name UCI_LimitStrength value false\nsetoption name MultiPV value 1\n")
+    asked.append(b"ucinewgame\nposition startpos moves e2e4\nisready\ngo nodes 64\n")
+    typed = b"".join(asked).decode(errors="surrogateescape")
+    done = run_python("-m", "zeromass", "uci", folder=tmp_path, typed=typed, seconds=4 * PATIENCE)
+    assert (done.returncode, done.stderr) == (0, "")
+    answers = done.stdout.splitlines()
     assert answers[-1].startswith("bestmove ")
     assert " nodes 64 " in answers[-2]
     started = sum(read_command(line.decode(errors="replace"))[0] == "go" for line in lines) + 1

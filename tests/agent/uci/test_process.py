@@ -1,13 +1,12 @@
 """`zeromass uci` as a child process: with python-chess as the program, and with programs that misbehave."""
 
-import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 
-from tests.processes import ENVIRONMENT, start_zeromass
+from tests.processes import run_python, start_zeromass
 
 ROOT = Path(__file__).resolve().parents[3]
 PATIENCE = 60.0
@@ -22,8 +21,7 @@ def test_uciok_needs_nothing_heavy(tmp_path: Path) -> None:
         "assert zeromass.main(['uci']) == 0\n"
         "print(sorted({'torch', 'numba', 'numpy', 'ray', 'pydantic', 'rich'} & set(sys.modules)))"
     )
-    command = [sys.executable, "-c", script]
-    done = subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, timeout=PATIENCE)
+    done = run_python("-c", script, folder=tmp_path)
     assert done.stdout.splitlines()[-2:] == ["uciok", "[]"], done.stderr
 
 
@@ -34,15 +32,9 @@ def test_starter_of_the_guide(tmp_path: Path) -> None:
     module, function = scripts["zeromass-uci"].split(":")
     broken = "import agent.networks.bundled as bundled, pathlib; bundled.BUNDLED = pathlib.Path('none'); "
     for first, code, said in (("", 0, ""), (broken, 2, "zeromass: weights file 'none' does not exist")):
-        done = subprocess.run(
-            [sys.executable, "-c", f"{first}import sys; from {module} import {function}; sys.exit({function}())"],
-            input="uci\nisready\nquit\n" if code else "uci\nquit\n",
-            cwd=tmp_path,
-            env={**ENVIRONMENT, "PYTHONIOENCODING": "ascii"},
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-        )
+        script = f"{first}import sys; from {module} import {function}; sys.exit({function}())"
+        typed = "uci\nisready\nquit\n" if code else "uci\nquit\n"
+        done = run_python("-c", script, folder=tmp_path, typed=typed, PYTHONIOENCODING="ascii")
         assert (done.returncode, done.stdout.splitlines()[-1]) == (code, "uciok"), done.stderr
         assert done.stderr.startswith(said)
         assert done.stderr.count("\n") == bool(said)
@@ -53,16 +45,15 @@ def test_uci_test_suite(tmp_path: Path) -> None:
     starter = tmp_path / "zeromass-uci"
     starter.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m zeromass uci\n')
     starter.chmod(0o755)
-    command = [sys.executable, "-m", "uci_test_suite", str(starter)]
-    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=600)
+    done = run_python("-m", "uci_test_suite", str(starter), seconds=600)
     assert done.returncode == 0, done.stdout
     assert " 0 failed" in done.stdout
 
 
 def test_stray_bytes_on_standard_input(tmp_path: Path) -> None:
-    command, typed = [sys.executable, "-m", "zeromass", "uci"], b"\xff\xfe\x00garbage\nuci\n\xc3\x28\nquit\n"
-    done = subprocess.run(command, input=typed, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, timeout=PATIENCE)
-    assert (done.returncode, done.stderr, done.stdout.splitlines()[-1]) == (0, b"", b"uciok")
+    stray = b"\xff\xfe\x00garbage\nuci\n\xc3\x28\nquit\n".decode(errors="surrogateescape")
+    done = run_python("-m", "zeromass", "uci", folder=tmp_path, typed=stray)
+    assert (done.returncode, done.stderr, done.stdout.splitlines()[-1]) == (0, "", "uciok")
 
 
 def test_reader_that_goes_away_ends_the_engine_quietly(tmp_path: Path) -> None:

@@ -33,33 +33,27 @@ class Program:
         while (line := self._lines.get()) is not None:
             yield f"{line}\n"
 
-    def send(self, *lines: str) -> None:
-        for line in lines:
+    def talk(self, sent: str | None, *patterns: str) -> None:
+        """Send lines, parted by `; `, or (None) close the input; expect answers that match `patterns` in order."""
+        for line in [None] if sent is None else sent.split("; "):
             self._lines.put(line)
+        self.expect(*patterns)
 
-    def expect(self, *patterns: str) -> str:
-        """The next answers match `patterns` in order; returns the last."""
-        answer = ""
+    def expect(self, *patterns: str) -> None:
         for pattern in patterns:
             answer = self.answers.get(timeout=PATIENCE)
             assert re.fullmatch(pattern, answer), f"{answer!r} is not {pattern!r}"
-        return answer
 
-    def silent(self) -> None:
-        """Nothing but `readyok` answers what was sent so far."""
-        self.send("isready")
-        self.expect("readyok")
-
-    def end(self, line: str | None = "quit") -> None:
-        """Leave, by `quit` or (None) by closing the input; nothing more is said."""
-        self._lines.put(line)
+    def end(self) -> None:
+        """Leave, unless the input is closed already; nothing more is said."""
+        self._lines.put("quit")
         self._thread.join(PATIENCE)
         assert not self._thread.is_alive()
         assert self.answers.empty()
 
 
 class Loader:
-    """Loads a scripted thinker for any file but those that begin with `bad`; notes what was asked for."""
+    """Loads a scripted thinker for any file but those that are broken or begin with `bad`; notes what was asked for."""
 
     def __init__(self) -> None:
         self.thinker = Scripted()
@@ -67,6 +61,8 @@ class Loader:
 
     def __call__(self, weights: Path | None, progress: Callable[[str], None]) -> Agent:
         self.asked.append(None if weights is None else str(weights))
+        if weights is not None and weights.is_absolute():
+            find_weights(weights)
         if weights is not None and weights.name.startswith("bad"):
             raise InputError(f"weights file '{weights}' is damaged;\nuse another")
         progress("compiling rules ...")
@@ -76,6 +72,8 @@ class Loader:
 READY = ("info string compiling rules ...", "info string skipped: an old one", "info string playing with weights None")
 MIDDLE = (WEAKEST + STRONGEST) // 2
 INFO = r"info depth 1 seldepth 1 multipv 1 score cp 139 nodes 20 nps 2000 hashfull 1 time 10 pv \w{4,5}"
+MOVE = r"bestmove \w+"
+WEIGHTS = "setoption name WeightsFile value"
 
 
 @pytest.fixture
@@ -84,18 +82,23 @@ def loader() -> Loader:
 
 
 @pytest.fixture
-def program(loader: Loader) -> Program:
+def fresh(loader: Loader) -> Iterator[Program]:
+    """Before anything was said."""
+    program = Program(loader)
+    yield program
+    program.end()
+
+
+@pytest.fixture
+def program(fresh: Program) -> Program:
     """Past `isready`."""
-    program = Program(loader)
-    program.send("isready")
-    program.expect("readyok", *READY)
-    return program
+    fresh.talk("isready", "readyok", *READY)
+    return fresh
 
 
-def test_handshake_before_anything_is_loaded(loader: Loader) -> None:
-    program = Program(loader)
-    program.send("uci")
-    program.expect(
+def test_handshake_before_anything_is_loaded(loader: Loader, fresh: Program) -> None:
+    fresh.talk(
+        "uci",
         r"id name ZeroMass .+",
         r"id author .+",
         r"option name WeightsFile type string default <empty>",
@@ -113,10 +116,8 @@ def test_handshake_before_anything_is_loaded(loader: Loader) -> None:
         "uciok",
     )
     assert loader.asked == []
-    program.send("isready", "isready")
-    program.expect("readyok", *READY, "readyok")  # no program expects a sentence before the answer
+    fresh.talk("isready; isready", "readyok", *READY, "readyok")  # no program expects a sentence before the answer
     assert loader.asked == [None]
-    program.end()
 
 
 @pytest.mark.parametrize(
@@ -138,145 +139,122 @@ def test_handshake_before_anything_is_loaded(loader: Loader) -> None:
     ],
 )
 def test_go_is_read_for_the_side_to_move(loader: Loader, program: Program, go: str, limits: Limits) -> None:
-    program.send("position startpos moves e2e4", f"go {go}")
-    program.expect(INFO, "bestmove a7a5")
+    program.talk(f"position startpos moves e2e4; go {go}", INFO, "bestmove a7a5")
     (fen, asked, options), *_ = loader.thinker.asked
     assert fen.split()[1] == "b"
     assert asked == replace(limits, overhead=0.03)
     assert (options.lines, options.temperature) == (1, 0.0)
-    program.end()
 
 
 def test_options_reach_the_search(loader: Loader, program: Program) -> None:
-    program.send("setoption name multipv value 3", "setoption name Move Overhead value 100")
-    program.send("setoption name Temperature value 50", "setoption name Seed value 9", "setoption name Hash value 64")
-    program.send("setoption name UCI_ShowWDL value true", "setoption name Simulations value 300", "go movetime 1000")
+    program.talk("setoption name multipv value 3; setoption name Move Overhead value 100")
+    program.talk("setoption name Temperature value 50; setoption name Seed value 9; setoption name Hash value 64")
+    program.talk("setoption name UCI_ShowWDL value true; setoption name Simulations value 300; go movetime 1000")
     program.expect(r"info .* score cp 139 wdl 500 250 250 nodes .*", "bestmove a2a3")
     _, asked, thinking = loader.thinker.asked[-1]
     assert asked == Limits(simulations=300, seconds=1.0, overhead=0.1)
     assert thinking == ThinkOptions(lines=3, temperature=0.5, seed=9)
     assert loader.thinker.sizes == [64]
-    program.send("go nodes 20", "go nodes 400", "go infinite", "stop")
-    program.expect(*(r"info .*", r"bestmove \w+") * 3)
+    program.talk("go nodes 20; go nodes 400; go infinite; stop", *("info .*", MOVE) * 3)
     assert [limits.simulations for _, limits, _ in loader.thinker.asked[-3:]] == [20, 300, None]
-    program.end()
 
 
 def test_limited_strength_means_fewer_simulations_and_noise(loader: Loader, program: Program) -> None:
-    program.send("setoption name UCI_LimitStrength value true")
+    program.talk("setoption name UCI_LimitStrength value true")
     for elo in (WEAKEST, MIDDLE, STRONGEST):
-        program.send(f"setoption name UCI_Elo value {elo}", "go wtime 60000 btime 60000")
-        program.expect(INFO, r"bestmove \w+")
+        program.talk(f"setoption name UCI_Elo value {elo}; go wtime 60000 btime 60000", INFO, MOVE)
     asked = [(limits.simulations, options.temperature) for _, limits, options in loader.thinker.asked]
     assert asked == [strength_of(elo)[:2] for elo in (WEAKEST, MIDDLE, STRONGEST)]
-    program.end()
 
 
-def test_a_beginner_blunders_the_best_player_does_not(loader: Loader, program: Program) -> None:
+def test_a_beginner_blunders_the_best_player_does_not(program: Program) -> None:
     """The script always finds the same move; at the weakest level most moves are others, but legal, and by chance."""
-    program.send("setoption name UCI_LimitStrength value true", "setoption name Seed value 5")
+    program.talk("setoption name UCI_LimitStrength value true; setoption name Seed value 5")
     for elo in (WEAKEST, STRONGEST):
-        program.send(f"setoption name UCI_Elo value {elo}")
+        program.talk(f"setoption name UCI_Elo value {elo}")
         played = []
-        for opening in [move.uci() for move in chess.Board().legal_moves]:
-            program.send(f"position startpos moves {opening}", "go nodes 20")
-            program.expect(INFO)
+        for opening in chess.Board().legal_moves:
+            program.talk(f"position startpos moves {opening}; go nodes 20", INFO)
             played.append(program.answers.get(timeout=PATIENCE).split()[1])
             board = chess.Board()
-            board.push_uci(opening)
+            board.push(opening)
             assert chess.Move.from_uci(played[-1]) in board.legal_moves
-        best = sum(move == "a7a5" for move in played)
+        best = played.count("a7a5")
         assert best < 12 if elo == WEAKEST else best == 20
-    program.end()
+
+
+UNKNOWN = ("info string unknown command 'xyzzy' ignored", "info string unknown option 'name Contempt value 64' ignored")
 
 
 @pytest.mark.parametrize(
-    ("line", "sentence"),
+    ("sent", "sentences"),
     [
-        ("MultiPV value 0", r"option MultiPV must be a whole number in 1\.\.218, not '0'; the old value is kept"),
-        ("MultiPV value many", r"option MultiPV must be .*, not 'many'; .*"),
-        ("MultiPV value --5", r"option MultiPV must be .*"),
-        (f"Hash value {'9' * 6000}", r"option Hash must be .*"),
-        ("MultiPV", r"option MultiPV must be .*, not ''; .*"),
-        ("Ponder value maybe", r"option Ponder must be true or false, not 'maybe'; .*"),
+        *(
+            (f"setoption name {line}", (f"info string option {sentence}",))
+            for line, sentence in {
+                "MultiPV value 0": r"MultiPV must be a whole number in 1\.\.218, not '0'; the old value is kept",
+                "MultiPV value many": "MultiPV must be .*, not 'many'; .*",
+                "MultiPV value --5": "MultiPV must be .*",
+                f"Hash value {'9' * 6000}": "Hash must be .*",
+                "MultiPV": "MultiPV must be .*, not ''; .*",
+                "Ponder value maybe": "Ponder must be true or false, not 'maybe'; .*",
+            }.items()
+        ),
+        (
+            "setoption name Threads value 4",
+            ("info string Threads 4 accepted, but the search with this network runs in one thread",),
+        ),
+        ("setoption name Threads value 1; setoption name Threads value 1", ()),
+        ("; ".join(("", "   ", "xyzzy", "go2", "\x00\ufffd", "setoption", "setoption name Contempt value 64")), ()),
+        ("setoption name; register later; debug; isready now", ("readyok",)),
+        ("joho debug on; xyzzy; setoption name Contempt value 64; debug off; xyzzy", UNKNOWN),
     ],
 )
-def test_a_value_that_an_option_cannot_have_is_told(program: Program, line: str, sentence: str) -> None:
-    program.send(f"setoption name {line}")
-    program.expect(f"info string {sentence}")
-    program.silent()
-    program.end()
-
-
-def test_threads_are_accepted_honestly(program: Program) -> None:
-    program.send("setoption name Threads value 4")
-    program.expect("info string Threads 4 accepted, but the search with this network runs in one thread")
-    program.send("setoption name Threads value 1", "setoption name Threads value 1")
-    program.silent()
-    program.end()
+def test_a_line_that_cannot_be_heeded_is_ignored_or_told(
+    program: Program, sent: str, sentences: tuple[str, ...]
+) -> None:
+    program.talk(f"{sent}; isready", *sentences, "readyok")
 
 
 @pytest.mark.parametrize(
     ("go", "release"), [("infinite", "stop"), ("ponder wtime 9 btime 9", "ponderhit"), ("ponder", "stop")]
 )
 def test_infinite_and_ponder_wait_for_the_program(program: Program, go: str, release: str) -> None:
-    program.send(f"go {go}")
-    program.expect(INFO)
-    program.silent()  # isready is answered while it thinks; no bestmove yet
-    program.send(release)
-    program.expect(r"bestmove \w+")
-    program.send("stop", "ponderhit")  # too late: ignored
-    program.silent()
-    program.end()
+    program.talk(f"go {go}", INFO)
+    program.talk("isready", "readyok")  # answered while it thinks; no bestmove yet
+    program.talk(release, MOVE)
+    program.talk("stop; ponderhit; isready", "readyok")  # too late: ignored
 
 
-def test_isready_is_answered_while_the_engine_thinks(loader: Loader) -> None:
+def test_isready_is_answered_while_the_engine_thinks(loader: Loader, fresh: Program) -> None:
     gated = loader.thinker = Gated()
-    program = Program(loader)
-    program.send("isready")
-    program.expect("readyok", *READY)
-    program.send("go", "isready")
-    program.expect("readyok")
+    fresh.talk("isready", "readyok", *READY)
+    fresh.talk("go; isready", "readyok")
     gated.go_on.set()
-    program.expect(INFO, r"bestmove \w+")
-    program.end()
+    fresh.expect(INFO, MOVE)
 
 
-def test_stop_right_behind_go_is_not_lost(program: Program) -> None:
-    for _ in range(50):
-        program.send("go infinite", "stop")
-    for _ in range(50):
-        program.expect(INFO, r"bestmove \w+")
-    program.end()
-
-
-def test_a_second_go_frees_the_first(program: Program) -> None:
-    program.send("go infinite", "go infinite", "stop")
-    program.expect(INFO, r"bestmove \w+", INFO, r"bestmove \w+")
-    program.end()
+@pytest.mark.parametrize(
+    ("sent", "searches"), [("; ".join(50 * ["go infinite; stop"]), 50), ("go infinite; go infinite; stop", 2)]
+)
+def test_stop_and_go_right_behind_go_are_not_lost(program: Program, sent: str, searches: int) -> None:
+    program.talk(sent, *searches * (INFO, MOVE))
 
 
 @pytest.mark.parametrize("end", ["quit", None])
 def test_end_during_an_infinite_search_still_answers(program: Program, end: str | None) -> None:
-    program.send("go infinite")
-    program.expect(INFO)
-    program._lines.put(end)
-    program.expect(r"bestmove \w+")
-    program.end(None)
+    program.talk("go infinite", INFO)
+    program.talk(end, MOVE)
 
 
 @pytest.mark.parametrize(
     ("fen", "score"), [("7k/6Q1/5K2/8/8/8/8/8 b - - 0 1", "mate 0"), ("7k/5Q2/5K2/8/8/8/8/8 b - - 0 1", "cp 0")]
 )
 def test_no_legal_move(program: Program, fen: str, score: str) -> None:
-    program.send(f"position fen {fen}", "go")
-    program.expect(f"info depth 0 score {score}", "bestmove 0000")
-    program.send("go infinite")
-    program.expect(f"info depth 0 score {score}")
-    program.silent()
-    program.send("stop")
-    program.expect("bestmove 0000")
-    program.end()
+    score = f"info depth 0 score {score}"
+    program.talk(f"position fen {fen}; go; go infinite", score, "bestmove 0000", score)
+    program.talk("isready", "readyok")
+    program.talk("stop", "bestmove 0000")
 
 
 @pytest.mark.parametrize(
@@ -298,35 +276,19 @@ def test_no_legal_move(program: Program, fen: str, score: str) -> None:
 def test_after_a_bad_position_nothing_is_played_until_a_good_one(
     program: Program, position: str, sentence: str
 ) -> None:
-    program.send("position startpos moves e2e4", f"position {position}", "go")
-    program.expect(rf"info string {sentence}.*; until another position comes, go is answered by bestmove 0000")
-    program.expect("info string there is no position to search.*", "bestmove 0000")
-    program.send("go infinite")
-    program.expect("info string there is no position to search.*")
-    program.silent()
-    program.send("stop", "position startpos moves e2e4", "go")
-    program.expect("bestmove 0000", INFO, "bestmove a7a5")
-    program.end()
+    sentence = f"info string {sentence}.*; until another position comes, go is answered by bestmove 0000"
+    missing = "info string there is no position to search.*"
+    program.talk(f"position startpos moves e2e4; position {position}; go", sentence, missing, "bestmove 0000")
+    program.talk("go infinite", missing)
+    program.talk("isready", "readyok")
+    program.talk("stop; position startpos moves e2e4; go", "bestmove 0000", INFO, "bestmove a7a5")
 
 
 def test_ucinewgame_starts_over_and_draws_another_seed(loader: Loader, program: Program) -> None:
-    program.send("position startpos moves e2e4", "go", "ucinewgame", "go")
-    program.expect(INFO, "bestmove a7a5", INFO, "bestmove a2a3")
+    moves = (INFO, "bestmove a7a5", INFO, "bestmove a2a3")
+    program.talk("position startpos moves e2e4; go; ucinewgame; go", *moves)
     first, second = (options.seed for _, _, options in loader.thinker.asked)
     assert first != second
-    program.end()
-
-
-def test_garbage_and_unknown_options_are_ignored(program: Program) -> None:
-    program.send("", "   ", "xyzzy", "go2", "\x00\ufffd", "setoption", "setoption name Contempt value 64")
-    program.send("setoption name", "register later", "debug", "isready now")
-    program.expect("readyok")
-    program.send("joho debug on", "xyzzy", "setoption name Contempt value 64", "debug off", "xyzzy")
-    program.expect(
-        "info string unknown command 'xyzzy' ignored", "info string unknown option 'name Contempt value 64' ignored"
-    )
-    program.silent()
-    program.end()
 
 
 @pytest.mark.parametrize(
@@ -338,65 +300,38 @@ def test_garbage_and_unknown_options_are_ignored(program: Program) -> None:
     ],
 )
 def test_unknown_words_are_skipped_and_the_rest_is_tried(loader: Loader, program: Program, line: str, fen: str) -> None:
-    program.send("x y setoption joho name Seed value 7", line, "joho  go nodes 20")
-    program.expect(INFO, r"bestmove \w+")
+    program.talk(f"x y setoption joho name Seed value 7; {line}; joho  go nodes 20", INFO, MOVE)
     (asked, limits, options), *_ = loader.thinker.asked
     assert (asked, limits.simulations, options.seed) == (fen, 20, 7)
-    program.end()
 
 
 def test_weights_are_set_and_unset(loader: Loader, program: Program) -> None:
-    program.send("setoption name weightsfile value some folder/a.safetensors", "isready")
-    program.expect("readyok", *READY[:2], "info string playing with weights some folder/a.safetensors")
-    program.send("setoption name WeightsFile value <empty>", "isready", "setoption name WeightsFile value ", "isready")
-    program.expect("readyok", *READY, "readyok", *READY)
+    playing = "info string playing with weights some folder/a.safetensors"
+    program.talk("setoption name weightsfile value some folder/a.safetensors; isready", "readyok", *READY[:2], playing)
+    program.talk(f"{WEIGHTS} <empty>; isready; {WEIGHTS} ; isready", *(2 * ("readyok", *READY)))
     assert loader.asked == [None, "some folder/a.safetensors", None, None]
-    program.end()
 
 
-def test_bad_weights_are_told_and_what_played_before_plays_on(loader: Loader, program: Program) -> None:
-    program.send("setoption name WeightsFile value bad.safetensors", "isready", "go")
-    program.expect(
-        "readyok",
-        "info string weights file 'bad.safetensors' is damaged; use another",
-        r"info string skipped.*",
-        r"info string playing with weights None",
-        INFO,
-        r"bestmove \w+",
-    )
-    assert loader.asked == [None, "bad.safetensors"]
-    program.end()
-
-
-def test_bad_weights_from_the_start_leave_the_default(loader: Loader) -> None:
-    program = Program(loader)
-    program.send("setoption name WeightsFile value bad.safetensors", "go")
-    program.expect(r"info string weights file .*", *READY, INFO, r"bestmove \w+")
-    assert loader.asked == ["bad.safetensors", None]
-    program.end()
+@pytest.mark.parametrize("loaded", [True, False])
+def test_bad_weights_are_told_and_what_played_before_or_the_default_plays(
+    loader: Loader, fresh: Program, loaded: bool
+) -> None:
+    if loaded:
+        fresh.talk("isready", "readyok", *READY)
+    fault = "info string weights file 'bad.safetensors' is damaged; use another"
+    asked = f"{WEIGHTS} bad.safetensors; {loaded * 'isready; '}go"
+    fresh.talk(asked, *loaded * ("readyok",), fault, *READY[loaded:], INFO, MOVE)
+    assert loader.asked == ([None, "bad.safetensors"] if loaded else ["bad.safetensors", None])
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_broken_weights_are_one_sentence_and_the_engine_lives(loader: Loader, tmp_path: Path, name: str) -> None:
+def test_broken_weights_are_one_sentence_and_the_engine_lives(program: Program, tmp_path: Path, name: str) -> None:
     path = small_weights(tmp_path)
-    reason = BROKEN[name](path)
-
-    def load(weights: Path | None, progress: Callable[[str], None]) -> Agent:
-        if weights is not None:
-            find_weights(weights)
-        return loader(None, progress)
-
-    program = Program(load)
-    program.send("go")
-    program.expect(*READY, INFO, r"bestmove \w+")
-    program.send(f"setoption name WeightsFile value {path}", "isready", "go")
-    program.expect("readyok", f"info string weights file .*{reason}.*", *READY[1:], INFO, r"bestmove \w+")
-    program.end()
+    fault = f"info string weights file .*{BROKEN[name](path)}.*"
+    program.talk("go", INFO, MOVE)
+    program.talk(f"{WEIGHTS} {path}; isready; go", "readyok", fault, *READY[1:], INFO, MOVE)
 
 
-def test_what_was_asked_before_the_input_ends_is_answered(loader: Loader) -> None:
-    program = Program(loader)
-    program.send("position startpos", "go")
-    program._lines.put(None)
-    program.expect(*READY, INFO, r"bestmove \w+")
-    program.end(None)
+def test_what_was_asked_before_the_input_ends_is_answered(fresh: Program) -> None:
+    fresh.talk("position startpos; go")
+    fresh.talk(None, *READY, INFO, MOVE)
