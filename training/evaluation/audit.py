@@ -113,10 +113,8 @@ class Audit:
 def audit_command(weights: Path | None, run: str | None, pgn: Path | None, positions: int, as_json: bool) -> int:
     """Run `zeromass audit`; the exit code: 0, or 1 if the masked softmax leaked.
 
-    For `weights` and `run` see `find_weights`. Positions come from the games in `pgn`, else from self-play.
-
-    Raises:
-        InputError: weights or PGN missing, damaged or empty.
+    For `weights` and `run` see `find_weights`. Positions come from the games in `pgn`, else from self-play. An
+    InputError where weights or PGN are missing, damaged or empty.
     """
     display = Display(Console(stderr=True, highlight=False, soft_wrap=True))
     found = find_weights(weights, run)

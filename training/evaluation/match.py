@@ -99,15 +99,10 @@ def play_match(
 ) -> MatchResult:
     """Play a match and count the points of `player`, which has White in games 0, 2, 4 ...
 
-    Args:
-        games: how many; with `sprt` at most, and an odd one is left out.
-        first: number of the first game: a match may be played in several parts.
-        ply_cap: a game this long is a draw.
-        sprt: a sequential test that ends the match once it is decided.
-        hooks: called with the progress and the moves; row 0 is game `first`.
-
-    Raises:
-        MatchStop: Ctrl-C during concurrent games, or an engine failed; it holds all games that had ended.
+    `first` is the number of the first game: a match may be played in parts. A game of `ply_cap` plies is a draw.
+    The sequential test `sprt` ends the match once it is decided; it has at most `games`, and an odd one is left out.
+    `hooks` get the progress and the moves; row 0 is game `first`. A MatchStop for Ctrl-C during concurrent games, or
+    where an engine failed; it holds all games that had ended.
     """
     part = games
     if sprt is not None:

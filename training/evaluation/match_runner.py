@@ -118,13 +118,8 @@ def run_games(
 ) -> Played:
     """Play `boards` to their ends, in a batch or as concurrent games, and count the points of `player`.
 
-    Args:
-        boards: B unfinished games; where they stand afterwards is undefined.
-        black: [B] whether `player` has the black pieces.
-        ply_cap: a game of this many plies is a draw.
-
-    Raises:
-        MatchStop: Ctrl-C during concurrent games, or an engine failed.
+    `boards` are B unfinished games, undefined afterwards; `black` [B] says whether `player` has the black pieces. Games
+    of `ply_cap` plies are draws. A MatchStop for Ctrl-C during concurrent games, or where an engine failed.
     """
     pairs = concurrent_pairs(player, opponent)
     if not pairs:

@@ -63,11 +63,9 @@ class PlayOptions:
 def make_opponent(name: str, seed: int, options: PlayOptions | None = None) -> Player:
     """The opponent called `name`; see the table above. `seed` is that of its random choices.
 
-    Without options weights files are refused, and an engine plays one game at a time.
-    The caller must close `ConcurrentPlayers`: an engine's thread keeps the interpreter alive.
-
-    Raises:
-        InputError: there is no such opponent, or its engine is missing or refuses its options.
+    Without options weights files are refused, and an engine plays one game at a time. The caller must close
+    `ConcurrentPlayers`: an engine's thread keeps the interpreter alive. An InputError where there is no such opponent,
+    or its engine is missing or refuses its options.
     """
     kind, _, detail = name.partition(":")
     if name in ("random", "greedy"):

@@ -28,11 +28,8 @@ Verdict = Literal["elo1", "elo0", "undecided"]
 
 @dataclass(frozen=True)
 class Sprt:
-    """The test that the player is `elo1` better rather than `elo0`.
-
-    Raises:
-        ValueError: elo0 is not below elo1, they lie beyond +-1000, or an error rate is not in 0..0.5.
-    """
+    """The test that the player is `elo1` better rather than `elo0`; a ValueError where elo0 is not below elo1, they lie
+    beyond +-1000, or an error rate is not in 0..0.5."""
 
     elo0: float
     elo1: float

@@ -57,11 +57,8 @@ class Rating:
 def ratings(pairings: Sequence[Pairing], anchors: Mapping[str, float]) -> list[Rating]:
     """Maximum-likelihood ratings, best first.
 
-    Args:
-        anchors: players with a given rating; their intervals have no width. At least one must have played.
-
-    Raises:
-        ValueError: no anchor played, or some player is connected to no anchor.
+    `anchors` are players with a given rating, whose intervals have no width. A ValueError where none of them played, or
+    some player is connected to none.
     """
     names = sorted({name for pairing in pairings for name in (pairing.first, pairing.second)})
     place = {name: number for number, name in enumerate(names)}
