@@ -147,7 +147,9 @@ def test_a_player_loads_published_weights(tmp_path: Path) -> None:
 
 
 def test_a_run_folder_is_not_overwritten(tmp_path: Path) -> None:
-    (RunFolder.create(settings(1, tmp_path), None).checkpoints / "step-00000000").mkdir()
+    folder = RunFolder.create(settings(1, tmp_path), None)
+    assert folder.go_on == "start it again"
+    (folder.checkpoints / "step-00000000").mkdir()
     with pytest.raises(InputError, match=rf"exists already; go on with --resume {tmp_path}/it"):
         RunFolder.create(settings(1, tmp_path), None)
     with pytest.raises(InputError, match=r"run 'other' does not exist; runs here: it"):

@@ -3,12 +3,14 @@
 import json
 import os
 import signal
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from agent.errors import InputError
 from tests.processes import descendants, start_training
+from tests.training.records import standing
 from tests.training.test_run import TINY, finish, wait_for
 from training.durability.checkpoint import list_checkpoints, newest_checkpoint
 from training.durability.run_folder import run_locked
@@ -47,11 +49,12 @@ def test_a_trainer_that_fails_again_and_again_is_given_up_with_a_sentence(tmp_pa
     process = start_training("demo", *TINY, folder=tmp_path, program=("-c", code))
     run = tmp_path / "runs" / "it"
     wait_for(lambda: (run / "checkpoints").exists(), process)
-    (run / "matches.jsonl").write_text('{"step": 0, "when": "before"}\n')  # not what a match looks like
+    row = asdict(standing("a", 0, 0, 0, None)) | {"elo": "much"}
+    (run / "ladder.json").write_text(json.dumps({"standings": [row]}))  # drawn at the end
     output = finish(process)
     assert process.returncode == 1, output
     assert "the trainer ended 2 times without a new checkpoint, last because the trainer failed (" in output
-    assert "then start it again" in output
+    assert "then go on with --resume runs/it" in output
     assert "Traceback" not in output
 
 
