@@ -14,6 +14,5 @@ def test_a_table_keeps_the_order_and_leaves_missing_cells_empty() -> None:
     with console.capture() as captured:
         console.print(table(figures.found, "softmax", "case"))
     lines = [line.split() for line in captured.get().splitlines()]
-    assert ["case", "ours", "share", "Liger"] in lines
-    assert ["B=8", "[float32]", "20", "25", "%"] in lines
-    assert ["B=9", "3x"] in lines
+    for line in ("case ours share Liger", "B=8 [float32] 20 25 %", "B=9 3x"):
+        assert line.split() in lines

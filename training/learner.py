@@ -61,9 +61,8 @@ def resolve_device(setting: str) -> torch.device:
 class Learner:
     """AdamW on the policy and value losses, with a meter on every distribution that is trained.
 
-    Args:
-        network: trained in place; moved to the device.
-        searched: whether the games are played with search: learn the improved policies rather than by actor-critic.
+    `network` is moved to the device and trained in place. With `searched` games it learns their improved policies, else
+    by actor-critic.
     """
 
     def __init__(self, network: Network, settings: LearnerSettings, *, searched: bool = False) -> None:

@@ -108,10 +108,8 @@ class TrainingLoop:
         }
 
     def restore(self, state: dict[str, Any], say: Callable[[str], None]) -> None:
-        """Take over what `state` gave; the weights and the optimizer are restored by their owner.
-
-        `say` gets a sentence for each piece of damage in the games on disk.
-        """
+        """Take over what `state` gave; the weights and the optimizer are restored by their owner. `say` gets a sentence
+        for each piece of damage in the games on disk."""
         self.learner.step = int(state["step"])
         self.learner.means = StepMeans(**state["means"])
         self.counters = Counters.restored(state)

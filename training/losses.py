@@ -59,10 +59,7 @@ def improved_policy_loss(
     logits: Tensor, value_logits: Tensor, *, legal: Tensor, policies: RaggedTargets, wdl: Tensor,
     settings: LearnerSettings,
 ) -> Loss:  # fmt: skip
-    """Loss of B plies that were searched; `policies` are the improved ones, over legal moves only.
-
-    The other arguments are those of `actor_critic_loss`.
-    """
+    """Loss of B plies that were searched; `policies` are the improved ones, the rest is as in `actor_critic_loss`."""
     policy = masked_cross_entropy(logits, policies, legal=legal).mean()
     entropy = masked_entropy(logits, legal=legal).mean()
     targets = policies.probabilities.float()

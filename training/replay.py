@@ -36,13 +36,10 @@ class Batch:
 
 
 class ReplayBuffer:
-    """Two rings: one of plies, one of the entries of their improved policies.
+    """Two rings: one of `capacity` plies, one of the entries of their improved policies, `entries_per_ply` on average.
 
-    Args:
-        capacity: plies kept.
-        entries_per_ply: policy entries kept for each of them on average. 0: games are played without search, and all
-            of their plies are kept. Otherwise plies without an improved policy are left out, and a window of positions
-            with more legal moves than this holds fewer plies.
+    With 0 entries games are played without search, and all of their plies are kept. Otherwise plies without an improved
+    policy are left out, and a window of positions with more legal moves than this holds fewer plies.
     """
 
     def __init__(self, capacity: int, *, entries_per_ply: int = 0) -> None:

@@ -59,12 +59,9 @@ def run_training(
 ) -> Summary:
     """Train as the settings say, in this process; game actors need an initialised Ray.
 
-    `stop` is called often; True ends the run in a checkpoint.
-
-    Raises:
-        InputError: no valid checkpoint, or it does not fit the settings, or another process trains this run.
-        InvalidMassError: mass on an illegal move.
-        LearningError: a loss that is not finite.
+    `stop` is called often; True ends the run in a checkpoint. An InputError where there is no valid checkpoint, or it
+    does not fit the settings, or another process trains this run; an InvalidMassError for mass on an illegal move; a
+    LearningError for a loss that is not finite.
     """
     with run_locked(folder.path):
         return _train(settings, folder, resume, display, stop)

@@ -87,8 +87,7 @@ def test_the_games_are_those_played_without_it(pool: RayPool) -> None:
     local = alone(pool)
     mine = [record for _ in range(3) for batch in local.collect(wait=True) for record in batch.records]
     theirs = [record for batch in gather(pool, 12) if batch.stream == 10 for record in batch.records]
-    assert mine
-    assert theirs
+    assert min(len(mine), len(theirs)) > 0
     for one, two in zip(mine, theirs, strict=False):
         assert one.game == two.game
         np.testing.assert_array_equal(one.moves, two.moves)

@@ -17,10 +17,7 @@ if TYPE_CHECKING:
 
 
 class Every:
-    """Whether another `minutes` of training have passed, resumes included; 0 minutes: never.
-
-    Everything due until `seconds` of training was done.
-    """
+    """Whether another `minutes` of training have passed since `seconds` of it, resumes included; 0 minutes: never."""
 
     def __init__(self, minutes: float, seconds: float) -> None:
         self._seconds = 60 * minutes

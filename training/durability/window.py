@@ -57,10 +57,8 @@ class Window:
         return {**self._end()._asdict(), "first": number, "first_added": added, "first_entries": entries}
 
     def restore(self, state: dict[str, int], say: Callable[[str], None]) -> Iterator[StoredGame]:
-        """Fill the replay buffer; yields games that became durable after the checkpoint, already added.
-
-        `say` gets a sentence about each damaged place.
-        """
+        """Fill the replay buffer; yields games that became durable after the checkpoint, already added. `say` gets a
+        sentence about each damaged place."""
         self.replay.start_at(state["first_added"], state["first"], state["first_entries"])
         for found in self.store.read(state["first"]):
             if isinstance(found, str):

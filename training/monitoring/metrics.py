@@ -33,9 +33,8 @@ _VALUES: Final = 20_000
 class Metrics:
     """Appends to a run's event files and its log. A tag that is not documented as what it is written as is a KeyError.
 
-    Args:
-        resumed_at: learner step of the checkpoint that the run goes on from; None for a new run. Rows after it are
-            dropped: from the log here, from earlier event files by TensorBoard.
+    `resumed_at` is the learner step of the checkpoint that the run goes on from; None for a new run. Rows after it are
+    dropped: from the log here, from earlier event files by TensorBoard.
     """
 
     def __init__(self, folder: RunFolder, resumed_at: int | None) -> None:

@@ -19,12 +19,8 @@ from training.durability.checkpoint import (
 
 
 def make(step: int) -> Checkpoint:
-    return Checkpoint(
-        weights=b"weights" * 100,
-        optimizer={"a.exp_avg": np.arange(5, dtype=np.float32)},
-        player={"moves": np.arange(step, dtype=np.uint16)},
-        state={"step": step},
-    )
+    arrays, moves = {"a.exp_avg": np.arange(5, dtype=np.float32)}, np.arange(step, dtype=np.uint16)
+    return Checkpoint(b"weights" * 100, arrays, {"step": step}, {"moves": moves})
 
 
 def test_round_trip(tmp_path: Path) -> None:
@@ -67,8 +63,7 @@ def test_a_damaged_one_is_named_and_skipped(tmp_path: Path, name: str, damage: s
     else:
         file.unlink()
     path, checkpoint, damaged = newest_checkpoint(tmp_path)
-    assert path.name == "step-00000001"
-    assert checkpoint.state == {"step": 1}
+    assert (path.name, checkpoint.state) == ("step-00000001", {"step": 1})
     assert len(damaged) == 1
     assert "step-00000002' is damaged" in damaged[0]
     assert name in damaged[0]
