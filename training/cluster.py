@@ -31,11 +31,8 @@ OBJECT_STORE_BYTES: Final = 512 * 2**20
 
 @contextmanager
 def ray_for(settings: Settings, cluster: str | None) -> Iterator[None]:
-    """Ray while a run lasts: on this machine, for this process alone, or the cluster at an address.
-
-    Raises:
-        InputError: Ray does not start, or the cluster cannot be joined.
-    """
+    """Ray while a run lasts: on this machine, for this process alone, or the cluster at an address. An InputError where
+    Ray does not start, or the cluster cannot be joined."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     try:

@@ -52,22 +52,15 @@ class Report:
 
 
 def doctor_command(as_json: bool) -> int:
-    """`zeromass doctor`; returns the exit code.
-
-    Raises:
-        InputError: the environment asks for a kernels backend that cannot run here.
-    """
+    """`zeromass doctor`; returns the exit code. Raises as `examine`."""
     report = examine()
     print(json.dumps(asdict(report))) if as_json else _print(report)
     return 0
 
 
 def examine(folder: Path = Path()) -> Report:
-    """Look at this machine; `folder` is where runs would be written.
-
-    Raises:
-        InputError: the environment asks for a kernels backend that cannot run here.
-    """
+    """Look at this machine; `folder` is where runs would be written. An InputError where the environment asks for a
+    kernels backend that cannot run here."""
     cuda = torch.cuda.is_available()
     device = torch.device("cuda" if cuda else "cpu")
     try:

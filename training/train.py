@@ -18,11 +18,8 @@ from training.settings import load_settings
 
 
 def train_command(config: str | None, overrides: list[str], resume: str | None, cluster: str | None) -> int:
-    """What `zeromass train` does; the exit code: 0, or 1 when the run had to stop itself.
-
-    Raises:
-        InputError: bad settings, an unknown run, no valid checkpoint, an unreachable cluster.
-    """
+    """What `zeromass train` does; the exit code: 0, or 1 when the run had to stop itself. An InputError where settings
+    are bad, a run is unknown or has no valid checkpoint, or a cluster is unreachable."""
     display = Display()
     how: Resume = "no" if resume is None else "asked"
     if resume is None:

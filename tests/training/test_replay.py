@@ -32,8 +32,7 @@ def test_advantages_are_the_sum_of_equation_16(gae_lambda: float, outcome: int) 
 
 def test_with_lambda_one_an_advantage_is_result_minus_value() -> None:
     game = record(6, outcome=1, termination=Termination.CHECKMATE)
-    side = np.array([1.0, -1.0] * 3)
-    expected = side - game.values
+    expected = np.array([1.0, -1.0] * 3) - game.values
     assert np.allclose(targets(game, adjudication=0.0, gae_lambda=1.0).advantages, expected, atol=1e-5)
 
 

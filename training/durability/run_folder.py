@@ -44,11 +44,8 @@ class RunFolder:
 
     @classmethod
     def create(cls, settings: Settings, config: str | None) -> "RunFolder":
-        """Make a run folder, or use one again that has no checkpoint; save the resolved settings in it.
-
-        Raises:
-            InputError: a run of this name exists or is being started, or the folder cannot be made.
-        """
+        """Make a run folder, or use one again that has no checkpoint; save the resolved settings in it. An InputError
+        where a run of this name exists or is being started, or the folder cannot be made."""
         stem = Path(config).stem if config else "run"
         name = settings.run.name or f"{stem}-{time.strftime('%Y%m%d-%H%M%S')}"
         path = Path(settings.run.folder) / name
@@ -69,11 +66,7 @@ class RunFolder:
 
     @classmethod
     def find(cls, name: str, runs: Path = RUNS) -> "RunFolder":
-        """The run of this name, or in this folder.
-
-        Raises:
-            InputError: there is none, or it was not made by `zeromass train`.
-        """
+        """The run of this name, or in this folder; an InputError if there is none that `zeromass train` made."""
         path = find_run(name, runs)
         if not (path / "settings.yaml").is_file():
             raise InputError(f"run '{path}' has no settings.yaml, so it cannot be resumed; start a new run")
@@ -116,9 +109,7 @@ class RunFolder:
 def run_locked(folder: Path, *, patience: float = PATIENCE) -> Iterator[None]:
     """Hold the lock of the run in `folder`: one process trains it. The system releases it when its holder dies.
 
-    Raises:
-        InputError: another process still holds it after `patience` seconds.
-        OSError: the folder cannot be written.
+    An InputError where another process holds it after `patience` seconds, an OSError if the folder cannot be written.
     """
     (folder / ".lock").touch()  # raises here rather than in the thread
     held, over = threading.Event(), threading.Event()

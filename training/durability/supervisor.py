@@ -83,8 +83,7 @@ def supervise(
 
     Raises:
         InputError: the trainer refused its input.
-        InvalidMassError: mass on an illegal move.
-        LearningError: the loss was not finite too often.
+        InvalidMassError, LearningError: as `run_training`.
         OSError: the run folder cannot be written.
         TrainerLostError: the trainer was lost `FRUITLESS` times without a new checkpoint.
         StoppedHardError: the trainer had to be killed after a stop.

@@ -1,7 +1,9 @@
 """A full disk pauses and goes on; other failures do not pause."""
 
 import errno
+from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -14,24 +16,18 @@ def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(disk, "LOOK_SECONDS", 0.01)
 
 
-class Failing:
-    """Raises the given errors in turn, then returns 7."""
-
-    def __init__(self, *numbers: int) -> None:
-        self.numbers = list(numbers)
-
-    def __call__(self) -> int:
-        if self.numbers:
-            raise OSError(self.numbers.pop(0), "no room")
-        return 7
+def failing(*numbers: int) -> Callable[[], int]:
+    """Raises these errors in turn, then returns 7."""
+    effects = [*(OSError(number, "no room") for number in numbers), 7]
+    return Mock(side_effect=effects)
 
 
 def test_a_write_is_tried_again_until_there_is_room(tmp_path: Path) -> None:
     said: list[str] = []
     patience = DiskPatience(tmp_path, said.append, reserve=0)
-    assert patience.writing(Failing()) == 7
+    assert patience.writing(failing()) == 7
     assert said == []
-    assert patience.writing(Failing(errno.ENOSPC, errno.EDQUOT, errno.ENOSPC)) == 7
+    assert patience.writing(failing(errno.ENOSPC, errno.EDQUOT, errno.ENOSPC)) == 7
     assert len(said) == 2
     assert said[0].startswith(f"warning: the disk of '{tmp_path}' is full (no room); training pauses")
     assert said[1].startswith("there is room on the disk again")
@@ -41,11 +37,11 @@ def test_a_write_is_tried_again_until_there_is_room(tmp_path: Path) -> None:
 def test_other_failures_and_a_stop_end_it(tmp_path: Path) -> None:
     patience = DiskPatience(tmp_path, lambda line: None, reserve=0)
     with pytest.raises(OSError, match="no room") as caught:
-        patience.writing(Failing(errno.ENOSPC, errno.EIO))
+        patience.writing(failing(errno.ENOSPC, errno.EIO))
     assert caught.value.errno == errno.EIO
     patience.stop = lambda: True
     with pytest.raises(OSError, match="no room"):
-        patience.writing(Failing(errno.ENOSPC))
+        patience.writing(failing(errno.ENOSPC))
 
 
 def test_room_is_kept_free(tmp_path: Path) -> None:

@@ -62,9 +62,8 @@ def test_updates_wait_for_a_line_and_no_longer_than_asked() -> None:
     relay = Relay()
     relay.tick(progress(1))
     assert relay.updates(0.01) == [progress(1)]
-    timer = threading.Timer(0.2, lambda: relay.say("late"))
+    timer, started = threading.Timer(0.2, lambda: relay.say("late")), time.monotonic()
     timer.start()
-    started = time.monotonic()
     assert relay.updates(600) == [Line("late", False)]
     assert time.monotonic() - started < 600
     timer.join()

@@ -3,6 +3,7 @@
 import threading
 import time
 from functools import partial
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -129,11 +130,11 @@ def test_ctrl_c_keeps_the_games_that_had_ended() -> None:
     players = ConcurrentPlayers([Arithmetic(7), Arithmetic(7)])
     with pytest.raises(MatchInterrupt) as stopped:
         run_games(players, Arithmetic(5), *boards(), ply_cap=60, hooks=Hooks(interrupt))
-    found = stopped.value
-    assert len(found.games) == len(set(found.games.tolist())) == 5
-    assert found.played.points.tolist() == whole.points[found.games].tolist()
-    assert found.played.plies.tolist() == whole.plies[found.games].tolist()
-    assert found.played.illegal_moves == 0
+    games, played = stopped.value.games, stopped.value.played
+    assert len(games) == len(set(games.tolist())) == 5
+    assert played.points.tolist() == whole.points[games].tolist()
+    assert played.plies.tolist() == whole.plies[games].tolist()
+    assert played.illegal_moves == 0
 
 
 def test_an_error_in_one_game_ends_the_match() -> None:
@@ -148,14 +149,8 @@ def test_an_error_in_one_game_ends_the_match() -> None:
 
 
 def test_players_with_processes_are_closed() -> None:
-    class Program(Arithmetic):
-        closed = False
-
-        def close(self) -> None:
-            self.closed = True
-
-    program = Program()
+    program = Mock(close=Mock(), calls=0)
     players = ConcurrentPlayers([Arithmetic(), program])
     players.close()
-    assert program.closed
+    program.close.assert_called_once_with()
     assert players.total("calls") == 0

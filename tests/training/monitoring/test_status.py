@@ -92,8 +92,7 @@ def test_a_run_without_rows_is_too_early(tmp_path: Path, capsys: pytest.CaptureF
 def test_following_ends_with_the_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = fake_run(tmp_path / "it", *sick_rows())
-    slept = []
+    folder, slept = fake_run(tmp_path / "it", *sick_rows()), list[float]()
 
     def sleep(seconds: float) -> None:
         slept.append(seconds)
@@ -164,9 +163,7 @@ class _Page(HTMLParser):
 
     def __init__(self, text: str) -> None:
         super().__init__()
-        self.open: list[str] = []
-        self.addresses: list[str] = []
-        self.seen: list[str] = []
+        self.open, self.addresses, self.seen = list[str](), list[str](), list[str]()
         self.feed(text)
         self.close()
 

@@ -188,10 +188,8 @@ def _report(folder: Path, results: Results, options: LadderOptions, as_json: boo
 def find_snapshots(run: Path, most: int, say: Callable[[str], None]) -> list[Snapshot]:
     """At most `most` evenly chosen snapshots of a run, the first and last included, oldest first.
 
-    A checkpoint newer than all snapshots counts as one. Damaged files are reported through `say` and skipped.
-
-    Raises:
-        InputError: there is none.
+    A checkpoint newer than all snapshots counts as one. Damaged files are reported through `say` and skipped; an
+    InputError where there is none left.
     """
     files = [(step_of(path), path) for path in snapshot_files(run)]
     for path in checkpoint_weights(run)[:1]:
