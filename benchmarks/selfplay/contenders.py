@@ -19,14 +19,8 @@ from selfplay.settings import ActorSettings
 from training.settings import LearnerSettings
 from training.targets import Targets, targets
 
-STAGES: Final = (
-    "network, search, sampling",
-    "meter",
-    "rules",
-    "Python that keeps records",
-    "loading weights",
-    "sending games, waiting for calls",
-)
+PLAYING: Final = ("network, search, sampling", "meter", "rules", "Python that keeps records")
+STAGES: Final = (*PLAYING, "loading weights", "sending games, waiting for calls")
 
 
 class WatchedPool:

@@ -8,13 +8,8 @@ import numpy as np
 
 from tests.processes import family
 
-_ROLES = {
-    "ray::Trainer": "trainer",
-    "ray::GameActor": "game actor",
-    "zeromass train": "driver",
-    "gcs_server": "Ray's gcs_server",
-    "raylet/raylet": "Ray's raylet",
-}
+_ROLES = {"ray::Trainer": "trainer", "ray::GameActor": "game actor", "zeromass train": "driver"}
+_ROLES |= {"gcs_server": "Ray's gcs_server", "raylet/raylet": "Ray's raylet"}
 """By a part of the command line; the first match counts."""
 GONE = 15.0  # seconds without a reading after which a process number means another process
 
@@ -58,12 +53,9 @@ class Lives:
                 status = Path(f"/proc/{pid}/status").read_text().splitlines()
             except (FileNotFoundError, ProcessLookupError):
                 continue  # it ended this moment
-            mib = {
-                name: int(rest.split()[0]) / 1024
-                for name, _, rest in (row.partition(":") for row in status)
-                if name in ("RssAnon", "RssShmem")
-            }
-            if len(mib) < 2:
+            found = {name: rest for name, _, rest in (row.partition(":") for row in status) if name.startswith("Rss")}
+            mib = {name: int(rest.split()[0]) / 1024 for name, rest in found.items()}
+            if not mib:
                 continue  # it is ending
             life = self._now.get((pid, role))
             if life is None or life.seconds[-1] < self.now - GONE:

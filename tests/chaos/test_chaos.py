@@ -31,9 +31,8 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of its own that can be filled; where we may not mount one, the folder itself, and no fault fills it."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=192m", "tmpfs", str(folder)], check=False, capture_output=True
-    )
+    command = ["mount", "-t", "tmpfs", "-o", "size=192m", "tmpfs", str(folder)]
+    mounted = subprocess.run(command, check=False, capture_output=True)
     yield folder
     if mounted.returncode == 0:
         subprocess.run(["umount", "-l", str(folder)], check=False)
@@ -51,10 +50,8 @@ def test_a_run_recovers_from_random_faults(number: int, small_disk: Path, tmp_pa
     generator = np.random.default_rng(SEED)
     names = [name for name in FAULTS if name != "fill the disk" or os.path.ismount(small_disk)]
     weights = np.array([FAULTS[name][1] for name in names])
-    done: Counter[str] = Counter()
-    ledger: set[str] = set()
+    done, ledger, recoveries = Counter[str](), set[str](), list[float]()
     faults.damaged_games.clear()
-    recoveries: list[float] = []
     arena = Arena(small_disk, tmp_path / "driver.log")
     try:
         arena.start()
@@ -89,8 +86,7 @@ def test_a_run_recovers_from_random_faults(number: int, small_disk: Path, tmp_pa
     print(f"undisturbed {loss(undisturbed[:10]):.3f} -> {loss(undisturbed[-30:]):.3f}", end=", ")
     print(f"until the next checkpoint {np.median(recoveries):.0f} s (median), {max(recoveries):.0f} s (most)")
     assert done.total() >= number
-    assert lost == set()
-    assert doubled == []
+    assert (lost, doubled) == (set(), [])
     assert len(ids) <= state["counters"]["games"] <= len(ever)
     assert len({game.number for game in games}) == len(games)
     assert steps == list(range(1, len(steps) + 1))  # a curve without gap or overlap

@@ -139,6 +139,9 @@ _GUARDED: Final = (
 WATCHES: Final[dict[str, Tag]] = {tag.name.removeprefix("guard/"): tag for tag in _GUARDED}
 """What the guard judges; `GuardSettings` has a threshold of the same name for each."""
 
+_CALIBRATION: Final = "how far values were from results, bin by bin, over the latest games; points from -1 to 1"
+_LAG: Final = "versions between the newest weights and those that played the plies that arrived"
+_FILL: Final = "positions a batch of the inference actor, as a share of inference.batch_size"
 _TAGS: Final = (
     Tag("loss/total", "what is minimised: policy + value - entropy bonus, weighted"),
     Tag("loss/policy", "PPO's clipped surrogate, negated; with search the cross-entropy with improved policies, nats"),
@@ -158,13 +161,7 @@ _TAGS: Final = (
     Tag("selfplay/draws", "share of the latest games, those that the ply cap ended included", "share"),
     Tag("selfplay/black_wins", "share of the latest games", "share"),
     Tag("selfplay/termination/*", "share of the latest games that ended this way", "share"),
-    Tag(
-        "value/calibration_error",
-        "how far values were from results, bin by bin, over the latest games; points from -1 to 1",
-        "points",
-        high=0.5,
-        cause=BLIND,
-    ),
+    Tag("value/calibration_error", _CALIBRATION, "points", high=0.5, cause=BLIND),
     _leak("leak/kernel_max", "largest mass on illegal moves by our kernel, on a sample of the positions trained on"),
     _leak("leak/kernel_mean", "mean mass on illegal moves by our kernel, on the same sample"),
     Tag("leak/multiplied_max", "largest mass that softmax(logits * mask) would put on illegal moves there", "share"),
@@ -179,22 +176,10 @@ _TAGS: Final = (
     Tag("learner/steps_per_second", "steps of the learner, over the last 15 seconds", "1/s"),
     Tag("system/workers_alive", "game actors", low=1, cause=SICK_ACTORS),
     Tag("system/restarts", "game actors replaced since the start"),
-    Tag(
-        "system/version_lag",
-        "versions between the newest weights and those that played the plies that arrived",
-        "versions",
-        high=16,
-        cause=STALE,
-    ),
+    Tag("system/version_lag", _LAG, "versions", high=16, cause=STALE),
     Tag("system/slowest_actor", "positions a second of the slowest actor, as a share of the mean actor's", "share"),
     Tag("system/queue", "batches of games that were ready when the learner asked"),
-    Tag(
-        "system/batch_fill",
-        "positions a batch of the inference actor, as a share of inference.batch_size",
-        "share",
-        low=0.1,
-        cause=EMPTY,
-    ),
+    Tag("system/batch_fill", _FILL, "share", low=0.1, cause=EMPTY),
     Tag("system/rescues", "times a loss was not finite and the weights went back, since the last start"),
     Tag("system/memory_trainer", "memory of the trainer's process", "MiB"),
     Tag("system/memory_actor", "memory of the largest game actor", "MiB"),
