@@ -254,13 +254,11 @@ def cache_folder(module: Path) -> Path:
 @functools.cache
 def compiled_sources(module: Path) -> frozenset[Path]:
     """`module` and every module of this repository that it imports, directly or not."""
-    found: set[Path] = set()
-    waiting = [module]
+    found, waiting = {module}, [module]
     while waiting:
-        path = waiting.pop()
-        if path not in found:
-            found.add(path)
-            waiting.extend(_imports(path))
+        new = _imports(waiting.pop()) - found
+        found |= new
+        waiting += new
     return frozenset(found)
 
 

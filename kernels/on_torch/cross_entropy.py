@@ -9,8 +9,7 @@ For a target distribution q over the legal entries of a row, smoothed to q' = (1
 import torch
 from torch import Tensor
 
-from kernels.on_torch.legality import legal_mask
-from kernels.on_torch.rows import log_probabilities, rows, weighted
+from kernels.on_torch.legality import legal_mask, log_probabilities, rows, weighted
 from kernels.on_torch.terms import one_hot
 
 

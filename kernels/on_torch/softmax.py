@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor
 
-from kernels.on_torch.legality import legal_mask
-from kernels.on_torch.rows import log_probabilities, rows, weighted
+from kernels.on_torch.legality import legal_mask, log_probabilities, rows, weighted
 
 
 def masked_softmax(logits: Tensor, words: Tensor, period: int, dtype: torch.dtype) -> Tensor:

@@ -8,8 +8,7 @@ neither the batch a row sits in nor a resume changes its sample.
 import torch
 from torch import Tensor
 
-from kernels.on_torch.legality import legal_mask
-from kernels.on_torch.rows import Rows, log_probabilities, rows, weighted
+from kernels.on_torch.legality import Rows, legal_mask, log_probabilities, rows, weighted
 
 LOW = 0xFFFFFFFF
 

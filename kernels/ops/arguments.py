@@ -13,9 +13,7 @@ INTEGERS = (torch.int64, torch.int32, torch.int16, torch.uint8, torch.int8)
 
 def check_logits(logits: Tensor, name: str = "logits", dims: int | None = 2) -> None:
     """Require a floating tensor `[B, N]` (or `[..., N]` with `dims=None`)."""
-    if not isinstance(logits, Tensor):
-        raise TypeError(f"{name} must be a tensor, got {type(logits).__name__}")
-    check_layout(logits, name)
+    check_tensor(logits, name)
     if logits.dtype not in FLOATS:
         raise TypeError(f"{name} must be float32, bfloat16, float16 or float64, got {logits.dtype}")
     if logits.dim() == 0 or (dims is not None and logits.dim() != dims):
@@ -24,24 +22,24 @@ def check_logits(logits: Tensor, name: str = "logits", dims: int | None = 2) -> 
         raise ValueError(f"{name} must have at least one column, got shape {tuple(logits.shape)}")
 
 
-def check_layout(tensor: Tensor, name: str) -> None:
-    """Require a dense tensor."""
+def check_tensor(tensor: Tensor, name: str, logits: Tensor | None = None) -> None:
+    """Require a dense tensor, on the device of `logits` if they are given."""
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"{name} must be a tensor, got {type(tensor).__name__}")
     if tensor.layout != torch.strided or tensor.is_nested:
         kind = "nested" if tensor.is_nested else str(tensor.layout).removeprefix("torch.")
         raise TypeError(f"{name} must be a dense tensor, got a {kind} one")
+    if logits is not None and tensor.device != logits.device:
+        raise ValueError(f"{name} is on {tensor.device} but logits are on {logits.device}")
 
 
 def check_row_indices(indices: Tensor, logits: Tensor, name: str) -> Tensor:
     """Require one integer a row of `logits`; return it as int64 `[B]`."""
-    if not isinstance(indices, Tensor):
-        raise TypeError(f"{name} must be a tensor, got {type(indices).__name__}")
-    check_layout(indices, name)
+    check_tensor(indices, name, logits)
     if indices.dtype not in INTEGERS:
         raise TypeError(f"{name} must hold integers, got {indices.dtype}")
     if indices.shape != logits.shape[:1]:
         raise ValueError(f"{name} must have shape {tuple(logits.shape[:1])}, got {tuple(indices.shape)}")
-    if indices.device != logits.device:
-        raise ValueError(f"{name} is on {indices.device} but logits are on {logits.device}")
     return indices.to(torch.int64)
 
 

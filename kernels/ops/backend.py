@@ -45,7 +45,7 @@ def resolve_backend(backend: str, device: torch.device) -> str:
 
 def triton_installed() -> bool:
     """Whether the triton package can be imported (it is not there on macOS)."""
-    return "triton" in sys.modules or importlib.util.find_spec("triton") is not None
+    return sys.modules.get("triton") is not None or importlib.util.find_spec("triton") is not None
 
 
 def implementation(backend: str, module: str, name: str, arguments: Sequence[Any]) -> tuple[str, Callable[..., Any]]:

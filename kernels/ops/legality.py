@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from kernels.on_torch import legality
-from kernels.ops.arguments import check_layout, check_logits, per_row, whole
+from kernels.ops.arguments import check_logits, check_tensor, per_row, whole
 from kernels.ops.backend import resolve_backend
 from kernels.ops.registration import register
 
@@ -75,17 +75,14 @@ def legal_words(
     check_logits(logits, name, dims)
     backend = resolve_backend(backend, logits.device)
     size = logits.shape[-1]
-    if not isinstance(legal, Tensor):
-        raise TypeError(f"legal must be a tensor, got {type(legal).__name__}")
-    check_layout(legal, "legal")
-    if legal.device != logits.device:
-        raise ValueError(f"legal is on {legal.device} but logits are on {logits.device}")
+    check_tensor(legal, "legal", logits)
     if legal.dtype not in (torch.bool, torch.uint8, torch.int32):
         raise TypeError(f"legal must be bool, uint8 or packed int32 words, got {legal.dtype}")
     packed = legal.dtype == torch.int32
     width = words_for(size) if packed else size
     lead = logits.shape[:-1]
-    if legal.dim() == 0 or legal.shape[-1] != width or not _expands(legal.shape[:-1], lead):
+    expands = all(have in (1, want) for have, want in zip(legal.shape[-2::-1], lead[::-1], strict=False))
+    if not 1 <= legal.dim() <= logits.dim() or legal.shape[-1] != width or not expands:
         kind = f"packed words for {size} columns, {width} a row" if packed else f"a mask of {size} columns"
         raise ValueError(f"legal must be {kind}, for {tuple(lead)} rows or fewer; got shape {tuple(legal.shape)}")
     words = legal if packed else pack_legal(legal, backend=backend)
@@ -94,16 +91,9 @@ def legal_words(
     return (words if words.dim() == 2 else words.reshape(-1, words.shape[-1])), backend
 
 
-def _expands(shape: torch.Size, to: torch.Size) -> bool:
-    """Whether broadcasting takes `shape` to `to`."""
-    return len(shape) <= len(to) and all(
-        have in (1, want) for have, want in zip(reversed(shape), reversed(to), strict=False)
-    )
-
-
 _pack = register(
     legality.pack_legal,
-    lambda mask, backend: mask.new_empty((mask.shape[0], (mask.shape[1] + WORD - 1) // WORD), dtype=torch.int32),
+    lambda mask, backend: mask.new_empty((mask.shape[0], words_for(mask.shape[1])), dtype=torch.int32),
 )
 _unpack = register(
     legality.unpack_legal,

@@ -96,10 +96,6 @@ def _refuse_gradient(targets: Tensor) -> None:
         raise ValueError("targets must not require grad: masked_cross_entropy differentiates the logits alone")
 
 
-def _fake(logits: Tensor, *rest: Any) -> tuple[Tensor, ...]:
-    return *per_row(logits, 3), logits.new_empty(logits.shape[0], dtype=torch.bool)
-
-
 _backward = register(cross_entropy.cross_entropy_backward)
 
 
@@ -113,7 +109,10 @@ def _differentiate(gradient: Tensor, logits: Tensor, words: Tensor, *kept: Any) 
 
 
 _apply = differentiable(
-    register(cross_entropy.cross_entropy, _fake),
+    register(
+        cross_entropy.cross_entropy,
+        lambda logits, *rest: (*per_row(logits, 3), logits.new_empty(logits.shape[0], dtype=torch.bool)),
+    ),
     _differentiate,
     lambda logits, words, targets, *rest: ((logits, words, *targets, *rest[4:]), rest[:3]),
 )

@@ -1,6 +1,6 @@
 """masked_policy_terms: what an actor-critic step needs of its policy, in one pass; and masked_entropy, a part of it."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -47,13 +47,15 @@ def masked_entropy(logits: Tensor, *, legal: Tensor, backend: str = "auto") -> T
     return entropy
 
 
-def _fake(logits: Tensor, *rest: Any) -> tuple[Tensor, ...]:
-    log_prob, entropy, peak, log_sum = per_row(logits, 4)
-    return log_prob, entropy, logits.new_empty(logits.shape[0], dtype=torch.int64), peak, log_sum
-
-
 policy_terms = differentiable(
-    register(terms.policy_terms, _fake),
+    register(
+        terms.policy_terms,
+        lambda logits, *rest: (
+            *per_row(logits, 2),
+            logits.new_empty(len(logits), dtype=torch.int64),
+            *per_row(logits, 2),
+        ),
+    ),
     register(terms.policy_terms_backward),
     lambda logits, words, moves, backend, _, entropy, __, *saved: ((logits, words, moves, *saved, entropy), (backend,)),
     gradients=2,

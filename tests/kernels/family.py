@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -34,10 +35,10 @@ class Case:
         return replace(self, logits=logits)
 
     def row(self, i: int) -> Case:
-        legal = self.legal if self.legal.shape[0] == 1 else self.legal[i : i + 1]
-        cut = (x[i : i + 1] for x in (self.logits, self.mask, self.targets, self.soft, self.keys))
-        logits, mask, targets, soft, keys = cut
-        return Case(logits, legal, mask, targets, soft, keys)
+        return self.each(lambda x: x if x.shape[0] == 1 else x[i : i + 1])
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> Case:
+        return Case(*map(change, (self.logits, self.legal, self.mask, self.targets, self.soft, self.keys)))
 
     def ragged(self) -> kernels.RaggedTargets:
         if self.stored is not None:
@@ -90,8 +91,9 @@ class Op:
     fills: tuple[float, ...] = ()  # of each result that is a row of N: what stands at illegal entries
 
 
-def _one(call: Callable[[Case, str], Tensor]) -> Callable[[Case, str], tuple[Tensor, ...]]:
-    return lambda case, backend: (call(case, backend),)
+def _plain(name: str, expect: Callable[[Tensor], Tensor], *fills: float) -> Op:
+    function = getattr(kernels, name)
+    return Op(name, lambda c, b: (function(c.logits, legal=c.legal, backend=b),), lambda x, *_: (expect(x),), fills)
 
 
 def _entropy(x: Tensor) -> Tensor:
@@ -124,32 +126,15 @@ def _loss(
 ) -> Op:
     """`q` is the distribution that the targets stand for."""
 
-    def call(c: Case, b: str) -> Tensor:
-        return kernels.masked_cross_entropy(
-            c.logits, targets(c), legal=c.legal, label_smoothing=smoothing, z_loss=z, backend=b
-        )
-
-    return Op(name, _one(call), lambda x, c, i, columns: (_cross_entropy(x, q(x, c, i, columns), smoothing, z),))
+    loss = partial(kernels.masked_cross_entropy, label_smoothing=smoothing, z_loss=z)
+    call = lambda c, b: (loss(c.logits, targets(c), legal=c.legal, backend=b),)  # noqa: E731
+    return Op(name, call, lambda x, c, i, columns: (_cross_entropy(x, q(x, c, i, columns), smoothing, z),))
 
 
 OPS = [
-    Op(
-        "masked_softmax",
-        _one(lambda c, b: kernels.masked_softmax(c.logits, legal=c.legal, backend=b)),
-        lambda x, c, i, columns: (x.softmax(0),),
-        (0.0,),
-    ),
-    Op(
-        "masked_log_softmax",
-        _one(lambda c, b: kernels.masked_log_softmax(c.logits, legal=c.legal, backend=b)),
-        lambda x, c, i, columns: (x.log_softmax(0),),
-        (-math.inf,),
-    ),
-    Op(
-        "masked_entropy",
-        _one(lambda c, b: kernels.masked_entropy(c.logits, legal=c.legal, backend=b)),
-        lambda x, c, i, columns: (_entropy(x),),
-    ),
+    _plain("masked_softmax", lambda x: x.softmax(0), 0.0),
+    _plain("masked_log_softmax", lambda x: x.log_softmax(0), -math.inf),
+    _plain("masked_entropy", _entropy),
     Op(
         "masked_policy_terms",
         lambda c, b: kernels.masked_policy_terms(c.logits, c.targets, legal=c.legal, backend=b),
@@ -221,10 +206,9 @@ def expected(op: Op, case: Case) -> tuple[list[Tensor], Tensor]:
         x = logits[i, columns].clone().requires_grad_()
         inputs.append(x)
         parts.append(op.expect(x, case, i, columns) if len(columns) else None)
-    count = len(op.run(case, "auto"))
-    results = []
-    for j in range(count):
-        results.append(torch.stack([_dense(op, parts[i], j, mask[i]) for i in range(rows)]))
+    results = [
+        torch.stack([_dense(op, parts[i], j, mask[i]) for i in range(rows)]) for j in range(len(op.run(case, "auto")))
+    ]
     gradient = torch.zeros(rows, size, dtype=torch.float64)
     depend = [result for result in results if result.requires_grad]  # none, when every row is empty
     found = torch.autograd.grad(objective(depend), inputs, allow_unused=True) if depend else ()

@@ -28,8 +28,7 @@ def test_a_batch_is_its_rows_in_any_order(op: Op, backend: str) -> None:
     case = make_case(37, 72)
     order = torch.randperm(37, generator=torch.Generator().manual_seed(0))
     results, _ = run(op, case, backend)
-    parts = (case.logits, case.legal, case.mask, case.targets, case.soft, case.keys)
-    permuted, _ = run(op, Case(*(part[order] for part in parts)), backend)
+    permuted, _ = run(op, case.each(lambda part: part[order]), backend)
     for whole, one in zip(results, permuted, strict=True):
         assert same_bits(whole[order], one)
 

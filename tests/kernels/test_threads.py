@@ -8,7 +8,7 @@ import torch
 
 import kernels
 from kernels.on_numba import batch
-from tests.kernels.family import OPS, Case, Op, make_case, run
+from tests.kernels.family import OPS, Op, make_case, run
 from tests.kernels.test_failures import same_bits
 
 
@@ -21,14 +21,9 @@ def two_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def on_cpu(case: Case) -> Case:
-    parts = (case.logits, case.legal, case.mask, case.targets, case.soft, case.keys)
-    return Case(*(part.cpu() for part in parts))
-
-
 @pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
 def test_two_threads_give_what_one_gives(op: Op, two_threads: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    case = on_cpu(make_case(40, 72))
+    case = make_case(40, 72).each(torch.Tensor.cpu)
     results, gradient = run(op, case, "torch")
     monkeypatch.setattr(batch, "LEAST_ENTRIES", 10**9)
     alone, alone_gradient = run(op, case, "torch")
@@ -46,7 +41,7 @@ def test_causal_rows_keep_their_place(two_threads: None) -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_child_makes_threads_of_its_own(two_threads: None) -> None:
-    case = on_cpu(make_case(11, 72))
+    case = make_case(11, 72).each(torch.Tensor.cpu)
     want = kernels.masked_softmax(case.logits, legal=case.legal, backend="torch")
     child = os.fork()
     if child == 0:
