@@ -44,9 +44,11 @@ _watch: "Compilations | None" = None
 numba.config.DISABLE_JIT = 0  # type: ignore[attr-defined]
 
 
-def njit(function: _Function) -> _Function:
+def njit(function: _Function, *, inline: bool = False) -> _Function:
     """Compile `function` at its first call, or load it from the cache; it runs without the interpreter's lock."""
-    return _compile(function, inline=False)
+    compiled: Any = numba.njit(nogil=True, error_model="numpy", forceinline=inline)(function)
+    compiled._cache = _Cache(function)  # as Numba's own `cache=True` does, with its own class
+    return cast(_Function, compiled)
 
 
 def inlined(function: _Function) -> _Function:
@@ -55,13 +57,7 @@ def inlined(function: _Function) -> _Function:
     Numba counts references to an array around a call that is not inlined, in atomic operations that cost more than most
     of these functions do; the rules of chess ran at half their speed.
     """
-    return _compile(function, inline=True)
-
-
-def _compile(function: _Function, *, inline: bool) -> _Function:
-    compiled: Any = numba.njit(nogil=True, error_model="numpy", forceinline=inline)(function)
-    compiled._cache = _Cache(function)  # as Numba's own `cache=True` does, with its own class
-    return cast(_Function, compiled)
+    return njit(function, inline=True)
 
 
 def bit_intrinsic(instruction: str) -> Callable[[np.uint64], np.uint64]:

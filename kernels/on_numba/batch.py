@@ -7,6 +7,7 @@ the threading layer that every platform has stops the process when two threads e
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,6 @@ NO_INDEX = np.zeros(0, dtype=np.int64)
 
 # Of a matrix for each thread: handing a part to another thread costs 0.1 ms and more.
 LEAST_ENTRIES = 1_000_000
-
-_pool: ThreadPoolExecutor | None = None
 
 
 def array(tensor: Tensor) -> np.ndarray[Any, Any]:
@@ -52,18 +51,10 @@ def in_parts(loop: Callable[..., None], rows_of: Tensor, *arguments: Any) -> Non
         other.result()
 
 
+@cache
 def _threads() -> ThreadPoolExecutor:
-    global _pool
-    if _pool is None:
-        _pool = ThreadPoolExecutor(max(1, (os.cpu_count() or 2) - 1), thread_name_prefix="zeromass-kernels")
-    return _pool
+    return ThreadPoolExecutor(max(1, (os.cpu_count() or 2) - 1), thread_name_prefix="zeromass-kernels")
 
 
-def _forget() -> None:
-    """A forked child has none of its parent's threads: work given to them would never be done."""
-    global _pool
-    _pool = None
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
+if hasattr(os, "register_at_fork"):  # a forked child has no threads of its parent: work given to them would not be done
+    os.register_at_fork(after_in_child=_threads.cache_clear)

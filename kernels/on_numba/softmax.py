@@ -147,10 +147,8 @@ def _compact_loop(first, last, logits, words, values, indices, counts, peaks, lo
 
 def legal_log_probs(logits: Tensor, words: Tensor, width: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """[R, N] -> values `[R, K]`, indices `[R, K]`, counts, peak and log_sum `[R]`."""
-    rows = logits.shape[0]
-    values = logits.new_empty((rows, width))
-    indices = logits.new_empty((rows, width), dtype=torch.int32)
-    counts = logits.new_empty(rows, dtype=torch.int32)
+    values = logits.new_empty((logits.shape[0], width))
+    indices, counts = (logits.new_empty(shape, dtype=torch.int32) for shape in (values.shape, values.shape[:1]))
     peak, log_sum = per_row(logits, 2)
     in_parts(_compact_loop, logits, logits, words, values, indices, counts, peak, log_sum)
     return values, indices, counts, peak, log_sum

@@ -18,11 +18,6 @@ class Tile(NamedTuple):
     G: int
     V: int
 
-    @property
-    def width(self) -> int:
-        """Columns a tile."""
-        return self.G * self.V
-
 
 def tile_for(size: int, dtype: torch.dtype, *, widest: int = WIDEST, area: int = 2048) -> Tile:
     """Choose the tile for rows of `size` columns. Derived and checked in compiled code, not tuned on a device:

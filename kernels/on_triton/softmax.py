@@ -153,7 +153,7 @@ def _forward(
     launch(
         softmax_kernel, tile, logits.dtype, logits, words, out, *(saved or (out, out)), count, size, period, fill,
         x.row, x.column, *words.stride(), o.row, WIDE=x.wide, WIDE_OUT=o.wide, CAUSAL=period > 0,
-        LOG=saved is not None, ONE=size <= tile.width,
+        LOG=saved is not None, ONE=size <= tile.G * tile.V,
     )  # fmt: skip
     return out
 
@@ -169,7 +169,7 @@ def _backward(
     launch(
         softmax_backward_kernel, tile, dtype, gradient, given, words, out, *(saved or (out, out)), count, size, period,
         g.row, g.column, y.row, y.column, *words.stride(), o.row, WIDE_GRADIENT=g.wide, WIDE=y.wide, WIDE_OUT=o.wide,
-        CAUSAL=period > 0, LOG=saved is not None, ONE=size <= tile.width,
+        CAUSAL=period > 0, LOG=saved is not None, ONE=size <= tile.G * tile.V,
     )  # fmt: skip
     return out
 
@@ -246,9 +246,8 @@ def compact_backward_kernel(
 def legal_log_probs(logits: Tensor, words: Tensor, width: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Launch the forward."""
     count, size = logits.shape
-    values = torch.empty((count, width), dtype=row_dtype(logits.dtype), device=logits.device)
-    indices = torch.empty((count, width), dtype=torch.int32, device=logits.device)
-    counts = torch.empty(count, dtype=torch.int32, device=logits.device)
+    values = logits.new_empty((count, width), dtype=row_dtype(logits.dtype))
+    indices, counts = (logits.new_empty(shape, dtype=torch.int32) for shape in ((count, width), (count,)))
     peak, log_sum = per_row(logits, 2)
     tile = tile_for(size, logits.dtype, widest=2048, area=1024)
     x = operand(logits, tile)

@@ -1,12 +1,10 @@
-"""The masked ops, by their public names: one op a file, and what they share. `kernels` hands them out."""
+"""The masked ops, by their public names, in files as those of their bodies. `kernels` hands them out."""
 
 from kernels.ops.backend import launches, reset_launches, resolve_backend
-from kernels.ops.legal_log_probs import LegalLogProbs, legal_log_probs
 from kernels.ops.legality import invalid_mass, pack_legal, unpack_legal, words_for
 from kernels.ops.masked_cross_entropy import RaggedTargets, masked_cross_entropy
-from kernels.ops.masked_policy_terms import PolicyTerms, masked_entropy, masked_policy_terms
-from kernels.ops.masked_sample import Sample, masked_sample
-from kernels.ops.masked_softmax import masked_log_softmax, masked_softmax
+from kernels.ops.masked_policy_terms import PolicyTerms, Sample, masked_entropy, masked_policy_terms, masked_sample
+from kernels.ops.masked_softmax import LegalLogProbs, legal_log_probs, masked_log_softmax, masked_softmax
 
 __all__ = [
     "LegalLogProbs", "PolicyTerms", "RaggedTargets", "Sample", "invalid_mass", "launches", "legal_log_probs",

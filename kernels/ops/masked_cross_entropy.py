@@ -48,8 +48,7 @@ def masked_cross_entropy(
     z = check_number(z_loss, "z_loss")
     # One tensor, indices [B] or probabilities [B, N], or the three of ragged ones.
     if isinstance(targets, RaggedTargets):
-        offsets, indices, probabilities = _check_ragged(targets, logits)
-        form = [indices, offsets, probabilities]
+        form = _check_ragged(targets, logits)
     elif isinstance(targets, Tensor) and targets.dtype in INTEGERS:
         form = [check_row_indices(targets, logits, "targets")]
     else:
@@ -69,25 +68,20 @@ def _check_dense(targets: Tensor, logits: Tensor) -> Tensor:
     return targets
 
 
-def _check_ragged(targets: RaggedTargets, logits: Tensor) -> RaggedTargets:
-    offsets, indices, probabilities = targets
-    if offsets.dtype != torch.int64 or offsets.shape != (logits.shape[0] + 1,):
-        raise ValueError(
-            f"offsets must be int64 of shape {(logits.shape[0] + 1,)}, got {offsets.dtype} {tuple(offsets.shape)}"
-        )
-    if indices.dtype not in (*INTEGERS, torch.uint16) or probabilities.dtype not in FLOATS:
-        raise TypeError(
-            f"indices must be integers and probabilities floats, got {indices.dtype}, {probabilities.dtype}"
-        )
-    if indices.dim() != 1 or indices.shape != probabilities.shape:
-        raise ValueError(
-            f"indices and probabilities must share one dimension, got {tuple(indices.shape)} and "
-            f"{tuple(probabilities.shape)}"
-        )
-    _refuse_gradient(probabilities)
+def _check_ragged(targets: RaggedTargets, logits: Tensor) -> list[Tensor]:
+    offsets, indices, masses = targets
+    shape = (logits.shape[0] + 1,)
+    if offsets.dtype != torch.int64 or offsets.shape != shape:
+        raise ValueError(f"offsets must be int64 of shape {shape}, got {offsets.dtype} {tuple(offsets.shape)}")
+    if indices.dtype not in (*INTEGERS, torch.uint16) or masses.dtype not in FLOATS:
+        raise TypeError(f"indices must be integers and probabilities floats, got {indices.dtype}, {masses.dtype}")
+    if indices.dim() != 1 or indices.shape != masses.shape:
+        shapes = f"{tuple(indices.shape)} and {tuple(masses.shape)}"
+        raise ValueError(f"indices and probabilities must share one dimension, got {shapes}")
+    _refuse_gradient(masses)
     if logits.device.type == "cpu":  # where the loops take float32; on a GPU the kernel converts as it reads
-        probabilities = probabilities.to(row_dtype(logits.dtype))
-    return RaggedTargets(offsets.contiguous(), indices.contiguous(), probabilities.contiguous())
+        masses = masses.to(row_dtype(logits.dtype))
+    return [indices.contiguous(), offsets.contiguous(), masses.contiguous()]
 
 
 def _refuse_gradient(targets: Tensor) -> None:

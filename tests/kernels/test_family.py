@@ -92,9 +92,8 @@ def test_strides(op: Op, layout: str, backend: str) -> None:
 @every_op
 def test_one_row_for_all(op: Op, backend: str) -> None:
     """Stride 0, in the logits and in the legality."""
-    one = make_case(4, 72).row(3)
-    logits, mask, soft = (part.expand(4, 72) for part in (one.logits, one.mask, one.soft))
-    case = Case(logits, one.mask, mask, one.targets.repeat(4), soft, make_case(4, 72).keys)
+    case = make_case(4, 72).each(lambda part: part[3:4].expand_as(part))
+    case.legal = case.mask[:1]
     results, _ = run(op, case, backend)
     wanted, _ = expected(op, case)
     for result, want in zip(results, wanted, strict=True):
@@ -137,15 +136,11 @@ def test_gradients_of_any_layout(op: Op, backend: str) -> None:
     logits = case.logits.clone().requires_grad_()
     result = op.run(case.with_logits(logits), backend)[0]
     plain = torch.linspace(-1, 1, result.numel(), device=result.device).view(result.shape).to(result.dtype)
-    layouts = [plain.t().contiguous().t() if plain.dim() == 2 else plain]
-    layouts.append(torch.stack([plain, plain], -1)[..., 0])
-    want = torch.autograd.grad(result, logits, plain, retain_graph=True)[0]
+    layouts = plain.t().contiguous().t(), torch.stack([plain, plain], -1)[..., 0], plain.new_ones(()).expand_as(plain)
     for layout in layouts:
-        assert torch.equal(torch.autograd.grad(result, logits, layout, retain_graph=True)[0], want)
-    ones = torch.ones_like(plain)
-    expanded = ones[:1, :1].expand_as(ones) if ones.dim() == 2 else ones[:1].expand_as(ones)
-    want = torch.autograd.grad(result, logits, ones, retain_graph=True)[0]
-    assert torch.equal(torch.autograd.grad(result, logits, expanded)[0], want)
+        contiguous = layout.clone(memory_format=torch.contiguous_format)
+        got, want = (torch.autograd.grad(result, logits, g, retain_graph=True)[0] for g in (layout, contiguous))
+        assert torch.equal(got, want)
 
 
 @every_op
