@@ -36,13 +36,8 @@ class Architecture:
         Raises:
             ValueError: an entry is not what `metadata` writes.
         """
-        return cls(
-            **{
-                field.name: _parsed(field.name, metadata[field.name], type(field.default))
-                for field in fields(cls)
-                if field.name in metadata
-            }
-        )
+        known = [field for field in fields(cls) if field.name in metadata]
+        return cls(**{each.name: _parsed(each.name, metadata[each.name], type(each.default)) for each in known})
 
     def continues(self, before: "Architecture") -> bool:
         """Whether a network of this architecture may begin with the weights of one of the architecture `before`."""

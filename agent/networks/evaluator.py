@@ -35,8 +35,7 @@ class Evaluator(LeafEvaluator):
     """
 
     def __init__(self, network: Network, device: torch.device | str = "cpu", batch_size: int = 512) -> None:
-        self.device = torch.device(device)
-        self.batch_size = batch_size
+        self.device, self.batch_size = torch.device(device), batch_size
         self.least_batch = 16 if self.device.type == "cpu" else 1
         """Smaller batches round differently on a CPU; `evaluate_legal` fills them up."""
         self._network = network.to(self.device).eval()

@@ -6,7 +6,7 @@ if it has any, in `agent.networks.settings`.
 
 from collections.abc import Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from agent.compilation import on_warm_up
 from agent.networks.contract import Architecture
@@ -27,14 +27,12 @@ KINDS: Final[Mapping[str, str]] = {
 def architecture_of(kind: str) -> type[Architecture]:
     """The architectures of a kind, which is one of `KINDS`."""
     module, _, name = KINDS[kind].rpartition(".")
-    found: type[Architecture] = getattr(import_module(module), name)
-    return found
+    return cast("type[Architecture]", getattr(import_module(module), name))
 
 
 def make_network(architecture: Architecture) -> "Network":
     """A fresh network, drawn from torch's global generator."""
-    network: Network = import_module(architecture.parts).make_network(architecture)
-    return network
+    return cast("Network", import_module(architecture.parts).make_network(architecture))
 
 
 def make_evaluator(network: "Network", device: "torch.device | str" = "cpu", *, runtime: str = "auto") -> "Evaluator":
@@ -48,8 +46,7 @@ def make_evaluator(network: "Network", device: "torch.device | str" = "cpu", *, 
     import torch
 
     make = import_module(network.architecture.parts).make_evaluator
-    evaluator: Evaluator = make(network, torch.device(device), runtime)
-    return evaluator
+    return cast("Evaluator", make(network, torch.device(device), runtime))
 
 
 @on_warm_up

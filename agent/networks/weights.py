@@ -54,12 +54,8 @@ class Weights:
 def to_bytes(network: "Network", provenance: Mapping[str, str], dtype: type[np.floating] = np.float32) -> bytes:
     """The weights file of `network` as bytes; half of them with `dtype` np.float16, for weights to hand around."""
     tensors = {name: tensor.detach().cpu().numpy().astype(dtype) for name, tensor in network.state_dict().items()}
-    metadata = {
-        **network.architecture.metadata(),
-        "vocabulary": str(vocabulary.SIZE),
-        "provenance": json.dumps(dict(provenance)),
-    }
-    return safetensors.numpy.save(tensors, metadata)
+    ours = {"vocabulary": str(vocabulary.SIZE), "provenance": json.dumps(dict(provenance))}
+    return safetensors.numpy.save(tensors, {**network.architecture.metadata(), **ours})
 
 
 def save_weights(path: Path, network: "Network", provenance: Mapping[str, str]) -> None:

@@ -66,11 +66,9 @@ class Game:
     def take_back(self, plies: int) -> None:
         """Undo `plies`, of which there must be as many, and any result."""
         for _ in range(plies):
-            self.board.pop()
-            self.notes.pop()
-            self.reports.pop()
-        self.result, self.reason = "*", ""
-        self._turn_began = None
+            for stack in (self.board, self.notes, self.reports):
+                stack.pop()
+        self.result, self.reason, self._turn_began = "*", "", None
 
     def claimable(self) -> str:
         """The draw that the side to move can claim in this position, in words; empty if none."""

@@ -44,22 +44,18 @@ class Source:
 
 def write_source(game: chess.pgn.Game, color: chess.Color, source: Source) -> None:
     """Add the headers of one side."""
-    side = side_name(color)
-    game.headers[f"{side}Weights"] = source.weights
-    game.headers[f"{side}Search"] = source.search
+    headers = {"Weights": source.weights, "Search": source.search}
     if source.simulations is not None:
-        game.headers[f"{side}Simulations"] = str(source.simulations)
-    game.headers[f"{side}Temperature"] = f"{source.temperature:g}"
-    game.headers[f"{side}Seed"] = str(source.seed)
-    game.headers[f"{side}Settings"] = write_settings(source.settings)
+        headers["Simulations"] = str(source.simulations)
+    headers |= {"Temperature": f"{source.temperature:g}", "Seed": str(source.seed)}
+    headers["Settings"] = write_settings(source.settings)
+    game.headers.update({f"{side_name(color)}{name}": text for name, text in headers.items()})
 
 
 def write_settings(settings: SearchSettings) -> str:
     """`max_considered_actions=16 c_visit=10 ...`: what a move depends on besides simulations and noise."""
-    values = {name: getattr(settings, name) for name in _KINDS}
-    return " ".join(
-        f"{name}={int(value) if isinstance(value, bool) else format(value, '.9g')}" for name, value in values.items()
-    )
+    values = [(name, getattr(settings, name)) for name in _KINDS]
+    return " ".join(f"{name}={int(it) if isinstance(it, bool) else format(it, '.9g')}" for name, it in values)
 
 
 def read_settings(text: str) -> SearchSettings:
@@ -93,15 +89,9 @@ def read_source(game: chess.pgn.Game, color: chess.Color) -> Source | None:
         return None
     settings = read_settings(headers.get(f"{side}Settings", ""))
     try:
-        simulations = headers.get(f"{side}Simulations")
-        return Source(
-            weights,
-            headers.get(f"{side}Search", THINKER),
-            None if simulations is None else int(simulations),
-            float(headers.get(f"{side}Temperature", "0")),
-            int(headers.get(f"{side}Seed", "0")),
-            settings,
-        )
+        simulations = int(headers[f"{side}Simulations"]) if f"{side}Simulations" in headers else None
+        numbers = simulations, float(headers.get(f"{side}Temperature", "0")), int(headers.get(f"{side}Seed", "0"))
+        return Source(weights, headers.get(f"{side}Search", THINKER), *numbers, settings)
     except ValueError:
         return None
 

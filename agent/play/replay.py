@@ -44,13 +44,10 @@ def replay_game(game: chess.pgn.Game, agent: Agent) -> Replayed:
         theirs = ", ".join(sorted({source.weights for source in sources.values()}))
         raise InputError(f"the game was played with {theirs}, not {ours}; name those weights by --weights or --run")
     moves = no_note = foreign = 0
-    differences = []
-    board = game.board()
-    opening = game.headers.get(OPENING, "0")
+    differences, board, opening = list[str](), game.board(), game.headers.get(OPENING, "0")
     first = int(opening) if opening.isdecimal() else 0
     for ply, node in enumerate(game.mainline(), 1):
-        source = mine.get(board.turn) if ply > first else None
-        if source is not None:
+        if ply > first and (source := mine.get(board.turn)) is not None:
             strength = strength_of_note(node.comment, source.temperature)
             if source.simulations is not None:
                 strength = Strength(source.simulations, source.temperature)
@@ -102,8 +99,7 @@ def replay_command(path: Path, weights: Path | None, run: str | None) -> int:
             print(f"  {done.no_note} more have no number of simulations in their comment")
         if done.foreign:
             print(f"  {done.foreign} more were chosen by other weights or settings")
-        for difference in done.differences:
-            print(f"  differs at {difference}")
+        print("".join(f"  differs at {difference}\n" for difference in done.differences), end="")
     if len(faults) == len(games):
         raise InputError(faults[0])
     for sentence in faults:

@@ -70,8 +70,7 @@ class Session:
 
     def apply(self, chosen: ChosenMove) -> None:
         """Play what a program chose. The agent claims a draw instead where it can and stands worse."""
-        claimable = self.game.claimable()
-        if chosen.report is not None and chosen.report.best.score < 0 and claimable:
+        if chosen.report is not None and chosen.report.best.score < 0 and (claimable := self.game.claimable()):
             self.finish("1/2-1/2", f"the agent claims {claimable}")
             return
         who = "Agent" if isinstance(self.sides[self.board.turn], AgentSide) else "Engine"

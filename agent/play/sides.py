@@ -62,13 +62,8 @@ class AgentSide(Side):
         """Note what is needed to repeat it: the simulations planned and, where time cut them short, those done."""
         speed = self.agent.simulations_in(1.0)
         strength, limits = self.level.strength(speed), self.level.limits(speed, clock)
-        report = self.agent.think(
-            board,
-            limits,
-            ThinkOptions(lines=5, keep=2, temperature=strength.temperature, seed=seed),
-            control=control,
-            watch=watch,
-        )
+        options = ThinkOptions(lines=5, keep=2, temperature=strength.temperature, seed=seed)
+        report = self.agent.think(board, limits, options, control=control, watch=watch)
         move = blunder(board, strength.blunder_rate, seed) or report.best.move
         if limits.planned is not None:
             done = min(report.simulations, limits.planned)
@@ -92,8 +87,7 @@ class EngineSide(Side):
             words = shlex.split(command)
         except ValueError as error:
             raise InputError(f"engine {command!r} cannot be read ({error}); give one such as stockfish") from error
-        self._engine = start_engine(words)
-        self._seconds = seconds
+        self._engine, self._seconds = start_engine(words), seconds
         self.name = self._engine.id.get("name", command)  # as it calls itself
 
     def choose(

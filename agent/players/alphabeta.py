@@ -41,8 +41,7 @@ def _sort(position: Words, moves: NDArray[np.uint16], count: np.int64, ranks: ND
     """Order `moves` [count]: promotions and captures first, the most valuable by the least valuable."""
     everyone = occupied(position)
     for i in range(count):
-        move = np.int64(moves[i])
-        rank = np.int64(0)
+        move, rank = np.int64(moves[i]), np.int64(0)
         target = ONE << u64(TO[move])
         if everyone & target != NOTHING:
             rank = 100 * _WORTH[_kind_on(position, target)] - _WORTH[_kind_on(position, ONE << u64(FROM[move]))]
@@ -74,10 +73,8 @@ def _negamax(
     bottom = start + depth
     counts, places = np.zeros(bottom + 1, np.int64), np.zeros(bottom + 1, np.int64)
     lows, highs = np.empty(bottom + 1, np.int64), np.empty(bottom + 1, np.int64)
-    ply = start
+    ply, entering, value = start, True, np.int64(0)
     lows[ply], highs[ply] = alpha, beta
-    entering = True
-    value = np.int64(0)
     while True:
         if entering:
             position = lines[ply]
@@ -132,9 +129,8 @@ def _choose(
         for i in range(count):
             make_move(lines[0], np.int64(moves[0, i]), lines[1])
             # One below the best so far: an equal move must be seen as equal.
-            value = -_negamax(
-                lines, moves, ranks, targets, np.int64(1), depth - 1, np.int64(-_INFINITE), np.int64(1 - best)
-            )
+            low, high = np.int64(-_INFINITE), np.int64(1 - best)
+            value = -_negamax(lines, moves, ranks, targets, np.int64(1), depth - 1, low, high)
             if value > best or (value == best and noise[game, i] > luck):
                 best, luck = value, noise[game, i]
                 chosen[game], values[game] = moves[0, i], value

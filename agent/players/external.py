@@ -65,17 +65,15 @@ def start_engine(
     try:
         engine = _Engine.popen_uci(words, timeout=_TIMEOUT)
     except _FAILURES as error:
-        raise InputError(
-            f"engine '{command[0]}' does not start as a UCI engine ({_reason(error)}); try another"
-        ) from error
+        fault = f"does not start as a UCI engine ({_reason(error)}); try another"
+        raise InputError(f"engine '{command[0]}' {fault}") from error
     try:
         single = {"Threads": 1} if "Threads" in engine.options else {}
         engine.configure({**single, **(options or {})})
     except _FAILURES as error:
         close_engine(engine)
-        raise InputError(
-            f"engine '{command[0]}' refuses its options {dict(options or {})}: {_reason(error)}"
-        ) from error
+        fault = f"refuses its options {dict(options or {})}: {_reason(error)}"
+        raise InputError(f"engine '{command[0]}' {fault}") from error
     return engine
 
 

@@ -34,8 +34,7 @@ class Player(Protocol):
 def best_in_segments(scores: NDArray[np.floating], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
     """int64 [B]: position of the largest score in each segment offsets[i]:offsets[i + 1], none of them empty."""
     order = np.lexsort((scores, np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))))
-    best: NDArray[np.int64] = order[offsets[1:] - 1]
-    return best
+    return np.asarray(order[offsets[1:] - 1], np.int64)
 
 
 class RandomPlayer:

@@ -12,9 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from agent.compilation import inlined, njit
 from agent.rules import movegen
 from agent.rules.bits import Words, popcount
-from agent.rules.boundary import checked, checked_counts, checked_moves, output
 from agent.rules.convert import describe
-from agent.rules.layout import OWN, PIECE_VALUES, STATE
+from agent.rules.layout import OWN, PIECE_VALUES, STATE, checked, checked_counts, checked_moves, output
 from agent.rules.movegen import ROW, count_targets, find_targets, write_moves
 from agent.rules.record import BLACK, repetition_key
 from agent.rules.step import is_legal_move, make_move
@@ -235,8 +234,7 @@ def outcome(positions: NDArray[np.uint64], *, claim_draws: bool) -> NDArray[np.u
 
 def is_black(positions: NDArray[np.uint64]) -> NDArray[np.bool_]:
     """Whether Black is to move, bool [B]."""
-    black: NDArray[np.bool_] = (checked(positions)[:, STATE] & BLACK) != 0
-    return black
+    return np.asarray((checked(positions)[:, STATE] & BLACK) != 0, np.bool_)
 
 
 def in_check(positions: NDArray[np.uint64]) -> NDArray[np.bool_]:

@@ -11,9 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from agent.compilation import njit, on_warm_up
 from agent.rules import batch
 from agent.rules.bits import Words, u64
-from agent.rules.boundary import checked, checked_moves
 from agent.rules.convert import from_board, from_fen
-from agent.rules.layout import STATE, WORDS
+from agent.rules.layout import STATE, WORDS, checked, checked_moves
 from agent.rules.record import count_repetitions, halfmove_clock, repetition_key, with_repetitions
 from agent.rules.step import is_legal_move, make_move
 from agent.vocabulary import SIZE
@@ -57,11 +56,10 @@ def _reset(
 ) -> None:
     """`fresh` is [R, WORDS], or [1, WORDS] for all rows alike."""
     for j in range(rows.shape[0]):
-        positions[rows[j]] = fresh[j if fresh.shape[0] > 1 else 0]
-        state = positions[rows[j], STATE]
-        positions[rows[j], STATE] = with_repetitions(state, u64(0))
-        ply[rows[j]] = 0
-        length[rows[j]] = 0
+        i = rows[j]
+        positions[i] = fresh[j if fresh.shape[0] > 1 else 0]
+        positions[i, STATE] = with_repetitions(positions[i, STATE], u64(0))
+        ply[i], length[i] = 0, 0
 
 
 @njit

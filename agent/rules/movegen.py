@@ -52,10 +52,8 @@ def attackers_of(position: Words, square: np.uint64, everyone: np.uint64) -> np.
 @inlined
 def attacked_squares(position: Words) -> np.uint64:
     """Squares the opponent attacks, also through the own king, which cannot hide behind itself."""
-    everyone = occupied(position)
-    own = position[OWN]
+    everyone, own, queens = occupied(position), position[OWN], position[QUEENS]
     theirs = everyone & ~own
-    queens = position[QUEENS]
     attacked = slider_attacks(
         (position[ROOKS] | queens) & theirs, (position[BISHOPS] | queens) & theirs, everyone & ~(position[KINGS] & own)
     )
@@ -70,15 +68,11 @@ def threats(position: Words, king: np.uint64, attacked: np.uint64) -> tuple[np.u
     Without a check every square answers; in double check none does. A pinned piece stays on the
     line through its king, `LINE[king, square]`.
     """
-    everyone = occupied(position)
-    own = position[OWN]
+    everyone, own, queens = occupied(position), position[OWN], position[QUEENS]
     theirs = everyone & ~own
-    queens = position[QUEENS]
     snipers = ROOK_RAYS[king] & (position[ROOKS] | queens) & theirs
     snipers |= BISHOP_RAYS[king] & (position[BISHOPS] | queens) & theirs
-    pinned = NOTHING
-    checkers = NOTHING
-    answers = NOTHING
+    pinned, checkers, answers = NOTHING, NOTHING, NOTHING
     while snipers:
         sniper = lowest(snipers)
         between = BETWEEN[king, sniper]
@@ -106,9 +100,7 @@ def en_passant_captors(position: Words, square_bit: np.uint64, king: np.uint64) 
     """
     if square_bit == NOTHING:
         return NOTHING
-    everyone = occupied(position)
-    own = position[OWN]
-    captured = square_bit >> u64(8)
+    everyone, own, captured = occupied(position), position[OWN], square_bit >> u64(8)
     theirs = everyone & ~own & ~captured
     captors = pawn_attacks_down(square_bit) & position[PAWNS] & own
     legal = NOTHING
@@ -124,9 +116,7 @@ def en_passant_captors(position: Words, square_bit: np.uint64, king: np.uint64) 
 @inlined
 def castling_targets(position: Words, attacked: np.uint64) -> np.uint64:
     """Squares to which the own king on e1 may castle: g1, c1, both or none."""
-    state = position[STATE]
-    everyone = occupied(position)
-    targets = NOTHING
+    state, everyone, targets = position[STATE], occupied(position), NOTHING
     if state & OWN_KING_SIDE and everyone & u64(0x60) == NOTHING and attacked & u64(0x70) == NOTHING:
         targets |= u64(0x40)
     if state & OWN_QUEEN_SIDE and everyone & u64(0x0E) == NOTHING and attacked & u64(0x1C) == NOTHING:
@@ -140,9 +130,7 @@ def find_targets(position: Words, targets: Words) -> None:
 
     Entries of squares without an own piece keep what they had.
     """
-    own = position[OWN]
-    everyone = occupied(position)
-    king = king_square(position)
+    own, everyone, king = position[OWN], occupied(position), king_square(position)
     attacked = attacked_squares(position)
     answers, pinned = threats(position, king, attacked)
     allowed = answers & ~own
@@ -190,9 +178,8 @@ def find_targets(position: Words, targets: Words) -> None:
 @inlined
 def count_targets(position: Words, targets: Words) -> np.int64:
     """Number of moves in `targets`; a promotion counts as four."""
-    promoting = position[PAWNS] & RANK_7 & position[OWN]
-    pieces = position[OWN]
-    count = NOTHING
+    pieces, count = position[OWN], NOTHING
+    promoting = position[PAWNS] & RANK_7 & pieces
     while pieces:
         square = lowest(pieces)
         moves = popcount(targets[square])
@@ -208,10 +195,8 @@ def write_moves(position: Words, targets: Words, row: NDArray[np.uint16]) -> np.
     The rest of the row is undefined. Returns -1 if there are more than 218, which no reachable
     position has.
     """
-    own = position[OWN]
-    promoting = position[PAWNS] & RANK_7 & own
-    count = NOTHING
-    pieces = own & ~promoting
+    promoting, count = position[PAWNS] & RANK_7 & position[OWN], NOTHING
+    pieces = position[OWN] & ~promoting
     while pieces:
         square = lowest(pieces)
         ends = targets[square]

@@ -17,16 +17,11 @@ _CASTLING_STEP: Final = u64(2)
 _CASTLED: Final = u64(0x44)
 
 
-def _kept_rights() -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
-    """[64] castling rights that survive a move from or to each square."""
-    kept = np.full(64, CASTLING, np.uint64)
-    for square, lost in ((4, 3), (7, 1), (0, 2), (60, 12), (63, 4), (56, 8)):
-        kept[square] = 15 - lost
-    kept.setflags(write=False)
-    return kept
-
-
-_KEPT_RIGHTS: Final = _kept_rights()
+_KEPT_RIGHTS: Final = np.full(64, CASTLING, np.uint64)
+"""[64] castling rights that survive a move from or to each square."""
+for _square, _lost in ((4, 3), (7, 1), (0, 2), (60, 12), (63, 4), (56, 8)):
+    _KEPT_RIGHTS[_square] = 15 - _lost
+_KEPT_RIGHTS.setflags(write=False)
 
 
 @inlined
@@ -43,11 +38,9 @@ def make_move(position: Words, move: np.int64, child: Words) -> None:
     """
     start, end = u64(FROM[move]), u64(TO[move])
     start_bit, end_bit = ONE << start, ONE << end
-    state = position[STATE]
-    own = position[OWN]
-    everyone = occupied(position)
+    state, own = position[STATE], position[OWN]
     pawn_moves = position[PAWNS] & start_bit != NOTHING
-    zeroing = pawn_moves or everyone & end_bit != NOTHING
+    zeroing = pawn_moves or occupied(position) & end_bit != NOTHING
 
     pawns = _moved(position[PAWNS], start, end)
     knights = _moved(position[KNIGHTS], start, end)
@@ -82,14 +75,13 @@ def make_move(position: Words, move: np.int64, child: Words) -> None:
             rooks ^= u64(0x09)
             own ^= u64(0x09)
 
-    everyone = pawns | knights | bishops | rooks | queens | kings
     child[PAWNS] = mirror(pawns)
     child[KNIGHTS] = mirror(knights)
     child[BISHOPS] = mirror(bishops)
     child[ROOKS] = mirror(rooks)
     child[QUEENS] = mirror(queens)
     child[KINGS] = mirror(kings)
-    child[OWN] = mirror(everyone & ~own)
+    child[OWN] = occupied(child) & ~mirror(own)
     files = NOTHING
     if double:
         double = mirror(double)

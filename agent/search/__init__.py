@@ -1,8 +1,8 @@
 """Batched Gumbel search over the compiled rules. See docs/search.md."""
 
 from agent.networks.contract import CompiledEvaluator, LeafEvaluator
+from agent.search.compiled import material_evaluator
 from agent.search.gumbel import GumbelSearch
-from agent.search.material import material_evaluator
 from agent.search.result import SearchResult
 from agent.search.settings import SearchSettings, playing
 

@@ -43,13 +43,8 @@ class Root(NamedTuple):
 
 def make_kept_tree(nodes: int) -> Tree:
     """A tree of `nodes` nodes; its memory is only taken as it is filled."""
-    return Tree(
-        np.empty((nodes, WORDS), np.uint64),
-        np.empty(nodes, NODE),
-        np.empty(nodes * EDGES_EACH + MAX_LEGAL, EDGE),
-        np.empty((nodes + 1, 2), np.int32),
-        np.zeros(6, np.int64),
-    )
+    positions, edges = np.empty((nodes, WORDS), np.uint64), np.empty(nodes * EDGES_EACH + MAX_LEGAL, EDGE)
+    return Tree(positions, np.empty(nodes, NODE), edges, np.empty((nodes + 1, 2), np.int32), np.zeros(6, np.int64))
 
 
 @njit
@@ -138,8 +133,7 @@ def walk_kept(
     path[depth, 0] = node
     tree.state[DEPTH] = depth
     tree.state[TRAVELLED] += depth
-    if depth > tree.state[DEEPEST]:
-        tree.state[DEEPEST] = depth
+    tree.state[DEEPEST] = max(tree.state[DEEPEST], depth)
     if node >= 0:
         return np.int64(0)
     return make_leaf(tree, depth, history, length, params.claim_draws, scratch.moves, scratch)
@@ -232,14 +226,8 @@ def _search_slice(
         if count == 0:
             end_at_exact(tree, root)
             continue
-        value = evaluate(
-            tree.positions[tree.path[tree.state[DEPTH], 0]],
-            scratch.moves,
-            count,
-            parameters,
-            network_scratch,
-            scratch.logits,
-        )
+        leaf = tree.positions[tree.path[tree.state[DEPTH], 0]]
+        value = evaluate(leaf, scratch.moves, count, parameters, network_scratch, scratch.logits)
         draw = np.float64(wdl[1])
         if not end_at_leaf(tree, params, root, scratch.logits, count, np.float64(value), draw, scratch):
             return -1

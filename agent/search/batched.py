@@ -34,12 +34,8 @@ class Past(NamedTuple):
 
 def make_waiting(games: int) -> Waiting:
     """Room for the leaves of `games` games."""
-    return Waiting(
-        np.empty(games, np.int64),
-        np.empty((games, WORDS), np.uint64),
-        np.empty((games, ROW), np.uint16),
-        np.empty(games, np.int32),
-    )
+    moves, counts = np.empty((games, ROW), np.uint16), np.empty(games, np.int32)
+    return Waiting(np.empty(games, np.int64), np.empty((games, WORDS), np.uint64), moves, counts)
 
 
 @njit
@@ -86,9 +82,8 @@ def walk_games(
         if not take_in(tree, params, waiting.moves[row], log_probs[row], count, value, past.streams[game], scratch):
             return np.int64(-1 - row)
         # Not below `row` yet, or just taken in: nothing that still waits is overwritten.
-        count = walk_on(
-            tree, params, past.histories[game], np.int64(past.lengths[game]), waiting.moves[length], scratch
-        )
+        history, known = past.histories[game], np.int64(past.lengths[game])
+        count = walk_on(tree, params, history, known, waiting.moves[length], scratch)
         if count > 0:
             waiting.games[length] = game
             waiting.positions[length, :] = tree.positions[tree.path[tree.state[DEPTH], 0]]

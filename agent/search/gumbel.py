@@ -68,22 +68,10 @@ class GumbelSearch:
     def _run_compiled(
         self, network: CompiledEvaluator, games: Games, keys: NDArray[np.uint64], seed: np.uint64
     ) -> SearchResult:
-        output = make_output(len(games))
-        history, lengths = games.history
-        faulty = search_loop(network.evaluate)(
-            games.positions,
-            history,
-            lengths,
-            keys,
-            games.ply,
-            seed,
-            Tree(*(array[0] for array in self._trees_for(1))),
-            self._params,
-            network.parameters,
-            network.scratch,
-            self._scratch,
-            output,
-        )
+        output, tree = make_output(len(games)), Tree(*(array[0] for array in self._trees_for(1)))
+        asked = games.positions, *games.history, keys, games.ply, seed
+        memory = tree, self._params, network.parameters, network.scratch, self._scratch
+        faulty = search_loop(network.evaluate)(*asked, *memory, output)
         if faulty >= 0:
             raise _no_number(faulty)
         return output.trimmed()
@@ -152,10 +140,8 @@ class _Part:
         return True
 
     def _ask(self, ask: _Ask) -> None:
-        length, waiting = self._length, self._waiting
-        self._answer = (
-            ask(waiting.positions[:length], waiting.moves[:length], waiting.counts[:length]) if length else None
-        )
+        n, waiting = self._length, self._waiting
+        self._answer = ask(waiting.positions[:n], waiting.moves[:n], waiting.counts[:n]) if n else None
 
 
 class _Indifferent(LeafEvaluator):

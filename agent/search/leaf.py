@@ -32,13 +32,8 @@ class Scratch(NamedTuple):
 
 def make_scratch() -> Scratch:
     """Scratch memory for one leaf."""
-    return Scratch(
-        np.empty(ROW, np.uint16),
-        np.empty(ROW, np.float32),
-        np.empty(ROW, np.float32),
-        np.empty(64, np.uint64),
-        np.empty(WORDS, np.uint64),
-    )
+    floats = np.empty(ROW, np.float32), np.empty(ROW, np.float32)
+    return Scratch(np.empty(ROW, np.uint16), *floats, np.empty(64, np.uint64), np.empty(WORDS, np.uint64))
 
 
 @njit

@@ -49,15 +49,9 @@ class SearchResult(NamedTuple):
 
 def make_output(games: int) -> SearchResult:
     """Results of `games` games for compiled code to fill, with space for 218 moves a game; see `trimmed`."""
-    return SearchResult(
-        np.empty(games, np.uint16),
-        np.zeros(games + 1, np.int64),
-        np.empty(games * MAX_LEGAL, np.uint16),
-        np.empty(games * MAX_LEGAL, np.float32),
-        np.empty(games * MAX_LEGAL, np.int32),
-        np.empty(games, np.float32),
-        np.empty(games, np.float32),
-    )
+    space, values = games * MAX_LEGAL, (np.empty(games, np.float32), np.empty(games, np.float32))
+    ragged = np.empty(space, np.uint16), np.empty(space, np.float32), np.empty(space, np.int32)
+    return SearchResult(np.empty(games, np.uint16), np.zeros(games + 1, np.int64), *ragged, *values)
 
 
 @njit

@@ -52,20 +52,11 @@ def root_moves(
     scores = edges["order"].astype(np.float64) + slope * (values - low)
     found = []
     for place in _order(edges, scores, proofs, later)[:most]:
-        edge = edges[place]
-        visits = int(edge["visits"])
-        found.append(
-            RootMove(
-                int(edge["action"]),
-                float(edge["prior"]),
-                float(policy[place]),
-                visits,
-                float(values[place]),
-                float(counted.draws[place]) / visits if visits else math.nan,
-                mate_from_root(int(proofs[edge["child"]]), 1) if visits else 0,
-                _line(tree, proofs, first + place),
-            )
-        )
+        edge, line = edges[place], _line(tree, proofs, first + place)
+        visits, shares = int(edge["visits"]), (float(edge["prior"]), float(policy[place]))
+        draws = float(counted.draws[place]) / visits if visits else math.nan
+        mate = mate_from_root(int(proofs[edge["child"]]), 1) if visits else 0
+        found.append(RootMove(int(edge["action"]), *shares, visits, float(values[place]), draws, mate, line))
     return found
 
 

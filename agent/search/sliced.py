@@ -160,18 +160,9 @@ class SlicedSearch:
         if isinstance(self._evaluator, CompiledEvaluator):
             network = self._evaluator
             wdl = getattr(network.scratch, "wdl", None)
-            done = slice_loops(network.evaluate)[0](
-                self._tree,
-                self._params,
-                self._root,
-                wanted,
-                self._history,
-                self._length,
-                network.parameters,
-                network.scratch,
-                np.full(3, np.nan, np.float32) if wdl is None else wdl,
-                self._scratch,
-            )
+            wdl = np.full(3, np.nan, np.float32) if wdl is None else wdl
+            asked = self._tree, self._params, self._root, wanted, self._history, self._length
+            done = slice_loops(network.evaluate)[0](*asked, network.parameters, network.scratch, wdl, self._scratch)
         else:
             done = self._run_leaf_by_leaf(self._evaluator, wanted)
         if done < 0:

@@ -71,14 +71,9 @@ class Tree(NamedTuple):
 def clear_node(nodes: Nodes, node: Index, key: np.uint64) -> None:
     """Make `node` a fresh one, not expanded."""
     record = nodes[node]
-    record.key = key
-    record.value = np.float32(0)
-    record.first = np.int32(0)
-    record.count = np.int32(0)
-    record.visited = np.int32(0)
-    record.unseen = np.float32(1)
-    record.exact = np.int32(0)
-    record.answer = np.int32(-1)
+    record.key, record.answer = key, np.int32(-1)
+    record.value, record.unseen = np.float32(0), np.float32(1)
+    record.first = record.count = record.visited = record.exact = np.int32(0)
 
 
 @njit
@@ -168,9 +163,8 @@ def attach(nodes: Nodes, edges: Edges, parent: Index, edge: Index, child: Index)
     edges[edge].child = np.int32(child)
     record.visited += np.int32(1)
     if record.visited < record.count:
-        record.unseen = _bring_best(
-            edges, np.int64(record.first + record.visited), np.int64(record.first + record.count)
-        )
+        start, end = np.int64(record.first + record.visited), np.int64(record.first + record.count)
+        record.unseen = _bring_best(edges, start, end)
 
 
 @njit

@@ -37,25 +37,17 @@ class SearchParams(NamedTuple):
 def make_trees(games: int, simulations: int) -> Tree:
     """Trees of `games` games, each array with a leading axis of that size."""
     nodes = simulations + 1
-    return Tree(
-        np.empty((games, nodes, WORDS), np.uint64),
-        np.empty((games, nodes), NODE),
-        np.empty((games, nodes * MAX_LEGAL), EDGE),
-        np.empty((games, nodes + 1, 2), np.int32),
-        np.empty((games, 4), np.int64),
-    )
+    positions, path = np.empty((games, nodes, WORDS), np.uint64), np.empty((games, nodes + 1, 2), np.int32)
+    edges, state = np.empty((games, nodes * MAX_LEGAL), EDGE), np.empty((games, 4), np.int64)
+    return Tree(positions, np.empty((games, nodes), NODE), edges, path, state)
 
 
 def make_params(settings: SearchSettings) -> SearchParams:
     """What compiled code reads of `settings`."""
     schedule = np.array(visit_schedule(min(settings.max_considered_actions, MAX_LEGAL), settings.simulations))
-    return SearchParams(
-        schedule,
-        Scaling(float(settings.c_visit), float(settings.c_scale), float(settings.c_puct)),
-        float(settings.policy_temperature),
-        float(settings.gumbel_scale),
-        bool(settings.claim_draws),
-    )
+    scaling = Scaling(float(settings.c_visit), float(settings.c_scale), float(settings.c_puct))
+    temperatures = float(settings.policy_temperature), float(settings.gumbel_scale)
+    return SearchParams(schedule, scaling, *temperatures, bool(settings.claim_draws))
 
 
 @njit

@@ -17,6 +17,7 @@ from agent.terminal.dialogs import Promotion
 from agent.terminal.squares import Squares
 from agent.terminal.view import BoardSession, BoardView
 
+_KEYS: Final = ("help", "new", "hint", "undo", "flip", "theme", "draw", "resign")  # commands on F1 to F8
 _SLOW: Final = ("hint", "engine", "run")
 """Commands that take a while: they run in a thread of their own, one at a time."""
 
@@ -25,14 +26,7 @@ class BoardApp(BoardView):
     """The game of a session."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        ("f1", "obey('help')", "help"),
-        ("f2", "obey('new')", "new"),
-        ("f3", "obey('hint')", "hint"),
-        ("f4", "obey('undo')", "undo"),
-        ("f5", "obey('flip')", "flip"),
-        ("f6", "obey('theme')", "theme"),
-        ("f7", "obey('draw')", "draw"),
-        ("f8", "obey('resign')", "resign"),
+        *((f"f{number}", f"obey('{word}')", word) for number, word in enumerate(_KEYS, 1)),
         ("f10", "quit", "quit"),
         Binding("pageup", "scroll_log(-2)", show=False),
         Binding("pagedown", "scroll_log(2)", show=False),

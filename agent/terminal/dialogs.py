@@ -32,10 +32,6 @@ class Page(ModalScreen[None]):
             page.border_subtitle = "Esc: back"
             yield Static(Text(self._text))
 
-    def on_mount(self) -> None:
-        """Let the keys scroll."""
-        self.query_one("#page").focus()
-
 
 class Promotion(ModalScreen[int | None]):
     """Which piece a pawn becomes."""

@@ -58,11 +58,8 @@ class Streams:
     @property
     def figurines(self) -> bool:
         """Whether the output can show chess figurines."""
-        try:
-            "♔♟·".encode(self.output.encoding or "utf-8")
-        except UnicodeEncodeError:
-            return False
-        return True
+        encoding = self.output.encoding or "utf-8"
+        return "♔♟·".encode(encoding, "replace").decode(encoding) == "♔♟·"
 
 
 def draw_board(board: chess.Board, *, flipped: bool = False, figurines: bool = True) -> str:
@@ -88,9 +85,8 @@ class Dialogue(Session):
         figurines = self.theme != "ascii" and self.streams.figurines
         self.say(draw_board(self.board, flipped=self.flipped, figurines=figurines))
         if self.game.minutes is not None:
-            self.say(
-                ", ".join(f"{side_name(color)} {self.game.seconds_left(color) or 0:.1f} s" for color in chess.COLORS)
-            )
+            left = (f"{side_name(color)} {self.game.seconds_left(color) or 0:.1f} s" for color in chess.COLORS)
+            self.say(", ".join(left))
 
     def run(self) -> None:
         """Play until the game is over (a person may go on with another), `quit`, or the end of input."""
@@ -101,11 +97,11 @@ class Dialogue(Session):
         self.game.settle()
         self.announce()
         while True:
-            if self.game.over and not self._go_on_after_game():
+            if self.game.over and not self.streams.person:
+                self.say(f"Play again: {program()} play --plain")
                 return
             self.game.run_clock()
-            side = self.mover
-            if side is not None:
+            if (side := self.mover) is not None:
                 self._let_choose(side)
                 continue
             line = self.streams.ask(self._prompt())
@@ -134,11 +130,6 @@ class Dialogue(Session):
             return "new, undo, pgn or quit:"
         check = ", you are in check" if self.board.is_check() else ""
         return f"{move_number(self.board)} your move{check}:"
-
-    def _go_on_after_game(self) -> bool:
-        if not self.streams.person:
-            self.say(f"Play again: {program()} play --plain")
-        return self.streams.person
 
 
 def play_command(

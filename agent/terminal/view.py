@@ -107,8 +107,7 @@ class BoardView(App[None]):
 
     def on_resize(self, event: Resize) -> None:
         """Squares as large as the terminal allows."""
-        width, height = event.size
-        squares = self.query_one(Squares)
+        (width, height), squares = event.size, self.query_one(Squares)
         wide = width >= _WIDE
         squares.fit(width - (46 if wide else 2), height - (7 if height >= 14 else 3))
         self._columns = max(squares.outer[0], 34) if wide else width - 2
@@ -143,9 +142,8 @@ class BoardView(App[None]):
 
     def tell(self, text: str) -> None:
         """Add to the log, or show a page where the log could not show all of it."""
-        log = self.query_one("#log")
-        lines = len(Text(text).wrap(self.console, max(log.size.width, 30)))
-        if lines > max(log.size.height, _SHORT):
+        size = self.query_one("#log").size
+        if len(Text(text).wrap(self.console, max(size.width, 30))) > max(size.height, _SHORT):
             self.push_screen(Page(text))
         else:
             self.say(text)
@@ -171,8 +169,7 @@ class BoardView(App[None]):
 
     def draw(self) -> None:
         """Redraw everything."""
-        session = self.session
-        squares = self.query_one(Squares)
+        session, squares = self.session, self.query_one(Squares)
         squares.board, squares.flipped, squares.theme_name = session.board, session.flipped, session.theme
         squares.selected, squares.targets = None, frozenset()
         squares.refresh()
@@ -192,9 +189,8 @@ class BoardView(App[None]):
         for place, color in (("#above", above), ("#below", not above)):
             side = session.sides[color]
             name = f"ZeroMass, {side.level}" if isinstance(side, AgentSide) else session.names[color]
-            self.query_one(place, Static).update(
-                player_line(session.game, color, name, self._columns, figurines=figurines)
-            )
+            line = player_line(session.game, color, name, self._columns, figurines=figurines)
+            self.query_one(place, Static).update(line)
 
     def draw_report(self) -> None:
         """What the agent thinks."""

@@ -67,12 +67,6 @@ def _move_plane(move: int) -> int:
     return 7 * _DIRECTIONS.index((files // distance, ranks // distance)) + distance - 1
 
 
-def _gather_index() -> Tensor:
-    """int64 [A]: position of each move in the policy head's flattened [76, 8, 8]."""
-    planes_of_moves = np.array([_move_plane(move) for move in range(vocabulary.SIZE)], np.int64)
-    return torch.from_numpy(64 * planes_of_moves + vocabulary.FROM)
-
-
 class ResidualBlock(nn.Module):
     """x + scale * SE(conv(relu(conv(x)))), with the scale starting at zero."""
 
@@ -99,6 +93,7 @@ class ResidualNetwork(Network):
     """
 
     policy_cells: Tensor
+    """int64 [A]: position of each move in the policy head's flattened [76, 8, 8]."""
 
     def __init__(self, architecture: ResidualArchitecture | None = None) -> None:
         super().__init__()
@@ -111,7 +106,9 @@ class ResidualNetwork(Network):
         self.value_planes = nn.Conv2d(channels, 8, 1)
         self.value_hidden = nn.Linear(8 * 64, 64)
         self.value_out = nn.Linear(64, 3)
-        self.register_buffer("policy_cells", _gather_index(), persistent=False)
+        planes_of_moves = np.array([_move_plane(move) for move in range(vocabulary.SIZE)], np.int64)
+        cells = torch.from_numpy(64 * planes_of_moves + vocabulary.FROM)
+        self.register_buffer("policy_cells", cells, persistent=False)
         # A fresh network is nearly indifferent: near-uniform policy, near-even value.
         for head in (self.policy_planes, self.value_out):
             nn.init.normal_(head.weight, std=0.01)

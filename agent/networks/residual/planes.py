@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 from agent.compilation import inlined, njit, on_warm_up
 from agent.rules import record, start
 from agent.rules.bits import ONE, Words, lowest, u64
-from agent.rules.boundary import checked, output
-from agent.rules.layout import OWN, STATE, WORDS
+from agent.rules.layout import OWN, STATE, WORDS, checked, output
 from agent.rules.record import en_passant_bit, halfmove_clock, repetitions
 
 PLANES: Final = 21
@@ -98,12 +97,8 @@ def planes_torch(positions: torch.Tensor, dtype: torch.dtype = torch.float32) ->
     occurred = (state >> int(record.REPETITIONS_SHIFT)) & 0xFF
     clock = ((state >> int(record.HALFMOVE_SHIFT)) & int(record.MAX_HALFMOVE)).to(torch.float32) * float(_PER_PLY)
     scalars = torch.stack([occurred >= 1, occurred >= 2, clock, torch.ones_like(clock)], dim=1).to(dtype)
-    result = torch.empty(batch, PLANES, 64, dtype=dtype, device=device)
-    result[:, :12] = pieces
-    result[:, 12:16] = rights[:, :, None]
-    result[:, 16] = en_passant
-    result[:, 17:] = scalars[:, :, None]
-    return result.view(batch, PLANES, 8, 8)
+    flat = [rights[:, :, None].expand(-1, -1, 64), en_passant[:, None], scalars[:, :, None].expand(-1, -1, 64)]
+    return torch.cat([pieces, *flat], 1).view(batch, PLANES, 8, 8)
 
 
 @on_warm_up

@@ -65,15 +65,9 @@ class SparseArchitecture(Architecture):
             (MOVE_KINDS, hidden), (MOVE_KINDS,), (3, hidden), (3,),
         ]  # fmt: skip
         parameters = SparseParameters._make([*(aligned(*shape) for shape in shapes), self.replies])
-        scratch = SparseScratch(
-            rows=np.zeros(max(MAX_FEATURES, width + 1), np.int32),
-            maps=np.zeros(MAPS, np.uint64),
-            room=np.zeros(MOVE_ROOM, np.uint64),
-            kinds=np.zeros(MAX_LEGAL, np.int32),
-            accumulator=aligned(width),
-            hidden=aligned(hidden),
-            wdl=np.zeros(3, np.float32),
-        )
+        rows, kinds = np.zeros(max(MAX_FEATURES, width + 1), np.int32), np.zeros(MAX_LEGAL, np.int32)
+        maps, room, wdl = np.zeros(MAPS, np.uint64), np.zeros(MOVE_ROOM, np.uint64), np.zeros(3, np.float32)
+        scratch = SparseScratch(rows, maps, room, kinds, aligned(width), aligned(hidden), wdl)
         if tensors is not None:
             fill(parameters, tensors)
         return CompiledEvaluator(evaluate, parameters, scratch)

@@ -93,10 +93,8 @@ def evaluate(
     loss = dot_row(hidden, value, np.int64(2)) + bias[2]
     peak = max(win, draw, loss)
     wins, draws, losses = math.exp(win - peak), math.exp(draw - peak), math.exp(loss - peak)
-    total = wins + draws + losses
-    scratch.wdl[0] = wins / total
-    scratch.wdl[1] = draws / total
-    scratch.wdl[2] = losses / total
+    total, wdl = wins + draws + losses, scratch.wdl
+    wdl[0], wdl[1], wdl[2] = wins / total, draws / total, losses / total
     return np.float32((wins - losses) / total)
 
 

@@ -96,9 +96,7 @@ def _side_maps(position: Words, side: np.uint64, pawns: np.uint64, maps: Words, 
     rooks &= ~(pawns | minors)
     queens &= ~(pawns | minors | rooks)
     king &= ~(pawns | minors | rooks | queens)
-    maps[at] = pawns | rooks | king
-    maps[at + 1] = minors | rooks
-    maps[at + 2] = queens | king
+    maps[at], maps[at + 1], maps[at + 2] = pawns | rooks | king, minors | rooks, queens | king
 
 
 @njit
@@ -113,11 +111,8 @@ def attack_maps(position: Words, maps: Words) -> None:
 @njit
 def attacker(maps: Words, at: int, square: np.uint64) -> np.int64:
     """The least attacker 0..5 of `square`: own with `at` 0, the opponent's with `at` 3."""
-    return np.int64(
-        ((maps[at] >> square) & ONE)
-        | (((maps[at + 1] >> square) & ONE) << u64(1))
-        | (((maps[at + 2] >> square) & ONE) << u64(2))
-    )
+    low, middle, high = maps[at] >> square, maps[at + 1] >> square, maps[at + 2] >> square
+    return np.int64((low & ONE) | ((middle & ONE) << u64(1)) | ((high & ONE) << u64(2)))
 
 
 @njit

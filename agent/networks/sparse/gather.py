@@ -4,6 +4,7 @@ On the CPU compiled loops do both directions, so that only rows that are present
 torch's own operators do. Sums run in a fixed order: the same batch gives the same gradients, bit for bit.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -110,10 +111,8 @@ def sum_of_rows(table: Tensor, bias: Tensor, rows: Tensor, offsets: Tensor) -> T
     `table` is float32 [F, W], W a multiple of 64, `bias` [W], `rows` int32 [E], each below F, `offsets` int64 [B + 1],
     from 0 to E, the result float32 [B, W].
     """
-    if table.is_cpu:
-        out: Tensor = _SumOfRows.apply(table, bias, rows, offsets)  # type: ignore[no-untyped-call]
-        return out
-    return sum_of_rows_torch(table, bias, rows, offsets)
+    form: Callable[..., Tensor] = _SumOfRows.apply if table.is_cpu else sum_of_rows_torch
+    return form(table, bias, rows, offsets)
 
 
 def sum_of_rows_torch(table: Tensor, bias: Tensor, rows: Tensor, offsets: Tensor) -> Tensor:
@@ -127,10 +126,8 @@ def products_with_rows(vectors: Tensor, table: Tensor, bias: Tensor, rows: Tenso
     `vectors` are float32 [B, H], H a multiple of 32, `table` [A, H], `bias` [A], `rows` int32 [M], each below A,
     `offsets` int64 [B + 1], from 0 to M, at most 218 apart; the result is float32 [B, 218], 0 past the rows of b.
     """
-    if vectors.is_cpu:
-        out: Tensor = _ProductsWithRows.apply(vectors, table, bias, rows, offsets)  # type: ignore[no-untyped-call]
-        return out
-    return products_with_rows_torch(vectors, table, bias, rows, offsets)
+    form: Callable[..., Tensor] = _ProductsWithRows.apply if vectors.is_cpu else products_with_rows_torch
+    return form(vectors, table, bias, rows, offsets)
 
 
 def products_with_rows_torch(vectors: Tensor, table: Tensor, bias: Tensor, rows: Tensor, offsets: Tensor) -> Tensor:

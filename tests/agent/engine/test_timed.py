@@ -4,10 +4,9 @@ import chess
 import numpy as np
 
 from agent import vocabulary
-from agent.engine.thinker import Thinker
-from agent.engine.timed import TimedPlayer
+from agent.engine.thinker import Thinker, TimedPlayer
 from agent.rules import Games
-from agent.search.material import material_evaluator
+from agent.search.compiled import material_evaluator
 
 
 def test_every_game_is_thought_about_for_both_colours() -> None:

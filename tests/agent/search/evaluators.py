@@ -10,7 +10,7 @@ from agent.compilation import njit
 from agent.networks.contract import LeafEvaluator, LegalEvaluation
 from agent.networks.evaluator import Evaluator
 from agent.networks.residual.network import ResidualArchitecture, ResidualNetwork
-from agent.search.material import evaluate_material
+from agent.search.compiled import evaluate_material
 
 
 @njit
