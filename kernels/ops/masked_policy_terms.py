@@ -51,11 +51,7 @@ def masked_entropy(logits: Tensor, *, legal: Tensor, backend: str = "auto") -> T
 policy_terms = differentiable(
     register(
         terms.policy_terms,
-        lambda logits, *rest: (
-            *per_row(logits, 2),
-            logits.new_empty(len(logits), dtype=torch.int64),
-            *per_row(logits, 2),
-        ),
+        lambda logits, *rest: (*per_row(logits, 2), per_row(logits, 1)[0].long(), *per_row(logits, 2)),
     ),
     register(terms.policy_terms_backward),
     lambda logits, words, moves, backend, _, entropy, __, *saved: ((logits, words, moves, *saved, entropy), (backend,)),

@@ -83,11 +83,13 @@ def finish_case(
 
 @dataclass(frozen=True)
 class Op:
-    """`run(case, backend)` gives its results; `expect(x, case, i, columns)` those of row i from its legal logits x."""
+    """`run(case, backend)` gives its results; `expect(x, columns, taken, q)` those of a row from its legal logits x,
+    their columns, which of them is the target, and the soft target there.
+    """
 
     name: str
     run: Callable[[Case, str], tuple[Tensor, ...]]
-    expect: Callable[[Tensor, Case, int, Tensor], tuple[Tensor, ...]] | None = None
+    expect: Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, ...]] | None = None
     fills: tuple[float, ...] = ()  # of each result that is a row of N: what stands at illegal entries
 
 
@@ -100,35 +102,21 @@ def _entropy(x: Tensor) -> Tensor:
     return -(x.softmax(0) * x.log_softmax(0)).sum()
 
 
-def _log_prob(x: Tensor, case: Case, i: int, columns: Tensor) -> Tensor:
-    return x.log_softmax(0)[columns == case.targets[i].cpu()].sum()
-
-
-def _cross_entropy(x: Tensor, q: Tensor, smoothing: float, z: float) -> Tensor:
-    q = (1 - smoothing) * q + smoothing / len(x)
-    return -(q * x.log_softmax(0)).sum() + z * x.logsumexp(0) ** 2
-
-
-def _index_target(x: Tensor, case: Case, i: int, columns: Tensor) -> Tensor:
-    return (columns == case.targets[i].cpu()).double()
-
-
-def _soft_target(x: Tensor, case: Case, i: int, columns: Tensor) -> Tensor:
-    return case.soft[i].cpu().double()[columns]
-
-
 def _loss(
     name: str,
     targets: Callable[[Case], Tensor | kernels.RaggedTargets],
-    q: Callable[[Tensor, Case, int, Tensor], Tensor],
+    soft: bool = False,
     smoothing: float = SMOOTHING,
     z: float = Z_LOSS,
 ) -> Op:
-    """`q` is the distribution that the targets stand for."""
-
+    """`soft`: the targets stand for the distribution, not for the index."""
     loss = partial(kernels.masked_cross_entropy, label_smoothing=smoothing, z_loss=z)
-    call = lambda c, b: (loss(c.logits, targets(c), legal=c.legal, backend=b),)  # noqa: E731
-    return Op(name, call, lambda x, c, i, columns: (_cross_entropy(x, q(x, c, i, columns), smoothing, z),))
+
+    def expect(x: Tensor, columns: Tensor, taken: Tensor, q: Tensor) -> tuple[Tensor]:
+        q = (1 - smoothing) * (q if soft else taken.double()) + smoothing / len(x)
+        return (-(q * x.log_softmax(0)).sum() + z * x.logsumexp(0) ** 2,)
+
+    return Op(name, lambda c, b: (loss(c.logits, targets(c), legal=c.legal, backend=b),), expect)
 
 
 OPS = [
@@ -138,20 +126,16 @@ OPS = [
     Op(
         "masked_policy_terms",
         lambda c, b: kernels.masked_policy_terms(c.logits, c.targets, legal=c.legal, backend=b),
-        lambda x, c, i, columns: (
-            _log_prob(x, c, i, columns),
-            _entropy(x),
-            (columns[x.argmax()] == c.targets[i].cpu()).double(),
-        ),
+        lambda x, columns, taken, q: (x.log_softmax(0)[taken].sum(), _entropy(x), taken[x.argmax()].double()),
     ),
-    _loss("masked_cross_entropy", lambda c: c.targets, _index_target, 0.0, 0.0),
-    _loss("masked_cross_entropy, smoothed", lambda c: c.targets, _index_target),
-    _loss("masked_cross_entropy, soft", lambda c: c.soft, _soft_target),
-    _loss("masked_cross_entropy, ragged", lambda c: c.ragged(), _soft_target),
+    _loss("masked_cross_entropy", lambda c: c.targets, False, 0.0, 0.0),
+    _loss("masked_cross_entropy, smoothed", lambda c: c.targets),
+    _loss("masked_cross_entropy, soft", lambda c: c.soft, True),
+    _loss("masked_cross_entropy, ragged", lambda c: c.ragged(), True),
     Op(
         "legal_log_probs",
         lambda c, b: kernels.legal_log_probs(c.logits, legal=c.legal, width=WIDTH, backend=b),
-        lambda x, c, i, columns: (
+        lambda x, columns, *_: (
             _padded(x.log_softmax(0), -math.inf),
             _padded(columns.double(), -1.0),
             torch.tensor(float(len(x))),
@@ -168,8 +152,7 @@ DIFFERENTIABLE = [op for op in OPS if op.expect is not None]
 
 
 def _padded(values: Tensor, fill: float) -> Tensor:
-    short = WIDTH - len(values)
-    return torch.nn.functional.pad(values, (0, short), value=fill) if short > 0 else values[:WIDTH]
+    return torch.cat([values, values.new_full((WIDTH,), fill)])[:WIDTH]
 
 
 def run(op: Op, case: Case, backend: str) -> tuple[list[Tensor], Tensor | None]:
@@ -205,7 +188,8 @@ def expected(op: Op, case: Case) -> tuple[list[Tensor], Tensor]:
         columns = mask[i].nonzero()[:, 0]
         x = logits[i, columns].clone().requires_grad_()
         inputs.append(x)
-        parts.append(op.expect(x, case, i, columns) if len(columns) else None)
+        taken, q = columns == case.targets[i].cpu(), case.soft[i].cpu().double()[columns]
+        parts.append(op.expect(x, columns, taken, q) if len(columns) else None)
     results = [
         torch.stack([_dense(op, parts[i], j, mask[i]) for i in range(rows)]) for j in range(len(op.run(case, "auto")))
     ]
