@@ -6,15 +6,10 @@ from typing import Final
 import chess
 import chess.svg
 
-INK: Final = "#24292f"
-"""Text."""
-PALE: Final = "#8c959f"
-"""Axes and notes."""
-BLUE: Final = "#1f6feb"
-"""What the agent thinks."""
-PANEL: Final = "#f6f8fa"
-"""Behind curves."""
-
+INK: Final = "#24292f"  # text
+PALE: Final = "#8c959f"  # axes and notes
+BLUE: Final = "#1f6feb"  # what the agent thinks
+PANEL: Final = "#f6f8fa"  # behind curves
 _STYLE: Final = 'font-family="Helvetica,Arial,DejaVu Sans,sans-serif"'
 
 
@@ -24,10 +19,8 @@ def text(
     """One line of text with its baseline at y."""
     safe = "".join(filter(str.isprintable, words)).replace("&", "&amp;").replace("<", "&lt;")  # XML has no others
     weight = ' font-weight="bold"' if bold else ""
-    return (
-        f'<text x="{x:g}" y="{y:g}" font-size="{size:g}" text-anchor="{anchor}"{weight} fill="{fill}" {_STYLE}>'
-        f"{safe}</text>"
-    )
+    place = f'x="{x:g}" y="{y:g}" font-size="{size:g}" text-anchor="{anchor}"{weight}'
+    return f'<text {place} fill="{fill}" {_STYLE}>{safe}</text>'
 
 
 def rectangle(x: float, y: float, width: float, height: float, fill: str, more: str = "") -> str:

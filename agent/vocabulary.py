@@ -22,8 +22,7 @@ from numpy.typing import NDArray
 
 SIZE: Final = 1880  # number of moves in the vocabulary
 PLAIN: Final = 1792  # number of moves without promotion; the index of the first promotion
-LEGAL_WORDS: Final = (SIZE + 31) // 32
-"""int32 words of packed legality: bit i of word w is move 32 w + i."""
+LEGAL_WORDS: Final = (SIZE + 31) // 32  # int32 words of packed legality: bit i of word w is move 32 w + i
 MAX_LEGAL: Final = 218  # the most legal moves that any reachable position has
 PROMOTION_PIECES: Final = "qrbn"  # order of the promotion pieces within a from-to pair
 
@@ -34,20 +33,14 @@ def _reaches(origin: int, target: int) -> bool:
     return origin != target and (files == 0 or ranks == 0 or files == ranks or {files, ranks} == {1, 2})
 
 
-def _moves() -> list[tuple[int, int, int]]:
-    """(from, to, promotion) in vocabulary order; promotion is -1 or an index into PROMOTION_PIECES."""
-    plain = [(origin, target, -1) for origin in range(64) for target in range(64) if _reaches(origin, target)]
-    promotions = [
-        (origin, target, piece)
-        for origin in range(48, 56)
-        for target in range(56, 64)
-        if abs((origin & 7) - (target & 7)) <= 1
-        for piece in range(4)
-    ]
-    return plain + promotions
-
-
-_MOVES: Final = _moves()
+# (from, to, promotion) in vocabulary order; promotion is -1 or an index into PROMOTION_PIECES.
+_MOVES: Final = [(origin, target, -1) for origin in range(64) for target in range(64) if _reaches(origin, target)] + [
+    (origin, target, piece)
+    for origin in range(48, 56)
+    for target in range(56, 64)
+    if abs((origin & 7) - (target & 7)) <= 1
+    for piece in range(4)
+]
 
 FROM: Final[NDArray[np.uint8]] = np.array([move[0] for move in _MOVES], np.uint8)
 """[1880] from-square of each move."""
@@ -68,14 +61,12 @@ for _number, (_from, _to, _piece) in enumerate(_MOVES):
 for _table in (FROM, TO, PROMOTION, INDEX, PROMOTION_INDEX):
     _table.setflags(write=False)
 
-_UCI: Final = tuple(
-    [
-        SQUARE_NAMES[origin ^ flip] + SQUARE_NAMES[target ^ flip] + (PROMOTION_PIECES[piece] if piece >= 0 else "")
-        for origin, target, piece in _MOVES
-    ]
+_SUFFIXES: Final = (*PROMOTION_PIECES, "")  # the last, at -1, for none
+# By colour, White first.
+_UCI: Final[tuple[list[str], ...]] = tuple(
+    [SQUARE_NAMES[origin ^ flip] + SQUARE_NAMES[target ^ flip] + _SUFFIXES[piece] for origin, target, piece in _MOVES]
     for flip in (0, 56)
 )
-"""By colour, White first."""
 _FROM_UCI: Final = tuple({uci: number for number, uci in enumerate(ucis)} for ucis in _UCI)
 
 
@@ -96,7 +87,6 @@ def from_uci(uci: str, *, black: bool) -> int:
     Raises:
         ValueError: no piece ever moves so; the message quotes `uci`.
     """
-    index = _FROM_UCI[bool(black)].get(uci)
-    if index is None:
+    if (index := _FROM_UCI[bool(black)].get(uci)) is None:
         raise ValueError(f"{uci!r} is not a move that any {'black' if black else 'white'} piece can make")
     return index

@@ -65,9 +65,8 @@ def bit_intrinsic(instruction: str) -> Callable[[np.uint64], np.uint64]:
 
     def typing(_context: Any, _word: Any) -> Any:
         def codegen(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-            if instruction == "cttz":
-                return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
-            return getattr(builder, instruction)(arguments[0])
+            more = [ir.Constant(ir.IntType(1), 0)] if instruction == "cttz" else []
+            return getattr(builder, instruction)(arguments[0], *more)
 
         return numba.uint64(numba.uint64), codegen
 
@@ -169,8 +168,7 @@ class Compilations:
     """What the cache lacked during a warm-up; made by `watched`."""
 
     def __init__(self, report: Callable[[str], None] | None, lock: contextlib.ExitStack) -> None:
-        self.count = 0
-        """Functions compiled."""
+        self.count = 0  # functions compiled
         self._report, self._lock, self._holds_lock = report, lock, False
         self._reported: set[str] = set()
 
@@ -180,8 +178,7 @@ class Compilations:
             with contextlib.suppress(OSError):  # no cache: each process compiles for itself
                 self._lock.enter_context(locked(folder / "warm-up.lock", self._report))
             self._holds_lock = True
-            loaded = load()
-            if loaded is not None:
+            if (loaded := load()) is not None:
                 return loaded
         self.count += 1
         if self._report is not None and module not in self._reported:

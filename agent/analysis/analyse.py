@@ -22,7 +22,6 @@ _NAGS: Final = {
     "mistake": chess.pgn.NAG_MISTAKE,
     "inaccuracy": chess.pgn.NAG_DUBIOUS_MOVE,
 }
-
 _OURS: Final = re.compile(
     r"\s*\b(?:(blunder|mistake|inaccuracy): )?prior [0-9.]+ %, value [+-][0-9.]+(?:, better [^\s,]+)?"
     r"(?:\s*\[%eval [^\]]*\])?"
@@ -111,8 +110,7 @@ def annotate(game: chess.pgn.Game, judged: list[Judged], annotator: str) -> None
     game.headers["Annotator"] = f"{others}; {annotator}" if others else annotator
     by_ply = {move.ply: move for move in judged}
     for ply, node in enumerate(list(game.mainline()), 1):
-        move = by_ply.get(ply)
-        if move is None:
+        if (move := by_ply.get(ply)) is None:
             continue
         text = f"prior {100 * move.prior:.1f} %, value {move.value:+.2f}"
         before = _OURS.search(node.comment)

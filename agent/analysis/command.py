@@ -13,7 +13,7 @@ from rich.text import Text
 
 from agent.analysis.analyse import VERDICTS, Judged, annotate, judge_game
 from agent.analysis.picture import picture_of_game, picture_of_position, write_picture
-from agent.engine.agent import Agent, load_agent
+from agent.engine.agent import load_agent
 from agent.engine.limits import Limits, ThinkOptions
 from agent.engine.report import Report, sans, side_name
 from agent.errors import InputError
@@ -55,7 +55,11 @@ def analyse_command(
         game, texts = _find_game(Path(what), game_number, pgn)
         agent = load_agent(weights, run)
         console.print(f"analysing with {agent.origin}", soft_wrap=True)
-        judged = _judge(game, console, agent, simulations)
+        with Progress(console=Console(stderr=True), transient=True) as progress:
+            task = progress.add_task("positions", total=game.end().ply() - game.ply())
+            judged = judge_game(game, agent, simulations, lambda done: progress.advance(task, done))
+        console.print(game_table(judged))
+        console.print(summary(judged))
         try:
             if pgn is not None:
                 annotate(game, judged, f"ZeroMass, {simulations} simulations, {agent.identity}")
@@ -104,29 +108,15 @@ def _find_game(path: Path, number: int, pgn: Path | None) -> tuple[chess.pgn.Gam
     return chosen.game, texts
 
 
-def _judge(game: chess.pgn.Game, console: Console, agent: Agent, simulations: int) -> list[Judged]:
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("positions", total=game.end().ply() - game.ply())
-        judged = judge_game(game, agent, simulations, lambda done: progress.advance(task, done))
-    console.print(game_table(judged))
-    console.print(summary(judged))
-    return judged
-
-
 def game_table(judged: list[Judged]) -> Table:
     """One row a move."""
     table = Table("move", "prior", "value", "lost", "", "better", title="Judged move by move", title_justify="left")
     for move in judged:
         mark, style = _MARKS[move.verdict]
         better = "" if move.lost < 0.02 else f"{' '.join(move.best_sans[:5])} ({move.best.value})"
-        table.add_row(
-            Text(f"{move.san}{mark}", style=style),
-            f"{100 * move.prior:.1f} %",
-            f"{move.value:+.2f}",
-            f"{move.lost:.2f}" if move.lost >= 0.005 else "",
-            Text(move.verdict, style=style),
-            better,
-        )
+        lost, verdict = f"{move.lost:.2f}" if move.lost >= 0.005 else "", Text(move.verdict, style=style)
+        worth = f"{100 * move.prior:.1f} %", f"{move.value:+.2f}"
+        table.add_row(Text(f"{move.san}{mark}", style=style), *worth, lost, verdict, better)
     return table
 
 
@@ -147,13 +137,7 @@ def position_table(board: chess.Board, report: Report, most: int = 12) -> Table:
     title = f"{side_name(board.turn)} to move, {report.simulations} simulations"
     table = Table("move", "prior", "after search", "visits", "value", "line", title=title, title_justify="left")
     for line in report.lines[:most]:
-        words = sans(board, line.moves)
-        table.add_row(
-            words[0],
-            f"{100 * line.prior:.1f} %",
-            f"{100 * line.policy:.1f} %",
-            str(line.visits),
-            line.value,
-            " ".join(words[1:8]),
-        )
+        first, *then = sans(board, line.moves)[:8]
+        prior, after = f"{100 * line.prior:.1f} %", f"{100 * line.policy:.1f} %"
+        table.add_row(first, prior, after, str(line.visits), line.value, " ".join(then))
     return table

@@ -60,8 +60,7 @@ def _document(left: str, right: str, title: str) -> str:
 
 
 def _board(board: chess.Board, arrows: list[chess.svg.Arrow], caption: str) -> str:
-    drawn = board_at(20, 25, _BOARD, board, arrows, flipped=board.turn == chess.BLACK)
-    return drawn + text(20, _BOARD + 50, caption)
+    return board_at(20, 25, _BOARD, board, arrows, flipped=board.turn == chess.BLACK) + text(20, _BOARD + 50, caption)
 
 
 def _curve(judged: list[Judged]) -> str:
@@ -79,20 +78,15 @@ def _curve(judged: list[Judged]) -> str:
         f'<polygon points="{start:.1f},{middle} {points} {end:.1f},{middle}" fill="#1f6feb" fill-opacity="0.15"/>',
         f'<line x1="{_LEFT}" y1="{middle}" x2="{_RIGHT}" y2="{middle}" stroke="#8c959f"/>',
         f'<polyline points="{points}" fill="none" stroke="#1f6feb" stroke-width="2"/>',
-        *(
-            text(_LEFT - 6, y + 4, words, 11, anchor="end")
-            for y, words in ((_TOP, "+1"), (middle, "0"), (_BOTTOM, "-1"))
-        ),
     ]
+    for y, words in ((_TOP, "+1"), (middle, "0"), (_BOTTOM, "-1")):
+        parts.append(text(_LEFT - 6, y + 4, words, 11, anchor="end"))
     for move in judged:
         if move.verdict:
             x, y = place(move)
             parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4.5" fill="{_COLOURS[move.verdict]}"/>')
     parts.append(text(_LEFT, _BOTTOM + 20, "expected score for White, ply by ply", 12))
-    x = _LEFT + 240
-    for name, colour in _COLOURS.items():
-        parts.append(
-            f'<circle cx="{x}" cy="{_BOTTOM + 16}" r="4.5" fill="{colour}"/>{text(x + 9, _BOTTOM + 20, name, 12)}'
-        )
-        x += 95
+    for x, (name, colour) in zip((660, 755, 850), _COLOURS.items(), strict=True):
+        parts.append(f'<circle cx="{x}" cy="{_BOTTOM + 16}" r="4.5" fill="{colour}"/>')
+        parts.append(text(x + 9, _BOTTOM + 20, name, 12))
     return "".join(parts)

@@ -24,7 +24,7 @@ from agent.engine.strength import blunder
 from agent.errors import InputError
 from agent.files import typed_path
 from agent.notation import quote
-from agent.uci.options import Options
+from agent.uci.options import DECLARED, Options
 from agent.uci.words import bestmove, info_lines, read_command, read_go, read_position
 
 if TYPE_CHECKING:
@@ -113,8 +113,8 @@ class Engine:
         if command == "uci":
             self._send(f"id name ZeroMass {_version()}")
             self._send("id author the ZeroMass authors")
-            for line in self._options.declarations():
-                self._send(line)
+            for name, option in DECLARED.items():
+                self._send(f"option name {name} {option.declare()}")
             self._send("uciok")
         elif command == "isready":
             sentences: list[str] = []  # for later: programs do not expect them before the answer
@@ -164,9 +164,9 @@ class Engine:
         """
         if self._stale or self._agent is None:
             self._stale = False
-            file = self._options.text("WeightsFile")
+            file = self._options.values["WeightsFile"]
             try:
-                self._agent = self._load(typed_path(file) if file else None, say)
+                self._agent = self._load(typed_path(str(file)) if file else None, say)
             except InputError as error:
                 say(str(error))
                 if self._agent is None:
@@ -197,7 +197,7 @@ class Engine:
         if most and not limits.infinite:
             limits = replace(limits, simulations=min(limits.simulations or most, most))
         limits = replace(limits, overhead=options.number("Move Overhead") / 1000)
-        show_wdl, reported = options.check("UCI_ShowWDL"), 0
+        show_wdl, reported = bool(options.values["UCI_ShowWDL"]), 0
 
         def watch(report: "Report") -> None:
             nonlocal reported
@@ -239,7 +239,6 @@ def main() -> int:
     lock = threading.Lock()
     # Not `sys.stdin`: a thread that still reads it makes the interpreter abort at its end.
     commands = open(sys.stdin.fileno(), encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
-
     answers = open(sys.stdout.fileno(), "w", encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
 
     def send(line: str) -> None:

@@ -64,10 +64,6 @@ class Options:
         default_factory=lambda: {name: option.default for name, option in DECLARED.items()}
     )
 
-    def declarations(self) -> list[str]:
-        """The `option` lines."""
-        return [f"option name {name} {option.declare()}" for name, option in DECLARED.items()]
-
     def set(self, arguments: str) -> str | None:
         """Handle what follows `setoption`; returns the option's name, None if there is no such option.
 
@@ -85,19 +81,11 @@ class Options:
         """The value of a spin."""
         return int(self.values[name])
 
-    def check(self, name: str) -> bool:
-        """The value of a check."""
-        return bool(self.values[name])
-
-    def text(self, name: str) -> str:
-        """The value of a string."""
-        return str(self.values[name])
-
     @property
     def strength(self) -> Strength:
         """The most simulations of a move (0: no such limit), its temperature and blunder rate."""
         simulations, temperature = self.number("Simulations"), self.number("Temperature") / 100
-        if self.check("UCI_LimitStrength"):
+        if self.values["UCI_LimitStrength"]:
             weak = strength_of(self.number("UCI_Elo"))
             simulations = min(simulations or weak.simulations, weak.simulations)
             return Strength(simulations, max(temperature, weak.temperature), weak.blunder_rate)

@@ -17,6 +17,7 @@ _COMMANDS = (
 _NUMBERS = ("wtime", "btime", "winc", "binc", "movestogo", "movetime", "nodes", "depth", "mate", "perft")
 _FLAGS = ("infinite", "ponder", "searchmoves")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
+_MOVE = re.compile(r"([a-h][1-8])(?!\1)[a-h][1-8][qrbn]?")
 _LONGEST = 10**9  # numbers are cut to this: milliseconds of 11 days
 
 
@@ -67,25 +68,19 @@ def read_go(arguments: str, turn: chess.Color) -> Limits:
     for word, behind in itertools.pairwise(words):
         if word in _NUMBERS and _NUMBER.fullmatch(behind):
             numbers[word] = min(max(int(behind), 0), _LONGEST)
-    moves = []
-    if "searchmoves" in words:
-        for word in words[words.index("searchmoves") + 1 :]:
-            if word in _NUMBERS or word in _FLAGS:
-                break
-            moves.append(word)
+    behind_it = words[words.index("searchmoves") + 1 :] if "searchmoves" in words else []
+    moves = itertools.takewhile(lambda word: word not in (*_NUMBERS, *_FLAGS), behind_it)
     own, increment = ("wtime", "winc") if turn == chess.WHITE else ("btime", "binc")
-    clock = None
-    if own in numbers:
-        clock = Clock(numbers[own] / 1000, numbers.get(increment, 0) / 1000, numbers.get("movestogo") or None)
+    left, more = numbers.get(own, 0) / 1000, numbers.get(increment, 0) / 1000
     return Limits(
         simulations=max(numbers["nodes"], 1) if "nodes" in numbers else None,
         seconds=numbers["movetime"] / 1000 if "movetime" in numbers else None,
-        clock=clock,
+        clock=Clock(left, more, numbers.get("movestogo") or None) if own in numbers else None,
         depth=numbers.get("depth") or None,
         mate=numbers.get("mate") or None,
         ponder="ponder" in words,
         infinite="infinite" in words,
-        moves=tuple(move for move in moves if _is_move(move)),
+        moves=tuple(filter(_MOVE.fullmatch, moves)),
     )
 
 
@@ -115,10 +110,3 @@ def bestmove(report: Report) -> str:
     """The `bestmove` line, with the expected reply."""
     moves = report.best.moves
     return f"bestmove {moves[0].uci()}" + (f" ponder {moves[1].uci()}" if len(moves) > 1 else "")
-
-
-def _is_move(word: str) -> bool:
-    try:
-        return bool(chess.Move.from_uci(word))
-    except ValueError:
-        return False
