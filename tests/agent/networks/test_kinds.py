@@ -3,6 +3,7 @@
 import dataclasses
 from pathlib import Path
 
+import chess
 import numpy as np
 import pytest
 import torch
@@ -18,6 +19,7 @@ from agent.networks.sparse.architecture import SparseArchitecture
 from agent.networks.weights import load_weights, save_weights
 from agent.rules import Games
 from agent.search import GumbelSearch, SearchSettings
+from tests.agent.positions import PERFT
 from tests.agent.rules.test_games import random_positions
 
 ARCHITECTURES = [
@@ -137,12 +139,7 @@ def test_large_batches_are_cut_evenly(architecture: Architecture) -> None:
 def test_compiled_search_finds_what_batched_search_finds_with_the_same_network() -> None:
     """The compiled network inside the search, against torch's answers handed to it from outside."""
     sparse = evaluator(SparseArchitecture(width=64, hidden=32))
-    games = Games.from_boards(
-        [rules.to_board(rules.from_fen(fen)) for fen in (
-            "r3k2r/p1ppqpb1/bn2pnp1/3PN3/1p2P3/2N2Q1p/PPPBBPPP/R3K2R w KQkq - 0 1",
-            "8/2p5/3p4/KP5r/1R3p1k/8/4P1P1/8 w - - 0 1",
-        )]
-    )  # fmt: skip
+    games = Games.from_boards([chess.Board(fen) for fen in [*PERFT][1:3]])
     settings = SearchSettings(simulations=24)
     compiled = GumbelSearch(settings, sparse.for_search()).run(games, [1, 2], 3)
     batched = GumbelSearch(settings, Evaluator(sparse._network)).run(games, [1, 2], 3)

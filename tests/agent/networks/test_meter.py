@@ -50,11 +50,9 @@ def test_one_tiny_leak_in_one_row_is_seen(leak: float) -> None:
 
 def test_python_chess_catches_what_broken_rules_hide(monkeypatch: pytest.MonkeyPatch) -> None:
     """If mask and meter shared one bug in the rules, only the third opinion would notice."""
-    everything = np.full((2, 59), -1, np.int32)
-    monkeypatch.setattr(rules, "legal_bits", lambda positions: everything)
-    uniform = torch.full((2, 1880), 1 / 1880)
+    monkeypatch.setattr(rules, "legal_bits", lambda positions: np.full((2, 59), -1, np.int32))
     with pytest.raises(InvalidMassError):
-        InvalidMassMeter(oracle_rows=1).check(uniform, POSITIONS)
+        InvalidMassMeter(oracle_rows=1).check(torch.full((2, 1880), 1 / 1880), POSITIONS)
 
 
 def test_python_chess_looks_at_the_first_batch_and_then_at_one_in_so_many(monkeypatch: pytest.MonkeyPatch) -> None:

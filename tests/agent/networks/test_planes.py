@@ -51,16 +51,10 @@ def test_full_half_move_clock_is_one() -> None:
 def test_torch_gives_the_same(dtype: torch.dtype) -> None:
     positions = np.concatenate([random_positions(200), np.stack([rules.from_fen(fen) for fen in TRICKY])])
     positions[::3, STATE] |= np.uint64(2 << 16)
-    ours, theirs = planes(positions), planes_torch(words(positions), dtype)
-    assert theirs.dtype == dtype
-    assert torch.equal(torch.from_numpy(ours).to(dtype), theirs)
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_cuda_gives_the_same() -> None:
-    positions = random_positions(500)
-    on_device = planes_torch(words(positions).cuda()).cpu()
-    assert torch.equal(torch.from_numpy(planes(positions)), on_device)
+    for device in ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]:
+        theirs = planes_torch(words(positions).to(device), dtype).cpu()
+        assert theirs.dtype == dtype
+        assert torch.equal(torch.from_numpy(planes(positions)).to(dtype), theirs)
 
 
 def test_out() -> None:

@@ -184,8 +184,7 @@ def test_what_callers_may_not_ask() -> None:
 def test_no_games() -> None:
     for network in (material_evaluator(), MaterialLeaves()):
         result = GumbelSearch(SETTINGS, network).run(Games(0))
-        assert len(result.moves) == 0
-        assert result.offsets.tolist() == [0]
+        assert (len(result.moves), result.offsets.tolist()) == (0, [0])
 
 
 def test_every_evaluator_gets_a_loop_of_its_own() -> None:
