@@ -164,26 +164,26 @@ def test_a_run_folder_without_checkpoint_and_trainer_is_used_again(capsys: pytes
 @pytest.mark.parametrize(
     ("groups", "files", "found"),
     [
-        ("0::/\n", {"cpu.max": "150000 100000", "memory.max": "1000"}, (2, 1000)),
-        ("0::/\n", {"cpu.max": "max 100000", "memory.max": "max"}, (8, 10**6)),
-        ("0::/a/b\n", {"a/cpu.max": "300000 100000", "a/b/cpu.max": "max 100000", "a/memory.max": "7"}, (3, 7)),
+        ("0::/", "cpu.max=150000 100000, memory.max=1000", (2, 1000)),
+        ("0::/", "cpu.max=max 100000, memory.max=max", (8, 10**6)),
+        ("0::/a/b", "a/cpu.max=300000 100000, a/b/cpu.max=max 100000, a/memory.max=7", (3, 7)),
         (
-            "4:memory:/docker/x\n3:cpu,cpuacct:/docker/x\n0::/docker/x\n",  # version 1 in a container
-            {"cpu/cpu.cfs_quota_us": "50000", "cpu/cpu.cfs_period_us": "100000", "memory/memory.limit_in_bytes": "9"},
+            "4:memory:/docker/x\n3:cpu,cpuacct:/docker/x\n0::/docker/x",  # version 1 in a container
+            "cpu/cpu.cfs_quota_us=50000, cpu/cpu.cfs_period_us=100000, memory/memory.limit_in_bytes=9",
             (1, 9),
         ),
         (
-            "3:cpuacct,cpu:/x\n4:memory:/x\n",
-            {"cpu/x/cpu.cfs_quota_us": "-1", "cpu/x/cpu.cfs_period_us": "1", "memory/x/memory.limit_in_bytes": "9" * 9},
+            "3:cpuacct,cpu:/x\n4:memory:/x",
+            "cpu/x/cpu.cfs_quota_us=-1, cpu/x/cpu.cfs_period_us=1, memory/x/memory.limit_in_bytes=999999999",
             (8, 10**6),
         ),
-        (None, {}, (8, 10**6)),
+        (None, "other=", (8, 10**6)),
     ],
 )
 def test_limits_of_control_groups(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, groups: str | None, files: dict[str, str], found: tuple[int, int]
+    folder: Path, monkeypatch: pytest.MonkeyPatch, groups: str | None, files: str, found: tuple[int, int]
 ) -> None:
-    for name, text in {**files, **({"groups": groups} if groups else {})}.items():
+    for name, text in [file.split("=") for file in files.split(", ")] + ([["groups", f"{groups}\n"]] if groups else []):
         (folder / "limits" / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / "limits" / name).write_text(text)
     monkeypatch.setattr(doctor, "_GROUPS", folder / "limits/groups")

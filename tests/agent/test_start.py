@@ -8,6 +8,7 @@ from tests.processes import run_python
 
 HEAVY = ["torch", "triton", "ray", "aiohttp", "pandas", "resvg_py"]
 FACES = {
+    "uciok": ("io", ["uci"], "uci\nquit\n", "uciok", ["numba", "numpy", "pydantic", "rich", *HEAVY]),
     "uci": ("typer", ["uci"], "uci\nisready\ngo nodes 100\n", "bestmove ", [*HEAVY, "pydantic", "rich", "asyncio"]),
     # The board needs a terminal; what it and the other verbs of the agent are made of is imported beside the game.
     "play": (

@@ -11,7 +11,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import chess
@@ -35,13 +35,11 @@ class Ended:
     result: str
     reason: str
     plies: int
-    slack: tuple[float, float]
-    """The least that White and Black ever had left after a move, seconds."""
-    ours: bool = True
+    ours: bool
     """Whether it was our engine's turn when it ended."""
-    longest: str = ""
+    longest: str
     """Our move that took the largest share of its clock: how long, of how much, what the host stole meanwhile."""
-    least: float = 0.0
+    least: float
     """The least that our engine, or either of them, ever had left after a move, seconds."""
 
     @property
@@ -77,53 +75,42 @@ def play(number: int, base: float, increment: float, *, against_itself: bool, po
     sides: list[tuple[list[str], Options]] = [(OURS, {}), (other, weak)]
     if number % 2:
         sides.reverse()
+    clocks, slack = [base, base], [base, base]  # Black's, White's
+    share, longest, reason = 0.0, "", ""
     with engine_of(*sides[0]) as white, engine_of(*sides[1]) as black:
-        nodes = [None if command is OURS else NODES for command, _ in sides[::-1]]
-        ended = _play(board, [black, white], nodes, base, increment, ponder)
-    mover = sides[ended.plies % 2][0]
-    least = min(left for left, (command, _) in zip(ended.slack, sides, strict=True) if command is OURS)
-    return replace(ended, ours=mover is OURS, least=least)
-
-
-def _play(
-    board: chess.Board,
-    engines: list[chess.engine.SimpleEngine],
-    nodes: list[int | None],
-    base: float,
-    increment: float,
-    ponder: bool,
-) -> Ended:
-    clocks, slack = [base, base], [base, base]
-    share, longest = 0.0, ""
-    while not board.is_game_over(claim_draw=True) and board.ply() < 400:
-        side = int(board.turn)
-        limit = chess.engine.Limit(
-            white_clock=clocks[1], black_clock=clocks[0], white_inc=increment, black_inc=increment, nodes=nodes[side]
-        )
-        engines[side].timeout = HANG
-        before, stolen = clocks[side], _stolen()
-        started = time.perf_counter()
-        try:
-            played = engines[side].play(board, limit, ponder=ponder)
-        except (TimeoutError, chess.engine.EngineError) as error:
-            reason = "hang" if isinstance(error, TimeoutError) else "illegal"
-            return Ended("*", reason, board.ply(), (slack[1], slack[0]))
-        clocks[side] -= time.perf_counter() - started
-        took = before - clocks[side]
-        if nodes[side] is None and took / before > share:
-            share = took / before
-            longest = f"longest {took:.3f} of {before:.3f} at ply {board.ply()}, stolen {_stolen() - stolen:.2f}"
-        slack[side] = min(slack[side], clocks[side])
-        if clocks[side] < 0:
-            return Ended("*", "time", board.ply(), (slack[1], slack[0]), longest=longest)
-        clocks[side] += increment
-        if played.move is None or not board.is_legal(played.move):
-            return Ended("*", "illegal", board.ply(), (slack[1], slack[0]))
-        board.push(played.move)
-    outcome = board.outcome(claim_draw=True)
-    reason = "cap" if outcome is None else outcome.termination.name.lower()
-    result = "1/2-1/2" if outcome is None else outcome.result()
-    return Ended(result, reason, board.ply(), (slack[1], slack[0]), longest=longest)
+        while not reason and not board.is_game_over(claim_draw=True) and board.ply() < 400:
+            side, engine = int(board.turn), white if board.turn else black
+            ours = sides[not side][0] is OURS
+            limit = chess.engine.Limit(
+                white_clock=clocks[1], black_clock=clocks[0], white_inc=increment, black_inc=increment
+            )
+            limit.nodes = None if ours else NODES
+            engine.timeout = HANG
+            before, stolen, started = clocks[side], _stolen(), time.perf_counter()
+            try:
+                played = engine.play(board, limit, ponder=ponder)
+            except (TimeoutError, chess.engine.EngineError) as error:
+                reason = "hang" if isinstance(error, TimeoutError) else "illegal"
+                break
+            took = time.perf_counter() - started
+            clocks[side] -= took
+            if ours and took / before > share:
+                share = took / before
+                longest = f"longest {took:.3f} of {before:.3f} at ply {board.ply()}, stolen {_stolen() - stolen:.2f}"
+            slack[side] = min(slack[side], clocks[side])
+            if clocks[side] < 0:
+                reason = "time"
+            elif played.move is None or not board.is_legal(played.move):
+                reason = "illegal"
+            else:
+                clocks[side] += increment
+                board.push(played.move)
+    outcome = None if reason else board.outcome(claim_draw=True)
+    result = "*" if reason else "1/2-1/2" if outcome is None else outcome.result()
+    reason = reason or ("cap" if outcome is None else outcome.termination.name.lower())
+    least = min(left for left, (command, _) in zip(slack[::-1], sides, strict=True) if command is OURS)
+    ours = sides[board.ply() % 2][0] is OURS
+    return Ended(result, reason, board.ply(), ours, longest, least)
 
 
 def _stolen() -> float:

@@ -1,28 +1,22 @@
-"""`zeromass uci` as a child process: with python-chess as the program, and with programs that misbehave."""
+"""`zeromass uci` as a child process; docs/play.md and the lichess-bot file name the options as they are."""
 
+import re
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
+import yaml
+from typer.main import get_command
 
+import zeromass
+from agent.uci.options import DECLARED
 from tests.processes import run_python, start_zeromass
 
 ROOT = Path(__file__).resolve().parents[3]
 PATIENCE = 60.0
 """Seconds until a missing answer fails a test; no test waits this long when all is well."""
-
-
-def test_uciok_needs_nothing_heavy(tmp_path: Path) -> None:
-    """What makes `uciok` come at once: torch, Numba and the like are not even imported."""
-    script = (
-        "import io, os, sys; import zeromass\n"
-        "reader, writer = os.pipe(); os.write(writer, b'uci\\nquit\\n'); os.close(writer); os.dup2(reader, 0)\n"
-        "assert zeromass.main(['uci']) == 0\n"
-        "print(sorted({'torch', 'numba', 'numpy', 'ray', 'pydantic', 'rich'} & set(sys.modules)))"
-    )
-    done = run_python("-c", script, folder=tmp_path)
-    assert done.stdout.splitlines()[-2:] == ["uciok", "[]"], done.stderr
 
 
 def test_starter_of_the_guide(tmp_path: Path) -> None:
@@ -66,3 +60,23 @@ def test_reader_that_goes_away_ends_the_engine_quietly(tmp_path: Path) -> None:
     process.stdin.flush()
     assert process.wait(PATIENCE) == 0  # though its input is still open
     assert process.stderr.read() == ""
+
+
+def test_guide_names_every_option() -> None:
+    guide, play = (ROOT / "docs/play.md").read_text(), cast(Any, get_command(zeromass.app)).commands["play"]
+    table = guide.split("| option | meaning |")[1].split("\n\n")[0]
+    options = [name for option in play.params for name in option.opts]
+    assert sorted(re.findall(r"^\| `(--\w+)", table, re.MULTILINE)) == sorted(options)
+    table = guide.split("| UCI option | meaning |")[1].split("\n\n")[0]
+    named = re.findall(r"^\| ([A-Za-z_ ,]+) \|", table, re.MULTILINE)
+    assert {name for row in named for name in row.split(", ")} == set(DECLARED)
+
+
+def test_lichess_bot_file_sets_options_that_exist() -> None:
+    config = yaml.safe_load((ROOT / "configs/lichess-bot.yml").read_text())
+    options = config["engine"]["uci_options"]
+    assert options.keys() <= DECLARED.keys()
+    for name, value in options.items():
+        assert DECLARED[name].read(name, str(value)) == value
+    assert config["engine"]["protocol"] == "uci"
+    assert config["challenge"]["variants"] == ["standard"]
