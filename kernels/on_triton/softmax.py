@@ -246,8 +246,9 @@ def compact_backward_kernel(
 def legal_log_probs(logits: Tensor, words: Tensor, width: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Launch the forward."""
     count, size = logits.shape
-    values = logits.new_empty((count, width), dtype=row_dtype(logits.dtype))
-    indices, counts = (logits.new_empty(shape, dtype=torch.int32) for shape in ((count, width), (count,)))
+    values = torch.empty((count, width), dtype=row_dtype(logits.dtype), device=logits.device)
+    indices = torch.empty((count, width), dtype=torch.int32, device=logits.device)
+    counts = torch.empty(count, dtype=torch.int32, device=logits.device)
     peak, log_sum = per_row(logits, 2)
     tile = tile_for(size, logits.dtype, widest=2048, area=1024)
     x = operand(logits, tile)
