@@ -120,15 +120,12 @@ def _illegal_san(board: chess.Board, text: str, san: str) -> MoveError:
     if promotions:
         return MoveError(f"{quote(text)} is ambiguous: type {_either(promotions)}")
     kind, target = chess.Piece.from_symbol(match[1] or "P").piece_type, chess.parse_square(match[4])
-    file = chess.square_file(target)
-
-    def is_like_it(move: chess.Move) -> bool:
-        same_kind = board.piece_type_at(move.from_square) == kind
-        return move.to_square == target or (
-            same_kind and (kind != chess.PAWN or chess.square_file(move.from_square) == file)
-        )
-
-    return _illegal(board, text, _sans(board, filter(is_like_it, board.legal_moves)))
+    origins = board.pieces_mask(kind, board.turn) & (chess.BB_FILES[target & 7] if kind == chess.PAWN else chess.BB_ALL)
+    alike = {
+        *board.generate_legal_moves(from_mask=origins),
+        *board.generate_legal_moves(to_mask=chess.BB_SQUARES[target]),
+    }
+    return _illegal(board, text, _sans(board, alike))
 
 
 def _illegal(board: chess.Board, text: str, candidates: list[str]) -> MoveError:

@@ -53,11 +53,8 @@ INDEX: Final[NDArray[np.int16]] = np.full((64, 64), -1, np.int16)
 PROMOTION_INDEX: Final[NDArray[np.int16]] = np.full((64, 64), -1, np.int16)
 """[64, 64] index of the promotion to a queen; +1, +2, +3 are rook, bishop, knight; -1 elsewhere."""
 
-for _number, (_from, _to, _piece) in enumerate(_MOVES):
-    if _piece < 0:
-        INDEX[_from, _to] = _number
-    elif _piece == 0:
-        PROMOTION_INDEX[_from, _to] = _number
+INDEX[FROM[:PLAIN], TO[:PLAIN]] = np.arange(PLAIN)
+PROMOTION_INDEX[FROM[PLAIN::4], TO[PLAIN::4]] = np.arange(PLAIN, SIZE, 4)
 for _table in (FROM, TO, PROMOTION, INDEX, PROMOTION_INDEX):
     _table.setflags(write=False)
 

@@ -1,5 +1,6 @@
 """Judging the moves of a game: each is compared with the best move that the agent finds. Verdicts as annotations."""
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -80,7 +81,8 @@ def judge_game(
             progress(1)
         if found is not None:  # else the game went on after a draw by rule
             prior = next(line.prior for line in found.lines if line.move == move)
-            judged.append(Judged(ply, move, prior, _value_after(board, report), found.best, before))
+            value = -_worth(report.best) if report is not None else float(board.is_checkmate())
+            judged.append(Judged(ply, move, prior, value, found.best, before))
     return judged
 
 
@@ -90,18 +92,9 @@ def _think(board: chess.Board, agent: Agent, simulations: int) -> Report | None:
     return agent.think(board, Limits(simulations=simulations), ThinkOptions(lines=MAX_LEGAL, keep=2))
 
 
-def _value_after(board: chess.Board, report: Report | None) -> float:
-    """Expected score for the side that has just moved."""
-    if report is None:
-        return 1.0 if board.is_checkmate() else 0.0
-    return -_worth(report.best)
-
-
 def _worth(line: Line) -> float:
     """Expected score, a proven mate as a whole point."""
-    if line.mate:
-        return 1.0 if line.mate > 0 else -1.0
-    return line.score
+    return math.copysign(1.0, line.mate) if line.mate else line.score
 
 
 def annotate(game: chess.pgn.Game, judged: list[Judged], annotator: str) -> None:
