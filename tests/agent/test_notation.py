@@ -30,17 +30,8 @@ def test_every_legal_move_is_read_in_every_spelling(fen: str) -> None:
     board = chess.Board(fen)
     for move in board.legal_moves:
         uci, san = move.uci(), board.san(move)
-        spellings = [
-            uci,
-            uci.upper(),
-            f"{uci[:2]}-{uci[2:]}",
-            san,
-            f" {san}!? ",
-            san.replace("O", "0"),
-            board.lan(move),
-        ]
-        if san[0] in "NRQK":
-            spellings.append(san[0].lower() + san[1:])
+        spellings = [uci, uci.upper(), f"{uci[:2]}-{uci[2:]}", san, f" {san}!? ", san.replace("O", "0")]
+        spellings += [board.lan(move), *([san[0].lower() + san[1:]] if san[0] in "NRQK" else [])]
         assert {spelling: read_move(board, spelling).uci() for spelling in spellings} == dict.fromkeys(spellings, uci)
 
 
@@ -61,10 +52,7 @@ EN_PASSANT = "4k3/8/8/3pP3/8/8/8/4K2R w K d6 0 1"
         *((E4, typed, "e7e5") for typed in ("1... e5", "1…e5")),
         *((E5, typed, "f1c4") for typed in ("bc4", "BC4", "Bc4", "♗c4", "bf1c4")),
         (E5, "bb5", "f1b5"),
-        (TWO_B, "bxc4", "b3c4"),
-        (TWO_B, "Bxc4", "f1c4"),
-        (TWO_B, "bc4", "b3c4"),
-        (TWO_B, "BXC4", None),
+        *((TWO_B, *row) for row in (("bxc4", "b3c4"), ("Bxc4", "f1c4"), ("bc4", "b3c4"), ("BXC4", None))),
         ("4k3/8/8/8/2p5/1P6/8/4K3 w - - 0 1", "Bxc4", None),  # a bishop was meant
         ("4k3/8/8/8/8/1P6/8/4KB2 w - - 0 1", "bb4", "b3b4"),
         ("4k3/8/8/8/8/B7/1P6/4K3 w - - 0 1", "bb4", None),  # b2-b4 and Bb4

@@ -1,4 +1,4 @@
-"""The UCI dialogue, line by line against a scripted program."""
+"""The UCI dialogue, line by line against a scripted program; its words by themselves."""
 
 import queue
 import re
@@ -8,14 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import chess
+import numpy as np
 import pytest
 
 from agent.engine.agent import Agent
 from agent.engine.limits import DEFAULT_SIMULATIONS, Clock, Limits, ThinkOptions
+from agent.engine.report import Line, Report, centipawns
 from agent.engine.strength import STRONGEST, WEAKEST, strength_of
 from agent.errors import InputError
 from agent.networks.bundled import find_weights
 from agent.uci.engine import Engine
+from agent.uci.words import bestmove, info_lines, read_position
 from tests.agent.networks.test_weights import BROKEN, small_weights
 from tests.agent.standin import PATIENCE, Gated, Scripted
 
@@ -123,17 +126,17 @@ def test_handshake_before_anything_is_loaded(loader: Loader, fresh: Program) -> 
 @pytest.mark.parametrize(
     ("go", "limits"),
     [
-        ("", Limits(simulations=DEFAULT_SIMULATIONS)),
-        ("whatever x", Limits(simulations=DEFAULT_SIMULATIONS)),
+        *(
+            (go, Limits(simulations=DEFAULT_SIMULATIONS))
+            for go in ("", "whatever x", "movetime x", f"nodes {'9' * 23}")
+        ),
         ("movetime 100", Limits(seconds=0.1)),
-        ("movetime x", Limits(simulations=DEFAULT_SIMULATIONS)),
         ("wtime 9 btime 1000 winc 1 binc 10 movestogo 3", Limits(clock=Clock(1.0, 0.01, 3))),
         ("wtime 9 btime -5", Limits(clock=Clock(0.0))),
         ("wtime 9", Limits(simulations=DEFAULT_SIMULATIONS)),  # no clock of ours
         ("depth 5", Limits(depth=5)),
         ("nodes 9", Limits(simulations=9)),
         ("nodes 0", Limits(simulations=1)),
-        ("nodes 99999999999999999999999", Limits(simulations=DEFAULT_SIMULATIONS)),
         ("mate 2", Limits(mate=2)),
         ("searchmoves e7e5 xyz 0000 b8c6 nodes 7", Limits(simulations=7, moves=("e7e5", "b8c6"))),
     ],
@@ -335,3 +338,48 @@ def test_broken_weights_are_one_sentence_and_the_engine_lives(program: Program, 
 def test_what_was_asked_before_the_input_ends_is_answered(fresh: Program) -> None:
     fresh.talk("position startpos; go")
     fresh.talk(None, *READY, INFO, MOVE)
+
+
+E4, E5 = chess.Move.from_uci("e2e4"), chess.Move.from_uci("e7e5")
+
+
+def test_positions_are_read() -> None:
+    assert read_position("startpos") == chess.Board()
+    board = read_position("fen 4k3/8/8/8/8/8/8/4K2R w K - 3 9 moves e1g1 e8d8")
+    assert board.fen() == "3k4/8/8/8/8/8/8/5RK1 w - - 5 10"
+    assert len(board.move_stack) == 2  # history for repetition
+    # Castling as king takes rook, which some programs send.
+    assert read_position("fen 4k3/8/8/8/8/8/8/4K2R w K - 3 9 moves e1h1").piece_at(chess.G1) is not None
+
+
+def test_centipawns_invert_the_curve_of_lichess() -> None:
+    scores = [-0.9, -0.3, 0.0, 0.01, 0.5, 0.99]
+    assert [np.tanh(0.00368208 / 2 * centipawns(score)) for score in scores] == pytest.approx(scores, abs=0.001)
+    assert [centipawns(score) for score in (-1.0, 1.0, 0.0)] == [-2000, 2000, 0]
+
+
+@pytest.mark.parametrize(
+    ("mate", "score"),
+    [
+        (1, "mate 1 wdl 1000 0 0"),
+        (3, "mate 2 wdl 1000 0 0"),
+        (-2, "mate -1 wdl 0 0 1000"),
+        (-4, "mate -2 wdl 0 0 1000"),
+        (0, "cp 0 wdl 250 500 250"),
+    ],
+)
+def test_score(mate: int, score: str) -> None:
+    report = Report((Line((E4, E5), 0.0, 0.1, 0.2, 30, 0.5, mate),), 1000, 0.5, 3.9, 7, 0.25)
+    wanted = f"info depth 3 seldepth 7 multipv 1 score {score} nodes 1000 nps 2000 hashfull 250 time 500 pv e2e4 e7e5"
+    assert info_lines(report, show_wdl=True) == [wanted]
+    assert bestmove(report) == "bestmove e2e4 ponder e7e5"
+
+
+def test_win_draw_loss_sums_to_a_thousand_and_says_the_score() -> None:
+    chance = np.random.default_rng(0)
+    for score, draws in zip(chance.uniform(-1, 1, 2000).tolist(), chance.uniform(0, 1, 2000).tolist(), strict=True):
+        win, draw, loss = Line((E4,), score, 0.1, 0.2, 30, draws, 0).wdl or (0, 0, 0)
+        assert win + draw + loss == 1000
+        assert min(win, draw, loss) >= 0
+        assert (win - loss) / 1000 == pytest.approx(score, abs=0.0021)
+    assert Line((E4,), 0.5, 0.1, 0.2, 30, None, 0).wdl is None
