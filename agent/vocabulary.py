@@ -42,10 +42,8 @@ _MOVES: Final = [(origin, target, -1) for origin in range(64) for target in rang
     for piece in range(4)
 ]
 
-FROM: Final[NDArray[np.uint8]] = np.array([move[0] for move in _MOVES], np.uint8)
-"""[1880] from-square of each move."""
-TO: Final[NDArray[np.uint8]] = np.array([move[1] for move in _MOVES], np.uint8)
-"""[1880] to-square of each move."""
+FROM: Final[NDArray[np.uint8]] = np.array([move[0] for move in _MOVES], np.uint8)  # [1880] from-square of each move
+TO: Final[NDArray[np.uint8]] = np.array([move[1] for move in _MOVES], np.uint8)  # [1880] to-square of each move
 PROMOTION: Final[NDArray[np.int8]] = np.array([move[2] for move in _MOVES], np.int8)
 """[1880] -1, or the promotion piece as an index into PROMOTION_PIECES."""
 INDEX: Final[NDArray[np.int16]] = np.full((64, 64), -1, np.int16)

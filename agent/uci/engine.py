@@ -54,8 +54,7 @@ class Engine:
         self._options = Options()
         self._board: chess.Board | None = chess.Board()  # None: the last one was refused
         self._agent: Agent | None = None
-        self._stale = True
-        self._debug = False
+        self._stale, self._debug = True, False
         self._seed = secrets.randbits(31)
 
     def run(self, lines: Iterable[str]) -> None:

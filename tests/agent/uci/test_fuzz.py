@@ -41,14 +41,13 @@ def mutated(chance: random.Random) -> bytes:
     return b"x" if b"quit" in bare or b"Hash" in bare or b"hash" in bare else bare
 
 
-def random_line(chance: random.Random) -> bytes:
-    letters = (string.ascii_letters + string.digits + " /-\t=#+").encode()
-    return bytes(chance.choices(letters, k=chance.randrange(60)))
-
-
 def test_ten_thousand_lines(tmp_path: Path) -> None:
     chance = random.Random(2026)
-    lines = [mutated(chance) if chance.random() < 0.8 else random_line(chance) for _ in range(LINES)]
+    letters = (string.ascii_letters + string.digits + " /-\t=#+").encode()
+    lines = [
+        mutated(chance) if chance.random() < 0.8 else bytes(chance.choices(letters, k=chance.randrange(60)))
+        for _ in range(LINES)
+    ]
     # Whatever thinks without end is stopped, so that the rest is read.
     asked = [line + (b"\n" if number % 10 else b"\nstop\n") for number, line in enumerate(lines)]
     asked.append(b"stop\nsetoption name UCI_LimitStrength value false\nsetoption name MultiPV value 1\n")
