@@ -1,7 +1,6 @@
 """The options of the UCI engine: their declarations, and reading `setoption` lines. Light: no NumPy."""
 
 import re
-from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from agent.engine.strength import STRONGEST, WEAKEST, Strength, strength_of
@@ -56,13 +55,11 @@ DECLARED: Final = {
 """See docs/play.md for their meaning."""
 
 
-@dataclass
 class Options:
     """The present values."""
 
-    values: dict[str, int | bool | str] = field(
-        default_factory=lambda: {name: option.default for name, option in DECLARED.items()}
-    )
+    def __init__(self) -> None:
+        self.values: dict[str, int | bool | str] = {name: option.default for name, option in DECLARED.items()}
 
     def set(self, arguments: str) -> str | None:
         """Handle what follows `setoption`; returns the option's name, None if there is no such option.
