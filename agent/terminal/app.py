@@ -109,7 +109,7 @@ class BoardApp(BoardView):
     def _tick(self) -> None:
         """Update the clocks."""
         game = self.session.game
-        if game.minutes is not None and not game.over:
+        if self.is_running and game.minutes is not None and not game.over:  # not while the board closes
             if game.flag():
                 self.cancel()
                 self.session.announce()

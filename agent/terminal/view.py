@@ -58,6 +58,22 @@ class BoardSession(Session):
         self.app.in_app_thread(self.app.cancel)
 
 
+class _Newest(VerticalScroll, can_focus=False):
+    """Shows its end, also once its size has changed."""
+
+    def on_resize(self) -> None:
+        """Scroll when all is laid out."""
+        self.scroll_end(animate=False)
+
+
+class _Growing(Static):
+    """Text in a `_Newest`, which shows the text's end once it has grown."""
+
+    def on_resize(self) -> None:
+        """Scroll when all is laid out."""
+        self.query_ancestor(_Newest).scroll_end(animate=False)
+
+
 class BoardView(App[None]):
     """The screen of a session. `BoardApp` adds what happens on it."""
 
@@ -87,13 +103,13 @@ class BoardView(App[None]):
                 yield Static(id="below", classes="player")
                 yield Input(placeholder="a move (e4, e7e8q) or help", id="line", compact=True, select_on_focus=False)
                 yield Label(id="legal")
-                with VerticalScroll(id="log", can_focus=False):
-                    yield Static(id="said")
+                with _Newest(id="log"):
+                    yield _Growing(id="said")
             with Vertical(id="right"):
                 yield Static(id="bar")
                 yield Static(id="report")
-                with VerticalScroll(id="moves-box", can_focus=False):
-                    yield Static(id="moves")
+                with _Newest(id="moves-box"):
+                    yield _Growing(id="moves")
         yield Footer(compact=True)
 
     def on_mount(self) -> None:
@@ -164,8 +180,8 @@ class BoardView(App[None]):
         self.query_one("#log").scroll_relative(y=lines)
 
     def _show_end(self, place: str) -> None:
-        """Scroll to the end once the new text has been laid out."""
-        self.call_after_refresh(self.query_one(place, VerticalScroll).scroll_end, animate=False)
+        """Scroll to the end, wherever the user has scrolled."""
+        self.query_one(place, _Newest).scroll_end(animate=False)
 
     def draw(self) -> None:
         """Redraw everything."""

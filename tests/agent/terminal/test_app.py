@@ -272,3 +272,10 @@ async def test_a_promotion_is_completed_to_a_queen(typed: str) -> None:
         await pilot.press("right", "enter")
         await settle(pilot, 1)
         assert app.session.board.move_stack[0].promotion == chess.QUEEN
+
+
+async def test_the_clock_may_tick_while_the_board_closes() -> None:
+    app = app_of("")
+    async with app.run_test(size=(130, 40)):
+        app.action_obey("clock 5+3")
+    app._tick()  # as Textual's timer may, when the widgets are gone
