@@ -1,4 +1,4 @@
-"""The program as its user started it: the words for messages that say what to type next, its streams, its memory."""
+"""The program as its user started it: the words for messages that say what to type next, and its streams."""
 
 import contextlib
 import errno
@@ -54,15 +54,6 @@ def safe_streams() -> Iterator[None]:
                 os.dup2(os.open(os.devnull, os.O_WRONLY), output.fileno())
                 if error.errno not in (errno.EPIPE, errno.EIO):
                     raise
-
-
-def resident_bytes() -> int:
-    """Bytes of memory that this process occupies and does not share with files; 0 where the system does not say."""
-    try:
-        _, resident, shared, *_ = Path("/proc/self/statm").read_text().split()
-    except OSError:
-        return 0
-    return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _started_by(script: str, python: str) -> str:

@@ -15,9 +15,9 @@ import torch
 from numpy.typing import NDArray
 
 import kernels
+from agent.memory import resident_bytes
 from agent.networks.evaluator import Evaluator
 from agent.networks.registry import make_evaluator, make_network
-from agent.program import resident_bytes
 from selfplay.generator import Generator, GeneratorStatistics
 from selfplay.identity import check_identity
 from selfplay.inference import InferenceHandle, RemoteEvaluator

@@ -18,11 +18,10 @@ from typing import Final
 import chess
 import numpy as np
 
-from agent import rules, vocabulary
+from agent import vocabulary
 from agent.engine.limits import SLICE, Control, Limits, ThinkOptions, allotted
 from agent.engine.report import Line, Report
 from agent.networks.contract import CompiledEvaluator, LeafEvaluator
-from agent.players.player import Choice
 from agent.rules import Games
 from agent.search.root_moves import RootMove
 from agent.search.settings import SearchSettings, playing
@@ -202,27 +201,6 @@ class Thinker:
         search, seconds = self._search, time.perf_counter() - started
         found = tuple(_line(board, move) for move in search.look(lines))
         return Report(found, search.simulations, seconds, search.mean_depth, search.deepest, search.full)
-
-
-class TimedPlayer:
-    """Thinks `seconds` about every move, on one core, by a thinker that is not used elsewhere at the same time."""
-
-    def __init__(self, thinker: Thinker, seconds: float) -> None:
-        self._thinker, self._limits = thinker, Limits(seconds=seconds)
-        self.name = f"search:{seconds:g}s"
-        self.simulations, self.moves = 0, 0  # so far
-
-    def choose(self, games: Games) -> Choice:
-        """Choose a move in every game."""
-        moves, values = np.zeros(len(games), np.uint16), np.zeros(len(games), np.float32)
-        for row, position in enumerate(games.positions):
-            board = chess.Board(rules.to_fen(position))
-            report = self._thinker.think(board, self._limits, games=games.take([row]))
-            moves[row] = vocabulary.from_uci(report.best.move.uci(), black=board.turn == chess.BLACK)
-            values[row] = report.best.score
-            self.simulations += report.simulations
-        self.moves += len(games)
-        return Choice(moves, values)
 
 
 def _reports(started: float) -> Iterator[bool]:

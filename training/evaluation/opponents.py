@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from agent.engine.thinker import Thinker, TimedPlayer
+from agent.engine.thinker import Thinker
+from agent.engine.timed import TimedPlayer
 from agent.errors import InputError
 from agent.files import what_is
 from agent.networks.registry import make_evaluator

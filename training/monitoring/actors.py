@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from agent.program import resident_bytes
+from agent.memory import resident_bytes
 from selfplay.actor import GameBatch
 
 SHOWN: Final = 16  # actors with curves of their own; a cluster's others are in the sums and in the slowest

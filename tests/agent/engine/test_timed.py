@@ -4,7 +4,8 @@ import chess
 import numpy as np
 
 from agent import vocabulary
-from agent.engine.thinker import Thinker, TimedPlayer
+from agent.engine.thinker import Thinker
+from agent.engine.timed import TimedPlayer
 from agent.rules import Games
 from agent.search.compiled import material_evaluator
 

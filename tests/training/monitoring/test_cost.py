@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agent import program
+from agent import memory
 from selfplay.actor import GameBatch
 from selfplay.generator import GeneratorStatistics
 from tests.training.monitoring.short_run import events_of, logged, short_run
@@ -95,9 +95,9 @@ def test_a_cluster_of_actors_does_not_flood_the_dashboard() -> None:
 
 
 def test_memory_is_read_from_the_system() -> None:
-    before = program.resident_bytes()
+    before = memory.resident_bytes()
     ballast = np.ones(8 * 2**20)
-    assert program.resident_bytes() - before > 0.9 * ballast.nbytes
+    assert memory.resident_bytes() - before > 0.9 * ballast.nbytes
 
 
 def test_a_growing_process_is_named_once_and_the_dead_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
