@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from agent.compilation import inlined, njit
 from agent.rules import movegen
 from agent.rules.bits import Words, popcount
+from agent.rules.boundary import checked, checked_counts, checked_moves, output
 from agent.rules.convert import describe
-from agent.rules.layout import OWN, PIECE_VALUES, STATE, checked, checked_counts, checked_moves, output
+from agent.rules.layout import OWN, PIECE_VALUES, STATE
 from agent.rules.movegen import ROW, count_targets, find_targets, write_moves
 from agent.rules.record import BLACK, repetition_key
 from agent.rules.step import is_legal_move, make_move

@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from agent.compilation import njit, on_warm_up
 from agent.rules import batch
 from agent.rules.bits import Words, u64
+from agent.rules.boundary import checked, checked_moves
 from agent.rules.convert import from_board, from_fen
-from agent.rules.layout import STATE, WORDS, checked, checked_moves
+from agent.rules.layout import STATE, WORDS
 from agent.rules.record import count_repetitions, halfmove_clock, repetition_key, with_repetitions
 from agent.rules.step import is_legal_move, make_move
 from agent.vocabulary import SIZE
