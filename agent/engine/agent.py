@@ -34,7 +34,7 @@ class Agent:
     ) -> None:
         self.origin, self.warnings, self.identity = origin, warnings, identity
         # See `Thinker` for what these do.
-        self.think, self.simulations_in, self.retune = thinker.think, thinker.simulations_in, thinker.retune
+        self.think, self.forget, self.retune = thinker.think, thinker.forget, thinker.retune
         self._thinker, self._set_threads = thinker, set_threads
         self._megabytes, self._threads = MEGABYTES, 1
 
@@ -44,7 +44,7 @@ class Agent:
         return self._thinker.settings
 
     def resize(self, megabytes: int, threads: int, say: Callable[[str], None]) -> None:
-        """Use a search tree of `megabytes` and this many threads; `say` gets a sentence where that is not possible."""
+        """Use search memory of `megabytes` and this many threads; `say` gets a sentence where that is not possible."""
         if megabytes != self._megabytes:
             self._thinker.resize(megabytes)
             self._megabytes = megabytes
@@ -77,5 +77,5 @@ def load_agent(
         set_threads(1)  # a move evaluates one position at a time: more threads would wait for each other
     thinker = Thinker(evaluator)
     # Compile or load only what thinking needs; else the first move would be slow.
-    warm_up(progress, [lambda: thinker.think(chess.Board(), Limits(simulations=64))])
+    warm_up(progress, [lambda: thinker.think(chess.Board(), Limits(nodes=64))])
     return Agent(thinker, found.origin, found.warnings, identity=identity(found.weights), set_threads=set_threads)

@@ -3,12 +3,13 @@
 import threading
 import time
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 MOVES_AHEAD: Final = 28  # moves that a clock without a time control must still last for
-RESERVE: Final = 2.0  # seconds on the clock below which moves get less than their share
+RESERVE: Final = 0.3  # seconds on the clock below which moves get less than their share
+PATIENCE: Final = 4.0  # a move that needs it may take as many times its share
 DEFAULT_SIMULATIONS: Final = 800  # simulations of a move that nothing else limits
-SLICE: Final = 0.004  # seconds between two looks at the clock
+SLICE: Final = 0.002  # seconds between two looks at the clock
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,14 @@ class Limits:
     """When to stop thinking: at the first limit reached. With no limit: when told to."""
 
     simulations: int | None = None
+    """Gumbel search with as many simulations, fewer where the clock is short."""
+    nodes: int | None = None
+    """Of principal-variation search; simulations where the network is evaluated in batches."""
     seconds: float | None = None
     """Time for this move."""
     clock: Clock | None = None
     depth: int | None = None
-    """Until simulations are this many plies deep on average, or there are 10,000 for each of them."""
+    """Plies; for a network that is evaluated in batches, on average, or 10,000 simulations for each of them."""
     mate: int | None = None
     """Until a mate in as many moves is proven."""
     ponder: bool = False
@@ -41,9 +45,6 @@ class Limits:
     """Search only these moves (UCI notation); if none of them is legal, all."""
     overhead: float = 0.0
     """Seconds that the program and the connection take: subtracted from `seconds` and `clock`."""
-    planned: int | None = None
-    """Share out as many simulations as these over the moves, though another limit may end the search before: so
-    what was done can be repeated. None: as many as the other limits leave, estimated anew all the time."""
 
 
 @dataclass(frozen=True)
@@ -53,13 +54,13 @@ class ThinkOptions:
     lines: int = 1
     """How many moves to report, the best first."""
     keep: int | None = None
-    """How many of these are searched to the end, the others only until they fall behind; None: all."""
+    """How many of these get a score of their own; the others have bounds. None: all."""
     temperature: float = 0.0
-    """Of the noise at the root; 0 plays the best move."""
+    """Of the noise at the root of a search by `Limits.simulations`; 0 plays the best move."""
     seed: int = 0
     """Of the noise."""
-    proofs: bool = True
-    """Whether proven mates end the search and decide; without, the move is that of `GumbelSearch`."""
+    fresh: bool = False
+    """Forget first what was found for other moves: then `Limits.nodes` repeats the move."""
 
 
 class Control:
@@ -98,7 +99,16 @@ class Control:
             self._changed.wait_for(lambda: self._stopped or (or_hit and self._hit != 0.0))
 
 
-def allotted(limits: Limits) -> float | None:
+class Budget(NamedTuple):
+    """Seconds for one move."""
+
+    soft: float
+    """Its share, to be stretched or cut as the search goes."""
+    hard: float
+    """Never more."""
+
+
+def allotted(limits: Limits) -> Budget | None:
     """Seconds that this move may take, from the moment its clock runs; None: no limit in time.
 
     The remaining time is shared out evenly over the moves ahead. Of the increment three quarters are used; the
@@ -106,16 +116,16 @@ def allotted(limits: Limits) -> float | None:
     at most 30 % of what is left, the last one before a time control 80 %. The overhead and one look at the clock
     are subtracted first; where no more than that is left, the share is 0.
     """
-    overhead = limits.overhead
-    spare = overhead + SLICE
+    spare = limits.overhead + SLICE
     if limits.seconds is not None:
-        return max(limits.seconds - spare, 0.0)
+        seconds = max(limits.seconds - spare, 0.0)
+        return Budget(seconds, seconds)
     clock = limits.clock
     if clock is None:
         return None
     left = max(clock.remaining - spare, 0.0)
     ahead = min(clock.moves_to_go or MOVES_AHEAD, MOVES_AHEAD)
-    # Every move ahead pays the overhead again, out of its own share.
-    share = max(left - (ahead - 1) * overhead, 0.0) / ahead + max(clock.increment - overhead, 0.0) * 0.75
-    # In the last seconds shares shrink: a busy machine may be late at every move, or stall.
-    return min(share * min(1.0, left / RESERVE), left * (0.8 if ahead == 1 else 0.3))
+    share = left / ahead + max(clock.increment - limits.overhead, 0.0) * 0.75
+    # In the last moments shares shrink: a busy machine may be late at every move, or stall.
+    most = left * (0.8 if ahead == 1 else 0.3) * min(1.0, left / RESERVE)
+    return Budget(min(share, most), min(PATIENCE * share, most))

@@ -16,11 +16,10 @@ class Line:
     """Expected score -1..1 for the side to move."""
     prior: float
     """Probability before search."""
-    policy: float
-    """Probability after search."""
-    visits: int
+    nodes: int
+    """Searched below it."""
     draws: float | None
-    """Mean probability of a draw; None where the network does not give one."""
+    """Probability of a draw at the end of the line; None where the network does not give one."""
     mate: int
     """Proven: k > 0, the side to move mates within k plies; k < 0, it is mated within -k; 0: not proven."""
 
@@ -51,7 +50,6 @@ class Line:
             return (1000, 0, 0) if self.mate > 0 else (0, 0, 1000)
         if self.draws is None:
             return None
-        # Every leaf has win + draw + loss = 1 and value = win - loss, so their means have too.
         draw = min(max(self.draws, 0.0), 1.0 - abs(self.score))
         win = round(500 * (1 - draw + self.score))
         loss = min(round(500 * (1 - draw - self.score)), 1000 - win)
@@ -63,11 +61,11 @@ class Report:
     """The state of a search."""
 
     lines: tuple[Line, ...]  # the best first
-    simulations: int
+    nodes: int  # positions searched; of Gumbel search, simulations
     seconds: float
-    depth: float  # mean depth of the simulations, in plies
-    deepest: int  # largest depth of a simulation, in plies
-    full: float  # share of the tree's memory in use
+    depth: float  # in plies: of principal-variation search the last that was finished, of Gumbel search the mean
+    deepest: int  # plies of the longest line that was looked at
+    full: float  # share of the memory in use
 
     @property
     def best(self) -> Line:
@@ -76,8 +74,8 @@ class Report:
 
     @property
     def speed(self) -> float:
-        """Simulations a second."""
-        return self.simulations / max(self.seconds, 1e-6)
+        """Nodes a second."""
+        return self.nodes / max(self.seconds, 1e-6)
 
 
 def sans(board: chess.Board, moves: tuple[chess.Move, ...]) -> tuple[str, ...]:

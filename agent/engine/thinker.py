@@ -1,15 +1,10 @@
 """The agent thinks about one position under limits, and can be watched and stopped while it does.
 
-How simulations are allocated (see docs/search.md):
-
-- a number of simulations: one round of sequential halving over that number, exactly `GumbelSearch`;
-- a time: one round over the simulations that the measured speed allows until then. The estimate is renewed at
-  every slice, so each phase is cut to the time that is really left;
-- no limit: rounds, each as long as all before it, in a tree that is kept.
+Two searches stand behind it (see docs/search.md): Gumbel search for a fixed number of simulations and for networks
+that are evaluated in batches, principal-variation search for everything else.
 """
 
 import itertools
-import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,22 +15,23 @@ import numpy as np
 
 from agent import vocabulary
 from agent.engine.limits import SLICE, Control, Limits, ThinkOptions, allotted
+from agent.engine.pace import Pace
 from agent.engine.report import Line, Report
 from agent.networks.contract import CompiledEvaluator, LeafEvaluator
 from agent.rules import Games
-from agent.search.root_moves import RootMove
+from agent.search.gumbel.single import SingleGumbelSearch
+from agent.search.pvs.search import PrincipalVariationSearch
 from agent.search.settings import SearchSettings, playing
-from agent.search.sliced import Halving, SlicedSearch
+from agent.search.thinking import RootMove, RootOptions, Thinking
 
 Watcher = Callable[[Report], None]
-MEGABYTES: Final = 512  # default memory of the tree
-_FIRST_ROUND: Final = 512  # simulations of the first of several rounds
-_NO_LIMIT: Final = 10**9
+MEGABYTES: Final = 64  # default memory
+_SPARE: Final = 0.9  # share of a move's time that is planned for a fixed number of simulations
 _REPORTS_AT: Final = (0.05, 0.1, 0.2, 0.4, 0.8)  # seconds of the first reports; later one a second
 
 
 class Thinker:
-    """Thinks about one position at a time; calls from several threads are serialised. The tree takes `megabytes`."""
+    """Thinks about one position at a time; calls from several threads are serialised."""
 
     def __init__(
         self,
@@ -43,26 +39,34 @@ class Thinker:
         settings: SearchSettings | None = None,
         megabytes: int = MEGABYTES,
     ) -> None:
-        self._evaluator = evaluator
-        self.settings = settings or playing()
-        self._search, self._megabytes = SlicedSearch(evaluator, self.settings, megabytes), megabytes
+        self._evaluator, self._megabytes = evaluator, megabytes
+        compiled = isinstance(evaluator, CompiledEvaluator)
+        self._least = 16 if compiled else 1  # nodes of a slice
+        self._fixed = SingleGumbelSearch(evaluator, settings or playing(), megabytes)
+        self._open: Thinking = self._fixed
+        if isinstance(evaluator, CompiledEvaluator):
+            self._open = PrincipalVariationSearch(evaluator, megabytes)
+        self._speeds = {self._fixed: 1000.0 * self._least, self._open: 1000.0 * self._least}  # nodes a second
         self._lock = threading.Lock()
-        self._least = 16 if isinstance(evaluator, CompiledEvaluator) else 1
-        self._speed = 1000.0 * self._least  # simulations a second; measured soon
+
+    @property
+    def settings(self) -> SearchSettings:
+        """Of Gumbel search."""
+        return self._fixed.settings
 
     def retune(self, settings: SearchSettings) -> None:
-        """Use other search settings from the next call of `think` on."""
-        if settings != self.settings:
-            self.settings = settings
-            self._search = SlicedSearch(self._evaluator, settings, self._megabytes)
+        """Use other settings of Gumbel search from the next call of `think` on."""
+        self._fixed.settings = settings
 
     def resize(self, megabytes: int) -> None:
-        """Use a new tree of this size."""
-        self._search, self._megabytes = SlicedSearch(self._evaluator, self.settings, megabytes), megabytes
+        """Use empty memory of this size."""
+        with self._lock:
+            self._megabytes = megabytes
+            self._open.resize(megabytes)
 
-    def simulations_in(self, seconds: float) -> int:
-        """How many simulations fit into `seconds` at the speed measured so far, at least 1."""
-        return max(1, round(self._speed * seconds))
+    def forget(self) -> None:
+        """Forget what was found for other moves, as before a new game."""
+        self.resize(self._megabytes)
 
     def think(
         self,
@@ -86,121 +90,71 @@ class Thinker:
             ValueError: no legal move, or the network's answer is NaN or infinite.
         """
         options, control = options or ThinkOptions(), control or Control()
+        if options.fresh:
+            self.forget()
         with self._lock:
-            search = self._search
+            begun = time.perf_counter()
+            search = self._open if limits.simulations is None else self._fixed
+            budget = allotted(limits)
+            simulations = limits.simulations
+            if simulations is not None and budget is not None:
+                simulations = max(1, min(simulations, round(_SPARE * self._speeds[search] * budget.soft)))
             games = Games.from_boards([board]) if games is None else games.copy()
             games.ply[:] = board.ply()  # the noise of a game differs from ply to ply
             black = board.turn == chess.BLACK
             chosen = [move for move in limits.moves if chess.Move.from_uci(move) in board.legal_moves]
-            search.begin(
-                games,
-                allowed=np.array([vocabulary.from_uci(move, black=black) for move in chosen], np.uint16),
-                seed=options.seed,
-                gumbel_scale=options.temperature,
-                proofs=options.proofs,
-            )
-            begun = time.perf_counter()
-            reports = _reports(begun)
+            allowed = np.array([vocabulary.from_uci(move, black=black) for move in chosen], np.uint16)
+            lines = options.lines if options.keep is None else options.keep
+            noise = options.temperature, options.seed
+            search.begin(games, RootOptions(allowed, lines, limits.mate is not None, simulations, *noise))
+            reports, pace = _reports(begun), Pace(limits, control, budget, board.legal_moves.count() == 1)
 
-            def look() -> None:
+            def report() -> Report:
+                found = tuple(self._line(board, move) for move in search.look(options.lines))
+                seconds = time.perf_counter() - begun
+                return Report(found, search.nodes, seconds, search.depth, search.deepest, search.full)
+
+            while self._slice(search, pace):
                 if watch is not None and next(reports):
-                    watch(self._report(board, options.lines, begun))
-
-            kept = options.lines if options.keep is None else options.keep
-            considered = max(self.settings.max_considered_actions, 2 * kept)
-            if limits.mate is not None or chosen:
-                considered = vocabulary.MAX_LEGAL  # a mate may begin with an unlikely move
-            self._run(limits, control, considered, kept, look)
-            report = self._report(board, options.lines, begun)
+                    watch(report())
             if limits.infinite or limits.ponder:
                 if not control.stopped and watch is not None:
-                    watch(report)
+                    watch(report())
                 control.wait(or_hit=not limits.infinite)
-            return report
+            return report()
 
-    def _run(self, limits: Limits, control: Control, considered: int, kept: int, look: Callable[[], None]) -> None:
-        search, moves = self._search, self._search.moves
-        seconds = allotted(limits)
-        pondering = limits.ponder
-        fixed = limits.simulations if limits.simulations is not None and not pondering else None
-        deadline = None if seconds is None or pondering else control.started + seconds
-        halving: Halving | None = None
-        done_before, length = 0, _NO_LIMIT
-        # When to look for a proven mate, and the end of a slice: a count, or no game could be repeated; and few at
-        # first, for the speed may be that of a position full of exact leaves.
-        proof, due = 0, 32
-        while True:
-            now = time.perf_counter()
-            if pondering and (hit := control.hit_at) is not None:
-                # Limits count from here on: a new round for the time left, in the tree that is kept.
-                pondering, fixed = False, limits.simulations
-                deadline = None if seconds is None else hit + seconds
-                halving = None
-            if halving is None or (deadline is None and fixed is None and search.simulations - done_before >= length):
-                if search.simulations:
-                    search.new_round()
-                    if deadline is None and fixed is None:
-                        considered *= 2 if search.simulations >= 4 * _FIRST_ROUND else 1
-                done_before = search.simulations
-                length = max(_FIRST_ROUND, search.simulations) if deadline is None and fixed is None else _NO_LIMIT
-                halving = Halving(min(considered, moves), length, kept)
-            most = max(self._least, round(self._speed * SLICE))
-            if deadline is not None:
-                left = deadline - now
-                affordable = search.simulations - done_before + round(self._speed * max(left, 0.0))
-                halving.simulations = max(self._least, affordable)
-                most = max(self._least, min(most, round(self._speed * left)))
-            if fixed is not None:
-                halving.simulations = min(halving.simulations, max(fixed - done_before, 1)) if deadline else fixed
-                most = min(most, fixed - search.simulations)
-            if limits.planned is not None:
-                halving.simulations = limits.planned
-            if most <= 0:
-                return
-            most = min(most, due - search.simulations)
-            wanted = halving.take(most)
-            done = search.run(wanted)
-            after = time.perf_counter()
-            self._note_speed(done, after - now)
-            if search.simulations >= due:
-                proof, due = search.proof(), due * 3 // 2
-            look()
-            if done < len(wanted) or self._is_over(limits, control, pondering, deadline, fixed, proof):
-                return
-
-    def _is_over(
-        self, limits: Limits, control: Control, pondering: bool, deadline: float | None, fixed: int | None, proof: int
-    ) -> bool:
-        search = self._search
-        if control.stopped:
-            return True
-        if limits.mate is not None:
-            if 0 < proof <= 2 * limits.mate - 1:
-                return True
-        elif proof and not limits.infinite:
-            return True
-        if pondering:
-            return False
-        if fixed is not None and search.simulations >= fixed:
-            return True
-        alone = search.moves == 1 and limits.clock is not None
-        if deadline is not None and (alone or time.perf_counter() >= deadline):
-            return True
-        if limits.depth is not None:
-            return search.mean_depth >= limits.depth or search.simulations >= 10_000 * limits.depth
-        return False
-
-    def _note_speed(self, done: int, seconds: float) -> None:
+    def _slice(self, search: Thinking, pace: Pace) -> bool:
+        """Search on until the next look at the clock; False once it is time to answer."""
+        speed, begun, done = self._speeds[search], time.perf_counter(), search.nodes
+        wanted = pace.most(search, max(self._least, round(speed * SLICE)), speed)
+        more = search.run(wanted)
+        seconds, done = time.perf_counter() - begun, search.nodes - done
         if done >= self._least and seconds > SLICE / 4:  # shorter ones say more about the call than about the search
             # Slow slices weigh more: an estimate that is too high costs time.
-            measured = done / seconds
-            weight = 0.1 if measured > self._speed else 0.3
-            self._speed += weight * (min(measured, 8 * self._speed) - self._speed)
+            weight = 0.1 if done / seconds > speed else 0.3
+            self._speeds[search] = speed + weight * (min(done / seconds, 8 * speed) - speed)
+        return more and not pace.is_over(search)
 
-    def _report(self, board: chess.Board, lines: int, started: float) -> Report:
-        search, seconds = self._search, time.perf_counter() - started
-        found = tuple(_line(board, move) for move in search.look(lines))
-        return Report(found, search.simulations, seconds, search.mean_depth, search.deepest, search.full)
+    def _line(self, board: chess.Board, found: RootMove) -> Line:
+        after, moves = board.copy(stack=False), list[chess.Move]()
+        for index in found.line:
+            move = chess.Move.from_uci(vocabulary.to_uci(index, black=after.turn == chess.BLACK))
+            assert after.is_legal(move), f"{move} is illegal in '{after.fen()}'"
+            after.push(move)
+            moves.append(move)
+        draws = None if found.mate else self._draws(after)
+        return Line(tuple(moves), found.value, found.prior, found.nodes, draws, found.mate)
+
+    def _draws(self, board: chess.Board) -> float | None:
+        """Probability of a draw by the network; None where it gives none."""
+        network = self._evaluator
+        wdl = getattr(network.scratch, "wdl", None) if isinstance(network, CompiledEvaluator) else None
+        if wdl is None or not any(board.legal_moves) or board.is_insufficient_material():
+            return None if wdl is None else float(not board.is_checkmate())
+        nothing, logits = np.zeros(0, np.uint16), np.zeros(0, np.float32)
+        position = Games.from_boards([board]).positions[0]
+        network.evaluate(position, nothing, 0, network.parameters, network.scratch, logits)
+        return float(wdl[1])
 
 
 def _reports(started: float) -> Iterator[bool]:
@@ -209,14 +163,3 @@ def _reports(started: float) -> Iterator[bool]:
         while time.perf_counter() - started < due:
             yield False
         yield True
-
-
-def _line(board: chess.Board, found: RootMove) -> Line:
-    after, moves = board.copy(stack=False), list[chess.Move]()
-    for index in found.line:
-        move = chess.Move.from_uci(vocabulary.to_uci(index, black=after.turn == chess.BLACK))
-        assert after.is_legal(move), f"{move} is illegal in '{after.fen()}'"
-        after.push(move)
-        moves.append(move)
-    draws = None if math.isnan(found.draws) else found.draws
-    return Line(tuple(moves), found.value, found.prior, found.policy, found.visits, draws, found.mate)

@@ -16,7 +16,7 @@ class TimedPlayer:
     def __init__(self, thinker: Thinker, seconds: float) -> None:
         self._thinker, self._limits = thinker, Limits(seconds=seconds)
         self.name = f"search:{seconds:g}s"
-        self.simulations, self.moves = 0, 0  # so far
+        self.nodes, self.moves = 0, 0  # so far
 
     def choose(self, games: Games) -> Choice:
         """Choose a move in every game."""
@@ -26,6 +26,6 @@ class TimedPlayer:
             report = self._thinker.think(board, self._limits, games=games.take([row]))
             moves[row] = vocabulary.from_uci(report.best.move.uci(), black=board.turn == chess.BLACK)
             values[row] = report.best.score
-            self.simulations += report.simulations
+            self.nodes += report.nodes
         self.moves += len(games)
         return Choice(moves, values)

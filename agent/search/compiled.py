@@ -1,14 +1,13 @@
-"""Searching with a network that is itself compiled: a whole batch of searches is one call, no Python inside.
+"""Compiling a search for a network that is itself compiled: no Python inside.
 
 And such an evaluator without weights, for tests and for timing the search alone.
 """
 
-import functools
 import math
 from collections.abc import Callable
 from pathlib import Path
 from types import FunctionType
-from typing import Any, Final, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,53 +17,12 @@ from agent.networks.contract import CompiledEvaluator
 from agent.rules.batch import material_of
 from agent.rules.bits import ONE, Words, u64
 from agent.rules.record import occupied
-from agent.search.leaf import Scratch
-from agent.search.result import SearchResult, write_result
-from agent.search.tree import DEPTH, Tree
-from agent.search.walk import SearchParams, begin, noise_stream, take_in, walk_on
 from agent.vocabulary import TO
 
 
 def unbound(*_arguments: Any) -> Any:
     """Stands for the evaluator in functions that `bound` compiles."""
     raise NotImplementedError("stands for the evaluator that `bound` puts in its place")
-
-
-evaluate: Final[Callable[..., Any]] = unbound
-
-
-def _search_games(
-    positions: Words,
-    histories: Words,
-    lengths: NDArray[np.int32],
-    keys: NDArray[np.uint64],
-    plies: NDArray[np.int32],
-    seed: np.uint64,
-    tree: Tree,
-    params: SearchParams,
-    parameters: Any,
-    network_scratch: Any,
-    scratch: Scratch,
-    output: SearchResult,
-) -> int:
-    """Search every game in turn, in one tree's memory; -1, or the row of the evaluation that was no number."""
-    for game in range(positions.shape[0]):
-        stream = noise_stream(seed, keys[game], np.int64(plies[game]))
-        count = begin(tree, positions[game], params, scratch.moves, scratch)
-        while count > 0:
-            leaf = tree.positions[tree.path[tree.state[DEPTH], 0]]
-            value = evaluate(leaf, scratch.moves, count, parameters, network_scratch, scratch.logits)
-            if not take_in(tree, params, scratch.moves, scratch.logits, count, np.float64(value), stream, scratch):
-                return game
-            count = walk_on(tree, params, histories[game], np.int64(lengths[game]), scratch.moves, scratch)
-        write_result(tree, params, np.int64(game), output, scratch)
-    return -1
-
-
-@functools.cache
-def search_loop(network: Callable[..., Any]) -> Callable[..., int]:
-    """`_search_games` compiled for one evaluator."""
-    return cast(Callable[..., int], bound(_search_games, network))
 
 
 def bound(function: Any, network: Callable[..., Any]) -> Any:

@@ -10,7 +10,7 @@ from agent.rules.layout import BISHOPS, KINGS, KNIGHTS, OWN, PAWNS, QUEENS, ROOK
 from agent.rules.movegen import count_targets, find_targets, in_check
 from agent.rules.record import en_passant_bit, occupied
 from agent.rules.step import make_move
-from agent.search.tree import Index
+from agent.search.gumbel.tree import Index
 from agent.vocabulary import FROM, PLAIN, TO
 
 

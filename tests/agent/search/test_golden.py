@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agent.search.selection import Scaling
+from agent.search.gumbel.selection import Scaling
 from agent.search.settings import visit_schedule
 from tests.agent.search.abstract import PUCT, Game, search
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from agent.networks.contract import LegalEvaluation
 from agent.rules import Games
 from agent.search import GumbelSearch, SearchSettings, material_evaluator, playing
-from agent.search.selection import Scaling
+from agent.search.gumbel.selection import Scaling
 from agent.search.sliced import SlicedSearch
 from tests.agent.search.abstract import PUCT, Game, grow, search
 from tests.agent.search.evaluators import MaterialLeaves

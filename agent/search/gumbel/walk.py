@@ -15,11 +15,11 @@ from agent.rules.bits import Words, u64
 from agent.rules.layout import WORDS
 from agent.rules.movegen import find_targets, write_moves
 from agent.rules.record import repetition_key
-from agent.search.leaf import MATES_NEXT, Scratch, make_leaf
+from agent.search.gumbel.leaf import MATES_NEXT, Scratch, make_leaf
 from agent.search.mates import mating_move
-from agent.search.selection import Scaling, descend
+from agent.search.gumbel.selection import Scaling, descend
 from agent.search.settings import SearchSettings, visit_schedule
-from agent.search.tree import DEPTH, EDGE, NODE, NODES, SIMULATIONS, Tree, back_up, clear_node, expand, settle
+from agent.search.gumbel.tree import DEEPEST, DEPTH, EDGE, NODE, NODES, PLIES, SIMULATIONS, Tree, back_up, clear_node, expand, settle
 from agent.vocabulary import MAX_LEGAL
 from kernels.splitmix import GOLDEN, finalise
 
@@ -38,7 +38,7 @@ def make_trees(games: int, simulations: int) -> Tree:
     """Trees of `games` games, each array with a leading axis of that size."""
     nodes = simulations + 1
     positions, path = np.empty((games, nodes, WORDS), np.uint64), np.empty((games, nodes + 1, 2), np.int32)
-    edges, state = np.empty((games, nodes * MAX_LEGAL), EDGE), np.empty((games, 4), np.int64)
+    edges, state = np.empty((games, nodes * MAX_LEGAL), EDGE), np.empty((games, 6), np.int64)
     return Tree(positions, np.empty((games, nodes), NODE), edges, path, state)
 
 
@@ -137,6 +137,8 @@ def walk_on(
     state = tree.state
     while state[SIMULATIONS] < params.schedule.shape[1]:
         depth = descend(tree.nodes, tree.edges, tree.path, params.scaling, params.schedule, state[SIMULATIONS])
+        state[PLIES] += depth
+        state[DEEPEST] = max(state[DEEPEST], depth)
         if tree.path[depth, 0] < 0:
             count = make_leaf(tree, depth, history, length, params.claim_draws, moves, scratch)
             if count != 0:

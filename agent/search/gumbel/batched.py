@@ -9,10 +9,10 @@ from agent.compilation import njit
 from agent.rules.bits import Words
 from agent.rules.layout import WORDS
 from agent.rules.movegen import ROW
-from agent.search.leaf import Scratch
-from agent.search.result import SearchResult, write_result
-from agent.search.tree import DEPTH, Tree
-from agent.search.walk import SearchParams, begin, noise_stream, take_in, walk_on
+from agent.search.gumbel.leaf import Scratch
+from agent.search.gumbel.result import SearchResult, write_result
+from agent.search.gumbel.tree import DEPTH, Tree
+from agent.search.gumbel.walk import SearchParams, begin, noise_stream, take_in, walk_on
 
 
 class Waiting(NamedTuple):

@@ -55,6 +55,8 @@ DEPTH: Final = 0  # in `Tree.state`: plies from the root to the leaf that waits
 SIMULATIONS: Final = 1  # in `Tree.state`: simulations done
 NODES: Final = 2  # in `Tree.state`: nodes in use
 EDGES: Final = 3  # in `Tree.state`: edges in use
+PLIES: Final = 4  # in `Tree.state`: plies from the root to the leaves, summed over the simulations
+DEEPEST: Final = 5  # in `Tree.state`: the most plies that a simulation went
 
 
 class Tree(NamedTuple):
@@ -64,7 +66,7 @@ class Tree(NamedTuple):
     nodes: Nodes  # [N] of NODE
     edges: Edges  # [218 N] of EDGE: only what is used is ever touched, so only that takes memory
     path: Path  # int32 [N + 1, 2]
-    state: NDArray[np.int64]  # int64 [4]
+    state: NDArray[np.int64]  # int64 [6]
 
 
 @njit

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.compilation import njit
-from agent.search.tree import Edges, Index, Nodes, Path
+from agent.search.gumbel.tree import Edges, Index, Nodes, Path
 
 
 class Scaling(NamedTuple):

@@ -13,13 +13,13 @@ from agent.compilation import on_warm_up
 from agent.networks.contract import CompiledEvaluator, LeafEvaluator, LegalEvaluation
 from agent.networks.registry import KINDS, architecture_of
 from agent.rules import Games
-from agent.search.batched import Past, begin_games, make_streams, make_waiting, walk_games, write_results
-from agent.search.compiled import search_loop
-from agent.search.leaf import Scratch, make_scratch
-from agent.search.result import SearchResult, make_output
+from agent.search.gumbel.batched import Past, begin_games, make_streams, make_waiting, walk_games, write_results
+from agent.search.gumbel.loops import search_loop
+from agent.search.gumbel.leaf import Scratch, make_scratch
+from agent.search.gumbel.result import SearchResult, make_output
 from agent.search.settings import SearchSettings
-from agent.search.tree import Tree
-from agent.search.walk import SearchParams, make_params, make_trees
+from agent.search.gumbel.tree import Tree
+from agent.search.gumbel.walk import SearchParams, make_params, make_trees
 from agent.vocabulary import MAX_LEGAL
 
 
@@ -73,7 +73,7 @@ class GumbelSearch:
         memory = tree, self._params, network.parameters, network.scratch, self._scratch
         faulty = search_loop(network.evaluate)(*asked, *memory, output)
         if faulty >= 0:
-            raise _no_number(faulty)
+            raise no_number(faulty)
         return output.trimmed()
 
     def _run_batched(
@@ -135,7 +135,7 @@ class _Part:
         log_probs, values = _checked_leaves(self._answer(), self._waiting.counts[: self._length])
         self._length = int(walk_games(self._trees, params, self._past, log_probs, values, scratch, self._waiting))
         if self._length < 0:
-            raise _no_number(self._first + int(self._waiting.games[-1 - self._length]))
+            raise no_number(self._first + int(self._waiting.games[-1 - self._length]))
         self._ask(ask)
         return True
 
@@ -160,7 +160,8 @@ def _exercise() -> None:
             GumbelSearch(SearchSettings(simulations=2), network).run(Games(1))
 
 
-def _no_number(game: int) -> ValueError:
+def no_number(game: int) -> ValueError:
+    """What to raise where the network's answer for a position of `game` is unusable."""
     return ValueError(f"the network's answer for a position of game {game} is NaN, infinite or no distribution")
 
 

@@ -1,0 +1,84 @@
+"""Searching with a compiled network: a batch of whole searches, or a part of one search, is one call."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.rules.bits import Words
+from agent.search.compiled import bound, unbound
+from agent.search.gumbel.leaf import Scratch
+from agent.search.gumbel.result import SearchResult, write_result
+from agent.search.gumbel.tree import DEPTH, SIMULATIONS, Tree
+from agent.search.gumbel.walk import SearchParams, begin, noise_stream, take_in, walk_on
+
+evaluate: Final[Callable[..., Any]] = unbound
+
+
+def _search_games(
+    positions: Words,
+    histories: Words,
+    lengths: NDArray[np.int32],
+    keys: NDArray[np.uint64],
+    plies: NDArray[np.int32],
+    seed: np.uint64,
+    tree: Tree,
+    params: SearchParams,
+    parameters: Any,
+    network_scratch: Any,
+    scratch: Scratch,
+    output: SearchResult,
+) -> int:
+    """Search every game in turn, in one tree's memory; -1, or the row of the evaluation that was no number."""
+    for game in range(positions.shape[0]):
+        stream = noise_stream(seed, keys[game], np.int64(plies[game]))
+        count = begin(tree, positions[game], params, scratch.moves, scratch)
+        while count > 0:
+            leaf = tree.positions[tree.path[tree.state[DEPTH], 0]]
+            value = evaluate(leaf, scratch.moves, count, parameters, network_scratch, scratch.logits)
+            if not take_in(tree, params, scratch.moves, scratch.logits, count, np.float64(value), stream, scratch):
+                return game
+            count = walk_on(tree, params, histories[game], np.int64(lengths[game]), scratch.moves, scratch)
+        write_result(tree, params, np.int64(game), output, scratch)
+    return -1
+
+
+def _search_part(
+    count: np.int64,
+    limit: np.int64,
+    history: Words,
+    length: np.int64,
+    stream: np.uint64,
+    tree: Tree,
+    params: SearchParams,
+    parameters: Any,
+    network_scratch: Any,
+    scratch: Scratch,
+) -> int:
+    """Go on with one search, whose leaf with `count` moves waits, to `limit` simulations; the new count.
+
+    0 once all simulations are done, -1 where the network's answer is no number.
+    """
+    while count > 0 and tree.state[SIMULATIONS] < limit:
+        leaf = tree.positions[tree.path[tree.state[DEPTH], 0]]
+        value = evaluate(leaf, scratch.moves, count, parameters, network_scratch, scratch.logits)
+        if not take_in(tree, params, scratch.moves, scratch.logits, count, np.float64(value), stream, scratch):
+            return -1
+        count = walk_on(tree, params, history, length, scratch.moves, scratch)
+    return count
+
+
+@functools.cache
+def search_loop(network: Callable[..., Any]) -> Callable[..., int]:
+    """`_search_games` compiled for one evaluator."""
+    loop: Callable[..., int] = bound(_search_games, network)
+    return loop
+
+
+@functools.cache
+def part_loop(network: Callable[..., Any]) -> Callable[..., int]:
+    """`_search_part` compiled for one evaluator."""
+    loop: Callable[..., int] = bound(_search_part, network)
+    return loop

@@ -1,0 +1,148 @@
+"""One game's Gumbel search in slices: `GumbelSearch` to the bit, which can be watched and stopped."""
+
+import numpy as np
+
+from agent.networks.contract import CompiledEvaluator, LeafEvaluator
+from agent.rules import Games, legal_moves
+from agent.search.gumbel.leaf import make_scratch
+from agent.search.gumbel.loops import part_loop
+from agent.search.gumbel.search import no_number
+from agent.search.gumbel.selection import transform
+from agent.search.gumbel.tree import DEEPEST, NODES, PLIES, SIMULATIONS, Tree, clear_node
+from agent.search.gumbel.walk import begin, make_params, make_trees, noise_stream, take_in, walk_on
+from agent.search.settings import MOST_SIMULATIONS, SearchSettings
+from agent.search.thinking import RootMove, RootOptions, Thinking
+from agent.vocabulary import MAX_LEGAL
+
+_FIRST_ROUND, _GROWTH = 64, 4  # simulations of the first round, and by how much a round is larger than the one before
+_PLY = 10_000  # simulations that count as a ply of depth, lest a wish for depth takes for ever
+_LINE = 32  # longest line, in plies
+_CHECKMATE = 1
+
+
+class SingleGumbelSearch(Thinking):
+    """A fixed number of simulations, or rounds of growing numbers, each a search of its own: what a clock allows.
+
+    `megabytes` bounds the tree, and so the rounds.
+    """
+
+    def __init__(
+        self, evaluator: LeafEvaluator | CompiledEvaluator, settings: SearchSettings, megabytes: int = 64
+    ) -> None:
+        self.settings, self._evaluator, self._scratch = settings, evaluator, make_scratch()
+        self.resize(megabytes)
+
+    def resize(self, megabytes: int) -> None:
+        """See `Thinking.resize`."""
+        self._largest = min(max(megabytes * 2**10, _FIRST_ROUND), MOST_SIMULATIONS)  # some 1,000 bytes a node
+
+    def begin(self, games: Games, options: RootOptions) -> None:
+        """See `Thinking.begin`."""
+        self._games, self._options = games, options
+        self.nodes, self.deepest, self.depth, self._before = 0, 0, 0.0, list[RootMove]()
+        self._start(min(options.simulations or _FIRST_ROUND, MOST_SIMULATIONS))
+
+    def _start(self, simulations: int) -> None:
+        """Begin with a round."""
+        games, options, scratch = self._games, self._options, self._scratch
+        settings = {"simulations": simulations, "gumbel_scale": options.temperature}
+        self._params = make_params(SearchSettings(**{**vars(self.settings), **settings}))
+        self._tree = tree = Tree(*(array[0] for array in make_trees(1, simulations)))
+        self._size = simulations
+        seed, zero = np.uint64(options.seed & (2**64 - 1)), np.uint64(0)
+        self._stream = np.uint64(noise_stream(seed, zero, np.int64(games.ply[0])))
+        count = int(begin(tree, games.positions[0], self._params, scratch.moves, scratch))
+        if count < 0:
+            raise ValueError("a position without a legal move cannot be searched")
+        moves, counts = legal_moves(games.positions)
+        row = moves[0, : counts[0]]
+        if options.allowed is not None and np.isin(row, options.allowed).any():
+            row = row[np.isin(row, options.allowed)]
+        self._mate = int(tree.nodes[0]["answer"])
+        if self._mate not in row:
+            self._mate = -1
+        elif simulations > 1:
+            return self._start(1)  # there is nothing to search, but the policy is asked for
+        clear_node(tree.nodes, 0, tree.nodes[0]["key"])
+        scratch.moves[: len(row)], count = row, len(row)
+        histories, lengths = games.history
+        self._past = histories[0], np.int64(lengths[0])
+        self._count = count
+
+    def run(self, nodes: int) -> bool:
+        """See `Thinking.run`."""
+        done = int(self._tree.state[SIMULATIONS])
+        self._count = self._walk(min(done + nodes, self._size))
+        state = self._tree.state
+        self.nodes += int(state[SIMULATIONS]) - done
+        mean = float(state[PLIES]) / max(int(state[SIMULATIONS]), 1)
+        self.depth, self.deepest = max(mean, self.nodes / _PLY), max(self.deepest, int(state[DEEPEST]))
+        if self._count > 0:
+            return True
+        if self._mate >= 0 or self._options.simulations or self._size * _GROWTH > self._largest:
+            return False
+        self._before = self.look(MAX_LEGAL)
+        self._start(self._size * _GROWTH)
+        return True
+
+    def _walk(self, limit: int) -> int:
+        """Go on to `limit` simulations; the moves of the leaf that waits, 0 once the round is over."""
+        tree, params, scratch, network = self._tree, self._params, self._scratch, self._evaluator
+        if isinstance(network, CompiledEvaluator):
+            memory = tree, params, network.parameters, network.scratch, scratch
+            count = int(part_loop(network.evaluate)(self._count, limit, *self._past, self._stream, *memory))
+        else:
+            count = self._count
+            while count > 0 and tree.state[SIMULATIONS] < limit:
+                count = self._ask(network, count)
+        if count < 0:
+            raise no_number(0)
+        return count
+
+    def _ask(self, network: LeafEvaluator, count: int) -> int:
+        tree, params, scratch = self._tree, self._params, self._scratch
+        leaf = tree.positions[tree.path[tree.state[0], 0]][None]
+        found = network.evaluate_legal(leaf, scratch.moves[None], np.array([count], np.int32))
+        logits = np.require(found.logits[0], np.float32, ["C", "W"])
+        if not take_in(
+            tree, params, scratch.moves, logits, np.int64(count), float(found.values[0]), self._stream, scratch
+        ):
+            return -1
+        return int(walk_on(tree, params, *self._past, scratch.moves, scratch))
+
+    def look(self, most: int) -> list[RootMove]:
+        """See `Thinking.look`. What the round before found counts until this one is as large."""
+        tree = self._tree
+        if sum(move.nodes for move in self._before) > tree.state[SIMULATIONS]:
+            return self._before[:most]
+        root = tree.nodes[0]
+        first, visited = int(root["first"]), int(root["visited"])
+        edges = tree.edges[first : first + int(root["count"])]
+        slope, low, mixed, _ = transform(tree.nodes, tree.edges, 0, self._params.scaling)
+        values = np.where(np.arange(len(edges)) < visited, edges["value"], mixed).astype(np.float64)
+        ranks = np.lexsort((-(edges["order"] + slope * (values - low)), -edges["visits"], edges["action"] != self._mate))
+        found, highest = list[RootMove](), 1.0
+        for place in ranks[:most].tolist():
+            edge, move = edges[place], int(edges[place]["action"])
+            mate = move == self._mate or (edge["child"] >= 0 and tree.nodes[edge["child"]]["exact"] == _CHECKMATE)
+            highest = 1.0 if mate else min(highest, float(values[place]))
+            shares = float(edge["prior"]), int(edge["visits"])
+            found.append(RootMove(move, *shares, highest, int(mate), (move,) if mate else self._line(first + place)))
+        return found
+
+    @property
+    def full(self) -> float:
+        """See `Thinking.full`."""
+        return float(self._tree.state[NODES]) / len(self._tree.nodes)
+
+    def _line(self, edge: int) -> tuple[int, ...]:
+        """The moves from `edge` on: at every node the most visited, and a mate at the end."""
+        nodes, edges, line = self._tree.nodes, self._tree.edges, list[int]()
+        while len(line) < _LINE:
+            line.append(int(edges[edge]["action"]))
+            child = nodes[edges[edge]["child"]] if edges[edge]["child"] >= 0 else None
+            if child is None or child["visited"] == 0:
+                return tuple(line if child is None or child["answer"] < 0 else [*line, int(child["answer"])])
+            first = int(child["first"])
+            edge = first + int(np.argmax(edges["visits"][first : first + int(child["visited"])]))
+        return tuple(line)

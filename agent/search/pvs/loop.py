@@ -1,0 +1,100 @@
+"""The loop of the search: from step to step, up and down the stack, asking the network where a step wants it."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+
+from agent.compilation import njit
+from agent.networks.sparse.vectors import borrowed
+from agent.search.compiled import bound, unbound
+from agent.search.pvs.enter import after_null, enter, weigh
+from agent.search.pvs.moves import after_child, next_move
+from agent.search.pvs.ordering import order
+from agent.search.pvs.scores import score_of
+from agent.search.pvs.state import EVALUATIONS, PLY, NODES, Search
+from agent.search.pvs.steps import (
+    AGAIN,
+    ASK_POLICY,
+    ASK_VALUE,
+    CALL,
+    ENTER,
+    FINISHED,
+    NEXT,
+    NULL_DONE,
+    PAUSED,
+    RETURN,
+    VALUED,
+    WEIGHED,
+)
+
+BROKEN: Final = 7
+"""The network's answer is no number."""
+
+
+@njit
+def walk(search: Search, limit: np.int64) -> np.int64:
+    """Search on; returns FINISHED, PAUSED (`limit` nodes are reached), ASK_VALUE or ASK_POLICY."""
+    search = borrowed(search)
+    state = search.state
+    ply = state[PLY]
+    while True:
+        stage = search.frames[ply].stage
+        if stage == ENTER:
+            if state[NODES] >= limit:
+                return np.int64(PAUSED)
+            action = enter(search, ply)
+        elif stage == VALUED:
+            action = weigh(search, ply)
+        elif stage == WEIGHED:
+            action = order(search, ply)
+        elif stage == NEXT:
+            action = next_move(search, ply)
+        elif stage == NULL_DONE:
+            action = after_null(search, ply)
+        else:
+            action = after_child(search, ply)
+        if action == CALL:
+            ply += 1
+        elif action == RETURN:
+            if ply == 0:
+                return np.int64(FINISHED)
+            ply -= 1
+        elif action != AGAIN:
+            return np.int64(action)
+        state[PLY] = ply
+
+
+@njit
+def take_in(search: Search, value: float) -> bool:
+    """Give the waiting position the network's expected score `value`; False if it is no number."""
+    search = borrowed(search)
+    search.state[EVALUATIONS] += 1
+    search.frames[search.state[PLY]].static = score_of(value)
+    return bool(-1.0 <= value <= 1.0)
+
+
+evaluate: Final[Callable[..., Any]] = unbound
+
+
+def _search_on(search: Search, limit: np.int64, parameters: Any, network_scratch: Any) -> int:
+    """Search until the root is finished or `limit` nodes are reached; FINISHED, PAUSED or BROKEN."""
+    search = borrowed(search)
+    while True:
+        asked = walk(search, limit)
+        if asked < ASK_VALUE:
+            return asked
+        ply = search.state[PLY]
+        count = np.int64(search.frames[ply].count) if asked == ASK_POLICY else np.int64(0)
+        value = evaluate(
+            search.positions[ply], search.moves[ply], count, parameters, network_scratch, search.logits
+        )
+        if not take_in(search, np.float64(value)):
+            return BROKEN
+
+
+@functools.cache
+def search_loop(network: Callable[..., Any]) -> Callable[..., int]:
+    """`_search_on` compiled for one evaluator."""
+    return bound(_search_on, network)

@@ -1,0 +1,115 @@
+"""The order in which the moves of a position are tried, and what it learns from refutations."""
+
+from typing import Final
+
+import numpy as np
+
+from agent.compilation import njit
+from agent.networks.sparse.vectors import borrowed
+from agent.rules.bits import NOTHING, ONE, Words, u64
+from agent.rules.layout import STATE
+from agent.rules.record import BLACK, occupied
+from agent.search.pvs.exchange import NO_PIECE, WORTH, kind_on, wins_exchange
+from agent.search.pvs.margins import BAD_CAPTURE, DELTA, HISTORY, KILLER
+from agent.search.pvs.state import Search
+from agent.search.pvs.steps import AGAIN, NEXT, generate
+from agent.vocabulary import FROM, PLAIN, TO
+
+GOOD_CAPTURE: Final = 200.0
+"""Ranks above this: the hash move, and captures and promotions that lose nothing."""
+_QUEENING: Final = 850
+_MOST_HISTORY: Final = 16_000
+
+
+@njit
+def side_of(position: Words) -> np.int64:
+    """0 where White is to move, 1 where Black is."""
+    return np.int64(position[STATE] & BLACK != NOTHING)
+
+
+@njit
+def is_quiet(position: Words, move: np.int64) -> bool:
+    """Neither a capture on its target nor a promotion."""
+    return bool(move < PLAIN and occupied(position) & (ONE << u64(TO[move])) == NOTHING)
+
+
+@njit
+def _insert(search: Search, ply: np.int64, place: np.int64, move: np.int64, rank: float) -> None:
+    """Sort `move` into the first `place` moves, which are sorted."""
+    search = borrowed(search)
+    moves, ranks = search.moves[ply], search.ranks[ply]
+    while place > 0 and ranks[place - 1] < rank:
+        ranks[place], moves[place] = ranks[place - 1], moves[place - 1]
+        place -= 1
+    ranks[place], moves[place] = np.float32(rank), np.uint16(move)
+
+
+@njit
+def order_captures(search: Search, ply: np.int64) -> np.int64:
+    """Keep the captures and promotions that lose nothing and may reach alpha; in check all moves."""
+    search = borrowed(search)
+    frame, position, moves = search.frames[ply], search.positions[ply], search.moves[ply]
+    kept, history = np.int64(0), search.history[side_of(position)]
+    for i in range(generate(search, ply)):
+        move = np.int64(moves[i])
+        captured = kind_on(position, ONE << u64(TO[move]))
+        gain = WORTH[captured] + (_QUEENING if move >= PLAIN else 0)
+        quiet = captured == NO_PIECE and move < PLAIN
+        if not frame.check:
+            hopeless = frame.static + gain + np.int64(search.margins[DELTA]) < frame.alpha
+            if quiet or hopeless or not wins_exchange(position, move, np.int64(0)):
+                continue
+        mover = kind_on(position, ONE << u64(FROM[move]))
+        rank = history[move] / 1000.0 if quiet else np.float64(gain * 16 - WORTH[min(mover, 4)] // 16)
+        _insert(search, ply, kept, move, rank + (1e6 if move == frame.hash_move else 0.0))
+        kept += 1
+    frame.count, frame.stage = kept, NEXT
+    return np.int64(AGAIN)
+
+
+@njit
+def order(search: Search, ply: np.int64) -> np.int64:
+    """With the policy known: the hash move, captures that win, then by the policy, killers and history."""
+    search = borrowed(search)
+    frame, position, moves, margins = search.frames[ply], search.positions[ply], search.moves[ply], search.margins
+    killers, history = search.killers[ply], search.history[side_of(position)]
+    peak = search.logits[0]
+    for i in range(frame.count):
+        peak = max(peak, search.logits[i])
+    for i in range(frame.count):
+        move = np.int64(moves[i])
+        rank = np.float64(search.logits[i] - peak)
+        captured = kind_on(position, ONE << u64(TO[move]))
+        if move == frame.hash_move:
+            rank += 10_000.0
+        elif captured != NO_PIECE or move >= PLAIN:
+            if wins_exchange(position, move, np.int64(0)):
+                rank += GOOD_CAPTURE + 50.0 + 0.02 * WORTH[captured] + (17.0 if move >= PLAIN else 0.0)
+            else:
+                rank -= margins[BAD_CAPTURE]
+        else:
+            if move == killers[0] or move == killers[1]:
+                rank += margins[KILLER]
+            rank += history[move] / margins[HISTORY]
+        _insert(search, ply, np.int64(i), move, rank)
+    frame.stage = NEXT
+    return np.int64(AGAIN)
+
+
+@njit
+def reward(search: Search, ply: np.int64) -> None:
+    """Remember the quiet move that refuted this position, and that those tried before it did not."""
+    search = borrowed(search)
+    frame, position, killers = search.frames[ply], search.positions[ply], search.killers[ply]
+    move, depth = np.int64(frame.move), np.int64(frame.depth)
+    if depth <= 0 or not is_quiet(position, move):
+        return
+    if killers[0] != move:
+        killers[1], killers[0] = killers[0], np.uint16(move)
+    history = search.history[side_of(position)]
+    bonus = min(8 * depth * depth, np.int64(_MOST_HISTORY))
+    for place in range(frame.place):
+        tried = np.int64(search.moves[ply, place])
+        if is_quiet(position, tried):
+            old = np.int64(history[tried])
+            history[tried] = old + (bonus if tried == move else -bonus) - old * bonus // _MOST_HISTORY

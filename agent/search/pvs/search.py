@@ -1,0 +1,189 @@
+"""Iterative deepening: the root searched to depth 1, 2, 3, ..., in slices that can stop at any node."""
+
+import math
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+
+from agent.networks.contract import CompiledEvaluator
+from agent.rules import Games, keys, legal_moves
+from agent.search.pvs.loop import BROKEN, search_loop
+from agent.search.pvs.scores import INFINITE, PROVEN, mate_of, score_of, value_of
+from agent.search.pvs.state import (
+    AGE,
+    BASE,
+    DEEPEST,
+    FULL_WIDTH,
+    NODES,
+    PLY,
+    ROOT_DEPTH,
+    SELECTIVE,
+    make_search,
+)
+from agent.search.pvs.steps import NEXT, PAUSED
+from agent.search.pvs.table import NO_MOVE, UNKNOWN, fullness, make_table
+from agent.search.thinking import RootMove, RootOptions, Thinking
+
+_WINDOW: Final = 40  # half the first window around the last score
+_FIRST_WINDOW: Final = 5  # depth from which windows are used
+_HISTORY: Final = 1000  # most positions of the game that may be repeated
+
+
+class PrincipalVariationSearch(Thinking):
+    """See docs/search.md. The transposition table of `megabytes` stays between searches."""
+
+    def __init__(self, evaluator: CompiledEvaluator, megabytes: int = 64) -> None:
+        self._evaluator, self._megabytes = evaluator, megabytes
+        self._search = make_search(megabytes)
+        self._loop = search_loop(evaluator.evaluate)
+
+    def begin(self, games: Games, options: RootOptions) -> None:
+        """See `Thinking.begin`."""
+        if options.mate:
+            self.resize(self._megabytes)  # bounds found by a search that prunes prove no mate
+        search, position = self._search, games.positions[0]
+        moves, counts = legal_moves(games.positions)
+        row = np.ascontiguousarray(moves[0, : max(counts[0], 0)])
+        if options.allowed is not None and np.isin(row, options.allowed).any():
+            row = row[np.isin(row, options.allowed)]
+        if not row.size:
+            raise ValueError("a position without a legal move cannot be searched")
+        search.moves[0, : len(row)] = row
+        network = self._evaluator
+        memory = network.parameters, network.scratch, search.logits
+        self._static = float(network.evaluate(position, search.moves[0], len(row), *memory))
+        logits = search.logits[: len(row)]
+        if not (np.isfinite(logits).all() and -1.0 <= self._static <= 1.0):
+            raise ValueError(_NO_NUMBER)
+        policy = np.exp(logits - logits.max())
+        self._priors = dict(zip(row.tolist(), (policy / policy.sum()).tolist(), strict=True))
+        self._order = sorted(self._priors, key=lambda move: -self._priors[move])
+        histories, lengths = games.history
+        past = histories[0][: lengths[0]][-_HISTORY:]
+        search.keys[: len(past)] = past
+        search.keys[len(past)] = keys(games.positions)[0]
+        age = int(search.state[AGE])
+        search.state[:] = 0
+        search.state[AGE], search.state[BASE], search.state[FULL_WIDTH] = age + 1, len(past), options.mate
+        search.positions[0] = position
+        search.history[:] //= 4
+        search.killers[:] = NO_MOVE
+        search.effort[:] = 0
+        search.bounds[:] = UNKNOWN
+        self._found: list[tuple[int, int]] = []  # the best moves that have a score of their own, and that
+        self._lines = min(options.lines, len(row))
+        self._limit, self.depth, self._mates = 0, 0, options.mate
+        self._steps = self._deepen()
+
+    def run(self, nodes: int) -> bool:
+        """See `Thinking.run`."""
+        self._limit = self.nodes + nodes
+        return next(self._steps, None) is not None
+
+    def look(self, most: int) -> list[RootMove]:
+        """See `Thinking.look`; a move past `RootOptions.lines` has the bound that its last search found."""
+        search, chosen = self._search, dict(self._found)
+        rest = list[int]()
+        if most > len(chosen):
+            rest = sorted((m for m in self._order if m not in chosen), key=lambda move: -int(search.effort[move]))
+        found, highest = list[RootMove](), INFINITE if chosen else int(score_of(self._static))
+        for move in [*chosen, *rest][:most]:
+            known = move in chosen or search.bounds[move] != UNKNOWN
+            score = highest = min(chosen.get(move, int(search.bounds[move]) if known else highest), highest)
+            mate = mate_of(score) if move in chosen or score < 0 else 0
+            line = search.replies[move][search.replies[move] != NO_MOVE].tolist() if known else [move]
+            effort = int(search.effort[move])
+            found.append(RootMove(move, self._priors[move], effort, value_of(score), mate, tuple(line)))
+        return found
+
+    def resize(self, megabytes: int) -> None:
+        """See `Thinking.resize`."""
+        self._search, self._megabytes = self._search._replace(table=make_table(megabytes)), megabytes
+        self._search.history[:] = 0
+        self._search.state[AGE] = 0
+
+    @property
+    def nodes(self) -> int:  # type: ignore[override]
+        """See `Thinking.nodes`."""
+        return int(self._search.state[NODES])
+
+    @property
+    def deepest(self) -> int:  # type: ignore[override]
+        """See `Thinking.deepest`."""
+        return int(self._search.state[SELECTIVE])
+
+    @property
+    def full(self) -> float:
+        """See `Thinking.full`."""
+        return fullness(self._search.table, int(self._search.state[AGE]))
+
+    def _deepen(self) -> Iterator[bool]:
+        """Yields at every pause."""
+        for depth in range(1, DEEPEST // 2):
+            self._search.state[ROOT_DEPTH] = depth
+            earlier, ranked = dict(self._found), list[tuple[int, int]]()
+            for _ in range(self._lines):
+                rest = [move for move in self._order if move not in dict(ranked)]
+                guess = earlier.get(rest[0], ranked[-1][1] if ranked else 0)
+                for line in self._narrow(rest, depth, guess):
+                    self._merge([*ranked, *line], earlier)
+                    yield True
+                move = int(self._search.frames[0]["best_move"])
+                ranked.append((move, int(self._search.frames[0]["best"])))
+                self._merge(ranked, earlier)
+            self.depth = depth
+            if abs(ranked[-1][1]) > PROVEN and depth >= abs(mate_of(ranked[-1][1])):
+                return
+
+    def _merge(self, ranked: list[tuple[int, int]], earlier: dict[int, int]) -> None:
+        """Make `ranked`, found at this depth, and after it what was found `earlier`, the result."""
+        rest = [(move, score) for move, score in earlier.items() if move not in dict(ranked)]
+        self._found = sorted([*ranked, *rest][: self._lines], key=lambda line: -line[1])
+        front = [move for move, _ in self._found]
+        effort = self._search.effort
+        self._order = front + sorted((m for m in self._order if m not in front), key=lambda move: -int(effort[move]))
+
+    def _narrow(self, moves: list[int], depth: int, guess: int) -> Iterator[list[tuple[int, int]]]:
+        """Search `moves` to `depth` in growing windows around `guess`. At pauses the best line so far, if there is one."""
+        low, high, width = -INFINITE, INFINITE, _WINDOW
+        if depth >= _FIRST_WINDOW and abs(guess) < PROVEN:
+            low, high = guess - width, guess + width
+        frame = self._search.frames[0]
+        while True:
+            for _ in self._search_root(moves, depth, low, high):
+                yield [(int(frame["best_move"]), int(frame["best"]))] if frame["best_move"] != NO_MOVE else []
+            score, best = int(frame["best"]), int(frame["best_move"])
+            if best != NO_MOVE:
+                moves = [best, *(move for move in moves if move != best)]
+            width *= 3
+            if score <= low:
+                low = max(low - width, -INFINITE)
+            elif score >= high:
+                high = min(high + width, INFINITE)
+            else:
+                return
+
+    def _search_root(self, moves: list[int], depth: int, low: int, high: int) -> Iterator[None]:
+        """Search `moves` in one window; yields at every pause."""
+        search, network = self._search, self._evaluator
+        frame = search.frames[0]
+        search.moves[0, : len(moves)] = moves
+        search.ranks[0, : len(moves)] = [math.log(max(self._priors[move], 1e-9)) for move in moves]
+        values = {
+            "alpha": low, "beta": high, "bound": low, "best": -INFINITE, "static": UNKNOWN, "depth": depth,
+            "count": len(moves), "place": 0, "tried": 0, "best_move": NO_MOVE, "stage": NEXT, "check": 0,
+        }  # fmt: skip
+        for name, value in values.items():
+            frame[name] = value
+        search.state[PLY] = search.lengths[0] = 0
+        while True:
+            ended = self._loop(search, np.int64(self._limit), network.parameters, network.scratch)
+            if ended == BROKEN:
+                raise ValueError(_NO_NUMBER)
+            if ended != PAUSED:
+                return
+            yield
+
+
+_NO_NUMBER: Final = "the network's answer for a position is NaN, infinite or no distribution"
