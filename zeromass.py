@@ -162,7 +162,7 @@ def replay(
 @app.command()
 def analyse(
     what: Annotated[str, Argument(metavar="GAME.pgn|FEN", help="A game, or a position.")],
-    simulations: Annotated[int, Option(min=1, max=1_000_000, help="Of each position.")] = 2000,
+    nodes: Annotated[int, Option(min=1, max=1_000_000_000, help="Of each position's search.")] = 20_000,
     pgn: Annotated[Path | None, Option(help="Write the annotated game there.")] = None,
     picture: Annotated[Path | None, Option(help="Write value curve and board there, .svg or .png.")] = None,
     game: Annotated[int, Option(min=1, help="Which game of the file.")] = 1,
@@ -173,7 +173,7 @@ def analyse(
     _exclusive(weights, run)
     from agent.analysis.command import analyse_command
 
-    return analyse_command(what, simulations, pgn, picture, weights, run, game)
+    return analyse_command(what, nodes, pgn, picture, weights, run, game)
 
 
 @app.command()

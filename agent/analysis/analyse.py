@@ -68,15 +68,15 @@ class Judged:
 
 
 def judge_game(
-    game: chess.pgn.Game, agent: Agent, simulations: int, progress: Callable[[int], None] | None = None
+    game: chess.pgn.Game, agent: Agent, nodes: int, progress: Callable[[int], None] | None = None
 ) -> list[Judged]:
-    """Judge every move of the main line by searches of `simulations`; `progress` is called with 1 after each move."""
+    """Judge every move of the main line by searches of `nodes`; `progress` is called with 1 after each move."""
     board, judged = game.board(), list[Judged]()
-    report = _think(board, agent, simulations)
+    report = _think(board, agent, nodes)
     for ply, move in enumerate(game.mainline_moves(), 1):
         before, found = board.copy(), report
         board.push(move)
-        report = _think(board, agent, simulations)
+        report = _think(board, agent, nodes)
         if progress is not None:
             progress(1)
         if found is not None:  # else the game went on after a draw by rule
@@ -86,10 +86,10 @@ def judge_game(
     return judged
 
 
-def _think(board: chess.Board, agent: Agent, simulations: int) -> Report | None:
+def _think(board: chess.Board, agent: Agent, nodes: int) -> Report | None:
     if board.is_game_over():
         return None
-    return agent.think(board, Limits(simulations=simulations), ThinkOptions(lines=MAX_LEGAL, keep=2))
+    return agent.think(board, Limits(nodes=nodes), ThinkOptions(lines=MAX_LEGAL, keep=1))
 
 
 def _worth(line: Line) -> float:

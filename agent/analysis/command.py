@@ -33,7 +33,7 @@ _MARKS: Final = {
 
 def analyse_command(
     what: str,
-    simulations: int,
+    nodes: int,
     pgn: Path | None,
     picture: Path | None,
     weights: Path | None,
@@ -57,12 +57,12 @@ def analyse_command(
         console.print(f"analysing with {agent.origin}", soft_wrap=True)
         with Progress(console=Console(stderr=True), transient=True) as progress:
             task = progress.add_task("positions", total=game.end().ply() - game.ply())
-            judged = judge_game(game, agent, simulations, lambda done: progress.advance(task, done))
+            judged = judge_game(game, agent, nodes, lambda done: progress.advance(task, done))
         console.print(game_table(judged))
         console.print(summary(judged))
         try:
             if pgn is not None:
-                annotate(game, judged, f"ZeroMass, {simulations} simulations, {agent.identity}")
+                annotate(game, judged, f"ZeroMass, {nodes} nodes, {agent.identity}")
                 texts[game_number] = str(game)
                 save(pgn, ("\n\n".join(text.strip() for text in texts.values()) + "\n").encode())
         finally:
@@ -77,10 +77,10 @@ def analyse_command(
         raise InputError(f"FEN {quote(what, 80)} has no legal move to analyse; the game is over")
     agent = load_agent(weights, run)
     console.print(f"analysing with {agent.origin}", soft_wrap=True)
-    report = agent.think(board, Limits(simulations=simulations), ThinkOptions(lines=MAX_LEGAL, keep=5))
+    report = agent.think(board, Limits(nodes=nodes), ThinkOptions(lines=MAX_LEGAL, keep=5))
     console.print(position_table(board, report))
     if picture is not None:
-        write_picture(picture, picture_of_position(board, report.lines, f"{report.simulations} simulations"))
+        write_picture(picture, picture_of_position(board, report.lines, f"{report.nodes} nodes"))
     return 0
 
 
@@ -134,10 +134,10 @@ def summary(judged: list[Judged]) -> str:
 
 def position_table(board: chess.Board, report: Report, most: int = 12) -> Table:
     """One row a move, the best first."""
-    title = f"{side_name(board.turn)} to move, {report.simulations} simulations"
-    table = Table("move", "prior", "after search", "visits", "value", "line", title=title, title_justify="left")
+    title = f"{side_name(board.turn)} to move, {report.nodes} nodes"
+    table = Table("move", "prior", "share", "nodes", "value", "line", title=title, title_justify="left")
     for line in report.lines[:most]:
         first, *then = sans(board, line.moves)[:8]
-        prior, after = f"{100 * line.prior:.1f} %", f"{100 * line.policy:.1f} %"
-        table.add_row(first, prior, after, str(line.visits), line.value, " ".join(then))
+        prior, share = f"{100 * line.prior:.1f} %", f"{100 * line.nodes / max(report.nodes, 1):.1f} %"
+        table.add_row(first, prior, share, str(line.nodes), line.value, " ".join(then))
     return table

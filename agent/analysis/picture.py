@@ -29,20 +29,22 @@ def picture_of_game(judged: list[Judged], title: str) -> str:
 
 
 def picture_of_position(board: chess.Board, lines: tuple[Line, ...], title: str) -> str:
-    """SVG of a position: its best moves as arrows, and as bars of prior and of probability after search."""
+    """SVG of a position: its best moves as arrows, and as bars of prior and of their share of the search."""
+    searched = max(sum(line.nodes for line in lines), 1)
+    shares = [line.nodes / searched for line in lines]
     arrows = [
-        chess.svg.Arrow(line.move.from_square, line.move.to_square, color=f"#1f6feb{int(60 + 190 * line.policy):02x}")
-        for line in reversed(lines[:5])
+        chess.svg.Arrow(line.move.from_square, line.move.to_square, color=f"#1f6feb{int(60 + 190 * share):02x}")
+        for line, share in reversed([*zip(lines, shares, strict=True)][:5])
     ]
     rows = []
     for place, line in enumerate(lines[:10]):
         y = _TOP + 32 * place
-        for share, colour, low in ((line.prior, "#8c959f", 0), (line.policy, "#1f6feb", 11)):
+        for share, colour, low in ((line.prior, "#8c959f", 0), (shares[place], "#1f6feb", 11)):
             width = max(1.0, 330 * share)
             rows.append(f'<rect x="{_LEFT + 70}" y="{y + low}" width="{width:.1f}" height="9" fill="{colour}"/>')
         rows.append(text(_LEFT, y + 15, board.san(line.move), bold=place == 0))
         rows.append(text(_LEFT + 410, y + 15, line.value))
-    rows.append(text(_LEFT, _BOTTOM + 20, "grey: prior, blue: after search, right: expected score", 12))
+    rows.append(text(_LEFT, _BOTTOM + 20, "grey: prior, blue: share of the search, right: expected score", 12))
     return _document(_board(board, arrows, ""), "".join(rows), title)
 
 

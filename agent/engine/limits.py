@@ -8,7 +8,8 @@ from typing import Final, NamedTuple
 MOVES_AHEAD: Final = 28  # moves that a clock without a time control must still last for
 RESERVE: Final = 0.3  # seconds on the clock below which moves get less than their share
 PATIENCE: Final = 4.0  # a move that needs it may take as many times its share
-DEFAULT_SIMULATIONS: Final = 800  # simulations of a move that nothing else limits
+MOST_SIMULATIONS: Final = 1_000_000  # of a move
+DEFAULT_NODES: Final = 100_000  # of a move that nothing else limits
 SLICE: Final = 0.002  # seconds between two looks at the clock
 
 
@@ -117,15 +118,13 @@ def allotted(limits: Limits) -> Budget | None:
     are subtracted first; where no more than that is left, the share is 0.
     """
     spare = limits.overhead + SLICE
-    if limits.seconds is not None:
-        seconds = max(limits.seconds - spare, 0.0)
-        return Budget(seconds, seconds)
-    clock = limits.clock
+    seconds, clock = limits.seconds, limits.clock
     if clock is None:
-        return None
+        return None if seconds is None else Budget(max(seconds - spare, 0.0), max(seconds - spare, 0.0))
     left = max(clock.remaining - spare, 0.0)
     ahead = min(clock.moves_to_go or MOVES_AHEAD, MOVES_AHEAD)
     share = left / ahead + max(clock.increment - limits.overhead, 0.0) * 0.75
     # In the last moments shares shrink: a busy machine may be late at every move, or stall.
     most = left * (0.8 if ahead == 1 else 0.3) * min(1.0, left / RESERVE)
+    most = most if seconds is None else min(most, max(seconds - spare, 0.0))
     return Budget(min(share, most), min(PATIENCE * share, most))

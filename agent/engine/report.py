@@ -23,6 +23,9 @@ class Line:
     mate: int
     """Proven: k > 0, the side to move mates within k plies; k < 0, it is mated within -k; 0: not proven."""
 
+    exact: bool = True
+    """Whether the score is the move's own; else it is worth at most that."""
+
     @property
     def move(self) -> chess.Move:
         """The root move."""
@@ -37,10 +40,10 @@ class Line:
 
     @property
     def value(self) -> str:
-        """The score as text: `+0.31`, or `mate in 3`, `mated in 2` where that is proven."""
+        """The score as text: `+0.31`, `<=+0.31`, or `mate in 3`, `mated in 2` where that is proven."""
         mate = self.mate_in
         if mate is None:
-            return f"{self.score:+.2f}"
+            return f"{'' if self.exact else '<='}{self.score:+.2f}"
         return f"mate in {mate}" if mate > 0 else f"mated in {-mate}"
 
     @property
@@ -66,6 +69,7 @@ class Report:
     depth: float  # in plies: of principal-variation search the last that was finished, of Gumbel search the mean
     deepest: int  # plies of the longest line that was looked at
     full: float  # share of the memory in use
+    planned: int = 0  # simulations of a search that a limit stopped before it had done them; else 0
 
     @property
     def best(self) -> Line:

@@ -28,7 +28,9 @@ class Strength(NamedTuple):
     blunder_rate: float = 0.0
     """Share of moves that are random legal moves: they make a beginner of any weights."""
     planned: int = 0
-    """More simulations, as which these were shared out, because time was to cut them short; 0: none."""
+    """Simulations that were begun with, where a limit stopped the search before; else 0."""
+    nodes: int = 0
+    """Of principal-variation search, in place of simulations."""
 
 
 class Rung(NamedTuple):

@@ -46,7 +46,7 @@ class Thinker:
         self._open: Thinking = self._fixed
         if isinstance(evaluator, CompiledEvaluator):
             self._open = PrincipalVariationSearch(evaluator, megabytes)
-        self._speeds = {self._fixed: 1000.0 * self._least, self._open: 1000.0 * self._least}  # nodes a second
+        self._speeds: dict[Thinking, float] = dict.fromkeys((self._fixed, self._open), 1000.0 * self._least)
         self._lock = threading.Lock()
 
     @property
@@ -112,11 +112,15 @@ class Thinker:
             def report() -> Report:
                 found = tuple(self._line(board, move) for move in search.look(options.lines))
                 seconds = time.perf_counter() - begun
-                return Report(found, search.nodes, seconds, search.depth, search.deepest, search.full)
+                planned = simulations if simulations and search.nodes < simulations else 0
+                return Report(found, search.nodes, seconds, search.depth, search.deepest, search.full, planned)
 
+            seen: tuple[int, ...] = ()
             while self._slice(search, pace):
-                if watch is not None and next(reports):
-                    watch(report())
+                if watch is not None:
+                    before, seen = seen, (int(search.depth), search.look(1)[0].mate)
+                    if next(reports) or (before and seen != before):
+                        watch(report())
             if limits.infinite or limits.ponder:
                 if not control.stopped and watch is not None:
                     watch(report())
@@ -143,14 +147,15 @@ class Thinker:
             after.push(move)
             moves.append(move)
         draws = None if found.mate else self._draws(after)
-        return Line(tuple(moves), found.value, found.prior, found.nodes, draws, found.mate)
+        return Line(tuple(moves), found.value, found.prior, found.nodes, draws, found.mate, found.exact)
 
     def _draws(self, board: chess.Board) -> float | None:
         """Probability of a draw by the network; None where it gives none."""
         network = self._evaluator
-        wdl = getattr(network.scratch, "wdl", None) if isinstance(network, CompiledEvaluator) else None
-        if wdl is None or not any(board.legal_moves) or board.is_insufficient_material():
-            return None if wdl is None else float(not board.is_checkmate())
+        if not isinstance(network, CompiledEvaluator) or (wdl := getattr(network.scratch, "wdl", None)) is None:
+            return None
+        if not any(board.legal_moves) or board.is_insufficient_material():
+            return float(not board.is_checkmate())
         nothing, logits = np.zeros(0, np.uint16), np.zeros(0, np.float32)
         position = Games.from_boards([board]).positions[0]
         network.evaluate(position, nothing, 0, network.parameters, network.scratch, logits)

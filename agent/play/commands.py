@@ -99,7 +99,7 @@ def _hint(session: Session, _rest: str) -> None:
     _check_unfinished(session)
     session.interrupt()
     session.hint_control = Control()
-    limits = session.level.limits(session.agent.simulations_in(1.0), session.game.clock())
+    limits = session.level.limits(session.game.clock())
     report = session.agent.think(session.board, limits, control=session.hint_control)
     session.say(f"Hint: {session.board.san(report.best.move)}{expected_score(report.best.score, 'you')}")
 
@@ -259,15 +259,15 @@ def _theme(session: Session, rest: str) -> None:
 
 
 def _report_lines(report: Report, board: chess.Board) -> str:
-    """A report on `board` as plain text: a move a line with prior, visits, value, and the line in SAN."""
+    """A report on `board` as plain text: a move a line with prior, nodes, value, and the line in SAN."""
     rows = []
     for line in report.lines:
         move, *answers = sans(board, line.moves[:4])
-        figures = f"prior {100 * line.prior:5.1f} %  visits {line.visits:6}  value {line.value}"
+        figures = f"prior {100 * line.prior:5.1f} %  nodes {line.nodes:8}  value {line.value}"
         rows.append(f"{move:7} {figures}  {' '.join(answers)}".rstrip())
     wdl = report.best.wdl
     chances = "" if wdl is None else f"win {wdl[0] / 10:.1f} %, draw {wdl[1] / 10:.1f} %, loss {wdl[2] / 10:.1f} %; "
-    return "\n".join([f"{chances}{report.simulations} simulations, {report.speed:,.0f} a second", *rows])
+    return "\n".join([f"{chances}{report.nodes} nodes, {report.speed:,.0f} a second", *rows])
 
 
 COMMANDS: Final[Mapping[str, Callable[[Session, str], None]]] = {

@@ -4,12 +4,11 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from agent.engine.limits import DEFAULT_SIMULATIONS, Clock, Limits, allotted
+from agent.engine.limits import MOST_SIMULATIONS, Clock, Limits
 from agent.engine.strength import STRONGEST, WEAKEST, Strength, strength_of
 from agent.errors import InputError
 from agent.notation import quote
 
-MOST: Final = 1_000_000  # largest number of simulations of a move
 _LEVEL: Final = re.compile(
     r"(elo)?\s*([0-9]{1,9}(?:\.[0-9]{1,3})?)\s*(s|sec|seconds|simulations|sims|elo)?", re.IGNORECASE
 )
@@ -28,25 +27,14 @@ class Level:
             return f"about {self.elo} Elo"
         return f"{self.seconds:g} s a move" if self.seconds is not None else f"{self.simulations} simulations"
 
-    def strength(self, speed: float) -> Strength:
-        """How to play where the agent does `speed` simulations a second.
+    @property
+    def strength(self) -> Strength:
+        """How to play; of a level in seconds only that nothing weakens it."""
+        return Strength(self.simulations or 0) if self.elo is None else strength_of(self.elo)
 
-        Seconds become simulations before the search begins, so that a saved game can be replayed.
-        """
-        if self.elo is not None:
-            return strength_of(self.elo)
-        if self.seconds is not None:
-            return Strength(min(max(round(speed * self.seconds), 1), MOST))
-        return Strength(self.simulations or DEFAULT_SIMULATIONS)
-
-    def limits(self, speed: float, clock: Clock | None = None) -> Limits:
-        """Its simulations, at most what `speed` promises for its seconds and its share of the clock, and this time."""
-        simulations, share = self.strength(speed).simulations, allotted(Limits(clock=clock, overhead=0.05))
-        times = [seconds for seconds in (self.seconds, share) if seconds is not None]
-        if not times:
-            return Limits(simulations)
-        planned = min(simulations, max(round(speed * min(times)), 1))
-        return Limits(planned, min(times), planned=planned)
+    def limits(self, clock: Clock | None = None) -> Limits:
+        """What it allows for one move, and the mover's clock."""
+        return Limits(self.strength.simulations or None, seconds=self.seconds, clock=clock, overhead=0.05)
 
 
 def read_level(text: str) -> Level:
@@ -68,6 +56,6 @@ def read_level(text: str) -> Level:
         if not 0.001 <= number <= 3600:
             raise InputError(f"strength {quote(text)} is out of range; seconds are 0.001..3600")
         return Level(seconds=number)
-    if not number.is_integer() or not 1 <= number <= MOST:
-        raise InputError(f"strength {quote(text)} is out of range; simulations are whole, 1..{MOST}")
+    if not number.is_integer() or not 1 <= number <= MOST_SIMULATIONS:
+        raise InputError(f"strength {quote(text)} is out of range; simulations are whole, 1..{MOST_SIMULATIONS}")
     return Level(simulations=int(number))

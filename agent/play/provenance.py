@@ -13,14 +13,12 @@ from agent.errors import InputError
 from agent.notation import quote
 from agent.search.settings import SearchSettings, playing
 
-THINKER: Final = "thinker"  # search as `zeromass play` and `zeromass uci` do it: stops at proven mates
-GUMBEL: Final = "gumbel"  # search as matches do it: `GumbelSearch`, all simulations
 OPENING: Final = "OpeningPlies"
 """Header: how many plies from the start were opening moves, which no player chose."""
 _FOREIGN: Final = ", by another agent"
 _NUMBER: Final = r"([0-9]{1,9}(?:\.[0-9]{1,6})?)"
 _NOTE: Final = re.compile(
-    r"\b([0-9]{1,9})(?: of ([0-9]{1,9}))? simulations\b"
+    r"\b([0-9]{1,12})(?: of ([0-9]{1,9}))? (simulations|nodes)\b"
     rf"(?:, noise {_NUMBER})?(?:, blunder rate {_NUMBER})?({_FOREIGN})?"
 )
 _KINDS: Final[dict[str, type]] = {
@@ -35,7 +33,6 @@ class Source:
     """What made one side's moves."""
 
     weights: str  # as `agent.networks.bundled.identity` names them
-    search: str = THINKER
     simulations: int | None = None  # of every move; None: each move's comment has them
     temperature: float = 0.0  # of moves whose comment has none
     seed: int = 0
@@ -44,7 +41,7 @@ class Source:
 
 def write_source(game: chess.pgn.Game, color: chess.Color, source: Source) -> None:
     """Add the headers of one side."""
-    headers = {"Weights": source.weights, "Search": source.search}
+    headers = {"Weights": source.weights}
     if source.simulations is not None:
         headers["Simulations"] = str(source.simulations)
     headers |= {"Temperature": f"{source.temperature:g}", "Seed": str(source.seed)}
@@ -91,7 +88,7 @@ def read_source(game: chess.pgn.Game, color: chess.Color) -> Source | None:
     try:
         simulations = int(headers[f"{side}Simulations"]) if f"{side}Simulations" in headers else None
         numbers = simulations, float(headers.get(f"{side}Temperature", "0")), int(headers.get(f"{side}Seed", "0"))
-        return Source(weights, headers.get(f"{side}Search", THINKER), *numbers, settings)
+        return Source(weights, *numbers, settings)
     except ValueError:
         return None
 
@@ -99,7 +96,10 @@ def read_source(game: chess.pgn.Game, color: chess.Color) -> Source | None:
 def note(score: float | None, strength: Strength) -> str:
     """A move's comment: its expected score for the mover, and how strongly the agent played."""
     words = [] if score is None else [f"score {score:+.3f}"]
-    words.append(f"{strength.simulations}{f' of {strength.planned}' if strength.planned else ''} simulations")
+    if strength.nodes:
+        words.append(f"{strength.nodes} nodes")
+    else:
+        words.append(f"{strength.simulations}{f' of {strength.planned}' if strength.planned else ''} simulations")
     words += [f"noise {strength.temperature:g}"] if strength.temperature else []
     words += [f"blunder rate {strength.blunder_rate:g}"] if strength.blunder_rate else []
     return ", ".join(words)
@@ -110,16 +110,19 @@ def strength_of_note(comment: str, temperature: float = 0.0) -> Strength | None:
     match = _NOTE.search(comment)
     if match is None:
         return None
-    return Strength(int(match[1]), float(match[3] or temperature), float(match[4] or 0), int(match[2] or 0))
+    noise = float(match[4] or temperature), float(match[5] or 0)
+    if match[3] == "nodes":
+        return Strength(0, *noise, nodes=int(match[1]))
+    return Strength(int(match[1]), *noise, int(match[2] or 0))
 
 
 def mark_foreign(comment: str) -> str:
     """Mark a comment by `note`: other weights or settings than the headers name chose this move."""
     match = _NOTE.search(comment)
-    return comment if match is None or match[5] else f"{comment[: match.end()]}{_FOREIGN}{comment[match.end() :]}"
+    return comment if match is None or match[6] else f"{comment[: match.end()]}{_FOREIGN}{comment[match.end() :]}"
 
 
 def is_foreign(comment: str) -> bool:
     """Whether `mark_foreign` marked it."""
     match = _NOTE.search(comment)
-    return match is not None and match[5] is not None
+    return match is not None and match[6] is not None

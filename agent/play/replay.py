@@ -11,7 +11,7 @@ from agent.engine.limits import Limits, ThinkOptions
 from agent.engine.report import move_number
 from agent.engine.strength import Strength, blunder
 from agent.errors import InputError
-from agent.play.provenance import GUMBEL, OPENING, Source, is_foreign, read_source, strength_of_note
+from agent.play.provenance import OPENING, Source, is_foreign, read_source, strength_of_note
 from agent.play.saved import find_games
 from agent.program import program
 
@@ -21,7 +21,7 @@ class Replayed:
     """The result for one game."""
 
     moves: int  # moves of the agent that were replayed
-    no_note: int  # moves of the agent whose comment has no simulations
+    no_note: int  # moves of the agent whose comment has neither nodes nor simulations
     differences: tuple[str, ...]  # moves that the agent does not choose again, as `12. Nf3: now Nd2`
     foreign: int  # moves on the agent's side that other weights or settings chose, by their comments
 
@@ -65,11 +65,11 @@ def replay_game(game: chess.pgn.Game, agent: Agent) -> Replayed:
 
 
 def _think(board: chess.Board, agent: Agent, source: Source, strength: Strength) -> chess.Move:
-    options = ThinkOptions(temperature=strength.temperature, seed=source.seed, proofs=source.search != GUMBEL)
+    options = ThinkOptions(temperature=strength.temperature, seed=source.seed, fresh=True)
+    limits = Limits(strength.planned or strength.simulations or None, strength.nodes or strength.simulations)
     before = agent.settings
     agent.retune(source.settings)
     try:
-        limits = Limits(strength.simulations, planned=strength.planned or None)
         return agent.think(board, limits, options).best.move
     finally:
         agent.retune(before)
@@ -96,7 +96,7 @@ def replay_command(path: Path, weights: Path | None, run: str | None) -> int:
         same &= not done.differences
         print(f"game {number}: {done.moves - len(done.differences)} of {done.moves} moves of the agent found again")
         if done.no_note:
-            print(f"  {done.no_note} more have no number of simulations in their comment")
+            print(f"  {done.no_note} more have no number of nodes or simulations in their comment")
         if done.foreign:
             print(f"  {done.foreign} more were chosen by other weights or settings")
         print("".join(f"  differs at {difference}\n" for difference in done.differences), end="")

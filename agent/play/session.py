@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import chess
 
 from agent.engine.agent import Agent
-from agent.engine.limits import DEFAULT_SIMULATIONS, Control
+from agent.engine.limits import Control
 from agent.engine.report import Report, move_number, side_name
 from agent.engine.thinker import Watcher
 from agent.play.game import Game
@@ -24,7 +24,7 @@ class Session:
     agent: Agent
     start: chess.Board
     person: chess.Color
-    level: Level = field(default=Level(simulations=DEFAULT_SIMULATIONS), kw_only=True)
+    level: Level = field(default=Level(seconds=1.0), kw_only=True)
     seed: int = field(default=0, kw_only=True)
     load: Load | None = field(default=None, kw_only=True)
     theme: str = field(default="figurines", kw_only=True)

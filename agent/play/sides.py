@@ -59,15 +59,15 @@ class AgentSide(Side):
     def choose(
         self, board: chess.Board, seed: int, clock: Clock | None, control: Control, watch: Watcher | None
     ) -> ChosenMove:
-        """Note what is needed to repeat it: the simulations planned and, where time cut them short, those done."""
-        speed = self.agent.simulations_in(1.0)
-        strength, limits = self.level.strength(speed), self.level.limits(speed, clock)
-        options = ThinkOptions(lines=5, keep=2, temperature=strength.temperature, seed=seed)
-        report = self.agent.think(board, limits, options, control=control, watch=watch)
+        """Note what is needed to repeat it: nodes or simulations."""
+        strength = self.level.strength
+        options = ThinkOptions(lines=5, keep=1, temperature=strength.temperature, seed=seed, fresh=True)
+        report = self.agent.think(board, self.level.limits(clock), options, control=control, watch=watch)
         move = blunder(board, strength.blunder_rate, seed) or report.best.move
-        if limits.planned is not None:
-            done = min(report.simulations, limits.planned)
-            strength = strength._replace(simulations=done, planned=0 if done == limits.planned else limits.planned)
+        if strength.simulations:
+            strength = strength._replace(simulations=report.nodes, planned=report.planned)
+        else:
+            strength = strength._replace(nodes=report.nodes)
         return ChosenMove(move, note(report.best.score, strength), report)
 
     def source(self, seed: int) -> Source | None:

@@ -2,8 +2,8 @@
 
 from agent.networks.contract import CompiledEvaluator, LeafEvaluator
 from agent.search.compiled import material_evaluator
-from agent.search.gumbel.search import GumbelSearch
 from agent.search.gumbel.result import SearchResult
+from agent.search.gumbel.search import GumbelSearch
 from agent.search.settings import SearchSettings, playing
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""What the two searches have in common for whoever thinks about one position: begin, search on, look, stop at any time."""
+"""What both searches offer for thinking about one position: begin, search on, look, stop at any time."""
 
 from abc import ABC, abstractmethod
 from typing import NamedTuple
@@ -19,11 +19,13 @@ class RootMove(NamedTuple):
     nodes: int
     """Searched below it."""
     value: float
-    """Expected score -1..1 for the side to move; of a move that was not searched alone, at most this."""
+    """Expected score -1..1 for the side to move."""
     mate: int
     """Proven: k > 0 mates within k plies, k < 0 is mated within -k; 0: not proven."""
     line: tuple[int, ...]
     """The moves expected, this one first, each seen from its mover's side."""
+    exact: bool
+    """Whether `value` is the move's own; else it is worth at most that."""
 
 
 class RootOptions(NamedTuple):

@@ -45,18 +45,18 @@ def score_bar(report: Report | None, mover: chess.Color, width: int = _BAR) -> T
 
 
 def report_table(report: Report | None, board: chess.Board) -> Table | Text:
-    """The best moves with prior, visits, value and the line in SAN; `board` is the position searched."""
+    """The best moves with prior, nodes, value and the line in SAN; `board` is the position searched."""
     if report is None:
         return Text("")
-    title = f"{report.simulations:,} at {report.speed:,.0f}/s, depth {report.depth:.0f} to {report.deepest}"
+    title = f"{report.nodes:,} at {report.speed:,.0f}/s, depth {report.depth:.0f} to {report.deepest}"
     table = Table(title=title, title_justify="left", expand=True, box=None, padding=(0, 1, 0, 0))
     table.add_column("move", no_wrap=True)
-    for name in ("prior", "visits", "value"):
+    for name in ("prior", "nodes", "value"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("line", ratio=1, no_wrap=True, overflow="ellipsis")
     for line in report.lines:
         words = sans(board, line.moves[:7])
-        table.add_row(words[0], f"{100 * line.prior:.0f} %", str(line.visits), line.value, " ".join(words[1:]))
+        table.add_row(words[0], f"{100 * line.prior:.0f} %", str(line.nodes), line.value, " ".join(words[1:]))
     return table
 
 

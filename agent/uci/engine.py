@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import chess
 
-from agent.engine.limits import DEFAULT_SIMULATIONS, Control, ThinkOptions
+from agent.engine.limits import DEFAULT_NODES, MOST_SIMULATIONS, Control, ThinkOptions
 from agent.engine.strength import blunder
 from agent.errors import InputError
 from agent.files import typed_path
@@ -125,6 +125,8 @@ class Engine:
             self._set_option(arguments)
         elif command == "ucinewgame":
             self._board, self._seed = chess.Board(), secrets.randbits(31)
+            if self._agent is not None:
+                self._agent.forget()
         elif command == "position":
             try:
                 self._board = read_position(arguments)
@@ -154,7 +156,7 @@ class Engine:
         try:
             agent.resize(self._options.number("Hash"), self._options.number("Threads"), say)
         except MemoryError:
-            say(f"there is no memory for a Hash of {self._options.number('Hash')} MB; the old tree is kept")
+            say(f"there is no memory for a Hash of {self._options.number('Hash')} MB; the old table is kept")
 
     def _ready(self, say: Callable[[str], None]) -> "Agent":
         """Load the agent if necessary; `say` gets sentences about it.
@@ -189,26 +191,25 @@ class Engine:
             if limits.infinite or limits.ponder:
                 search.control.wait(or_hit=not limits.infinite)
             return "bestmove 0000"
-        most = strength.simulations
-        given = limits.simulations, limits.seconds, limits.clock, limits.depth, limits.mate
-        if not most and all(limit is None for limit in given):
-            most = DEFAULT_SIMULATIONS
+        timed = limits.seconds is not None or limits.clock is not None
+        if limits.nodes is None and not timed and limits.depth is None and limits.mate is None:
+            limits = replace(limits, nodes=None if limits.infinite else DEFAULT_NODES)
+        most = strength.simulations or (MOST_SIMULATIONS if strength.temperature else 0)
         if most and not limits.infinite:
-            limits = replace(limits, simulations=min(limits.simulations or most, most))
+            limits = replace(limits, simulations=min(limits.nodes or most, most))
         limits = replace(limits, overhead=options.number("Move Overhead") / 1000)
         show_wdl, reported = bool(options.values["UCI_ShowWDL"]), 0
 
         def watch(report: "Report") -> None:
             nonlocal reported
-            reported = report.simulations
+            reported = report.nodes
             for line in info_lines(report, show_wdl=show_wdl):
                 self._send(line)
 
         seed = options.number("Seed") or self._seed
-        temperature = 0.0 if limits.infinite else strength.temperature
-        asked = ThinkOptions(options.number("MultiPV"), temperature=temperature, seed=seed)
+        asked = ThinkOptions(options.number("MultiPV"), temperature=strength.temperature, seed=seed)
         report = self._ready(self._info).think(board, limits, asked, control=search.control, watch=watch)
-        if reported != report.simulations:
+        if reported != report.nodes:
             watch(report)
         blundered = None if limits.infinite or limits.moves else blunder(board, strength.blunder_rate, seed)
         return bestmove(report) if blundered is None else f"bestmove {blundered.uci()}"

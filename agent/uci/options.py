@@ -3,6 +3,7 @@
 import re
 from typing import Final, NamedTuple
 
+from agent.engine.limits import MOST_SIMULATIONS
 from agent.engine.strength import STRONGEST, WEAKEST, Strength, strength_of
 from agent.errors import InputError
 from agent.notation import quote
@@ -40,17 +41,17 @@ class Option(NamedTuple):
 
 DECLARED: Final = {
     "WeightsFile": Option(""),
-    "Simulations": Option(0, 0, 5_000_000),
+    "Simulations": Option(0, 0, MOST_SIMULATIONS),
     "MultiPV": Option(1, 1, 218),
     "Temperature": Option(0, 0, 1000),
     "Seed": Option(0, 0, 2**31 - 1),
     "UCI_ShowWDL": Option(False),
     "UCI_LimitStrength": Option(False),
     "UCI_Elo": Option(min(max(1500, WEAKEST), STRONGEST), WEAKEST, STRONGEST),
-    "Move Overhead": Option(30, 0, 5000),
+    "Move Overhead": Option(10, 0, 5000),
     "Ponder": Option(False),
     "Threads": Option(1, 1, 1024),
-    "Hash": Option(512, 16, 65536),
+    "Hash": Option(64, 1, 65536),
 }
 """See docs/play.md for their meaning."""
 

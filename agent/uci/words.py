@@ -73,7 +73,7 @@ def read_go(arguments: str, turn: chess.Color) -> Limits:
     own, increment = ("wtime", "winc") if turn == chess.WHITE else ("btime", "binc")
     left, more = numbers.get(own, 0) / 1000, numbers.get(increment, 0) / 1000
     return Limits(
-        simulations=max(numbers["nodes"], 1) if "nodes" in numbers else None,
+        nodes=max(numbers["nodes"], 1) if "nodes" in numbers else None,
         seconds=numbers["movetime"] / 1000 if "movetime" in numbers else None,
         clock=Clock(left, more, numbers.get("movestogo") or None) if own in numbers else None,
         depth=numbers.get("depth") or None,
@@ -87,7 +87,7 @@ def read_go(arguments: str, turn: chess.Color) -> Limits:
 def info_lines(report: Report, *, show_wdl: bool) -> list[str]:
     """The `info` lines of a report, one for each of its lines."""
     counts = (
-        f"nodes {report.simulations} nps {round(report.speed)} hashfull {round(1000 * min(report.full, 1.0))} "
+        f"nodes {report.nodes} nps {round(report.speed)} hashfull {round(1000 * min(report.full, 1.0))} "
         f"time {round(1000 * report.seconds)}"
     )
     depth = max(1, int(report.depth))

@@ -13,7 +13,7 @@ from agent.compilation import warm_up
 from agent.files import check_output
 from agent.networks.bundled import find_weights, identity
 from agent.networks.weights import Weights
-from agent.play.provenance import GUMBEL, Source
+from agent.play.provenance import Source
 from agent.search import playing
 from training.evaluation.conversion import conversions
 from training.evaluation.match import MatchRecorder, MatchResult, play_match
@@ -61,7 +61,7 @@ def evaluate_command(weights: Path | None, run: str | None, options: MatchOption
         play, player = options.play, options.play.player(loaded)
         # Only moves of a search with a number of simulations can be repeated.
         searched = play.simulations > 0 and not play.policy and play.seconds is None
-        source = Source(identity(loaded), GUMBEL, play.simulations, settings=playing()) if searched else None
+        source = Source(identity(loaded), play.simulations, settings=playing()) if searched else None
         recorder = MatchRecorder(games, player.name, options.opponent, source, openings)
         title = f"{games} games against {options.opponent}"
         ended = stack.enter_context(display.counting(title, games))

@@ -67,7 +67,7 @@ def _search_part(
         if not take_in(tree, params, scratch.moves, scratch.logits, count, np.float64(value), stream, scratch):
             return -1
         count = walk_on(tree, params, history, length, scratch.moves, scratch)
-    return count
+    return int(count)
 
 
 @functools.cache

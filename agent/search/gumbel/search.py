@@ -14,12 +14,12 @@ from agent.networks.contract import CompiledEvaluator, LeafEvaluator, LegalEvalu
 from agent.networks.registry import KINDS, architecture_of
 from agent.rules import Games
 from agent.search.gumbel.batched import Past, begin_games, make_streams, make_waiting, walk_games, write_results
-from agent.search.gumbel.loops import search_loop
 from agent.search.gumbel.leaf import Scratch, make_scratch
+from agent.search.gumbel.loops import search_loop
 from agent.search.gumbel.result import SearchResult, make_output
-from agent.search.settings import SearchSettings
 from agent.search.gumbel.tree import Tree
 from agent.search.gumbel.walk import SearchParams, make_params, make_trees
+from agent.search.settings import SearchSettings
 from agent.vocabulary import MAX_LEGAL
 
 

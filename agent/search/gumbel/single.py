@@ -62,7 +62,8 @@ class SingleGumbelSearch(Thinking):
         if self._mate not in row:
             self._mate = -1
         elif simulations > 1:
-            return self._start(1)  # there is nothing to search, but the policy is asked for
+            self._start(1)  # there is nothing to search, but the policy is asked for
+            return
         clear_node(tree.nodes, 0, tree.nodes[0]["key"])
         scratch.moves[: len(row)], count = row, len(row)
         histories, lengths = games.history
@@ -120,14 +121,16 @@ class SingleGumbelSearch(Thinking):
         edges = tree.edges[first : first + int(root["count"])]
         slope, low, mixed, _ = transform(tree.nodes, tree.edges, 0, self._params.scaling)
         values = np.where(np.arange(len(edges)) < visited, edges["value"], mixed).astype(np.float64)
-        ranks = np.lexsort((-(edges["order"] + slope * (values - low)), -edges["visits"], edges["action"] != self._mate))
+        ranks = np.lexsort(
+            (-(edges["order"] + slope * (values - low)), -edges["visits"], edges["action"] != self._mate)
+        )
         found, highest = list[RootMove](), 1.0
         for place in ranks[:most].tolist():
             edge, move = edges[place], int(edges[place]["action"])
             mate = move == self._mate or (edge["child"] >= 0 and tree.nodes[edge["child"]]["exact"] == _CHECKMATE)
             highest = 1.0 if mate else min(highest, float(values[place]))
-            shares = float(edge["prior"]), int(edge["visits"])
-            found.append(RootMove(move, *shares, highest, int(mate), (move,) if mate else self._line(first + place)))
+            line = (move,) if mate else self._line(first + place)
+            found.append(RootMove(move, float(edge["prior"]), int(edge["visits"]), highest, int(mate), line, True))
         return found
 
     @property

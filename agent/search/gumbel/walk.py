@@ -16,10 +16,23 @@ from agent.rules.layout import WORDS
 from agent.rules.movegen import find_targets, write_moves
 from agent.rules.record import repetition_key
 from agent.search.gumbel.leaf import MATES_NEXT, Scratch, make_leaf
-from agent.search.mates import mating_move
 from agent.search.gumbel.selection import Scaling, descend
+from agent.search.gumbel.tree import (
+    DEEPEST,
+    DEPTH,
+    EDGE,
+    NODE,
+    NODES,
+    PLIES,
+    SIMULATIONS,
+    Tree,
+    back_up,
+    clear_node,
+    expand,
+    settle,
+)
+from agent.search.mates import mating_move
 from agent.search.settings import SearchSettings, visit_schedule
-from agent.search.gumbel.tree import DEEPEST, DEPTH, EDGE, NODE, NODES, PLIES, SIMULATIONS, Tree, back_up, clear_node, expand, settle
 from agent.vocabulary import MAX_LEGAL
 from kernels.splitmix import GOLDEN, finalise
 

@@ -77,4 +77,4 @@ def wins_exchange(position: Words, move: np.int64, least: np.int64) -> bool:
         # Lines behind the piece that left open up.
         attackers |= (bishop_attacks(square, everyone) & diagonal) | (rook_attacks(square, everyone) & straight)
         side = ~side
-    return wins != 0
+    return bool(wins != 0)

@@ -13,7 +13,7 @@ from agent.search.pvs.enter import after_null, enter, weigh
 from agent.search.pvs.moves import after_child, next_move
 from agent.search.pvs.ordering import order
 from agent.search.pvs.scores import score_of
-from agent.search.pvs.state import EVALUATIONS, PLY, NODES, Search
+from agent.search.pvs.state import EVALUATIONS, NODES, PLY, Search
 from agent.search.pvs.steps import (
     AGAIN,
     ASK_POLICY,
@@ -84,12 +84,10 @@ def _search_on(search: Search, limit: np.int64, parameters: Any, network_scratch
     while True:
         asked = walk(search, limit)
         if asked < ASK_VALUE:
-            return asked
+            return int(asked)
         ply = search.state[PLY]
         count = np.int64(search.frames[ply].count) if asked == ASK_POLICY else np.int64(0)
-        value = evaluate(
-            search.positions[ply], search.moves[ply], count, parameters, network_scratch, search.logits
-        )
+        value = evaluate(search.positions[ply], search.moves[ply], count, parameters, network_scratch, search.logits)
         if not take_in(search, np.float64(value)):
             return BROKEN
 
@@ -97,4 +95,5 @@ def _search_on(search: Search, limit: np.int64, parameters: Any, network_scratch
 @functools.cache
 def search_loop(network: Callable[..., Any]) -> Callable[..., int]:
     """`_search_on` compiled for one evaluator."""
-    return bound(_search_on, network)
+    loop: Callable[..., int] = bound(_search_on, network)
+    return loop

@@ -24,7 +24,12 @@ def next_move(search: Search, ply: np.int64) -> np.int64:
     """Begin with the next move that is worth it, or leave the position."""
     search = borrowed(search)
     frame, position, child = search.frames[ply], search.positions[ply], search.positions[ply + 1]
-    depth, alpha, beta, tried = np.int64(frame.depth), np.int64(frame.alpha), np.int64(frame.beta), np.int64(frame.tried)
+    depth, alpha, beta, tried = (
+        np.int64(frame.depth),
+        np.int64(frame.alpha),
+        np.int64(frame.beta),
+        np.int64(frame.tried),
+    )
     while frame.place < frame.count:
         place = np.int64(frame.place)
         move = np.int64(search.moves[ply, place])

@@ -60,7 +60,7 @@ def order_captures(search: Search, ply: np.int64) -> np.int64:
             if quiet or hopeless or not wins_exchange(position, move, np.int64(0)):
                 continue
         mover = kind_on(position, ONE << u64(FROM[move]))
-        rank = history[move] / 1000.0 if quiet else np.float64(gain * 16 - WORTH[min(mover, 4)] // 16)
+        rank = history[move] / 1000.0 if quiet else np.float64(gain * 16 - WORTH[min(int(mover), 4)] // 16)
         _insert(search, ply, kept, move, rank + (1e6 if move == frame.hash_move else 0.0))
         kept += 1
     frame.count, frame.stage = kept, NEXT

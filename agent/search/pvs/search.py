@@ -94,7 +94,7 @@ class PrincipalVariationSearch(Thinking):
             mate = mate_of(score) if move in chosen or score < 0 else 0
             line = search.replies[move][search.replies[move] != NO_MOVE].tolist() if known else [move]
             effort = int(search.effort[move])
-            found.append(RootMove(move, self._priors[move], effort, value_of(score), mate, tuple(line)))
+            found.append(RootMove(move, self._priors[move], effort, value_of(score), mate, tuple(line), move in chosen))
         return found
 
     def resize(self, megabytes: int) -> None:
@@ -145,7 +145,7 @@ class PrincipalVariationSearch(Thinking):
         self._order = front + sorted((m for m in self._order if m not in front), key=lambda move: -int(effort[move]))
 
     def _narrow(self, moves: list[int], depth: int, guess: int) -> Iterator[list[tuple[int, int]]]:
-        """Search `moves` to `depth` in growing windows around `guess`. At pauses the best line so far, if there is one."""
+        """Search `moves` to `depth` in growing windows around `guess`; at pauses the best line so far, if any."""
         low, high, width = -INFINITE, INFINITE, _WINDOW
         if depth >= _FIRST_WINDOW and abs(guess) < PROVEN:
             low, high = guess - width, guess + width

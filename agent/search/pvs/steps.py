@@ -1,7 +1,5 @@
 """How the steps of the search pass a position on: to its child, to its parent, to the network."""
 
-from typing import Final
-
 import numpy as np
 
 from agent.compilation import njit

@@ -2,10 +2,11 @@
 
 import pytest
 
+from agent.engine.limits import MOST_SIMULATIONS as MOST
 from agent.engine.limits import Clock
 from agent.engine.strength import Strength, strength_of
 from agent.errors import InputError
-from agent.play.level import MOST, Level, read_level
+from agent.play.level import Level, read_level
 
 
 @pytest.mark.parametrize(

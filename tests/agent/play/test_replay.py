@@ -81,7 +81,7 @@ def test_a_move_that_time_cut_short_says_what_was_done_and_is_found_again(level:
     game.setup(SHARP)
     chosen = AgentSide(agent, level).choose(game.board(), 0, clock, Control(), None)
     assert chosen.report is not None
-    assert f", {chosen.report.simulations} of " in chosen.note
+    assert f", {chosen.report.nodes} of " in chosen.note
     game.add_variation(chosen.move, comment=chosen.note)
     write_source(game, chess.WHITE, Source(ME))
     assert replay_game(game, agent) == Replayed(1, 0, (), 0)

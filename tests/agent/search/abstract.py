@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.search.gumbel.selection import Scaling, best_root_edge, descend, transform
-from agent.search.settings import visit_schedule
 from agent.search.gumbel.tree import EDGE, NODE, Tree, attach, back_up, clear_node, expand, settle
+from agent.search.settings import visit_schedule
 
 MCTX, PUCT = Scaling(50.0, 0.1), Scaling(10.0, 0.1, 1.5)
 

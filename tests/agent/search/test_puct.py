@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 import chess
 import numpy as np
 import pytest
+from agent.search.sliced import SlicedSearch
 from numpy.typing import NDArray
 
 from agent.networks.contract import LegalEvaluation
 from agent.rules import Games
 from agent.search import GumbelSearch, SearchSettings, material_evaluator, playing
 from agent.search.gumbel.selection import Scaling
-from agent.search.sliced import SlicedSearch
 from tests.agent.search.abstract import PUCT, Game, grow, search
 from tests.agent.search.evaluators import MaterialLeaves
 from tests.agent.search.test_sliced import run

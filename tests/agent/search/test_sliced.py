@@ -3,11 +3,11 @@
 import chess
 import numpy as np
 import pytest
+from agent.search.sliced import Halving, SlicedSearch
 
 from agent.rules import Games
 from agent.search import GumbelSearch, SearchSettings, material_evaluator
 from agent.search.settings import visit_schedule
-from agent.search.sliced import Halving, SlicedSearch
 from agent.vocabulary import from_uci
 from tests.agent.search.evaluators import MaterialLeaves
 
