@@ -18,7 +18,7 @@ from tests.agent.positions import TRICKY, harvest
 from tests.agent.search.evaluators import untrained
 
 MATERIAL = material_evaluator()
-MATES = json.loads((Path(__file__).parents[2] / "data" / "search" / "mates.json").read_text())
+MATES = json.loads((Path(__file__).parents[3] / "data" / "search" / "mates.json").read_text())
 
 
 def searched(*boards: chess.Board, network: Any = MATERIAL, **settings: Any) -> SearchResult:

@@ -10,7 +10,7 @@ from agent.networks.contract import LegalEvaluation
 from agent.rules import Games
 from agent.search import GumbelSearch, SearchResult, SearchSettings
 from tests.agent.search.evaluators import MaterialLeaves
-from tests.agent.search.test_search import FENS, assert_same, games
+from tests.agent.search.gumbel.test_search import FENS, assert_same, games
 
 SETTINGS = SearchSettings(simulations=20)
 

@@ -6,16 +6,14 @@ from dataclasses import dataclass, field
 import chess
 import numpy as np
 import pytest
-from agent.search.sliced import SlicedSearch
 from numpy.typing import NDArray
 
 from agent.networks.contract import LegalEvaluation
 from agent.rules import Games
 from agent.search import GumbelSearch, SearchSettings, material_evaluator, playing
 from agent.search.gumbel.selection import Scaling
-from tests.agent.search.abstract import PUCT, Game, grow, search
 from tests.agent.search.evaluators import MaterialLeaves
-from tests.agent.search.test_sliced import run
+from tests.agent.search.gumbel.abstract import PUCT, Game, grow, search
 
 
 @dataclass
@@ -139,7 +137,7 @@ class Opinionated(MaterialLeaves):
 
 @pytest.mark.parametrize("c_puct", [0.0, 1.2])
 def test_the_temperature_is_that_of_every_policy_below_the_root(c_puct: float) -> None:
-    """Told to the search, or to a network that answers so: the same, in one piece and in slices."""
+    """Told to the search, or to a network that answers so: the same."""
     games = Games.from_boards([chess.Board("r1bqkbnr/pppp1ppp/2n5/4p3/2B1P3/5N2/PPPP1PPP/RNBQK2R b KQkq - 3 3")])
     plain = SearchSettings(simulations=200, gumbel_scale=0.0, c_puct=c_puct)
     warm = SearchSettings(simulations=200, gumbel_scale=0.0, c_puct=c_puct, policy_temperature=2.0)
@@ -149,9 +147,3 @@ def test_the_temperature_is_that_of_every_policy_below_the_root(c_puct: float) -
     assert told.visits.tolist() == answered.visits.tolist()
     np.testing.assert_allclose(told.values, answered.values, atol=1e-6)
     assert abs(told.values[0] - neither.values[0]) > 1e-4
-    sliced = SlicedSearch(Opinionated(), warm, megabytes=8)
-    sliced.begin(games)
-    run(sliced, 200, slices=200)
-    looked = sorted(sliced.look())
-    assert [move.visits for move in looked] == told.visits.tolist()
-    assert sum(move.policy * move.value for move in looked) == pytest.approx(told.values[0], abs=1e-6)

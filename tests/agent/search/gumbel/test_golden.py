@@ -7,9 +7,9 @@ import pytest
 
 from agent.search.gumbel.selection import Scaling
 from agent.search.settings import visit_schedule
-from tests.agent.search.abstract import PUCT, Game, search
+from tests.agent.search.gumbel.abstract import PUCT, Game, search
 
-GOLDEN = np.load(Path(__file__).parents[2] / "data" / "search" / "golden.npz", allow_pickle=False)
+GOLDEN = np.load(Path(__file__).parents[3] / "data" / "search" / "golden.npz", allow_pickle=False)
 GROUPS = sorted({name.split("_")[0] for name in GOLDEN.files})
 
 
