@@ -34,5 +34,5 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "Installing into $(VENV) (a minute or two, once) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@echo "Compiling what plays (half a minute, once) ..."
-	@printf 'isready\nquit\n' | $(BIN)/zeromass uci > /dev/null
+	@printf 'isready\nsetoption name Simulations value 8\ngo\nquit\n' | $(BIN)/zeromass uci > /dev/null
 	@touch $@
