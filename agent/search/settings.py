@@ -34,8 +34,6 @@ class SearchSettings:
     """Of the network's policy below the root: above 1 unlikely replies are looked at sooner."""
     gumbel_scale: float = 1.0
     """Size of the root noise, a temperature: 0 plays the best move, 1 samples as the paper does."""
-    claim_draws: bool = True
-    """Whether 50 moves and threefold repetition end a line as a draw, as they do where players may claim."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.simulations <= MOST_SIMULATIONS:

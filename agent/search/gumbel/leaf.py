@@ -67,7 +67,6 @@ def make_leaf(
     depth: np.int64,
     history: Words,
     length: np.int64,
-    claim_draws: bool,
     moves: NDArray[np.uint16],
     scratch: Scratch,
 ) -> np.int64:
@@ -95,7 +94,7 @@ def make_leaf(
         position[STATE] = with_repetitions(position[STATE], count)
     find_targets(position, targets)
     legal = write_moves(position, targets, moves)
-    code = termination(position, legal != 0, claim_draws)
+    code = termination(position, legal != 0, True)
     if code:
         settle(nodes, leaf, -1.0 if code == _CHECKMATE else 0.0, code, np.int64(-1))
         return np.int64(0)

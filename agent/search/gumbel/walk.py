@@ -44,7 +44,6 @@ class SearchParams(NamedTuple):
     scaling: Scaling
     policy_temperature: float
     gumbel_scale: float
-    claim_draws: bool
 
 
 def make_trees(games: int, simulations: int) -> Tree:
@@ -59,8 +58,7 @@ def make_params(settings: SearchSettings) -> SearchParams:
     """What compiled code reads of `settings`."""
     schedule = np.array(visit_schedule(min(settings.max_considered_actions, MAX_LEGAL), settings.simulations))
     scaling = Scaling(float(settings.c_visit), float(settings.c_scale), float(settings.c_puct))
-    temperatures = float(settings.policy_temperature), float(settings.gumbel_scale)
-    return SearchParams(schedule, scaling, *temperatures, bool(settings.claim_draws))
+    return SearchParams(schedule, scaling, float(settings.policy_temperature), float(settings.gumbel_scale))
 
 
 @njit
@@ -77,26 +75,20 @@ def gumbel_noise(stream: np.uint64, move: np.int64) -> float:
 
 
 @njit
-def place_root(tree: Tree, position: Words, moves: NDArray[np.uint16], targets: Words) -> np.int64:
-    """Empty the tree, make `position` its root, write its legal moves to `moves` [ROW] and return their number."""
-    tree.positions[0, :] = position
-    clear_node(tree.nodes, np.int64(0), repetition_key(position))
-    tree.path[0, 0] = 0
-    tree.state[:] = 0
-    tree.state[NODES] = 1
-    find_targets(position, targets)
-    return write_moves(position, targets, moves)
-
-
-@njit
 def begin(tree: Tree, position: Words, params: SearchParams, moves: NDArray[np.uint16], scratch: Scratch) -> np.int64:
-    """Make `position` the root and write its legal moves to `moves` [ROW].
+    """Empty the tree, make `position` its root and write its legal moves to `moves` [ROW].
 
     Returns:
         their number, for the network to weigh; 0 if the search is over at once, for the root mates in one;
         -1 if the position has no legal move or more than any reachable one.
     """
-    count = place_root(tree, position, moves, scratch.targets)
+    tree.positions[0, :] = position
+    clear_node(tree.nodes, np.int64(0), repetition_key(position))
+    tree.path[0, 0] = 0
+    tree.state[:] = 0
+    tree.state[NODES] = 1
+    find_targets(position, scratch.targets)
+    count = write_moves(position, scratch.targets, moves)
     if count < 1:
         return np.int64(-1)
     mate = mating_move(position, moves, count, np.int64(0), scratch.position, scratch.targets)
@@ -153,7 +145,7 @@ def walk_on(
         state[PLIES] += depth
         state[DEEPEST] = max(state[DEEPEST], depth)
         if tree.path[depth, 0] < 0:
-            count = make_leaf(tree, depth, history, length, params.claim_draws, moves, scratch)
+            count = make_leaf(tree, depth, history, length, moves, scratch)
             if count != 0:
                 state[DEPTH] = depth
                 return count

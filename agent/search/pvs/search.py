@@ -10,17 +10,7 @@ from agent.networks.contract import CompiledEvaluator
 from agent.rules import Games, keys, legal_moves
 from agent.search.pvs.loop import BROKEN, search_loop
 from agent.search.pvs.scores import INFINITE, PROVEN, mate_of, score_of, value_of
-from agent.search.pvs.state import (
-    AGE,
-    BASE,
-    DEEPEST,
-    FULL_WIDTH,
-    NODES,
-    PLY,
-    ROOT_DEPTH,
-    SELECTIVE,
-    make_search,
-)
+from agent.search.pvs.state import AGE, BASE, DEEPEST, FULL_WIDTH, NODES, PLY, ROOT_DEPTH, SELECTIVE, make_search
 from agent.search.pvs.steps import NEXT, PAUSED
 from agent.search.pvs.table import NO_MOVE, UNKNOWN, fullness, make_table
 from agent.search.thinking import RootMove, RootOptions, Thinking

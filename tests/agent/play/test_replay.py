@@ -89,7 +89,7 @@ def test_a_move_that_time_cut_short_says_what_was_done_and_is_found_again(level:
 
 def test_every_setting_of_the_search_is_told_and_obeyed(agent: Agent) -> None:
     odd = replace(DEFAULTS, max_considered_actions=5, c_visit=200.0, c_scale=1.0, gumbel_scale=0.0)
-    settings = replace(odd, c_puct=0.5, policy_temperature=2.0, claim_draws=False)
+    settings = replace(odd, c_puct=0.5, policy_temperature=2.0)
     game = saved_game(agent, settings=settings)
     source = read_source(game, chess.WHITE)
     assert source is not None
