@@ -122,6 +122,9 @@ class PrincipalVariationSearch(Thinking):
                 move = int(self._search.frames[0]["best_move"])
                 ranked.append((move, int(self._search.frames[0]["best"])))
                 self._merge(ranked, earlier)
+                front, effort = [move for move, _ in self._found], self._search.effort
+                rest = sorted((m for m in self._order if m not in front), key=lambda move: -int(effort[move]))
+                self._order = front + rest
             self.depth = depth
             if abs(ranked[-1][1]) > PROVEN and depth >= abs(mate_of(ranked[-1][1])):
                 return
@@ -129,10 +132,7 @@ class PrincipalVariationSearch(Thinking):
     def _merge(self, ranked: list[tuple[int, int]], earlier: dict[int, int]) -> None:
         """Make `ranked`, found at this depth, and after it what was found `earlier`, the result."""
         rest = [(move, score) for move, score in earlier.items() if move not in dict(ranked)]
-        self._found = sorted([*ranked, *rest][: self._lines], key=lambda line: -line[1])
-        front = [move for move, _ in self._found]
-        effort = self._search.effort
-        self._order = front + sorted((m for m in self._order if m not in front), key=lambda move: -int(effort[move]))
+        self._found = [*sorted(ranked, key=lambda line: -line[1]), *rest][: self._lines]
 
     def _narrow(self, moves: list[int], depth: int, guess: int) -> Iterator[list[tuple[int, int]]]:
         """Search `moves` to `depth` in growing windows around `guess`; at pauses the best line so far, if any."""
