@@ -61,8 +61,8 @@ class Thinker:
     def resize(self, megabytes: int) -> None:
         """Use empty memory of this size."""
         with self._lock:
-            self._megabytes = megabytes
             self._open.resize(megabytes)
+            self._megabytes = megabytes
 
     def forget(self) -> None:
         """Forget what was found for other moves, as before a new game."""
