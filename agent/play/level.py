@@ -34,7 +34,8 @@ class Level:
 
     def limits(self, clock: Clock | None = None) -> Limits:
         """What it allows for one move, and the mover's clock."""
-        return Limits(self.strength.simulations or None, seconds=self.seconds, clock=clock, overhead=0.05)
+        overhead = 0.0 if clock is None else 0.05
+        return Limits(self.strength.simulations or None, seconds=self.seconds, clock=clock, overhead=overhead)
 
 
 def read_level(text: str) -> Level:
