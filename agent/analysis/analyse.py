@@ -71,6 +71,7 @@ def judge_game(
     game: chess.pgn.Game, agent: Agent, nodes: int, progress: Callable[[int], None] | None = None
 ) -> list[Judged]:
     """Judge every move of the main line by searches of `nodes`; `progress` is called with 1 after each move."""
+    agent.forget()  # the same game gets the same verdicts
     board, judged = game.board(), list[Judged]()
     report = _think(board, agent, nodes)
     for ply, move in enumerate(game.mainline_moves(), 1):
