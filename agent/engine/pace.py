@@ -12,7 +12,7 @@ class Pace:
     def __init__(self, limits: Limits, control: Control, budget: Budget | None, alone: bool) -> None:
         self._limits, self._control, self._budget, self._alone = limits, control, budget, alone
         self._started: float | None = None if limits.ponder else control.started
-        self._depth, self._move, self._stable, self._value, self._loss = 0.0, -1, 0, 0.0, 0.0
+        self._depth, self._move, self._stable, self._value, self._loss = 0, -1, 0, 0.0, 0.0
 
     def most(self, search: Thinking, slice_: int, speed: float) -> int:
         """Nodes of the next slice: at most `slice_`, and not far beyond a limit."""
@@ -34,6 +34,7 @@ class Pace:
         limits = self._limits
         if self._control.stopped:
             return True
+        self._note(search)
         if limits.mate is not None:
             plies = 2 * limits.mate - 1
             if search.depth >= plies or 0 < search.look(1)[0].mate <= plies:
@@ -51,14 +52,18 @@ class Pace:
         elapsed = time.perf_counter() - self._started
         if limits.clock is None or elapsed >= self._budget.hard:
             return elapsed >= self._budget.hard
-        return elapsed >= self._budget.soft * self._patience(search)
+        patience = 1.0 if limits.simulations is not None else self._patience(search)
+        return elapsed >= self._budget.soft * patience
+
+    def _note(self, search: Thinking) -> None:
+        """Note at every new depth, also while pondering, whether the best move stayed and what it lost."""
+        if int(search.depth) > self._depth:
+            best = search.look(1)[0]
+            self._stable = min(self._stable + 1, 8) if best.move == self._move else 0
+            self._loss = max(self._value - best.value, 0.0) if self._depth else 0.0
+            self._depth, self._move, self._value = int(search.depth), best.move, best.value
 
     def _patience(self, search: Thinking) -> float:
         """Above 1 while the best move or its value changes, below 1 the longer it stays and the more work it took."""
-        best = search.look(1)[0]
-        if search.depth > self._depth:
-            self._stable = min(self._stable + 1, 8) if best.move == self._move else 0
-            self._loss = max(self._value - best.value, 0.0) if self._depth else 0.0
-            self._depth, self._move, self._value = search.depth, best.move, best.value
-        share = best.nodes / max(search.nodes, 1)
+        share = search.look(1)[0].nodes / max(search.nodes, 1)
         return (1.3 - 0.08 * self._stable) * (1.6 - share) * (1.0 + min(4.0 * self._loss, 0.8))
