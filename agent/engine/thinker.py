@@ -130,8 +130,9 @@ class Thinker:
     def _slice(self, search: Thinking, pace: Pace) -> bool:
         """Search on until the next look at the clock; False once it is time to answer."""
         speed, begun, done = self._speeds[search], time.perf_counter(), search.nodes
-        wanted = pace.most(search, max(self._least, round(speed * SLICE)), speed)
-        more = search.run(wanted)
+        # No more than all before: the speed may be that of an earlier position, with many draws and mates.
+        wanted = max(self._least, min(round(speed * SLICE), done))
+        more = search.run(pace.most(search, wanted, speed))
         seconds, done = time.perf_counter() - begun, search.nodes - done
         if done >= self._least and seconds > SLICE / 4:  # shorter ones say more about the call than about the search
             # Slow slices weigh more: an estimate that is too high costs time.
