@@ -15,10 +15,10 @@ PATIENCE = 60.0
 """Seconds until a missing answer fails a test; no test waits this long when all is well."""
 
 
-def report(*moves: chess.Move, score: float = 0.25, mate: int = 0, simulations: int = 20) -> Report:
+def report(*moves: chess.Move, score: float = 0.25, mate: int = 0, nodes: int = 20) -> Report:
     """A report on one line."""
-    line = Line(moves, score, 0.5, 0.75, simulations, 0.25, mate)
-    return Report((line,), simulations, 0.01, 1.0, 1, 0.001)
+    line = Line(moves, score, 0.5, nodes, 0.25, mate)
+    return Report((line,), nodes, 0.01, 1.0, 1, 0.001)
 
 
 class Scripted(Thinker):
@@ -29,7 +29,7 @@ class Scripted(Thinker):
         self.value = value
         self.asked: list[tuple[str, Limits, ThinkOptions]] = []
         self.sizes: list[int] = []
-        self.settings = playing()
+        self.tuned = playing()
 
     def think(
         self,
@@ -55,11 +55,15 @@ class Scripted(Thinker):
     def resize(self, megabytes: int) -> None:
         self.sizes.append(megabytes)
 
-    def retune(self, settings: SearchSettings) -> None:
-        self.settings = settings
+    def forget(self) -> None:
+        self.sizes.append(0)
 
-    def simulations_in(self, seconds: float) -> int:
-        return max(1, round(1000 * seconds))
+    @property
+    def settings(self) -> SearchSettings:
+        return self.tuned
+
+    def retune(self, settings: SearchSettings) -> None:
+        self.tuned = settings
 
 
 class Gated(Scripted):

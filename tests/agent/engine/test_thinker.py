@@ -1,4 +1,4 @@
-"""Thinking under limits, with material as the network."""
+"""Thinking under limits, with material as the network: compiled, and evaluated leaf by leaf."""
 
 import threading
 from collections.abc import Callable
@@ -10,35 +10,73 @@ import pytest
 from agent.engine.limits import Clock, Control, Limits, ThinkOptions
 from agent.engine.report import Report
 from agent.engine.thinker import Thinker
-from agent.search import material_evaluator
+from agent.rules import Games
+from agent.search import material_evaluator, playing
+from agent.search.gumbel.single import SingleGumbelSearch
+from agent.search.pvs.search import PrincipalVariationSearch
+from agent.search.thinking import RootOptions, Thinking
+from agent.vocabulary import MAX_LEGAL, from_uci
 from tests.agent.search.evaluators import MaterialLeaves
 from tests.agent.standin import PATIENCE
 
 MATE_IN_TWO = chess.Board("7k/8/5K2/8/8/8/8/Q7 w - - 0 1")
 BUSY = chess.Board("r4rk1/1pp1qppp/p1np1n2/2b1p1B1/2B1P1b1/P1NP1N2/1PP1QPPP/R4RK1 w - - 0 10")
+LEAVES = MaterialLeaves()
+START = [move.uci() for move in chess.Board().legal_moves]
+SLICED = (
+    "r1b1k1nb/pp1pp3/nP4Pr/q4p2/P1p5/N5P1/1RPPPP2/2BQKBN1 b - - 2 16",
+    "1rk2b1r/p2b4/PpBp3p/2pPppB1/2P1P3/7q/PQ2K3/2R3R1 w - - 0 34",
+)
+"""Positions in which many moves take the same number of nodes."""
 
 
-@pytest.fixture(scope="module")
-def thinker() -> Thinker:
-    return Thinker(material_evaluator(), megabytes=32)
+@pytest.fixture(scope="module", params=["compiled", "leaf by leaf"])
+def thinker(request: pytest.FixtureRequest) -> Thinker:
+    return Thinker(material_evaluator() if request.param == "compiled" else LEAVES, megabytes=8)
 
 
 @pytest.mark.parametrize(
     "limits",
     [
         Limits(seconds=0.02),
-        Limits(clock=Clock(0.5, 0.0)),
-        Limits(clock=Clock(0.0, 0.0)),
-        Limits(clock=Clock(60.0, 0.0), simulations=100),
+        Limits(clock=Clock(0.5)),
+        Limits(clock=Clock(0.0)),
+        Limits(clock=Clock(-1.0, 100.0, 1)),
+        Limits(clock=Clock(60.0), simulations=100),
         Limits(depth=3),
+        Limits(nodes=1),
         Limits(simulations=1),
     ],
 )
 def test_every_limit_ends_with_a_legal_move(thinker: Thinker, limits: Limits) -> None:
     report = thinker.think(BUSY, limits)
     assert BUSY.is_legal(report.best.move)
-    assert report.simulations >= 1
-    assert limits.simulations is None or report.simulations <= limits.simulations
+    most = limits.simulations or limits.nodes or 10**6
+    assert 1 <= report.nodes <= most
+
+
+def searched(search: Thinking, nodes: int, simulations: int | None = None) -> list[tuple[int, int, float]]:
+    """What `search` by itself finds in BUSY."""
+    search.begin(Games.from_boards([BUSY]), RootOptions(lines=2, simulations=simulations))
+    assert search.run(nodes) == (simulations is None)
+    return [(move.move, move.nodes, move.value) for move in search.look(MAX_LEGAL)]
+
+
+def test_limits_choose_the_search() -> None:
+    """A number of simulations means Gumbel search; else a compiled network means principal-variation search."""
+    compiled, batched = Thinker(material_evaluator(), megabytes=8), Thinker(LEAVES, megabytes=8)
+    gumbel = [SingleGumbelSearch(each, playing(), 8) for each in (material_evaluator(), LEAVES)]
+    pvs = PrincipalVariationSearch(material_evaluator(), 8)
+    for thinker, limits, wanted in (
+        (compiled, Limits(simulations=300), searched(gumbel[0], 300, 300)),
+        (compiled, Limits(300, nodes=300, clock=Clock(1e6)), searched(gumbel[0], 300, 300)),
+        (batched, Limits(simulations=300), searched(gumbel[1], 300, 300)),
+        (batched, Limits(nodes=60), searched(gumbel[1], 60)),
+        (compiled, Limits(nodes=2000), searched(pvs, 2000)),
+    ):
+        lines = thinker.think(BUSY, limits, ThinkOptions(MAX_LEGAL, keep=2, fresh=True)).lines
+        found = [(from_uci(line.move.uci(), black=False), line.nodes, line.score) for line in lines]
+        assert found == wanted
 
 
 def test_the_same_simulations_give_the_same_thought(thinker: Thinker) -> None:
@@ -50,15 +88,21 @@ def test_the_same_simulations_give_the_same_thought(thinker: Thinker) -> None:
     assert noisy[-1] == noisy[-2]
 
 
-def test_leaf_by_leaf_thinks_alike(thinker: Thinker) -> None:
-    batched = Thinker(MaterialLeaves(), megabytes=8)
-    for fen in (BUSY, MATE_IN_TWO):
-        one, other = (each.think(fen, Limits(simulations=200)).best for each in (thinker, batched))
-        assert (one.moves, one.visits, one.mate) == (other.moves, other.visits, other.mate)
+@pytest.mark.parametrize("lines", [1, 3])
+def test_the_same_nodes_give_the_same_thought(thinker: Thinker, lines: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever was thought before, and wherever the clock was looked at."""
+    for fen in (BUSY.fen(), *SLICED):
+        found = []
+        for slice_ in (1e-9, 0.0003, 10.0):
+            monkeypatch.setattr("agent.engine.thinker.SLICE", slice_)
+            options = ThinkOptions(lines=MAX_LEGAL, keep=lines, fresh=True)
+            found.append(thinker.think(chess.Board(fen), Limits(nodes=1000), options).lines)
+        assert found[0] == found[1] == found[2]
 
 
-def test_mate_is_proven_played_and_counted(thinker: Thinker) -> None:
-    for limits in (Limits(mate=2), Limits(simulations=5000), Limits(seconds=30.0), Limits(clock=Clock(600.0))):
+def test_mate_is_proven_played_and_counted() -> None:
+    thinker = Thinker(material_evaluator(), megabytes=8)
+    for limits in (Limits(mate=2), Limits(nodes=5000), Limits(seconds=30.0), Limits(clock=Clock(600.0))):
         best = thinker.think(MATE_IN_TWO, limits).best
         assert (best.mate_in, len(best.moves)) == (2, 3)
         after = MATE_IN_TWO.copy()
@@ -67,27 +111,44 @@ def test_mate_is_proven_played_and_counted(thinker: Thinker) -> None:
         assert after.is_checkmate()
 
 
-def test_many_lines_differ_and_begin_with_the_best(thinker: Thinker) -> None:
-    report = thinker.think(BUSY, Limits(simulations=500), ThinkOptions(lines=4))
-    assert len({line.move for line in report.lines}) == 4
-    assert report.best.move == thinker.think(BUSY, Limits(simulations=500), ThinkOptions(lines=4)).best.move
+@pytest.mark.parametrize("limits", [Limits(simulations=500), Limits(nodes=3000), Limits(nodes=100), Limits(nodes=1)])
+@pytest.mark.parametrize("keep", [None, 1, 3])
+def test_lines_are_ranked(thinker: Thinker, limits: Limits, keep: int | None) -> None:
+    """Every legal move once; values never rise; all but those that are kept are bounds, shown as such."""
+    lines = thinker.think(BUSY, limits, ThinkOptions(lines=MAX_LEGAL, keep=keep)).lines
+    assert {line.move for line in lines} == set(BUSY.legal_moves)
+    values = [line.score for line in lines]
+    assert values == sorted(values, reverse=True)
+    bounds = [line for line in lines if not line.exact]
+    assert all(line.value.startswith("<=") != line.exact for line in lines)
+    if thinker._open is thinker._fixed or limits.simulations:
+        assert not bounds
+    elif limits.nodes == 3000 and keep is not None:
+        assert lines[keep:] == tuple(bounds)
+
+
+def test_a_forced_move_has_one_line(thinker: Thinker) -> None:
     forced = chess.Board("7k/8/8/8/8/8/r7/7K w - - 0 1")
-    assert len(thinker.think(forced, Limits(simulations=20), ThinkOptions(lines=9)).lines) == 1
+    for limits in (Limits(simulations=20), Limits(nodes=20), Limits(clock=Clock(1e6)), Limits(depth=2)):
+        assert len(thinker.think(forced, limits, ThinkOptions(lines=9)).lines) == 1
 
 
-def test_searched_moves_only(thinker: Thinker) -> None:
-    limits = Limits(simulations=100, moves=("a2a3", "h2h4", "e2e5"))
-    report = thinker.think(chess.Board(), limits, ThinkOptions(lines=5))
-    assert {line.move.uci() for line in report.lines} == {"a2a3", "h2h4"}
+@pytest.mark.parametrize("limits", [Limits(100), Limits(nodes=100), Limits(mate=1), Limits(clock=Clock(0.0))])
+def test_searched_moves_only(thinker: Thinker, limits: Limits) -> None:
+    for moves, wanted in ((("a2a3", "h2h4", "e2e5"), {"a2a3", "h2h4"}), (("e2e5",), set(START))):
+        report = thinker.think(chess.Board(), replace(limits, moves=moves), ThinkOptions(lines=MAX_LEGAL))
+        assert {line.move.uci() for line in report.lines} == wanted
 
 
-def released(limits: Limits, release: Callable[[Control], None], megabytes: int = 64) -> Report:
+def released(
+    limits: Limits, release: Callable[[Control], None], board: chess.Board = BUSY, thinker: Thinker | None = None
+) -> Report:
     """Its report, thought in another thread until `release`."""
-    thinker, control = Thinker(material_evaluator(), megabytes=megabytes), Control()
+    thinker, control = thinker or Thinker(material_evaluator(), megabytes=8), Control()
     found, seen = list[Report](), threading.Event()
 
     def think() -> None:
-        found.append(thinker.think(BUSY, limits, control=control, watch=lambda report: seen.set()))
+        found.append(thinker.think(board, limits, control=control, watch=lambda report: seen.set()))
 
     thread = threading.Thread(target=think)
     thread.start()
@@ -98,23 +159,60 @@ def released(limits: Limits, release: Callable[[Control], None], megabytes: int 
     return found[0]
 
 
-@pytest.mark.parametrize("full", [False, True])
-def test_infinite_waits_to_be_stopped(full: bool) -> None:
-    """Also when the memory is full long before."""
-    report = released(Limits(infinite=True), Control.stop, 1 if full else 64)
-    assert BUSY.is_legal(report.best.move)
+@pytest.mark.parametrize("limits", [Limits(), Limits(nodes=9), Limits(depth=1), Limits(mate=1), Limits(9, seconds=0.0)])
+def test_infinite_waits_to_be_stopped(limits: Limits) -> None:
+    """Whatever else is asked for, and where nothing is left to search: a mate is proven, the memory is full."""
+    limits = replace(limits, infinite=True)
+    assert BUSY.is_legal(released(limits, Control.stop).best.move)
+    assert released(limits, Control.stop, MATE_IN_TWO).best.moves
+    assert released(limits, Control.stop, thinker=Thinker(LEAVES, megabytes=1)).nodes <= 64 + 256 + 1024
 
 
-@pytest.mark.parametrize("limits", [Limits(ponder=True, clock=Clock(0.5)), Limits(ponder=True, simulations=50)])
-def test_pondering_goes_on_in_the_same_tree_when_the_move_is_played(limits: Limits) -> None:
-    assert released(limits, Control.hit).simulations > 50  # what was thought before counts
+@pytest.mark.parametrize("limits", [Limits(clock=Clock(0.5)), Limits(50), Limits(nodes=50), Limits(mate=1)])
+def test_pondering_waits_for_the_move_and_what_was_thought_before_counts(limits: Limits) -> None:
+    for release in (Control.hit, Control.stop):
+        report = released(replace(limits, ponder=True), release)
+        assert report.nodes >= (50 if limits.mate is None else 1)
 
 
-def test_memory_can_be_changed(thinker: Thinker) -> None:
-    small = Thinker(material_evaluator(), megabytes=8)
-    share = small.think(BUSY, Limits(simulations=200)).full
-    small.resize(16)
-    assert small.think(BUSY, Limits(simulations=200)).full == pytest.approx(share / 2, rel=0.2)
+@pytest.mark.parametrize("ponder", [False, True])
+def test_a_stop_before_the_search_is_obeyed(thinker: Thinker, ponder: bool) -> None:
+    for limits in (Limits(infinite=True), Limits(clock=Clock(1e6)), Limits(simulations=100_000)):
+        control = Control()
+        control.hit()
+        control.stop()
+        assert 1 <= thinker.think(BUSY, replace(limits, ponder=ponder), control=control).nodes <= 16
+
+
+def test_every_finished_depth_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.engine.thinker.SLICE", 1e-9)
+    reports = list[Report]()
+    thinker = Thinker(material_evaluator(), megabytes=8)
+    last = thinker.think(BUSY, Limits(depth=7), ThinkOptions(lines=3), watch=reports.append)
+    depths = [report.depth for report in reports]
+    assert depths == sorted(depths)
+    assert set(range(3, 8)) <= {*depths, last.depth}
+    assert {len(report.lines) for report in reports} == {3}
+    assert last.deepest >= last.depth == 7
+
+
+def test_memory_can_be_changed_and_stays_where_there_is_not_enough() -> None:
+    thinker, limits = Thinker(material_evaluator(), megabytes=1), Limits(nodes=20_000)
+    share = thinker.think(BUSY, limits).full
+    with pytest.raises(MemoryError):
+        thinker.resize(2**40)
+    thinker.forget()
+    assert thinker.think(BUSY, limits).full == share
+    thinker.resize(2)
+    assert thinker.think(BUSY, limits).full == pytest.approx(share / 2, rel=0.3)
+
+
+def test_what_was_found_is_kept_until_forgotten() -> None:
+    thinker, limits = Thinker(material_evaluator(), megabytes=8), Limits(nodes=3000)
+    first, second = (thinker.think(BUSY, limits) for _ in range(2))
+    assert second.depth > first.depth
+    thinker.forget()
+    assert thinker.think(BUSY, limits).lines == first.lines
 
 
 def test_a_hanging_queen_is_taken(thinker: Thinker) -> None:
@@ -124,7 +222,7 @@ def test_a_hanging_queen_is_taken(thinker: Thinker) -> None:
 
 def test_time_counts_whatever_an_earlier_position_let_hope_for() -> None:
     """A position full of exact leaves is searched a hundred times as fast as the next one."""
-    thinker, timed = Thinker(MaterialLeaves(), megabytes=64), Limits(30_000, 0.05)
-    for limits in (Limits(seconds=0.05), timed, replace(timed, planned=30_000), Limits(clock=Clock(0.5))):
-        thinker._speed = 1e7
-        assert 1 <= thinker.think(BUSY, limits).simulations <= 4000
+    thinker = Thinker(LEAVES, megabytes=64)
+    for limits in (Limits(seconds=0.05), Limits(30_000, seconds=0.05), Limits(clock=Clock(0.5))):
+        thinker._speeds = dict.fromkeys(thinker._speeds, 1e7)
+        assert 1 <= thinker.think(BUSY, limits).nodes <= 4000

@@ -41,7 +41,7 @@ class Thoughtful(Scripted):
             after = board.copy(stack=False)
             after.push(move)
             answer = sorted(after.legal_moves, key=chess.Move.uci)[:1]
-            lines.append(Line((move, *answer), 0.2 - 0.3 * place, 0.5 / (place + 1), 0.6, 5000 >> place, 0.3, 0))
+            lines.append(Line((move, *answer), 0.2 - 0.3 * place, 0.5 / (place + 1), 5000 >> place, 0.3, 0))
         return Report(tuple(lines), 8750, 0.125, 4.0, 11, 0.001)
 
 

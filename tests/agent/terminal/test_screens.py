@@ -63,7 +63,7 @@ def test_a_player_fits_in_the_columns_there_are(name: str, minutes: float, clock
 
 def test_percentages_sum_to_100_and_bars_to_their_width() -> None:
     for draws, score in ((0.01, 0.0), (0.33, 0.005), (None, 0.011), (0.335, 0.0), (0.99, 0.0), (0.0, -1.0)):
-        line = Line((chess.Move.from_uci("e2e4"),), score, 1.0, 1.0, 5, draws, 0)
+        line = Line((chess.Move.from_uci("e2e4"),), score, 1.0, 5, draws, 0)
         bar, words = score_bar(Report((line,), 5, 0.1, 1.0, 1, 0.0), chess.BLACK, 37).plain.split("\n")
         percentages = [int(found) for found in re.findall(r"(\d+) %", words)]
         assert (len(bar), sum(percentages)) == (37, 100)
