@@ -237,16 +237,16 @@ def doctor(as_json: _Json = False) -> int:
 
 @app.command()
 def benchmark(
-    what: Annotated[Literal["kernels", "rules", "search", "sparse", "selfplay", "learner"], Argument()],
+    what: Annotated[Literal["kernels", "rules", "search", "sparse", "selfplay", "learner", "signature"], Argument()],
     settings: Annotated[
         list[str] | None,
-        Argument(metavar="[KEY=VALUE]...", help="Settings beside those of the configs (selfplay, learner)."),
+        Argument(metavar="[KEY=VALUE]...", help="Other settings (selfplay, learner)."),
     ] = None,
     peers_python: Annotated[
         str | None, Option(metavar="PATH", help="An interpreter that has OpenSpiel, Pgx, mctx (rules, search).")
     ] = None,
-    rounds: Annotated[int | None, Option(min=1, help="Times measured in turn (all but kernels).")] = None,
-    seconds: Annotated[float | None, Option(min=0.001, help="Of one timing (all but kernels).")] = None,
+    rounds: Annotated[int | None, Option(min=1, help="Times that speeds are measured in turn.")] = None,
+    seconds: Annotated[float | None, Option(min=0.001, help="Of one timing.")] = None,
     as_json: _Json = False,
 ) -> int:
     """Measure against the alternatives in one sitting."""
