@@ -251,7 +251,7 @@ def benchmark(
     seconds: Annotated[float | None, Option(min=0.001, help="Of one timing.")] = None,
     as_json: _Json = False,
 ) -> int:
-    """Measure against the alternatives in one sitting."""
+    """Measure speed against the alternatives in one sitting, or strength."""
     import inspect
     import json
     from importlib import import_module
