@@ -28,7 +28,7 @@ class Scripted(Thinker):
         self.moves = moves.split()
         self.value = value
         self.asked: list[tuple[str, Limits, ThinkOptions]] = []
-        self.sizes: list[int] = []
+        self.sizes: list[int] = []  # of the memory, 0 where it was forgotten
         self.tuned = playing()
 
     def think(

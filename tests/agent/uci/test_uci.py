@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from agent.engine.agent import Agent
-from agent.engine.limits import DEFAULT_SIMULATIONS, Clock, Limits, ThinkOptions
+from agent.engine.limits import DEFAULT_NODES, MOST_SIMULATIONS, Clock, Limits, ThinkOptions
 from agent.engine.report import Line, Report, centipawns
 from agent.engine.strength import STRONGEST, WEAKEST, strength_of
 from agent.errors import InputError
@@ -105,17 +105,17 @@ def test_handshake_before_anything_is_loaded(loader: Loader, fresh: Program) -> 
         r"id name ZeroMass .+",
         r"id author .+",
         r"option name WeightsFile type string default <empty>",
-        r"option name Simulations type spin default 0 min 0 max 5000000",
+        r"option name Simulations type spin default 0 min 0 max 1000000",
         r"option name MultiPV type spin default 1 min 1 max 218",
         r"option name Temperature type spin default 0 min 0 max 1000",
         r"option name Seed type spin default 0 min 0 max 2147483647",
         r"option name UCI_ShowWDL type check default false",
         r"option name UCI_LimitStrength type check default false",
         rf"option name UCI_Elo type spin default \d+ min {WEAKEST} max {STRONGEST}",
-        r"option name Move Overhead type spin default 30 min 0 max 5000",
+        r"option name Move Overhead type spin default 10 min 0 max 5000",
         r"option name Ponder type check default false",
         r"option name Threads type spin default 1 min 1 max 1024",
-        r"option name Hash type spin default 512 min 16 max 65536",
+        r"option name Hash type spin default 64 min 1 max 65536",
         "uciok",
     )
     assert loader.asked == []
@@ -126,40 +126,53 @@ def test_handshake_before_anything_is_loaded(loader: Loader, fresh: Program) -> 
 @pytest.mark.parametrize(
     ("go", "limits"),
     [
-        *(
-            (go, Limits(simulations=DEFAULT_SIMULATIONS))
-            for go in ("", "whatever x", "movetime x", f"nodes {'9' * 23}")
-        ),
+        *((go, Limits(nodes=DEFAULT_NODES)) for go in ("", "whatever x", "movetime x", f"nodes {'9' * 23}")),
         ("movetime 100", Limits(seconds=0.1)),
         ("wtime 9 btime 1000 winc 1 binc 10 movestogo 3", Limits(clock=Clock(1.0, 0.01, 3))),
         ("wtime 9 btime -5", Limits(clock=Clock(0.0))),
-        ("wtime 9", Limits(simulations=DEFAULT_SIMULATIONS)),  # no clock of ours
+        ("wtime 9", Limits(nodes=DEFAULT_NODES)),  # no clock of ours
         ("depth 5", Limits(depth=5)),
-        ("nodes 9", Limits(simulations=9)),
-        ("nodes 0", Limits(simulations=1)),
+        ("nodes 9", Limits(nodes=9)),
+        ("nodes 0", Limits(nodes=1)),
         ("mate 2", Limits(mate=2)),
-        ("searchmoves e7e5 xyz 0000 b8c6 nodes 7", Limits(simulations=7, moves=("e7e5", "b8c6"))),
+        ("searchmoves e7e5 xyz 0000 b8c6 nodes 7", Limits(nodes=7, moves=("e7e5", "b8c6"))),
     ],
 )
 def test_go_is_read_for_the_side_to_move(loader: Loader, program: Program, go: str, limits: Limits) -> None:
     program.talk(f"position startpos moves e2e4; go {go}", INFO, "bestmove a7a5")
     (fen, asked, options), *_ = loader.thinker.asked
     assert fen.split()[1] == "b"
-    assert asked == replace(limits, overhead=0.03)
+    assert asked == replace(limits, overhead=0.01)
     assert (options.lines, options.temperature) == (1, 0.0)
 
 
 def test_options_reach_the_search(loader: Loader, program: Program) -> None:
     program.talk("setoption name multipv value 3; setoption name Move Overhead value 100")
-    program.talk("setoption name Temperature value 50; setoption name Seed value 9; setoption name Hash value 64")
+    program.talk("setoption name Temperature value 50; setoption name Seed value 9; setoption name Hash value 32")
     program.talk("setoption name UCI_ShowWDL value true; setoption name Simulations value 300; go movetime 1000")
     program.expect(r"info .* score cp 139 wdl 500 250 250 nodes .*", "bestmove a2a3")
     _, asked, thinking = loader.thinker.asked[-1]
     assert asked == Limits(simulations=300, seconds=1.0, overhead=0.1)
     assert thinking == ThinkOptions(lines=3, temperature=0.5, seed=9)
-    assert loader.thinker.sizes == [64]
+    assert loader.thinker.sizes == [32]
     program.talk("go nodes 20; go nodes 400; go infinite; stop", *("info .*", MOVE) * 3)
-    assert [limits.simulations for _, limits, _ in loader.thinker.asked[-3:]] == [20, 300, None]
+    program.talk(
+        "setoption name Simulations value 0; go depth 3; setoption name Temperature value 0; go", *("info .*", MOVE) * 2
+    )
+    # Noise needs a number of simulations too.
+    wanted = [20, 300, None, MOST_SIMULATIONS, None]
+    assert [limits.simulations for _, limits, _ in loader.thinker.asked[-5:]] == wanted
+
+
+def test_a_hash_too_large_is_told_and_the_old_one_kept(
+    loader: Loader, program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def resize(megabytes: int) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(loader.thinker, "resize", resize)
+    program.talk("setoption name Hash value 65536", "info string there is no memory for a Hash of 65536 MB; .*")
+    program.talk("go", INFO, MOVE)
 
 
 def test_limited_strength_means_fewer_simulations_and_noise(loader: Loader, program: Program) -> None:
@@ -292,6 +305,14 @@ def test_ucinewgame_starts_over_and_draws_another_seed(loader: Loader, program: 
     program.talk("position startpos moves e2e4; go; ucinewgame; go", *moves)
     first, second = (options.seed for _, _, options in loader.thinker.asked)
     assert first != second
+    assert loader.thinker.sizes == [0]
+
+
+def test_ucinewgame_waits_for_the_search(loader: Loader, program: Program) -> None:
+    program.talk("go infinite; ucinewgame; isready", INFO, "readyok")
+    assert loader.thinker.sizes == []
+    program.talk("stop; isready", MOVE, "readyok")
+    assert loader.thinker.sizes == [0]
 
 
 @pytest.mark.parametrize(
@@ -305,7 +326,7 @@ def test_ucinewgame_starts_over_and_draws_another_seed(loader: Loader, program: 
 def test_unknown_words_are_skipped_and_the_rest_is_tried(loader: Loader, program: Program, line: str, fen: str) -> None:
     program.talk(f"x y setoption joho name Seed value 7; {line}; joho  go nodes 20", INFO, MOVE)
     (asked, limits, options), *_ = loader.thinker.asked
-    assert (asked, limits.simulations, options.seed) == (fen, 20, 7)
+    assert (asked, limits.nodes, options.seed) == (fen, 20, 7)
 
 
 def test_weights_are_set_and_unset(loader: Loader, program: Program) -> None:
@@ -369,7 +390,7 @@ def test_centipawns_invert_the_curve_of_lichess() -> None:
     ],
 )
 def test_score(mate: int, score: str) -> None:
-    report = Report((Line((E4, E5), 0.0, 0.1, 0.2, 30, 0.5, mate),), 1000, 0.5, 3.9, 7, 0.25)
+    report = Report((Line((E4, E5), 0.0, 0.1, 30, 0.5, mate),), 1000, 0.5, 3.9, 7, 0.25)
     wanted = f"info depth 3 seldepth 7 multipv 1 score {score} nodes 1000 nps 2000 hashfull 250 time 500 pv e2e4 e7e5"
     assert info_lines(report, show_wdl=True) == [wanted]
     assert bestmove(report) == "bestmove e2e4 ponder e7e5"
@@ -378,8 +399,8 @@ def test_score(mate: int, score: str) -> None:
 def test_win_draw_loss_sums_to_a_thousand_and_says_the_score() -> None:
     chance = np.random.default_rng(0)
     for score, draws in zip(chance.uniform(-1, 1, 2000).tolist(), chance.uniform(0, 1, 2000).tolist(), strict=True):
-        win, draw, loss = Line((E4,), score, 0.1, 0.2, 30, draws, 0).wdl or (0, 0, 0)
+        win, draw, loss = Line((E4,), score, 0.1, 30, draws, 0).wdl or (0, 0, 0)
         assert win + draw + loss == 1000
         assert min(win, draw, loss) >= 0
         assert (win - loss) / 1000 == pytest.approx(score, abs=0.0021)
-    assert Line((E4,), 0.5, 0.1, 0.2, 30, None, 0).wdl is None
+    assert Line((E4,), 0.5, 0.1, 30, None, 0).wdl is None
