@@ -95,7 +95,8 @@ def test_command(
     assert command.analyse_command(chess.STARTING_FEN, 100, None, tmp_path / "p.svg", None, None) == 0
     said = capsys.readouterr().out
     assert "analysing with material" in said
-    assert "White to move, 100 simulations" in said
+    assert "White to move, 100 nodes" in said
+    assert "<=+" in said  # the worth of the other moves
 
 
 MINE = (
@@ -113,14 +114,14 @@ def test_a_file_is_annotated_in_place_and_nothing_is_lost(
     others = ['[White "Süß"]\n\n1. d4 ; kept\n*', '[Variant "Atomic"]\n\n1. e4 *', "1. e4 Ke4 {€} *"]
     path.write_bytes("\n\n".join([others[0], MINE, *others[1:]]).encode(encoding))
     link.symlink_to(path)
-    for simulations in (60, 50, 50):
-        before = path.read_text("utf-8") if simulations == 50 else ""
-        assert command.analyse_command(str(path), simulations, link, None, None, None, 2) == 0
+    for nodes in (60, 50, 50):
+        before = path.read_text("utf-8") if nodes == 50 else ""
+        assert command.analyse_command(str(path), nodes, link, None, None, None, 2) == 0
     assert path.read_text("utf-8") == before
     read = [found.text.strip() for found in find_games(path)]
     assert [read[0], *read[2:]] == others
     game = game_of(read[1])
-    assert game.headers["Annotator"] == "A. Müller; ZeroMass, 50 simulations, sha256:0"
+    assert game.headers["Annotator"] == "A. Müller; ZeroMass, 50 nodes, sha256:0"
     comments = [node.comment for node in game.mainline()]
     assert [comments[0][:31], comments[2][:15]] == ["best [%eval 0.3] by test prior ", "[%clk 0:01:00] "]
     assert [(comment.count("prior "), comment.count("[%eval ")) for comment in comments] == [(1, 1)] * 6

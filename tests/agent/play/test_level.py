@@ -1,9 +1,10 @@
 """How strongly the agent plays, in words."""
 
+from dataclasses import replace
+
 import pytest
 
-from agent.engine.limits import MOST_SIMULATIONS as MOST
-from agent.engine.limits import Clock
+from agent.engine.limits import Clock, Limits
 from agent.engine.strength import Strength, strength_of
 from agent.errors import InputError
 from agent.play.level import Level, read_level
@@ -34,25 +35,15 @@ def test_refused_with_a_sentence_that_quotes_it(text: str) -> None:
         read_level(text)
 
 
-def test_budget() -> None:
-    assert Level(simulations=7).strength(1000) == Strength(7)
-    assert Level(seconds=0.5).strength(1000) == Strength(500)
-    assert Level(seconds=0.001).strength(1) == Strength(1)
-    assert Level(elo=900).strength(10**9) == Level(elo=900).strength(1) == strength_of(900)
-
-
 @pytest.mark.parametrize(
-    ("level", "left", "simulations", "seconds"),
+    ("level", "strength", "limits"),
     [
-        (Level(simulations=20), None, 20, None),
-        (Level(simulations=20), 29.4, 20, 1.0),
-        (Level(simulations=MOST), 29.4, 1000, 1.0),
-        (Level(seconds=0.1), None, 100, 0.1),
-        (Level(seconds=0.1), 29.4, 100, 0.1),
-        (Level(elo=900), 29.4, strength_of(900).simulations, 1.0),
+        (Level(simulations=7), Strength(7), Limits(7)),
+        (Level(seconds=0.05), Strength(0), Limits(seconds=0.05)),
+        (Level(elo=900), strength_of(900), Limits(strength_of(900).simulations)),
     ],
 )
-def test_a_clock_bounds(level: Level, left: float | None, simulations: int, seconds: float | None) -> None:
-    limits = level.limits(1000, None if left is None else Clock(left))
-    assert limits.simulations == pytest.approx(simulations, rel=0.01)
-    assert limits.seconds == (seconds and pytest.approx(seconds, abs=0.01))
+def test_limits_and_a_clock_beside_them(level: Level, strength: Strength, limits: Limits) -> None:
+    assert level.strength == strength
+    assert level.limits() == limits
+    assert level.limits(Clock(29.4)) == replace(limits, clock=Clock(29.4), overhead=0.05)

@@ -29,7 +29,14 @@ from agent.play.saved import read_games
 from agent.play.sides import AgentSide
 from agent.players.network import SearchPlayer
 from agent.players.player import GreedyPlayer
-from agent.search import GumbelSearch, SearchSettings, material_evaluator, playing
+from agent.search import (
+    CompiledEvaluator,
+    GumbelSearch,
+    LeafEvaluator,
+    SearchSettings,
+    material_evaluator,
+    playing,
+)
 from tests.agent.search.evaluators import MaterialLeaves
 from training.evaluation.match import MatchRecorder, play_match
 from training.evaluation.match_runner import Hooks
@@ -72,19 +79,39 @@ def test_every_move_is_found_again_from_the_file_alone(agent: Agent, temperature
     assert (done.moves, done.no_note, done.differences) == (24, 0, ())
 
 
-@pytest.mark.parametrize(("level", "clock"), [(Level(simulations=1_000_000), Clock(4.0)), (Level(seconds=0.03), None)])
-def test_a_move_that_time_cut_short_says_what_was_done_and_is_found_again(level: Level, clock: Clock | None) -> None:
-    """The speed was measured where it was a thousand times as high."""
-    thinker = Thinker(MaterialLeaves(), megabytes=16)
-    thinker._speed = 1e7
-    agent, game = Agent(thinker, "material", identity=ME), chess.pgn.Game()
+def chosen_again(agent: Agent, level: Level, clock: Clock | None = None) -> str:
+    """The comments of six moves that both sides chose at `level`; they are found again from the file alone."""
+    game = chess.pgn.Game()
     game.setup(SHARP)
-    chosen = AgentSide(agent, level).choose(game.board(), 0, clock, Control(), None)
-    assert chosen.report is not None
-    assert f", {chosen.report.nodes} of " in chosen.note
-    game.add_variation(chosen.move, comment=chosen.note)
-    write_source(game, chess.WHITE, Source(ME))
-    assert replay_game(game, agent) == Replayed(1, 0, (), 0)
+    for _ in range(6):
+        chosen = AgentSide(agent, level).choose(game.end().board(), 0, clock, Control(), None)
+        assert chosen.report is not None
+        assert f", {chosen.report.nodes} " in chosen.note
+        game.end().add_variation(chosen.move, comment=chosen.note)
+    for color in chess.COLORS:
+        write_source(game, color, Source(ME))
+    read = chess.pgn.read_game(io.StringIO(str(game)))
+    assert read is not None
+    assert replay_game(read, agent) == Replayed(6, 0, (), 0)
+    return " ".join(node.comment for node in read.mainline())
+
+
+@pytest.mark.parametrize(("level", "clock"), [(Level(seconds=0.03), None), (Level(seconds=9.0), Clock(1.0))])
+@pytest.mark.parametrize("evaluator", [material_evaluator(), MaterialLeaves()])
+def test_moves_by_time_tell_their_nodes(
+    evaluator: CompiledEvaluator | LeafEvaluator, level: Level, clock: Clock | None
+) -> None:
+    agent = Agent(Thinker(evaluator, megabytes=2), "material", identity=ME)
+    assert chosen_again(agent, level, clock).count(" nodes") == 6
+
+
+def test_simulations_that_time_cut_short_tell_what_was_done(agent: Agent) -> None:
+    """The speed was measured where it was a hundred times as high."""
+    thinker = Thinker(MaterialLeaves(), megabytes=16)
+    thinker._speeds = dict.fromkeys(thinker._speeds, 1e6)
+    cut = Agent(thinker, "material", identity=ME)
+    assert " of 100000 simulations" in chosen_again(cut, Level(simulations=100_000), Clock(4.0))
+    assert " of " not in chosen_again(agent, Level(simulations=50), Clock(4.0))
 
 
 def test_every_setting_of_the_search_is_told_and_obeyed(agent: Agent) -> None:
@@ -150,7 +177,7 @@ def test_other_weights_and_games_without_them_are_refused(agent: Agent) -> None:
 def test_match_games_are_replayed(agent: Agent, tmp_path: Path) -> None:
     player = SearchPlayer.__new__(SearchPlayer)
     player._search, player._seed = GumbelSearch(playing(30), material_evaluator()), 0
-    source = Source(ME, "gumbel", 30, settings=DEFAULTS)
+    source = Source(ME, 30, settings=DEFAULTS)
     recorder = MatchRecorder(4, "search:30", "greedy", source, Openings(0, 4))
     result = play_match(player, GreedyPlayer(1), Openings(0, 4), games=4, ply_cap=60, hooks=Hooks(moved=recorder))
     recorder.write(tmp_path / "match.pgn")
@@ -165,8 +192,8 @@ def test_match_games_are_replayed(agent: Agent, tmp_path: Path) -> None:
 
 
 def test_notes_are_read_back() -> None:
-    cut = Strength(72, 1.5, 0.25, planned=300)
-    for strength in (Strength(300), Strength(5, 1.5), Strength(4, 0.0, 0.25), Strength(4, 1.125, 0.8), cut):
+    cut, timed = Strength(72, 1.5, 0.25, planned=300), Strength(0, nodes=10**10)
+    for strength in (Strength(300), Strength(5, 1.5), Strength(4, 0.0, 0.25), Strength(4, 1.125, 0.8), cut, timed):
         for score in (0.25, None):
             assert strength_of_note(note(score, strength)) == strength
             assert strength_of_note(mark_foreign(note(score, strength))) == strength

@@ -46,11 +46,12 @@ def test_mistakes_are_answered_by_a_sentence(line: str, sentence: str) -> None:
 
 def test_strength_reaches_the_agent() -> None:
     said, dialogue = talk("strength; strength 2s; e4; strength elo 600; d4", "e7e5 d7d5")
-    assert "The agent plays with 800 simulations." in said
+    assert "The agent plays with 1 s a move." in said
     assert "The agent plays with about 600 Elo." in said
     thinker = dialogue.agent.think.__self__  # type: ignore[attr-defined]
-    asked = [(limits.simulations, options.temperature) for _, limits, options in thinker.asked]
-    assert asked == [(2000, 0.0), strength_of(600)[:2]]
+    asked = [(limits.simulations, limits.seconds, options.temperature) for _, limits, options in thinker.asked]
+    simulations, temperature, *_ = strength_of(600)
+    assert asked == [(None, 2.0, 0.0), (simulations, None, temperature)]
 
 
 def test_agent_against_itself_to_the_end() -> None:
@@ -62,8 +63,8 @@ def test_agent_against_itself_to_the_end() -> None:
 def test_position_set_up_and_thought_told() -> None:
     said, dialogue = talk("fen 4k3/8/8/8/8/8/4P3/4K3 w - - 0 1; e4; think", "e8e7")
     assert dialogue.board.fen().startswith("8/4k3/8/8/4P3/8/8/4K3 w")
-    assert "win 50.0 %, draw 25.0 %, loss 25.0 %; 20 simulations" in said
-    assert "Ke7     prior  50.0 %  visits     20  value +0.25" in said
+    assert "win 50.0 %, draw 25.0 %, loss 25.0 %; 20 nodes" in said
+    assert "Ke7     prior  50.0 %  nodes       20  value +0.25" in said
 
 
 @pytest.mark.parametrize(
@@ -119,7 +120,7 @@ def test_saved_and_loaded_with_provenance(tmp_path: Path) -> None:
     assert saved is not None
     assert saved.headers["BlackWeights"] == "sha256:0"
     assert "WhiteWeights" not in saved.headers
-    assert [node.comment for node in saved.mainline()] == ["", "score +0.250, 800 simulations"] * 2
+    assert [node.comment for node in saved.mainline()] == ["", "score +0.250, 20 nodes"] * 2
 
 
 def test_clock_is_shown_and_a_new_game_begins() -> None:
