@@ -309,9 +309,10 @@ def test_ucinewgame_starts_over_and_draws_another_seed(loader: Loader, program: 
 
 
 def test_ucinewgame_waits_for_the_search(loader: Loader, program: Program) -> None:
-    program.talk("go infinite; ucinewgame; isready", INFO, "readyok")
+    program.talk("go infinite", INFO)
+    program.talk("ucinewgame; isready", "readyok")
     assert loader.thinker.sizes == []
-    program.talk("stop; isready", MOVE, "readyok")
+    program.talk("stop; go", MOVE, INFO, MOVE)
     assert loader.thinker.sizes == [0]
 
 
