@@ -73,7 +73,7 @@ class LevelPlayer:
             move = blunder(board, self._strength.blunder_rate, self._seed)
             if move is None:
                 limits = Limits(simulations=self._strength.simulations)
-                options = ThinkOptions(lines=5, keep=2, temperature=self._strength.temperature, seed=self._seed)
+                options = ThinkOptions(temperature=self._strength.temperature, seed=self._seed)
                 move = self._agent.think(board, limits, options).best.move
             moves[row] = vocabulary.from_uci(move.uci(), black=board.turn == chess.BLACK)
         return Choice(moves, np.full(len(moves), np.nan, np.float32))

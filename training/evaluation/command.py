@@ -80,7 +80,7 @@ def evaluate_command(weights: Path | None, run: str | None, options: MatchOption
             lines = [f"stopped after {result.games} of {games} games", result.sentence()]
             row = {**result.to_json(), "stopped": True}
     if isinstance(player, ConcurrentPlayers):
-        display.say(f"{player.total('simulations') / max(player.total('moves'), 1):,.0f} simulations a move")
+        display.say(f"{player.total('nodes') / max(player.total('moves'), 1):,.0f} nodes a move")
     anchor = anchor_of(options.opponent)
     if anchor is not None:
         keys, sentence = anchored(result, anchor)
