@@ -1,4 +1,4 @@
-"""Reading FENs and moves that people and programs type, with errors that say what is wrong."""
+"""Reading FENs and moves that people and programs type, with errors that say what is wrong; writing moves."""
 
 import contextlib
 import difflib
@@ -166,3 +166,22 @@ def _either(words: list[str]) -> str:
 
 def _shorten(words: list[str]) -> str:
     return ", ".join(words[:_SHOWN]) + (f" and {len(words) - _SHOWN} more (moves lists all)" if words[_SHOWN:] else "")
+
+
+def sans(board: chess.Board, moves: tuple[chess.Move, ...]) -> tuple[str, ...]:
+    """A line from `board` in SAN."""
+    after, words = board.copy(stack=False), []
+    for move in moves:
+        words.append(after.san(move))
+        after.push(move)
+    return tuple(words)
+
+
+def move_number(board: chess.Board) -> str:
+    """`12.` or `12...`: what stands before the next move."""
+    return f"{board.fullmove_number}{'.' if board.turn == chess.WHITE else '...'}"
+
+
+def side_name(color: chess.Color) -> str:
+    """`White` or `Black`."""
+    return chess.COLOR_NAMES[color].capitalize()

@@ -12,7 +12,8 @@ import chess.pgn
 
 from agent.engine.agent import Agent
 from agent.engine.limits import Limits, ThinkOptions
-from agent.engine.report import Line, Report, centipawns, move_number, sans
+from agent.engine.report import Line, Report, centipawns
+from agent.notation import move_number, sans
 from agent.vocabulary import MAX_LEGAL
 
 VERDICTS: Final = ((0.3, "blunder"), (0.2, "mistake"), (0.1, "inaccuracy"))

@@ -15,10 +15,10 @@ from agent.analysis.analyse import VERDICTS, Judged, annotate, judge_game
 from agent.analysis.picture import picture_of_game, picture_of_position, write_picture
 from agent.engine.agent import load_agent
 from agent.engine.limits import Limits, ThinkOptions
-from agent.engine.report import Report, sans, side_name
+from agent.engine.report import Report
 from agent.errors import InputError
 from agent.files import check_output, save, what_is
-from agent.notation import quote, read_fen
+from agent.notation import quote, read_fen, sans, side_name
 from agent.play.saved import find_games
 from agent.vocabulary import MAX_LEGAL
 

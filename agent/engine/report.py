@@ -82,33 +82,6 @@ class Report:
         return self.nodes / max(self.seconds, 1e-6)
 
 
-def sans(board: chess.Board, moves: tuple[chess.Move, ...]) -> tuple[str, ...]:
-    """A line from `board` in SAN."""
-    after, words = board.copy(stack=False), []
-    for move in moves:
-        words.append(after.san(move))
-        after.push(move)
-    return tuple(words)
-
-
-def apportion(parts: tuple[int, ...], total: int) -> list[int]:
-    """`total` in whole numbers that sum to it, as `parts` are to each other; by largest remainders."""
-    whole = sum(parts)
-    places = sorted(range(len(parts)), key=lambda place: -(parts[place] * total % whole))
-    more = places[: total - sum(part * total // whole for part in parts)]
-    return [part * total // whole + (place in more) for place, part in enumerate(parts)]
-
-
-def move_number(board: chess.Board) -> str:
-    """`12.` or `12...`: what stands before the next move."""
-    return f"{board.fullmove_number}{'.' if board.turn == chess.WHITE else '...'}"
-
-
-def side_name(color: chess.Color) -> str:
-    """`White` or `Black`."""
-    return chess.COLOR_NAMES[color].capitalize()
-
-
 def centipawns(score: float) -> int:
     """Expected score -1..1 as centipawns: 2 / 0.00368208 * artanh(score), at most 2,000 either way.
 

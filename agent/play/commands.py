@@ -9,10 +9,10 @@ from typing import Final
 import chess
 
 from agent.engine.limits import Control
-from agent.engine.report import Report, sans, side_name
+from agent.engine.report import Report
 from agent.errors import InputError
 from agent.files import save, typed_path
-from agent.notation import MoveError, quote, read_fen, read_move
+from agent.notation import MoveError, quote, read_fen, read_move, sans, side_name
 from agent.play.game import Game, load_game
 from agent.play.level import read_level
 from agent.play.session import Session, expected_score

@@ -10,8 +10,9 @@ import chess
 import chess.pgn
 
 from agent.engine.limits import Clock
-from agent.engine.report import Report, side_name
+from agent.engine.report import Report
 from agent.errors import InputError
+from agent.notation import side_name
 from agent.play.provenance import Source, mark_foreign, read_source, write_source
 from agent.play.saved import read_games
 from agent.play.sides import Side

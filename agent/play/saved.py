@@ -10,9 +10,8 @@ from typing import NamedTuple
 import chess
 import chess.pgn
 
-from agent.engine.report import move_number
 from agent.errors import InputError
-from agent.notation import read_fen
+from agent.notation import move_number, read_fen
 
 # The error handler "ansi": bytes that are no UTF-8 are Windows-1252, which is Latin-1 and more; each stays a letter.
 _ANSI = {byte: bytes([byte]).decode("cp1252") for byte in range(0x80, 0xA0) if byte not in b"\x81\x8d\x8f\x90\x9d"}

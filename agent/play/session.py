@@ -7,8 +7,9 @@ import chess
 
 from agent.engine.agent import Agent
 from agent.engine.limits import Control
-from agent.engine.report import Report, move_number, side_name
+from agent.engine.report import Report
 from agent.engine.thinker import Watcher
+from agent.notation import move_number, side_name
 from agent.play.game import Game
 from agent.play.level import Level
 from agent.play.sides import AgentSide, ChosenMove, Side

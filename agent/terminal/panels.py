@@ -4,7 +4,8 @@ import chess
 from rich.table import Table
 from rich.text import Text
 
-from agent.engine.report import Report, apportion, sans
+from agent.engine.report import Report
+from agent.notation import sans
 from agent.play.game import Game
 
 _BAR = 40  # cells of a bar where there is room
@@ -73,3 +74,11 @@ def move_list(game: Game) -> Text:
     if game.over:
         text.append(f"\n{game.result}  {game.reason}", style="bold")
     return text
+
+
+def apportion(parts: tuple[int, ...], total: int) -> list[int]:
+    """`total` in whole numbers that sum to it, as `parts` are to each other; by largest remainders."""
+    whole = sum(parts)
+    places = sorted(range(len(parts)), key=lambda place: -(parts[place] * total % whole))
+    more = places[: total - sum(part * total // whole for part in parts)]
+    return [part * total // whole + (place in more) for place, part in enumerate(parts)]

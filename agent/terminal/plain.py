@@ -15,8 +15,8 @@ import chess
 
 from agent.engine.agent import load_agent
 from agent.engine.limits import Control
-from agent.engine.report import move_number, side_name
 from agent.errors import InputError
+from agent.notation import move_number, side_name
 from agent.play.commands import obey
 from agent.play.session import Session
 from agent.play.sides import Side

@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 from agent.compilation import njit
 from agent.rules.bits import NOTHING, Words, u64
 from agent.rules.layout import STATE, WORDS
+from agent.rules.mates import mating_move
 from agent.rules.movegen import ROW, find_targets, write_moves
 from agent.rules.record import MAX_REPETITIONS, halfmove_clock, repetition_key, with_repetitions
 from agent.rules.step import make_move
 from agent.rules.termination import termination
 from agent.search.gumbel.tree import NODES, Nodes, Path, Tree, attach, clear_node, settle
-from agent.search.mates import mating_move
 
 MATES_NEXT: Final = 64
 """Why a node is exact, besides the codes of `rules.Termination`: its side to move mates at once."""

@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.compilation import njit
+from agent.rules.mates import mating_move
 from agent.rules.movegen import find_targets, write_moves
 from agent.search.gumbel.leaf import Scratch
 from agent.search.gumbel.selection import best_root_edge, transform
 from agent.search.gumbel.tree import Tree
 from agent.search.gumbel.walk import SearchParams
-from agent.search.mates import mating_move
 from agent.vocabulary import MAX_LEGAL, SIZE
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from agent.compilation import njit
 from agent.rules.bits import Words, u64
 from agent.rules.layout import WORDS
+from agent.rules.mates import mating_move
 from agent.rules.movegen import find_targets, write_moves
 from agent.rules.record import repetition_key
 from agent.search.gumbel.leaf import MATES_NEXT, Scratch, make_leaf
@@ -31,7 +32,6 @@ from agent.search.gumbel.tree import (
     expand,
     settle,
 )
-from agent.search.mates import mating_move
 from agent.search.settings import SearchSettings, visit_schedule
 from agent.vocabulary import MAX_LEGAL
 from kernels.splitmix import GOLDEN, finalise

@@ -7,9 +7,9 @@ import numpy as np
 from agent.compilation import njit
 from agent.networks.sparse.vectors import borrowed
 from agent.rules.bits import NOTHING, ONE, Words, u64
+from agent.rules.exchange import NO_PIECE, WORTH, kind_on, wins_exchange
 from agent.rules.layout import STATE
 from agent.rules.record import BLACK, occupied
-from agent.search.pvs.exchange import NO_PIECE, WORTH, kind_on, wins_exchange
 from agent.search.pvs.margins import BAD_CAPTURE, DELTA, HISTORY, KILLER
 from agent.search.pvs.state import Search
 from agent.search.pvs.steps import AGAIN, NEXT, generate

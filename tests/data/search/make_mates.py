@@ -16,9 +16,9 @@ from agent import rules
 from agent.compilation import njit
 from agent.players.player import GreedyPlayer, Player, RandomPlayer
 from agent.rules import Games
+from agent.rules.mates import mating_move
 from agent.rules.movegen import ROW, find_targets, write_moves
 from agent.rules.step import make_move
-from agent.search.mates import mating_move
 
 NUMBER = 100
 MOST_MOVES = 45

@@ -10,10 +10,10 @@ import pytest
 
 from agent import rules, vocabulary
 from agent.rules import Games
+from agent.rules.mates import mating_move
 from agent.rules.movegen import ROW
 from agent.search import GumbelSearch, SearchResult, SearchSettings, material_evaluator
 from agent.search.gumbel.leaf import MATES_NEXT
-from agent.search.mates import mating_move
 from tests.agent.positions import TRICKY, harvest
 from tests.agent.search.evaluators import untrained
 

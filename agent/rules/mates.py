@@ -10,7 +10,6 @@ from agent.rules.layout import BISHOPS, KINGS, KNIGHTS, OWN, PAWNS, QUEENS, ROOK
 from agent.rules.movegen import count_targets, find_targets, in_check
 from agent.rules.record import en_passant_bit, occupied
 from agent.rules.step import make_move
-from agent.search.gumbel.tree import Index
 from agent.vocabulary import FROM, PLAIN, TO
 
 
@@ -31,7 +30,12 @@ def _discoverers(position: Words, king: np.uint64, everyone: np.uint64) -> np.ui
 
 @njit
 def mating_move(
-    position: Words, moves: NDArray[np.uint16], count: Index, start: Index, child: Words, targets: Words
+    position: Words,
+    moves: NDArray[np.uint16],
+    count: np.int64 | int,
+    start: np.int64 | int,
+    child: Words,
+    targets: Words,
 ) -> np.int64:
     """Place among the `count` legal `moves`, from `start` on, of the first that mates; -1 if none does.
 
