@@ -73,16 +73,16 @@ class PrincipalVariationSearch(Thinking):
 
     def look(self, most: int) -> list[RootMove]:
         """See `Thinking.look`; a move past `RootOptions.lines` has the bound that its last search found."""
-        search, chosen = self._search, dict(self._found)
-        rest = list[int]()
-        if most > len(chosen):
-            rest = sorted((m for m in self._order if m not in chosen), key=lambda move: -int(search.effort[move]))
-        found, highest = list[RootMove](), INFINITE if chosen else int(score_of(self._static))
-        for move in [*chosen, *rest][:most]:
-            known = move in chosen or search.bounds[move] != UNKNOWN
-            score = highest = min(chosen.get(move, int(search.bounds[move]) if known else highest), highest)
-            mate = mate_of(score) if move in chosen or score < 0 else 0
-            line = search.replies[move][search.replies[move] != NO_MOVE].tolist() if known else [move]
+        search, bounds, scores = self._search, self._search.bounds, dict(self._found)
+        chosen, lowest = len(scores), min(scores.values(), default=int(score_of(self._static)))
+        if most > chosen:
+            known = bounds != UNKNOWN
+            rest = {m: min(int(bounds[m]), lowest) if known[m] else lowest for m in self._order if m not in scores}
+            scores |= dict(sorted(rest.items(), key=lambda move: (-move[1], -int(search.effort[move[0]]))))
+        found = list[RootMove]()
+        for move, score in list(scores.items())[:most]:
+            mate = mate_of(score) if len(found) < chosen or bounds[move] == score < 0 else 0
+            line = search.replies[move][search.replies[move] != NO_MOVE].tolist() if bounds[move] != UNKNOWN else [move]
             effort = int(search.effort[move])
             found.append(RootMove(move, self._priors[move], effort, value_of(score), mate, tuple(line), move in chosen))
         return found
