@@ -81,10 +81,11 @@ class PrincipalVariationSearch(Thinking):
             scores |= dict(sorted(rest.items(), key=lambda move: (-move[1], -int(search.effort[move[0]]))))
         found = list[RootMove]()
         for move, score in list(scores.items())[:most]:
-            mate = mate_of(score) if len(found) < chosen or bounds[move] == score < 0 else 0
+            exact = len(found) < chosen
+            mate = mate_of(score) if exact or bounds[move] == score < 0 else 0
             line = search.replies[move][search.replies[move] != NO_MOVE].tolist() if bounds[move] != UNKNOWN else [move]
             effort = int(search.effort[move])
-            found.append(RootMove(move, self._priors[move], effort, value_of(score), mate, tuple(line), move in chosen))
+            found.append(RootMove(move, self._priors[move], effort, value_of(score), mate, tuple(line), exact))
         return found
 
     def resize(self, megabytes: int) -> None:

@@ -6,7 +6,7 @@ import chess
 import numpy as np
 
 from agent import rules, vocabulary
-from agent.search.pvs.exchange import wins_exchange
+from agent.rules.exchange import wins_exchange
 from tests.agent.positions import PERFT, TRICKY, harvest
 
 WORTH = {
