@@ -79,8 +79,9 @@ class PrincipalVariationSearch(Thinking):
             known = bounds != UNKNOWN
             rest = {m: min(int(bounds[m]), lowest) if known[m] else lowest for m in self._order if m not in scores}
             scores |= dict(sorted(rest.items(), key=lambda move: (-move[1], -int(search.effort[move[0]]))))
-        found = list[RootMove]()
-        for move, score in list(scores.items())[:most]:
+        found, highest = list[RootMove](), INFINITE
+        for move, own in list(scores.items())[:most]:
+            score = highest = min(own, highest)  # one of the depth before may be better than a new one
             exact = len(found) < chosen
             mate = mate_of(score) if exact or bounds[move] == score < 0 else 0
             line = search.replies[move][search.replies[move] != NO_MOVE].tolist() if bounds[move] != UNKNOWN else [move]
