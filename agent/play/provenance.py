@@ -49,7 +49,7 @@ def write_source(game: chess.pgn.Game, color: chess.Color, source: Source) -> No
 
 
 def write_settings(settings: SearchSettings) -> str:
-    """`max_considered_actions=16 c_visit=10 ...`: what a move depends on besides simulations and noise."""
+    """`max_considered_actions=0 c_visit=10 ...`: what a move depends on besides simulations and noise."""
     values = [(name, getattr(settings, name)) for name in _KINDS]
     return " ".join(f"{name}={int(it) if isinstance(it, bool) else format(it, '.9g')}" for name, it in values)
 

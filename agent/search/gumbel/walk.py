@@ -56,7 +56,7 @@ def make_trees(games: int, simulations: int) -> Tree:
 
 def make_params(settings: SearchSettings) -> SearchParams:
     """What compiled code reads of `settings`."""
-    schedule = np.array(visit_schedule(min(settings.max_considered_actions, MAX_LEGAL), settings.simulations))
+    schedule = np.array(visit_schedule(min(settings.considered, MAX_LEGAL), settings.simulations))
     scaling = Scaling(float(settings.c_visit), float(settings.c_scale), float(settings.c_puct))
     return SearchParams(schedule, scaling, float(settings.policy_temperature), float(settings.gumbel_scale))
 

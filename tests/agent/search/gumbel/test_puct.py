@@ -147,3 +147,9 @@ def test_the_temperature_is_that_of_every_policy_below_the_root(c_puct: float) -
     assert told.visits.tolist() == answered.visits.tolist()
     np.testing.assert_allclose(told.values, answered.values, atol=1e-6)
     assert abs(told.values[0] - neither.values[0]) > 1e-4
+
+
+def test_matches_consider_few_moves_where_simulations_are_few() -> None:
+    wanted = {1: 2, 16: 2, 64: 3, 800: 8, 4000: 13, 100_000: 16}
+    assert {simulations: playing(simulations).considered for simulations in wanted} == wanted
+    assert SearchSettings(simulations=64).considered == 16

@@ -174,7 +174,7 @@ def test_what_callers_may_not_ask() -> None:
         search.run(games([chess.STARTING_FEN, "7k/5Q2/6K1/8/8/8/8/8 b - - 0 1"]))
     with pytest.raises(ValueError, match="keys must be integers"):
         search.run(games(), np.zeros(3, np.int64))
-    wrong: dict[str, list[Any]] = {"simulations": [-1, 10**7], "max_considered_actions": [0], "c_scale": [np.nan]}
+    wrong: dict[str, list[Any]] = {"simulations": [-1, 10**7], "max_considered_actions": [-1], "c_scale": [np.nan]}
     wrong |= {"c_puct": [-1.0], "policy_temperature": [0.0, np.nan], "gumbel_scale": [-1.0]}
     for name, value in ((name, value) for name, values in wrong.items() for value in values):
         with pytest.raises(ValueError, match=name):
