@@ -49,7 +49,7 @@ SHARP = "r3k2r/p1ppqpb1/bn2pnp1/3PN3/1p2P3/2N2Q1p/PPPBBPPP/R3K2R w KQkq - 0 1"
 
 @pytest.fixture(scope="module")
 def agent() -> Agent:
-    return Agent(Thinker(material_evaluator(), megabytes=16), "material", identity=ME)
+    return Agent(Thinker(material_evaluator(), DEFAULTS, megabytes=16), "material", identity=ME)
 
 
 def saved_game(
@@ -92,7 +92,7 @@ def chosen_again(agent: Agent, level: Level, clock: Clock | None = None) -> str:
         assert f", {chosen.report.nodes} " in chosen.note
         game.end().add_variation(chosen.move, comment=chosen.note)
     for color in chess.COLORS:
-        write_source(game, color, Source(ME))
+        write_source(game, color, Source(ME, settings=agent.settings))
     read = chess.pgn.read_game(io.StringIO(str(game)))
     assert read is not None
     assert replay_game(read, agent) == Replayed(6, 0, (), 0)
@@ -110,7 +110,7 @@ def test_moves_by_time_tell_their_nodes(
 
 def test_simulations_that_time_cut_short_tell_what_was_done(agent: Agent) -> None:
     """The speed was measured where it was a hundred times as high."""
-    thinker = Thinker(MaterialLeaves(), megabytes=16)
+    thinker = Thinker(MaterialLeaves(), DEFAULTS, megabytes=16)
     thinker._speeds = dict.fromkeys(thinker._speeds, 1e6)
     cut = Agent(thinker, "material", identity=ME)
     assert " of 100000 simulations" in chosen_again(cut, Level(simulations=100_000), Clock(4.0))
@@ -170,7 +170,7 @@ def test_a_changed_move_is_named(agent: Agent) -> None:
 
 
 def test_other_weights_and_games_without_them_are_refused(agent: Agent) -> None:
-    other = Agent(Thinker(material_evaluator(), megabytes=16), "other", identity="sha256:ffff")
+    other = Agent(Thinker(material_evaluator(), DEFAULTS, megabytes=16), "other", identity="sha256:ffff")
     with pytest.raises(InputError, match="played with sha256:0123 run x, not sha256:ffff"):
         replay_game(saved_game(agent), other)
     with pytest.raises(InputError, match="does not say which weights"):
@@ -179,7 +179,7 @@ def test_other_weights_and_games_without_them_are_refused(agent: Agent) -> None:
 
 def test_match_games_are_replayed(agent: Agent, tmp_path: Path) -> None:
     player = SearchPlayer.__new__(SearchPlayer)
-    player._search, player._seed = GumbelSearch(playing(30), material_evaluator()), 0
+    player._search, player._seed = GumbelSearch(replace(DEFAULTS, simulations=30), material_evaluator()), 0
     source = Source(ME, 30, settings=DEFAULTS)
     recorder = MatchRecorder(4, "search:30", "greedy", source, Openings(0, 4))
     result = play_match(player, GreedyPlayer(1), Openings(0, 4), games=4, ply_cap=60, hooks=Hooks(moved=recorder))
