@@ -45,8 +45,9 @@ class PlayOptions:
 
     @property
     def how(self) -> str:
-        """Description of the agent as it plays matches, with the constant that its search may change."""
-        limit = f"{self.simulations} simulations" if self.seconds is None else f"{self.seconds:g} s a move"
+        """Description of the agent as it plays matches, with what its search may change."""
+        timed = self.seconds is not None
+        limit = f"{self.seconds:g} s a move by principal variations" if timed else f"{self.simulations} simulations"
         return f"{limit}, c_puct {playing().c_puct:g}"
 
     def player(self, weights: Weights) -> Player:

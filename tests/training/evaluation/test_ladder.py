@@ -325,7 +325,7 @@ def test_another_search_makes_another_scale(monkeypatch: pytest.MonkeyPatch) -> 
     options = PlayOptions(64), PlayOptions(64, seconds=0.1)
     now = [(one.how, one.by_simulations) for one in options]
     assert now[0][0] == now[0][1] == now[1][1] == f"64 simulations, c_puct {playing().c_puct:g}"
-    assert now[1][0] == f"0.1 s a move, c_puct {playing().c_puct:g}"
+    assert now[1][0] == f"0.1 s a move by principal variations, c_puct {playing().c_puct:g}"
     monkeypatch.setattr("training.evaluation.opponents.playing", lambda: SearchSettings(c_puct=0.0))
     then = {words for one in options for words in (one.how, one.by_simulations)}
     assert not {words for both in now for words in both} & then
