@@ -62,7 +62,7 @@ def playing(simulations: int = 16) -> SearchSettings:
     return SearchSettings(simulations, 0, c_visit=10.0, c_puct=1.2, policy_temperature=1.4, gumbel_scale=0.0)
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=16)
 def visit_schedule(considered: int, simulations: int) -> NDArray[np.int32]:
     """Visit count that a root move must have to be visited in each simulation (sequential halving, section 2).
 
