@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import chess
 
-from agent.engine.limits import DEFAULT_NODES, MOST_SIMULATIONS, Control, ThinkOptions
+from agent.engine.limits import DEFAULT_NODES, Control, ThinkOptions
 from agent.engine.strength import blunder
 from agent.errors import InputError
 from agent.files import typed_path
@@ -194,7 +194,7 @@ class Engine:
         timed = limits.seconds is not None or limits.clock is not None
         if limits.nodes is None and not timed and limits.depth is None and limits.mate is None:
             limits = replace(limits, nodes=None if limits.infinite else DEFAULT_NODES)
-        most = strength.simulations or (MOST_SIMULATIONS if strength.temperature else 0)
+        most = strength.simulations or (DEFAULT_NODES if strength.temperature else 0)
         if most and not limits.infinite:
             limits = replace(limits, simulations=min(limits.nodes or most, most))
         limits = replace(limits, overhead=options.number("Move Overhead") / 1000)

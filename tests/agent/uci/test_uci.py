@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from agent.engine.agent import Agent
-from agent.engine.limits import DEFAULT_NODES, MOST_SIMULATIONS, Clock, Limits, ThinkOptions
+from agent.engine.limits import DEFAULT_NODES, Clock, Limits, ThinkOptions
 from agent.engine.report import Line, Report, centipawns
 from agent.engine.strength import STRONGEST, WEAKEST, strength_of
 from agent.errors import InputError
@@ -160,7 +160,7 @@ def test_options_reach_the_search(loader: Loader, program: Program) -> None:
         "setoption name Simulations value 0; go depth 3; setoption name Temperature value 0; go", *("info .*", MOVE) * 2
     )
     # Noise needs a number of simulations too.
-    wanted = [20, 300, None, MOST_SIMULATIONS, None]
+    wanted = [20, 300, None, DEFAULT_NODES, None]
     assert [limits.simulations for _, limits, _ in loader.thinker.asked[-5:]] == wanted
 
 
