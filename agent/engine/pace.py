@@ -2,7 +2,7 @@
 
 import time
 
-from agent.engine.limits import Budget, Control, Limits
+from agent.engine.limits import SLICE, Budget, Control, Limits
 from agent.search.thinking import Thinking
 
 
@@ -14,14 +14,14 @@ class Pace:
         self._started: float | None = None if limits.ponder else control.started
         self._depth, self._move, self._stable, self._value, self._loss = 0, -1, 0, 0.0, 0.0
 
-    def most(self, search: Thinking, slice_: int, speed: float) -> int:
-        """Nodes of the next slice: at most `slice_`, and not far beyond a limit."""
+    def most(self, search: Thinking, size: int) -> int:
+        """Nodes of the next slice: at most `size`, which takes up to `SLICE` seconds, and not far beyond a limit."""
         if self._limits.nodes is not None and self._begun():
-            slice_ = min(slice_, self._limits.nodes - search.nodes)
+            size = min(size, self._limits.nodes - search.nodes)
         if self._budget is not None and self._started is not None:
             left = self._started + self._budget.hard - time.perf_counter()
-            slice_ = min(slice_, round(speed * left))
-        return max(slice_, 1)
+            size = min(size, round(size * left / SLICE))
+        return max(size, 1)
 
     def _begun(self) -> bool:
         """Whether limits count already: from the pondered move on."""

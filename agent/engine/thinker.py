@@ -46,7 +46,7 @@ class Thinker:
         self._open: Thinking = self._fixed
         if isinstance(evaluator, CompiledEvaluator):
             self._open = PrincipalVariationSearch(evaluator, megabytes)
-        self._speeds: dict[Thinking, float] = dict.fromkeys((self._fixed, self._open), 1000.0 * self._least)
+        self._speed = 1000.0 * self._least  # simulations a second of fixed numbers; measured soon
         self._lock = threading.Lock()
 
     @property
@@ -98,7 +98,7 @@ class Thinker:
             budget = allotted(limits)
             simulations = limits.simulations
             if simulations is not None and budget is not None:
-                simulations = max(1, min(simulations, round(_SPARE * self._speeds[search] * budget.soft)))
+                simulations = max(1, min(simulations, round(_SPARE * self._speed * budget.soft)))
             games = Games.from_boards([board]) if games is None else games.copy()
             games.ply[:] = board.ply()  # the noise of a game differs from ply to ply
             black = board.turn == chess.BLACK
@@ -116,29 +116,28 @@ class Thinker:
                 return Report(found, search.nodes, seconds, search.depth, search.deepest, search.full, planned)
 
             seen: tuple[int, ...] = ()
-            while self._slice(search, pace):
+            size = 4 * self._least
+            while size := self._slice(search, pace, size):
                 if watch is not None:
                     before, seen = seen, (int(search.depth), search.look(1)[0].mate)
                     if next(reports) or (before and seen != before):
                         watch(report())
+            if search is self._fixed and search.nodes >= 4 * self._least:
+                self._speed += (search.nodes / (time.perf_counter() - begun) - self._speed) / 2
             if limits.infinite or limits.ponder:
                 if not control.stopped and watch is not None:
                     watch(report())
                 control.wait(or_hit=not limits.infinite)
             return report()
 
-    def _slice(self, search: Thinking, pace: Pace) -> bool:
-        """Search on until the next look at the clock; False once it is time to answer."""
-        speed, begun, done = self._speeds[search], time.perf_counter(), search.nodes
-        # No more than all before: the speed may be that of an earlier position, with many draws and mates.
-        wanted = max(self._least, min(round(speed * SLICE), done))
-        more = search.run(pace.most(search, wanted, speed))
+    def _slice(self, search: Thinking, pace: Pace, size: int) -> int:
+        """Search about `size` nodes more; the size of the next slice, 0 once it is time to answer."""
+        begun, done = time.perf_counter(), search.nodes
+        more = search.run(pace.most(search, size))
+        if not more or pace.is_over(search):
+            return 0
         seconds, done = time.perf_counter() - begun, search.nodes - done
-        if done >= self._least and seconds > SLICE / 4:  # shorter ones say more about the call than about the search
-            # Slow slices weigh more: an estimate that is too high costs time.
-            weight = 0.1 if done / seconds > speed else 0.3
-            self._speeds[search] = speed + weight * (min(done / seconds, 8 * speed) - speed)
-        return more and not pace.is_over(search)
+        return max(self._least, min(2 * size, round(done * SLICE / max(seconds, 1e-6))))
 
     def _line(self, board: chess.Board, found: RootMove) -> Line:
         after, moves = board.copy(stack=False), list[chess.Move]()

@@ -181,7 +181,7 @@ def test_a_stop_before_the_search_is_obeyed(thinker: Thinker, ponder: bool) -> N
         control = Control()
         control.hit()
         control.stop()
-        assert 1 <= thinker.think(BUSY, replace(limits, ponder=ponder), control=control).nodes <= 16
+        assert 1 <= thinker.think(BUSY, replace(limits, ponder=ponder), control=control).nodes <= 64
 
 
 def test_every_finished_depth_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,5 +224,5 @@ def test_time_counts_whatever_an_earlier_position_let_hope_for() -> None:
     """A position full of exact leaves is searched a hundred times as fast as the next one."""
     thinker = Thinker(LEAVES, megabytes=64)
     for limits in (Limits(seconds=0.05), Limits(30_000, seconds=0.05), Limits(clock=Clock(0.5))):
-        thinker._speeds = dict.fromkeys(thinker._speeds, 1e7)
+        thinker._speed = 1e7
         assert 1 <= thinker.think(BUSY, limits).nodes <= 4000

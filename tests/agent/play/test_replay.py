@@ -111,7 +111,7 @@ def test_moves_by_time_tell_their_nodes(
 def test_simulations_that_time_cut_short_tell_what_was_done(agent: Agent) -> None:
     """The speed was measured where it was a hundred times as high."""
     thinker = Thinker(MaterialLeaves(), DEFAULTS, megabytes=16)
-    thinker._speeds = dict.fromkeys(thinker._speeds, 1e6)
+    thinker._speed = 1e6
     cut = Agent(thinker, "material", identity=ME)
     assert " of 100000 simulations" in chosen_again(cut, Level(simulations=100_000), Clock(4.0))
     assert " of " not in chosen_again(agent, Level(simulations=50), Clock(4.0))
