@@ -120,7 +120,8 @@ def shuffled(rounds: int) -> chess.Board:
         (chess.Board("7k/8/8/6Q1/8/8/8/K7 w - - 0 1"), "g5g6", True),  # stalemate
         (chess.Board("7k/8/8/8/8/8/2Q5/K7 w - - 99 80"), "c2c3", True),  # 50 moves
         (chess.Board("7k/8/8/8/8/8/2Q5/K7 w - - 97 80"), "c2c3", True),  # two moves later
-        (chess.Board("7k/8/8/8/8/8/P1Q5/K7 w - - 97 80"), "c2c3", False),  # unless a pawn moves
+        (chess.Board("7k/8/8/8/8/8/P1Q5/K7 w - - 97 80"), "c2c3", False),  # unless a pawn moves ...
+        (chess.Board("7k/8/8/8/8/8/P1Q5/K7 w - - 98 80"), "c2c3", True),  # ... in time
         (chess.Board("8/8/8/8/8/8/k3pK2/8 w - - 0 1"), "f2e2", True),  # bare kings
         (chess.Board("6k1/6p1/8/8/8/8/qr6/4Q2K w - - 0 1"), "e1e8", True),  # perpetual check: first repetition
     ],
