@@ -83,7 +83,7 @@ class PrincipalVariationSearch(Thinking):
         for move, own in list(scores.items())[:most]:
             score = highest = min(own, highest)  # one of the depth before may be better than a new one
             exact = len(found) < chosen
-            mate = mate_of(score) if exact or bounds[move] == score < 0 else 0
+            mate = mate_of(own) if own == score and (exact or bounds[move] == own < 0) else 0
             line = search.replies[move][search.replies[move] != NO_MOVE].tolist() if bounds[move] != UNKNOWN else [move]
             effort = int(search.effort[move])
             found.append(RootMove(move, self._priors[move], effort, value_of(score), mate, tuple(line), exact))
