@@ -21,7 +21,8 @@ from tests.agent.positions import PERFT, TRICKY, harvest
 MATERIAL, NETWORK = material_evaluator(), cast(CompiledEvaluator, find_weights().weights.for_search())
 PLAYABLE = [fen for fen in (*PERFT, *TRICKY) if any(chess.Board(fen).legal_moves)]
 MOST_MOVES = TRICKY[-2]
-HALF_LOST = "8/P2pK3/2k5/Q3pN2/n7/8/1p2P1p1/8 b - - 0 1"  # most moves are mated at once
+HALF_LOST = ("8/P2pK3/2k5/Q3pN2/n7/8/1p2P1p1/8 b - - 0 1", "2k5/1p3r2/4pnp1/p1P1r3/2P4P/1b3pPK/8/1q6 w - - 1 29")
+"""Most moves are mated at once."""
 MATE_IN_THREE = "r5rk/5p1p/5R2/4B3/8/8/7P/7K w - - 0 1"
 
 
@@ -76,7 +77,8 @@ def test_what_is_said_about_the_moves(network: CompiledEvaluator, mate: bool) ->
     """Every move once, in lines that are legal, with values that never rise, whatever was searched by then."""
     rng = np.random.default_rng(3)
     asked = [(fen, *rng.integers((0, 1), (1500, 5)).tolist()) for fen in (*PLAYABLE, *harvest(10, seed=33))]
-    for fen, nodes, lines in asked + [(HALF_LOST, nodes, 1) for nodes in range(100, 2100, 100)]:
+    asked += [(fen, nodes, lines) for fen in HALF_LOST for nodes in range(20, 800, 99) for lines in (1, 3)]
+    for fen, nodes, lines in asked:
         board = chess.Board(fen)
         found = searched(board, nodes, network=network, most=999, lines=lines, mate=mate)
         assert sorted(uci(board, move) for move in found) == sorted(move.uci() for move in board.legal_moves)
