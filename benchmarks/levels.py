@@ -26,8 +26,8 @@ import numpy as np
 from agent import rules, vocabulary
 from agent.engine.agent import Agent, load_agent
 from agent.engine.limits import Limits, ThinkOptions
-from agent.engine.strength import LEVELS, Strength, blunder
 from agent.files import write_atomic
+from agent.play.strength import LEVELS, Strength, blunder
 from agent.players.external import EnginePlayer, start_engine
 from agent.players.player import Choice, Player
 from agent.rules import Games

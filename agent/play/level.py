@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from agent.engine.limits import MOST_SIMULATIONS, Clock, Limits
-from agent.engine.strength import STRONGEST, WEAKEST, Strength, strength_of
 from agent.errors import InputError
 from agent.notation import quote
+from agent.play.strength import STRONGEST, WEAKEST, Strength, strength_of
 
 _LEVEL: Final = re.compile(
     r"(elo)?\s*([0-9]{1,9}(?:\.[0-9]{1,3})?)\s*(s|sec|seconds|simulations|sims|elo)?", re.IGNORECASE
@@ -20,7 +20,7 @@ class Level:
 
     simulations: int | None = None
     seconds: float | None = None
-    elo: int | None = None  # as measured; see `engine.strength`
+    elo: int | None = None  # as measured; see `play.strength`
 
     def __str__(self) -> str:
         if self.elo is not None:

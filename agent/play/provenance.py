@@ -7,9 +7,9 @@ from typing import Final
 import chess
 import chess.pgn
 
-from agent.engine.strength import Strength
 from agent.errors import InputError
 from agent.notation import quote, side_name
+from agent.play.strength import Strength
 from agent.search.settings import SearchSettings, playing
 
 OPENING: Final = "OpeningPlies"

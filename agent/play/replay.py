@@ -8,11 +8,11 @@ import chess.pgn
 
 from agent.engine.agent import Agent, load_agent
 from agent.engine.limits import Limits, ThinkOptions
-from agent.engine.strength import Strength, blunder
 from agent.errors import InputError
 from agent.notation import move_number
 from agent.play.provenance import OPENING, Source, is_foreign, read_source, strength_of_note
 from agent.play.saved import find_games
+from agent.play.strength import Strength, blunder
 from agent.program import program
 
 

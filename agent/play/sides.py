@@ -9,11 +9,11 @@ import chess.engine
 from agent.engine.agent import Agent
 from agent.engine.limits import Clock, Control, ThinkOptions
 from agent.engine.report import Report
-from agent.engine.strength import blunder
 from agent.engine.thinker import Watcher
 from agent.errors import InputError
 from agent.play.level import Level
 from agent.play.provenance import Source, note
+from agent.play.strength import blunder
 from agent.players.external import close_engine, engine_move, start_engine
 
 

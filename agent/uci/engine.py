@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING
 import chess
 
 from agent.engine.limits import DEFAULT_NODES, Control, ThinkOptions
-from agent.engine.strength import blunder
 from agent.errors import InputError
 from agent.files import typed_path
 from agent.notation import quote
+from agent.play.strength import blunder
 from agent.uci.options import DECLARED, Options
 from agent.uci.words import bestmove, info_lines, read_command, read_go, read_position
 

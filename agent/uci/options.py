@@ -4,9 +4,9 @@ import re
 from typing import Final, NamedTuple
 
 from agent.engine.limits import MOST_SIMULATIONS
-from agent.engine.strength import STRONGEST, WEAKEST, Strength, strength_of
 from agent.errors import InputError
 from agent.notation import quote
+from agent.play.strength import STRONGEST, WEAKEST, Strength, strength_of
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,12}")
 

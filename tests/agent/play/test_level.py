@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from agent.engine.limits import Clock, Limits
-from agent.engine.strength import Strength, strength_of
 from agent.errors import InputError
 from agent.play.level import Level, read_level
+from agent.play.strength import Strength, strength_of
 
 
 @pytest.mark.parametrize(

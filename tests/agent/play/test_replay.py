@@ -11,7 +11,6 @@ import pytest
 
 from agent.engine.agent import Agent
 from agent.engine.limits import Clock, Control, Limits, ThinkOptions
-from agent.engine.strength import Strength, blunder
 from agent.engine.thinker import Thinker
 from agent.errors import InputError
 from agent.play.level import Level
@@ -27,6 +26,7 @@ from agent.play.provenance import (
 from agent.play.replay import Replayed, replay_game
 from agent.play.saved import read_games
 from agent.play.sides import AgentSide
+from agent.play.strength import Strength, blunder
 from agent.players.network import SearchPlayer
 from agent.players.player import GreedyPlayer
 from agent.search import (

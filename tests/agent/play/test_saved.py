@@ -8,12 +8,12 @@ import pytest
 
 from agent.analysis import command
 from agent.engine.agent import Agent
-from agent.engine.strength import Strength
 from agent.errors import InputError
 from agent.play.commands import obey
 from agent.play.provenance import Source, note, write_source
 from agent.play.replay import replay_command
 from agent.play.saved import find_games, read_games
+from agent.play.strength import Strength
 from agent.terminal.plain import Dialogue, Streams
 from tests.agent.standin import Scripted
 from training.evaluation.audit import positions_of_pgn

@@ -9,9 +9,9 @@ import chess.pgn
 import pytest
 
 from agent.engine.agent import Agent
-from agent.engine.strength import strength_of
 from agent.play.commands import obey
 from agent.play.sides import EngineSide
+from agent.play.strength import strength_of
 from agent.terminal.plain import Dialogue, Streams
 from tests.agent.standin import Scripted
 from tests.agent.terminal.test_plain import talk

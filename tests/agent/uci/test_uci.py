@@ -14,9 +14,9 @@ import pytest
 from agent.engine.agent import Agent
 from agent.engine.limits import DEFAULT_NODES, Clock, Limits, ThinkOptions
 from agent.engine.report import Line, Report, centipawns
-from agent.engine.strength import STRONGEST, WEAKEST, strength_of
 from agent.errors import InputError
 from agent.networks.bundled import find_weights
+from agent.play.strength import STRONGEST, WEAKEST, strength_of
 from agent.uci.engine import Engine
 from agent.uci.words import bestmove, info_lines, read_position
 from tests.agent.networks.test_weights import BROKEN, small_weights

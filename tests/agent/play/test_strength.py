@@ -9,7 +9,7 @@ import chess
 import pytest
 
 from agent.engine.agent import Agent
-from agent.engine.strength import LEVELS, STRONGEST, WEAKEST, Rung, Strength, blunder, read_rungs, strength_of
+from agent.play.strength import LEVELS, STRONGEST, WEAKEST, Rung, Strength, blunder, read_rungs, strength_of
 from agent.rules import Games
 from agent.vocabulary import to_uci
 from benchmarks import levels
