@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 MOVES_AHEAD: Final = 28  # moves that a clock without a time control must still last for
+MOVES_KEPT: Final = 40  # moves whose overhead such a clock must still pay
 RESERVE: Final = 0.3  # seconds on the clock below which moves get less than their share
 PATIENCE: Final = 4.0  # a move that needs it may take as many times its share
 MOST_SIMULATIONS: Final = 1_000_000  # of a move
@@ -114,14 +115,16 @@ def allotted(limits: Limits) -> Budget | None:
 
     The remaining time is shared out evenly over the moves ahead. Of the increment three quarters are used; the
     last quarter keeps time on the clock of a long fast game, for moments when the machine is slow. A move takes
-    at most 30 % of what is left, the last one before a time control 80 %. The overhead and one look at the clock
-    are subtracted first; where no more than that is left, the share is 0.
+    at most 30 % of what is left, the last one before a time control 80 %. Subtracted first are one look at the clock
+    and the overhead, also that of the next moves as far as their increments do not pay it; where no more than that
+    is left, the share is 0.
     """
     spare = limits.overhead + SLICE
     seconds, clock = limits.seconds, limits.clock
     if clock is None:
         return None if seconds is None else Budget(max(seconds - spare, 0.0), max(seconds - spare, 0.0))
-    left = max(clock.remaining - spare, 0.0)
+    later = min(clock.moves_to_go or MOVES_KEPT, MOVES_KEPT) - 1
+    left = max(clock.remaining - spare - later * max(limits.overhead - clock.increment, 0.0), 0.0)
     ahead = min(clock.moves_to_go or MOVES_AHEAD, MOVES_AHEAD)
     share = left / ahead + max(clock.increment - limits.overhead, 0.0) * 0.75
     # In the last moments shares shrink: a busy machine may be late at every move, or stall.
