@@ -9,7 +9,7 @@ from agent.rules.layout import BISHOPS, KINGS, KNIGHTS, OWN, QUEENS, ROOKS, STAT
 from agent.rules.movegen import attackers_of, king_square
 from agent.rules.record import CASTLING, halfmove_clock, next_state, occupied, repetition_key, swap_sides
 from agent.rules.termination import insufficient_material
-from agent.search.pvs.margins import NULL, RAZOR, REVERSE, REVERSE_DEPTH
+from agent.search.pvs.margins import NULL, REVERSE, REVERSE_DEPTH
 from agent.search.pvs.ordering import order_captures
 from agent.search.pvs.scores import INFINITE, MATE, PROVEN
 from agent.search.pvs.state import BASE, DEEPEST, FULL_WIDTH, NODES, ROOT_DEPTH, SELECTIVE, VALUE, Search
@@ -88,9 +88,8 @@ def weigh(search: Search, ply: np.int64) -> np.int64:
         return leave(search, static)
     if depth > 0 and search.state[FULL_WIDTH]:
         return ask_policy(search, ply)
-    futile = static + np.int64(margins[RAZOR]) * depth < frame.alpha and abs(frame.alpha) < PROVEN
-    if depth <= 0 or (depth <= 3 and futile):
-        frame.depth, frame.best = 0, static
+    if depth <= 0:
+        frame.best = static
         if static >= beta:
             keep(search, ply, np.int64(AT_LEAST), static, np.int64(NO_MOVE))
             return leave(search, static)

@@ -9,25 +9,12 @@ import numpy as np
 from agent.compilation import njit
 from agent.networks.sparse.vectors import borrowed
 from agent.search.compiled import bound, unbound
+from agent.search.pvs import steps
 from agent.search.pvs.enter import after_null, enter, weigh
 from agent.search.pvs.moves import after_child, next_move
 from agent.search.pvs.ordering import order
 from agent.search.pvs.scores import score_of
-from agent.search.pvs.state import EVALUATIONS, NODES, PLY, Search
-from agent.search.pvs.steps import (
-    AGAIN,
-    ASK_POLICY,
-    ASK_VALUE,
-    CALL,
-    ENTER,
-    FINISHED,
-    NEXT,
-    NULL_DONE,
-    PAUSED,
-    RETURN,
-    VALUED,
-    WEIGHED,
-)
+from agent.search.pvs.state import NODES, PLY, Search
 
 BROKEN: Final = 7
 """The network's answer is no number."""
@@ -41,27 +28,27 @@ def walk(search: Search, limit: np.int64) -> np.int64:
     ply = state[PLY]
     while True:
         stage = search.frames[ply].stage
-        if stage == ENTER:
+        if stage == steps.ENTER:
             if state[NODES] >= limit:
-                return np.int64(PAUSED)
+                return np.int64(steps.PAUSED)
             action = enter(search, ply)
-        elif stage == VALUED:
+        elif stage == steps.VALUED:
             action = weigh(search, ply)
-        elif stage == WEIGHED:
+        elif stage == steps.WEIGHED:
             action = order(search, ply)
-        elif stage == NEXT:
+        elif stage == steps.NEXT:
             action = next_move(search, ply)
-        elif stage == NULL_DONE:
+        elif stage == steps.NULL_DONE:
             action = after_null(search, ply)
         else:
             action = after_child(search, ply)
-        if action == CALL:
+        if action == steps.CALL:
             ply += 1
-        elif action == RETURN:
+        elif action == steps.RETURN:
             if ply == 0:
-                return np.int64(FINISHED)
+                return np.int64(steps.FINISHED)
             ply -= 1
-        elif action != AGAIN:
+        elif action != steps.AGAIN:
             return np.int64(action)
         state[PLY] = ply
 
@@ -70,7 +57,6 @@ def walk(search: Search, limit: np.int64) -> np.int64:
 def take_in(search: Search, value: float) -> bool:
     """Give the waiting position the network's expected score `value`; False if it is no number."""
     search = borrowed(search)
-    search.state[EVALUATIONS] += 1
     search.frames[search.state[PLY]].static = score_of(value)
     return bool(-1.0 <= value <= 1.0)
 
@@ -83,10 +69,10 @@ def _search_on(search: Search, limit: np.int64, parameters: Any, network_scratch
     search = borrowed(search)
     while True:
         asked = walk(search, limit)
-        if asked < ASK_VALUE:
+        if asked < steps.ASK_VALUE:
             return int(asked)
         ply = search.state[PLY]
-        count = np.int64(search.frames[ply].count) if asked == ASK_POLICY else np.int64(0)
+        count = np.int64(search.frames[ply].count) if asked == steps.ASK_POLICY else np.int64(0)
         value = evaluate(search.positions[ply], search.moves[ply], count, parameters, network_scratch, search.logits)
         if not take_in(search, np.float64(value)):
             return BROKEN

@@ -11,7 +11,6 @@ DEFAULTS: Final = {
     # Scores, see `scores.SCALE`.
     "reverse": 80.0,  # a ply: a position that is better than beta by this needs no search ...
     "reverse_depth": 6.0,  # ... up to this depth
-    "razor": 150.0,  # a ply: a position that is worse than alpha by this is left to captures, up to depth 3
     "futile": 120.0,  # a quiet move is skipped where this ...
     "futile_slope": 90.0,  # ... and this a ply could not lift the position above alpha
     "delta": 250.0,  # a capture is skipped where it and this could not
@@ -33,6 +32,6 @@ DEFAULTS: Final = {
 }
 NAMES: Final = tuple(DEFAULTS)
 (
-    REVERSE, REVERSE_DEPTH, RAZOR, FUTILE, FUTILE_SLOPE, DELTA, NULL, LATE, SHALLOW, REDUCE, REDUCE_DIVISOR, LIKELY,
+    REVERSE, REVERSE_DEPTH, FUTILE, FUTILE_SLOPE, DELTA, NULL, LATE, SHALLOW, REDUCE, REDUCE_DIVISOR, LIKELY,
     UNLIKELY, KILLER, HISTORY, BAD_CAPTURE, NO_HASH_MOVE,
 ) = range(len(NAMES))  # fmt: skip

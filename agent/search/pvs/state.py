@@ -53,11 +53,10 @@ BASE: Final = 3
 AGE: Final = 4
 SELECTIVE: Final = 5
 """The most plies below the root so far."""
-EVALUATIONS: Final = 6
-ROOT_NODES: Final = 7
+ROOT_NODES: Final = 6
 """Nodes when the present root move was begun."""
-ROOT_DEPTH: Final = 8
-FULL_WIDTH: Final = 9
+ROOT_DEPTH: Final = 7
+FULL_WIDTH: Final = 8
 """1: nothing is pruned or reduced, as when a mate is to be proven."""
 
 
@@ -79,7 +78,7 @@ class Search(NamedTuple):
     logits: NDArray[np.float32]  # [ROW] of the position that was evaluated last
     targets: Words  # [64]
     table: Table
-    state: NDArray[np.int64]  # [10] counters
+    state: NDArray[np.int64]  # [9] counters
     margins: Margins
 
 
@@ -102,6 +101,6 @@ def make_search(megabytes: int) -> Search:
         logits=np.zeros(ROW, np.float32),
         targets=np.zeros(64, np.uint64),
         table=make_table(megabytes),
-        state=np.zeros(10, np.int64),
+        state=np.zeros(9, np.int64),
         margins=np.array(list(DEFAULTS.values())),
     )
