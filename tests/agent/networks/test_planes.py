@@ -17,7 +17,7 @@ def words(positions: NDArray[np.uint64]) -> torch.Tensor:
     return torch.from_numpy(positions.view(np.int64))
 
 
-@pytest.mark.parametrize("fen", [*PERFT, *TRICKY])
+@pytest.mark.parametrize("fen", [*PERFT, *TRICKY, "8/8/4k3/8/8/3RK3/8/8 w - - 100 160"])  # a full clock
 def test_planes_are_as_documented(fen: str) -> None:
     board = chess.Board(fen)
     seen = board if board.turn else board.mirror()
@@ -38,13 +38,7 @@ def test_planes_are_as_documented(fen: str) -> None:
 def test_repetitions(occurred: int) -> None:
     position = rules.start(1)
     position[0, STATE] |= np.uint64(occurred << 16)
-    expanded = planes(position)[0]
-    assert (expanded[17] == (occurred >= 1)).all()
-    assert (expanded[18] == (occurred >= 2)).all()
-
-
-def test_full_half_move_clock_is_one() -> None:
-    assert planes(rules.from_fen("8/8/4k3/8/8/3RK3/8/8 w - - 100 160")[None])[0, 19, 0, 0] == 1.0
+    assert [np.unique(plane).tolist() for plane in planes(position)[0, 17:19]] == [[occurred >= 1], [occurred >= 2]]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
@@ -57,14 +51,11 @@ def test_torch_gives_the_same(dtype: torch.dtype) -> None:
         assert torch.equal(torch.from_numpy(planes(positions)).to(dtype), theirs)
 
 
-def test_out() -> None:
+def test_out_and_other_shapes() -> None:
     positions = random_positions(50)
     out = np.full((50, PLANES, 8, 8), np.nan, np.float32)
     assert planes(positions, out=out) is out
     assert (out == planes(positions)).all()
-
-
-def test_other_shapes_are_refused() -> None:
     with pytest.raises(ValueError, match="out must be"):
         planes(rules.start(2), out=np.zeros((1, PLANES, 8, 8), np.float32))
     with pytest.raises(ValueError, match="int64"):

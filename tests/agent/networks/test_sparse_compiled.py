@@ -44,9 +44,7 @@ def with_moves(positions: NDArray[np.uint64]) -> Batch:
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES, ids=str)
-def test_torch_and_numba_agree_on_ten_thousand_positions(
-    architecture: SparseArchitecture, positions: NDArray[np.uint64]
-) -> None:
+def test_torch_and_numba_agree(architecture: SparseArchitecture, positions: NDArray[np.uint64]) -> None:
     network = trained(architecture)
     _, moves, counts = with_moves(positions)
     logits, values = SparseEvaluator(network).evaluate_legal(positions, moves, counts)

@@ -9,7 +9,7 @@ from torch import nn
 
 from agent import rules
 from agent.networks.sparse.architecture import SparseArchitecture
-from agent.networks.sparse.batch import SparseBatch, sparse_batch
+from agent.networks.sparse.batch import sparse_batch
 from agent.networks.sparse.evaluator import SparseEvaluator
 from agent.networks.sparse.features import FEATURES
 from agent.networks.sparse.gather import products_with_rows, products_with_rows_torch, sum_of_rows, sum_of_rows_torch
@@ -89,37 +89,14 @@ def test_every_parameter_gets_a_gradient_from_either_form() -> None:
         torch.testing.assert_close(gradient, gradients[1][name], rtol=1e-4, atol=1e-4)
 
 
-def test_learning_steps_repeat_bit_for_bit() -> None:
-    positions = random_positions(64)
-    states = []
-    for _ in range(2):
-        torch.manual_seed(3)
-        network = SparseNetwork(SparseArchitecture(width=64, hidden=32))
-        optimizer = torch.optim.AdamW(network.parameters(), lr=1e-2)
-        batch = network.batch(positions)
-        for _ in range(3):
-            optimizer.zero_grad()
-            logits, value = network(batch)
-            (logits.square().sum() + value.square().sum()).backward()
-            optimizer.step()
-        states.append(network.state_dict())
-    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
-
-
-def _captures(batch: SparseBatch) -> torch.Tensor:
-    """int64 [B]: lane of the move that takes the most, the first of equals."""
-    worth = (batch.kinds // 24 % 6).float()
-    lanes = torch.zeros(batch.legal.shape).masked_scatter(batch.legal, worth)
-    return lanes.argmax(1)
-
-
 def test_it_learns_material_and_captures() -> None:
     """Value: who has more. Policy: take the most valuable piece. Judged on positions it has not seen."""
     torch.manual_seed(0)
     positions = np.concatenate([random_positions(2000, seed=seed) for seed in range(8)])
     positions = positions[rules.count_moves(positions) > 0]
     labels = torch.from_numpy(1 - np.sign(rules.material(positions))).long()
-    best = _captures(sparse_batch(positions))
+    batch = sparse_batch(positions)  # the lane of the move that takes the most, the first of equals
+    best = torch.zeros(batch.legal.shape).masked_scatter(batch.legal, (batch.kinds // 24 % 6).float()).argmax(1)
     network = SparseNetwork()
     optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3)
 

@@ -8,8 +8,8 @@ from agent import vocabulary
 from agent.players.alphabeta import AlphaBetaPlayer
 from agent.rules import Games
 from tests.agent.positions import TRICKY
+from tests.agent.rules.oracle import expected_material, push
 
-WORTH = {chess.PAWN: 1, chess.KNIGHT: 3, chess.BISHOP: 3, chess.ROOK: 5, chess.QUEEN: 9, chess.KING: 0}
 MATE = 10_000
 
 
@@ -19,10 +19,7 @@ def minimax(board: chess.Board, depth: int) -> int:
         return -MATE - depth if board.is_check() else 0
     if board.is_insufficient_material():
         return 0
-    if depth == 0:
-        signs = ((WORTH[piece.piece_type], piece.color == board.turn) for piece in board.piece_map().values())
-        return sum(worth if own else -worth for worth, own in signs)
-    return max(values(board, depth).values())
+    return max(values(board, depth).values()) if depth else expected_material(board)
 
 
 def values(board: chess.Board, depth: int) -> dict[chess.Move, int]:
@@ -54,16 +51,14 @@ def test_the_move_is_one_of_the_best_by_minimax(depth: int, seed: int) -> None:
     moves = AlphaBetaPlayer(depth, seed).choose(Games.from_boards(boards)).moves
     for board, index in zip(boards, moves, strict=True):
         found = values(board, depth)
-        move = chess.Move.from_uci(vocabulary.to_uci(int(index), black=board.turn == chess.BLACK))
-        assert found[move] == max(found.values()), (board.fen(), move)
+        assert found[push(board.copy(), index)] == max(found.values()), board.fen()
 
 
 def test_three_plies_see_through_an_exchange() -> None:
     board = chess.Board("3r2k1/5ppp/8/3p4/8/8/3R1PPP/3Q2K1 w - - 0 1")
     found = values(board, 3)
     choice = AlphaBetaPlayer(3, 0).choose(Games.from_boards([board]))
-    move = chess.Move.from_uci(vocabulary.to_uci(int(choice.moves[0]), black=False))
-    assert found[move] == max(found.values())
+    assert found[push(board.copy(), choice.moves[0])] == max(found.values())
     assert choice.values[0] == pytest.approx(np.tanh(max(found.values()) / 6))
 
 

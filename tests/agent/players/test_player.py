@@ -12,6 +12,7 @@ from agent.players.network import LookaheadPlayer, PolicyPlayer, SearchPlayer
 from agent.players.player import GreedyPlayer, Player, RandomPlayer, best_in_segments
 from agent.rules import Games
 from agent.search import SearchSettings
+from tests.agent.rules.oracle import push
 
 MATES_IN_ONE = (
     "6k1/5ppp/8/8/8/8/8/R6K w - - 0 1",
@@ -32,14 +33,12 @@ def players() -> list[Player]:
         GreedyPlayer(1),
         PolicyPlayer(evaluator()),
         LookaheadPlayer(evaluator()),
-        SearchPlayer(evaluator(), SearchSettings(simulations=8, gumbel_scale=0)),
+        SearchPlayer(evaluator(), SearchSettings(simulations=16, gumbel_scale=0)),
     ]
 
 
-def play_one(player: Player, fen: str) -> str:
-    board = chess.Board(fen)
-    move = player.choose(Games.from_boards([board])).moves[0]
-    return vocabulary.to_uci(int(move), black=board.turn == chess.BLACK)
+def play_one(player: Player, board: chess.Board) -> str:
+    return push(board, player.choose(Games.from_boards([board])).moves[0]).uci()
 
 
 @pytest.mark.parametrize("player", players(), ids=lambda player: f"{player.name}")
@@ -52,24 +51,14 @@ def test_every_move_is_legal_by_python_chess(player: Player) -> None:
         choice = player.choose(Games.from_boards(boards))
         assert choice.values.shape == (len(boards),)
         for board, move in zip(boards, choice.moves.tolist(), strict=True):
-            uci = chess.Move.from_uci(vocabulary.to_uci(move, black=board.turn == chess.BLACK))
-            assert uci in board.legal_moves
-            board.push(uci)
+            push(board, move)
 
 
 @pytest.mark.parametrize("fen", MATES_IN_ONE)
-@pytest.mark.parametrize(
-    "player",
-    [
-        GreedyPlayer(2),
-        LookaheadPlayer(evaluator()),
-        SearchPlayer(evaluator(), SearchSettings(simulations=16, gumbel_scale=0)),
-    ],
-    ids=lambda player: f"{player.name}",
-)
+@pytest.mark.parametrize("player", [players()[place] for place in (1, 3, 4)], ids=lambda player: f"{player.name}")
 def test_mates_in_one_are_played(player: Player, fen: str) -> None:
     for board in (chess.Board(fen), chess.Board(fen).mirror()):
-        board.push_uci(play_one(player, board.fen()))
+        play_one(player, board)
         assert board.is_checkmate()
 
 
@@ -82,7 +71,7 @@ def test_mates_in_one_are_played(player: Player, fen: str) -> None:
     ],
 )
 def test_greedy_takes_the_most_it_can(fen: str, best: str) -> None:
-    assert {play_one(GreedyPlayer(seed), fen) for seed in range(5)} == {best}
+    assert {play_one(GreedyPlayer(seed), chess.Board(fen)) for seed in range(5)} == {best}
 
 
 def test_lookahead_values_are_those_of_the_successors() -> None:

@@ -19,6 +19,14 @@ def expected_moves(board: chess.Board) -> list[int]:
     return sorted(vocabulary.from_uci(move.uci(), black=not board.turn) for move in board.legal_moves)
 
 
+def push(board: chess.Board, index: int) -> chess.Move:
+    """Play the move of a vocabulary index, which must be legal by python-chess."""
+    move = chess.Move.from_uci(vocabulary.to_uci(int(index), black=not board.turn))
+    assert move in board.legal_moves
+    board.push(move)
+    return move
+
+
 def expected_termination(board: chess.Board) -> Termination:
     outcome = board.outcome(claim_draw=False)
     return Termination.NONE if outcome is None else Termination[outcome.termination.name]

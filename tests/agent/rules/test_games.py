@@ -23,6 +23,11 @@ def play_line(games: Games, line: str) -> None:
         games.play([move(uci, bool(rules.is_black(games.positions)[0]))] * len(games))
 
 
+def occurred(positions: NDArray[np.uint64]) -> list[int]:
+    """How often each position stood before."""
+    return [int(count) for count in positions[:, STATE] >> np.uint64(16) & np.uint64(0xFF)]
+
+
 def random_positions(number: int, seed: int = 0) -> NDArray[np.uint64]:
     rng = np.random.default_rng(seed)
     games = Games(number)
@@ -38,7 +43,7 @@ def random_positions(number: int, seed: int = 0) -> NDArray[np.uint64]:
 def test_repetitions_and_claims() -> None:
     games = Games(1)
     for expected in (0, 1, 2, 3, 4, 4):
-        assert games.positions[0, STATE] >> np.uint64(16) & np.uint64(0xFF) == expected
+        assert occurred(games.positions) == [expected]
         claimed = Termination(int(games.outcome(True)[0]))
         automatic = Termination(int(games.outcome(False)[0]))
         assert automatic == (Termination.FIVEFOLD_REPETITION if expected >= 4 else Termination.NONE)
@@ -90,8 +95,7 @@ def test_stateless_play_forgets_repetitions() -> None:
     positions = games.positions.copy()
     rules.play(positions, [move("f6g8", black=True)])
     play_line(games, "f6g8")
-    assert games.positions[0, STATE] >> np.uint64(16) & np.uint64(0xFF) == 1
-    assert positions[0, STATE] >> np.uint64(16) & np.uint64(0xFF) == 0
+    assert (occurred(games.positions), occurred(positions)) == ([1], [0])
     assert rules.keys(positions).tolist() == rules.keys(games.positions).tolist()
 
 
@@ -112,8 +116,7 @@ def test_successors_are_what_playing_gives() -> None:
             trial = twin.copy()
             trial.play([moves[child]], rows=[row])
             assert trial.positions[row].tolist() == positions[child].tolist()
-    occurred = positions[:, STATE] >> np.uint64(16) & np.uint64(0xFF)
-    assert (occurred[: offsets[1]] == (moves[: offsets[1]] == move("f6g8", black=True))).all()
+    assert occurred(positions)[: offsets[1]] == (moves[: offsets[1]] == move("f6g8", black=True)).tolist()
     some, _, cuts = twin.successors(rows=[3, 0])
     assert some.tolist() == positions[[*range(offsets[3], offsets[4]), *range(offsets[0], offsets[1])]].tolist()
     assert cuts.tolist() == [0, offsets[4] - offsets[3], offsets[4] - offsets[3] + offsets[1]]
@@ -178,12 +181,14 @@ def test_misuse_is_refused(call: Callable[[Games], object], reason: str) -> None
         call(Games(2))
 
 
-def test_rows_of_moves_are_ascending_and_filled() -> None:
-    indices, counts = rules.legal_moves(random_positions(300))
-    for row, count in zip(indices, counts, strict=True):
-        assert (np.diff(row[:count].astype(np.int64)) > 0).all()
+def test_rows_of_moves_are_ascending_and_filled_and_bits_say_the_same() -> None:
+    positions = random_positions(300)
+    indices, counts = rules.legal_moves(positions)
+    bits = rules.legal_bits(positions).view(np.uint32)[:, :, None] >> np.arange(32, dtype=np.uint32) & 1
+    for row, count, legal in zip(indices, counts, bits.reshape(300, 59 * 32), strict=True):
+        assert row[:count].tolist() == np.flatnonzero(legal).tolist()  # which ascend
         assert (row[count:] == rules.NO_MOVE).all()
-    assert rules.count_moves(random_positions(300)).tolist() == counts.tolist()
+    assert rules.count_moves(positions).tolist() == counts.tolist()
 
 
 def test_observing_is_moves_and_outcome_in_one() -> None:
@@ -208,17 +213,7 @@ def test_taken_games_go_on_with_their_history() -> None:
     play_line(games, "g1f3 g8f6 f3g1")
     taken = games.take([2, 0])
     taken.play([move("f6g8", black=True)] * 2)
-    assert (taken.positions[:, STATE] >> np.uint64(16) & np.uint64(0xFF)).tolist() == [1, 1]
-    assert games.ply.tolist() == [3, 3, 3]
-
-
-def test_bits_say_what_indices_say() -> None:
-    positions = random_positions(300)
-    indices, counts = rules.legal_moves(positions)
-    bits = rules.legal_bits(positions)
-    unpacked = (bits.view(np.uint32)[:, :, None] >> np.arange(32, dtype=np.uint32) & 1).reshape(300, 59 * 32)
-    for row in range(300):
-        assert np.flatnonzero(unpacked[row]).tolist() == indices[row, : counts[row]].tolist()
+    assert (occurred(taken.positions), games.ply.tolist()) == ([1, 1], [3, 3, 3])
 
 
 def test_read_only_and_empty_batches() -> None:

@@ -1,9 +1,6 @@
 """The rules agree with python-chess: on games, on trees below tricky positions, and not once a rule is broken."""
 
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import chess
@@ -16,6 +13,7 @@ from agent import rules, vocabulary
 from agent.rules import Games, Termination
 from tests.agent.positions import PERFT, START, TRICKY, harvest
 from tests.agent.rules.oracle import STYLES, differences, game_differences, tree_differences
+from tests.processes import run_python
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -98,13 +96,6 @@ def test_a_broken_rule_is_noticed(mutant: str, tmp_path: Path) -> None:
     source = path.read_text()
     assert source.count(original) == 1
     path.write_text(source.replace(original, broken))
-    run = subprocess.run(
-        [sys.executable, "-m", "tests.agent.rules.oracle"],
-        cwd=tmp_path,
-        env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    run = run_python("-m", "tests.agent.rules.oracle", folder=tmp_path, NUMBA_CACHE_DIR=str(tmp_path / "cache"))
     assert run.returncode == 1, run.stderr
     assert "python-chess" in run.stdout or "ValueError" in run.stderr

@@ -17,32 +17,22 @@ ALL = [*PERFT, *TRICKY, "k7/8/8/8/8/8/8/K6R w - - 0 1", "4k3/8/8/8/8/8/8/4K3 w -
 
 
 @pytest.mark.parametrize("fen", ALL)
-def test_fen_and_back(fen: str) -> None:
+def test_fen_and_back_and_mirrored(fen: str) -> None:
     assert to_fen(from_fen(fen)) == chess.Board(fen).fen()
     assert to_board(from_fen(fen)) == chess.Board(chess.Board(fen).fen())
-
-
-@pytest.mark.parametrize("fen", ALL)
-def test_a_mirrored_position_differs_in_its_side_alone(fen: str) -> None:
-    board = chess.Board(fen)
-    mirrored = board.mirror()
-    ours, theirs = from_board(board), from_board(mirrored)
-    assert ours[:STATE].tolist() == theirs[:STATE].tolist()
-    assert ours[STATE] ^ theirs[STATE] == 16
+    # A mirrored position differs in its side alone.
+    ours, theirs = from_board(chess.Board(fen)), from_board(chess.Board(fen).mirror())
+    assert (ours ^ theirs).tolist() == [0] * STATE + [16]
     assert rules.legal_moves(ours[None])[0].tolist() == rules.legal_moves(theirs[None])[0].tolist()
     assert rules.keys(ours[None])[0] != rules.keys(theirs[None])[0]
 
 
 def test_the_record_is_as_documented() -> None:
     position = from_fen("rnbqkbnr/ppp1p1pp/8/3pPp2/8/8/PPPP1PPP/RNBQKBNR w KQq f6 3 7")
-    assert position.shape == (WORDS,)
-    assert position.dtype == np.uint64
-    assert position[KINGS] == (1 << 4) | (1 << 60)
-    assert position[OWN] == 0x00_00_00_10_00_00_EF_FF
+    assert (position.shape, position.dtype.name) == ((WORDS,), "uint64")
+    assert (position[KINGS], position[OWN]) == ((1 << 4) | (1 << 60), 0x00_00_00_10_00_00_EF_FF)
     state = int(position[STATE])
-    assert state & 15 == 0b1011  # own both, opponent's queen side
-    assert state >> 4 & 1 == 0
-    assert state >> 8 & 0xFF == 1 << 5
+    assert (state & 15, state >> 4 & 1, state >> 8 & 0xFF) == (0b1011, 0, 1 << 5)  # own both, opponent's queen side
     assert (state >> 16 & 0xFF, state >> 24 & 0xFFFF, state >> 40) == (0, 3, 7)
 
 
@@ -121,9 +111,8 @@ def test_garbage_neither_crashes_nor_writes_outside() -> None:
         counts, codes = np.zeros(502, np.int32), np.full(502, 99, np.uint8)
         with contextlib.suppress(ValueError):  # more than 218 moves
             rules.observe(positions, claim_draws=True, out=(guarded[1:-1], counts[1:-1], codes[1:-1]))
-        assert (guarded[[0, -1]] == 7).all()
-        assert (counts[[0, -1]] == 0).all()
-        assert (codes[[0, -1]] == 99).all()
+        for array, value in ((guarded, 7), (counts, 0), (codes, 99)):
+            assert (array[[0, -1]] == value).all()
         rules.in_check(positions)
         rules.outcome(positions, claim_draws=True)
         rules.is_legal(positions, rng.integers(0, 1880, 500))
