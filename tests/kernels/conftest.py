@@ -6,6 +6,7 @@ Triton decides while it is imported whether it interprets, so the variable is se
 
 import os
 from collections.abc import Iterator
+from contextlib import nullcontext
 from functools import cache
 from typing import Any
 
@@ -16,8 +17,6 @@ from kernels.ops.backend import without_numba
 
 if not torch.cuda.is_available():
     os.environ.setdefault("TRITON_INTERPRET", "1")
-
-PATHS = ("triton", "numba", "eager")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -46,23 +45,16 @@ def hasten_the_interpreter() -> None:
     interpreter.InterpretedFunction.__call__ = call
 
 
-def backend_of(path: str) -> str:
-    return "triton" if path == "triton" else "torch"
-
-
-@pytest.fixture(params=PATHS)
+@pytest.fixture(params=["triton", "numba", "eager"])
 def path(request: pytest.FixtureRequest) -> Iterator[str]:
     """Each implementation in turn; `numba` and `eager` are the two halves of backend="torch"."""
     name: str = request.param
     if name == "triton" and not torch.cuda.is_available():
         hasten_the_interpreter()
-    if name == "eager":
-        with without_numba():
-            yield name
-    else:
+    with without_numba() if name == "eager" else nullcontext():
         yield name
 
 
 @pytest.fixture
 def backend(path: str) -> str:
-    return backend_of(path)
+    return "triton" if path == "triton" else "torch"

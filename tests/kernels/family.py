@@ -102,13 +102,10 @@ def _entropy(x: Tensor) -> Tensor:
     return -(x.softmax(0) * x.log_softmax(0)).sum()
 
 
-def _loss(
-    name: str,
-    targets: Callable[[Case], Tensor | kernels.RaggedTargets],
-    soft: bool = False,
-    smoothing: float = SMOOTHING,
-    z: float = Z_LOSS,
-) -> Op:
+Targets = Callable[[Case], Tensor | kernels.RaggedTargets]
+
+
+def _loss(name: str, targets: Targets, soft: bool = False, smoothing: float = SMOOTHING, z: float = Z_LOSS) -> Op:
     """`soft`: the targets stand for the distribution, not for the index."""
     loss = partial(kernels.masked_cross_entropy, label_smoothing=smoothing, z_loss=z)
 
@@ -119,6 +116,7 @@ def _loss(
     return Op(name, lambda c, b: (loss(c.logits, targets(c), legal=c.legal, backend=b),), expect)
 
 
+_sample = partial(kernels.masked_sample, seed=SEED, temperature=0.5)
 OPS = [
     _plain("masked_softmax", lambda x: x.softmax(0), 0.0),
     _plain("masked_log_softmax", lambda x: x.log_softmax(0), -math.inf),
@@ -141,12 +139,7 @@ OPS = [
             torch.tensor(float(len(x))),
         ),
     ),
-    Op(
-        "masked_sample",
-        lambda c, b: kernels.masked_sample(
-            c.logits, legal=c.legal, seed=SEED, row_keys=c.keys, temperature=0.5, backend=b
-        ),
-    ),
+    Op("masked_sample", lambda c, b: _sample(c.logits, legal=c.legal, row_keys=c.keys, backend=b)),
 ]
 DIFFERENTIABLE = [op for op in OPS if op.expect is not None]
 
@@ -182,8 +175,7 @@ def expected(op: Op, case: Case) -> tuple[list[Tensor], Tensor]:
     assert op.expect is not None
     logits, mask = case.logits.detach().cpu().double(), case.mask.cpu()
     rows, size = mask.shape
-    parts: list[tuple[Tensor, ...] | None] = []
-    inputs: list[Tensor] = []
+    parts, inputs = list[tuple[Tensor, ...] | None](), list[Tensor]()
     for i in range(rows):
         columns = mask[i].nonzero()[:, 0]
         x = logits[i, columns].clone().requires_grad_()

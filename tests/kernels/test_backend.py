@@ -45,31 +45,29 @@ def test_every_public_name_is_that_of_the_ops() -> None:
         kernels.softmax  # type: ignore[attr-defined]  # noqa: B018
 
 
-def test_the_ops_work_where_triton_and_numba_are_not_installed() -> None:
-    hide = "import sys; sys.modules.update(triton=None, numba=None);"  # so that an import raises, and finds no spec
-    done = python(hide + SOFTMAX.format(""))
-    assert done.stdout == "0.3333 masked_softmax.torch pack_legal.torch\n", done.stderr
-    refused = python(hide + SOFTMAX.format(", backend='triton'"))
-    assert "needs the triton package, which is not installed" in refused.stderr
+HIDE = "import sys; sys.modules.update(triton=None, numba=None);"  # so that an import raises, and finds no spec
+LATE = "import triton, os; os.environ['TRITON_INTERPRET'] = '1';"
+INTERPRETED = {"TRITON_INTERPRET": "1", ENVIRONMENT_VARIABLE: "triton"}
 
 
-def test_on_a_cpu_auto_takes_the_loops() -> None:
-    assert python(SOFTMAX.format("")).stdout == "0.3333 masked_softmax.numba pack_legal.numba\n"
+@pytest.mark.parametrize(
+    ("before", "environment", "ran"), [(HIDE, {}, "torch"), ("", {}, "numba"), ("", INTERPRETED, "triton")]
+)
+def test_auto_takes_what_there_is_or_is_asked_for(before: str, environment: dict[str, str], ran: str) -> None:
+    done = python(before + SOFTMAX.format(""), **environment)
+    assert done.stdout == f"0.3333 masked_softmax.{ran} pack_legal.{ran}\n", done.stderr
 
 
-def test_triton_on_a_cpu_asks_for_the_interpreter() -> None:
-    done = python(SOFTMAX.format(", backend='triton'"))
-    assert done.returncode != 0
-    assert "set TRITON_INTERPRET=1 before the process starts" in done.stderr.splitlines()[-1]
-    late = python("import triton, os; os.environ['TRITON_INTERPRET'] = '1';" + SOFTMAX.format(", backend='triton'"))
-    assert "was set after triton had been imported" in late.stderr.splitlines()[-1]
-
-
-def test_the_environment_sends_a_whole_process_through_triton() -> None:
-    done = python(SOFTMAX.format(""), TRITON_INTERPRET="1", **{ENVIRONMENT_VARIABLE: "triton"})
-    assert done.stdout == "0.3333 masked_softmax.triton pack_legal.triton\n", done.stderr
-    wrong = python(SOFTMAX.format(""), **{ENVIRONMENT_VARIABLE: "fast"})
-    assert "got 'fast'" in wrong.stderr
+def test_a_backend_that_cannot_run_says_why() -> None:
+    for before, environment, sentence in (
+        (HIDE, {}, "needs the triton package, which is not installed"),
+        ("", {}, "set TRITON_INTERPRET=1 before the process starts"),
+        (LATE, {}, "was set after triton had been imported"),
+        ("", {ENVIRONMENT_VARIABLE: "fast"}, "got 'fast'"),
+    ):
+        done = python(before + SOFTMAX.format("" if environment else ", backend='triton'"), **environment)
+        assert done.returncode != 0
+        assert sentence in done.stderr.splitlines()[-1]
 
 
 def test_launches_are_counted_by_op_and_backend() -> None:
@@ -81,10 +79,7 @@ def test_launches_are_counted_by_op_and_backend() -> None:
     assert sum(kernels.launches().values()) == 4
     assert kernels.resolve_backend("auto", torch.device("cpu")) == "torch"
     assert kernels.resolve_backend("torch", torch.device("cuda")) == "torch"
-
-
-def test_a_loop_of_every_kind_of_dtype_goes_where_it_should() -> None:
-    """float32 takes the loops; half types and float64 take PyTorch's operators."""
+    # float32 takes the loops; half types and float64 take PyTorch's operators.
     for dtype, kind in ((torch.float32, "numba"), (torch.float64, "torch"), (torch.bfloat16, "torch")):
         case = make_case(5, 40, dtype)
         kernels.reset_launches()

@@ -1,10 +1,11 @@
-"""The benchmark of the ops: its figures, and the matrices that it prints."""
+"""The benchmark of the ops: its figures, and the matrices that it prints; tables of all benchmarks."""
 
 import pytest
 from rich.console import Console
 
 import benchmarks.kernels
 from benchmarks.kernels.contenders import FAMILY
+from benchmarks.measuring import Figures, table
 
 
 def test_figures_and_matrices(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,3 +24,16 @@ def test_figures_and_matrices(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(lines) < 100
     assert [line.strip() for line in lines if line.strip() in FAMILY] == list(FAMILY)
     assert "The eager forms take" in " ".join(" ".join(lines).split())
+
+
+def test_a_table_keeps_the_order_and_leaves_missing_cells_empty() -> None:
+    figures = Figures()
+    figures.add("B=8 [float32]", "ours", [10.0, 30.0, 20.0], "us")
+    figures.add("B=8 [float32]", "share", [0.25], "")
+    figures.ratio("B=9", "Liger", [2.0, 3.0, 4.0], [1.0, 1.0, 1.0])
+    console = Console(width=80, no_color=True)
+    with console.capture() as captured:
+        console.print(table(figures.found, "softmax", "case"))
+    lines = [line.split() for line in captured.get().splitlines()]
+    for line in ("case ours share Liger", "B=8 [float32] 20 25 %", "B=9 3x"):
+        assert line.split() in lines

@@ -5,7 +5,6 @@ The slow suite draws 4,500 cases an op: 2,000 for the loops, 2,000 for PyTorch's
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -15,8 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import kernels
-from kernels.ops.backend import without_numba
-from tests.kernels.family import DEVICE, DIFFERENTIABLE, OPS, Case, Op, finish_case, run
+from tests.kernels.family import DEVICE, OPS, Case, Op, finish_case, run
 from tests.kernels.test_failures import same_bits
 from tests.kernels.test_family import LAYOUTS, check, strided
 
@@ -31,9 +29,8 @@ def cases(draw: st.DrawFn, widest: int) -> Case:
     mask = torch.rand(rows, size, generator=generator) < share
     if draw(st.booleans()):
         mask[draw(st.integers(0, rows - 1)), draw(st.integers(0, size - 1))] = True
-    scale = draw(st.sampled_from([0.01, 1.0, 5.0]))
+    logits = draw(st.sampled_from([0.01, 1.0, 5.0])) * torch.randn(rows, size, generator=generator)
     poison = draw(st.sampled_from([math.nan, math.inf, -math.inf, 1e38, 0.0]))
-    logits = scale * torch.randn(rows, size, generator=generator)
     case = finish_case(logits, mask, dtype, generator, poison)
     layout = draw(st.sampled_from(["contiguous", *LAYOUTS]))
     if layout != "contiguous":
@@ -49,8 +46,6 @@ def cases(draw: st.DrawFn, widest: int) -> Case:
 QUIET = (HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.differing_executors)
 # Reproducible from run to run: a failure here must be a failure everywhere.
 few = settings(max_examples=6, deadline=None, suppress_health_check=QUIET, derandomize=True, database=None)
-many = settings(few, max_examples=2000)
-some = settings(few, max_examples=500)  # the interpreter takes ten times as long
 Check = Callable[[Case, str], None]
 
 
@@ -98,7 +93,7 @@ def test_any_case(check_case: Check, backend: str, case: Case) -> None:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("path", ["numba", "eager"], indirect=True)
 @every_check
-@many
+@settings(few, max_examples=2000)
 @given(case=cases(widest=600))
 def test_two_thousand_cases(check_case: Check, backend: str, case: Case) -> None:
     check_case(case, backend)
@@ -108,20 +103,7 @@ def test_two_thousand_cases(check_case: Check, backend: str, case: Case) -> None
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("path", ["triton"], indirect=True)
 @every_check
-@some
+@settings(few, max_examples=500)  # the interpreter takes ten times as long
 @given(case=cases(widest=200))
 def test_five_hundred_cases_interpreted(check_case: Check, backend: str, case: Case) -> None:
     check_case(case, backend)
-
-
-@pytest.mark.parametrize("op", DIFFERENTIABLE, ids=lambda op: op.name)
-def test_the_check_can_fail(op: Op) -> None:
-    """A reference that is compared with the wrong thing is no reference: a logit moved by a tenth is noticed."""
-    generator = torch.Generator().manual_seed(0)
-    logits, every = torch.randn(3, 20, generator=generator), torch.ones(3, 20, dtype=torch.bool)
-    case = finish_case(logits, every, torch.float32, generator)
-    moved = torch.zeros_like(case.logits)
-    moved[1, case.targets[1]] = 0.1
-    broken = replace(op, run=lambda c, backend: op.run(c.with_logits(c.logits + moved), backend))
-    with without_numba(), pytest.raises(AssertionError):
-        check(broken, case, "torch")
