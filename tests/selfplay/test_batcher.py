@@ -1,7 +1,7 @@
 """The batcher without Ray: bounded waits and batches, every request answered once, by one version of the weights."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic, sleep
 from typing import Any
@@ -58,28 +58,19 @@ def check(answer: Answer, number: int, shift: float = 0.0) -> None:
         assert found.logits[row, :count].tolist() == (moves[row, :count] + shift).tolist()
 
 
-def asked(batcher: Batcher, echo: Echo, pool: ThreadPoolExecutor, numbers: list[int], held: int) -> list[Any]:
-    """Ask in threads, and wait until the batcher holds so many positions."""
-    calls = [pool.submit(batcher.ask, *request(number)) for number in numbers]
-    deadline = monotonic() + LONG
-    while batcher._held != held:
-        assert monotonic() < deadline
-        sleep(0.01)
-    return calls
+Make = Callable[[int, float], Batcher]
 
 
 @pytest.fixture
-def echo() -> Echo:
-    return Echo()
-
-
-@pytest.fixture
-def make(echo: Echo) -> Any:
-    yield lambda batch_size, max_wait: Batcher(echo, batch_size=batch_size, max_wait=max_wait)
+def echo() -> Iterator[Echo]:
+    echo = Echo()
+    yield echo
     echo.may_go_on.set()
 
 
-Make = Callable[[int, float], Batcher]
+@pytest.fixture
+def make(echo: Echo) -> Make:
+    return lambda batch_size, max_wait: Batcher(echo, batch_size=batch_size, max_wait=max_wait)
 
 
 def test_many_threads_each_get_their_own_answers(echo: Echo, make: Make) -> None:
@@ -98,17 +89,14 @@ def test_many_threads_each_get_their_own_answers(echo: Echo, make: Make) -> None
     assert max(echo.batches) <= 16
 
 
-def test_a_full_batch_does_not_wait(echo: Echo, make: Make) -> None:
+def test_a_full_batch_does_not_wait_nor_a_lonely_request_for_long(echo: Echo, make: Make) -> None:
     batcher = make(8, LONG)
     with ThreadPoolExecutor(4) as pool:
         for number, call in enumerate([pool.submit(batcher.ask, *request(n)) for n in range(4)]):
             check(call.result(LONG / 2), number)
     assert echo.batches == [8]
-
-
-def test_a_lonely_request_waits_no_longer_than_it_may(echo: Echo, make: Make) -> None:
-    check(make(1000, 0.01).ask(*request(5)), 5)
-    assert echo.batches == [2]
+    check(make(1000, 0.01).ask(*request(5)), 5)  # a lonely request waits no longer than it may
+    assert echo.batches == [8, 2]
 
 
 def test_batches_are_bounded_but_a_large_request_is_one(echo: Echo, make: Make) -> None:
@@ -117,12 +105,14 @@ def test_batches_are_bounded_but_a_large_request_is_one(echo: Echo, make: Make) 
     with ThreadPoolExecutor(8) as pool:
         first = pool.submit(batcher.ask, *request(1))
         assert echo.started.acquire(timeout=LONG)
-        calls = asked(batcher, echo, pool, [2, 3, 4], 6)
-        large = pool.submit(batcher.ask, *request(7, 9))
-        while batcher._held != 15:
-            pass
+        calls, deadline = [first], monotonic() + LONG
+        for number, size, held in ((2, 2, 2), (3, 2, 4), (4, 2, 6), (7, 9, 15)):
+            calls.append(pool.submit(batcher.ask, *request(number, size)))
+            while batcher._held != held:
+                assert monotonic() < deadline
+                sleep(0.01)
         echo.may_go_on.set()
-        for number, call in zip([1, 2, 3, 4, 7], [first, *calls, large], strict=True):
+        for number, call in zip([1, 2, 3, 4, 7], calls, strict=True):
             check(call.result(LONG), number)
     assert sorted(echo.batches[1:]) == [2, 4, 9]
 

@@ -9,15 +9,17 @@ from agent import rules, vocabulary
 from agent.networks import policy
 from agent.networks.evaluator import Evaluator
 from agent.networks.meter import InvalidMassError
+from agent.networks.registry import make_evaluator, make_network
 from agent.networks.residual.network import ResidualArchitecture, ResidualNetwork
+from agent.networks.sparse.architecture import SparseArchitecture
 from agent.rules import Termination
 from kernels import unpack_legal
 from kernels.splitmix import mix
 from selfplay.generator import Generator
-from selfplay.openings import random_opening
 from selfplay.record import GameRecord
 from selfplay.selection import make_selector
 from selfplay.settings import SelfplaySettings
+from tests.agent.rules.oracle import differences, expected_material, push
 
 SETTINGS = SelfplaySettings(games=16, opening_plies=6, ply_cap=90)
 
@@ -45,21 +47,16 @@ def records() -> list[GameRecord]:
 
 
 def replayed(record: GameRecord) -> chess.Board:
-    """The game on python-chess's board, every move checked for legality and every packed position compared."""
-    board = chess.Board()
+    """The game on python-chess's board, every move checked for legality, and the rules in every position."""
+    board, boards = chess.Board(), []
     for move in record.opening.tolist():
-        board.push(_checked(board, move))
-    for ply, move in enumerate(record.moves.tolist()):
-        assert board.outcome() is None or not board.outcome(claim_draw=False)
-        assert rules.to_fen(record.positions[ply]) == board.fen()
-        board.push(_checked(board, move))
+        push(board, move)
+    for move in record.moves.tolist():
+        assert not board.outcome()
+        boards.append(board.copy())
+        push(board, move)
+    assert differences(boards, record.positions) == []
     return board
-
-
-def _checked(board: chess.Board, index: int) -> chess.Move:
-    move = chess.Move.from_uci(vocabulary.to_uci(index, black=board.turn == chess.BLACK))
-    assert move in board.legal_moves
-    return move
 
 
 def test_every_game_is_real_chess_and_ends_for_the_reason_given(records: list[GameRecord]) -> None:
@@ -77,17 +74,14 @@ def test_every_game_is_real_chess_and_ends_for_the_reason_given(records: list[Ga
             assert outcome.termination.name == record.termination.name
         won = -1 if board.turn == chess.WHITE else 1
         assert record.outcome == (won if record.termination == Termination.CHECKMATE else 0)
-        worth = {chess.PAWN: 1, chess.KNIGHT: 3, chess.BISHOP: 3, chess.ROOK: 5, chess.QUEEN: 9, chess.KING: 0}
-        signs = [worth[p.piece_type] * (1 if p.color else -1) for p in board.piece_map().values()]
-        assert record.balance == sum(signs)
+        assert record.balance == expected_material(board) * (1 if board.turn else -1)
     assert {record.termination for record in records} >= {Termination.TRUNCATED, Termination.CHECKMATE}
 
 
 def test_shapes_and_dtypes(records: list[GameRecord]) -> None:
     for record in records:
         assert record.positions.shape == (record.plies, rules.WORDS)
-        assert record.positions.dtype == np.uint64
-        assert record.moves.dtype == np.uint16
+        assert (record.positions.dtype.name, record.moves.dtype.name) == ("uint64", "uint16")
         assert record.log_probs.shape == record.values.shape == record.versions.shape == (record.plies,)
         assert bool((record.log_probs <= 0).all())
         assert bool((np.abs(record.values) <= 1).all())
@@ -105,23 +99,40 @@ def test_log_probs_are_those_of_the_network_that_played(records: list[GameRecord
         assert np.allclose(record.values, evaluation.values.numpy(), atol=1e-5)
 
 
-def test_one_seed_gives_the_same_games(records: list[GameRecord]) -> None:
+def test_one_seed_gives_the_same_games_and_others_other_games(records: list[GameRecord]) -> None:
     for one, two in zip(records, games(64), strict=True):
         assert (one.game, one.seed) == (two.game, two.seed)
         assert np.array_equal(one.opening, two.opening)
         assert np.array_equal(one.moves, two.moves)
-
-
-def test_streams_and_seeds_give_other_games(records: list[GameRecord]) -> None:
     others = games(32, stream=1) + games(32, seed=1)
     assert len({record.game for record in records + others}) == len(records + others)
     assert len({record.moves.tobytes() for record in records + others}) == len(records + others)
-
-
-def test_openings_differ_and_vary_in_length(records: list[GameRecord]) -> None:
+    # Openings differ and vary in length.
     assert {len(record.opening) for record in records} == set(range(SETTINGS.opening_plies + 1))
     long = [record.opening.tobytes() for record in records if len(record.opening) >= 4]
     assert len(set(long)) == len(long)
+
+
+def played(games: int, simulations: int, seed: int) -> list[GameRecord]:
+    torch.manual_seed(seed)
+    network = make_network(SparseArchitecture(width=64, hidden=32))
+    settings = SelfplaySettings(games=32, ply_cap=400, simulations=simulations)
+    source, records = Generator(make_evaluator(network), settings, seed=seed, stream=0), list[GameRecord]()
+    while len(records) < games:
+        records += source.step()
+    return records
+
+
+@pytest.mark.parametrize(
+    ("games", "simulations", "seed", "least"),
+    [(6, 0, 1, 500), (6, 8, 1, 500), *(pytest.param(64, n, 2, 8_000, marks=pytest.mark.slow) for n in (0, 16))],
+)
+def test_the_rules_in_positions_of_selfplay(games: int, simulations: int, seed: int, least: int) -> None:
+    """Against python-chess, move history and all."""
+    records = played(games, simulations, seed)
+    for record in records:
+        replayed(record)
+    assert sum(record.plies for record in records) > least
 
 
 def test_statistics_count_what_was_played() -> None:
@@ -151,9 +162,3 @@ def test_multiplying_logits_by_the_mask_stops_the_generator(monkeypatch: pytest.
     with pytest.raises(InvalidMassError, match=r"invalid mass 0\.\d+ in position 'r.*': illegal move \w+ has"):
         source.step()
     assert source.take_statistics().mass.largest > 0.9
-
-
-def test_random_opening_is_reproducible_and_leaves_a_game_to_play() -> None:
-    assert random_opening(5, 8) == random_opening(5, 8) != random_opening(6, 8)
-    assert random_opening(-5, 0) == []
-    assert len({tuple(random_opening(seed, 8)) for seed in range(50)}) == 50

@@ -38,12 +38,7 @@ def test_this_process_is_itself_and_no_other() -> None:
         check_identity("0000", "the actor")
 
 
-def test_a_game_actor_with_other_code_refuses_to_play() -> None:
-    actor = GameActor(SETTINGS, 0, None, "0000")
+def test_a_game_actor_with_other_code_refuses_to_play(local_ray: None) -> None:
     with pytest.raises(InputError, match=r"^the game actor on .* runs other code"):
-        actor.play([], 0)
-    ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False)
-    try:
-        assert GameActor(SETTINGS, 0, None, identity()).play([ray.put(weights())], 0).version == 0
-    finally:
-        ray.shutdown()
+        GameActor(SETTINGS, 0, None, "0000").play([], 0)
+    assert GameActor(SETTINGS, 0, None, identity()).play([ray.put(weights())], 0).version == 0

@@ -12,37 +12,21 @@ import ray
 import torch
 
 from agent.networks.registry import make_evaluator
-from agent.networks.residual.network import ResidualArchitecture, ResidualNetwork
 from agent.rules import Games
 from agent.search import GumbelSearch, SearchSettings
 from selfplay import pool as module
-from selfplay.actor import GameBatch, Weights
+from selfplay.actor import GameBatch
 from selfplay.batcher import BatcherStatistics
 from selfplay.inference import RemoteEvaluator, start_inference
 from selfplay.pool import LocalPool, RayPool
 from selfplay.settings import ActorSettings, InferenceSettings, SelfplaySettings
+from tests.selfplay.test_pool import ARCHITECTURE, gather, network, same_games, until_streams, weights
 
-ARCHITECTURE = ResidualArchitecture(blocks=1, channels=8)
+pytestmark = pytest.mark.usefixtures("local_ray")
 POLICY = SelfplaySettings(actors=3, games=4, opening_plies=4, ply_cap=14, plies_per_call=6)
 SEARCH = POLICY.model_copy(update={"simulations": 6})
 INFERENCE = InferenceSettings(actor=True, batch_size=8, max_wait_ms=20, runtime="eager")
 SETTINGS = ActorSettings(ARCHITECTURE, SEARCH, INFERENCE, seed=0)
-
-
-def network(seed: int = 0) -> ResidualNetwork:
-    torch.manual_seed(seed)
-    return ResidualNetwork(ARCHITECTURE)
-
-
-def weights(seed: int = 0) -> Weights:
-    return {name: tensor.numpy() for name, tensor in network(seed).state_dict().items()}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def local_ray() -> Iterator[None]:
-    ray.init(address="local", num_cpus=4, include_dashboard=False, log_to_driver=False, _node_ip_address="127.0.0.1")
-    yield
-    ray.shutdown()
 
 
 @pytest.fixture
@@ -59,13 +43,6 @@ def alone(pool: RayPool) -> LocalPool:
     return local
 
 
-def gather(pool: RayPool, batches: int) -> list[GameBatch]:
-    found: list[GameBatch] = []
-    while len(found) < batches:  # the suite's own time limit ends this
-        found += pool.collect(wait=True)
-    return found
-
-
 def process_of(actor: Any) -> int:
     return int(ray.get(actor.__ray_call__.remote(lambda _: os.getpid())))
 
@@ -74,23 +51,13 @@ def statistics(actor: Any) -> BatcherStatistics:
     return cast(BatcherStatistics, ray.get(actor.take_statistics.remote()))
 
 
-def names(batches: list[GameBatch]) -> list[str]:
-    return [record.game for batch in batches for record in batch.records]
-
-
 @pytest.mark.parametrize("pool", [SETTINGS, replace(SETTINGS, selfplay=POLICY)], indirect=True)
 def test_the_games_are_those_played_without_it(pool: RayPool) -> None:
     """Who evaluates, and in whose company, makes no difference: to the bit where games are searched. Where they are
     sampled the same moves are played, and numbers may round otherwise in batches of another size."""
     searched = pool._settings.selfplay.search is not None
     pool.publish(weights(), 0)
-    local = alone(pool)
-    mine = [record for _ in range(3) for batch in local.collect(wait=True) for record in batch.records]
-    theirs = [record for batch in gather(pool, 12) if batch.stream == 10 for record in batch.records]
-    assert min(len(mine), len(theirs)) > 0
-    for one, two in zip(mine, theirs, strict=False):
-        assert one.game == two.game
-        np.testing.assert_array_equal(one.moves, two.moves)
+    for one, two in same_games(alone(pool), gather(pool, 12)):
         np.testing.assert_allclose(one.values, two.values, rtol=0, atol=0 if searched else 1e-6)
         np.testing.assert_allclose(one.log_probs, two.log_probs, atol=1e-6)
         np.testing.assert_array_equal(one.policies.probabilities, two.policies.probabilities)
@@ -158,12 +125,9 @@ def test_a_game_actor_killed_during_a_request_stops_no_other(pool: RayPool, monk
     before = gather(pool, 2)
     statistics(pool._inference)
     os.kill(victim, signal.SIGKILL)
-    after: list[GameBatch] = []
-    while not {11, 12, 13} <= {batch.stream for batch in after}:  # the suite's own time limit ends this
-        after += pool.collect(wait=True)
+    until_streams(pool, set(), before + until_streams(pool, {11, 12, 13}, []))
     assert (pool.restarts, pool.actors) == (1, 3)
     assert statistics(pool._inference).requests > 0
-    assert len(names(before + after)) == len(set(names(before + after)))
 
 
 def test_a_killed_inference_actor_is_waited_for_and_given_its_weights_again(pool: RayPool) -> None:
@@ -176,14 +140,5 @@ def test_a_killed_inference_actor_is_waited_for_and_given_its_weights_again(pool
     assert pool.restarts == 0
     assert process_of(pool._inference) != first
     assert {batch.stream for batch in after} == {10, 11, 12}
-    assert len(names(before + after)) == len(set(names(before + after)))
     # What was played across the death is what is played without one.
-    local = alone(pool)
-    theirs = [r for batch in before + after if batch.stream == 10 for r in batch.records]
-    mine: list[Any] = []
-    while len(mine) < len(theirs):
-        mine += [record for batch in local.collect(wait=True) for record in batch.records]
-    for one, two in zip(mine, theirs, strict=False):
-        assert one.game == two.game
-        np.testing.assert_array_equal(one.moves, two.moves)
-    assert theirs
+    same_games(alone(pool), until_streams(pool, {10}, before + after))

@@ -4,20 +4,11 @@ import chess
 import numpy as np
 import pytest
 
-from agent import rules, vocabulary
-from selfplay.openings import (
-    LEAD,
-    LONGEST,
-    MOST,
-    Opening,
-    decisive_opening,
-    draw_opening,
-    random_endgame,
-    random_opening,
-)
+from agent import rules
+from selfplay import openings
+from selfplay.openings import LEAD, MOST, Opening, decisive_opening, draw_opening, random_opening
 from selfplay.settings import SelfplaySettings
-
-WORTH = {chess.PAWN: 1, chess.KNIGHT: 3, chess.BISHOP: 3, chess.ROOK: 5, chess.QUEEN: 9, chess.KING: 0}
+from tests.agent.rules.oracle import expected_material, push
 
 
 def drawn(settings: SelfplaySettings, count: int) -> list[Opening]:
@@ -29,9 +20,7 @@ def board_of(start: Opening) -> chess.Board:
     """The position after the start, every move checked by python-chess."""
     board = rules.to_board(start.position)
     for index in start.moves:
-        move = chess.Move.from_uci(vocabulary.to_uci(index, black=board.turn == chess.BLACK))
-        assert move in board.legal_moves
-        board.push(move)
+        push(board, index)
     return board
 
 
@@ -53,7 +42,7 @@ def test_shares_are_kept_and_every_start_can_be_played_on() -> None:
 
 def test_endgames_are_legal_varied_and_often_against_a_bare_king() -> None:
     generator = np.random.default_rng(1)
-    boards = [rules.to_board(random_endgame(generator)) for _ in range(200)]
+    boards = [rules.to_board(openings.random_endgame(generator)) for _ in range(200)]
     assert all(board.is_valid() and board.outcome() is None for board in boards)
     assert all(3 <= len(board.piece_map()) <= 8 for board in boards)
     bare = [min(mask.bit_count() for mask in board.occupied_co) == 1 for board in boards]
@@ -63,6 +52,7 @@ def test_endgames_are_legal_varied_and_often_against_a_bare_king() -> None:
 
 
 def test_one_seed_gives_the_same_start() -> None:
+    assert random_opening(5, 8) == random_opening(5, 8) != random_opening(6, 8)
     assert decisive_opening(-7) == decisive_opening(7) == decisive_opening(7) != decisive_opening(8)
     settings = SelfplaySettings(opening_plies=4, endgame_share=0.5)
     for one, two in zip(drawn(settings, 20), drawn(settings, 20), strict=True):
@@ -70,18 +60,13 @@ def test_one_seed_gives_the_same_start() -> None:
         assert np.array_equal(one.position, two.position)
 
 
-def lead(board: chess.Board) -> int:
-    """Material of the side to move less the other's."""
-    return sum(WORTH[p.piece_type] * (1 if p.color == board.turn else -1) for p in board.piece_map().values())
-
-
 @pytest.mark.parametrize("least", [LEAD, 12, MOST])
 def test_after_a_decisive_opening_the_side_to_move_is_as_far_ahead_as_asked_and_the_game_goes_on(least: int) -> None:
     boards = [board_of(Opening(rules.start(1)[0], decisive_opening(seed, least))) for seed in range(150)]
     for board in boards:
-        assert lead(board) >= least
+        assert expected_material(board) >= least
         assert board.outcome(claim_draw=True) is None
-        assert board.ply() < LONGEST
+        assert board.ply() < openings.LONGEST
     # Either colour gets its lead.
     assert 0.3 < sum(board.turn == chess.WHITE for board in boards) / len(boards) < 0.7
     assert len({board.epd() for board in boards}) == len(boards)

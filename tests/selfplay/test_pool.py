@@ -15,25 +15,23 @@ from agent.networks.meter import InvalidMassError
 from agent.networks.residual.network import ResidualArchitecture, ResidualNetwork
 from selfplay import pool as module
 from selfplay.actor import GameBatch, Weights
-from selfplay.pool import IN_FLIGHT, LocalPool, RayPool
+from selfplay.pool import IN_FLIGHT, LocalPool, Pool, RayPool
 from selfplay.record import GameRecord
 from selfplay.settings import ActorSettings, InferenceSettings, SelfplaySettings
 
-ARCHITECTURE = ResidualArchitecture(blocks=0, channels=8)
+pytestmark = pytest.mark.usefixtures("local_ray")
+ARCHITECTURE = ResidualArchitecture(blocks=1, channels=8)
 SELFPLAY = SelfplaySettings(actors=2, games=4, opening_plies=4, ply_cap=12, plies_per_call=6)
 SETTINGS = ActorSettings(ARCHITECTURE, SELFPLAY, InferenceSettings(), seed=0)
 
 
-def weights(seed: int = 0) -> Weights:
+def network(seed: int = 0) -> ResidualNetwork:
     torch.manual_seed(seed)
-    return {name: tensor.numpy() for name, tensor in ResidualNetwork(ARCHITECTURE).state_dict().items()}
+    return ResidualNetwork(ARCHITECTURE)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def local_ray() -> Iterator[None]:
-    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, _node_ip_address="127.0.0.1")
-    yield
-    ray.shutdown()
+def weights(seed: int = 0) -> Weights:
+    return {name: tensor.numpy() for name, tensor in network(seed).state_dict().items()}
 
 
 @pytest.fixture
@@ -46,40 +44,45 @@ def pool() -> Iterator[RayPool]:
 
 def gather(pool: RayPool, batches: int) -> list[GameBatch]:
     found: list[GameBatch] = []
-    while len(found) < batches:
+    while len(found) < batches:  # the suite's own time limit ends this
         found += pool.collect(wait=True)
     return found
 
 
-def until_stream(pool: RayPool, stream: int, batches: list[GameBatch]) -> None:
-    """Add what comes to `batches` until `stream` has played; no game may come twice."""
-    while stream not in {batch.stream for batch in batches}:  # the suite's own time limit ends this
+def until_streams(pool: RayPool, streams: set[int], batches: list[GameBatch]) -> list[GameBatch]:
+    """Add what comes to `batches` until all `streams` have played; no game may come twice."""
+    while not streams <= {batch.stream for batch in batches}:  # the suite's own time limit ends this
         batches += pool.collect(wait=True)
     names = [record.game for batch in batches for record in batch.records]
-    assert len(names) == len(set(names))
+    assert len(names) == len(set(names)) > 0
+    return batches
+
+
+def same_games(pool: Pool, batches: list[GameBatch], least: int = 1) -> list[tuple[GameRecord, GameRecord]]:
+    """Games of stream 10 beside those that `pool` plays, which must be the same."""
+    theirs = [record for batch in batches if batch.stream == 10 for record in batch.records]
+    mine: list[GameRecord] = []
+    while len(mine) < len(theirs):
+        mine += [record for batch in pool.collect(wait=True) for record in batch.records]
+    for one, two in zip(mine, theirs, strict=False):
+        assert one.game == two.game
+        np.testing.assert_array_equal(one.moves, two.moves)
+    assert len(theirs) >= least
+    return list(zip(mine, theirs, strict=False))
 
 
 def test_games_come_from_both_actors_and_none_comes_twice(pool: RayPool) -> None:
-    batches = gather(pool, 16)
-    while {batch.stream for batch in batches} != {10, 11}:  # one may start late; the suite's own time limit ends this
-        batches += gather(pool, 1)
-    names = [record.game for batch in batches for record in batch.records]
-    assert len(names) == len(set(names)) > 0
+    batches = until_streams(pool, {10, 11}, gather(pool, 16))
     assert {(batch.statistics.plies, batch.statistics.mass.largest) for batch in batches} == {(24, 0.0)}
     assert all(batch.launches for batch in batches)
 
 
 def test_actors_play_what_plain_python_plays(pool: RayPool) -> None:
-    local = LocalPool(SETTINGS, first_stream=10)
+    local, batches = LocalPool(SETTINGS, first_stream=10), list[GameBatch]()
     local.publish(weights(), 0)
-    mine = [record for _ in range(4) for batch in local.collect(wait=True) for record in batch.records]
-    theirs: list[GameRecord] = []
-    while len(theirs) < len(mine):  # the other actor may start first; the suite's own time limit ends this
-        theirs += [record for batch in gather(pool, 1) if batch.stream == 10 for record in batch.records]
-    for one, two in zip(mine, theirs, strict=False):
-        assert one.game == two.game
-        assert np.array_equal(one.moves, two.moves)
-    assert mine
+    while sum(batch.stream == 10 for batch in batches) < 4:  # the other actor may start first
+        batches += pool.collect(wait=True)
+    same_games(local, batches)
 
 
 def test_a_new_version_reaches_every_actor(pool: RayPool) -> None:
@@ -107,7 +110,7 @@ def test_a_killed_actor_is_replaced_by_one_with_a_new_stream(pool: RayPool, monk
     monkeypatch.setattr(module, "RESTART_DELAY", 0.0)
     batches = gather(pool, 4)
     ray.kill(pool._living()[0])
-    until_stream(pool, 12, batches)
+    until_streams(pool, {12}, batches)
     assert (pool.restarts, pool.actors, pool.streams) == (1, 2, 13)
 
 
@@ -119,7 +122,7 @@ def test_a_hung_actor_is_replaced_and_never_heard_of_again(monkeypatch: pytest.M
         pool.publish(weights(), 0)
         batches = gather(pool, 2)
         os.kill(batches[0].process, signal.SIGSTOP)
-        until_stream(pool, 21, batches)
+        until_streams(pool, {21}, batches)
         assert (pool.restarts, pool.actors, pool.streams) == (1, 1, 22)
     finally:
         pool.close()
