@@ -43,9 +43,7 @@ def test_training_begins_with_the_file_and_may_begin_to_see_replies(weights: Pat
 
 
 @pytest.mark.parametrize(("sees_replies", "more"), [(False, "network.width=128"), (True, "network.replies=false")])
-def test_a_file_of_another_network_is_refused(
-    weights: Path, sees_replies: bool, more: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_another_network(weights: Path, sees_replies: bool, more: str, capsys: pytest.CaptureFixture[str]) -> None:
     held = SparseArchitecture(width=64, hidden=32, replies=sees_replies)
     save_weights(weights, SparseNetwork(held), {})
     assert train(weights, more) == 2

@@ -103,17 +103,3 @@ def test_speeds_are_shown_in_one_table(what: str, monkeypatch: pytest.MonkeyPatc
     shown, line = module.show(found)
     assert shown.row_count == len({row["case"] for row in found["results"]} - {"start"})
     assert line
-
-
-def test_what_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    for words, sentence in (
-        (["benchmark", "learner", "learner.batchsize=3"], "did you mean 'learner.batch_size'"),
-        (["benchmark", "kernels", "learner.batch_size=3"], "'learner.batch_size=3'"),
-        (["benchmark", "kernels", "--rounds", "2"], "--rounds 2"),
-        (["benchmark", "selfplay", "selfplay.actors=0"], "selfplay.actors=0"),
-    ):
-        assert zeromass.main(words) == 2
-        told = capsys.readouterr()
-        assert told.out == ""
-        assert sentence in told.err
-        assert told.err.count("\n") == 1

@@ -1,6 +1,5 @@
 """The loop without Ray: bounds between games and steps, rows, checkpoints, resume."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +8,11 @@ import pytest
 from agent import rules
 from agent.errors import InputError
 from agent.networks.weights import load_weights
-from selfplay.actor import GameBatch, GamePlayer, Weights
+from selfplay.actor import GameBatch, Weights
 from selfplay.pool import LocalPool
 from selfplay.settings import ActorSettings
 from tests.training.runs import begin, resume, train
+from tests.training.test_run import log_of
 from training.durability.checkpoint import newest_checkpoint
 from training.durability.run_folder import RunFolder
 from training.loop import TrainingLoop
@@ -35,71 +35,47 @@ def run(tmp_path: Path, steps: int, *extra: str) -> tuple[TrainingLoop, RunFolde
     return trained.loop, trained.folder
 
 
-def rows(folder: RunFolder) -> list[dict[str, float]]:
-    return [json.loads(line) for line in folder.log.read_text().splitlines()]
-
-
 def test_a_run_leaves_settings_rows_games_and_a_checkpoint(tmp_path: Path) -> None:
-    loop, folder = run(tmp_path, 10)
-    assert loop.learner.step == 10
-    assert [row["step"] for row in rows(folder)] == [2, 4, 6, 8, 10]
-    for row in rows(folder):
+    loop, folder = run(tmp_path, 30)
+    assert (loop.learner.step, [row["step"] for row in log_of(folder.path)]) == (30, list(range(2, 31, 2)))
+    for row in log_of(folder.path):
         assert all(find_tag(tag) for tag in set(row) - {"step", "time"})
         assert all(np.isfinite(value) for value in row.values())
         assert row["policy/invalid_mass_max"] == row["policy/invalid_mass_mean"] == 0.0
     path, checkpoint, _ = newest_checkpoint(folder.checkpoints)
-    assert path.name == "step-00000010"
+    assert path.name == "step-00000030"
     assert checkpoint.state["counters"]["games"] == loop.counters.games > 0
-    assert {"step": "10", "run": "it"}.items() <= load_weights(path / "weights.safetensors").provenance.items()
+    assert {"step": "30", "run": "it"}.items() <= load_weights(path / "weights.safetensors").provenance.items()
     assert (folder.games / "game-00000000.pgn").exists()
     assert load_settings(folder.path / "settings.yaml") == loop.settings
-
-
-def test_a_position_is_trained_on_no_more_often_than_the_reuse_ratio(tmp_path: Path) -> None:
-    loop, _ = run(tmp_path, 30)
+    # A position is trained on no more often than the reuse ratio; nor much less: the loop does not idle.
     trained = loop.learner.step * loop.settings.learner.batch_size
-    assert trained <= loop.settings.learner.reuse * loop.window.replay.added
-    # And not much less: the loop does not idle when it may train.
-    assert trained > 0.6 * loop.settings.learner.reuse * loop.window.replay.added
-
-
-def test_every_distribution_sampled_or_trained_is_counted(tmp_path: Path) -> None:
-    loop, _ = run(tmp_path, 6)
-    trained = 6 * loop.settings.learner.batch_size
+    assert 0.6 < trained / (loop.settings.learner.reuse * loop.window.replay.added) <= 1
+    # Every distribution sampled or trained is counted.
     sampled = loop.counters.mass.distributions - trained
     assert sampled >= loop.counters.positions
-    assert sampled % loop.settings.selfplay.games == 0
-    assert loop.counters.mass.largest == 0.0
+    assert (sampled % loop.settings.selfplay.games, loop.counters.mass.largest) == (0, 0.0)
 
 
 def test_a_run_with_search_learns_improved_policies(tmp_path: Path) -> None:
     loop, folder = run(tmp_path, 8, "selfplay.simulations=4")
-    assert loop.counters.mass.largest == 0.0
-    assert loop.window.replay.added == loop.counters.positions
+    assert (loop.counters.mass.largest, loop.window.replay.added) == (0.0, loop.counters.positions)
     batch = loop.window.replay.sample(100, np.random.default_rng(0))
     legal = rules.count_moves(batch.positions)
     assert np.array_equal(np.diff(batch.policies.offsets), legal)
     sums = np.add.reduceat(batch.policies.probabilities.astype(np.float64), batch.policies.offsets[:-1])
     assert np.allclose(sums, 1.0, atol=0.01)
-    last = rows(folder)[-1]
+    last = log_of(folder.path)[-1]
     assert last["policy/kl"] == pytest.approx(last["loss/policy"] - last["policy/target_entropy"], abs=1e-5)
     assert all(find_tag(tag) for tag in set(last) - {"step", "time"})
 
 
-def test_resume_goes_on_with_step_optimiser_replay_counters_and_streams(tmp_path: Path) -> None:
-    first, folder = run(tmp_path, 6)
-    resumed = resume(settings(12, tmp_path))
-    second = resumed.loop
-    assert second.learner.step == 6
-    assert (second.counters.games, second.counters.version) == (first.counters.games, first.counters.version)
-    for name, array in first.learner.state_arrays().items():
-        assert np.array_equal(array, second.learner.state_arrays()[name])
-    draws = [loop.window.replay.sample(50, loop._generator) for loop in (first, second)]
-    assert np.array_equal(draws[0].positions, draws[1].positions)
-    train(resumed)
-    assert [row["step"] for row in rows(folder)] == [2, 4, 6, 8, 10, 12]
-    assert second.counters.streams == 2
-    assert second.window.replay.games == second.counters.games
+def test_resume_goes_on_with_rows_and_streams(tmp_path: Path) -> None:
+    """All else bit for bit: test_bit_for_bit."""
+    _, folder = run(tmp_path, 6)
+    second = train(resume(settings(12, tmp_path))).loop
+    assert [row["step"] for row in log_of(folder.path)] == [2, 4, 6, 8, 10, 12]
+    assert (second.counters.streams, second.window.replay.games) == (2, second.counters.games)
 
 
 class _Counted(LocalPool):
@@ -125,25 +101,6 @@ def test_versions_are_published_in_order_and_games_awaited_only_when_needed(tmp_
     assert pool.versions == [0, 1, 2, 3, 4]
     assert pool.waits[0]
     assert not all(pool.waits)
-
-
-def test_stop_ends_in_a_checkpoint(tmp_path: Path) -> None:
-    run = train(begin(settings(1000, tmp_path)), until=3)
-    assert newest_checkpoint(run.folder.checkpoints)[1].state["step"] == run.loop.learner.step < 1000
-
-
-def test_a_player_loads_published_weights(tmp_path: Path) -> None:
-    chosen = settings(1, tmp_path)
-    run = begin(chosen)
-    player = GamePlayer(chosen.actor, stream=0)
-    assert player.version == -1
-    weights = run.loop.learner.weights()
-    for array in weights.values():
-        array.setflags(write=False)  # as they come out of the object store
-    player.load(weights, 7)
-    batch = player.play()
-    assert (batch.version, batch.statistics.plies) == (7, 8 * chosen.selfplay.plies_per_call)
-    run.close()
 
 
 def test_a_run_folder_is_not_overwritten(tmp_path: Path) -> None:

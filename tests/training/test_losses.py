@@ -59,14 +59,18 @@ def test_terms_equal_the_formula() -> None:
     assert 0 < float(loss.parts["policy/clipped"]) < 1
 
 
+def check_gradient(total: Tensor, logits: Tensor, legal: Tensor) -> None:
+    """Zero at illegal logits, finite at legal ones."""
+    (gradient,) = torch.autograd.grad(total, logits)
+    assert torch.equal(gradient[~legal], torch.zeros(int((~legal).sum())))
+    assert bool(gradient[legal].isfinite().all())
+
+
 def test_illegal_logits_get_no_gradient_even_when_they_are_nan() -> None:
     data = example()
     logits = torch.where(data["legal"], data["logits"], torch.nan).requires_grad_()
     loss = actor_critic_loss(**{**data, "logits": logits, "legal": pack_legal(data["legal"])}, settings=SETTINGS)
-    loss.total.backward()  # type: ignore[no-untyped-call]
-    assert logits.grad is not None
-    assert torch.equal(logits.grad[~data["legal"]], torch.zeros(int((~data["legal"]).sum())))
-    assert bool(logits.grad[data["legal"]].isfinite().all())
+    check_gradient(loss.total, logits, data["legal"])
 
 
 def test_on_policy_the_gradient_is_that_of_advantage_times_log_prob() -> None:
@@ -74,13 +78,11 @@ def test_on_policy_the_gradient_is_that_of_advantage_times_log_prob() -> None:
     data = example()
     masked = data["logits"].double().masked_fill(~data["legal"], -torch.inf).requires_grad_()
     log_prob = masked.log_softmax(1).gather(1, data["moves"][:, None])[:, 0]
-    (-(log_prob * data["advantages"]).mean()).backward()  # type: ignore[no-untyped-call]
+    (expected,) = torch.autograd.grad(-(log_prob * data["advantages"]).mean(), masked)
     logits = data["logits"].clone().requires_grad_()
     fresh = {**data, "logits": logits, "log_probs": log_prob.detach().float(), "legal": pack_legal(data["legal"])}
-    actor_critic_loss(**fresh, settings=POLICY_ALONE).total.backward()  # type: ignore[no-untyped-call]
-    assert logits.grad is not None
-    assert masked.grad is not None
-    assert torch.allclose(logits.grad.double(), masked.grad.nan_to_num(), atol=1e-6)
+    (found,) = torch.autograd.grad(actor_critic_loss(**fresh, settings=POLICY_ALONE).total, logits)
+    assert torch.allclose(found.double(), expected.nan_to_num(), atol=1e-6)
 
 
 def test_a_move_that_went_too_far_gets_no_more_push() -> None:
@@ -89,9 +91,8 @@ def test_a_move_that_went_too_far_gets_no_more_push() -> None:
     logits = data["logits"].clone().requires_grad_()
     far = {**data, "logits": logits, "log_probs": torch.full((6,), -30.0), "advantages": torch.ones(6)}
     loss = actor_critic_loss(**{**far, "legal": pack_legal(data["legal"])}, settings=POLICY_ALONE)
-    loss.total.backward()  # type: ignore[no-untyped-call]
-    assert logits.grad is not None
-    assert (float(logits.grad.abs().max()), float(loss.parts["policy/clipped"])) == (0.0, 1.0)
+    (gradient,) = torch.autograd.grad(loss.total, logits)
+    assert (float(gradient.abs().max()), float(loss.parts["policy/clipped"])) == (0.0, 1.0)
 
 
 def test_improved_policy_loss_is_cross_entropy_over_legal_moves_alone() -> None:
@@ -113,7 +114,4 @@ def test_improved_policy_loss_is_cross_entropy_over_legal_moves_alone() -> None:
     found = [float(loss.parts[name]) for name in ("loss/policy", "policy/kl", "loss/value")]
     assert found == pytest.approx([expected, kl, value], abs=1e-5)
     assert float(loss.total.detach()) == pytest.approx(expected + 0.7 * value - 0.05 * entropy, abs=1e-5)
-    loss.total.backward()  # type: ignore[no-untyped-call]
-    assert logits.grad is not None
-    assert torch.equal(logits.grad[~data["legal"]], torch.zeros(int((~data["legal"]).sum())))
-    assert bool(logits.grad[data["legal"]].isfinite().all())
+    check_gradient(loss.total, logits, data["legal"])

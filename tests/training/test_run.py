@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -29,13 +30,19 @@ SETTINGS = (
 TINY = SETTINGS.split()
 
 
-def finish(process: "subprocess.Popen[str]", seconds: float = 500) -> str:
+def finish(process: "subprocess.Popen[str]", code: int = 0) -> str:
+    """What it says until it ends, with this exit code."""
     try:
-        output, _ = process.communicate(timeout=seconds)
+        output, _ = process.communicate(timeout=500)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         raise
+    assert process.returncode == code, output
     return output
+
+
+def log_of(run: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
 
 
 def wait_for(condition: Callable[[], bool], process: "subprocess.Popen[str]", seconds: float = 400) -> None:
@@ -65,17 +72,13 @@ def runs(tmp_path: Path) -> Iterator[Path]:
 def test_a_run_with_ray_actors_ends_with_a_summary(runs: Path) -> None:
     process = start_training("demo", *TINY, "evaluation.games=4", "evaluation.ply_cap=30", folder=runs)
     output = finish(process)
-    assert process.returncode == 0, output
     said = " ".join(output.replace("│", " ").split())  # a long path of the program wraps
-    for words in ("largest invalid mass", "0.0 over", "score before", "score after", " monitor runs/it"):
-        assert words in said
-    assert " play --run runs/it" in said
-    assert "Traceback" not in output
+    told = "largest invalid mass", "0.0 over", "score before", "score after", " monitor runs/it", " play --run runs/it"
+    assert [words for words in (*told, "Traceback") if words not in said] == ["Traceback"]
     run = runs / "runs" / "it"
     assert steps_in_tensorboard(run, "policy/invalid_mass_max") == list(range(1, 13))
     assert steps_in_tensorboard(run, "evaluation/score") == [0, 12]
-    games = sorted((run / "games").iterdir())
-    assert games[0].read_text().startswith("[Event")
+    assert min((run / "games").iterdir()).read_text().startswith("[Event")
 
 
 @pytest.mark.parametrize("where", ["sampled", "trained"])
@@ -97,12 +100,13 @@ def test_a_mask_broken_on_purpose_stops_the_run(
     assert names == ["step-00000000"]  # of untrained weights: nothing was learned from the leak
 
 
-def test_a_full_disk_pauses_the_run_and_a_broken_one_is_one_sentence(
-    runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_disk_faults(runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A full disk pauses the run; a broken one, and a run that has ended, are one sentence."""
     monkeypatch.chdir(runs)
     monkeypatch.setattr(training.durability.disk, "LOOK_SECONDS", 0.01)
     assert zeromass.main(["train", "demo", *TINY, "selfplay.actors=0"]) == 0
+    assert zeromass.main(["train", "--resume", "it"]) == 2
+    assert "has already trained for its run.minutes=None, run.steps=12; give a larger" in capsys.readouterr().err
     really, refused = os.fsync, [errno.ENOSPC] * 5
 
     def full_for_a_while(descriptor: int) -> None:
@@ -113,7 +117,6 @@ def test_a_full_disk_pauses_the_run_and_a_broken_one_is_one_sentence(
     def broken(descriptor: int) -> None:
         raise OSError(errno.EIO, "Input/output error")
 
-    capsys.readouterr()
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", full_for_a_while)
         assert zeromass.main(["train", "--resume", "it", "run.steps=16"]) == 0
@@ -129,15 +132,6 @@ def test_a_full_disk_pauses_the_run_and_a_broken_one_is_one_sentence(
     assert newest_checkpoint(runs / "runs" / "it" / "checkpoints")[1].state["step"] == 24
 
 
-def test_a_finished_run_says_so(
-    runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(runs)
-    assert zeromass.main(["train", "demo", *TINY, "selfplay.actors=0"]) == 0
-    assert zeromass.main(["train", "--resume", "it"]) == 2
-    assert "has already trained for its run.minutes=None, run.steps=12; give a larger" in capsys.readouterr().err
-
-
 @pytest.mark.slow
 def test_killed_and_resumed_the_curve_has_no_gap_and_no_overlap(runs: Path) -> None:
     run = runs / "runs" / "it"
@@ -151,13 +145,9 @@ def test_killed_and_resumed_the_curve_has_no_gap_and_no_overlap(runs: Path) -> N
     _, before, _ = newest_checkpoint(run / "checkpoints")
     step = before.state["step"]
     more = f"run.steps={step + 20}", "run.checkpoint_seconds=1000"
-    resumed = start_training("--resume", "it", *more, folder=runs)
-    output = finish(resumed)
-    assert resumed.returncode == 0, output
-    assert f"resuming runs/it from step-{step:08d}" in output
-    wanted = list(range(1, step + 21))
-    assert steps_in_tensorboard(run, "loss/total") == wanted
-    assert [json.loads(line)["step"] for line in (run / "log.jsonl").read_text().splitlines()] == wanted
+    assert f"resuming runs/it from step-{step:08d}" in finish(start_training("--resume", "it", *more, folder=runs))
+    steps = [row["step"] for row in log_of(run)]
+    assert steps_in_tensorboard(run, "loss/total") == steps == list(range(1, step + 21))
     after, earlier = newest_checkpoint(run / "checkpoints")[1].state, before.state
     assert (after["step"], after["counters"]["streams"]) == (step + 20, earlier["counters"]["streams"] + 2)
     assert after["counters"]["games"] >= earlier["counters"]["games"]
@@ -173,38 +163,19 @@ def test_ctrl_c_and_sigterm_end_in_a_checkpoint_and_say_how_to_go_on(runs: Path,
     # A terminal signals the whole group.
     (os.kill if number == signal.SIGTERM else os.killpg)(process.pid, number)
     output = finish(process)
-    assert process.returncode == 0, output
-    assert "go on with" in output
-    assert " train --resume runs/it" in " ".join(output.replace("│", " ").split())
+    assert re.search("go on with.* train --resume runs/it", " ".join(output.replace("│", " ").split()))
     assert "Traceback" not in output
     path, _, _ = newest_checkpoint(run / "checkpoints")
     assert int(path.name.removeprefix("step-")) > 0
 
 
-@pytest.mark.slow
-def test_a_dead_actor_is_replaced_and_the_run_goes_on(runs: Path) -> None:
-    run = runs / "runs" / "it"
-    process = start_training("demo", *TINY, "run.steps=400", "run.checkpoint_seconds=1000", folder=runs)
-    wait_for(lambda: has_rows(run), process)
-    victims = descendants("ray::GameActor", process.pid)
-    assert victims
-    os.kill(victims[0], signal.SIGKILL)
-    output = finish(process)
-    assert process.returncode == 0, output
-    last = json.loads((run / "log.jsonl").read_text().splitlines()[-1])
-    assert (last["step"], last["system/workers_alive"]) == (400, 2)
-    assert last["system/restarts"] >= 1
-
-
 def test_a_run_with_an_inference_actor_trains_on_searched_games(runs: Path) -> None:
     asked = ["inference.actor=true", "inference.batch_size=16", "inference.max_wait_ms=1", "inference.runtime=eager"]
-    process = start_training("demo", *TINY, *asked, "selfplay.simulations=4", folder=runs)
-    output = finish(process)
-    assert process.returncode == 0, output
+    finish(start_training("demo", *TINY, *asked, "selfplay.simulations=4", folder=runs))
     summary = json.loads((runs / "runs" / "it" / "summary.json").read_text())
     assert (summary["steps"], summary["largest_invalid_mass"]) == (12, 0.0)
     assert min(summary["games"], summary["distributions"]) > 0
-    rows = [json.loads(line) for line in (runs / "runs" / "it" / "log.jsonl").read_text().splitlines()]
+    rows = log_of(runs / "runs" / "it")
     assert all(row["system/restarts"] == 0 for row in rows)
     lags = [row["system/version_lag"] for row in rows if "system/version_lag" in row]
     assert 0 <= min(lags) <= max(lags) <= 6  # a version every second step: there are no more
@@ -214,9 +185,7 @@ def test_selfplay_and_learner_pass_through_the_triton_kernels(runs: Path) -> Non
     """The same command, workers and all, with every masked kernel interpreted from its Triton source."""
     tiny = ["run.steps=2", "selfplay.games=2", "selfplay.ply_cap=10", "learner.batch_size=4", "replay.warmup=8"]
     triton = {"TRITON_INTERPRET": "1", "ZEROMASS_KERNELS_BACKEND": "triton"}
-    process = start_training("demo", *TINY, *tiny, folder=runs, **triton)
-    output = finish(process)
-    assert process.returncode == 0, output
+    finish(start_training("demo", *TINY, *tiny, folder=runs, **triton))
     summary = json.loads((runs / "runs" / "it" / "summary.json").read_text())
     assert summary["distributions"] > summary["largest_invalid_mass"] == 0.0
     for side, needed in (

@@ -1,14 +1,16 @@
 """Checkpoints: whole or absent, verified, the newest valid one wins."""
 
+import contextlib
 import os
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from agent.errors import InputError
-from training.durability import checkpoint as module
 from training.durability.checkpoint import (
+    MANIFEST,
     Checkpoint,
     first_needed,
     list_checkpoints,
@@ -65,13 +67,8 @@ def test_a_damaged_one_is_named_and_skipped(tmp_path: Path, name: str, damage: s
     path, checkpoint, damaged = newest_checkpoint(tmp_path)
     assert (path.name, checkpoint.state) == ("step-00000001", {"step": 1})
     assert len(damaged) == 1
-    assert "step-00000002' is damaged" in damaged[0]
-    assert name in damaged[0]
-
-
-def test_a_damaged_manifest_is_skipped_too(tmp_path: Path) -> None:
-    write_checkpoint(tmp_path, 1, make(1), keep=5)
-    (write_checkpoint(tmp_path, 2, make(2), keep=5) / "manifest.json").write_text("{")
+    assert re.search(f"step-00000002' is damaged.*{name}", damaged[0])
+    (file.parent / "manifest.json").write_text("{")
     assert newest_checkpoint(tmp_path)[0].name == "step-00000001"
 
 
@@ -81,9 +78,7 @@ def test_none_left_is_a_sentence(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("fails_at", range(8))
-def test_a_crash_at_any_write_leaves_the_earlier_checkpoint(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails_at: int
-) -> None:
+def test_a_crash_at_any_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails_at: int) -> None:
     """Every fsync is a place where the disk may turn out to be full."""
     write_checkpoint(tmp_path, 1, make(1), keep=1)
     calls = iter(range(100))
@@ -95,14 +90,11 @@ def test_a_crash_at_any_write_leaves_the_earlier_checkpoint(
         real(descriptor)
 
     monkeypatch.setattr(os, "fsync", full)
-    if fails_at < 7:  # 5 files, the folder beside, the folder above
-        with pytest.raises(OSError, match="No space"):
-            write_checkpoint(tmp_path, 2, make(2), keep=1)
-    else:
+    # 5 files, the folder beside, the folder above
+    with pytest.raises(OSError, match="No space") if fails_at < 7 else contextlib.nullcontext():
         write_checkpoint(tmp_path, 2, make(2), keep=1)
     monkeypatch.undo()
     found, _, damaged = newest_checkpoint(tmp_path)
-    assert damaged == []
-    assert found.name == ("step-00000001" if fails_at < 6 else "step-00000002")
+    assert (damaged, found.name) == ([], "step-00000001" if fails_at < 6 else "step-00000002")
     assert [file for file in tmp_path.iterdir() if file.name.startswith(".")] == []
-    assert module.MANIFEST in {file.name for file in found.iterdir()}
+    assert MANIFEST in {file.name for file in found.iterdir()}

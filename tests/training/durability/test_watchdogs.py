@@ -1,6 +1,5 @@
 """A loss that is not finite: the run recovers, and ends if it fails too often."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +8,7 @@ import torch
 
 from tests.training.runs import begin, train
 from tests.training.test_loop import settings
+from tests.training.test_run import log_of
 from training.assembly import Run
 from training.durability.watchdog import MOST_TRIES
 from training.learner import Learner, LearningError
@@ -33,9 +33,7 @@ def start(tmp_path: Path, steps: int, said: list[str]) -> Run:
     return begin(settings(steps, tmp_path, "run.checkpoint_seconds=0.001"), said.append)
 
 
-def test_a_broken_loss_goes_back_to_a_checkpoint_and_training_goes_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_broken_loss_goes_back_to_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     poison(monkeypatch, [9])
     run = train(start(tmp_path, 20, said))
@@ -50,14 +48,11 @@ def test_a_broken_loss_goes_back_to_a_checkpoint_and_training_goes_on(
     with np.load(evidence, allow_pickle=False) as arrays:
         assert len(arrays["positions"]) == loop.settings.learner.batch_size
         assert {"moves", "log_probs", "wdl", "advantages", "policies.offsets"} <= set(arrays)
-    rows = [json.loads(line) for line in run.folder.log.read_text().splitlines()]
-    assert [row["step"] for row in rows] == list(range(2, 21, 2))
-    assert rows[-1]["system/rescues"] == 1
+    rows = log_of(run.folder.path)
+    assert ([row["step"] for row in rows], rows[-1]["system/rescues"]) == (list(range(2, 21, 2)), 1)
 
 
-def test_a_loss_that_breaks_again_and_again_ends_the_run_with_its_evidence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_loss_that_breaks_again_and_again_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     poison(monkeypatch, list(range(9, 100)))
     run = start(tmp_path, 40, said)

@@ -13,8 +13,9 @@ import zeromass
 from agent import rules, vocabulary
 from agent.networks.evaluator import Evaluator
 from agent.networks.residual.network import ResidualArchitecture, ResidualNetwork
-from agent.networks.weights import save_weights
 from kernels.ops.alternatives import WAYS
+from tests.agent.networks.test_weights import small_weights
+from tests.agent.rules.oracle import expected_moves
 from training.evaluation.audit import OURS, Audit, positions_of_pgn, positions_of_selfplay, run_audit
 
 MIDDLEGAME = "r3k2r/p1ppqpb1/bn2pnp1/3PN3/1p2P3/2N2Q1p/PPPBBPPP/R3K2R w KQkq - 0 1"
@@ -31,7 +32,7 @@ def evaluator() -> Evaluator:
 def test_figures_equal_a_sum_over_what_python_chess_calls_illegal(evaluator: Evaluator) -> None:
     board = chess.Board(MIDDLEGAME)
     legal = np.zeros(vocabulary.SIZE, bool)
-    legal[[vocabulary.from_uci(move.uci(), black=False) for move in board.legal_moves]] = True
+    legal[expected_moves(board)] = True
     position = rules.from_board(board)[None]
     logits = evaluator.evaluate(position).logits[0].double().numpy()
     audit = Audit()
@@ -52,12 +53,8 @@ def test_positions_of_selfplay_are_counted_exactly(evaluator: Evaluator) -> None
     assert audit.positions == sum(done) == 500
     assert audit.leaks[OURS].largest == 0.0
     assert 0 < audit.leaks["unmasked"].mean <= audit.leaks["unmasked"].largest <= 1.0001
-
-
-def test_finished_games_are_skipped(evaluator: Evaluator) -> None:
-    audit = Audit()
-    audit.add(evaluator, rules.from_fen("7k/5Q2/6K1/8/8/8/8/8 b - - 0 1")[None])
-    assert audit.positions == 0
+    audit.add(evaluator, rules.from_fen("7k/5Q2/6K1/8/8/8/8/8 b - - 0 1")[None])  # finished
+    assert audit.positions == 500
 
 
 def test_correct_ways_agree_and_the_sentinel_fails_in_an_empty_row() -> None:
@@ -79,12 +76,8 @@ def test_pgn_positions(tmp_path: Path) -> None:
     assert sum(len(batch) for batch in batches) == 4
 
 
-def test_the_command_prints_the_keys_that_scripts_rely_on(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], evaluator: Evaluator
-) -> None:
-    path = tmp_path / "w.safetensors"
-    torch.manual_seed(0)
-    save_weights(path, ResidualNetwork(ResidualArchitecture(blocks=0, channels=8)), {})
+def test_the_command_prints_the_keys_that_scripts_rely_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = small_weights(tmp_path)
     assert zeromass.main(["audit", "--positions", "200", "--weights", str(path), "--json"]) == 0
     row = json.loads(capsys.readouterr().out)
     keys = "kernel_mean unmasked_max unmasked_mean multiplied_max multiplied_mean multiplied_argmax_illegal"

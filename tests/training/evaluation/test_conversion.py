@@ -10,6 +10,7 @@ from agent import rules, vocabulary
 from agent.players.alphabeta import AlphaBetaPlayer
 from agent.players.player import Choice, Player, RandomPlayer
 from agent.rules import Games
+from tests.agent.rules.oracle import push
 from training.evaluation.conversion import ENDINGS, KingPlayer, conversions, convert, random_starts, shares
 
 
@@ -23,9 +24,7 @@ def test_starts_are_legal_differ_and_hold_the_pieces_of_their_ending(ending: str
     assert len({start.tobytes() for start in starts}) > 55
     for start in starts:
         board = chess.Board(rules.to_fen(start))
-        assert board.is_valid()
-        assert board.turn == chess.WHITE
-        assert not board.is_game_over()
+        assert (board.is_valid(), board.turn, board.is_game_over()) == (True, chess.WHITE, False)
         assert board.occupied_co[chess.BLACK] == board.kings & board.occupied_co[chess.BLACK]
         kinds = sorted(piece.piece_type for piece in board.piece_map().values() if piece.color == chess.WHITE)
         assert kinds == sorted([*ENDINGS[ending], chess.KING])
@@ -51,7 +50,7 @@ def test_the_defender_captures_or_heads_for_the_centre() -> None:
                 boards.append(board)
         moves = KingPlayer(1).choose(Games.from_boards(boards)).moves
         for board, index in zip(boards, moves.tolist(), strict=True):
-            move = chess.Move.from_uci(vocabulary.to_uci(index, black=True))
+            move = push(board.copy(), index)
             captures = [other for other in board.legal_moves if board.is_capture(other)]
             best = captures or list(board.legal_moves)
             assert move in best

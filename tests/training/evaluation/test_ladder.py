@@ -79,17 +79,16 @@ def games_in(run: Path) -> dict[tuple[str, str], int]:
 
 def test_snapshots_are_chosen_evenly_first_and_last_among_them() -> None:
     files = [(step, Path(str(step))) for step in range(11)]
-    assert [step for step, _ in evenly(files, 3)] == [0, 5, 10]
-    assert [step for step, _ in evenly(files, 1)] == [10]
-    assert [step for step, _ in evenly(files, 20)] == list(range(11))
+    for count, steps in ((3, [0, 5, 10]), (1, [10]), (20, list(range(11)))):
+        assert [step for step, _ in evenly(files, count)] == steps
     assert len({step for step, _ in evenly(files, 7)}) == 7
 
 
 def test_snapshots_play_the_anchors_and_the_next_two() -> None:
     pairs = schedule(["a", "b", "c", "d"], ["random", "greedy"])
     assert len(pairs) == len({frozenset(pair) for pair in pairs}) == 8 + 5
-    assert {("a", "random"), ("d", "greedy"), ("b", "a"), ("c", "a"), ("d", "c")} <= set(pairs)
-    assert ("d", "a") not in pairs
+    expected = {(one, other) for one in "abcd" for other in ("random", "greedy")}
+    assert set(pairs) == expected | {("b", "a"), ("c", "a"), ("c", "b"), ("d", "b"), ("d", "c")}
 
 
 def test_a_ladder_from_the_command_line(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -112,14 +111,11 @@ def test_a_ladder_from_the_command_line(run: Path, capsys: pytest.CaptureFixture
     assert sum(row["games"] for row in told["standings"]) == 2 * 18
     assert [row["minutes"] for row in told["standings"] if row["player"] == "step 40"] == [10.0]
     assert all(set(row["conversion"]["king"]) == {"kq", "kr", "kbb"} for row in told["standings"] if row["minutes"])
-    by_name = {row["player"]: row for row in told["standings"]}
-    assert by_name["random"]["elo"] == 0
-    assert by_name["greedy"]["elo"] > 0
+    elo = {row["player"]: row["elo"] for row in told["standings"]}
+    assert elo["greedy"] > elo["random"] == 0
 
 
-def test_an_interrupted_ladder_continues_and_repeats_no_game(
-    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_interrupted_ladder(run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--games", "50", "--against", "random"]
     first = Arena(strike=8)
     monkeypatch.setattr(command, "play_match", first)
@@ -128,23 +124,20 @@ def test_an_interrupted_ladder_continues_and_repeats_no_game(
     assert sum(games_in(run).values()) == 6 * 20 + 2 * 20  # six pairs in turn, two of them a second time
     second = Arena()
     monkeypatch.setattr(command, "play_match", second)
-    assert ladder(*words) == 0
-    assert set(games_in(run).values()) == {50}
+    assert (ladder(*words), set(games_in(run).values())) == (0, {50})
     assert sum(games for *_, games in first.asked + second.asked) == 6 * 50
     # Each pair continues the numbering of its openings.
     assert sorted(first for *_, first, _ in first.asked + second.asked) == sorted([0, 20, 40] * 6)
     third = Arena()
     monkeypatch.setattr(command, "play_match", third)
-    assert ladder(*words) == 0
-    assert third.asked == []
+    assert (ladder(*words), third.asked) == (0, [])
     assert ladder("--games", "54", "--against", "random") == 0
     assert {asked[2:] for asked in third.asked} == {(50, 4)}
     # Other limits, or a new snapshot, need new games.
     fourth = Arena()
     monkeypatch.setattr(command, "play_match", fourth)
     words = ["ladder", "it", "--simulations", "3", "--conversions", "0", "--games", "2", "--against", ""]
-    assert zeromass.main(words) == 0
-    assert len(fourth.asked) == 3
+    assert (zeromass.main(words), len(fourth.asked)) == (0, 3)
     assert "Elo with step 0 at 0, because neither Stockfish nor random played" in capsys.readouterr().err
     snapshot(run, 120, 30.0)
     assert ladder("--games", "54", "--against", "random") == 0
@@ -179,11 +172,8 @@ def test_endings_are_played_once(run: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(command, "conversions", count)
     words = ["ladder", "it", "--simulations", "2", "--games", "2", "--against", "", "--conversions"]
     assert zeromass.main([*words, "1"]) == zeromass.main([*words, "1"]) == 0
-    assert shown == [1, 1, 1]
     assert zeromass.main([*words, "2"]) == 0
-    assert shown == [1, 1, 1, 2, 2, 2]
-    kept = Results.read(run)
-    assert len(kept.conversions) == 3 * 6
+    assert (shown, len(Results.read(run).conversions)) == ([1, 1, 1, 2, 2, 2], 3 * 6)
 
 
 def results_of(elos: dict[str, float], games: int, seed: int) -> Results:
@@ -207,8 +197,7 @@ def test_simulated_results_give_back_the_elo_they_were_drawn_from() -> None:
         assert standings is not None
         assert "Stockfish's scale, fixed by stockfish:1350" in standings.scale
         found = {row.player: row for row in standings.rows}
-        assert found["stockfish:1350"].given
-        assert found["stockfish:1350"].elo == 1350
+        assert (found["stockfish:1350"].given, found["stockfish:1350"].elo) == (True, 1350)
         for name, elo in elos.items():
             row = found[f"step {name[-1]}"] if name.startswith("sha") else found[name]
             if not row.given:
@@ -224,8 +213,7 @@ def test_games_with_other_limits_and_unconnected_players_are_left_out() -> None:
     results.pairs.append(Pairing("sha256:1", "sha256:2", 5, 0, 5, how="64 simulations"))
     standings = standings_of(results, "64 simulations", "64 simulations")
     assert standings is not None
-    assert {row.player for row in standings.rows} == {"step 0", "random"}
-    assert standings.left_out == ["step 1", "step 2"]
+    assert ({row.player for row in standings.rows}, standings.left_out) == ({"step 0", "random"}, ["step 1", "step 2"])
     assert standings_of(results, "2 simulations", "2 simulations") is None
 
 
@@ -244,12 +232,8 @@ def test_the_picture_shows_time_to_the_right_and_elo_upwards(tmp_path: Path) -> 
     dots = root.findall(f"{space}circle")
     across = [float(dot.attrib["cx"]) for dot in dots]
     up = [float(dot.attrib["cy"]) for dot in dots]
-    assert len(dots) == 3
-    assert across == sorted(across)
-    assert up == sorted(up, reverse=True)
-    words = [text.text or "" for text in root.findall(f"{space}text")]
-    assert "a < b & c" in words
-    assert "random 0" in words
+    assert (len(dots), across, up) == (3, sorted(across), sorted(up, reverse=True))
+    assert {"a < b & c", "random 0"} <= {text.text for text in root.findall(f"{space}text")}
 
 
 def test_several_ladders_share_a_picture_and_each_has_its_colour() -> None:
@@ -287,13 +271,11 @@ def test_a_damaged_snapshot_is_named_and_a_newer_checkpoint_counts(run: Path) ->
     said: list[str] = []
     found = find_snapshots(run, 10, said.append)
     assert [(one.step, one.minutes) for one in found] == [(0, 0.0), (90, 20.0), (200, None)]
-    assert len(said) == 1
-    assert "skipped: weights file 'runs/it/weights/step-00000040.safetensors' is damaged" in said[0]
+    (skipped,) = said
+    assert "skipped: weights file 'runs/it/weights/step-00000040.safetensors' is damaged" in skipped
 
 
-def test_a_missing_engine_is_left_out_with_a_message(
-    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_missing_engine(run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(shutil, "which", lambda *_args, **_kwargs: None)
     monkeypatch.setattr(command, "play_match", Arena())
     assert ladder("--games", "2", "--against", "random,stockfish:1350") == 0

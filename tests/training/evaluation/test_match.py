@@ -11,20 +11,18 @@ from numpy.typing import NDArray
 from agent.play.provenance import OPENING
 from agent.players.player import Choice, GreedyPlayer, RandomPlayer
 from agent.rules import Games
-from training.evaluation.match import MatchRecorder, MatchResult, elo, play_match, wilson_interval
+from tests.agent.rules.oracle import expected_material, push
+from training.evaluation.match import MatchRecorder, elo, play_match, wilson_interval
 from training.evaluation.match_runner import Hooks
-from training.evaluation.openings import Openings, book
+from training.evaluation.openings import PLIES, Openings, book
 
 
-def test_wilson_interval_equals_newcombes_table() -> None:
+def test_wilson_interval_equals_newcombes_table_and_elo() -> None:
     """Newcombe 1998, table I, method 3: 81/263, 15/148, 0/20, 1/29."""
-    for wins, games, low, high in ((81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0, 0.1611)):
-        assert wilson_interval(wins / games, games) == pytest.approx((low, high), abs=1e-4)
-    assert wilson_interval(1 / 29, 29) == pytest.approx((0.0061, 0.1718), abs=1e-4)
+    table = {(81, 263): (0.2553, 0.3662), (15, 148): (0.0624, 0.1605), (0, 20): (0, 0.1611), (1, 29): (0.0061, 0.1718)}
+    for (wins, games), interval in table.items():
+        assert wilson_interval(wins / games, games) == pytest.approx(interval, abs=1e-4)
     assert wilson_interval(0.0, 0) == (0.0, 1.0)
-
-
-def test_elo_of_a_score() -> None:
     assert (elo(0.0), elo(0.5), elo(1.0)) == (None, 0, None)
     assert elo(0.64) == pytest.approx(100, abs=0.1)
     assert elo(0.76) == pytest.approx(200, abs=0.3)
@@ -39,10 +37,16 @@ def test_greedy_beats_random_and_not_the_other_way_round() -> None:
     assert result.illegal_moves == other.illegal_moves == 0
 
 
-def test_a_player_against_itself_is_even() -> None:
-    result = play_match(RandomPlayer(1), RandomPlayer(2), Openings(5, 4), games=100)
-    low, high = wilson_interval(result.score, result.games)
-    assert low < 0.5 < high
+def test_every_line_of_the_book_is_legal_and_ends_in_a_position_of_its_own_about_even() -> None:
+    ends = set()
+    for line in book():
+        board = chess.Board()
+        for index in line:
+            push(board, index)
+        assert len(line) == PLIES
+        assert abs(expected_material(board)) <= 3, "at most a piece that is taken back with the next move"
+        ends.add(board.epd())
+    assert len(ends) == len(book()) >= 50
 
 
 class _Watcher(RandomPlayer):
@@ -81,25 +85,9 @@ class _Cheat(RandomPlayer):
 
 
 def test_an_illegal_move_is_counted_and_loses() -> None:
-    result = play_match(_Cheat(0), RandomPlayer(1), Openings(1, 4), games=10)
-    assert (result.wins, result.draws, result.losses, result.illegal_moves) == (0, 0, 10, 10)
-    result = play_match(RandomPlayer(1), _Cheat(0), Openings(1, 4), games=10)
-    assert (result.wins, result.illegal_moves) == (10, 0)
-
-
-def test_progress_counts_every_game_once() -> None:
-    done: list[int] = []
-    play_match(RandomPlayer(1), RandomPlayer(2), Openings(1), games=12, ply_cap=40, hooks=Hooks(done.append))
-    assert sum(done) == 12
-
-
-def test_json_keys_and_back() -> None:
-    result = MatchResult("random", 4, 4, 0, 0, 0)
-    row = result.to_json()
-    keys = "opponent games wins draws losses score elo elo_low elo_high illegal_moves"
-    assert set(row) == set(keys.split())
-    assert row["elo"] is None
-    assert MatchResult.from_json(row) == result
+    for one, other, expected in ((_Cheat(0), RandomPlayer(1), (0, 10, 10)), (RandomPlayer(1), _Cheat(0), (10, 0, 0))):
+        result = play_match(one, other, Openings(1, 4), games=10)
+        assert (result.wins, result.losses, result.illegal_moves) == expected
 
 
 def test_once_the_book_is_played_its_lines_come_back_longer_and_none_is_played_again() -> None:
@@ -112,7 +100,9 @@ def test_once_the_book_is_played_its_lines_come_back_longer_and_none_is_played_a
             moves[row].append(move)
 
     chosen = Openings(3)
-    play_match(RandomPlayer(0), RandomPlayer(1), chosen, games=games, ply_cap=11, hooks=Hooks(moved=record))
+    done: list[int] = []
+    play_match(RandomPlayer(0), RandomPlayer(1), chosen, games=games, ply_cap=11, hooks=Hooks(done.append, record))
+    assert sum(done) == games
     assert [chosen.length(game) for game in (0, 2 * lines - 1, 2 * lines, games)] == [8, 8, 10, 10]
     openings = [tuple(line[: chosen.length(game)]) for game, line in enumerate(moves)]
     assert openings[::2] == openings[1::2]

@@ -18,34 +18,23 @@ from training.evaluation.openings import Openings
 
 
 class Arithmetic:
-    """Deterministic; fails if two threads call it at once."""
+    """Deterministic; fails if two threads call it at once; notes the plies at which it is asked."""
 
     def __init__(self, factor: int = 7, pause: float = 0.0) -> None:
         self.name = f"arithmetic:{factor}"
-        self.calls = 0
+        self.calls, self.plies = 0, list[int]()
         self._factor, self._pause, self._busy = factor, pause, False
 
     def choose(self, games: Games) -> Choice:
         assert not self._busy
         self._busy = True
         self.calls += 1
+        self.plies += games.ply.tolist()
         time.sleep(self._pause)
         indices, counts = rules.legal_moves(games.positions)
         places = (self._factor * (games.ply + 3)) % counts
         self._busy = False
         return Choice(indices[np.arange(len(games)), places], np.zeros(len(games), np.float32))
-
-
-class Watcher(Arithmetic):
-    """Notes the plies at which it is asked."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.plies: list[int] = []
-
-    def choose(self, games: Games) -> Choice:
-        self.plies += games.ply.tolist()
-        return super().choose(games)
 
 
 class Notes:
@@ -66,11 +55,8 @@ def test_concurrent_games_are_those_of_a_batch(first: int) -> None:
     usual = play(Arithmetic(7), Arithmetic(5), hooks=Hooks(moved=in_batch))
     sides = (ConcurrentPlayers([Arithmetic(factor) for _ in range(number)]) for factor, number in ((7, 3), (5, 4)))
     other = play(*sides, hooks=Hooks(ended.append, concurrent))
-    assert concurrent.moves == in_batch.moves
-    assert len(in_batch.moves) == 9
-    assert other == usual
-    assert other.illegal_moves == 0
-    assert ended == [1] * 9
+    assert (concurrent.moves, len(in_batch.moves), other) == (in_batch.moves, 9, usual)
+    assert (other.illegal_moves, ended) == (0, [1] * 9)
 
 
 def test_a_match_in_parts_is_the_whole_match() -> None:
@@ -82,7 +68,7 @@ def test_a_match_in_parts_is_the_whole_match() -> None:
 
 
 def test_a_concurrent_player_plays_one_game_at_a_time() -> None:
-    players = [Watcher() for _ in range(2)]
+    players = [Arithmetic() for _ in range(2)]
     play_match(ConcurrentPlayers(players), Arithmetic(5, pause=0.001), Openings(4, 4), games=10, ply_cap=40)
     begun = [1 + int((np.diff(player.plies) != 2).sum()) for player in players]
     assert sum(begun) == 10

@@ -43,14 +43,11 @@ def test_ratings_of_several_players_maximise_the_likelihood() -> None:
         assert likelihood(moved) < best
 
 
-def test_a_player_who_won_everything_is_finite_and_wide() -> None:
+def test_a_player_who_won_everything_is_finite_and_ratings_move_with_their_anchor() -> None:
     best = ratings([Pairing("a", "b", 20, 0, 0)], {"b": 0.0})[0]
     assert best.player == "a"
     assert 500 < best.elo < 2000
     assert best.elo_high - best.elo_low > 500
-
-
-def test_ratings_move_with_their_anchor() -> None:
     pairings = [Pairing("a", "b", 3, 1, 2), Pairing("b", "c", 2, 2, 2)]
     low, high = ratings(pairings, {"c": 0.0}), ratings(pairings, {"c": 1000.0})
     assert [r.elo + 1000 for r in low] == pytest.approx([r.elo for r in high])

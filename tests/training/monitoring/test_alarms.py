@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from tests.training.monitoring.short_run import OVERRIDES
+from tests.training.monitoring.short_run import OVERRIDES, events_of, logged
 from training.durability.run_folder import RunFolder
 from training.monitoring import guard
 from training.monitoring.display import Display
@@ -35,26 +34,22 @@ def train(folder: Path, steps: int, resume: Resume) -> tuple[Summary, str]:
 
 
 def test_an_alarm_is_seen_everywhere_and_outlasts_a_resume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "WINDOW_GAMES", 24)
-    monkeypatch.setattr(guard, "LEAST_GAMES", 8)
-    monkeypatch.setattr(guard, "GRACE_GAMES", 0)
+    for name, value in (("WINDOW_GAMES", 24), ("LEAST_GAMES", 8), ("GRACE_GAMES", 0)):
+        monkeypatch.setattr(guard, name, value)
     summary, shown = train(tmp_path, 10, "no")
-    rows = [json.loads(line) for line in (tmp_path / "it" / "log.jsonl").read_text().splitlines()]
-    first = next(row for row in rows if row["guard/alarm"])
+    folder = RunFolder(tmp_path / "it")
+    first = next(row for row in logged(folder) if row["guard/alarm"])
     step = first["step"]
     assert first["guard/alarm/decisive"] == 1
     share = number(100 * first["guard/decisive"])
     said = f"alarm decisive: guard/decisive is {share} % (healthy: 100 % or more): collapse; "
     assert f"guard, step {step}: {said}" in shown
     assert "learner.entropy_bonus or selfplay.decisive_share" in shown
-    events = EventAccumulator(str(tmp_path / "it" / "tensorboard"))
-    events.Reload()
-    assert next(event.step for event in events.Scalars("guard/alarm") if event.value) == step
+    assert next(event.step for event in events_of(folder).Scalars("guard/alarm") if event.value) == step
     assert summary.alarms == ["decisive"]
     (news,) = json.loads((tmp_path / "it" / "summary.json").read_text())["guard"]
     assert news["step"] == step
     assert news["text"].startswith(said)
     later, shown = train(tmp_path, 14, "asked")
-    assert later.alarms == ["decisive"]
-    assert later.guard == summary.guard
+    assert (later.alarms, later.guard) == (["decisive"], summary.guard)
     assert "alarm decisive" not in shown

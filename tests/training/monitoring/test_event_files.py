@@ -84,35 +84,26 @@ def test_what_is_counted_adds_up(run: tuple[RunFolder, str]) -> None:
             assert ends == pytest.approx(1.0)
 
 
-def test_descriptions_stand_beside_the_charts(run: tuple[RunFolder, str]) -> None:
+def test_descriptions_stand_beside_the_charts_and_pictures_are_whole_pngs(run: tuple[RunFolder, str]) -> None:
     events = events_of(run[0])
-    for name in tags_of(events):
-        if name != LAYOUT:
-            assert events.SummaryMetadata(name).summary_description == find_tag(name).description
-
-
-def test_pictures_are_whole_pngs(run: tuple[RunFolder, str]) -> None:
-    events = events_of(run[0])
+    for name in tags_of(events).keys() - {LAYOUT}:
+        assert events.SummaryMetadata(name).summary_description == find_tag(name).description
     for name in events.Tags()["images"]:
         for image in events.Images(name):
             assert image.encoded_image_string.startswith(b"\x89PNG\r\n\x1a\n")
             assert np.frombuffer(image.encoded_image_string[16:24], ">u4").tolist() == [image.width, image.height]
 
 
-def test_texts_say_what_the_run_is(run: tuple[RunFolder, str]) -> None:
+def test_texts_and_hyperparameters_say_what_the_run_is(run: tuple[RunFolder, str]) -> None:
     events = events_of(run[0])
-
-    def text(tag: str) -> str:
-        return str(events.Tensors(tag)[-1].tensor_proto.string_val[0].decode())
-
-    assert "| learner.batch_size | **`64`** |" in text("run/settings")
-    assert "| torch |" in text("run/versions")
-    assert "**collapse**" in text("run/how_to_read")
-    assert '[Event "ZeroMass self-play, run it"]' in text("games/pgn")
-
-
-def test_settings_are_hyperparameters(run: tuple[RunFolder, str]) -> None:
-    content = events_of(run[0]).PluginTagToContent("hparams")["_hparams_/session_start_info"]
+    for tag, words in {
+        "run/settings": "| learner.batch_size | **`64`** |",
+        "run/versions": "| torch |",
+        "run/how_to_read": "**collapse**",
+        "games/pgn": '[Event "ZeroMass self-play, run it"]',
+    }.items():
+        assert words in events.Tensors(tag)[-1].tensor_proto.string_val[0].decode()
+    content = events.PluginTagToContent("hparams")["_hparams_/session_start_info"]
     values = HParamsPluginData.FromString(content).session_start_info.hparams
     assert (values["learner.batch_size"].number_value, values["network.kind"].string_value) == (64, "sparse")
 
@@ -124,24 +115,18 @@ def test_after_a_resume_no_step_stands_twice(tmp_path: Path, lost: int) -> None:
     if lost:
         later = [json.dumps({"step": step, "time": 0.0, "loss/total": 1.0}) for step in range(14, 14 + 2 * lost, 2)]
         folder.log.write_text(folder.log.read_text() + "\n".join(later) + '\n{"step": 99, "ti')
-        _write_events_beyond(folder, 13, 13 + 2 * lost)
+        events = Metrics(folder, 12)
+        events.text("run/settings", "of the killed process", events.first_step)
+        for step in range(13, 13 + 2 * lost):
+            events.scalars({"loss/total": -1.0}, step)
+        events.close()
     resumed_run(folder, 30)
     shown = steps_shown(folder)
     for name, steps in shown.items():
         assert len(set(steps)) == len(steps), (name, steps)
         assert max(steps) <= 30, (name, steps)
-    assert shown["loss/total"] == list(range(2, 31, 2))
+    assert shown["loss/total"] == [row["step"] for row in logged(folder)] == list(range(2, 31, 2))
     assert shown["run/settings"] == [0, 13]
-    assert [row["step"] for row in logged(folder)] == list(range(2, 31, 2))
-
-
-def _write_events_beyond(folder: RunFolder, first: int, last: int) -> None:
-    """What a killed process leaves: rows and start-up texts after the newest checkpoint."""
-    events = Metrics(folder, 12)
-    events.text("run/settings", "of the killed process", events.first_step)
-    for step in range(first, last):
-        events.scalars({"loss/total": -1.0}, step)
-    events.close()
 
 
 def test_an_undocumented_tag_is_refused(tmp_path: Path) -> None:

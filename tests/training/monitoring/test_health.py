@@ -59,9 +59,7 @@ def test_a_few_rows_are_too_early_for_anything_but_a_leak() -> None:
     assert judge([]).verdict.startswith("TOO EARLY")
     assert judge(rows(ENOUGH - 1, guard__decisive=0.0)).findings == ()
     assert judge(rows(1, policy__invalid_mass_max=1e-9)).causes == [LEAK.name]
-
-
-def test_one_odd_row_is_no_sickness_but_one_leak_is() -> None:
+    # One odd row is no sickness, but one leak is.
     odd = rows(20)
     odd[7] |= {"system/version_lag": 500.0, "time/waiting": 1.0, "policy/clipped": 1.0}
     assert judge(odd).findings == ()
@@ -80,8 +78,7 @@ def test_only_the_recent_rows_count() -> None:
     # With a row a minute there are still so many rows that one does not decide.
     slow = [{**row, "time": 60.0 * row["step"]} for row in rows(100)]
     slow[-1] |= {"time/waiting": 1.0}
-    assert judge(slow).findings == ()
-    assert recent_values(slow)["time/waiting"] == 0.4
+    assert (judge(slow).findings, recent_values(slow)["time/waiting"]) == ((), 0.4)
     assert RECENT_ROWS > 2
 
 
@@ -92,8 +89,7 @@ def test_the_guards_figure_counts_while_its_alarm_is_on() -> None:
     mixed = [{**row, "guard/alarm/decisive": 1.0} for row in mixed]
     assert judge(mixed).verdict == "SICK: collapse: guard/decisive is 2.1 % (an alarm of the guard)"
     mixed[-1] |= {"guard/alarm/decisive": 0.0, "guard/decisive": 0.5}
-    assert judge(mixed).findings == ()
-    assert recent_values(mixed)["guard/decisive"] == 0.5
+    assert (judge(mixed).findings, recent_values(mixed)["guard/decisive"]) == ((), 0.5)
 
 
 def test_a_log_of_another_version_or_that_is_being_written_can_be_read(tmp_path: Path) -> None:

@@ -71,15 +71,12 @@ def test_the_layout(page: Page, address: str, tmp_path: Path) -> None:
     assert [asked for asked in page.requests if not asked.startswith((address, "data:", "blob:"))] == []
 
 
-def test_the_boards(page: Page, address: str, tmp_path: Path) -> None:
+def test_the_boards_and_the_text(page: Page, address: str, tmp_path: Path) -> None:
     page.open(f"{address}#images")
     page.wait_for(has_text("games/drawn"))
     wide = f"{EVERYTHING}.filter(node => node.localName === 'img' && node.naturalWidth === 1240).length"
     page.wait_for(f"{wide} >= 3")  # a game, the openings, the heat map
     page.screenshot(tmp_path / "boards.png")
-
-
-def test_the_text(page: Page, address: str, tmp_path: Path) -> None:
     page.open(f"{address}#text")
     for words in ("learner.batch_size", '[Event "ZeroMass self-play, run it"]', "starved learner", "tensorboard"):
         page.wait_for(has_text(words))

@@ -9,6 +9,7 @@ from agent.networks.network import Network
 from agent.networks.residual.network import ResidualArchitecture, ResidualNetwork
 from agent.networks.sparse.architecture import SparseArchitecture
 from agent.networks.sparse.network import SparseNetwork
+from tests.agent.rules.oracle import expected_moves
 from tests.training.records import record
 from training.monitoring.figures import dense_logits, leak_row, policy_now
 
@@ -24,9 +25,7 @@ def test_mass_of_each_way(network: Network) -> None:
     logits = dense_logits(network, positions).double().numpy()
     legal = np.zeros((16, vocabulary.SIZE), bool)
     for row, position in enumerate(positions):
-        board = rules.to_board(position)
-        for move in board.legal_moves:
-            legal[row, vocabulary.from_uci(move.uci(), black=not board.turn)] = True
+        legal[row, expected_moves(rules.to_board(position))] = True
 
     def mass(scores: "np.ndarray[tuple[int, ...], np.dtype[np.float64]]") -> list[float]:
         weights = np.exp(scores - scores.max(1, keepdims=True))

@@ -14,6 +14,7 @@ from agent import rules, vocabulary
 from agent.drawing import to_png
 from agent.rules import Termination
 from selfplay.record import GameRecord
+from tests.agent.rules.oracle import push
 from tests.training.records import record, standing
 from training.evaluation.ladder.standings import Results, Standings
 from training.monitoring.figures import RecentGames
@@ -40,9 +41,7 @@ def games_of(*records: GameRecord) -> RecentGames:
 def moves_of(each: GameRecord) -> list[chess.Move]:
     """Replayed by python-chess."""
     board = chess.Board()
-    for move in [*each.opening.tolist(), *each.moves.tolist()]:
-        board.push(chess.Move.from_uci(vocabulary.to_uci(move, black=board.turn == chess.BLACK)))
-    return board.move_stack
+    return [push(board, move) for move in [*each.opening.tolist(), *each.moves.tolist()]]
 
 
 def uniform(positions: NDArray[np.uint64]) -> NDArray[np.float32]:
@@ -54,7 +53,9 @@ def uniform(positions: NDArray[np.uint64]) -> NDArray[np.float32]:
     return probabilities
 
 
-def test_scores_are_those_of_the_side_to_move() -> None:
+def test_scores_are_those_of_the_side_to_move_and_values_are_shown_for_white() -> None:
+    game = record(4, seed=5)
+    assert white_values(game).tolist() == [v * s for v, s in zip(game.values.tolist(), (1, -1, 1, -1), strict=True)]
     games = games_of(record(5, seed=1, outcome=-1, termination=Termination.CHECKMATE))
     values, scores = games.values_and_scores()
     assert scores.tolist() == [-1, 1, -1, 1, -1]  # White moved first and lost
@@ -73,8 +74,7 @@ def test_memory_is_bounded_and_samples_are_the_newest() -> None:
     for seed in range(3):
         games.add(record(4, seed=seed, outcome=1))
         games.add(record(4, seed=10 + seed))
-    assert [sample.seed for sample in games.samples] == [2, 12]
-    assert len(games.games) == 4
+    assert ([sample.seed for sample in games.samples], len(games.games)) == ([2, 12], 4)
 
 
 def test_calibration_against_a_loop() -> None:
@@ -91,9 +91,7 @@ def test_calibration_against_a_loop() -> None:
     ten = calibration(values, scores)
     gaps = [ten.counts[row] / 500 * abs(ten.predicted[row] - ten.observed[row]) for row in range(10)]
     assert ten.error == pytest.approx(sum(gaps))
-
-
-def test_calibration_of_a_perfect_and_of_a_hopeless_value() -> None:
+    # A perfect and a hopeless value.
     scores = np.array([1, 1, -1, 0])
     assert calibration(scores.astype(np.float32), scores).error == 0.0
     assert calibration(np.full(4, 0.95, np.float32), -np.ones(4, np.int64)).error == pytest.approx(1.95, abs=1e-6)
@@ -139,18 +137,11 @@ def test_the_boards_shown_are_those_before_the_largest_swings() -> None:
     values = np.zeros(60)
     values[20:] = 0.9
     values[40:] = -0.5
-    assert key_plies(values, 3) == [20, 40, 59]
-    assert key_plies(np.array([0.3]), 4) == [0]
+    assert (key_plies(values, 3), key_plies(np.array([0.3]), 4)) == ([20, 40, 59], [0])
     for length in range(1, 40):
         plies = key_plies(np.random.default_rng(length).uniform(-1, 1, length), 4)
-        assert plies == sorted(set(plies))
-        assert plies[-1] == length - 1
+        assert (plies, plies[-1]) == (sorted(set(plies)), length - 1)
         assert len(plies) <= 4
-
-
-def test_values_are_shown_for_white() -> None:
-    game = record(4, seed=5)
-    assert white_values(game).tolist() == [v * s for v, s in zip(game.values.tolist(), (1, -1, 1, -1), strict=True)]
 
 
 def test_arrows_are_the_likeliest_legal_moves() -> None:
@@ -158,9 +149,7 @@ def test_arrows_are_the_likeliest_legal_moves() -> None:
     row = uniform(game.positions)[3].copy()
     assert all(rules.legal_moves(game.positions[3:4])[0][0].tolist().count(move) for move, _ in likeliest(row))
     row[game.moves[3]] = 0.9
-    [(move, probability)] = likeliest(row, 1)
-    assert move == game.moves[3]
-    assert probability == pytest.approx(0.9)
+    assert likeliest(row, 1)[0] == pytest.approx((game.moves[3], 0.9))
 
 
 def test_every_picture_is_valid_svg_that_renders() -> None:
@@ -186,17 +175,17 @@ def test_every_picture_is_valid_svg_that_renders() -> None:
 def test_a_game_is_titled_by_its_result_and_moves() -> None:
     game = record(9, seed=4, outcome=1, termination=Termination.CHECKMATE)
     svg = picture_of_record(game, uniform)
+    *before, last = moves_of(game)
     board = chess.Board()
-    for move in moves_of(game)[:-1]:
+    for move in before:
         board.push(move)
     assert "White won: checkmate, 9 plies" in svg
-    assert f"5.{board.san(moves_of(game)[-1])}   (ply 9)" in svg
+    assert f"5.{board.san(last)}   (ply 9)" in svg
 
 
-@pytest.mark.parametrize(("score", "more"), [(-1.0, "red"), (1.0, "green"), (0.0, "neither")])
-def test_colours_show_which_side_wins(score: float, more: str) -> None:
-    red, green, _ = (int(colour(score)[at : at + 2], 16) for at in (1, 3, 5))
-    assert {"red": red > green, "green": green > red, "neither": red == green}[more]
+def test_colours_show_which_side_wins() -> None:
+    greener = [int(colour(score)[3:5], 16) - int(colour(score)[1:3], 16) for score in (-1.0, 0.0, 1.0)]
+    assert np.sign(greener).tolist() == [-1, 0, 1]
 
 
 def test_a_ladder_is_read_if_it_has_a_table(tmp_path: Path) -> None:
