@@ -44,11 +44,6 @@ def free_ports(count: int) -> list[int]:
         return [probe.getsockname()[1] for probe in probes]
 
 
-def with_ports(commands: str, ports: list[int]) -> str:
-    """The guide's commands with other ports than Ray's own."""
-    return commands.replace("6379", str(ports[0])).replace("8265", str(ports[1]))
-
-
 @pytest.fixture
 def machines(tmp_path: Path) -> Iterator[dict[str, str]]:
     """An environment in which the guide's commands find what two machines would have; their daemons end with it."""
@@ -80,7 +75,8 @@ def test_the_guide_works_word_for_word_on_two_nodes(machines: dict[str, str], tm
 
     def run(name: str, more: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """The commands as they stand there, but for the ports, which may be taken here, and a small network."""
-        commands, environment = with_ports(block(name).rstrip(), ports) + more, {**machines, **variables}
+        commands = block(name).rstrip().replace("6379", str(ports[0])).replace("8265", str(ports[1])) + more
+        environment = {**machines, **variables}
         options: dict[str, Any] = {"cwd": tmp_path, "env": environment, "timeout": 600, "text": True}
         return subprocess.run(["bash", "-e", "-c", commands], capture_output=True, check=False, **options)
 
@@ -92,13 +88,10 @@ def test_the_guide_works_word_for_word_on_two_nodes(machines: dict[str, str], tm
     follow("token")
     for name, port in zip(("head", "node"), ports[2:], strict=True):  # two machines would not share this port
         follow(name, f" --dashboard-agent-listen-port={port}")
-    output = follow("train", f" {SMALL}")
-    assert "first: done" in output
+    assert "first: done" in follow("train", f" {SMALL}")
     rows = [json.loads(line) for line in (tmp_path / "runs" / "first" / "log.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == list(range(1, 13))
-    output = follow("resume", " run.steps=20")
-    assert "resuming" in output
-    assert "first: done" in output
+    assert "first: done" in follow("resume", " run.steps=20").partition("resuming")[2]
     follow("submit", f" {SMALL.replace('run.steps=12', 'run.steps=1000000')} run.checkpoint_seconds=1")
     long = tmp_path / "runs" / "long"
     until = time.monotonic() + 300

@@ -73,10 +73,8 @@ def test_a_full_disk_below_an_output_is_one_sentence(capsys: pytest.CaptureFixtu
     assert capsys.readouterr().err.endswith("(No space left on device); make room, or name another place\n")
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8", None])
-def test_characters_that_an_output_cannot_take_are_replaced(
-    monkeypatch: pytest.MonkeyPatch, encoding: str | None
-) -> None:
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", None])
+def test_characters_that_an_output_lacks(monkeypatch: pytest.MonkeyPatch, encoding: str | None) -> None:
     for face in FACES:
         stream = encoding and Path("said").open("w", encoding=encoding)  # noqa: SIM115
         for name in ("stdout", "stderr", "stdin")[: 2 if stream or face == "uci" else 3]:
@@ -149,7 +147,7 @@ def test_a_run_folder_without_checkpoint_and_trainer_is_used_again(capsys: pytes
     run.mkdir(parents=True)
     with run_locked(run):
         assert zeromass.main(words) == 2
-    assert "run 'my runs/it' is being trained by another process" in capsys.readouterr().err
+    assert "run 'my runs/it' is being trained by another process; stop that one first" in capsys.readouterr().err
     (run / "matches.jsonl").write_text('{"step": 0, "when": "before"}\n')
     assert [zeromass.main(words), zeromass.main(words)] == [0, 2]
     assert "'my runs/it' exists already; go on with --resume 'my runs/it', or choose" in capsys.readouterr().err
@@ -161,6 +159,9 @@ def test_a_run_folder_without_checkpoint_and_trainer_is_used_again(capsys: pytes
     assert "run 'my runs/it' cannot be written (No such file" in capsys.readouterr().err
 
 
+OLD = "cpu/{0}cpu.cfs_quota_us={1}, cpu/{0}cpu.cfs_period_us=100000, memory/{0}memory.limit_in_bytes={2}"  # version 1
+
+
 @pytest.mark.parametrize(
     ("groups", "files", "found"),
     [
@@ -168,15 +169,11 @@ def test_a_run_folder_without_checkpoint_and_trainer_is_used_again(capsys: pytes
         ("0::/", "cpu.max=max 100000, memory.max=max", (8, 10**6)),
         ("0::/a/b", "a/cpu.max=300000 100000, a/b/cpu.max=max 100000, a/memory.max=7", (3, 7)),
         (
-            "4:memory:/docker/x\n3:cpu,cpuacct:/docker/x\n0::/docker/x",  # version 1 in a container
-            "cpu/cpu.cfs_quota_us=50000, cpu/cpu.cfs_period_us=100000, memory/memory.limit_in_bytes=9",
+            "4:memory:/docker/x\n3:cpu,cpuacct:/docker/x\n0::/docker/x",
+            OLD.format("", 50000, 9),
             (1, 9),
-        ),
-        (
-            "3:cpuacct,cpu:/x\n4:memory:/x",
-            "cpu/x/cpu.cfs_quota_us=-1, cpu/x/cpu.cfs_period_us=1, memory/x/memory.limit_in_bytes=999999999",
-            (8, 10**6),
-        ),
+        ),  # in a container
+        ("3:cpuacct,cpu:/x\n4:memory:/x", OLD.format("x/", -1, 999999999), (8, 10**6)),
         (None, "other=", (8, 10**6)),
     ],
 )
@@ -193,9 +190,7 @@ def test_limits_of_control_groups(
     assert (doctor.usable_cores(), doctor.usable_memory()) == found
 
 
-def test_the_home_folder_is_found_wherever_a_path_is_typed(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_home_in_typed_paths(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("HOME", str(folder))
     Path("own.yaml").write_text("run:\n  folder: ~/runs\n  minutes: 1\nnetwork:\n  weights: ~/w.safetensors\n")
     settings = load_settings("~/own.yaml")
@@ -208,9 +203,8 @@ def test_the_home_folder_is_found_wherever_a_path_is_typed(
     Path("input").write_text("save ~/x.pgn\nload ~/x.pgn\nengine ~/fish\nquit\n")
     assert zeromass.main(["play", "--plain"]) == 0
     said = capsys.readouterr().out
-    assert "Saved to ~/x.pgn" in said
-    assert "Loaded ~/x.pgn" in said
-    assert f"ngine '{folder}/fish' is not on PATH" in said
+    for sentence in ("Saved to ~/x.pgn", "Loaded ~/x.pgn", f"ngine '{folder}/fish' is not on PATH"):
+        assert sentence in said
     assert not Path("~").exists()
     monkeypatch.delenv("HOME")
     monkeypatch.setattr("pwd.getpwuid", lambda number: {}[number])

@@ -64,15 +64,8 @@ def mutated(text: str, chance: random.Random) -> str:
         before, piece, behind = text[:place], text[place : place + length], text[place + length :]
         words = re.split(r"(\W+)", text)
         words[chance.randrange(len(words))] = chance.choice(PIECES)
-        text = chance.choice(
-            [
-                f"{before}{chance.choice(PIECES)}{piece}{behind}",
-                before + behind,
-                before + 2 * piece + behind,
-                "".join(words),
-                before + piece.swapcase()[::-1] + behind,
-            ]
-        )
+        instead = [chance.choice(PIECES) + piece, "", 2 * piece, None, piece.swapcase()[::-1]]
+        text = "".join(words) if (chosen := chance.choice(instead)) is None else before + chosen + behind
     return re.sub(r"(^|[^\w.])/+", r"\1", text)  # tests may run as root: no paths from the root
 
 
@@ -160,15 +153,8 @@ def typed(chance: random.Random) -> Case:
     return ["play"], "\n".join(mutated(line, chance) if chance.random() < 0.7 else line for line in lines)
 
 
-SURFACES: dict[Callable[[random.Random], Case], int] = {
-    words: 600,
-    settings: 350,
-    fens: 250,
-    pgns: 250,
-    weights: 200,
-    runs: 200,
-    typed: 150,
-}
+Surface = Callable[[random.Random], Case]
+SURFACES: dict[Surface, int] = {words: 600, settings: 350, fens: 250, pgns: 250, weights: 200, runs: 200, typed: 150}
 """How many cases of each, 2,000 in all; UCI lines are those of `tests/agent/uci/test_fuzz.py`."""
 
 
@@ -264,9 +250,7 @@ def fault_of(case: Case, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.mark.slow
 @pytest.mark.usefixtures("bounded")
 @pytest.mark.parametrize("surface", SURFACES, ids=lambda surface: surface.__name__)
-def test_command_line(
-    surface: Callable[[random.Random], Case], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_command_line(surface: Surface, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     faults, ignored = [], None if surface in (words, runs) else shutil.ignore_patterns("runs")
     for number in range(SURFACES[surface]):
         here = tmp_path / str(number) / "a/b/c/d"  # room for paths with ..

@@ -12,19 +12,8 @@ ROOT = Path(__file__).resolve().parent.parent
 OURS = sorted(path for name in ("agent", "kernels", "selfplay", "training") for path in (ROOT / name).rglob("*.py"))
 MODULES = {"subprocess", "pty", "commands", "pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
 """That start programs, or make objects of bytes."""
-CALLS = {
-    "eval",
-    "exec",
-    "os.system",
-    "os.popen",
-    "os.startfile",
-    "torch.load",
-    "yaml.load",
-    "yaml.unsafe_load",
-    "numpy.load",
-    "np.load",
-    "asyncio.create_subprocess_shell",
-}
+CALLS = {"eval", "exec", "os.system", "os.popen", "os.startfile", "asyncio.create_subprocess_shell"}
+CALLS |= {"torch.load", "yaml.load", "yaml.unsafe_load", "numpy.load", "np.load"}
 NASTY = "$(touch {0})", "`touch {0}`", "; touch {0}", "| touch {0}", "a\ntouch {0}", "'; touch {0}; '"
 
 
@@ -52,14 +41,6 @@ def test_nothing_reaches_a_shell_and_no_bytes_become_objects(path: Path) -> None
     assert dangers(path.read_text()) == set()
 
 
-def test_the_search_for_dangers_finds_them() -> None:
-    source = (
-        "import subprocess\nfrom pickle import loads\nos.system('x')\nrun(x, shell=True)\ntorch.load(x)\nos.execv(x)\n"
-        "from os import popen"
-    )
-    assert dangers(source) == {"subprocess", "pickle", "os.system", "run(shell=)", "torch.load", "os.execv", "os.popen"}
-
-
 @pytest.mark.parametrize("nasty", NASTY)
 def test_words_of_a_shell_are_only_words(
     nasty: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -77,13 +58,10 @@ def test_words_of_a_shell_are_only_words(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_settings_that_are_text_stay_text() -> None:
+def test_settings_stay_text_and_make_no_objects(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Neither the shell's way of asking for the environment nor OmegaConf's is followed."""
     for word in ("$HOME", "${oc.env:HOME}"):
         assert load_settings("demo", [f"run.folder={word}"]).run.folder == word
-
-
-def test_a_settings_file_cannot_make_objects(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = tmp_path / "nasty.yaml"
     config.write_text(f'run:\n  name: !!python/object/apply:os.system ["touch {tmp_path}/victim"]\n')
     assert main(["train", str(config)]) == 2

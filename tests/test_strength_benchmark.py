@@ -20,6 +20,7 @@ from benchmarks import strength
 from benchmarks.measuring import value_of
 from benchmarks.strength.positions import MOST, game, is_open, make_positions, positions
 from benchmarks.strength.reference import Reference
+from tests.test_command_line import refused
 
 ENGINE = """
 import json, pathlib, sys
@@ -141,9 +142,7 @@ class Player:
 FENS = ["4k3/8/8/8/8/8/PPPP4/4K3 w - - 0 9", "4k3/8/8/8/8/8/PPPP4/4K3 w - - 1 9", "4k3/8/8/8/8/8/PPPP4/4K3 w - - 2 9"]
 
 
-def test_benchmark_reports_means_intervals_and_paired_differences(
-    told: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_whole_benchmark(told: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     give(told, {"a2a4": "cp 200", "b2b4": "cp 170", "c2c4": "cp 0"})
     player = Player(dict(zip(FENS, (["c2c4", "a2a4"], ["b2b4", "a2a4"], ["a2a4", "b2b4"]), strict=True)))
     monkeypatch.setattr(strength, "load_agent", lambda weights, progress: player)
@@ -179,34 +178,14 @@ def test_benchmark_reports_means_intervals_and_paired_differences(
     assert f"9 simulations less 5 simulations: {rows['9 nodes less 5 nodes']['value']:.1f} ± " in shown
 
 
-def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    """What is said about a command that ends with exit code 2 and one sentence."""
-    assert zeromass.main(["benchmark", *words]) == 2
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.count("\n") == 1
-    return said.err
-
-
-def test_mistakes_are_one_sentence(
-    told: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for word, sentence in (
-        ("node=3", "'node=3' is no setting of benchmark strength; those are nodes, positions, search, weights"),
-        ("nodes", "'nodes' is no setting"),
-        ("nodes=many", "nodes=many is refused: input should be a valid integer"),
-        ("nodes=0", "nodes=0 is refused"),
-        ("positions=1", "positions=1 is refused"),
-        ("search=deep", "search=deep is refused"),
-        ("weights=missing.safetensors", "weights file 'missing.safetensors' does not exist"),
-    ):
-        assert sentence in refused(capsys, "strength", word)
-    assert "--rounds 2 has no use here" in refused(capsys, "strength", "--rounds", "2")
+def test_what_fails_is_named(told: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    words = "benchmark", "strength", "weights=missing.safetensors"
+    assert "weights file 'missing.safetensors' does not exist" in refused(capsys, *words)
     give(told, None)
     with Reference() as reference, pytest.raises(InputError, match="engine 'stockfish' stopped"):
         regrets(reference, "e2e4")
     monkeypatch.setattr(shutil, "which", lambda *_args, **_kwargs: None)
-    assert "engine 'stockfish' is not on PATH; install it" in refused(capsys, "strength")
+    assert "engine 'stockfish' is not on PATH; install it" in refused(capsys, "benchmark", "strength")
 
 
 def test_positions_are_open_and_offer_a_choice() -> None:
