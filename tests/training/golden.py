@@ -119,7 +119,7 @@ def learn(network: str, loss: str, records: list[GameRecord]) -> tuple[Learner, 
         if step % EVERY == 0:
             means = learner.means.take()
             for part, curve in curves.items():
-                curve.append(means[part])
+                curve.append(round(means[part], 5))
     return learner, curves
 
 
@@ -130,12 +130,8 @@ def _main() -> None:
         np.savez_compressed(DATA / "games.npz", **to_arrays(play()))  # type: ignore[arg-type]
     records = load()
     curves = {f"{network} {loss}": learn(network, loss, records)[1] for network in NETWORKS for loss in LOSSES}
-    rounded = {
-        name: {part: [round(value, 5) for value in curve] for part, curve in parts.items()}
-        for name, parts in curves.items()
-    }
-    (DATA / "curves.json").write_text(json.dumps(rounded, indent=1) + "\n")
-    for name, parts in rounded.items():
+    (DATA / "curves.json").write_text(json.dumps(curves, indent=1) + "\n")
+    for name, parts in curves.items():
         print(name, *(f"{part} {curve[0]:.4f} -> {curve[-1]:.4f}" for part, curve in parts.items()))
 
 

@@ -27,9 +27,7 @@ def test_results_are_seen_from_the_side_to_move() -> None:
     game = record(4, outcome=-1, termination=Termination.CHECKMATE)
     rows = targets(game, adjudication=0.0, gae_lambda=0.9).wdl
     assert rows.tolist() == [[0, 0, 1], [1, 0, 0], [0, 0, 1], [1, 0, 0]]
-
-
-def test_truncated_games_are_weakly_adjudicated() -> None:
+    # Truncated games are weakly adjudicated.
     game = record(2, balance=9)
     assert white_score(game, 0.25) == pytest.approx(0.25 * np.tanh(1.5))
     assert white_score(game, 0.0) == 0.0

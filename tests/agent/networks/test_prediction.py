@@ -65,6 +65,10 @@ def test_the_meter_reads_lanes_by_their_moves(network: SparseNetwork, batch: Bat
         moved[5, 0] = wrong
         with pytest.raises(InvalidMassError, match=f"illegal move {vocabulary.to_uci(wrong, black=black)} "):
             InvalidMassMeter(oracle_rows=0).check(probabilities, batch.positions, indices=moved)
+    for value in (torch.nan, torch.inf):
+        probabilities[3, -1] = value
+        with pytest.raises(InvalidMassError):
+            InvalidMassMeter(oracle_rows=0).check(probabilities, batch.positions, indices=output.indices)
 
 
 @pytest.mark.parametrize("oracle_rows", [0, 64])
@@ -81,15 +85,6 @@ def test_lanes_and_whole_vocabulary_read_alike(network: SparseNetwork, batch: Ba
             InvalidMassMeter(oracle_rows=oracle_rows).check(given, batch.positions, indices=indices)
         sentences.append(str(caught.value))
     assert sentences[0] == sentences[1]
-
-
-@pytest.mark.parametrize("value", [torch.nan, torch.inf])
-def test_what_is_no_number_on_an_illegal_lane_is_seen(network: SparseNetwork, batch: Batch, value: float) -> None:
-    output = network.predict(batch.positions)
-    probabilities = MaskedPolicy(output.logits, output.legal).probabilities
-    probabilities[3, -1] = value
-    with pytest.raises(InvalidMassError):
-        InvalidMassMeter(oracle_rows=0).check(probabilities, batch.positions, indices=output.indices)
 
 
 def test_a_policy_of_other_moves_is_refused(network: SparseNetwork, batch: Batch) -> None:

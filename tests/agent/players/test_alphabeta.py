@@ -54,23 +54,20 @@ def test_the_move_is_one_of_the_best_by_minimax(depth: int, seed: int) -> None:
         assert found[push(board.copy(), index)] == max(found.values()), board.fen()
 
 
-def test_three_plies_see_through_an_exchange() -> None:
+def test_three_plies_see_through_an_exchange_and_the_faster_mate() -> None:
     board = chess.Board("3r2k1/5ppp/8/3p4/8/8/3R1PPP/3Q2K1 w - - 0 1")
     found = values(board, 3)
     choice = AlphaBetaPlayer(3, 0).choose(Games.from_boards([board]))
     assert found[push(board.copy(), choice.moves[0])] == max(found.values())
     assert choice.values[0] == pytest.approx(np.tanh(max(found.values()) / 6))
+    mate = AlphaBetaPlayer(3, 0).choose(Games.from_boards([chess.Board("7k/8/6K1/8/8/8/8/R7 w - - 0 1")]))
+    assert mate.moves[0] == vocabulary.from_uci("a1a8", black=False)  # the faster one
 
 
 def test_equal_moves_are_chosen_among_by_chance() -> None:
     games = Games.from_boards([chess.Board()] * 200)
     moves = AlphaBetaPlayer(1, 3).choose(games).moves
     assert len(np.unique(moves)) == 20, "from the start every move leaves the balance as it is"
-
-
-def test_it_prefers_the_faster_mate() -> None:
-    games = Games.from_boards([chess.Board("7k/8/6K1/8/8/8/8/R7 w - - 0 1")])
-    assert AlphaBetaPlayer(3, 0).choose(games).moves[0] == vocabulary.from_uci("a1a8", black=False)
 
 
 @pytest.mark.parametrize("depth", [0, 9])

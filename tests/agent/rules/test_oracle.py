@@ -96,6 +96,7 @@ def test_a_broken_rule_is_noticed(mutant: str, tmp_path: Path) -> None:
     source = path.read_text()
     assert source.count(original) == 1
     path.write_text(source.replace(original, broken))
-    run = run_python("-m", "tests.agent.rules.oracle", folder=tmp_path, NUMBA_CACHE_DIR=str(tmp_path / "cache"))
+    cache = str(tmp_path / "cache")
+    run = run_python("-m", "tests.agent.rules.oracle", folder=tmp_path, seconds=900, NUMBA_CACHE_DIR=cache)
     assert run.returncode == 1, run.stderr
     assert "python-chess" in run.stdout or "ValueError" in run.stderr

@@ -40,6 +40,8 @@ def test_only_the_newest_are_kept_and_a_step_can_be_written_again(tmp_path: Path
         write_checkpoint(tmp_path, step, make(step), keep=2)
     assert [path.name for path in list_checkpoints(tmp_path)] == ["step-00000010", "step-00000002"]
     assert sorted(file.name for file in tmp_path.iterdir()) == ["step-00000002", "step-00000010"]
+    with pytest.raises(InputError, match=r"no valid checkpoint in .* it is empty or missing; start a new run"):
+        newest_checkpoint(tmp_path / "nowhere")
 
 
 def test_games_are_kept_for_the_oldest_checkpoint_that_can_be_read(tmp_path: Path) -> None:
@@ -70,11 +72,6 @@ def test_a_damaged_one_is_named_and_skipped(tmp_path: Path, name: str, damage: s
     assert re.search(f"step-00000002' is damaged.*{name}", damaged[0])
     (file.parent / "manifest.json").write_text("{")
     assert newest_checkpoint(tmp_path)[0].name == "step-00000001"
-
-
-def test_none_left_is_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no valid checkpoint in .* it is empty or missing; start a new run"):
-        newest_checkpoint(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize("fails_at", range(8))

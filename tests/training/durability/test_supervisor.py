@@ -13,15 +13,13 @@ from tests.training.records import standing
 from tests.training.test_run import TINY, finish, log_of, wait_for
 from training.durability.checkpoint import list_checkpoints, newest_checkpoint
 
-LONG = [override for override in TINY if not override.startswith("run.steps")]
-
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_trainer_that_is_killed_or_hangs_is_replaced_and_goes_on(tmp_path: Path, how: signal.Signals) -> None:
     run = tmp_path / "runs" / "it"
     beats = ["run.checkpoint_seconds=0.5", "run.heartbeat_seconds=10"]
-    process = start_training("demo", *LONG, "run.steps=2000000", *beats, folder=tmp_path)
+    process = start_training("demo", *TINY, "run.steps=2000000", *beats, folder=tmp_path)
     wait_for(lambda: len(list_checkpoints(run / "checkpoints")) >= 2, process)
     (trainer,) = descendants("ray::Trainer", process.pid)
     os.kill(trainer, how)

@@ -82,9 +82,7 @@ def test_snapshots_are_chosen_evenly_first_and_last_among_them() -> None:
     for count, steps in ((3, [0, 5, 10]), (1, [10]), (20, list(range(11)))):
         assert [step for step, _ in evenly(files, count)] == steps
     assert len({step for step, _ in evenly(files, 7)}) == 7
-
-
-def test_snapshots_play_the_anchors_and_the_next_two() -> None:
+    # They play the anchors and the next two.
     pairs = schedule(["a", "b", "c", "d"], ["random", "greedy"])
     assert len(pairs) == len({frozenset(pair) for pair in pairs}) == 8 + 5
     expected = {(one, other) for one in "abcd" for other in ("random", "greedy")}

@@ -65,11 +65,9 @@ def test_a_few_rows_are_too_early_for_anything_but_a_leak() -> None:
     assert judge(odd).findings == ()
     odd[7]["policy/invalid_mass_max"] = 1e-12
     assert judge(odd).causes == [LEAK.name]
-
-
-def test_what_ruins_a_run_is_named_before_what_slows_it() -> None:
-    health = judge(rows(10, time__waiting=0.99, system__version_lag=99.0, guard__decisive=0.0))
-    assert health.causes == [COLLAPSE.name, STALE.name, STARVED.name]
+    # What ruins a run is named before what slows it.
+    several = judge(rows(10, time__waiting=0.99, system__version_lag=99.0, guard__decisive=0.0))
+    assert several.causes == [COLLAPSE.name, STALE.name, STARVED.name]
 
 
 def test_only_the_recent_rows_count() -> None:

@@ -75,9 +75,7 @@ def test_the_dashboard_shows_every_curve_and_no_chart_is_empty() -> None:
             assert kind == "Multiline"
             for pattern in patterns:
                 assert any(re.match(pattern, name) for name in members), f"{title}: {pattern} matches no tag"
-
-
-def test_the_charts_that_matter_come_first() -> None:
+    # The charts that matter come first.
     group, titles = next(iter(layout().items()))
     words = ("strength", "losses", "illegal", "decisive", "throughput")
     assert group == HEALTH
