@@ -11,10 +11,8 @@ from agent.errors import InputError
 
 
 def what_is(text: str | Path) -> Literal["file", "folder", ""]:
-    """What `text` names: a file (also a device or a pipe), a folder, or nothing.
-
-    Nothing also where it cannot be a path: a pasted game is too long for one, a text may hold a NUL byte.
-    """
+    """What `text` names: a file (also a device or a pipe), a folder, or nothing. Nothing also where it cannot be a
+    path: a pasted game is too long for one, a text may hold a NUL byte."""
     try:
         mode = os.stat(text).st_mode  # noqa: PTH116 - Path("") is the folder "."
     except (OSError, ValueError):
@@ -40,11 +38,8 @@ def write_durable(path: Path, data: bytes) -> None:
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Replace `path` by `data`: after a crash at any moment it holds the old bytes or the new ones.
-
-    Raises:
-        OSError: the folder is missing or the disk is full; the old file is untouched.
-    """
+    """Replace `path` by `data`: after a crash at any moment it holds the old bytes or the new ones. An OSError where
+    the folder is missing or the disk is full; the old file is untouched."""
     beside = _beside(path)
     try:
         write_durable(beside, data)
@@ -68,10 +63,7 @@ def check_output(path: Path) -> None:
 
 def save(path: Path, data: bytes | None) -> None:
     """Write `data` where the user asked for it: through links; a pipe or device stays one. None: only see if it can be.
-
-    Raises:
-        InputError: it cannot be written there.
-    """
+    An InputError where it cannot be written there."""
     try:
         if what_is(path) == "folder":
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))

@@ -47,8 +47,7 @@ RUNGS: Final = (
 ANCHORS: Final = {f"stockfish:{elo}": float(elo) for elo in (1350, 1700, 2000, 2300)}
 OTHERS: Final = {"random": 200.0, "greedy": 500.0, "alphabeta:2": 900.0}
 """Opponents without weights, which are rated too, with a first guess: fixed points of comparison."""
-NODES: Final = 30_000
-"""Stockfish's nodes a move: enough for the depths at which it limits itself, independent of the machine's load."""
+NODES: Final = 30_000  # Stockfish's nodes a move: enough for the depths at which it limits itself, on any machine
 GUIDE: Final = Path(__file__).parent.parent / "docs" / "play.md"
 MARKS: Final = ("<!-- written by benchmarks.levels -->", "<!-- up to here -->")
 QUICK: Final = 8  # games of a pairing in a round if both players are fast; otherwise two
@@ -65,7 +64,6 @@ class LevelPlayer:
         self.name = label(strength)
 
     def choose(self, games: Games) -> Choice:
-        """Choose a move in every game."""
         moves = np.zeros(len(games.positions), np.uint16)
         for row, position in enumerate(games.positions):
             board = chess.Board(rules.to_fen(position))
@@ -80,7 +78,6 @@ class LevelPlayer:
 
 
 def label(strength: Strength) -> str:
-    """A rung in words."""
     blunders = f"blunders {100 * strength.blunder_rate:g} %"
     return f"{strength.simulations} simulations, noise {strength.temperature:g}, {blunders}"
 
@@ -122,12 +119,10 @@ def measure(agent: Agent, minutes: float, results: Results) -> None:
 
 
 def fit(results: Results) -> dict[str, Rating]:
-    """Ratings of all players, by name."""
     return {rating.player: rating for rating in ratings(list(results.values()), ANCHORS)}
 
 
 def total_games(results: Results) -> int:
-    """Of all pairings."""
     return sum(pairing.games for pairing in results.values())
 
 
@@ -159,7 +154,6 @@ def table_of(results: Results, weights: str, engine: str) -> dict[str, Any]:
 
 
 def markdown(table: dict[str, Any]) -> str:
-    """The table as docs/play.md has it."""
     rows = [
         (f"{row['simulations']:,}", f"{row['temperature']:g}", f"{100 * row['blunder_rate']:g} %", row)
         for row in table["rungs"]

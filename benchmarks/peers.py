@@ -65,10 +65,8 @@ def pgx(batch: int = 512, steps: int = 20) -> float:
 
 
 def pgx_mctx(blocks: int = 3, channels: int = 32, simulations: int = 16, batch: int = 64, moves: int = 3) -> float:
-    """With a small convolutional network as a user of these libraries would write it.
-
-    It has residual blocks of two 3 x 3 convolutions, a 1 x 1 policy head, and a pooled value head.
-    """
+    """With a small convolutional network as a user of these libraries would write it. It has residual blocks of two 3 x
+    3 convolutions, a 1 x 1 policy head, and a pooled value head."""
     jax, jnp = import_module("jax"), import_module("jax.numpy")
     nn, mctx = import_module("flax.linen"), import_module("mctx")
     environment = import_module("pgx").make("chess")

@@ -24,8 +24,7 @@ from agent.networks.residual import planes
 from benchmarks.measuring import Figures, Found, Progress, in_turn, peer, rate, table, value_of
 
 _ROOT: Final = Path(__file__).resolve().parent.parent
-INPUTS: Final = ("packed positions", "float32 planes")
-"""What each ply leaves for a network: packed positions only, or dense planes too."""
+INPUTS: Final = ("packed positions", "float32 planes")  # what a ply leaves for a network: dense planes too
 PEERS: Final = ("OpenSpiel", "python-chess", "Pgx")  # each makes what its users need for a ply, see `peers`
 
 
@@ -95,7 +94,6 @@ def start_seconds() -> tuple[float, float]:
 def run(
     *, rounds: int = 3, seconds: float = 1.0, peers_python: str = sys.executable, progress: Progress = lambda line: None
 ) -> Found:
-    """Measure everything; a ratio is ours to the peer's."""
     progress("measuring the first compile and the cached start ...")
     cold, cached = start_seconds()
     compilation.warm_up(progress)
@@ -120,7 +118,6 @@ def run(
 
 
 def show(found: Found) -> list[Table | str]:
-    """One table, one line."""
     perft, cold, cached = (value_of(found, "start", name) for name in ("perft", "first compile", "cached start"))
     return [
         table(found, "Plies/s on one core; in bold ours to the peer's", "a ply leaves", ("ours", *PEERS)),

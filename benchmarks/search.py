@@ -29,8 +29,6 @@ from training.doctor import usable_cores
 
 
 class Case(NamedTuple):
-    """What is searched with, and how much."""
-
     name: str
     architecture: Architecture
     simulations: int
@@ -57,7 +55,6 @@ def midgames(batch: int, plies: int = 24, seed: int = 1) -> rules.Games:
 
 
 def searching(evaluator: LeafEvaluator | CompiledEvaluator, simulations: int, games: rules.Games) -> Callable[[], int]:
-    """Searches all games; returns the simulations made."""
     search = GumbelSearch(SearchSettings(simulations=simulations), evaluator)
     return lambda: int(search.run(games, np.arange(len(games)), seed=1).visits.sum())
 
@@ -72,7 +69,6 @@ def evaluator_of(architecture: Architecture) -> Evaluator:
 
 
 def measure(figures: Figures, case: Case, rounds: int, seconds: float, progress: Progress) -> None:
-    """One case on one core."""
     evaluator, games = evaluator_of(case.architecture), midgames(case.batch)
     moves, counts = rules.legal_moves(games.positions)
 
@@ -123,7 +119,6 @@ def compare_with_peer(figures: Figures, rounds: int, seconds: float, python: str
 def run(
     *, rounds: int = 3, seconds: float = 1.0, peers_python: str = sys.executable, progress: Progress = lambda line: None
 ) -> Found:
-    """Measure everything; speeds are simulations or positions a second."""
     figures = Figures()
     warm_up(progress)
     compare_with_peer(figures, rounds, seconds, peers_python, progress)
@@ -135,7 +130,6 @@ def run(
 
 
 def show(found: Found) -> list[Table | str]:
-    """One table, one line."""
     shares = [row["value"] for row in found["ratios"] if row["contender"] == ALONE]
     return [
         table(found, "Simulations/s on one core; in bold to the network alone, or to Pgx + mctx", "network"),

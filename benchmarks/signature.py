@@ -57,7 +57,6 @@ def nodes_to(search: PrincipalVariationSearch, fen: str, depth: int) -> int:
 
 
 def run(*, depth: int = DEPTH, progress: Progress = lambda line: None) -> Found:
-    """Count the nodes of every position, and of all."""
     evaluator, figures, total = find_weights().weights.for_search(), Figures(), 0
     assert isinstance(evaluator, CompiledEvaluator)
     search = PrincipalVariationSearch(evaluator, MEGABYTES)
@@ -71,5 +70,4 @@ def run(*, depth: int = DEPTH, progress: Progress = lambda line: None) -> Found:
 
 
 def show(found: Found) -> list[Table | str]:
-    """One table, one line."""
     return [table(found, f"Nodes to depth {DEPTH}", "position"), f"signature {found['results'][-1]['value']}"]

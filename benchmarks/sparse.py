@@ -1,7 +1,5 @@
 """Evaluations a second of the sparse network on one core, beside the residual network: `zeromass benchmark sparse`.
-
-Positions are the children of those in random games, as in a search; their legal moves are given.
-"""
+Positions are the children of those in random games, as in a search; their legal moves are given."""
 
 import itertools
 from collections.abc import Callable
@@ -59,7 +57,6 @@ def run(*, rounds: int = 3, seconds: float = 1.0, progress: Progress = lambda li
 
 
 def show(found: Found) -> list[Table | str]:
-    """One table, one line."""
     return [
         table(found, f"On one core; in bold to {RESIDUAL}", "network"),
         f"the default is {found['ratios'][0]['value']:,.0f} times as fast as {RESIDUAL}",

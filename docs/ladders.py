@@ -1,7 +1,5 @@
-"""Elo over minutes of several runs, for docs/learning.md: `python docs/ladders.py OUT.svg NAME=FOLDER...`.
-
-FOLDER holds the `ladder.json` of a run. All games are rated on one scale. Draws OUT.svg and prints a Markdown table.
-"""
+"""Elo over minutes of several runs, for docs/learning.md: `python docs/ladders.py OUT.svg NAME=FOLDER...`. FOLDER holds
+the `ladder.json` of a run. All games are rated on one scale. Draws OUT.svg and prints a Markdown table."""
 
 import sys
 from dataclasses import replace

@@ -52,11 +52,9 @@ def njit(function: _Function, *, inline: bool = False) -> _Function:
 
 
 def inlined(function: _Function) -> _Function:
-    """As `njit`, and always inlined: for small functions that compiled loops call for every row or position.
-
-    Numba counts references to an array around a call that is not inlined, in atomic operations that cost more than most
-    of these functions do; the rules of chess ran at half their speed.
-    """
+    """As `njit`, and always inlined: for small functions that compiled loops call for every row or position. Numba
+    counts references to an array around a call that is not inlined, in atomic operations that cost more than most of
+    these functions do; the rules of chess ran at half their speed."""
     return njit(function, inline=True)
 
 
@@ -75,9 +73,7 @@ def bit_intrinsic(instruction: str) -> Callable[[np.uint64], np.uint64]:
 
 class _Locator(UserProvidedCacheLocator):
     """Gives Numba the folder of a function's machine code. The folder's name stands for the version of the sources.
-
-    Numba's own locators compare the path and time of a file, which differ between checkouts and nodes.
-    """
+    Numba's own locators compare the path and time of a file, which differ between checkouts and nodes."""
 
     def __init__(self, function: Any, file: str) -> None:
         self._folder, self._lineno = cache_folder(Path(file)), function.__code__.co_firstlineno
@@ -103,10 +99,8 @@ class _Implementation(CompileResultCacheImpl):
 
 
 class _Entries(IndexDataCacheFile):
-    """A function's machine code: one file a signature, named by it, with a checksum at its end.
-
-    Numba keeps an index beside numbered files: processes that write at once could exchange their machine code.
-    """
+    """A function's machine code: one file a signature, named by it, with a checksum at its end. Numba keeps an index
+    beside numbered files: processes that write at once could exchange their machine code."""
 
     def save(self, key: Any, data: Any) -> None:
         self._save_data(self._entry(key), (key, data))
@@ -189,10 +183,8 @@ class Compilations:
 
 @contextlib.contextmanager
 def watched(report: Callable[[str], None] | None = None) -> Iterator[Compilations]:
-    """Count what is compiled in the block, and let one process at a time compile.
-
-    `report` gets a line of text for each module that has to be compiled, and one when another process is waited for.
-    """
+    """Count what is compiled in the block, and let one process at a time compile. `report` gets a line of text for each
+    module that has to be compiled, and one when another process is waited for."""
     global _watch
     with contextlib.ExitStack() as lock:
         _watch = Compilations(report, lock)
@@ -233,10 +225,8 @@ def is_private(folder: Path) -> bool:
 
 @functools.cache
 def cache_folder(module: Path) -> Path:
-    """The folder of a module's machine code, named by a hash of every source it can inline, names included.
-
-    Entries name the modules that they were compiled from: a module that only moved must not find them.
-    """
+    """The folder of a module's machine code, named by a hash of every source it can inline, names included. Entries
+    name the modules that they were compiled from: a module that only moved must not find them."""
     digest = hashlib.sha256(f"2 {sys.version} {numba.__version__} {llvmlite.__version__} {np.__version__}".encode())
     for path in sorted(compiled_sources(module)):
         digest.update(f"{os.path.relpath(path, _ROOT)}\0".encode())
@@ -273,10 +263,8 @@ def _imports(path: Path) -> frozenset[Path]:
 
 @contextlib.contextmanager
 def locked(path: Path, report: Callable[[str], None] | None = None) -> Iterator[None]:
-    """Hold an exclusive lock between processes; the system releases it when a process dies.
-
-    `report` gets a line of text if another process has to be waited for.
-    """
+    """Hold an exclusive lock between processes; the system releases it when a process dies. `report` gets a line of
+    text if another process has to be waited for."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with path.open("ab") as file:
         if sys.platform == "win32":

@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 
 from kernels.compilation import njit
 
-GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)
-"""The generator's step: output i of seed s is `finalise(s + (i + 1) * GOLDEN)`."""
+GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)  # the step: output i of seed s is `finalise(s + (i + 1) * GOLDEN)`
 
 
 def _finalise(word: Any) -> Any:

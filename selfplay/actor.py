@@ -35,12 +35,10 @@ class GameBatch:
     stream: int  # of the generator that played
     version: int  # of the weights at the end of the call
     records: list[GameRecord] = field(default_factory=list)  # games that ended during the call
-    statistics: GeneratorStatistics = field(default_factory=GeneratorStatistics)
-    """Of the call, unfinished games included."""
+    statistics: GeneratorStatistics = field(default_factory=GeneratorStatistics)  # of the call, with unfinished games
     launches: Mapping[str, int] = field(default_factory=dict)
     """How often each kernel ran on each backend during the call, keyed like `masked_softmax.triton`."""
-    away: float = 0.0
-    """Seconds between the previous call and this one: sending, loading weights, waiting; 0 in the first call."""
+    away: float = 0.0  # seconds since the previous call: sending, loading weights, waiting; 0 in the first call
     loading: float = 0.0  # seconds of these that went into loading weights
     place: int = 0  # of the actor in its pool; a replacement takes over the place
     process: int = field(default_factory=os.getpid)  # of the player, on its node
@@ -49,9 +47,7 @@ class GameBatch:
 
 class GamePlayer:
     """A generator with weights that can be exchanged between calls; runs in an actor or in the learner's process.
-
-    Without an `evaluator` made elsewhere it makes one of its own.
-    """
+    Without an `evaluator` made elsewhere it makes one of its own."""
 
     def __init__(self, settings: ActorSettings, stream: int, evaluator: Evaluator | None = None) -> None:
         self._settings, self._stream = settings, stream
@@ -109,11 +105,9 @@ class GamePlayer:
 
 
 class GameActor:
-    """Ray wrapper of a `GamePlayer`: fetches weights only when their version is new, then plays.
-
-    It asks the actor `inference`, or (None) evaluates the network itself. `expected` is the identity of the process
-    that started it; None: not checked. `niceness` is added to its own, so that a learner on the same cores comes first.
-    """
+    """Ray wrapper of a `GamePlayer`: fetches weights only when their version is new, then plays. It asks the actor
+    `inference`, or (None) evaluates the network itself. `expected` is the identity of the process that started it;
+    None: not checked. `niceness` is added to its own, so that a learner on the same cores comes first."""
 
     def __init__(
         self,
@@ -130,11 +124,9 @@ class GameActor:
         self._player = GamePlayer(settings, stream, self._remote)
 
     def play(self, weights: list["ray.ObjectRef[Weights]"], version: int) -> GameBatch:
-        """Play one call's plies with `weights`: one reference in a list, so that Ray fetches only what is needed.
-
-        An InputError where this process runs other code than the one that started it. (Ray would show what a
-        constructor raises as a death.)
-        """
+        """Play one call's plies with `weights`: one reference in a list, so that Ray fetches only what is needed. An
+        InputError where this process runs other code than the one that started it. (Ray would show what a constructor
+        raises as a death.)"""
         if self._expected is not None:
             check_identity(self._expected, f"the game actor on {socket.gethostname()}")
         if self._remote is not None:

@@ -66,10 +66,8 @@ class Batcher:
                 self.version = version
 
     def ask(self, positions: NDArray[np.uint64], moves: NDArray[np.uint16], counts: NDArray[np.int32]) -> Answer:
-        """Evaluate positions [L, WORDS] with their legal `moves` [L, K], of which the first `counts` [L] count.
-
-        A ValueError where arrays do not fit each other; what the evaluator raises for the batch is raised too.
-        """
+        """Evaluate positions [L, WORDS] with their legal `moves` [L, K], of which the first `counts` [L] count. A
+        ValueError where arrays do not fit each other; what the evaluator raises for the batch is raised too."""
         if moves.ndim != 2 or counts.shape != (len(positions),) or len(moves) != len(positions):
             raise ValueError(f"{len(positions)} positions, moves {list(moves.shape)}, counts {list(counts.shape)}")
         request = _Request(positions, moves, counts, Future())

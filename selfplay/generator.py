@@ -1,7 +1,4 @@
-"""Plays many games in lock-step. Plain Python: no Ray, one ply a call.
-
-Shapes: G games side by side.
-"""
+"""Plays many games in lock-step. Plain Python: no Ray, one ply a call. Shapes: G games side by side."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -97,12 +94,9 @@ class GameInProgress:
 
 
 class Generator:
-    """Steps G games, one ply a call, and returns the finished ones.
-
-    Everything is fixed by (`seed`, `stream`) and the weights: opening and samples of a game depend on its
-    number in the stream, not on the games beside it. `seed` is the run's; no two generators of a run may share a
-    stream. The evaluator's weights may be swapped between steps.
-    """
+    """Steps G games, one ply a call, and returns the finished ones. Everything is fixed by (`seed`, `stream`) and the
+    weights: opening and samples of a game depend on its number in the stream, not on the games beside it. `seed` is the
+    run's; no two generators of a run may share a stream. The evaluator's weights may be swapped between steps."""
 
     def __init__(self, evaluator: Evaluator, settings: SelfplaySettings, *, seed: int, stream: int) -> None:
         self.evaluator = evaluator
@@ -116,10 +110,8 @@ class Generator:
         self._progress = [self._start(row) for row in range(settings.games)]
 
     def step(self) -> list[GameRecord]:
-        """Play one ply in every game; return the games that ended with it, in row order.
-
-        An InvalidMassError where the policy that was sampled put mass on an illegal move.
-        """
+        """Play one ply in every game; return the games that ended with it, in row order. An InvalidMassError where the
+        policy that was sampled put mass on an illegal move."""
         started = perf_counter()
         positions = self._games.positions.copy()
         numbers = np.array([game.number for game in self._progress], np.int64)

@@ -20,8 +20,7 @@ _STRONG: Final = ("Q", "R", "RR", "QR", "BB", "BN", "QN", "QB", "RN", "RB", "P",
 """Pieces of the stronger side; half of the time the other has a bare king,"""
 _WEAK: Final = ("P", "PP", "N", "B", "R", "NP", "BP", "RP", "Q")  # else one of these
 LEAD: Final = 5  # least pawns' worth by which a side is ahead after a decisive opening: a rook
-MOST: Final = 20
-"""Largest lead that is asked for: little is left of the other side, as in games against a random player."""
+MOST: Final = 20  # largest lead asked for: little is left of the other side, as in games against a random player
 LONGEST: Final = 100  # plies after which a decisive opening is drawn again; for `MOST` half of them have at most 33
 
 
@@ -34,10 +33,8 @@ class Opening:
 
 
 def draw_opening(settings: SelfplaySettings, seed: int, draw: int) -> Opening:
-    """The opening that `seed` (int64 >= 0) and `draw` (64 random bits) fix; a legal move always follows it.
-
-    Without endgames and decisive openings it is `random_opening(seed, draw modulo opening_plies + 1)`.
-    """
+    """The opening that `seed` (int64 >= 0) and `draw` (64 random bits) fix; a legal move always follows it. Without
+    endgames and decisive openings it is `random_opening(seed, draw modulo opening_plies + 1)`."""
     if settings.decisive_share > 0:
         # Scrambled once more: the seed itself goes on to draw the moves.
         chance = int(mix(np.array([seed], np.int64)).view(np.uint64)[0] >> np.uint64(11)) * 2.0**-53
@@ -52,10 +49,8 @@ def draw_opening(settings: SelfplaySettings, seed: int, draw: int) -> Opening:
 
 def random_opening(seed: int, plies: int, *, after: Sequence[int] = ()) -> list[int]:
     """Vocabulary indices of `plies` uniformly random legal moves from the standard start, or behind the line `after`.
-
     An opening that ends the game is drawn again, so the position after it always has a legal move. The same seed, any
-    int64, gives the same opening, which begins with `after`.
-    """
+    int64, gives the same opening, which begins with `after`."""
     generator = np.random.default_rng(abs(seed))
     while True:
         position = rules.start(1)

@@ -24,8 +24,7 @@ from selfplay.settings import ActorSettings
 IN_FLIGHT: Final = 2  # calls an actor may have under way: one played, one waiting, so it never idles between them
 RESTART_DELAY: Final = 2.0  # seconds before a dead actor's place is taken, so that a crash at start-up does not spin
 PATIENCE: Final = 1.0  # longest that `collect` waits: the caller may have to stop, and hung actors must be found
-NICENESS: Final = 5
-"""Of game actors, which so get a third of a core that the trainer needs too. Ray's default is the lowest priority."""
+NICENESS: Final = 5  # of actors, which so get a third of a core that the trainer needs too; Ray's default is the most
 
 
 class Pool:
@@ -49,10 +48,8 @@ class Pool:
         raise NotImplementedError
 
     def collect(self, *, wait: bool) -> list[GameBatch]:
-        """What is ready; with `wait`, what comes within a second or so, which may be nothing.
-
-        An InvalidMassError if a generator found mass on an illegal move, an InputError if an actor runs other code.
-        """
+        """What is ready; with `wait`, what comes within a second or so, which may be nothing. An InvalidMassError if a
+        generator found mass on an illegal move, an InputError if an actor runs other code."""
         raise NotImplementedError
 
     def state(self) -> dict[str, NDArray[Any]]:
@@ -64,10 +61,8 @@ class Pool:
 
 
 class LocalPool(Pool):
-    """One generator in this process, without Ray: deterministic, for small machines and tests.
-
-    With the `state` of an earlier pool of the same settings its games go on. Else its generator has `first_stream`.
-    """
+    """One generator in this process, without Ray: deterministic, for small machines and tests. With the `state` of an
+    earlier pool of the same settings its games go on. Else its generator has `first_stream`."""
 
     def __init__(
         self, settings: ActorSettings, first_stream: int = 0, state: Mapping[str, NDArray[Any]] | None = None

@@ -65,10 +65,8 @@ class GameRecord:
     opening: NDArray[np.uint16]  # moves played from there before the policy took over, as vocabulary indices
     positions: NDArray[np.uint64]  # [T, WORDS] packed position before each ply, seen from the side to move
     moves: NDArray[np.uint16]  # [T] the move sampled, as vocabulary index seen from the side to move
-    log_probs: NDArray[np.float32]
-    """[T] its log-probability under the policy that sampled it (the behaviour policy), in nats."""
-    values: NDArray[np.float32]
-    """[T] expected score -1..1 of the position for the side to move, by the network that played."""
+    log_probs: NDArray[np.float32]  # [T] its log-probability under the policy that sampled it (the behaviour policy)
+    values: NDArray[np.float32]  # [T] expected score -1..1 of the position for the side to move, by the network
     policies: RaggedPolicy  # of the T plies; empty where moves were sampled straight from the policy
     outcome: int  # 1 White won, 0 drawn or truncated, -1 Black won
     termination: Termination  # why the game ended

@@ -65,11 +65,8 @@ def assemble(
     say: Callable[[str], None] = lambda line: None,
     tick: Callable[[Progress], None] = lambda progress: None,
 ) -> Run:
-    """A run, ready to begin or to go on from `checkpoint`, whose weights are those of `network`.
-
-    `network` is trained in place; `tick` gets the progress, often. An InputError where the checkpoint is of an earlier
-    version.
-    """
+    """A run, ready to begin or to go on from `checkpoint`, whose weights are those of `network`. `network` is trained
+    in place; `tick` gets the progress, often. An InputError where the checkpoint is of an earlier version."""
     state = {} if checkpoint is None else checkpoint.state
     if checkpoint is not None and "attachments" not in state:
         raise InputError(f"checkpoint '{checkpoint.path}' is of an earlier version of ZeroMass; start a new run")

@@ -1,7 +1,5 @@
-"""Ray for a run: a local one that only this machine can reach, or a cluster that is joined.
-
-A joined cluster gets the code from here: the four packages are copied to a folder that Ray ships to every node.
-"""
+"""Ray for a run: a local one that only this machine can reach, or a cluster that is joined. A joined cluster gets the
+code from here: the four packages are copied to a folder that Ray ships to every node."""
 
 import logging
 import math
@@ -84,10 +82,8 @@ def on_cluster() -> bool:
 
 @contextmanager
 def _loopback_only() -> Iterator[None]:
-    """Let Ray use 127.0.0.1 as its address, as it does on macOS and Windows.
-
-    Otherwise its servers listen on all interfaces, whatever address `ray.init` was given.
-    """
+    """Let Ray use 127.0.0.1 as its address, as it does on macOS and Windows. Otherwise its servers listen on all
+    interfaces, whatever address `ray.init` was given."""
     name: Final = ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR
     before: Any = ray_constants.ENABLE_RAY_CLUSTER
     os.environ[name], ray_constants.ENABLE_RAY_CLUSTER = "0", False

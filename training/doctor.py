@@ -41,8 +41,7 @@ class Report:
     cores: int  # cores that this process may use: affinity and container limit considered
     memory_gib: float  # main memory that this process may use
     disk_free_gib: float  # below the current folder, where runs are written
-    shared_memory_gib: float | None
-    """Free in /dev/shm, where Ray keeps games and weights; None where there is no such thing."""
+    shared_memory_gib: float | None  # free in /dev/shm, where Ray keeps games and weights; None: there is no such thing
     compiled_code: str  # `cached`, or `missing`: the next start compiles
     compiled_code_folder: str
     python: str

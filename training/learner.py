@@ -59,11 +59,8 @@ def resolve_device(setting: str) -> torch.device:
 
 
 class Learner:
-    """AdamW on the policy and value losses, with a meter on every distribution that is trained.
-
-    `network` is moved to the device and trained in place. With `searched` games it learns their improved policies, else
-    by actor-critic.
-    """
+    """AdamW on the policy and value losses, with a meter on every distribution that is trained. `network` is moved to
+    the device and trained in place. With `searched` games it learns their improved policies, else by actor-critic."""
 
     def __init__(self, network: Network, settings: LearnerSettings, *, searched: bool = False) -> None:
         self.settings, self._searched = settings, searched
@@ -81,11 +78,9 @@ class Learner:
         return low + (high - low) * 0.5 * (1 + math.cos(math.pi * min(max(progress, 0.0), 1.0)))
 
     def train(self, batch: Batch, *, progress: float) -> None:
-        """One step on B plies; `progress`, the share of the training that is done, 0..1, sets the learning rate.
-
-        An InvalidMassError where the policy has mass on an illegal move, a LearningError where loss or gradient is not
-        finite.
-        """
+        """One step on B plies; `progress`, the share of the training that is done, 0..1, sets the learning rate. An
+        InvalidMassError where the policy has mass on an illegal move, a LearningError where loss or gradient is not
+        finite."""
         output = self.network.predict(batch.positions)
         loss = self._differentiate(self._loss(batch, output))
         self._note(batch, output, loss, self._update(loss, progress))
@@ -156,7 +151,6 @@ class Learner:
         return norm
 
     def _note(self, batch: Batch, output: Prediction, loss: Loss, norm: float) -> None:
-        """Read the meter, and keep what is logged."""
         probabilities = MaskedPolicy(output.logits.detach(), output.legal).probabilities
         self.meter.check(probabilities, batch.positions, indices=output.indices)
         self.means.add({name: float(part) for name, part in loss.parts.items()} | {"learner/gradient_norm": norm})

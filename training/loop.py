@@ -76,11 +76,9 @@ class TrainingLoop:
         return min(max(by_time, by_steps), 1.0)
 
     def run(self, pool: Pool, *, stop: Callable[[], bool]) -> None:
-        """Train until the settings say so, or `stop`, which is called between steps.
-
-        An InvalidMassError for mass on an illegal move, sampled or trained; a LearningError for a loss that is not
-        finite, where no attachment repaired the learner.
-        """
+        """Train until the settings say so, or `stop`, which is called between steps. An InvalidMassError for mass on an
+        illegal move, sampled or trained; a LearningError for a loss that is not finite, where no attachment repaired
+        the learner."""
         self.pool, self.stop, self.stopwatch = pool, stop, Stopwatch()
         before, started, self.paused = self.counters.seconds, time.monotonic(), 0.0
         for attachment in self.attachments:

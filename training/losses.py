@@ -34,14 +34,9 @@ def actor_critic_loss(
 ) -> Loss:  # fmt: skip
     """Loss of B plies whose moves were sampled from an older policy.
 
-    Args:
-        logits: float [B, 1880], unmasked.
-        value_logits: float [B, 3] of win, draw, loss.
-        legal: packed int32 [B, 59].
-        moves: int64 [B], the moves sampled.
-        log_probs: float32 [B] of them, under the policy that sampled them.
-        advantages: float32 [B], used as they are (normalise before).
-        wdl: float32 [B, 3], target probabilities.
+    Unmasked logits float [B, 1880], value logits float [B, 3] of win, draw, loss, `legal` packed int32 [B, 59], the
+    moves sampled int64 [B], their `log_probs` float32 [B] under the policy that sampled them, advantages float32 [B],
+    used as they are (normalise before), and `wdl` float32 [B, 3], target probabilities.
     """
     terms = masked_policy_terms(logits, moves, legal=legal)
     log_ratio = terms.log_prob - log_probs

@@ -18,8 +18,7 @@ from agent.vocabulary import MAX_LEGAL
 from selfplay.record import GameRecord, RaggedPolicy
 from training.targets import Targets
 
-ENTRIES_PER_PLY: Final = 40
-"""Policy entries that there is room for: positions of self-play have 30 to 35 legal moves on average."""
+ENTRIES_PER_PLY: Final = 40  # policy entries that there is room for: self-play has 30 to 35 legal moves on average
 
 
 @dataclass(frozen=True)
@@ -37,10 +36,8 @@ class Batch:
 
 class ReplayBuffer:
     """Two rings: one of `capacity` plies, one of the entries of their improved policies, `entries_per_ply` on average.
-
     With 0 entries games are played without search, and all of their plies are kept. Otherwise plies without an improved
-    policy are left out, and a window of positions with more legal moves than this holds fewer plies.
-    """
+    policy are left out, and a window of positions with more legal moves than this holds fewer plies."""
 
     def __init__(self, capacity: int, *, entries_per_ply: int = 0) -> None:
         self.capacity, self._searched = capacity, entries_per_ply > 0
@@ -66,10 +63,8 @@ class ReplayBuffer:
         return self.added - self.oldest
 
     def add(self, record: GameRecord, target: Targets) -> bool:
-        """Add a game's plies; False (and nothing added) if a game with this id was added before.
-
-        A ValueError where the game has improved policies, and there is no room for any.
-        """
+        """Add a game's plies; False (and nothing added) if a game with this id was added before. A ValueError where the
+        game has improved policies, and there is no room for any."""
         if record.game in self._ids:
             return False
         if len(record.policies.indices) and not self._searched:

@@ -135,15 +135,9 @@ class Settings(Section):
 
 
 def load_settings(config: str | Path | None, overrides: list[str] | None = None) -> Settings:
-    """Read a settings file, apply `key=value` overrides, validate.
-
-    Args:
-        config: a YAML path, or the name of one of ours (`demo`, `cpu`, `gpu`, `cluster`); None: all defaults.
-        overrides: such as `learner.batch_size=512`.
-
-    Raises:
-        InputError: the file is missing or not YAML, a key is unknown, a value is out of range.
-    """
+    """Read a settings file, apply overrides such as `learner.batch_size=512`, validate. `config` is a YAML path, or the
+    name of one of ours (`demo`, `cpu`, `gpu`, `cluster`); None: all defaults. An InputError where the file is missing
+    or not YAML, a key is unknown, a value is out of range."""
     tree: DictConfig | ListConfig = OmegaConf.create({})
     if config is not None:
         path = _find(config)
@@ -211,7 +205,6 @@ def _unknown(key: str) -> str:
 
 
 def _sentence(error: ValidationError) -> str:
-    """The first complaint as one sentence."""
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":

@@ -16,19 +16,16 @@ class Targets:
     """What a game teaches about each of its T plies, seen from the side to move."""
 
     wdl: NDArray[np.float32]  # [T, 3] the result as probabilities of win, draw, loss
-    advantages: NDArray[np.float32]
-    """[T] how much better the game went after the move than expected before it, in expected score."""
+    advantages: NDArray[np.float32]  # [T] how much better the game went after the move than expected before, in score
 
 
 GAE_LAMBDA: Final = 0.95  # of the advantages
 
 
 def white_score(record: GameRecord, adjudication: float) -> float:
-    """Expected score of White at the end, -1..1: the result, or for a truncated game a weak guess from material.
-
-    A queen up counts tanh(9 / 6) = 0.9 of `adjudication`: enough to teach what material is worth, too little
-    to make the agent stop short of mate.
-    """
+    """Expected score of White at the end, -1..1: the result, or for a truncated game a weak guess from material. A
+    queen up counts tanh(9 / 6) = 0.9 of `adjudication`: enough to teach what material is worth, too little to make the
+    agent stop short of mate."""
     if record.termination == Termination.TRUNCATED:
         return float(adjudication * np.tanh(record.balance / 6.0))
     return float(record.outcome)

@@ -16,20 +16,14 @@ class FoundWeights(NamedTuple):
     """Weights, and where they were found."""
 
     weights: Weights
-    origin: str
-    """Which weights these are, for messages, without a full stop."""
-    warnings: tuple[str, ...]
-    """One sentence for each checkpoint that had to be skipped."""
+    origin: str  # which weights these are, for messages, without a full stop
+    warnings: tuple[str, ...]  # one sentence for each checkpoint that had to be skipped
 
 
 def find_weights(weights: Path | None = None, run: str | None = None, *, runs: Path = RUNS) -> FoundWeights:
-    """Load `weights`, else the newest valid checkpoint of `run`, else the bundled weights.
-
-    `run` is a run folder, by its name below `runs` or by path.
-
-    Raises:
-        InputError: the file is missing or damaged, there is no such run, or it has no valid checkpoint.
-    """
+    """Load `weights`, else the newest valid checkpoint of `run`, else the bundled weights. `run` is a run folder, by
+    its name below `runs` or by path. An InputError where the file is missing or damaged, there is no such run, or it
+    has no valid checkpoint."""
     if weights is not None:
         return FoundWeights(load_weights(weights), f"weights of {weights}", ())
     if run is None:

@@ -1,7 +1,5 @@
 """What every kind of network offers: an architecture that can be stored, and answers for a search. Light: no torch.
-
-Shapes: L positions whose legal moves are given, K at least the largest number of legal moves among them.
-"""
+Shapes: L positions whose legal moves are given, K at least the largest number of legal moves among them."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -14,13 +12,10 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Architecture:
-    """Everything needed to build the same network again; stored with its weights.
+    """Everything needed to build the same network again; stored with its weights. Each kind of network has a frozen
+    dataclass of its own whose fields are numbers and switches with defaults."""
 
-    Each kind of network has a frozen dataclass of its own whose fields are numbers and switches with defaults.
-    """
-
-    kind: ClassVar[str]
-    """Name of the kind, in settings and in weights files."""
+    kind: ClassVar[str]  # name of the kind, in settings and in weights files
     parts: ClassVar[str]
     """Module of its parts in torch: `make_network(architecture)`, drawn from torch's global generator, and
     `make_evaluator(network, device, runtime)`, which raises `InputError` where the runtime cannot run."""
@@ -31,11 +26,8 @@ class Architecture:
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str]) -> Self:
-        """The architecture that `metadata()` described; fields that are missing have their defaults.
-
-        Raises:
-            ValueError: an entry is not what `metadata` writes.
-        """
+        """The architecture that `metadata()` described; fields that are missing have their defaults. A ValueError where
+        an entry is not what `metadata` writes."""
         known = [field for field in fields(cls) if field.name in metadata]
         return cls(**{each.name: _parsed(each.name, metadata[each.name], type(each.default)) for each in known})
 
@@ -44,11 +36,8 @@ class Architecture:
         return self == before
 
     def compiled(self, tensors: Mapping[str, NDArray[np.float32]] | None = None) -> "CompiledEvaluator | None":
-        """The compiled network with these weights, named as in torch's `state_dict`, or zeros; None: there is none.
-
-        Raises:
-            ValueError: a tensor is missing, unknown or of another shape.
-        """
+        """The compiled network with these weights, named as in torch's `state_dict`, or zeros; None: there is none. A
+        ValueError where a tensor is missing, unknown or of another shape."""
         return None
 
 
@@ -63,10 +52,8 @@ def _parsed(name: str, text: str, kind: type) -> int:
 class LegalEvaluation(NamedTuple):
     """What the network says about L positions and their legal moves alone."""
 
-    logits: NDArray[np.float32]
-    """[L, K] of the legal moves, in their order, normalised or not; undefined past a position's legal moves."""
-    values: NDArray[np.float32]
-    """[L] expected score -1..1 for the side to move."""
+    logits: NDArray[np.float32]  # [L, K] of the legal moves, in their order, normalised or not; undefined past them
+    values: NDArray[np.float32]  # [L] expected score -1..1 for the side to move
 
 
 class CompiledEvaluator(NamedTuple):
@@ -78,8 +65,7 @@ class CompiledEvaluator(NamedTuple):
     """
 
     evaluate: Callable[..., Any]
-    parameters: Any
-    """Weights, of any type Numba knows; new weights of the same types need no compiling."""
+    parameters: Any  # weights, of any type Numba knows; new weights of the same types need no compiling
     scratch: Any
     """Memory for one evaluation; used by one search at a time. If it has `wdl` float32 [3], `evaluate` writes the
     probabilities of win, draw and loss there, and a search under time control reads the draw's."""
@@ -88,24 +74,19 @@ class CompiledEvaluator(NamedTuple):
 class LeafEvaluator(ABC):
     """Evaluates positions in batches of a search's or a caller's own size."""
 
-    overlaps = False
-    """Whether `ask_legal` returns before the answer is there, so that callers can work meanwhile."""
+    overlaps = False  # whether `ask_legal` returns before the answer is there, so that callers can work meanwhile
 
     @abstractmethod
     def evaluate_legal(
         self, positions: NDArray[np.uint64], moves: NDArray[np.uint16], counts: NDArray[np.int32]
     ) -> LegalEvaluation:
-        """Evaluate positions [L, WORDS] with their legal `moves` [L, 224], of which the first `counts` [L] count.
-
-        The arrays may change after the call.
-        """
+        """Evaluate positions [L, WORDS] with their legal `moves` [L, 224], of which the first `counts` [L] count. The
+        arrays may change after the call."""
 
     def ask_legal(
         self, positions: NDArray[np.uint64], moves: NDArray[np.uint16], counts: NDArray[np.int32]
     ) -> Callable[[], LegalEvaluation]:
         """As `evaluate_legal`, in two steps: the arrays were read when this returns, the result waits for the answer.
-
-        Several answers may be pending; they are to be taken in the order of asking.
-        """
+        Several answers may be pending; they are to be taken in the order of asking."""
         found = self.evaluate_legal(positions, moves, counts)
         return lambda: found

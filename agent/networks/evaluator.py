@@ -1,7 +1,5 @@
-"""Packed positions in, policy logits and values out: how players, searches and self-play use a network.
-
-Shapes: B positions, L positions whose legal moves are given, K at least the largest number of legal moves among them.
-"""
+"""Packed positions in, policy logits and values out: how players, searches and self-play use a network. Shapes: B
+positions, L positions whose legal moves are given, K at least the largest number of legal moves among them."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -21,18 +19,14 @@ from kernels import legal_log_probs
 class Evaluation(NamedTuple):
     """What the network says about B positions and all moves of the vocabulary."""
 
-    logits: Tensor
-    """float32 [B, 1880], unmasked."""
-    values: Tensor
-    """float32 [B], expected score -1..1 for the side to move."""
+    logits: Tensor  # float32 [B, 1880], unmasked
+    values: Tensor  # float32 [B], expected score -1..1 for the side to move
 
 
 class Evaluator(LeafEvaluator):
-    """Evaluates packed positions with `network`, not a copy, on one device, at most `batch_size` at once.
-
-    This is torch as it comes, for any network: bfloat16 autocast on CUDA, float32 on the CPU. Other runtimes of a
-    network are subclasses.
-    """
+    """Evaluates packed positions with `network`, not a copy, on one device, at most `batch_size` at once. This is torch
+    as it comes, for any network: bfloat16 autocast on CUDA, float32 on the CPU. Other runtimes of a network are
+    subclasses."""
 
     def __init__(self, network: Network, device: torch.device | str = "cpu", batch_size: int = 512) -> None:
         self.device, self.batch_size = torch.device(device), batch_size
@@ -62,11 +56,9 @@ class Evaluator(LeafEvaluator):
     def evaluate_legal(
         self, positions: NDArray[np.uint64], moves: NDArray[np.uint16], counts: NDArray[np.int32]
     ) -> LegalEvaluation:
-        """See `LeafEvaluator`. Only the compact policy leaves the device.
-
-        On a CPU a position's result does not depend on the positions beside it: batches smaller than `least_batch`,
-        for which oneDNN takes kernels that round differently, are filled up with copies of a position.
-        """
+        """See `LeafEvaluator`. Only the compact policy leaves the device. On a CPU a position's result does not depend
+        on the positions beside it: batches smaller than `least_batch`, for which oneDNN takes kernels that round
+        differently, are filled up with copies of a position."""
         length = len(positions)
         if 0 < length < self.least_batch:
             positions = np.concatenate([positions, np.repeat(positions[:1], self.least_batch - length, axis=0)])

@@ -1,7 +1,5 @@
-"""Networks in torch: logits over the vocabulary, a value, what the learner trains. See `contract` for the rest.
-
-Shapes: B positions, A = 1,880 moves, N lanes: A, or the 218 lanes of compact logits.
-"""
+"""Networks in torch: logits over the vocabulary, a value, what the learner trains. See `contract` for the rest. Shapes:
+B positions, A = 1,880 moves, N lanes: A, or the 218 lanes of compact logits."""
 
 from abc import ABC, abstractmethod
 from typing import NamedTuple
@@ -17,20 +15,13 @@ from kernels import RaggedTargets
 
 
 class Prediction(NamedTuple):
-    """What a network says about B plies while it learns.
+    """What a network says about B plies while it learns. A network may know the logits of legal moves only. Its logits
+    are then compact: 218 lanes a position, the legal moves first, in ascending order."""
 
-    A network may know the logits of legal moves only. Its logits are then compact: 218 lanes a position, the legal
-    moves first, in ascending order.
-    """
-
-    logits: Tensor
-    """float [B, N], unmasked."""
-    legal: Tensor
-    """Packed int32 [B, 59], or bool [B, 218]."""
-    value_logits: Tensor
-    """float [B, 3] of win, draw, loss for the side to move."""
-    indices: Tensor | None
-    """int64 [B, 218] the vocabulary index of each lane, 1880 past the legal ones; None: a lane is its index."""
+    logits: Tensor  # float [B, N], unmasked
+    legal: Tensor  # packed int32 [B, 59], or bool [B, 218]
+    value_logits: Tensor  # float [B, 3] of win, draw, loss for the side to move
+    indices: Tensor | None  # int64 [B, 218] vocabulary index of a lane, 1880 past the legal; None: a lane is its index
 
     def lanes(self, moves: Tensor) -> Tensor:
         """int64 [B] the lane of each of `moves` int64 [B]."""
@@ -39,11 +30,8 @@ class Prediction(NamedTuple):
         return (self.legal & (self.indices == moves[:, None])).int().argmax(1)
 
     def targets(self, offsets: Tensor, indices: Tensor, probabilities: Tensor) -> RaggedTargets:
-        """Improved policies, ragged over vocabulary indices, as targets over lanes.
-
-        Raises:
-            ValueError: lanes are compact, and a policy does not list exactly the legal moves in ascending order.
-        """
+        """Improved policies, ragged over vocabulary indices, as targets over lanes. A ValueError where lanes are
+        compact, and a policy does not list exactly the legal moves in ascending order."""
         if self.indices is None:
             return RaggedTargets(offsets, indices, probabilities)
         if not torch.equal(indices.long(), self.indices[self.legal]):

@@ -1,8 +1,5 @@
-"""The policy: a distribution over the legal moves, and over nothing else.
-
-All of it comes from `kernels`; there is no other mask in the house. Shapes: B positions, A = 1,880 moves, 59 packed
-words of legality.
-"""
+"""The policy: a distribution over the legal moves, and over nothing else. All of it comes from `kernels`; there is no
+other mask in the house. Shapes: B positions, A = 1,880 moves, 59 packed words of legality."""
 
 from dataclasses import dataclass
 
@@ -14,18 +11,11 @@ from kernels import masked_sample, masked_softmax
 
 @dataclass(frozen=True, eq=False)
 class MaskedPolicy:
-    """Categorical distribution over legal moves.
+    """Categorical distribution over legal moves. A ValueError where `temperature` is not above 0."""
 
-    Raises:
-        ValueError: `temperature` is not above 0.
-    """
-
-    logits: Tensor
-    """float [B, A], any value at illegal moves (NaN and infinities too)."""
-    legal: Tensor
-    """bool or uint8 [B, A], or packed int32 [B, 59]; True = legal."""
-    temperature: float = 1.0
-    """Divides the logits: above 0; below 1 sharpens."""
+    logits: Tensor  # float [B, A], any value at illegal moves (NaN and infinities too)
+    legal: Tensor  # bool or uint8 [B, A], or packed int32 [B, 59]; True = legal
+    temperature: float = 1.0  # divides the logits: above 0; below 1 sharpens
 
     def __post_init__(self) -> None:
         if not self.temperature > 0:
@@ -44,12 +34,7 @@ class MaskedPolicy:
         return torch.where(largest > 0, best, -1)
 
     def sample(self, seed: int, row_keys: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Sample one move a row with noise fixed by (seed, row key) alone, whatever else is in the batch.
-
-        `seed` is any int64, `row_keys` int64 [B], for example hashes of game and ply.
-
-        Returns:
-            moves int64 [B] (-1 where nothing is legal), their log-probability float32 [B], the entropy of the
-            distribution float32 [B] in nats.
-        """
+        """Moves int64 [B] (-1 where nothing is legal), their log-probability, and the entropy in nats, float32 [B]. The
+        noise of a row is fixed by `seed`, any int64, and its key alone, whatever else is in the batch; `row_keys` are
+        int64 [B], for example hashes of game and ply."""
         return masked_sample(self.logits, legal=self.legal, seed=seed, row_keys=row_keys, temperature=self.temperature)

@@ -36,13 +36,9 @@ def make_network(architecture: Architecture) -> "Network":
 
 
 def make_evaluator(network: "Network", device: "torch.device | str" = "cpu", *, runtime: str = "auto") -> "Evaluator":
-    """The evaluator for `network`, which is not copied; a sparse one stays on the CPU.
-
-    `runtime` is that of a residual one: `eager`, `graphs` (CUDA only) or `auto`, the fastest that the device has.
-
-    Raises:
-        InputError: the runtime does not run on the device.
-    """
+    """The evaluator for `network`, which is not copied; a sparse one stays on the CPU. `runtime` is that of a residual
+    one: `eager`, `graphs` (CUDA only) or `auto`, the fastest that the device has. An InputError where the runtime does
+    not run on the device."""
     import torch
 
     make = import_module(network.architecture.parts).make_evaluator

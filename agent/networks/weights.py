@@ -22,8 +22,7 @@ from agent.notation import quote
 if TYPE_CHECKING:
     from agent.networks.network import Network
 
-LARGEST: Final = 65_504
-"""Of a weight, either way: the largest of float16. Beyond it sums could overflow."""
+LARGEST: Final = 65_504  # of a weight, either way: the largest of float16. Beyond it sums could overflow
 
 
 @dataclass(frozen=True)
@@ -31,10 +30,8 @@ class Weights:
     """A network's weights with what is known about where they came from."""
 
     architecture: Architecture
-    tensors: Mapping[str, NDArray[np.float32]]
-    """By their names in the network's `state_dict`."""
-    provenance: Mapping[str, str]
-    """Free text by key, for example `run`, `step`, `version`, `zeromass`."""
+    tensors: Mapping[str, NDArray[np.float32]]  # by their names in the network's `state_dict`
+    provenance: Mapping[str, str]  # free text by key, for example `run`, `step`, `version`, `zeromass`
 
     @cached_property
     def network(self) -> "Network":
@@ -64,12 +61,8 @@ def save_weights(path: Path, network: "Network", provenance: Mapping[str, str]) 
 
 
 def load_weights(path: Path) -> Weights:
-    """Read the weights file `path`.
-
-    Raises:
-        InputError: the file is missing, damaged, not a weights file of ours, made for other planes or moves, or holds
-            numbers that no network has.
-    """
+    """Read the weights file `path`. An InputError where the file is missing, damaged, not a weights file of ours, made
+    for other planes or moves, or holds numbers that no network has."""
     kind = what_is(path)
     if kind != "file" or not path.is_file():
         fault = {"": "does not exist", "folder": "is a folder", "file": "is a pipe or device"}[kind]

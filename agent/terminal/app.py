@@ -18,8 +18,7 @@ from agent.terminal.squares import Squares
 from agent.terminal.view import BoardSession, BoardView
 
 _KEYS: Final = ("help", "new", "hint", "undo", "flip", "theme", "draw", "resign")  # commands on F1 to F8
-_SLOW: Final = ("hint", "engine", "run")
-"""Commands that take a while: they run in a thread of their own, one at a time."""
+_SLOW: Final = ("hint", "engine", "run")  # commands that take a while: they run in a thread of their own, one at a time
 
 
 class BoardApp(BoardView):
@@ -107,7 +106,6 @@ class BoardApp(BoardView):
         self._go_on()
 
     def _tick(self) -> None:
-        """Update the clocks."""
         game = self.session.game
         if self.is_running and game.minutes is not None and not game.over:  # not while the board closes
             if game.flag():

@@ -1,7 +1,5 @@
-"""A game against the agent in plain text: over a pipe, to a screen reader, or in any terminal.
-
-A line of input is a command or a move. A move that cannot be played is answered by a sentence and asked for again.
-"""
+"""A game against the agent in plain text: over a pipe, to a screen reader, or in any terminal. A line of input is a
+command or a move. A move that cannot be played is answered by a sentence and asked for again."""
 
 import contextlib
 import os
@@ -27,11 +25,8 @@ _LETTERS = str.maketrans({symbol: letter for letter, symbol in chess.UNICODE_PIE
 
 @dataclass
 class Streams:
-    """Where lines come from and go to.
-
-    Where the input is a keyboard (`person`), prompts stay on the line, and another game may follow; else prompts end
-    their line, and the program ends with the game.
-    """
+    """Where lines come from and go to. Where the input is a keyboard (`person`), prompts stay on the line, and another
+    game may follow; else prompts end their line, and the program ends with the game."""
 
     input: TextIO
     output: TextIO
@@ -141,17 +136,9 @@ def play_command(
     plain: bool,
     **options: Any,
 ) -> int:
-    """`zeromass play`; returns the exit code.
-
-    Args:
-        start: None is the standard start.
-        side: `white`, `black` or `random`.
-        plain: line by line on standard input and output; else the board, where there is a terminal.
-        options: fields of `Session`; None: the default.
-
-    Raises:
-        InputError: the weights or the run cannot be used.
-    """
+    """`zeromass play`; returns the exit code. An InputError where the weights or the run cannot be used. `start` None
+    is the standard start, `side` `white`, `black` or `random`. With `plain` it plays line by line, else on the board,
+    where there is a terminal. `options` are fields of `Session`; None: the default."""
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
     plain = plain or os.environ.get("TERM", "dumb") in ("dumb", "unknown")  # no cursor movement
     streams = Streams(sys.stdin, sys.stdout, terminal)

@@ -39,10 +39,8 @@ PAINTED: Final = {
 
 
 class Squares(Widget, can_focus=True):
-    """Eight ranks of eight squares, with letters below.
-
-    Attributes are set by the app, which calls `refresh`: board, flipped, theme_name, selected, targets.
-    """
+    """Eight ranks of eight squares, with letters below. Attributes are set by the app, which calls `refresh`: board,
+    flipped, theme_name, selected, targets."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "walk(0,1)", show=False),

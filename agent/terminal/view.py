@@ -62,7 +62,6 @@ class _Newest(VerticalScroll, can_focus=False):
     """Shows its end, also once its size has changed."""
 
     def on_resize(self) -> None:
-        """Scroll when all is laid out."""
         self.scroll_end(animate=False)
 
 
@@ -70,7 +69,6 @@ class _Growing(Static):
     """Text in a `_Newest`, which shows the text's end once it has grown."""
 
     def on_resize(self) -> None:
-        """Scroll when all is laid out."""
         self.query_ancestor(_Newest).scroll_end(animate=False)
 
 
@@ -87,10 +85,8 @@ class BoardView(App[None]):
         super().__init__()
         self.session = session
         session.app = self
-        self.said: list[str] = []
-        """The lines of the log."""
-        self.report: tuple[Report, chess.Board] | None = None
-        """The newest report of the search in progress, and the position it is about."""
+        self.said: list[str] = []  # the lines of the log
+        self.report: tuple[Report, chess.Board] | None = None  # newest of the search in progress, and its position
         self._columns = 0  # of the left half
         self._thread = threading.get_ident()
 

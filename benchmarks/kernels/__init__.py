@@ -72,10 +72,8 @@ def run(
     dtypes: Sequence[torch.dtype] = (),
     progress: Progress = lambda line: None,
 ) -> Found:
-    """Measure every op for each combination of batch size, columns, share of legal entries and dtype.
-
-    A ratio is the rival's time to ours: above 1, ours is faster.
-    """
+    """Measure every op for each combination of batch size, columns, share of legal entries and dtype. A ratio is the
+    rival's time to ours: above 1, ours is faster."""
     gpu = torch.cuda.is_available()
     device, figures = torch.device("cuda" if gpu else "cpu"), Figures()
     bandwidth = copy_bandwidth(device)

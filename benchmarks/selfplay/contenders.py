@@ -1,7 +1,5 @@
 """What the self-play benchmark compares: a pool of actors that is counted and timed, and plain processes without Ray.
-
-The plain processes are the upper bound. Each has an actor's generator and keeps its games: only counts are sent.
-"""
+The plain processes are the upper bound. Each has an actor's generator and keeps its games: only counts are sent."""
 
 import multiprocessing
 import pickle
@@ -42,12 +40,10 @@ class WatchedPool:
 
     @property
     def speed(self) -> float:
-        """Positions a second."""
         return self.plies / self.seconds
 
     @property
     def shares(self) -> dict[str, float]:
-        """Of the actors' time, by stage."""
         total = sum(self._stages.values()) or 1.0
         return {stage: seconds / total for stage, seconds in self._stages.items()}
 
@@ -59,12 +55,10 @@ class WatchedPool:
         return size / max(sum(record.plies for record in records), 1)
 
     def publish(self, weights: Weights, version: int) -> None:
-        """See `Pool`."""
         self._pool.publish(weights, version)
         self.versions += 1
 
     def collect(self, *, wait: bool) -> list[GameBatch]:
-        """See `Pool`."""
         batches = self._pool.collect(wait=wait)
         self.seconds = perf_counter() - self._started
         self.last = [*self.last, *batches][-32:]
@@ -101,7 +95,6 @@ def _start(settings: ActorSettings, streams: "SimpleQueue[int]", barrier: Barrie
 
 
 def _play(seconds: float) -> float:
-    """Play for `seconds`; positions a second."""
     player, barrier = _own[0]
     barrier.wait()  # one turn for each process, all at once
     plies, started = 0, perf_counter()
@@ -127,5 +120,4 @@ class PlainProcesses:
         return sum(self._pool.map(_play, [seconds] * self._number, chunksize=1))
 
     def close(self) -> None:
-        """End the processes."""
         self._pool.terminate()

@@ -34,10 +34,8 @@ def optional(tensor: Tensor | None, none: np.ndarray[Any, Any] = NONE) -> np.nda
 
 
 def in_parts(loop: Callable[..., None], rows_of: Tensor, *arguments: Any) -> None:
-    """Run `loop(first, last, *arguments)` over the rows of a matrix, in several threads if it is large.
-
-    Tensors among the arguments are handed over as arrays; those that the loop writes must be contiguous.
-    """
+    """Run `loop(first, last, *arguments)` over the rows of a matrix, in several threads if it is large. Tensors among
+    the arguments are handed over as arrays; those that the loop writes must be contiguous."""
     arguments = tuple(array(one) if isinstance(one, Tensor) else one for one in arguments)
     rows = rows_of.shape[0]
     parts = min(torch.get_num_threads(), rows, rows_of.numel() // LEAST_ENTRIES)

@@ -17,10 +17,8 @@ from kernels.ops.arguments import per_row
 def _forward_loop(
     first, last, logits, words, offsets, targets, masses, dense, smoothing, z_loss, loss, peaks, log_sums, known
 ):
-    """Cross-entropy of stored targets: row r's are offsets[r] .. offsets[r + 1]; an index target is one of mass 1.
-
-    Or of `dense` targets [R, N], where that is not empty.
-    """
+    """Cross-entropy of stored targets: row r's are offsets[r] .. offsets[r + 1]; an index target is one of mass 1. Or
+    of `dense` targets [R, N], where that is not empty."""
     size = logits.shape[1]
     columns = np.empty(size + SLACK, np.int64)
     shifted, e = np.empty(size + SLACK), np.empty(size + SLACK)

@@ -14,7 +14,6 @@ from kernels.ops.arguments import per_row
 
 @njit
 def _pack_loop(first, last, mask, words):
-    """Bytes to bits."""
     size = mask.shape[1]
     for row in range(first, last):
         for w in range(words.shape[1]):

@@ -21,10 +21,8 @@ LN2_HIGH, LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
 
 @inlined
 def exp(x):
-    """e^x for x <= 0, below -708 as 0: 2^n e^r with |r| <= ln(2) / 2, Taylor to r^13, so that loops vectorise.
-
-    The terms are added in pairs, not in one chain (Estrin): what counts is how long a result waits for the one before.
-    """
+    """e^x for x <= 0, below -708 as 0: 2^n e^r with |r| <= ln(2) / 2, Taylor to r^13, so that loops vectorise. The
+    terms are added in pairs, not in one chain (Estrin): what counts is how long a result waits for the one before."""
     y = x if x > -708.0 else -708.0
     t = np.float64(y * 1.4426950408889634 + ROUND)  # its lowest bits are the nearest whole number
     n = t - ROUND
@@ -43,10 +41,8 @@ def exp(x):
 
 @inlined
 def spread(word, first, columns, n):
-    """Append `first` plus the place of each set bit to the n columns found so far; return how many there are now.
-
-    Four places at a time, needed or not: a branch for each bit would be guessed wrong at every other word.
-    """
+    """Append `first` plus the place of each set bit to the n columns found so far; return how many there are now. Four
+    places at a time, needed or not: a branch for each bit would be guessed wrong at every other word."""
     more = n + count_bits(word)
     while n < more:
         columns[n] = first + first_bit(word)
@@ -64,9 +60,7 @@ def spread(word, first, columns, n):
 @inlined
 def gather(words, row, size, last, columns):
     """Write the legal columns 0 .. last of a row to `columns` (width + SLACK), ascending; return how many there are.
-
-    Two words at a time; every index is unsigned, or Numba asks of each whether it counts from the end.
-    """
+    Two words at a time; every index is unsigned, or Numba asks of each whether it counts from the end."""
     n, end = np.uint64(0), np.uint64(last) + ONE
     width = np.uint64((size + 31) // 32)
     base = np.uint64(row) * np.uint64(words.shape[1])
@@ -116,10 +110,8 @@ def total(values, n):
 @inlined
 def statistics(logits, row, columns, n, shifted, e, temperature):
     """Peak and log of the sum of e over the n legal entries; fills shifted = (x - peak) / temperature and e = exp of
-    it.
-
-    An undefined row (NaN or +inf among them, or nothing but -inf) has peak NaN, and `shifted` and `e` are not filled.
-    """
+    it. An undefined row (NaN or +inf among them, or nothing but -inf) has peak NaN, and `shifted` and `e` are not
+    filled."""
     peak = -np.inf
     sound = True
     for i in range(n):

@@ -95,10 +95,8 @@ def policy_terms_backward(
 
 @inlined
 def noise(seed, key, columns, n, out):
-    """Gumbel noise of n columns: Philox4x32-10, key = seed, counter (column // 4, row key, 0), output column % 4.
-
-    u = (bits + 1/2) 2^-32, at most 1 - 2^-24, is open at both ends, so that no noise is infinite.
-    """
+    """Gumbel noise of n columns: Philox4x32-10, key = seed, counter (column // 4, row key, 0), output column % 4. u =
+    (bits + 1/2) 2^-32, at most 1 - 2^-24, is open at both ends, so that no noise is infinite."""
     quad = np.int64(-1)
     a = b = c = d = np.uint64(0)
     for i in range(n):

@@ -16,10 +16,8 @@ from kernels.on_torch.terms import one_hot
 def cross_entropy(
     logits: Tensor, words: Tensor, targets: list[Tensor], smoothing: float, z_loss: float
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """-> loss, peak, log_sum and bool `known`: no target mass on illegal entries, all `[R]`.
-
-    An illegal target has probability 0 and so costs +inf; an empty row has nothing to learn and costs 0.
-    """
+    """-> loss, peak, log_sum and bool `known`: no target mass on illegal entries, all `[R]`. An illegal target has
+    probability 0 and so costs +inf; an empty row has nothing to learn and costs 0."""
     row = rows(logits, words)
     q, known = _distribution(row.legal, targets, row.peak.dtype)
     loss = -weighted(_smooth(q, row.legal, smoothing), row.shifted - row.log_sum[:, None]).sum(1)

@@ -1,7 +1,5 @@
-"""Masks to words and back, the mass on illegal entries, and what every op needs of a row, in PyTorch operators.
-
-R rows, N columns. Illegal entries are replaced before any arithmetic, so nothing that stands there can spread.
-"""
+"""Masks to words and back, the mass on illegal entries, and what every op needs of a row, in PyTorch operators. R rows,
+N columns. Illegal entries are replaced before any arithmetic, so nothing that stands there can spread."""
 
 from typing import NamedTuple
 

@@ -14,10 +14,8 @@ LOW = 0xFFFFFFFF
 
 
 def policy_terms(logits: Tensor, words: Tensor, moves: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """[R, N] -> log_prob, entropy, best (int64, -1 if none), peak, log_sum, all `[R]`.
-
-    log_prob is -inf for a move that is illegal or out of range, 0 in an empty row; without moves it is 0.
-    """
+    """[R, N] -> log_prob, entropy, best (int64, -1 if none), peak, log_sum, all `[R]`. log_prob is -inf for a move that
+    is illegal or out of range, 0 in an empty row; without moves it is 0."""
     row = rows(logits, words)
     log_prob = torch.zeros_like(row.peak)
     if moves is not None:
@@ -91,11 +89,9 @@ def philox(seed: int, c0: Tensor, c1: Tensor, c2: Tensor, c3: int) -> tuple[Tens
 
 
 def bits_to_gumbel(bits: Tensor) -> Tensor:
-    """32 random bits -> float32 Gumbel noise, finite for every pattern of bits.
-
-    u = (bits + 1/2) 2^-32, kept at most 1 - 2^-24: the open interval, so no noise is infinite. E = -log(1 - u) keeps
-    full resolution where E is small, which is where winners come from; below 2^-5 its series does, to 2e-8 relative.
-    """
+    """32 random bits -> float32 Gumbel noise, finite for every pattern of bits. u = (bits + 1/2) 2^-32, kept at most 1
+    - 2^-24: the open interval, so no noise is infinite. E = -log(1 - u) keeps full resolution where E is small, which
+    is where winners come from; below 2^-5 its series does, to 2e-8 relative."""
     u = ((bits.to(torch.float32) + 0.5) * 2.0**-32).clamp(max=1 - 2.0**-24)
     series = u * (1 + u * (0.5 + u * (1 / 3 + u * (0.25 + u * 0.2))))
     return -torch.where(u < 2.0**-5, series, -torch.log(1 - u)).log()

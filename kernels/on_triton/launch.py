@@ -42,11 +42,9 @@ def tile_for(size: int, dtype: torch.dtype, *, widest: int = WIDEST, area: int =
 
 
 def launch_options(amd: bool = torch.version.hip is not None) -> dict[str, int]:
-    """Return Triton's options for every kernel: 256 threads a program, which is 8 warps, or 4 of AMD's wavefronts.
-
-    By default ptxas limits some kernels to 48 or 64 registers and spills to get there. With a limit of 128 it takes 39
-    to 106 and spills nothing. AMD's compiler has no such option.
-    """
+    """Return Triton's options for every kernel: 256 threads a program, which is 8 warps, or 4 of AMD's wavefronts. By
+    default ptxas limits some kernels to 48 or 64 registers and spills to get there. With a limit of 128 it takes 39 to
+    106 and spills nothing. AMD's compiler has no such option."""
     return {"num_warps": 4} if amd else {"num_warps": 8, "maxnreg": 128}
 
 
@@ -59,11 +57,9 @@ class Operand(NamedTuple):
 
 
 def operand(tensor: Tensor, tile: Tile) -> Operand:
-    """Describe `tensor` for a kernel.
-
-    A row stride of 1,880 is a multiple of 8 but not of 16, which is all that Triton tests for itself. Handing it over
-    as 235 groups of 8 lets the compiler prove the alignment that 128-bit accesses need.
-    """
+    """Describe `tensor` for a kernel. A row stride of 1,880 is a multiple of 8 but not of 16, which is all that Triton
+    tests for itself. Handing it over as 235 groups of 8 lets the compiler prove the alignment that 128-bit accesses
+    need."""
     row, column = tensor.stride()
     wide = column == 1 and tensor.shape[1] % tile.V == 0 and row % tile.V == 0 and tensor.data_ptr() % 16 == 0
     return Operand(row // tile.V if wide else row, column, wide)

@@ -16,9 +16,7 @@ WORDS = 64  # words a program: 2,048 columns
 @triton.jit
 def pack_kernel(mask, words, size, width, m_row, m_col, WORDS: tl.constexpr, V: tl.constexpr, WIDE: tl.constexpr):
     """Bit i of word w is whether byte 32 w + i is nonzero; bits of different lanes never meet, so a sum joins them.
-
-    WIDE: rows are whole groups of V = 8 bytes, each one load, as the matrices of the other kernels are.
-    """
+    WIDE: rows are whole groups of V = 8 bytes, each one load, as the matrices of the other kernels are."""
     row = tl.program_id(0).to(tl.int64)
     word = tl.program_id(1) * WORDS + tl.arange(0, WORDS)
     first = word[:, None] * 32 + tl.arange(0, 32 // V)[None, :] * V

@@ -120,11 +120,9 @@ def policy_terms_backward(
 
 @triton.jit
 def bits_to_gumbel(bits):
-    """32 random bits -> Gumbel noise -log(-log(1 - u)), finite for every pattern.
-
-    u = (bits + 1/2) 2^-32, at most 1 - 2^-24, so neither logarithm meets 0. Winners have u near 0: below 2^-5 the
-    series of -log(1 - u) keeps full relative precision, which log(1 - u) would lose.
-    """
+    """32 random bits -> Gumbel noise -log(-log(1 - u)), finite for every pattern. u = (bits + 1/2) 2^-32, at most 1 -
+    2^-24, so neither logarithm meets 0. Winners have u near 0: below 2^-5 the series of -log(1 - u) keeps full relative
+    precision, which log(1 - u) would lose."""
     u = tl.minimum((bits.to(tl.uint32).to(tl.float32) + 0.5) * 2.3283064365386963e-10, 0.9999999403953552)
     series = u * (1.0 + u * (0.5 + u * (0.3333333333333333 + u * (0.25 + u * 0.2))))
     return -tl.log(tl.where(u < 0.03125, series, -tl.log(1.0 - u)))
@@ -133,9 +131,7 @@ def bits_to_gumbel(bits):
 @triton.jit
 def gumbel_tile(seed, keys, start, R: tl.constexpr, G: tl.constexpr, V: tl.constexpr):
     """Noise [R, G, V]: Philox4x32-10 with the seed as its key; counter (column // 4, row key, 0), output column % 4.
-
-    Four columns share a counter, so that no output is thrown away.
-    """
+    Four columns share a counter, so that no output is thrown away."""
     quads: tl.constexpr = G * V // 4
     quad = (start // 4 + tl.arange(0, quads))[None, :].to(tl.uint32)
     low = (keys & 0xFFFFFFFF).to(tl.uint32)[:, None]

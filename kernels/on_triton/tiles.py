@@ -48,11 +48,9 @@ def read(
     matrix, m_row, m_col, rows, start, legal, some, other,
     G: tl.constexpr, V: tl.constexpr, WIDE: tl.constexpr, ACC: tl.constexpr,
 ):  # fmt: skip
-    """Entries of a tile where they are legal, as ACC, and `other` elsewhere.
-
-    WIDE: a group's mask is the same for all its lanes, so it stays one 128-bit load (or two); what it brings in from
-    illegal lanes is selected away before any arithmetic. Otherwise each legal lane is loaded by itself.
-    """
+    """Entries of a tile where they are legal, as ACC, and `other` elsewhere. WIDE: a group's mask is the same for all
+    its lanes, so it stays one 128-bit load (or two); what it brings in from illegal lanes is selected away before any
+    arithmetic. Otherwise each legal lane is loaded by itself."""
     columns = columns_of(start, G, V)
     if WIDE:
         value = tl.load(matrix + rows[:, None, None] * m_row * V + columns, mask=some & (columns >= 0))
@@ -115,10 +113,8 @@ def fold(m, s, t, x, temperature, HOT: tl.constexpr):
 
 @triton.jit
 def settle(m, s, nan, count):
-    """Peak, log of the sum, emptiness and definedness of a row from its statistics, all [R].
-
-    Undefined: a NaN or +inf among the legal logits, or nothing but -inf. Its peak is NaN and so is all that follows.
-    """
+    """Peak, log of the sum, emptiness and definedness of a row from its statistics, all [R]. Undefined: a NaN or +inf
+    among the legal logits, or nothing but -inf. Its peak is NaN and so is all that follows."""
     empty = count == 0
     undefined = ((nan > 0) | (m == float("inf")) | (m == float("-inf"))) & (count > 0)
     peak = tl.where(empty, 0.0, tl.where(undefined, float("nan"), m))

@@ -1,7 +1,5 @@
-"""Other ways to mask, right and wrong, to compare with. None of them chooses moves or trains.
-
-Shapes: logits `[B, N]`, legal bool `[B, N]` (True = legal); each returns probabilities `[B, N]`.
-"""
+"""Other ways to mask, right and wrong, to compare with. None of them chooses moves or trains. Shapes: logits `[B, N]`,
+legal bool `[B, N]` (True = legal); each returns probabilities `[B, N]`."""
 
 from collections.abc import Callable, Mapping
 from typing import Final

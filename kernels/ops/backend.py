@@ -22,16 +22,13 @@ ENVIRONMENT_VARIABLE = "ZEROMASS_KERNELS_BACKEND"
 _OTHER_FLOATS = (torch.bfloat16, torch.float16, torch.float64)
 
 _numba_allowed = True
-launched: Counter[str] = Counter()
-"""How often each op ran on each backend ("triton", "numba" or "torch")."""
+launched: Counter[str] = Counter()  # how often each op ran on each backend ("triton", "numba" or "torch")
 
 
 def resolve_backend(backend: str, device: torch.device) -> str:
-    """Return "triton" or "torch" for tensors on `device`.
-
-    `auto` follows the environment variable ZEROMASS_KERNELS_BACKEND, then the device: Triton on CUDA, torch elsewhere.
-    Raises ValueError for an unknown name and RuntimeError when Triton is asked for where it cannot run.
-    """
+    """Return "triton" or "torch" for tensors on `device`. `auto` follows the environment variable
+    ZEROMASS_KERNELS_BACKEND, then the device: Triton on CUDA, torch elsewhere. Raises ValueError for an unknown name
+    and RuntimeError when Triton is asked for where it cannot run."""
     if backend == "auto":
         backend = os.environ.get(ENVIRONMENT_VARIABLE) or "auto"
     if backend not in BACKENDS:
@@ -49,11 +46,8 @@ def triton_installed() -> bool:
 
 
 def implementation(backend: str, module: str, name: str, arguments: Sequence[Any]) -> tuple[str, Callable[..., Any]]:
-    """Return "triton", "numba" or "torch", and its function `name` in the file `module`.
-
-    For `backend="torch"` that is the Numba loop, if there is one and every tensor is on a CPU and of no float type but
-    float32.
-    """
+    """Return "triton", "numba" or "torch", and its function `name` in the file `module`. For `backend="torch"` that is
+    the Numba loop, if there is one and every tensor is on a CPU and of no float type but float32."""
     if backend == "torch" and _numba_allowed:
         loop = _function("numba", module, name)
         if loop is not None and all(map(_fits_loops, arguments)):

@@ -37,11 +37,8 @@ def pack_legal(legal: Tensor, *, backend: str = "auto") -> Tensor:
 
 
 def unpack_legal(words: Tensor, size: int, *, backend: str = "auto") -> Tensor:
-    """Unpack words into a mask.
-
-    words: int32 `[..., ceil(size / 32)]`. Returns bool `[..., size]`. Raises TypeError for another dtype and ValueError
-    when the number of words does not fit `size`.
-    """
+    """Unpack words into a mask. words: int32 `[..., ceil(size / 32)]`. Returns bool `[..., size]`. Raises TypeError for
+    another dtype and ValueError when the number of words does not fit `size`."""
     if words.dtype != torch.int32:
         raise TypeError(f"unpack_legal takes int32 words, got {words.dtype}")
     size = whole(size, "size")
@@ -68,10 +65,8 @@ def legal_words(
     legal: Tensor, logits: Tensor, backend: str, name: str = "logits", dims: int | None = 2
 ) -> tuple[Tensor, str]:
     """Check an op's arguments. Return int32 words `[R, W]`, one row for each of `logits` (stride may be 0), and the
-    backend that runs.
-
-    Raises as `check_logits`; TypeError for a dtype that is no mask, ValueError for a shape or device that does not fit.
-    """
+    backend that runs. Raises as `check_logits`; TypeError for a dtype that is no mask, ValueError for a shape or device
+    that does not fit."""
     check_logits(logits, name, dims)
     backend = resolve_backend(backend, logits.device)
     size = logits.shape[-1]

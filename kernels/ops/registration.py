@@ -23,11 +23,9 @@ _library = torch.library.Library("zeromass", "FRAGMENT")  # type: ignore[no-unty
 
 
 def register(body: Callable[..., Any], fake: Callable[..., Any] | None = None) -> Any:
-    """Register an op that takes the arguments of `body` and then `str backend`; return its callable.
-
-    body: a function of `on_torch`; functions of that name in the same file of `on_triton` and `on_numba` do the same.
-    fake: gives shapes and dtypes of the results from fake arguments; by default those of the argument `logits`.
-    """
+    """Register an op that takes the arguments of `body` and then `str backend`; return its callable. body: a function
+    of `on_torch`; functions of that name in the same file of `on_triton` and `on_numba` do the same. fake: gives shapes
+    and dtypes of the results from fake arguments; by default those of the argument `logits`."""
     name, module = body.__name__, body.__module__.rpartition(".")[2]
     given, arrow, results = torch.library.infer_schema(body, mutates_args=()).rpartition(") -> ")
     if fake is None:

@@ -53,11 +53,9 @@ class Checkpoint:
 
 
 def write_checkpoint(folder: Path, step: int, checkpoint: Checkpoint, *, keep: int) -> Path:
-    """Write `folder/step-N` and delete all but the newest `keep`.
-
-    A crash at any moment leaves the earlier checkpoints intact and no half-written one under a valid name. After an
-    OSError, for example a full disk, the half-written folder is removed.
-    """
+    """Write `folder/step-N` and delete all but the newest `keep`. A crash at any moment leaves the earlier checkpoints
+    intact and no half-written one under a valid name. After an OSError, for example a full disk, the half-written
+    folder is removed."""
     final = folder / f"step-{step:08d}"
     temporary = folder / f".{final.name}.{os.getpid()}.tmp"
     folder.mkdir(parents=True, exist_ok=True)
@@ -137,11 +135,9 @@ def _manifest(contents: Mapping[str, bytes]) -> dict[str, Any]:
 
 
 class Checkpoints(Attachment):
-    """Writes a run's checkpoints: at the start, every `run.checkpoint_seconds`, when asked, at the end.
-
-    `flush` hands the rows of the log to the system: a checkpoint is only written after the rows before it. `saved_step`
-    is that of the checkpoint that the run goes on from; -1: a new run.
-    """
+    """Writes a run's checkpoints: at the start, every `run.checkpoint_seconds`, when asked, at the end. `flush` hands
+    the rows of the log to the system: a checkpoint is only written after the rows before it. `saved_step` is that of
+    the checkpoint that the run goes on from; -1: a new run."""
 
     def __init__(self, run: Path, disk: DiskPatience, flush: Callable[[], None], saved_step: int = -1) -> None:
         self.saved_step = saved_step  # of the newest checkpoint; -1: none yet

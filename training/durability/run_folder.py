@@ -107,10 +107,8 @@ class RunFolder:
 
 @contextlib.contextmanager
 def run_locked(folder: Path, *, patience: float = PATIENCE) -> Iterator[None]:
-    """Hold the lock of the run in `folder`: one process trains it. The system releases it when its holder dies.
-
-    An InputError where another process holds it after `patience` seconds, an OSError if the folder cannot be written.
-    """
+    """Hold the lock of the run in `folder`: one process trains it. The system releases it when its holder dies. An
+    InputError where another process holds it after `patience` seconds, an OSError if the folder cannot be written."""
     (folder / ".lock").touch()  # raises here rather than in the thread
     held, over = threading.Event(), threading.Event()
 
@@ -132,11 +130,8 @@ def run_locked(folder: Path, *, patience: float = PATIENCE) -> Iterator[None]:
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Rows of a log by step; a torn last line, or one that is no row, is skipped. Empty if there is no log.
-
-    Raises:
-        InputError: it cannot be read.
-    """
+    """Rows of a log by step; a torn last line, or one that is no row, is skipped. Empty if there is no log. An
+    InputError where it cannot be read."""
     rows = []
     try:
         lines = path.read_bytes().splitlines() if path.exists() else []

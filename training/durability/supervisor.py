@@ -79,14 +79,9 @@ def supervise(
 ) -> Summary:
     """Train in an actor. Ray must be initialised.
 
-    `stop` is asked about once a second; True ends the run in a checkpoint.
-
-    Raises:
-        InputError: the trainer refused its input.
-        InvalidMassError, LearningError: as `run_training`.
-        OSError: the run folder cannot be written.
-        TrainerLostError: the trainer was lost `FRUITLESS` times without a new checkpoint.
-        StoppedHardError: the trainer had to be killed after a stop.
+    `stop` is asked about once a second; True ends the run in a checkpoint. Raises as `run_training`, and an OSError
+    where the run folder cannot be written, a TrainerLostError where the trainer was lost `FRUITLESS` times without a
+    new checkpoint, a StoppedHardError where it had to be killed after a stop.
     """
     fruitless, saved = 0, -1
     while True:

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from training.loop import TrainingLoop
 
 MOST_TRIES: Final = 3
-WITHIN_STEPS: Final = 1000
-"""At most `MOST_TRIES` rescues within `WITHIN_STEPS` learner steps; one more failure ends the run."""
+WITHIN_STEPS: Final = 1000  # at most `MOST_TRIES` rescues within so many learner steps; one more failure ends the run
 
 
 class LearningWatchdog(Attachment):
@@ -72,7 +71,6 @@ class LearningWatchdog(Attachment):
         return best
 
     def _keep(self, batch: Batch, name: str) -> Path:
-        """Save every array of the batch by its field's name."""
         arrays: dict[str, Any] = dict(vars(batch))
         arrays |= {f"policies.{part}": array for part, array in vars(arrays.pop("policies")).items()}
         file, path = io.BytesIO(), self._evidence / f"{name}.npz"

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from training.loop import TrainingLoop
 
 SYNC_GAMES: Final = 256  # most games that wait before they are made durable
-SYNC_SECONDS: Final = 1.0
-"""Longest time between a game's arrival and its acknowledgement, while the learner does not step."""
+SYNC_SECONDS: Final = 1.0  # longest time from a game's arrival to its acknowledgement, while the learner does not step
 
 
 class _Bound(NamedTuple):

@@ -39,11 +39,9 @@ class MatchOptions:
 def evaluate_command(weights: Path | None, run: str | None, options: MatchOptions, as_json: bool) -> int:
     """Run `zeromass evaluate`; the exit code: 0, or 130 where Ctrl-C ended concurrent games early.
 
-    For `weights` and `run` see `find_weights`.
-
-    Raises:
-        InputError: unknown opponent, missing or damaged weights, an invalid test, or a place for games that cannot be
-            written. After the result is printed: an engine failed, or the games could not be written after all.
+    For `weights` and `run` see `find_weights`. An InputError for an unknown opponent, missing or damaged weights,
+    an invalid test, or a place for games that cannot be written. After the result is printed: an engine failed, or the
+    games could not be written after all.
     """
     if options.pgn is not None:
         check_output(options.pgn)
@@ -115,10 +113,8 @@ def conversion_command(
 
 
 def anchored(result: MatchResult, anchor: float) -> tuple[dict[str, float | None], str]:
-    """The player's Elo on the scale on which the opponent has `anchor`: keys for scripts, and a sentence.
-
-    Elo is None where it is infinite, because every game was won or lost.
-    """
+    """The player's Elo on the scale on which the opponent has `anchor`: keys for scripts, and a sentence. Elo is None
+    where it is infinite, because every game was won or lost."""
     keys = ("elo", "elo_low", "elo_high")
     elo, low, high = (None if one is None else anchor + one for one in map(result.to_json().get, keys))
     row = {"anchor": anchor, "anchored_elo": elo, "anchored_elo_low": low, "anchored_elo_high": high}

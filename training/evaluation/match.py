@@ -32,8 +32,7 @@ class MatchResult:
     draws: int
     losses: int
     illegal_moves: int  # illegal moves of the player; each loses its game at once
-    pairs: tuple[int, ...] = ()
-    """Pairs of games on one opening by their score 0, 1/4, 1/2, 3/4, 1; empty in a result read from a file."""
+    pairs: tuple[int, ...] = ()  # games on one opening by their score 0, 1/4, 1/2, 3/4, 1; empty if read from a file
 
     @classmethod
     def of(cls, opponent: str, points: NDArray[np.int8], illegal_moves: int) -> Self:
@@ -68,11 +67,9 @@ class MatchResult:
 
 
 def wilson_interval(score: float, games: int, z: float = 1.96) -> tuple[float, float]:
-    """Wilson's score interval (Wilson 1927), 95 % by default, for a mean of `games` results in 0..1.
-
-    It assumes a binomial spread. Draws make the true spread smaller, so the interval is slightly too wide. Unlike the
-    normal approximation it holds at scores of 0 and 1.
-    """
+    """Wilson's score interval (Wilson 1927), 95 % by default, for a mean of `games` results in 0..1. It assumes a
+    binomial spread. Draws make the true spread smaller, so the interval is slightly too wide. Unlike the normal
+    approximation it holds at scores of 0 and 1."""
     if games == 0:
         return 0.0, 1.0
     shrink = 1 + z * z / games
@@ -128,10 +125,8 @@ def play_match(
 
 
 class MatchRecorder:
-    """Collects the moves of a match and writes its games; called as `Hooks.moved`.
-
-    `player` has White in games 0, 2, 4 ... `source` is that of its moves; None: they cannot be replayed.
-    """
+    """Collects the moves of a match and writes its games; called as `Hooks.moved`. `player` has White in games 0, 2, 4
+    ... `source` is that of its moves; None: they cannot be replayed."""
 
     def __init__(self, games: int, player: str, opponent: str, source: Source | None, openings: Openings) -> None:
         self._boards = [chess.Board() for _ in range(games)]

@@ -24,8 +24,7 @@ from training.evaluation.match_runner import Hooks
 
 BOOK: Final = Path(agent.__file__).parent / "data" / "openings.json"
 PLIES: Final = 8  # length of each line of the book
-EXTRA_PLIES: Final = 2
-"""Random plies after a book line that was played before: two deterministic agents would repeat its games."""
+EXTRA_PLIES: Final = 2  # random plies after a book line played before: two deterministic agents would repeat its games
 
 
 @functools.cache

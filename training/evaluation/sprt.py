@@ -107,10 +107,8 @@ def expected_score(elo: Any) -> Any:
 
 
 def _most_likely(counts: NDArray[np.float64], mean: float) -> NDArray[np.float64]:
-    """The distribution over SCORES [..., 5] with expectation `mean` under which `counts` [..., 5] are most likely.
-
-    It is share / (1 + x (score - mean)), with the one x that gives the expectation (Owen 1988, section 2).
-    """
+    """The distribution over SCORES [..., 5] with expectation `mean` under which `counts` [..., 5] are most likely. It
+    is share / (1 + x (score - mean)), with the one x that gives the expectation (Owen 1988, section 2)."""
     shares = counts / counts.sum(-1, keepdims=True)
     away = SCORES - mean
     # Between these every probability is positive, and the expectation falls as x grows.

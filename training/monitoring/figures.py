@@ -22,12 +22,10 @@ from selfplay.record import GameRecord
 from training.replay import Batch
 
 AHEAD: Final = 5  # pawns' worth (1, 3, 3, 5, 9) from which on a side is far ahead: a rook
-HELD: Final = 4
-"""Last positions over which it must have been ahead: two moves of each side, so that a trade under way is no lead."""
+HELD: Final = 4  # last positions over which it must be ahead: two moves of each side, so that no trade under way counts
 UNIQUE_PLIES: Final = 8  # plies of play after which positions are compared
 LEAST_OPEN: Final = 0.01  # nats between a constant and a perfect value below which `value_gain` is not taken
-SPREAD_POSITIONS: Final = 8
-"""Positions of a batch whose successors are valued: some 250 successors, a fraction of a learning step."""
+SPREAD_POSITIONS: Final = 8  # positions of a batch whose some 250 successors are valued: a fraction of a learning step
 AUDITED: Final = 16  # positions of a batch whose mass on illegal moves is taken
 
 
@@ -42,8 +40,7 @@ class RecentGame(NamedTuple):
     outcome: int  # 1 White won, 0 drawn or ended by the ply cap, -1 Black won
     termination: Termination
     mated_ahead: bool | None  # whether the side that was far ahead to the end mated; None: neither was
-    opening_key: int
-    """Hash of the position after `UNIQUE_PLIES` plies of play, or of the last one if the game was shorter."""
+    opening_key: int  # hash of the position after `UNIQUE_PLIES` plies of play, or of the last of a shorter game
 
     @classmethod
     def of(cls, record: GameRecord) -> "RecentGame":
@@ -171,15 +168,12 @@ class RecentRows:
 
 
 def value_spread(network: Network, positions: NDArray[np.uint64]) -> float | None:
-    """Mean standard deviation of expected scores over the legal successors of each position.
+    """Mean standard deviation of expected scores, 0 to 1, over the legal successors of each position.
 
     A value can be right on average and blind where it matters: it learns which side stands better, which is nearly the
     same for all successors, and not which move keeps it so. Values of games do not show that, for search has mixed
     mates into them. The first `SPREAD_POSITIONS` of packed positions uint64 [B, WORDS] are used; the network's mode is
-    restored.
-
-    Returns:
-        In expected score, 0 to 1; None if no position has two successors from which the game goes on.
+    restored. None if no position has two successors from which the game goes on.
     """
     positions = positions[:SPREAD_POSITIONS]
     indices, counts = rules.legal_moves(positions)

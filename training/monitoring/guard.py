@@ -18,8 +18,7 @@ from training.settings import GuardSettings
 if TYPE_CHECKING:
     from training.loop import TrainingLoop
 
-WINDOW_GAMES, LEAST_GAMES = 1000, 500
-"""Latest finished games that are judged; games that a figure needs before it counts."""
+WINDOW_GAMES, LEAST_GAMES = 1000, 500  # latest finished games that are judged; games that a figure needs to count
 WINDOW_ROWS, LEAST_ROWS = 30, 20  # the same for rows of the log
 GRACE_GAMES: Final = 3000  # no alarm before so many games of a run: beginners cannot mate
 MARGIN: Final = 0.2  # an alarm ends when its figure is better than its threshold by this share

@@ -1,8 +1,5 @@
-"""Whether a run is healthy by its log.
-
-A figure is unhealthy if it is outside the range of its tag, or if the guard's alarm about it is on: thresholds of the
-guard are judged in one place, where the figure is computed.
-"""
+"""Whether a run is healthy by its log. A figure is unhealthy if it is outside the range of its tag, or if the guard's
+alarm about it is on: thresholds of the guard are judged in one place, where the figure is computed."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -14,8 +11,7 @@ from training.monitoring.tags.tags import CAUSES, LEAK, TAGS, Cause, Tag, find_t
 Row = Mapping[str, Any]  # one line of log.jsonl: `step`, `time`, and values by tag
 
 RECENT_ROWS: Final = 20
-RECENT_SECONDS: Final = 60.0
-"""What is judged together: the last rows, or those of this long if they are more: one odd row is no verdict."""
+RECENT_SECONDS: Final = 60.0  # judged together: the last rows, or those of this long if more: one odd row is no verdict
 ENOUGH: Final = 3  # rows before anything other than a leak is judged
 _NEVER: Final = {name for name, tag in TAGS.items() if tag.cause == LEAK}
 

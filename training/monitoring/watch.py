@@ -34,8 +34,7 @@ from training.settings import Settings
 if TYPE_CHECKING:
     from training.loop import TrainingLoop
 
-BUDGET: Final = 0.005
-"""Share of the time above which no more pictures are drawn for a while: half of the 1 % that monitoring may cost."""
+BUDGET: Final = 0.005  # share of the time above which pictures wait: half of the 1 % that monitoring may cost
 FIRST_SECONDS: Final = 60.0  # before the first pictures, so that they stay within the budget of a run of minutes
 DETAIL_SECONDS: Final = 10.0
 """Between rows that have everything: games and audit cost more than the rest, and the times of actors and learner come
@@ -69,10 +68,8 @@ class LoopFigures(Attachment):
 
 
 class Watch(Attachment):
-    """Writes the rows of the log and the pictures.
-
-    `games` are filled by their owner, the guard. `say` gets a warning when a process's memory keeps growing.
-    """
+    """Writes the rows of the log and the pictures. `games` are filled by their owner, the guard. `say` gets a warning
+    when a process's memory keeps growing."""
 
     def __init__(
         self, settings: Settings, metrics: Metrics, games: RecentGames, disk: DiskPatience, say: Callable[[str], None]

@@ -40,9 +40,7 @@ class _Graph(NamedTuple):
 
 class GraphEvaluator(Evaluator):
     """Evaluates with CUDA graphs, recorded at the first use of each batch size: 16, 64, 256, ... `batch_size`.
-
-    `network` is not copied; its convolutions' weights are laid out channels last.
-    """
+    `network` is not copied; its convolutions' weights are laid out channels last."""
 
     def __init__(self, network: ResidualNetwork, device: torch.device | str = "cuda", batch_size: int = 1024) -> None:
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -87,11 +85,7 @@ class GraphEvaluator(Evaluator):
 
 
 def check_runtime(runtime: str, device: torch.device) -> None:
-    """Refuse a runtime that does not run on `device`.
-
-    Raises:
-        InputError: it is `graphs` without CUDA.
-    """
+    """Refuse a runtime that does not run on `device`. An InputError where it is `graphs` without CUDA."""
     if runtime == "graphs" and device.type != "cuda":
         raise InputError("inference.runtime=graphs needs a CUDA device; use auto or eager")
 

@@ -22,8 +22,7 @@ from agent.networks.contract import Architecture
 from agent.networks.network import Network
 from agent.networks.residual.planes import PLANES, planes
 
-MOVE_PLANES: Final = 76
-"""Output planes of the policy head: 8 directions x 7 distances, 8 knight moves, 3 x 4 promotions."""
+MOVE_PLANES: Final = 76  # planes of the policy head: 8 directions x 7 distances, 8 knight moves, 3 x 4 promotions
 _KNIGHT: Final = ((1, 2), (2, 1), (2, -1), (1, -2), (-1, -2), (-2, -1), (-2, 1), (-1, 2))
 _DIRECTIONS: Final = ((0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1), (-1, 0), (-1, 1))
 
@@ -34,10 +33,8 @@ class ResidualArchitecture(Architecture):
 
     kind: ClassVar[str] = "residual"
     parts: ClassVar[str] = "agent.networks.residual.evaluator"
-    blocks: int = 3
-    """Residual blocks, each of two 3 x 3 convolutions."""
-    channels: int = 32
-    """Width of the tower."""
+    blocks: int = 3  # residual blocks, each of two 3 x 3 convolutions
+    channels: int = 32  # width of the tower
 
     def metadata(self) -> dict[str, str]:
         """See `Architecture`."""
@@ -45,11 +42,8 @@ class ResidualArchitecture(Architecture):
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str]) -> Self:
-        """See `Architecture`.
-
-        Raises:
-            ValueError: an entry is not what `metadata` writes, or the network reads other planes.
-        """
+        """See `Architecture`. A ValueError where an entry is not what `metadata` writes, or the network reads other
+        planes."""
         if metadata.get("planes") != str(PLANES):
             raise ValueError(f"it reads {metadata.get('planes')} input planes, this version has {PLANES}")
         return super().from_metadata(metadata)
@@ -86,14 +80,10 @@ class ResidualBlock(nn.Module):
 
 
 class ResidualNetwork(Network):
-    """SE-ResNet with a policy head over the vocabulary and a win/draw/loss head.
+    """SE-ResNet with a policy head over the vocabulary and a win/draw/loss head. `forward` maps planes float [B, P, 8,
+    8] to (logits [B, 1880], value logits [B, 3] of win, draw, loss for the side to move)."""
 
-    `forward` maps planes float [B, P, 8, 8] to (logits [B, 1880], value logits [B, 3] of win, draw, loss for the side
-    to move).
-    """
-
-    policy_cells: Tensor
-    """int64 [A]: position of each move in the policy head's flattened [76, 8, 8]."""
+    policy_cells: Tensor  # int64 [A]: position of each move in the policy head's flattened [76, 8, 8]
 
     def __init__(self, architecture: ResidualArchitecture | None = None) -> None:
         super().__init__()

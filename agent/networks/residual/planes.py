@@ -23,8 +23,7 @@ from agent.rules.boundary import checked, output
 from agent.rules.layout import OWN, STATE, WORDS
 from agent.rules.record import en_passant_bit, halfmove_clock, repetitions
 
-PLANES: Final = 21
-"""Number of input planes."""
+PLANES: Final = 21  # number of input planes
 
 _PER_PLY: Final = np.float32(0.01)
 # Of the half-move clock. A factor: CUDA divides by a constant as a product, and both writers must agree to the bit.
@@ -32,7 +31,6 @@ _PER_PLY: Final = np.float32(0.01)
 
 @inlined
 def _put(out: NDArray[np.float32], row: np.uint64, plane: int, board: np.uint64) -> None:
-    """Ones on the squares of `board`."""
     while board:
         out[row, u64(64 * plane) + lowest(board)] = np.float32(1.0)
         board &= board - ONE
@@ -64,11 +62,8 @@ def _expand(positions: Words, out: NDArray[np.float32]) -> None:
 
 
 def planes(positions: NDArray[np.uint64], *, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
-    """Planes float32 [B, PLANES, 8, 8] of packed positions uint64 [B, WORDS].
-
-    Raises:
-        ValueError: an array has another shape or dtype.
-    """
+    """Planes float32 [B, PLANES, 8, 8] of packed positions uint64 [B, WORDS]. A ValueError where an array has another
+    shape or dtype."""
     positions = checked(positions)
     result: NDArray[np.float32] = output(out, (len(positions), PLANES, 8, 8), np.float32)
     _expand(positions, result.reshape(len(positions), PLANES * 64))
@@ -76,13 +71,9 @@ def planes(positions: NDArray[np.uint64], *, out: NDArray[np.float32] | None = N
 
 
 def planes_torch(positions: torch.Tensor, dtype: torch.dtype = torch.float32) -> torch.Tensor:
-    """Planes [B, PLANES, 8, 8] of `dtype`, on the device of `positions`, int64 [B, WORDS].
-
-    The words come as int64 (`torch.from_numpy(positions.view(np.int64))`), bit for bit.
-
-    Raises:
-        ValueError: `positions` has another shape or dtype.
-    """
+    """Planes [B, PLANES, 8, 8] of `dtype`, on the device of `positions`, int64 [B, WORDS]. The words come as int64
+    (`torch.from_numpy(positions.view(np.int64))`), bit for bit. A ValueError where `positions` has another shape or
+    dtype."""
     if positions.dtype != torch.int64 or positions.ndim != 2 or positions.shape[1] != WORDS:
         raise ValueError(f"positions must be int64 [B, {WORDS}], not {positions.dtype} {list(positions.shape)}")
     batch, device = positions.shape[0], positions.device

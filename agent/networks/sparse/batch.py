@@ -1,7 +1,5 @@
-"""A batch of positions as the sparse network reads it: features and legal moves, each as one ragged list.
-
-Shapes: B positions, E features and M legal moves of all of them together, L = 218.
-"""
+"""A batch of positions as the sparse network reads it: features and legal moves, each as one ragged list. Shapes: B
+positions, E features and M legal moves of all of them together, L = 218."""
 
 from typing import NamedTuple
 
@@ -73,11 +71,8 @@ def _fill(
 
 
 def sparse_batch(positions: NDArray[np.uint64], *, replies: bool = False) -> SparseBatch:
-    """Features and legal moves of packed positions uint64 [B, WORDS], on the CPU.
-
-    Raises:
-        ValueError: `positions` has another shape or dtype.
-    """
+    """Features and legal moves of packed positions uint64 [B, WORDS], on the CPU. A ValueError where `positions` has
+    another shape or dtype."""
     positions = checked(positions)
     legal, counts = rules.legal_moves(positions)
     features, offsets = np.empty(len(positions) * MAX_FEATURES, np.int32), np.empty(len(positions) + 1, np.int64)

@@ -74,10 +74,8 @@ def evaluate(
     logits: Floats,
 ) -> np.float32:
     """The expected score -1..1 of the side to move in `position` [WORDS], for compiled callers; no shape is checked.
-
     The first `count` of `moves`, 0 to 218, are its legal ones. The first `count` of `logits` are written, not
-    normalised, and `scratch.wdl` gets the three probabilities.
-    """
+    normalised, and `scratch.wdl` gets the three probabilities."""
     position, moves, logits = borrowed(position), borrowed(moves), borrowed(logits)
     parameters, scratch = borrowed(parameters), borrowed(scratch)
     _hidden_layer(position, parameters, scratch)

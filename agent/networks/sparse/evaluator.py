@@ -22,8 +22,7 @@ class SparseEvaluator(Evaluator):
     def __init__(self, network: SparseNetwork) -> None:
         super().__init__(network, "cpu")
         self._sparse = network
-        self.compiled = network.architecture.compiled(self._arrays())
-        """The same network for compiled code."""
+        self.compiled = network.architecture.compiled(self._arrays())  # the same network for compiled code
 
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Swap in other weights of the same architecture: arrays are copied, nothing is compiled."""
@@ -33,11 +32,8 @@ class SparseEvaluator(Evaluator):
     def evaluate_legal(
         self, positions: NDArray[np.uint64], moves: NDArray[np.uint16], counts: NDArray[np.int32]
     ) -> LegalEvaluation:
-        """See `LeafEvaluator`; logits are not normalised, and 0 past a position's moves.
-
-        Raises:
-            ValueError: an array has another shape or dtype.
-        """
+        """See `LeafEvaluator`; logits are not normalised, and 0 past a position's moves. A ValueError where an array
+        has another shape or dtype."""
         positions, counts = checked(positions), checked_counts(counts, len(positions))
         if moves.dtype != np.uint16 or moves.ndim != 2 or len(moves) != len(positions):
             raise ValueError(f"moves must be uint16 [{len(positions)}, 224], not {moves.dtype} {list(moves.shape)}")

@@ -32,10 +32,8 @@ from agent.vocabulary import FROM, PLAIN, PROMOTION, TO
 MOVE_KINDS: Final = 864
 STALEMATE: Final = 721
 """Kind of a move that leaves no reply and no check. As kings give no check, no other move has this kind,"""
-MATE: Final = 723
-"""nor this one, of a move that leaves no reply to a check."""
-MOVE_ROOM: Final = 6 + WORDS + 64
-"""Words of scratch that `move_kinds` wants."""
+MATE: Final = 723  # nor this one, of a move that leaves no reply to a check
+MOVE_ROOM: Final = 6 + WORDS + 64  # words of scratch that `move_kinds` wants
 _PROMOTED: Final = np.array([4, 3, 2, 1], np.int64)  # kinds in the vocabulary's order of promotions
 _PROMOTED.setflags(write=False)
 
@@ -64,11 +62,9 @@ def move_kinds(
     room: Words,
     kinds: NDArray[np.int32],
 ) -> None:
-    """Write the kinds of the first `count` of `moves` to `kinds`.
-
-    `replies` is the architecture's, `maps` is what `active_features` wrote for `position`; `room` [MOVE_ROOM] is
-    scratch: squares from which a piece of each kind attacks the opponent's king, a position, its targets.
-    """
+    """Write the kinds of the first `count` of `moves` to `kinds`. `replies` is the architecture's, `maps` is what
+    `active_features` wrote for `position`; `room` [MOVE_ROOM] is scratch: squares from which a piece of each kind
+    attacks the opponent's king, a position, its targets."""
     checks, child, targets = room[:6], room[6 : 6 + WORDS], room[6 + WORDS :]
     everyone = occupied(position)
     king = lowest(position[KINGS] & ~position[OWN]) & u64(63)
@@ -126,9 +122,7 @@ def kind_without_reply(
     position: Words, move: np.int64, moved: np.int64, free: np.uint64, maps: Words, child: Words, targets: Words
 ) -> np.int64:
     """`MATE` or `STALEMATE` if `move`, to become a piece of the kind `moved`, leaves the opponent no move, else -1.
-
-    `free` is what `free_squares` found; `child` [WORDS] and `targets` [64] are overwritten.
-    """
+    `free` is what `free_squares` found; `child` [WORDS] and `targets` [64] are overwritten."""
     start, end = u64(FROM[move]), u64(TO[move])
     everyone = occupied(position)
     # A piece that is not guarded opens no line of ours when it leaves (nor does castling, where the rook guards the

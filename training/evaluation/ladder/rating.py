@@ -55,11 +55,8 @@ class Rating:
 
 
 def ratings(pairings: Sequence[Pairing], anchors: Mapping[str, float]) -> list[Rating]:
-    """Maximum-likelihood ratings, best first.
-
-    `anchors` are players with a given rating, whose intervals have no width. A ValueError where none of them played, or
-    some player is connected to none.
-    """
+    """Maximum-likelihood ratings, best first. `anchors` are players with a given rating, whose intervals have no width.
+    A ValueError where none of them played, or some player is connected to none."""
     names = sorted({name for pairing in pairings for name in (pairing.first, pairing.second)})
     place = {name: number for number, name in enumerate(names)}
     games, points = np.zeros((len(names), len(names))), np.zeros(len(names))

@@ -1,7 +1,5 @@
-"""The games of a ladder, `runs/NAME/ladder.json`, and the ratings of its players on one Elo scale.
-
-The file is written after every part of a pair's games and extended by the next call.
-"""
+"""The games of a ladder, `runs/NAME/ladder.json`, and the ratings of its players on one Elo scale. The file is written
+after every part of a pair's games and extended by the next call."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -27,8 +25,7 @@ class Results:
     path: Path
     pairs: list[Pairing] = field(default_factory=list)
     snapshots: dict[str, dict[str, Any]] = field(default_factory=dict)  # by fingerprint: name, step, minutes
-    conversions: list[dict[str, Any]] = field(default_factory=list)
-    """`how`, `seed` and `player`, with the keys of `Conversion.to_json`."""
+    conversions: list[dict[str, Any]] = field(default_factory=list)  # `how seed player`, and `Conversion.to_json`
 
     @classmethod
     def read(cls, run: Path) -> "Results":

@@ -24,10 +24,8 @@ def read_standings(folder: Path) -> list[Standing]:
 
 def picture_of_ladder(ladders: Mapping[str, Sequence[Standing]], title: str = "The ladder", below: str = "") -> str:
     """SVG of one run's ladder, or of several on one scale: Elo over minutes of training, anchors as dashed lines.
-
     `ladders` has the players by the name of their run; anchors in several of them are drawn once. `below` is a line
-    under the title: what was played, and which player fixes the scale.
-    """
+    under the title: what was played, and which player fixes the scale."""
     rows = [row for ladder in ladders.values() for row in ladder]
     elos = [row.elo for row in rows]
     lowest = min(max(min(row.elo_low for row in rows), min(elos) - _BEYOND), *elos) - 20

@@ -127,5 +127,4 @@ def picture_of_heat(games: Sequence[RecentGame]) -> str:
 
 
 def _mix(near: tuple[int, int, int], far: tuple[int, int, int], part: float) -> str:
-    """A colour between two."""
     return "#" + "".join(f"{round(low + (high - low) * part):02x}" for low, high in zip(near, far, strict=True))

@@ -111,7 +111,6 @@ def number(value: float) -> str:
 
 
 def _leak(name: str, meaning: str) -> Tag:
-    """A mass on illegal moves that must be 0."""
     return Tag(name, meaning, low=0.0, high=0.0, cause=LEAK)
 
 
@@ -121,7 +120,6 @@ def _watch(name: str, meaning: str, cause: Cause, unit: Unit = "share", limit: L
 
 
 def _time(part: str, what: str, high: float | None = None, cause: Cause | None = None) -> Tag:
-    """What the learner's process does."""
     return Tag(f"time/{part}", f"share of the learner's time: {what}", "share", high=high, cause=cause)
 
 
