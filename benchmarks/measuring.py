@@ -21,8 +21,6 @@ Progress = Callable[[str], None]  # gets lines of text
 
 
 class Figures:
-    """Collects the figures of all rounds."""
-
     def __init__(self) -> None:
         self.found: Found = {"results": [], "ratios": []}
 
@@ -46,15 +44,13 @@ def value_of(found: Found, case: str, contender: str) -> float:
 
 
 def table(found: Found, title: str, corner: str, contenders: Sequence[str] | None = None) -> Table:
-    """Cases as rows, contenders (all, or those given) as columns; behind a figure its ratio in bold.
-
-    Shares, which have no unit, are printed in per cent. `corner` says what the rows are.
-    """
+    """Cases as rows, contenders (all, or those given) as columns; behind a figure its ratio in bold. Shares, which have
+    no unit, are printed in per cent, intervals as ±. `corner` says what the rows are."""
     cells: dict[tuple[str, str], str] = {}
     for row in found["results"]:
-        value = row["value"]
-        whole = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-        cells[row["case"], row["contender"]] = whole if row["unit"] else f"{100 * value:.0f} %"
+        value, error = row["value"], f" ± {row['high'] - row['value']:.2g}" if "high" in row else ""
+        whole = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}{error}"
+        cells[row["case"], row["contender"]] = whole if row["unit"] else f"{100 * value:.3g} %"
     for row in found["ratios"]:
         place = row["case"], row["contender"]
         cells[place] = f"{cells.get(place, '')} [bold]{row['value']:.3g}x[/bold]".strip()
@@ -79,10 +75,8 @@ def rate(call: Callable[[], int], seconds: float) -> float:
 def in_turn(
     contenders: Mapping[str, Callable[[], float | None]], rounds: int, progress: Progress = lambda line: None
 ) -> dict[str, list[float]]:
-    """What each contender measures, one value a round; they take turns, so that a slow moment hits all.
-
-    One that returns None cannot be measured here and is left out.
-    """
+    """What each contender measures, one value a round; they take turns, so that a slow moment hits all. One that
+    returns None cannot be measured here and is left out."""
     found: dict[str, list[float]] = {name: [] for name in contenders}
     for number in range(rounds):
         progress(f"round {number + 1} of {rounds} ...")
@@ -97,7 +91,6 @@ def in_turn(
 
 @contextmanager
 def threads(number: int) -> Iterator[None]:
-    """Let torch use this many threads."""
     before = torch.get_num_threads()
     torch.set_num_threads(number)
     try:

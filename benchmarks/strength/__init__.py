@@ -11,26 +11,23 @@ import itertools
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal
 
 import chess
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field, ValidationError
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from agent.engine.agent import Agent, load_agent
 from agent.engine.limits import Limits, ThinkOptions
 from agent.errors import InputError
 from agent.settings import PathText, Section
-from benchmarks.measuring import Figures, Found, Progress
+from benchmarks.measuring import Figures, Found, Progress, table
 from benchmarks.strength.positions import MOST, positions
 from benchmarks.strength.reference import NODES, Reference
 
-REGRET: Final = "regret"
-LOSSES: Final = (0.05, 0.15)
-"""Moves that lose more are counted."""
+LOSSES: Final = (0.05, 0.15)  # moves that lose more are counted
 _EVERY: Final = 20  # positions between two lines of progress
 _Nodes = Annotated[int, Field(ge=1, le=10**8)]
 
@@ -40,35 +37,22 @@ def _split(value: Any) -> Any:
 
 
 class StrengthSettings(Section):
-    """What is measured."""
-
     nodes: Annotated[tuple[_Nodes, ...], BeforeValidator(_split)] = (3000, 12_000, 48_000)
     positions: int = Field(MOST, ge=2, le=MOST)
-    search: Literal["pvs", "gumbel"] = "pvs"
-    """Gumbel search takes `nodes` as simulations."""
+    search: Literal["pvs", "gumbel"] = "pvs"  # Gumbel search takes `nodes` as simulations
     weights: PathText | None = None
-    reference: int = Field(NODES, ge=1, le=10**9)
-    """The engine's nodes for one move; twice as many for the best one."""
-
-
-class Thoughts(NamedTuple):
-    """About all positions with one budget, [positions] each."""
-
-    regrets: NDArray[np.float64]
-    depths: NDArray[np.float64]
-    nodes: NDArray[np.float64]
-    seconds: NDArray[np.float64]  # of the CPU
+    reference: int = Field(NODES, ge=1, le=10**9)  # the engine's nodes for one move; twice as many for the best one
 
 
 def settings_of(overrides: Sequence[str]) -> StrengthSettings:
     """From `key=value` words. Raises InputError."""
-    pairs = [override.partition("=") for override in overrides]
-    for (key, separator, _), override in zip(pairs, overrides, strict=True):
+    for override in overrides:
+        key, separator, _ = override.partition("=")
         if not separator or key not in StrengthSettings.model_fields:
             names = ", ".join(StrengthSettings.model_fields)
             raise InputError(f"'{override}' is no setting of benchmark strength; those are {names}")
     try:
-        return StrengthSettings.model_validate({key: value for key, _, value in pairs})
+        return StrengthSettings.model_validate(dict(override.split("=", 1) for override in overrides))
     except ValidationError as error:
         first = error.errors()[0]
         reason = first["msg"][:1].lower() + first["msg"][1:]
@@ -77,74 +61,54 @@ def settings_of(overrides: Sequence[str]) -> StrengthSettings:
 
 def think(
     agent: Agent, reference: Reference, fens: Sequence[str], limits: Sequence[Limits], progress: Progress
-) -> list[Thoughts]:
-    """Think about every position with each of the limits, and let the reference judge the moves."""
+) -> NDArray[np.float64]:
+    """Regret, depth, nodes and seconds of the CPU [4, limits, positions] of a thought about each with each limit."""
     rows = list[list[tuple[float, float, int, float]]]()
     for done, fen in enumerate(fens, start=1):
-        board, row = chess.Board(fen), list[tuple[float, float, int, float]]()
+        board = chess.Board(fen)
+        rows.append([])
         for limit in limits:
             started = time.process_time()
             found = agent.think(board, limit, ThinkOptions(fresh=True))
             seconds = time.process_time() - started
-            row.append((reference.regret(board, found.best.move), found.depth, found.nodes, seconds))
-        rows.append(row)
+            rows[-1].append((reference.regret(board, found.best.move), found.depth, found.nodes, seconds))
         if done % _EVERY == 0:
             reference.keep()
             means = ", ".join(f"{1000 * mean:.1f}" for mean in np.mean(rows, axis=0)[:, 0])
             progress(f"{done} of {len(fens)} positions, regret x 1000: {means}")
-    return [Thoughts(*np.array([row[place] for row in rows], np.float64).T) for place in range(len(limits))]
+    return np.array(rows, np.float64).T
 
 
-def mean_of(values: NDArray[np.float64]) -> dict[str, float]:
-    """Mean and its 95 % interval."""
-    mean, spread = float(values.mean()), 1.96 * float(values.std(ddof=1)) / len(values) ** 0.5
-    return {"value": mean, "low": mean - spread, "high": mean + spread}
-
-
-def add(figures: Figures, case: str, values: NDArray[np.float64]) -> None:
-    """Add a mean regret with its interval."""
-    found = {key: 1000 * value for key, value in mean_of(values).items()}
-    figures.add(case, REGRET, [found.pop("value")], "1/1000", **found)
+def add(figures: Figures, case: str, regrets: NDArray[np.float64]) -> None:
+    """Add a mean regret with its 95 % interval."""
+    mean, spread = float(regrets.mean()), 1.96 * float(regrets.std(ddof=1)) / len(regrets) ** 0.5
+    figures.add(case, "regret", [1000 * mean], "1/1000", low=1000 * (mean - spread), high=1000 * (mean + spread))
 
 
 def run(*, overrides: Sequence[str] = (), progress: Progress = lambda line: None) -> Found:
     """Measure the regret at each budget, and between each and the next."""
-    settings = settings_of(overrides)
-    budgets = sorted(set(settings.nodes))
-    limits = [Limits(nodes=n) if settings.search == "pvs" else Limits(simulations=n) for n in budgets]
-    figures, unit = Figures(), "nodes" if settings.search == "pvs" else "simulations"
-    names = [f"{budget:,} {unit}" for budget in budgets]
+    settings, figures = settings_of(overrides), Figures()
+    budgets, simulated = sorted(set(settings.nodes)), settings.search == "gumbel"
+    limits = [Limits(simulations=budget) if simulated else Limits(nodes=budget) for budget in budgets]
+    names = [f"{budget:,} {'simulations' if simulated else 'nodes'}" for budget in budgets]
     with Reference(settings.reference) as reference:
         agent = load_agent(Path(settings.weights) if settings.weights else None, progress=progress)
         progress(f"{agent.origin}, judged by {reference.name} at {settings.reference:,} nodes a move ...")
         thoughts = think(agent, reference, positions()[: settings.positions], limits, progress)
-    for name, found in zip(names, thoughts, strict=True):
-        add(figures, name, found.regrets)
+    for name, regrets, depths, nodes, seconds in zip(names, *thoughts, strict=True):
+        add(figures, name, regrets)
         for loss in LOSSES:
-            figures.add(name, f"> {loss}", [float((found.regrets > loss).mean())], "")
-        figures.add(name, "depth", [float(found.depths.mean())], "plies")
-        figures.add(name, "nodes/s of CPU", [float(found.nodes.sum() / found.seconds.sum())], "1/s")
-    for (name, found), (other, more) in itertools.pairwise(zip(names, thoughts, strict=True)):
-        add(figures, f"{other} less {name}", more.regrets - found.regrets)
+            figures.add(name, f"> {loss}", [float((regrets > loss).mean())], "")
+        figures.add(name, "depth", [float(depths.mean())], "plies")
+        figures.add(name, "nodes/s of CPU", [float(nodes.sum() / seconds.sum())], "1/s")
+    for (name, regrets), (other, fewer) in itertools.pairwise(zip(names, thoughts[0], strict=True)):
+        add(figures, f"{other} less {name}", fewer - regrets)
     return figures.found
 
 
 def show(found: Found) -> list[Table | str]:
     """One table, and a line for each difference."""
-    rows = dict[str, list[str]]()
-    for row in found["results"]:
-        value = f"{row['value']:,.3g}" if row["value"] < 1000 else f"{row['value']:,.0f}"
-        if row["contender"] == REGRET:
-            value = f"{row['value']:.1f} ± {row['high'] - row['value']:.1f}"
-        rows.setdefault(row["case"], []).append(value if row["unit"] else f"{100 * row['value']:.1f} %")
-    columns = list(dict.fromkeys(row["contender"] for row in found["results"]))
-    shown = Table("budget", title="Winning chances lost a move, in thousandths", title_justify="left", box=SIMPLE_HEAD)
-    for column in columns:
-        shown.add_column(column, justify="right")
-    lines = list[str]()
-    for case, cells in rows.items():
-        if len(cells) == len(columns):
-            shown.add_row(case, *cells)
-        else:
-            lines.append(f"{case}: {cells[0]}")
-    return [shown, *lines]
+    less = [row for row in found["results"] if " less " in row["case"]]
+    budgets = {**found, "results": [row for row in found["results"] if row not in less]}
+    lines = (f"{row['case']}: {row['value']:.1f} ± {row['high'] - row['value']:.1f}" for row in less)
+    return [table(budgets, "Winning chances lost a move, in thousandths", "budget"), *lines]

@@ -7,7 +7,6 @@ incomparable.
 
 import argparse
 import random
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -16,10 +15,10 @@ import chess
 from agent.engine.agent import Agent, load_agent
 from agent.engine.limits import Limits
 from agent.files import save
+from benchmarks.measuring import Progress
 from benchmarks.strength.reference import Reference
 
-POSITIONS: Final = Path(__file__).with_name("positions.txt")
-"""One FEN a line, in random order: any first part is a sample."""
+POSITIONS: Final = Path(__file__).with_name("positions.txt")  # a FEN a line in random order: any first part is a sample
 MOST: Final = 400
 _SIMULATIONS: Final = 100
 _RANDOM: Final = 0.04  # share of random moves
@@ -31,7 +30,6 @@ _CENTIPAWNS, _NODES = 350, 6000  # within which a position is open, and what the
 
 
 def positions() -> list[str]:
-    """The positions of the benchmark."""
     return POSITIONS.read_text().splitlines()
 
 
@@ -49,14 +47,13 @@ def game(agent: Agent, rng: random.Random) -> list[str]:
 
 
 def make_positions(
-    agent: Agent, reference: Reference, number: int, seed: int, progress: Callable[[str], None] = lambda line: None
+    agent: Agent, reference: Reference, number: int, seed: int, progress: Progress = lambda line: None
 ) -> list[str]:
     """As many different positions, in random order."""
     rng, chosen = random.Random(seed), dict[str, None]()
     for played in range(1, 100 * number):
-        seen = game(agent, rng)
-        tried, taken = rng.sample(seen, min(len(seen), _TRIED)), 0
-        for fen in tried:
+        seen, taken = game(agent, rng), 0
+        for fen in rng.sample(seen, min(len(seen), _TRIED)):
             if taken < _A_GAME and fen not in chosen and is_open(reference, fen):
                 chosen[fen], taken = None, taken + 1
         if played % 10 == 0:
@@ -69,22 +66,18 @@ def make_positions(
 
 
 def is_open(reference: Reference, fen: str) -> bool:
-    """Whether neither side has a large advantage."""
     score = reference.analyse(chess.Board(fen), _NODES)["score"].relative.score(mate_score=10_000)
     return abs(score) < _CENTIPAWNS
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--number", type=int, default=MOST)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--weights", type=Path)
-    parser.add_argument("--output", type=Path, default=POSITIONS)
     options = parser.parse_args()
-    agent = load_agent(options.weights, progress=print)
     with Reference() as reference:
-        found = make_positions(agent, reference, options.number, options.seed, print)
-    save(options.output, "".join(f"{fen}\n" for fen in found).encode())
+        found = make_positions(load_agent(options.weights, progress=print), reference, MOST, options.seed, print)
+    save(POSITIONS, "".join(f"{fen}\n" for fen in found).encode())
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
 import json
 import math
 import re
-from types import TracebackType
-from typing import Final, Self
+from contextlib import AbstractContextManager
+from typing import Final
 
 import chess
 import chess.engine
@@ -14,8 +14,7 @@ from agent.files import check_output, save
 from agent.players.external import close_engine, start_engine
 from kernels.compilation import base_folder
 
-NODES: Final = 60_000
-"""Of the search of one move; that for the best move takes twice as many."""
+NODES: Final = 60_000  # of the search of one move; that for the best move takes twice as many
 _HASH: Final = 64  # megabytes
 
 
@@ -25,14 +24,12 @@ def chances(score: chess.engine.PovScore) -> float:
     return 1 / (1 + math.exp(-0.00368208 * min(max(points, -2000), 2000)))
 
 
-class Reference:
-    """Stockfish as the judge; a context manager.
+class Reference(AbstractContextManager["Reference"]):
+    """Stockfish as the judge.
 
     Every judgement is a search of its own with empty memory, so it depends on nothing but the engine, the position, the
-    move and the nodes. They lie in the folder of the compile cache, a file for each engine and number of nodes.
-
-    Raises:
-        InputError: the engine is missing, does not start, or its judgements cannot be kept.
+    move and the nodes. They lie in the folder of the compile cache, a file for each engine and number of nodes. An
+    InputError where the engine is missing, does not start, or its judgements cannot be kept.
     """
 
     def __init__(self, nodes: int = NODES) -> None:
@@ -48,19 +45,13 @@ class Reference:
             raise
         self._known = self._kept()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, _kind: type[BaseException] | None, _error: object, _trace: TracebackType | None) -> None:
+    def __exit__(self, *_error: object) -> None:
         close_engine(self._engine)
         self.keep()
 
     def regret(self, board: chess.Board, move: chess.Move) -> float:
-        """Winning chances 0..1 that `move` loses against the best move, at least 0.
-
-        Raises:
-            InputError: the engine stopped.
-        """
+        """Winning chances 0..1 that `move` loses against the best move, at least 0. An InputError where the engine
+        stopped."""
         fen = board.fen()
         if fen not in self._known:
             found = self.analyse(board, 2 * self._nodes)
