@@ -1,8 +1,6 @@
-"""One number that changes only when the search or the evaluation changes: `zeromass benchmark signature`.
-
-It is the nodes that principal-variation search with the bundled weights needs to reach a fixed depth in a few varied
-positions, each with an empty table. A change that is meant to leave the moves alone, as one of speed, leaves it too.
-"""
+"""One number that changes only when the search or the evaluation changes: `zeromass benchmark signature`. It is the
+nodes that principal-variation search with the bundled weights needs to reach a fixed depth in a few varied positions,
+each with an empty table. A change that is meant to leave the moves alone, as one of speed, leaves it too."""
 
 from typing import Final
 

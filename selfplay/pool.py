@@ -1,8 +1,6 @@
-"""Where games come from: a pool of Ray actors, or one generator in this process, behind one interface.
-
-Back-pressure: each actor has at most `IN_FLIGHT` calls under way. When the learner does not collect, it
-finishes these and waits, so a slow learner is never flooded; nothing polls.
-"""
+"""Where games come from: a pool of Ray actors, or one generator in this process, behind one interface. Back-pressure:
+each actor has at most `IN_FLIGHT` calls under way. When the learner does not collect, it finishes these and waits, so a
+slow learner is never flooded; nothing polls."""
 
 import contextlib
 import time

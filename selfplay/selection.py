@@ -1,7 +1,5 @@
-"""How self-play selects moves: samples from the masked policy, or Gumbel search.
-
-Shapes: G games, M entries of improved policies in all.
-"""
+"""How self-play selects moves: samples from the masked policy, or Gumbel search. Shapes: G games, M entries of improved
+policies in all."""
 
 from typing import Final, NamedTuple, Protocol
 

@@ -1,8 +1,6 @@
-"""What is attached to the training loop: checkpoints, matches, rows of the log, the guard and so on.
-
-The loop calls the hooks of its attachments in their order; each attachment stands in the file of its concept.
-`training.assembly` makes the list.
-"""
+"""What is attached to the training loop: checkpoints, matches, rows of the log, the guard and so on. The loop calls the
+hooks of its attachments in their order; each attachment stands in the file of its concept. `training.assembly` makes
+the list."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any

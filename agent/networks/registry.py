@@ -1,8 +1,6 @@
-"""The kinds of networks, by the names they have in settings and in weights files. Light: no torch.
-
-A further kind is a folder beside `residual/` and `sparse/` with an `Architecture`; an entry of `KINDS`; and its sizes,
-if it has any, in `agent.networks.settings`.
-"""
+"""The kinds of networks, by the names they have in settings and in weights files. Light: no torch. A further kind is a
+folder beside `residual/` and `sparse/` with an `Architecture`; an entry of `KINDS`; and its sizes, if it has any, in
+`agent.networks.settings`."""
 
 from collections.abc import Mapping
 from importlib import import_module

@@ -1,9 +1,7 @@
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-calls, allow-untyped-decorators
-"""What every kernel shares: walking a row by tiles, reading its legal entries, and their running statistics.
-
-A tile is [R, G, V]: R rows, G groups of V neighbouring columns. Legality is one bit a column, so a group's bits lie in
-one word (V divides 32).
-"""
+"""What every kernel shares: walking a row by tiles, reading its legal entries, and their running statistics. A tile is
+[R, G, V]: R rows, G groups of V neighbouring columns. Legality is one bit a column, so a group's bits lie in one word
+(V divides 32)."""
 
 import triton
 import triton.language as tl

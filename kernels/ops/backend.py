@@ -1,8 +1,6 @@
-"""Which implementation of an op runs, and a count of those that ran.
-
-Public names are `triton` and `torch`. On a CPU `torch` means Numba loops where they are faster (float32,
-Numba installed) and PyTorch operators otherwise: same contract, same results up to rounding.
-"""
+"""Which implementation of an op runs, and a count of those that ran. Public names are `triton` and `torch`. On a CPU
+`torch` means Numba loops where they are faster (float32, Numba installed) and PyTorch operators otherwise: same
+contract, same results up to rounding."""
 
 import importlib
 import importlib.util

@@ -1,8 +1,6 @@
 """Openings of a match: well-known lines of eight plies, in which neither side has gone wrong yet, or random plies.
-
 Random openings make games that one side has lost before it moves; the lines of the book measure players. Each opening
-is played twice, with colours exchanged.
-"""
+is played twice, with colours exchanged."""
 
 import functools
 import json

@@ -1,8 +1,6 @@
-"""What the training loop shows of itself: rows for the dashboard, and pictures now and then.
-
-It bounds its own cost: pictures wait while all of this has cost more than `BUDGET` of the time so far. Every run gets
-one set, though, however short it is.
-"""
+"""What the training loop shows of itself: rows for the dashboard, and pictures now and then. It bounds its own cost:
+pictures wait while all of this has cost more than `BUDGET` of the time so far. Every run gets one set, though, however
+short it is."""
 
 import time
 from collections.abc import Callable, Sequence

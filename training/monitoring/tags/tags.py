@@ -1,8 +1,6 @@
-"""Every tag there is, documented in this one place.
-
-The glossary (docs/metrics.md), the descriptions in TensorBoard, the alarms of the guard and the verdict of `zeromass
-status` are all made from it. A new tag goes here first: the writer refuses those it does not find.
-"""
+"""Every tag there is, documented in this one place. The glossary (docs/metrics.md), the descriptions in TensorBoard,
+the alarms of the guard and the verdict of `zeromass status` are all made from it. A new tag goes here first: the writer
+refuses those it does not find."""
 
 import math
 import re
