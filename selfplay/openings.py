@@ -1,8 +1,6 @@
-"""How a self-play game begins: after random moves, in an endgame, or with a side far ahead.
-
-Games that all begin alike teach one game many times. Games between equals are rarely won in the endgames that a
-beginner cannot win, so some begin there: a few pieces on an open board, often against a bare king.
-"""
+"""How a self-play game begins: after random moves, in an endgame, or with a side far ahead. Games that all begin alike
+teach one game many times. Games between equals are rarely won in the endgames that a beginner cannot win, so some begin
+there: a few pieces on an open board, often against a bare king."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

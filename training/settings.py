@@ -1,9 +1,6 @@
-"""Settings of a run: one validated tree, from YAML and `key=value` overrides.
-
-Each section stands with its owner, which takes it as it is; those of the training loop are here. `load_settings`
-refuses unknown keys and values out of range with a sentence that names the key; the resolved tree is saved with the
-run.
-"""
+"""Settings of a run: one validated tree, from YAML and `key=value` overrides. Each section stands with its owner, which
+takes it as it is; those of the training loop are here. `load_settings` refuses unknown keys and values out of range
+with a sentence that names the key; the resolved tree is saved with the run."""
 
 import difflib
 import re

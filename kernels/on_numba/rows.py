@@ -1,9 +1,7 @@
 # mypy: allow-untyped-defs, allow-untyped-calls
-"""What every loop needs of a row: its legal columns, and the statistics of the logits that stand there.
-
-A loop gathers the legal entries of a row by the bits of its words and computes on those alone; illegal logits are never
-read. Everything is computed in float64 and rounded once, at the end. A row's result depends on that row only.
-"""
+"""What every loop needs of a row: its legal columns, and the statistics of the logits that stand there. A loop gathers
+the legal entries of a row by the bits of its words and computes on those alone; illegal logits are never read.
+Everything is computed in float64 and rounded once, at the end. A row's result depends on that row only."""
 
 import math
 

@@ -1,8 +1,6 @@
-"""Games as bytes in a file: entries that are verified when read; damage is reported and skipped. No pickle.
-
-An entry is a header (magic, length, BLAKE2b of what follows) and a payload: a JSON object of plain values, then
-safetensors of arrays. A reader that meets a damaged entry looks for the next magic whose entry is whole.
-"""
+"""Games as bytes in a file: entries that are verified when read; damage is reported and skipped. No pickle. An entry is
+a header (magic, length, BLAKE2b of what follows) and a payload: a JSON object of plain values, then safetensors of
+arrays. A reader that meets a damaged entry looks for the next magic whose entry is whole."""
 
 import hashlib
 import json

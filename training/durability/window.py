@@ -1,8 +1,6 @@
-"""The replay buffer together with its games on disk.
-
-A checkpoint holds no games, only where the window begins and which game was the last. The games are in the replay
-store, written once. A restored window is the same, ply for ply; games that became durable after the checkpoint follow.
-"""
+"""The replay buffer together with its games on disk. A checkpoint holds no games, only where the window begins and
+which game was the last. The games are in the replay store, written once. A restored window is the same, ply for ply;
+games that became durable after the checkpoint follow."""
 
 import time
 from collections import deque

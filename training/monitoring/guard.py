@@ -1,9 +1,6 @@
-"""The collapse guard: judges self-play and the learner by the settings' thresholds, and raises alarms.
-
-Chess learned from scratch seldom fails with an error. It drifts into draws, stops mating once material is won, or
-learns a value that is the same for every move; docs/guard.md explains each figure. An alarm says which setting to
-change.
-"""
+"""The collapse guard: judges self-play and the learner by the settings' thresholds, and raises alarms. Chess learned
+from scratch seldom fails with an error. It drifts into draws, stops mating once material is won, or learns a value that
+is the same for every move; docs/guard.md explains each figure. An alarm says which setting to change."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final

@@ -20,20 +20,14 @@ _FIXED: Final = {"threats": "True", "moves": "True", "control": "False", "king_b
 
 @dataclass(frozen=True)
 class SparseArchitecture(Architecture):
-    """Sizes of a sparse network, and how it tells moves apart.
-
-    Raises:
-        ValueError: a width that the compiled evaluator cannot serve.
-    """
+    """Sizes of a sparse network, and how it tells moves apart. A ValueError for a width that the compiled evaluator
+    cannot serve."""
 
     kind: ClassVar[str] = "sparse"
     parts: ClassVar[str] = "agent.networks.sparse.evaluator"
-    width: int = 256
-    """Width W of the first layer, a multiple of 64."""
-    hidden: int = 64
-    """Width H of the second layer, which policy and value read; a multiple of 32."""
-    replies: bool = False
-    """Whether moves that leave a lone king without a reply are kinds of their own."""
+    width: int = 256  # width W of the first layer, a multiple of 64
+    hidden: int = 64  # width H of the second layer, which policy and value read; a multiple of 32
+    replies: bool = False  # whether moves that leave a lone king without a reply are kinds of their own
 
     def __post_init__(self) -> None:
         if self.width < 64 or self.width % 64:
@@ -43,11 +37,8 @@ class SparseArchitecture(Architecture):
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str]) -> Self:
-        """See `Architecture`.
-
-        Raises:
-            ValueError: an entry is not what `metadata` writes, or a feature is not as this version has it.
-        """
+        """See `Architecture`. A ValueError where an entry is not what `metadata` writes, or a feature is not as this
+        version has it."""
         for name, value in _FIXED.items():
             if metadata.get(name, value) != value:
                 raise ValueError(f"sparse networks with {name}={metadata[name]} are no longer supported")
@@ -74,13 +65,9 @@ class SparseArchitecture(Architecture):
 
 
 def fill(parameters: SparseParameters, tensors: Mapping[str, Floats]) -> None:
-    """Copy weights float32, named as in the `state_dict` of `SparseNetwork`, in place: no array is exchanged.
-
-    Shared rows are added in. Features that came after the weights were saved get rows of zeros.
-
-    Raises:
-        ValueError: a tensor is missing, unknown or of another shape.
-    """
+    """Copy weights float32, named as in the `state_dict` of `SparseNetwork`, in place: no array is exchanged. Shared
+    rows are added in. Features that came after the weights were saved get rows of zeros. A ValueError where a tensor is
+    missing, unknown or of another shape."""
     names = (f"{layer}.{part}" for layer in _LAYERS for part in ("weight", "bias"))
     targets: dict[str, Floats] = dict(zip(names, parameters[:-1], strict=True))
     width = parameters.features.shape[1]

@@ -31,27 +31,21 @@ from agent.rules.record import BYTE, EN_PASSANT_SHIFT, halfmove_clock, occupied,
 PIECE_ROWS: Final = 768
 """Rows 12 x 64 of one threat state. As many more are shared by all threat states while the network learns; the
 evaluator's rows have them added in."""
-THREATS: Final = 7
-"""Threat states of a piece, see `_threat_table`."""
-STATE_AT: Final = THREATS * PIECE_ROWS
-"""First row of the state."""
-FIRST_FEATURES: Final = STATE_AT + 24
-"""Rows of the first version: the least that a weights file has."""
-FEATURES: Final = FIRST_FEATURES
-"""Rows F of the first layer as it is evaluated; the shared rows stand behind them as it is trained."""
-MAX_FEATURES: Final = 144
-"""More features than any record can have whose bitboards are disjoint, shared rows included."""
-MAPS: Final = 6
-"""Bitboards that `attack_maps` writes: bits 0, 1, 2 of the own attackers, then of the opponent's."""
+THREATS: Final = 7  # threat states of a piece, see `_threat_table`
+STATE_AT: Final = THREATS * PIECE_ROWS  # first row of the state
+FIRST_FEATURES: Final = STATE_AT + 24  # rows of the first version: the least that a weights file has
+FEATURES: Final = (
+    FIRST_FEATURES  # rows F of the first layer as evaluated; as trained, the shared rows stand behind them
+)
+MAX_FEATURES: Final = 144  # more features than any record can have whose bitboards are disjoint, shared rows included
+MAPS: Final = 6  # bitboards that `attack_maps` writes: bits 0, 1, 2 of the own attackers, then of the opponent's
 _RANKS: Final = (1, 2, 2, 3, 4, 5)  # of pawn, knight, bishop, rook, queen, king among attackers
 
 
 def _threat_table() -> NDArray[np.int64]:
     """[6, 6, 6] first row of a piece, by its kind, the least that attacks it and the least that defends it (0: none).
-
     Threat states. Not attacked: 0 undefended, 1 defended. Attacked by a lesser piece: 2 undefended, 3 defended.
-    Attacked by its like or a greater piece: 4 undefended; defended, 5 against its like, 6 against a greater piece.
-    """
+    Attacked by its like or a greater piece: 4 undefended; defended, 5 against its like, 6 against a greater piece."""
     table = np.zeros((6, 6, 6), np.int64)
     for kind, attacker, defender in np.ndindex(6, 6, 6):
         rank, defended = _RANKS[kind], int(defender > 0)

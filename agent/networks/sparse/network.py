@@ -80,10 +80,7 @@ class SparseNetwork(Network):
 
     def dense(self, positions: NDArray[np.uint64]) -> tuple[Tensor, Tensor]:
         """See `Network`. What a move's kind adds is known of legal moves only; illegal ones get their own row's logit.
-
-        Raises:
-            ValueError: `positions` has another shape or dtype.
-        """
+        A ValueError where `positions` has another shape or dtype."""
         batch = self.batch(positions)
         hidden = self._hidden(batch)
         logits = torch.addmm(self.policy.bias, hidden, self.policy.weight.t())
@@ -101,7 +98,6 @@ class SparseNetwork(Network):
         return Prediction(logits, legal, value_logits, indices)
 
     def _hidden(self, batch: SparseBatch) -> Tensor:
-        """float32 [B, H]."""
         summed = sum_of_rows(self.features.weight, self.features.bias, batch.features, batch.offsets)
         return torch.relu(torch.addmm(self.hidden.bias, torch.relu(summed), self.hidden.weight))
 
@@ -110,5 +106,4 @@ class SparseNetwork(Network):
         return products_with_rows(hidden, self.kinds.weight, self.kinds.bias, batch.kinds, batch.move_offsets)
 
     def _value(self, hidden: Tensor) -> Tensor:
-        """float32 [B, 3]."""
         return torch.addmm(self.value.bias, hidden, self.value.weight.t())
