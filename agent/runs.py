@@ -11,18 +11,13 @@ RUNS: Final = Path("runs")  # where training makes its run folders unless a sett
 
 
 def find_run(name: str, runs: Path = RUNS) -> Path:
-    """The folder of run `name`: below `runs`, or a path.
-
-    Raises:
-        InputError: there is none; the message names those that exist.
-    """
+    """The folder of run `name`: below `runs`, or a path. An InputError where there is none; the message names those
+    that exist."""
     for folder in (runs / name, typed_path(name)):
         if name and what_is(folder) == "folder":
             return folder
-    existing = sorted(folder.name for folder in runs.glob("*") if folder.is_dir())
-    known = (
-        f"runs here: {', '.join(existing)}" if existing else f"none in {runs}/ yet; start one with {program()} train"
-    )
+    names = sorted(folder.name for folder in runs.glob("*") if folder.is_dir())
+    known = f"runs here: {', '.join(names)}" if names else f"none in {runs}/ yet; start one with {program()} train"
     raise InputError(f"run '{name}' does not exist; {known}")
 
 

@@ -1,8 +1,6 @@
-"""The invalid-mass meter: how much probability illegal moves got, measured without trusting the mask.
-
-Legality is derived again from the packed positions; on a sample of rows python-chess derives it a third
-time. So a leak shows whether the mask, its packing, or the rules are at fault.
-"""
+"""The invalid-mass meter: how much probability illegal moves got, measured without trusting the mask. Legality is
+derived again from the packed positions; on a sample of rows python-chess derives it a third time. So a leak shows
+whether the mask, its packing, or the rules are at fault."""
 
 from dataclasses import dataclass, field
 
@@ -42,32 +40,19 @@ class MassReading:
 
 @dataclass
 class InvalidMassMeter:
-    """Checks every distribution that was sampled or trained.
-
-    On `oracle_rows` rows of a batch python-chess derives legality too, once `oracle_apart` distributions have come
-    since the last such batch: it is slow.
-    """
+    """Checks every distribution that was sampled or trained. On `oracle_rows` rows of a batch python-chess derives
+    legality too, once `oracle_apart` distributions have come since the last such batch: it is slow."""
 
     oracle_rows: int = 1
     oracle_apart: int = 256
     reading: MassReading = field(default_factory=MassReading)
     _batches: int = 0
-    _unseen: int | None = None
-    """Distributions since python-chess looked last; None: it never did."""
+    _unseen: int | None = None  # distributions since python-chess looked last; None: it never did
 
     def check(self, probabilities: Tensor, positions: NDArray[np.uint64], *, indices: Tensor | None = None) -> float:
-        """Measure probabilities over the moves of packed positions uint64 [B, WORDS].
-
-        Args:
-            probabilities: [B, 1880]; a column more holds mass that stands on no move at all, and is as illegal.
-            indices: int64 [B, N], where `probabilities` are [B, N]: the move of each, 1880 for none.
-
-        Returns:
-            The largest mass on illegal moves in this batch: 0.0.
-
-        Raises:
-            InvalidMassError: some mass is above 0 or not a number.
-        """
+        """The largest mass on illegal moves of packed positions uint64 [B, WORDS]: 0.0, else an InvalidMassError.
+        `probabilities` are [B, 1880]; a column more holds mass that stands on no move at all, and is as illegal. Or
+        they are [B, N], and `indices` int64 [B, N] the move of each, 1880 for none."""
         if len(positions) == 0:
             return 0.0
         probabilities = probabilities.detach()
@@ -76,7 +61,9 @@ class InvalidMassMeter:
             outside = probabilities[:, vocabulary.SIZE :].abs().sum(1).double().cpu()
             mass = invalid_mass(probabilities[:, : vocabulary.SIZE], legal=legal).double().cpu() + outside
         else:
-            mass = _mass_of_lanes(probabilities, indices, legal).double().cpu()
+            # Spare bits, that of move 1880 among them, are 0. Chosen, not multiplied: 0 * NaN would be NaN.
+            has = ((legal.gather(1, indices >> 5) >> (indices & 31)) & 1).bool()
+            mass = torch.where(has, 0.0, probabilities.float().abs()).sum(1).double().cpu()
         for row in self._rows_for_oracle(len(positions)):
             by_python_chess = legal_by_python_chess(positions[row]).to(probabilities.device)[None]
             again = invalid_mass(_dense(probabilities, indices, row)[None], legal=by_python_chess).double().cpu()[0]
@@ -102,13 +89,6 @@ class InvalidMassMeter:
             return []
         self._batches += 1
         return sorted({(self._batches * 7919 + offset) % batch for offset in range(self.oracle_rows)})
-
-
-def _mass_of_lanes(probabilities: Tensor, indices: Tensor, legal: Tensor) -> Tensor:
-    """[B] mass on lanes whose move `legal` int32 [B, 59] does not have; the spare bits, move 1880 among them, are 0."""
-    has = (legal.gather(1, indices >> 5) >> (indices & 31)) & 1
-    # Chosen, not multiplied: 0 * NaN would be NaN on a legal lane, which is not illegal mass.
-    return torch.where(has.bool(), 0.0, probabilities.float().abs()).sum(1)
 
 
 def _dense(probabilities: Tensor, indices: Tensor | None, row: int) -> Tensor:

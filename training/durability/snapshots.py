@@ -20,18 +20,14 @@ class Every:
     """Whether another `minutes` of training have passed since `seconds` of it, resumes included; 0 minutes: never."""
 
     def __init__(self, minutes: float, seconds: float) -> None:
-        self._seconds = 60 * minutes
-        self._done = self._times(seconds)
+        self._seconds, self._done = 60 * minutes, 0
+        self.due(seconds)
 
     def due(self, seconds: float) -> bool:
         """Whether an interval has ended since the last call."""
-        times = self._times(seconds)
-        due = times > self._done
-        self._done = max(times, self._done)
-        return due
-
-    def _times(self, seconds: float) -> int:
-        return int(seconds // self._seconds) if self._seconds else 0
+        before, times = self._done, int(seconds // self._seconds) if self._seconds else 0
+        self._done = max(times, before)
+        return times > before
 
 
 class Snapshots(Attachment):

@@ -24,8 +24,7 @@ ENDINGS: Final[Mapping[str, tuple[chess.PieceType, ...]]] = {
     "kbb": (chess.BISHOP, chess.BISHOP),
 }
 """White's pieces besides the king, by the ending's name; the bishops stand on squares of both colours."""
-DEFENDERS: Final = ("king", "random")
-"""`king` captures if it can and heads for the centre; `random` plays any legal move."""
+DEFENDERS: Final = ("king", "random")  # `king` captures if it can and heads for the centre; `random` plays any move
 MOVES: Final = 50  # of the agent, within which it must mate
 
 
@@ -41,8 +40,10 @@ class KingPlayer:
         """Choose a move in every game."""
         successors, moves, offsets = games.successors()
         # Successors have the attacker to move: its material is bad for us, and our king is not its own.
-        worth = -16.0 * rules.material(successors) - _from_centre(successors[:, KINGS] & ~successors[:, OWN])
-        worth += 0.5 * self._generator.random(len(worth))
+        kings = successors[:, KINGS] & ~successors[:, OWN]
+        square = np.log2(kings.astype(np.float64)).astype(np.int64)  # powers of two are exact
+        from_centre = np.abs(square % 8 - 3.5) + np.abs(square // 8 - 3.5)  # steps along ranks and files
+        worth = 0.5 * self._generator.random(len(square)) - 16.0 * rules.material(successors) - from_centre
         return Choice(moves[best_in_segments(worth, offsets)], np.full(len(offsets) - 1, np.nan, np.float32))
 
 
@@ -117,11 +118,3 @@ def random_starts(ending: str, count: int, seed: int) -> NDArray[np.uint64]:
 def shares(found: Sequence[Conversion]) -> dict[str, float]:
     """Share mated by ending, against the defending king."""
     return {one.ending: one.share for one in found if one.defender == "king"}
-
-
-def _from_centre(kings: NDArray[np.uint64]) -> NDArray[np.float64]:
-    """Steps along ranks and files from each king [B] to the four central squares, float64 [B]: 0..6."""
-    squares = np.log2(kings.astype(np.float64)).astype(np.int64)  # powers of two are exact
-    file, rank = squares % 8, squares // 8
-    steps: NDArray[np.float64] = np.abs(file - 3.5) + np.abs(rank - 3.5) - 1
-    return steps

@@ -1,8 +1,6 @@
-"""Two differentiable operators on ragged rows: sums of rows, and products with rows.
-
-On the CPU compiled loops do both directions, so that only rows that are present cost anything; elsewhere
-torch's own operators do. Sums run in a fixed order: the same batch gives the same gradients, bit for bit.
-"""
+"""Two differentiable operators on ragged rows: sums of rows, and products with rows. On the CPU compiled loops do both
+directions, so that only rows that are present cost anything; elsewhere torch's own operators do. Sums run in a fixed
+order: the same batch gives the same gradients, bit for bit."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,16 +14,18 @@ from agent.compilation import njit, on_warm_up
 from agent.networks.sparse.vectors import Floats, Rows, borrowed, dot_row, sum_rows
 from agent.vocabulary import MAX_LEGAL
 
+Offsets = NDArray[np.int64]
+
 
 @njit
-def _sum(table: Floats, bias: Floats, rows: Rows, offsets: NDArray[np.int64], out: Floats) -> None:
+def _sum(table: Floats, bias: Floats, rows: Rows, offsets: Offsets, out: Floats) -> None:
     table, rows, offsets, out = borrowed(table), borrowed(rows), borrowed(offsets), borrowed(out)
     for i in range(out.shape[0]):
         sum_rows(table, rows[offsets[i] : offsets[i + 1]], offsets[i + 1] - offsets[i], bias, out[i])
 
 
 @njit
-def _sum_backward(gradient: Floats, rows: Rows, offsets: NDArray[np.int64], table_out: Floats) -> None:
+def _sum_backward(gradient: Floats, rows: Rows, offsets: Offsets, table_out: Floats) -> None:
     gradient, rows, table_out = borrowed(gradient), borrowed(rows), borrowed(table_out)
     for i in range(gradient.shape[0]):
         given = gradient[i]
@@ -36,9 +36,7 @@ def _sum_backward(gradient: Floats, rows: Rows, offsets: NDArray[np.int64], tabl
 
 
 @njit
-def _products(
-    vectors: Floats, table: Floats, bias: Floats, rows: Rows, offsets: NDArray[np.int64], out: Floats
-) -> None:
+def _products(vectors: Floats, table: Floats, bias: Floats, rows: Rows, offsets: Offsets, out: Floats) -> None:
     vectors, table = borrowed(vectors), borrowed(table)
     for i in range(vectors.shape[0]):
         for e in range(offsets[i], offsets[i + 1]):
@@ -51,7 +49,7 @@ def _products_backward(
     vectors: Floats,
     table: Floats,
     rows: Rows,
-    offsets: NDArray[np.int64],
+    offsets: Offsets,
     vectors_out: Floats,
     table_out: Floats,
     bias_out: Floats,
@@ -106,11 +104,9 @@ class _ProductsWithRows(torch.autograd.Function):
 
 
 def sum_of_rows(table: Tensor, bias: Tensor, rows: Tensor, offsets: Tensor) -> Tensor:
-    """Row b of the result is bias + the sum of table[rows[offsets[b]:offsets[b + 1]]].
-
-    `table` is float32 [F, W], W a multiple of 64, `bias` [W], `rows` int32 [E], each below F, `offsets` int64 [B + 1],
-    from 0 to E, the result float32 [B, W].
-    """
+    """Row b of the result is bias + the sum of table[rows[offsets[b]:offsets[b + 1]]]. `table` is float32 [F, W], W a
+    multiple of 64, `bias` [W], `rows` int32 [E], each below F, `offsets` int64 [B + 1], from 0 to E, the result float32
+    [B, W]."""
     form: Callable[..., Tensor] = _SumOfRows.apply if table.is_cpu else sum_of_rows_torch
     return form(table, bias, rows, offsets)
 
@@ -121,11 +117,9 @@ def sum_of_rows_torch(table: Tensor, bias: Tensor, rows: Tensor, offsets: Tensor
 
 
 def products_with_rows(vectors: Tensor, table: Tensor, bias: Tensor, rows: Tensor, offsets: Tensor) -> Tensor:
-    """Entry k of row b of the result is vectors[b] . table[r] + bias[r] with r = rows[offsets[b] + k].
-
-    `vectors` are float32 [B, H], H a multiple of 32, `table` [A, H], `bias` [A], `rows` int32 [M], each below A,
-    `offsets` int64 [B + 1], from 0 to M, at most 218 apart; the result is float32 [B, 218], 0 past the rows of b.
-    """
+    """Entry k of row b of the result is vectors[b] . table[r] + bias[r] with r = rows[offsets[b] + k]. `vectors` are
+    float32 [B, H], H a multiple of 32, `table` [A, H], `bias` [A], `rows` int32 [M], each below A, `offsets` int64 [B +
+    1], from 0 to M, at most 218 apart; the result is float32 [B, 218], 0 past the rows of b."""
     form: Callable[..., Tensor] = _ProductsWithRows.apply if vectors.is_cpu else products_with_rows_torch
     return form(vectors, table, bias, rows, offsets)
 

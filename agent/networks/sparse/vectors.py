@@ -23,12 +23,9 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int32]
 
-SUM_LANES: Final = 64
-"""Widths of rows that are summed are a multiple of this."""
-PRODUCT_LANES: Final = 32
-"""Widths of rows that are multiplied are a multiple of this."""
-STRANDS: Final = 4
-"""Inputs of a dense layer are taken in groups of this many, each with its own partial sum."""
+SUM_LANES: Final = 64  # widths of rows that are summed are a multiple of this
+PRODUCT_LANES: Final = 32  # widths of rows that are multiplied are a multiple of this
+STRANDS: Final = 4  # inputs of a dense layer are taken in groups of this many, each with its own partial sum
 
 _float = ir.FloatType()
 _index = ir.IntType(64)
@@ -55,7 +52,6 @@ class _Writer:
         ]
 
     def width(self, array: int) -> Any:
-        """Last extent of an array."""
         return self.builder.extract_value(self.arrays[array].shape, self.arrays[array]._datamodel.fe_type.ndim - 1)
 
     def load(self, array: int, at: Any, kind: Any) -> Any:
@@ -87,9 +83,8 @@ class _Writer:
         """Sum of the lanes, halves first: a tree, the same everywhere."""
         while vector.type.count > 1:
             half = vector.type.count // 2
-            parts = [
-                ir.Constant(ir.VectorType(ir.IntType(32), half), list(range(low, low + half))) for low in (0, half)
-            ]
+            lanes = ir.VectorType(ir.IntType(32), half)
+            parts = [ir.Constant(lanes, list(range(low, low + half))) for low in (0, half)]
             undefined = ir.Constant(vector.type, ir.Undefined)
             low, high = (self.builder.shuffle_vector(vector, undefined, part) for part in parts)
             vector = self.builder.fadd(low, high)
