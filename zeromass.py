@@ -24,9 +24,7 @@ _Run = Annotated[str | None, Option(help="Use this run's newest checkpoint.")]
 _Seed = Annotated[int, Option(min=0, max=2**31 - 1, help="Seed of everything random.")]
 _Simulations = Annotated[int, Option(min=0, max=100_000, help="Of the agent's search; 0: one ply.")]
 _Seconds = Annotated[float | None, Option(min=0.01, max=3600, help="Each side's time a move, instead of simulations.")]
-_SideBySide = Annotated[
-    int, Option(min=1, max=256, help="Games played at the same time under time control, one core each.")
-]
+_SideBySide = Annotated[int, Option(min=1, max=256, help="Concurrent games under time control, one core each.")]
 
 
 @app.command()
@@ -53,9 +51,7 @@ def play(
     weights: _Weights = None,
     run: _Run = None,
     seed: Annotated[int | None, Option(min=0, help="Fixes a random side and the noise.")] = None,
-    strength: Annotated[
-        str | None, Option(metavar="LEVEL", help="400 (simulations), 2s (a move) or 'elo 1200'.")
-    ] = None,
+    strength: Annotated[str | None, Option(metavar="LEVEL", help="400 (simulations), 2s (a move), 'elo 1200'.")] = None,
 ) -> int:
     """Play a game against the agent in the terminal."""
     from agent.notation import read_fen
@@ -291,11 +287,8 @@ def _exclusive(weights: Path | None, run: str | None) -> None:
 
 
 def split_arguments(arguments: list[str]) -> tuple[str | None, list[str]]:
-    """`[CONFIG] [key=value ...]` to the settings file, None if there is none, and the overrides.
-
-    Raises:
-        InputError: a second word is not a setting.
-    """
+    """`[CONFIG] [key=value ...]` to the settings file, None if there is none, and the overrides. An InputError where a
+    second word is not a setting."""
     overrides = [word for word in arguments if "=" in word]
     configs = [word for word in arguments if "=" not in word]
     if len(configs) > 1:

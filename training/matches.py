@@ -24,7 +24,7 @@ from training.evaluation.match import MatchResult, play_match
 from training.evaluation.match_runner import Hooks
 from training.evaluation.openings import Openings
 from training.evaluation.opponents import make_opponent
-from training.monitoring.metrics import Metrics, match_row
+from training.monitoring.metrics import Metrics, match_tags
 
 if TYPE_CHECKING:
     from training.loop import TrainingLoop
@@ -52,10 +52,8 @@ class SampleGames(Attachment):
 
 
 class Matches(Attachment):
-    """Plays the match that the settings ask for.
-
-    A checkpoint is written before each match on the way, so that a resumed run does not repeat it.
-    """
+    """Plays the match that the settings ask for. A checkpoint is written before each match on the way, so that a
+    resumed run does not repeat it."""
 
     def __init__(self, folder: RunFolder, metrics: Metrics, checkpoints: Checkpoints, disk: DiskPatience) -> None:
         self._folder, self._metrics, self._checkpoints, self._disk = folder, metrics, checkpoints, disk
@@ -98,16 +96,15 @@ class Matches(Attachment):
     def _keep(
         self, loop: "TrainingLoop", result: MatchResult, when: str, conversion: Mapping[str, float], seconds: float
     ) -> None:
-        """With the run, and in TensorBoard."""
         more = {"minutes": loop.counters.seconds / 60, "seconds": seconds, "conversion": dict(conversion)}
         row = {"step": loop.learner.step, "when": when, **result.to_json(), **more}
         self._disk.writing(lambda: append_row(self._folder.matches, row))
-        self._metrics.scalars(match_row(result, conversion, seconds), loop.learner.step)
+        tags = match_tags(row) | {f"evaluation/conversion/{ending}": share for ending, share in conversion.items()}
+        self._metrics.scalars(tags | ({"evaluation/seconds": seconds} if seconds else {}), loop.learner.step)
         self._metrics.flush()
 
 
 def _match(loop: "TrainingLoop", hooks: Hooks) -> MatchResult:
-    """Play `evaluation.games` games."""
     evaluation, seed = loop.settings.evaluation, loop.settings.run.seed
     opponent, openings = make_opponent(evaluation.opponent, seed=seed + 1), Openings(seed, OPENING_PLIES)
     games, ply_cap = evaluation.games, evaluation.ply_cap

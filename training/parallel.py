@@ -96,13 +96,11 @@ class _Worker:
         _join(rendezvous, rank, settings)
 
     def load(self, weights: dict[str, NDArray[np.float32]], state: dict[str, NDArray[Any]], step: int) -> None:
-        """Take over the state of the first process."""
         self._learner.network.load_state_dict({name: torch.from_numpy(a.copy()) for name, a in weights.items()})
         self._learner.restore(state)
         self._learner.step = step
 
     def train(self, share: Batch, moments: Moments, progress: float) -> MassReading:
-        """One step."""
         self._learner.train_share(share, moments, progress)
         return self._learner.meter.take()
 
@@ -116,7 +114,9 @@ class ParallelLearner(_ShareLearner):
         self._folder = tempfile.TemporaryDirectory(prefix="zeromass-learner-")
         # A file, where all are on this machine: torch's own store would listen on every interface.
         file = Path(self._folder.name, "meet").as_uri()
-        rendezvous = file if here.startswith("127.") else f"tcp://{here}:{_free_port(here)}"
+        with socket.socket() as probe:
+            probe.bind((here, 0))
+            rendezvous = file if here.startswith("127.") else f"tcp://{here}:{probe.getsockname()[1]}"
         remote = cast(Any, ray.remote)(
             num_cpus=settings.threads, num_gpus=settings.gpus, resources=dict(settings.resources),
             scheduling_strategy="SPREAD", max_restarts=0,
@@ -176,9 +176,3 @@ def _join(rendezvous: str, rank: int, settings: LearnerSettings) -> None:
         os.environ["GLOO_SOCKET_IFNAME"] = os.environ["NCCL_SOCKET_IFNAME"] = "lo"
     backend = "nccl" if resolve_device(settings.device).type == "cuda" else "gloo"
     dist.init_process_group(backend, init_method=rendezvous, rank=rank, world_size=settings.workers, timeout=TIMEOUT)
-
-
-def _free_port(host: str) -> int:
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])

@@ -1,8 +1,8 @@
 """One run in one process: a match before, training, a match after, and what it came to."""
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -71,7 +71,7 @@ def _train(settings: Settings, folder: RunFolder, resume: Resume, display: Scree
     checkpoint = _checkpoint(folder, resume, display)
     warm_up(display.say)
     torch.manual_seed(settings.run.seed)
-    network = _network(settings, folder, checkpoint)
+    network = _network(settings, checkpoint)
     run = assemble(settings, folder, network, checkpoint, say=display.say, tick=display.tick)
     loop = run.loop
     if resume == "asked" and loop.progress >= 1.0:
@@ -87,7 +87,7 @@ def _train(settings: Settings, folder: RunFolder, resume: Resume, display: Scree
         torch.set_num_threads(settings.learner.threads)
         if loop.progress < 1.0 and not stop():
             unfinished = {} if checkpoint is None else checkpoint.player
-            with _pool(settings, loop.counters.streams, unfinished) as pool:
+            with closing(_pool(settings, loop.counters.streams, unfinished)) as pool:
                 display.tick(Progress(TRAINING, loop.progress, "first games ..."))
                 kernels.reset_launches()
                 loop.run(pool, stop=stop)
@@ -134,7 +134,7 @@ def _checkpoint(folder: RunFolder, resume: Resume, display: Screen) -> Checkpoin
     return checkpoint
 
 
-def _network(settings: Settings, folder: RunFolder, checkpoint: Checkpoint | None) -> Network:
+def _network(settings: Settings, checkpoint: Checkpoint | None) -> Network:
     architecture = settings.network.architecture
     if checkpoint is None and settings.network.weights is None:
         return make_network(architecture)
@@ -153,16 +153,9 @@ def _network(settings: Settings, folder: RunFolder, checkpoint: Checkpoint | Non
     return network
 
 
-@contextmanager
-def _pool(settings: Settings, first_stream: int, unfinished: Arrays) -> Iterator[Pool]:
+def _pool(settings: Settings, first_stream: int, unfinished: Arrays) -> Pool:
     gpus = settings.inference.gpus if settings.inference.actor else settings.selfplay.gpus
     check_runtime(settings.inference.runtime, torch.device("cuda" if gpus > 0 else "cpu"))
-    pool: Pool
     if settings.selfplay.actors == 0:
-        pool = LocalPool(settings.actor, first_stream, unfinished)
-    else:
-        pool = RayPool(settings.actor, first_stream=first_stream, heartbeat=settings.run.heartbeat_seconds)
-    try:
-        yield pool
-    finally:
-        pool.close()
+        return LocalPool(settings.actor, first_stream, unfinished)
+    return RayPool(settings.actor, first_stream=first_stream, heartbeat=settings.run.heartbeat_seconds)

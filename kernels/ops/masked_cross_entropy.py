@@ -13,10 +13,8 @@ from kernels.ops.registration import differentiable, register
 
 
 class RaggedTargets(NamedTuple):
-    """Target distributions that store only their nonzero entries, as a replay buffer keeps search results.
-
-    Row b's target puts `probabilities[offsets[b]:offsets[b + 1]]` on the columns `indices[...]`, distinct in a row.
-    """
+    """Target distributions that store only their nonzero entries, as a replay buffer keeps search results. Row b's
+    target puts `probabilities[offsets[b]:offsets[b + 1]]` on the columns `indices[...]`, distinct in a row."""
 
     offsets: Tensor  # int64 [B + 1], ascending
     indices: Tensor  # any integer dtype, uint16 included, [E]
@@ -52,20 +50,14 @@ def masked_cross_entropy(
     elif isinstance(targets, Tensor) and targets.dtype in INTEGERS:
         form = [check_row_indices(targets, logits, "targets")]
     else:
-        form = [_check_dense(targets, logits)]
+        check_logits(targets, "targets")
+        if targets.shape != logits.shape or targets.device != logits.device:
+            found = f"got {tuple(targets.shape)} on {targets.device}"
+            raise ValueError(f"targets must have shape {tuple(logits.shape)} on {logits.device}, {found}")
+        _refuse_gradient(targets)
+        form = [targets]
     loss: Tensor = _apply(logits, words, form, smoothing, z, backend)[0]
     return loss
-
-
-def _check_dense(targets: Tensor, logits: Tensor) -> Tensor:
-    check_logits(targets, "targets")
-    if targets.shape != logits.shape or targets.device != logits.device:
-        raise ValueError(
-            f"targets must have shape {tuple(logits.shape)} on {logits.device}, got {tuple(targets.shape)} on "
-            f"{targets.device}"
-        )
-    _refuse_gradient(targets)
-    return targets
 
 
 def _check_ragged(targets: RaggedTargets, logits: Tensor) -> list[Tensor]:

@@ -101,9 +101,9 @@ class Audit:
 
     def table(self) -> Table:
         """For people."""
-        table = Table(title=f"probability on illegal moves, {self.positions:,} positions", title_justify="left")
-        for column in ("way of masking", "mean", "worst", "best move illegal", "worst position"):
-            table.add_column(column)
+        title = f"probability on illegal moves, {self.positions:,} positions"
+        columns = "way of masking", "mean", "worst", "best move illegal", "worst position"
+        table = Table(*columns, title=title, title_justify="left")
         for name, leak in self.leaks.items():
             share = leak.argmax_illegal / max(self.positions, 1)
             table.add_row(TITLES[name], f"{leak.mean:.3g}", f"{leak.largest:.3g}", f"{100 * share:.2f} %", leak.worst)
@@ -111,11 +111,9 @@ class Audit:
 
 
 def audit_command(weights: Path | None, run: str | None, pgn: Path | None, positions: int, as_json: bool) -> int:
-    """Run `zeromass audit`; the exit code: 0, or 1 if the masked softmax leaked.
-
-    For `weights` and `run` see `find_weights`. Positions come from the games in `pgn`, else from self-play. An
-    InputError where weights or PGN are missing, damaged or empty.
-    """
+    """Run `zeromass audit`; the exit code: 0, or 1 if the masked softmax leaked. For `weights` and `run` see
+    `find_weights`. Positions come from the games in `pgn`, else from self-play. An InputError where weights or PGN are
+    missing, damaged or empty."""
     display = Display(Console(stderr=True, highlight=False, soft_wrap=True))
     found = find_weights(weights, run)
     for line in (*found.warnings, f"auditing {found.origin}"):

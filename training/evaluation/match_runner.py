@@ -103,24 +103,21 @@ class _StopError(Exception):
 
 def concurrent_pairs(player: Player, opponent: Player) -> list[tuple[Player, Player]]:
     """The players of each concurrent game; empty where neither side is `ConcurrentPlayers`."""
-    groups = [one.players for one in (player, opponent) if isinstance(one, ConcurrentPlayers)]
+    both = player, opponent
+    groups = [one.players for one in both if isinstance(one, ConcurrentPlayers)]
     if not groups:
         return []
     number = min(map(len, groups))
-    sides = [
-        one.players if isinstance(one, ConcurrentPlayers) else [_Shared(one)] * number for one in (player, opponent)
-    ]
+    sides = [one.players if isinstance(one, ConcurrentPlayers) else [_Shared(one)] * number for one in both]
     return list(zip(*sides, strict=False))
 
 
 def run_games(
     player: Player, opponent: Player, boards: Games, black: NDArray[np.bool_], *, ply_cap: int, hooks: Hooks = NO_HOOKS
 ) -> Played:
-    """Play `boards` to their ends, in a batch or as concurrent games, and count the points of `player`.
-
-    `boards` are B unfinished games, undefined afterwards; `black` [B] says whether `player` has the black pieces. Games
-    of `ply_cap` plies are draws. A MatchStop for Ctrl-C during concurrent games, or where an engine failed.
-    """
+    """Play `boards` to their ends, in a batch or as concurrent games, and count the points of `player`. `boards` are B
+    unfinished games, undefined afterwards; `black` [B] says whether `player` has the black pieces. Games of `ply_cap`
+    plies are draws. A MatchStop for Ctrl-C during concurrent games, or where an engine failed."""
     pairs = concurrent_pairs(player, opponent)
     if not pairs:
         return _run_batch(player, opponent, boards, black, ply_cap, hooks)

@@ -22,7 +22,6 @@ from torch.utils.tensorboard.summary import custom_scalars, hparams, make_histog
 from agent.drawing import to_png
 from training.cluster import on_cluster
 from training.durability.run_folder import RunFolder, append_row
-from training.evaluation.match import MatchResult
 from training.monitoring.pictures.frame import SIZE
 from training.monitoring.tags.tags import TAGS, Kind, find_tag
 
@@ -32,18 +31,15 @@ _VALUES: Final = 20_000
 
 class Metrics:
     """Appends to a run's event files and its log. A tag that is not documented as what it is written as is a KeyError.
-
     `resumed_at` is the learner step of the checkpoint that the run goes on from; None for a new run. Rows after it are
-    dropped: from the log here, from earlier event files by TensorBoard.
-    """
+    dropped: from the log here, from earlier event files by TensorBoard."""
 
     def __init__(self, folder: RunFolder, resumed_at: int | None) -> None:
         self.folder = folder
         if resumed_at is not None:
             folder.cut_log(resumed_at)
         purge = None if resumed_at is None else resumed_at + 1
-        self.first_step = purge or 0
-        """Step at which a process writes what it knows from the start: the next process purges it."""
+        self.first_step = purge or 0  # where a process writes what it knows from the start: the next process purges it
         self._writer = SummaryWriter(str(folder.tensorboard), purge_step=purge)
         self._described: set[tuple[str, Kind]] = set()
         self._on_cluster = on_cluster()
@@ -96,10 +92,8 @@ class Metrics:
         self._writer.close()
 
     def _show_in_ray(self, row: Mapping[str, float]) -> None:
-        """As gauges for clusters that Prometheus scrapes: `zeromass_loss_total` and so on, labelled by run.
-
-        Curves of single actors are left out, because Ray has its own metrics of every process.
-        """
+        """As gauges for clusters that Prometheus scrapes: `zeromass_loss_total` and so on, labelled by run. Curves of
+        single actors are left out, because Ray has its own metrics of every process."""
         for name in row.keys() & TAGS.keys():
             if name not in self._gauges:
                 metric = "zeromass_" + name.replace("/", "_")
@@ -122,13 +116,6 @@ class Metrics:
 
     def _summary(self, summary: Any, step: int) -> None:
         self._writer._get_file_writer().add_summary(summary, step)  # type: ignore[no-untyped-call]
-
-
-def match_row(result: MatchResult, conversion: Mapping[str, float], seconds: float) -> dict[str, float]:
-    """The evaluation tags of a match; an infinite Elo and 0 seconds are left out."""
-    row = match_tags(result.to_json())
-    row |= {f"evaluation/conversion/{ending}": share for ending, share in conversion.items()}
-    return row | ({"evaluation/seconds": seconds} if seconds else {})
 
 
 def match_tags(match: Mapping[str, Any]) -> dict[str, float]:

@@ -68,7 +68,11 @@ def to_json(folder: RunFolder, health: Health) -> dict[str, Any]:
 def screen(folder: RunFolder, health: Health) -> Group:
     """The screen for people."""
     verdict = Text(health.verdict, style=_STYLES[health.verdict.split(":")[0]])
-    parts: list[Any] = [verdict, Text(_where(folder, health.rows), style="dim")]
+    where = "no rows yet; they begin with the first learner steps"
+    if health.rows:
+        age = "ended" if has_ended(folder) else f"last row {_age(health.rows):.0f} s ago"
+        where = f"step {health.rows[-1]['step']:,}, {len(health.rows):,} rows, {age}"
+    parts: list[Any] = [verdict, Text(f"{folder.path}: {where}", style="dim")]
     if health.findings:
         table = Table.grid(padding=(0, 2))
         for finding in health.findings:
@@ -109,15 +113,7 @@ def _follow(folder: RunFolder, console: Console) -> Health:
     return health
 
 
-def _where(folder: RunFolder, rows: Sequence[Row]) -> str:
-    if not rows:
-        return f"{folder.path}: no rows yet; they begin with the first learner steps"
-    age = "ended" if has_ended(folder) else f"last row {_age(rows):.0f} s ago"
-    return f"{folder.path}: step {rows[-1]['step']:,}, {len(rows):,} rows, {age}"
-
-
 def _age(rows: Sequence[Row]) -> float | None:
-    """Seconds since the last row."""
     return round(max(time.time() - float(rows[-1].get("time", 0.0)), 0.0), 1) if rows else None
 
 

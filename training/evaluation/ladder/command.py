@@ -1,8 +1,8 @@
 """`zeromass ladder`: a run's snapshots against each other and known opponents, on one Elo scale."""
 
-import contextlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -56,18 +56,15 @@ class Snapshot:
 
 
 def ladder_command(run: str, options: LadderOptions, as_json: bool) -> int:
-    """Run `zeromass ladder`; the exit code: 0, or 130 when Ctrl-C ended it, with all results kept.
-
-    Raises:
-        InputError: no such run or opponent, no snapshot, or a ladder file that is damaged or cannot be written. After
-            the standings are printed: an engine failed, or a file could not be written after all.
-    """
+    """Run `zeromass ladder`; the exit code: 0, or 130 when Ctrl-C ended it, with all results kept. An InputError
+    without such a run or opponent, without a snapshot, or for a ladder file that is damaged or cannot be written; after
+    the standings are printed, where an engine failed, or a file could not be written after all."""
     folder = find_run(run)
     display = Display(Console(stderr=True, highlight=False, soft_wrap=True))
     results = Results.read(folder)
     check_output(results.path)
     stopped: KeyboardInterrupt | InputError | None = None
-    with contextlib.ExitStack() as stack:
+    with ExitStack() as stack:
         opponents = _start_opponents(options, display.say, stack)
         snapshots = find_snapshots(folder, options.snapshots, display.say)
         results.snapshots |= {
@@ -87,9 +84,7 @@ def ladder_command(run: str, options: LadderOptions, as_json: bool) -> int:
     return 130 if stopped else 0
 
 
-def _start_opponents(
-    options: LadderOptions, say: Callable[[str], None], stack: contextlib.ExitStack
-) -> dict[str, Player]:
+def _start_opponents(options: LadderOptions, say: Callable[[str], None], stack: ExitStack) -> dict[str, Player]:
     """The opponents by name; engines run until `stack` closes."""
     started: dict[str, Player] = {}
     for name in options.against:
@@ -186,11 +181,9 @@ def _report(folder: Path, results: Results, options: LadderOptions, as_json: boo
 
 
 def find_snapshots(run: Path, most: int, say: Callable[[str], None]) -> list[Snapshot]:
-    """At most `most` evenly chosen snapshots of a run, the first and last included, oldest first.
-
-    A checkpoint newer than all snapshots counts as one. Damaged files are reported through `say` and skipped; an
-    InputError where there is none left.
-    """
+    """At most `most` evenly chosen snapshots of a run, the first and last included, oldest first. A checkpoint newer
+    than all snapshots counts as one. Damaged files are reported through `say` and skipped; an InputError where there is
+    none left."""
     files = [(step_of(path), path) for path in snapshot_files(run)]
     for path in checkpoint_weights(run)[:1]:
         step = int(path.parent.name.removeprefix("step-"))
@@ -204,7 +197,7 @@ def find_snapshots(run: Path, most: int, say: Callable[[str], None]) -> list[Sna
             say(f"skipped: {error}")
             continue
         key, minutes = identity(weights).split()[0], None
-        with contextlib.suppress(ValueError):  # not known, or not a number
+        with suppress(ValueError):  # not known, or not a number
             minutes = float(weights.provenance.get("seconds", "")) / 60
         found.setdefault(key, Snapshot(f"step {step}", key, step, minutes, weights))
     if not found:
