@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 import kernels
+from kernels.ops.alternatives import renormalised
 
 
 class Problem(NamedTuple):
@@ -33,7 +34,6 @@ class Contender(NamedTuple):
     capturable: bool = True  # by a CUDA graph: no host synchronisation
 
     def prepare(self, given: Problem) -> Callable[[], Any]:
-        """Return a call that runs forward and backward."""
         if self.compile:
             torch._dynamo.reset()
         forward = torch.compile(self.call, fullgraph=True, dynamic=False) if self.compile else self.call
@@ -98,21 +98,12 @@ def eager_cross_entropy(p: Problem) -> Tensor:
     return torch.nn.functional.cross_entropy(fill(p), p.moves, reduction="none")
 
 
-def eager_soft(p: Problem) -> Tensor:
-    return -(p.soft * fill(p).log_softmax(1).masked_fill(~p.legal, 0.0)).sum(1)
-
-
 def eager_ragged(p: Problem) -> Tensor:
     offsets, indices, probabilities = p.ragged
     owner = torch.repeat_interleave(torch.arange(len(offsets) - 1, device=offsets.device), offsets.diff())
     taken = fill(p).log_softmax(1)[owner, indices.long()]
     zeros = torch.zeros(len(offsets) - 1, dtype=taken.dtype, device=taken.device)
     return zeros.index_add(0, owner, -probabilities.to(taken.dtype) * taken)
-
-
-def renormalised(p: Problem) -> Tensor:
-    dense = p.logits.softmax(1) * p.legal
-    return dense / dense.sum(1, keepdim=True)
 
 
 def eager_sample(p: Problem) -> tuple[Tensor, Tensor, Tensor]:
@@ -134,7 +125,7 @@ FAMILY: dict[str, list[Contender]] = {
         Contender("bool mask", lambda p: kernels.masked_softmax(p.logits, legal=p.legal)),
         Contender("eager", lambda p: fill(p).softmax(1)),
         Contender("compiled", lambda p: fill(p).softmax(1), compile=True),
-        Contender("renormalised", renormalised),
+        Contender("renormalised", lambda p: renormalised(p.logits, p.legal)),
         Contender("Liger's softmax", liger_softmax, needs="liger_kernel"),
     ],
     "masked_log_softmax": [
@@ -157,7 +148,7 @@ FAMILY: dict[str, list[Contender]] = {
     ],
     "masked_cross_entropy, dense": [
         Contender("ours", lambda p: kernels.masked_cross_entropy(p.logits, p.soft, legal=p.words)),
-        Contender("eager", eager_soft),
+        Contender("eager", lambda p: -(p.soft * fill(p).log_softmax(1).masked_fill(~p.legal, 0.0)).sum(1)),
     ],
     "masked_cross_entropy, ragged": [
         Contender("ours", lambda p: kernels.masked_cross_entropy(p.logits, p.ragged, legal=p.words)),

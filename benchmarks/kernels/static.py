@@ -9,7 +9,6 @@ accesses from its machine code; on AMD, both from the assembly.
 
 import argparse
 import collections
-import importlib
 import json
 import math
 import os
@@ -42,8 +41,6 @@ POINTERS = {
 
 
 class Launch(NamedTuple):
-    """A recorded launch."""
-
     kernel: Any
     arguments: tuple[Any, ...]
     options: dict[str, Any]
@@ -51,9 +48,8 @@ class Launch(NamedTuple):
 
 def recorded(size: int, dtype: torch.dtype) -> list[Launch]:
     """Return every launch of the family on contiguous `[64, size]` rows of `dtype`."""
-    names = ("softmax", "terms", "cross_entropy", "legality")
-    modules = [importlib.import_module(f"kernels.on_triton.{name}") for name in names]
-    softmax, terms, cross_entropy, legality = modules
+    from kernels.on_triton import cross_entropy, legality, softmax, terms
+
     rows = torch.zeros(ROWS, size, dtype=dtype)
     words = torch.zeros(ROWS, (size + 31) // 32, dtype=torch.int32)
     column = torch.zeros(ROWS, dtype=torch.int64)
@@ -62,7 +58,7 @@ def recorded(size: int, dtype: torch.dtype) -> list[Launch]:
     ragged = [torch.zeros(9, dtype=torch.uint16), torch.zeros(ROWS + 1, dtype=torch.int64), torch.zeros(9).half()]
     calls: list[Launch] = []
     with ExitStack() as stack:
-        for module in modules:
+        for module in (softmax, terms, cross_entropy, legality):
             for name, kernel in list(vars(module).items()):
                 if name.endswith("_kernel"):
                     stack.enter_context(mock.patch.object(module, name, Recorder(kernel, calls)))

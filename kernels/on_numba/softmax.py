@@ -96,12 +96,10 @@ def masked_softmax(logits: Tensor, words: Tensor, period: int, dtype: torch.dtyp
     return out.to(dtype)
 
 
-def masked_softmax_backward(
-    gradient: Tensor, probability: Tensor, words: Tensor, period: int, dtype: torch.dtype
-) -> Tensor:
+def masked_softmax_backward(gradient: Tensor, output: Tensor, words: Tensor, period: int, dtype: torch.dtype) -> Tensor:
     """[R, N] -> [R, N]."""
-    out = probability.new_empty(probability.shape)
-    in_parts(_softmax_backward_loop, out, gradient, probability, words, period, out)
+    out = output.new_empty(output.shape)
+    in_parts(_softmax_backward_loop, out, gradient, output, words, period, out)
     return out.to(dtype)
 
 

@@ -13,13 +13,11 @@ def masked_softmax(logits: Tensor, words: Tensor, period: int, dtype: torch.dtyp
     return probability.masked_fill(~row.legal, 0.0).to(dtype)
 
 
-def masked_softmax_backward(
-    gradient: Tensor, probability: Tensor, words: Tensor, period: int, dtype: torch.dtype
-) -> Tensor:
+def masked_softmax_backward(gradient: Tensor, output: Tensor, words: Tensor, period: int, dtype: torch.dtype) -> Tensor:
     """dx = p (g - sum p g): the sum over legal entries only, the literal zero elsewhere."""
-    legal = legal_mask(words, probability.shape[1], period)
+    legal = legal_mask(words, output.shape[1], period)
     exact = torch.float64 if dtype == torch.float64 else torch.float32
-    p = probability.to(exact)
+    p = output.to(exact)
     g = gradient.to(exact).masked_fill(~legal, 0.0)
     dot = (p * g).sum(1, keepdim=True)
     return (p * (g - dot)).masked_fill(~legal, 0.0).to(dtype)

@@ -144,9 +144,7 @@ def cross_entropy_backward_kernel(
 
 
 @triton.jit
-def entries(
-    offsets, indices, probabilities, words, w_row, w_col, rows, first, end, size, K: tl.constexpr, ACC: tl.constexpr
-):
+def entries(indices, probabilities, words, w_row, w_col, rows, first, end, size, K: tl.constexpr, ACC: tl.constexpr):
     """Columns, probabilities and legality [K] of a row's stored entries; entries of probability 0 count as legal."""
     place = first + tl.arange(0, K)
     here = place < end
@@ -177,9 +175,7 @@ def ragged_kernel(
     wrong = tl.zeros([1], tl.int32)
     step = V if WIDE else 1
     for first in range(begin, end, K):
-        column, q, legal, bad = entries(
-            offsets, indices, probabilities, words, w_row, w_col, rows, first, end, size, K, ACC
-        )
+        column, q, legal, bad = entries(indices, probabilities, words, w_row, w_col, rows, first, end, size, K, ACC)
         wrong = tl.maximum(wrong, tl.max(bad.to(tl.int32), 0))
         x = tl.load(logits + rows * x_row * step + column * x_col, mask=legal).to(ACC)
         log_p = x - row_peak - row_log_sum
@@ -211,9 +207,7 @@ def ragged_backward_kernel(
     row_log_sum = tl.load(log_sum + rows)
     mass = tl.zeros([1], ACC)
     for first in range(begin, end, K):
-        column, q, legal, _bad = entries(
-            offsets, indices, probabilities, words, w_row, w_col, rows, first, end, size, K, ACC
-        )
+        column, q, legal, _bad = entries(indices, probabilities, words, w_row, w_col, rows, first, end, size, K, ACC)
         mass += tl.sum(tl.where(legal, q, 0.0), 0)
     share = tl.zeros([1], ACC)
     if EPS > 0.0:
@@ -234,9 +228,7 @@ def ragged_backward_kernel(
     read_step = V if WIDE else 1
     write_step = V if WIDE_OUT else 1
     for first in range(begin, end, K):
-        column, q, legal, _bad = entries(
-            offsets, indices, probabilities, words, w_row, w_col, rows, first, end, size, K, ACC
-        )
+        column, q, legal, _bad = entries(indices, probabilities, words, w_row, w_col, rows, first, end, size, K, ACC)
         x = tl.load(logits + rows * x_row * read_step + column * x_col, mask=legal).to(ACC)
         p = tl.exp(x - row_peak - row_log_sum)
         value = g * (pull * p - ((1.0 - EPS) * q + share))

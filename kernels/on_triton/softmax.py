@@ -76,10 +76,8 @@ def softmax_backward_kernel(
     R: tl.constexpr, G: tl.constexpr, V: tl.constexpr, WIDE_GRADIENT: tl.constexpr, WIDE: tl.constexpr,
     WIDE_OUT: tl.constexpr, CAUSAL: tl.constexpr, LOG: tl.constexpr, ONE: tl.constexpr, ACC: tl.constexpr,
 ):  # fmt: skip
-    """dx = p (g - sum p g), p given; or for log p: dx = g - p sum g, logits given, with their peaks and sums.
-
-    Illegal gradients are never read, illegal dx is 0.
-    """
+    """dx = p (g - sum p g), p given; or for log p: dx = g - p sum g, logits given, with their peaks and sums. Illegal
+    gradients are never read, illegal dx is 0."""
     rows, live = program_rows(count, R)
     if LOG:
         peak = tl.load(peaks + rows, mask=live, other=0.0)[:, None, None]
@@ -128,11 +126,9 @@ def masked_log_softmax(
     return _forward(logits, words, period, fill, dtype, (peak, log_sum)), peak, log_sum
 
 
-def masked_softmax_backward(
-    gradient: Tensor, probability: Tensor, words: Tensor, period: int, dtype: torch.dtype
-) -> Tensor:
+def masked_softmax_backward(gradient: Tensor, output: Tensor, words: Tensor, period: int, dtype: torch.dtype) -> Tensor:
     """Launch the backward."""
-    return _backward(gradient, probability.contiguous(), words, period, dtype, None)
+    return _backward(gradient, output.contiguous(), words, period, dtype, None)
 
 
 def masked_log_softmax_backward(
