@@ -7,6 +7,7 @@ plain one (dense masked_fill and log-softmax, see `plain`). Both include samplin
 meters invalid mass: it derives the legality of every trained position again.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from time import perf_counter
@@ -41,32 +42,23 @@ class Watch:
     """Times the stages of a learner's steps by wrapping its methods; on CUDA each ends with a synchronisation."""
 
     def __init__(self, learner: Learner) -> None:
-        self.seconds = dict.fromkeys(STAGES, 0.0)
-        self._device, self._mark = learner.device, perf_counter()
+        self.seconds: Counter[str] = Counter()
+        self._device, self.mark = learner.device, perf_counter()
         for name, stage in _METHODS.items():
-            setattr(learner, name, self._timed(getattr(learner, name), stage))
+            setattr(learner, name, partial(self._timed, getattr(learner, name), stage))
 
     def add(self, stage: str) -> None:
-        """Count the time since the last call for `stage`."""
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
-        now = perf_counter()
-        self.seconds[stage] += now - self._mark
-        self._mark = now
+        before, self.mark = self.mark, perf_counter()
+        self.seconds[stage] += self.mark - before  # type: ignore[assignment]
 
-    def start(self) -> None:
-        """Drop the time since the last call."""
-        self._mark = perf_counter()
-
-    def _timed(self, method: Callable[..., Any], stage: str) -> Callable[..., Any]:
-        def call(*args: Any, **options: Any) -> Any:
-            if stage == "loss":
-                self.add("forward")
-            found = method(*args, **options)
-            self.add(stage)
-            return found
-
-        return call
+    def _timed(self, method: Callable[..., Any], stage: str, *args: Any) -> Any:
+        if stage == "loss":
+            self.add("forward")
+        found = method(*args)
+        self.add(stage)
+        return found
 
 
 def filled_replay(settings: Settings, positions: int) -> ReplayBuffer:
@@ -82,7 +74,6 @@ def filled_replay(settings: Settings, positions: int) -> ReplayBuffer:
 
 
 def measure(figures: Figures, case: str, settings: Settings, rounds: int, seconds: float, progress: Progress) -> None:
-    """Measure one case."""
     searched, batch_size = settings.selfplay.simulations > 0, settings.learner.batch_size
     replay, generator = filled_replay(settings, 2 * batch_size), np.random.default_rng(0)
     networks = [make_network(settings.network.architecture) for _ in range(2)]
@@ -92,7 +83,7 @@ def measure(figures: Figures, case: str, settings: Settings, rounds: int, second
     plain = PlainLearner(networks[1], settings.learner, searched=searched, device=ours.device)
 
     def our_step() -> int:
-        watch.start()
+        watch.mark = perf_counter()
         batch = replay.sample(batch_size, generator)
         watch.add("replay")
         ours.train(batch, progress=0.0)
@@ -104,15 +95,14 @@ def measure(figures: Figures, case: str, settings: Settings, rounds: int, second
 
     our_step()
     plain_step()
-    watch.seconds = dict.fromkeys(STAGES, 0.0)
+    watch.seconds.clear()
     steps = {"ours": partial(rate, our_step, seconds), "plain": partial(rate, plain_step, seconds)}
     speeds = in_turn(steps, rounds, progress)
     for name, values in speeds.items():
         figures.add(case, name, values, "positions/s")
     figures.ratio(case, "plain", speeds["ours"], speeds["plain"])
-    total = sum(watch.seconds.values())
-    for stage, taken in watch.seconds.items():
-        figures.add(case, stage, [taken / total], "")
+    for stage in STAGES:
+        figures.add(case, stage, [watch.seconds[stage] / watch.seconds.total()], "")
 
 
 def run(
@@ -130,7 +120,6 @@ def run(
 
 
 def show(found: Found) -> list[Table | str]:
-    """Speeds, shares, one line."""
     ratios = [row["value"] for row in found["ratios"]]
     return [
         table(found, "Positions trained a second; in bold ours to the plain step", "case", ("ours", "plain")),

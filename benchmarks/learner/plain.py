@@ -1,38 +1,28 @@
-"""The learning step in stock PyTorch: the baseline of the learner benchmark.
+"""The learning step in stock PyTorch: the baseline of the learner benchmark. The same networks, batches, losses,
+clipping and AdamW, written the usual way: logits of all 1,880 moves, illegal ones filled with -inf before a dense
+log-softmax, rows of the sparse network by `embedding_bag`. Nothing of `kernels`, no meter."""
 
-The same networks, batches, losses, clipping and AdamW, written the usual way: logits of all 1,880 moves, illegal ones
-filled with -inf before a dense log-softmax, rows of the sparse network by `embedding_bag`. Nothing of `kernels`, no
-meter.
-"""
-
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import cross_entropy, embedding_bag, linear, log_softmax
+from torch.nn.functional import cross_entropy, linear, log_softmax
 
 from agent import rules, vocabulary
 from agent.networks.network import Network
-from agent.networks.residual.planes import planes
+from agent.networks.sparse.gather import sum_of_rows_torch
 from training.learner import GRADIENT_CLIP
 from training.losses import CLIP
 from training.replay import Batch
 from training.settings import LearnerSettings
 
 
-def _residual(network: Any, positions: NDArray[np.uint64]) -> tuple[Tensor, Tensor]:
-    found: tuple[Tensor, Tensor] = network(torch.from_numpy(planes(positions)).to(network.device))
-    return found
-
-
 def _sparse(network: Any, positions: NDArray[np.uint64]) -> tuple[Tensor, Tensor]:
     batch = network.batch(positions)
-    summed = embedding_bag(
-        batch.features.long(), network.features.weight, batch.offsets, mode="sum", include_last_offset=True
-    )
-    first = torch.relu(summed + network.features.bias)
+    features = network.features.weight, network.features.bias
+    first = torch.relu(sum_of_rows_torch(*features, batch.features, batch.offsets))
     hidden = torch.relu(first @ network.hidden.weight + network.hidden.bias)
     logits = linear(hidden, network.policy.weight, network.policy.bias)
     by_kind = linear(hidden, network.kinds.weight, network.kinds.bias)
@@ -40,10 +30,6 @@ def _sparse(network: Any, positions: NDArray[np.uint64]) -> tuple[Tensor, Tensor
     added = by_kind[owner, batch.kinds.long()]
     logits = logits.index_put((owner, batch.moves.long()), added, accumulate=True)
     return logits, linear(hidden, network.value.weight, network.value.bias)
-
-
-_FORWARD: Final = {"residual": _residual, "sparse": _sparse}
-"""Each kind of network by torch's operators alone, over the whole vocabulary."""
 
 
 class PlainLearner:
@@ -60,9 +46,10 @@ class PlainLearner:
 
     def train(self, batch: Batch) -> float:
         """One step on B plies at the first learning rate; the loss."""
-        found = rules.legal_moves(batch.positions)
-        logits, value_logits = _FORWARD[self.network.architecture.kind](self.network, batch.positions)
-        legal = torch.from_numpy(_dense_legal(*found)).to(self._device)
+        sparse = self.network.architecture.kind == "sparse"  # the residual network has torch's operators alone
+        forward = _sparse(self.network, batch.positions) if sparse else self.network.dense(batch.positions)
+        bits = np.unpackbits(rules.legal_bits(batch.positions).view(np.uint8), axis=1, bitorder="little")
+        legal, (logits, value_logits) = self._tensor(bits[:, : vocabulary.SIZE]).bool(), forward
         loss = self._loss(batch, log_softmax(logits.masked_fill(~legal, -torch.inf), 1), value_logits, legal)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -90,16 +77,7 @@ class PlainLearner:
         return torch.from_numpy(array).to(self._device)
 
 
-def _dense_legal(indices: NDArray[np.uint16], counts: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """bool [B, 1880]."""
-    legal = np.zeros((len(counts), vocabulary.SIZE), np.bool_)
-    lanes = np.arange(indices.shape[1]) < counts[:, None]
-    legal[np.repeat(np.arange(len(counts)), counts), indices[lanes]] = True
-    return legal
-
-
 def _dense_targets(batch: Batch, device: torch.device | str) -> Tensor:
-    """float32 [B, 1880] improved policies."""
     ragged = batch.policies
     targets = np.zeros((len(batch.positions), vocabulary.SIZE), np.float32)
     targets[np.repeat(np.arange(len(targets)), np.diff(ragged.offsets)), ragged.indices] = ragged.probabilities

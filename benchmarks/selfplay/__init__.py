@@ -72,7 +72,6 @@ def learn(pool: WatchedPool, settings: Settings, seconds: float) -> tuple[float,
 
 
 def measure(figures: Figures, mode: str, settings: Settings, *, rounds: int, seconds: float) -> None:
-    """Measure one mode; Ray must be initialised."""
     torch.set_num_threads(settings.learner.threads)
     network = make_network(settings.actor.architecture)
     weights = {name: tensor.numpy().copy() for name, tensor in network.state_dict().items()}
@@ -107,7 +106,6 @@ def measure(figures: Figures, mode: str, settings: Settings, *, rounds: int, sec
 def run(
     *, rounds: int = 3, seconds: float = 5.0, overrides: Sequence[str] = (), progress: Progress = lambda line: None
 ) -> Found:
-    """Measure self-play in both modes, which are the contenders."""
     # The learner's turn is too short to fill a config's replay buffer first.
     chosen = {mode: load_settings(config, ["replay.warmup=1024", *overrides]) for mode, config in MODES.items()}
     for settings in chosen.values():
@@ -123,11 +121,8 @@ def run(
 
 
 def show(found: Found) -> list[Table | str]:
-    """One table, one line."""
-    kept = ", ".join(
-        f"{100 * row['value']:.0f} % ({row['contender']})" for row in found["ratios"] if row["case"] == ACTORS
-    )
+    kept = (f"{100 * row['value']:.0f} % ({row['contender']})" for row in found["ratios"] if row["case"] == ACTORS)
     return [
         table(found, "Positions/s and shares of the actors' time", "figure"),
-        f"Ray actors reach {kept} of plain processes",
+        f"Ray actors reach {', '.join(kept)} of plain processes",
     ]
