@@ -33,7 +33,7 @@ FEN = "7k/6Q1/5K2/8/8/8/8/8 b - - 0 1"
 RUN = os.fsdecode(b"r\xff")
 FACES = (
     *("--help", "doctor", "doctor --json", f"status {RUN}", f"status {RUN} --json", f"report {RUN}", "uci"),
-    *(f"play --plain --fen '{FEN}'", "analyse --simulations 4 '7k/8/5K2/8/8/8/8/6Q1 w - - 0 1'", "train nowhere"),
+    *(f"play --plain --fen '{FEN}'", "analyse --nodes 4 '7k/8/5K2/8/8/8/8/6Q1 w - - 0 1'", "train nowhere"),
 )
 
 

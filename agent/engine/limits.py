@@ -20,49 +20,35 @@ class Clock:
 
     remaining: float
     increment: float = 0.0
-    moves_to_go: int | None = None
-    """Moves until the next time control; None: the time must last for the game."""
+    moves_to_go: int | None = None  # moves until the next time control; None: the time must last for the game
 
 
 @dataclass(frozen=True)
 class Limits:
     """When to stop thinking: at the first limit reached. With no limit: when told to."""
 
-    simulations: int | None = None
-    """Gumbel search with as many simulations, fewer where the clock is short."""
-    nodes: int | None = None
-    """Of principal-variation search; simulations where the network is evaluated in batches."""
-    seconds: float | None = None
-    """Time for this move."""
+    simulations: int | None = None  # Gumbel search with as many simulations, fewer where the clock is short
+    nodes: int | None = None  # of principal-variation search; simulations where the network is evaluated in batches
+    seconds: float | None = None  # time for this move
     clock: Clock | None = None
     depth: int | None = None
     """Plies; for a network that is evaluated in batches, on average, or 10,000 simulations for each of them."""
-    mate: int | None = None
-    """Until a mate in as many moves is proven."""
-    ponder: bool = False
-    """All other limits count only from `Control.hit` on."""
-    infinite: bool = False
-    """Do not answer before `Control.stop`, whatever is found."""
-    moves: tuple[str, ...] = ()
-    """Search only these moves (UCI notation); if none of them is legal, all."""
-    overhead: float = 0.0
-    """Seconds that the program and the connection take: subtracted from `seconds` and `clock`."""
+    mate: int | None = None  # until a mate in as many moves is proven
+    ponder: bool = False  # all other limits count only from `Control.hit` on
+    infinite: bool = False  # do not answer before `Control.stop`, whatever is found
+    moves: tuple[str, ...] = ()  # search only these moves (UCI notation); if none of them is legal, all
+    overhead: float = 0.0  # seconds that the program and the connection take: subtracted from `seconds` and `clock`
 
 
 @dataclass(frozen=True)
 class ThinkOptions:
     """How to search, and how much to report."""
 
-    lines: int = 1
-    """How many moves to report, the best first."""
-    keep: int | None = None
-    """How many of these get a score of their own; the others have bounds. None: all."""
-    temperature: float = 0.0
-    """Of the noise at the root of a search by `Limits.simulations`; 0 plays the best move."""
-    seed: int = 0
-    """Of the noise."""
-    fresh: bool = False
-    """Forget first what was found for other moves: then `Limits.nodes` repeats the move."""
+    lines: int = 1  # how many moves to report, the best first
+    keep: int | None = None  # how many of these get a score of their own; the others have bounds. None: all.
+    temperature: float = 0.0  # of the noise at the root of a search by `Limits.simulations`; 0 plays the best move
+    seed: int = 0  # of the noise
+    fresh: bool = False  # forget first what was found for other moves: then `Limits.nodes` repeats the move
 
 
 class Control:
@@ -104,10 +90,8 @@ class Control:
 class Budget(NamedTuple):
     """Seconds for one move."""
 
-    soft: float
-    """Its share, to be stretched or cut as the search goes."""
-    hard: float
-    """Never more."""
+    soft: float  # its share, to be stretched or cut as the search goes
+    hard: float  # never more
 
 
 def allotted(limits: Limits) -> Budget | None:

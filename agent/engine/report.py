@@ -10,21 +10,14 @@ import chess
 class Line:
     """One root move and what is expected after it."""
 
-    moves: tuple[chess.Move, ...]
-    """The move, then the line."""
-    score: float
-    """Expected score -1..1 for the side to move."""
-    prior: float
-    """Probability before search."""
-    nodes: int
-    """Searched below it."""
-    draws: float | None
-    """Probability of a draw at the end of the line; None where the network does not give one."""
-    mate: int
-    """Proven: k > 0, the side to move mates within k plies; k < 0, it is mated within -k; 0: not proven."""
+    moves: tuple[chess.Move, ...]  # the move, then the line
+    score: float  # expected score -1..1 for the side to move
+    prior: float  # probability before search
+    nodes: int  # searched below it
+    draws: float | None  # probability of a draw at the end of the line; None where the network does not give one
+    mate: int  # proven: k > 0, the side to move mates within k plies; k < 0, it is mated within -k; 0: not proven
 
-    exact: bool = True
-    """Whether the score is the move's own; else it is worth at most that."""
+    exact: bool = True  # whether the score is the move's own; else it is worth at most that
 
     @property
     def move(self) -> chess.Move:

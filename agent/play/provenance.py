@@ -12,8 +12,7 @@ from agent.notation import quote, side_name
 from agent.play.strength import Strength
 from agent.search.settings import SearchSettings, playing
 
-OPENING: Final = "OpeningPlies"
-"""Header: how many plies from the start were opening moves, which no player chose."""
+OPENING: Final = "OpeningPlies"  # header: how many plies from the start were opening moves, which no player chose
 _FOREIGN: Final = ", by another agent"
 _NUMBER: Final = r"([0-9]{1,9}(?:\.[0-9]{1,6})?)"
 _NOTE: Final = re.compile(

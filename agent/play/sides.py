@@ -28,8 +28,7 @@ class ChosenMove(NamedTuple):
 class Side:
     """A program that plays one colour of one game. Unlike a `Player` it has a clock, and can be watched and stopped."""
 
-    name: str
-    """For people and PGN."""
+    name: str  # for people and PGN
 
     def choose(
         self, board: chess.Board, seed: int, clock: Clock | None, control: Control, watch: Watcher | None

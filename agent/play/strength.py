@@ -21,16 +21,11 @@ LEVELS: Final = Path(__file__).parent.parent / "data" / "levels.json"
 class Strength(NamedTuple):
     """How a weakened agent plays."""
 
-    simulations: int
-    """The most for a move."""
-    temperature: float = 0.0
-    """Gumbel noise at the root: 0 always plays the best move found."""
-    blunder_rate: float = 0.0
-    """Share of moves that are random legal moves: they make a beginner of any weights."""
-    planned: int = 0
-    """Simulations that were begun with, where a limit stopped the search before; else 0."""
-    nodes: int = 0
-    """Of principal-variation search, in place of simulations."""
+    simulations: int  # the most for a move
+    temperature: float = 0.0  # Gumbel noise at the root: 0 always plays the best move found
+    blunder_rate: float = 0.0  # share of moves that are random legal moves: they make a beginner of any weights
+    planned: int = 0  # simulations that were begun with, where a limit stopped the search before; else 0
+    nodes: int = 0  # of principal-variation search, in place of simulations
 
 
 class Rung(NamedTuple):

@@ -12,8 +12,7 @@ from agent.rules import Games, Termination
 class Choice(NamedTuple):
     """One move in each of B games."""
 
-    moves: NDArray[np.uint16]
-    """[B] vocabulary indices, all legal."""
+    moves: NDArray[np.uint16]  # [B] vocabulary indices, all legal
     values: NDArray[np.float32]
     """[B] expected score -1..1 of the move for the player; NaN where the player has no opinion."""
 

@@ -62,16 +62,11 @@ def _rank_table() -> NDArray[np.uint8]:
     return table.reshape(-1)
 
 
-KNIGHT: Final = _table(_KNIGHT_STEPS, 1)
-"""[64] knight's attacks."""
-KING: Final = _table(_ROOK_STEPS + _BISHOP_STEPS, 1)
-"""[64] king's attacks."""
-PAWN: Final = _table(((-1, 1), (1, 1)), 1)
-"""[64] attacks of a pawn that moves up."""
-ROOK_RAYS: Final = _table(_ROOK_STEPS, 7)
-"""[64] rook's attacks on an empty board."""
-BISHOP_RAYS: Final = _table(_BISHOP_STEPS, 7)
-"""[64] bishop's attacks on an empty board."""
+KNIGHT: Final = _table(_KNIGHT_STEPS, 1)  # [64] knight's attacks
+KING: Final = _table(_ROOK_STEPS + _BISHOP_STEPS, 1)  # [64] king's attacks
+PAWN: Final = _table(((-1, 1), (1, 1)), 1)  # [64] attacks of a pawn that moves up
+ROOK_RAYS: Final = _table(_ROOK_STEPS, 7)  # [64] rook's attacks on an empty board
+BISHOP_RAYS: Final = _table(_BISHOP_STEPS, 7)  # [64] bishop's attacks on an empty board
 _FILE: Final = _table(((0, 1), (0, -1)), 7)
 _DIAGONAL: Final = _table(((1, 1), (-1, -1)), 7)
 _ANTIDIAGONAL: Final = _table(((-1, 1), (1, -1)), 7)

@@ -21,8 +21,7 @@ from agent.rules.step import is_legal_move, make_move
 from agent.rules.termination import termination
 from agent.vocabulary import LEGAL_WORDS, MAX_LEGAL, SIZE
 
-NO_MOVE: Final = 65535
-"""Fills the rest of a row of legal moves."""
+NO_MOVE: Final = 65535  # fills the rest of a row of legal moves
 Observation = tuple[NDArray[np.uint16], NDArray[np.int32], NDArray[np.uint8]]
 """Legal moves [B, 218], their numbers [B], `Termination` codes [B]."""
 

@@ -2,8 +2,7 @@
 
 from typing import Final
 
-WORDS: Final = 8
-"""uint64 words of a packed position."""
+WORDS: Final = 8  # uint64 words of a packed position
 PAWNS: Final = 0
 KNIGHTS: Final = 1
 BISHOPS: Final = 2
@@ -12,5 +11,4 @@ QUEENS: Final = 4
 KINGS: Final = 5
 OWN: Final = 6
 STATE: Final = 7
-PIECE_VALUES: Final = (1, 3, 3, 5, 9)
-"""Material in pawns, by the word of the piece: pawn, knight, bishop, rook, queen."""
+PIECE_VALUES: Final = (1, 3, 3, 5, 9)  # material in pawns, by the word of the piece: pawn, knight, bishop, rook, queen

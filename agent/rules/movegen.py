@@ -30,8 +30,7 @@ from agent.rules.layout import BISHOPS, KINGS, KNIGHTS, OWN, PAWNS, QUEENS, ROOK
 from agent.rules.record import OWN_KING_SIDE, OWN_QUEEN_SIDE, en_passant_bit, occupied
 from agent.vocabulary import INDEX, MAX_LEGAL, PROMOTION_INDEX
 
-ROW: Final = MAX_LEGAL + 6
-"""Entries of a row that `write_moves` may write to."""
+ROW: Final = MAX_LEGAL + 6  # entries of a row that `write_moves` may write to
 
 
 @inlined

@@ -49,8 +49,7 @@ MAX_REPETITIONS: Final = u64(4)
 MAX_HALFMOVE: Final = u64(0xFFFF)
 MAX_FULLMOVE: Final = u64(0xFFFFFF)
 
-_FACTORS: Final = mix(np.arange(8)).view(np.uint64) | u64(1)
-"""[8] of the repetition key: odd, otherwise random."""
+_FACTORS: Final = mix(np.arange(8)).view(np.uint64) | u64(1)  # [8] of the repetition key: odd, otherwise random
 _FACTORS.setflags(write=False)
 _MIX: Final = u64(0xFF51AFD7ED558CCD)
 

@@ -14,20 +14,15 @@ from agent.rules.record import halfmove_clock, occupied, repetitions
 class Termination(IntEnum):
     """Why a game ended. Checkmate: the side to move has lost. All others are draws."""
 
-    NONE = 0
-    """The game goes on."""
+    NONE = 0  # the game goes on
     CHECKMATE = 1
     STALEMATE = 2
-    INSUFFICIENT_MATERIAL = 3
-    """Neither side can mate by any sequence of legal moves, judged by material."""
+    INSUFFICIENT_MATERIAL = 3  # neither side can mate by any sequence of legal moves, judged by material
     SEVENTYFIVE_MOVES = 4
     FIVEFOLD_REPETITION = 5
-    FIFTY_MOVES = 6
-    """Claimable: 50 moves without capture or pawn move."""
-    THREEFOLD_REPETITION = 7
-    """Claimable: the position on the board occurs for the third time."""
-    TRUNCATED = 8
-    """A cap on plies: set by self-play, not a rule of chess."""
+    FIFTY_MOVES = 6  # claimable: 50 moves without capture or pawn move
+    THREEFOLD_REPETITION = 7  # claimable: the position on the board occurs for the third time
+    TRUNCATED = 8  # A cap on plies: set by self-play, not a rule of chess
 
 
 # Compiled code sees plain numbers.

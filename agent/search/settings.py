@@ -19,15 +19,12 @@ class SearchSettings:
         ValueError: a value is out of range; the message names it.
     """
 
-    simulations: int = 16
-    """Leaves per move; 0 plays straight from the policy."""
+    simulations: int = 16  # leaves per move; 0 plays straight from the policy
     max_considered_actions: int = 16
     """Moves considered at the root, m of section 2: the best by logit + Gumbel noise. 0: the number that plays
     best, see `considered`."""
-    c_visit: float = 50.0
-    """Visits added to the highest visit count where values are scaled (section 4)."""
-    c_scale: float = 0.1
-    """Weight of the values against the logits (section 4)."""
+    c_visit: float = 50.0  # visits added to the highest visit count where values are scaled (section 4)
+    c_scale: float = 0.1  # weight of the values against the logits (section 4)
     c_puct: float = 0.0
     """0: below the root visits follow the improved policy (section 5). Above: PUCT's constant of exploration there,
     which large trees need (Silver et al. 2017)."""

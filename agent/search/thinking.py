@@ -12,20 +12,13 @@ from agent.rules import Games
 class RootMove(NamedTuple):
     """What a search thinks of one move at the root."""
 
-    move: int
-    """Vocabulary index."""
-    prior: float
-    """Probability before search."""
-    nodes: int
-    """Searched below it."""
-    value: float
-    """Expected score -1..1 for the side to move."""
-    mate: int
-    """Proven: k > 0 mates within k plies, k < 0 is mated within -k; 0: not proven."""
-    line: tuple[int, ...]
-    """The moves expected, this one first, each seen from its mover's side."""
-    exact: bool
-    """Whether `value` is the move's own; else it is worth at most that."""
+    move: int  # vocabulary index
+    prior: float  # probability before search
+    nodes: int  # searched below it
+    value: float  # expected score -1..1 for the side to move
+    mate: int  # proven: k > 0 mates within k plies, k < 0 is mated within -k; 0: not proven
+    line: tuple[int, ...]  # the moves expected, this one first, each seen from its mover's side
+    exact: bool  # whether `value` is the move's own; else it is worth at most that
 
 
 class RootOptions(NamedTuple):
@@ -33,27 +26,19 @@ class RootOptions(NamedTuple):
 
     allowed: NDArray[np.uint16] | None = None
     """Vocabulary indices; other moves are not searched. None, or none of them legal: all are."""
-    lines: int = 1
-    """How many moves get a value of their own."""
-    mate: bool = False
-    """Whether to look for a mate alone."""
-    simulations: int | None = None
-    """Of Gumbel search: how many are shared out over the moves. None: rounds that grow."""
-    temperature: float = 0.0
-    """Of Gumbel search: size of the noise."""
-    seed: int = 0
-    """Of the noise."""
+    lines: int = 1  # how many moves get a value of their own
+    mate: bool = False  # whether to look for a mate alone
+    simulations: int | None = None  # of Gumbel search: how many are shared out over the moves. None: rounds that grow.
+    temperature: float = 0.0  # of Gumbel search: size of the noise
+    seed: int = 0  # of the noise
 
 
 class Thinking(ABC):
     """A search of one game at a time. For one thread at a time."""
 
-    nodes: int
-    """Searched since `begin`; of Gumbel search, simulations."""
-    depth: float
-    """In plies: of principal-variation search the last that was finished, of Gumbel search the mean."""
-    deepest: int
-    """The most plies that a line went."""
+    nodes: int  # searched since `begin`; of Gumbel search, simulations
+    depth: float  # in plies: of principal-variation search the last that was finished, of Gumbel search the mean
+    deepest: int  # the most plies that a line went
 
     @abstractmethod
     def begin(self, games: Games, options: RootOptions) -> None:

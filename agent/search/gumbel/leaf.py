@@ -15,8 +15,7 @@ from agent.rules.step import make_move
 from agent.rules.termination import termination
 from agent.search.gumbel.tree import NODES, Nodes, Path, Tree, attach, clear_node, settle
 
-MATES_NEXT: Final = 64
-"""Why a node is exact, besides the codes of `rules.Termination`: its side to move mates at once."""
+MATES_NEXT: Final = 64  # why a node is exact, besides the codes of `rules.Termination`: its side to move mates at once
 _CHECKMATE: Final = 1
 
 

@@ -19,16 +19,12 @@ from agent.vocabulary import MAX_LEGAL, SIZE
 class SearchResult(NamedTuple):
     """Results of B searches; M legal moves in all. Game b's are offsets[b]:offsets[b + 1], by ascending move."""
 
-    moves: NDArray[np.uint16]
-    """[B] the move chosen, a vocabulary index."""
-    offsets: NDArray[np.int64]
-    """[B + 1]."""
-    indices: NDArray[np.uint16]
-    """[M] legal moves."""
+    moves: NDArray[np.uint16]  # [B] the move chosen, a vocabulary index
+    offsets: NDArray[np.int64]  # [B + 1]
+    indices: NDArray[np.uint16]  # [M] legal moves
     probabilities: NDArray[np.float32]
     """[M] improved policy: softmax of logits + sigma(completed values); sums to 1 in every game."""
-    visits: NDArray[np.int32]
-    """[M] simulations through each move."""
+    visits: NDArray[np.int32]  # [M] simulations through each move
     raw_values: NDArray[np.float32]
     """[B] expected score -1..1 of the side to move by the network alone; 1 where it mates at once."""
     values: NDArray[np.float32]

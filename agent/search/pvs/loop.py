@@ -16,8 +16,7 @@ from agent.search.pvs.ordering import order
 from agent.search.pvs.scores import score_of
 from agent.search.pvs.state import NODES, PLY, Search
 
-BROKEN: Final = 7
-"""The network's answer is no number."""
+BROKEN: Final = 7  # the network's answer is no number
 
 
 @njit

@@ -15,8 +15,7 @@ from agent.search.pvs.state import Search
 from agent.search.pvs.steps import AGAIN, NEXT, generate
 from agent.vocabulary import FROM, PLAIN, TO
 
-GOOD_CAPTURE: Final = 200.0
-"""Ranks above this: the hash move, and captures and promotions that lose nothing."""
+GOOD_CAPTURE: Final = 200.0  # ranks above this: the hash move, and captures and promotions that lose nothing
 _QUEENING: Final = 850
 _MOST_HISTORY: Final = 16_000
 

@@ -16,10 +16,8 @@ from agent.search.pvs.margins import DEFAULTS, Margins
 from agent.search.pvs.table import Table, make_table
 from agent.vocabulary import SIZE
 
-DEEPEST: Final = 120
-"""Plies below the root that the stack has room for."""
-LINE: Final = 32
-"""Longest line that is reported, in plies."""
+DEEPEST: Final = 120  # plies below the root that the stack has room for
+LINE: Final = 32  # longest line that is reported, in plies
 
 FRAME: Final = np.dtype(
     [
@@ -46,18 +44,13 @@ FRAME: Final = np.dtype(
 # Counters in `Search.state`.
 PLY: Final = 0
 NODES: Final = 1
-VALUE: Final = 2
-"""Score of the position that was left last, seen by its own side."""
-BASE: Final = 3
-"""Positions of the game before the root."""
+VALUE: Final = 2  # score of the position that was left last, seen by its own side
+BASE: Final = 3  # positions of the game before the root
 AGE: Final = 4
-SELECTIVE: Final = 5
-"""The most plies below the root so far."""
-ROOT_NODES: Final = 6
-"""Nodes when the present root move was begun."""
+SELECTIVE: Final = 5  # the most plies below the root so far
+ROOT_NODES: Final = 6  # nodes when the present root move was begun
 ROOT_DEPTH: Final = 7
-FULL_WIDTH: Final = 8
-"""1: nothing is pruned or reduced, as when a mate is to be proven."""
+FULL_WIDTH: Final = 8  # 1: nothing is pruned or reduced, as when a mate is to be proven
 
 
 class Search(NamedTuple):

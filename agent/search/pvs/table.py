@@ -19,8 +19,7 @@ ENTRY: Final = np.dtype(
     align=True,
 )
 Table = NDArray[Any]  # [N] of ENTRY; N is a power of two, at least WAYS
-WAYS: Final = 4
-"""Entries that a position may take: 64 bytes, a cache line."""
+WAYS: Final = 4  # entries that a position may take: 64 bytes, a cache line
 NO_MOVE: Final = 65535
 UNKNOWN: Final = -32768
 EXACT, AT_LEAST, AT_MOST = 1, 2, 3
