@@ -237,8 +237,7 @@ def benchmark(
         Literal["kernels", "rules", "search", "sparse", "selfplay", "learner", "strength", "signature"], Argument()
     ],
     settings: Annotated[
-        list[str] | None,
-        Argument(metavar="[KEY=VALUE]...", help="Other settings (selfplay, learner, strength)."),
+        list[str] | None, Argument(metavar="[KEY=VALUE]...", help="Other settings (selfplay, learner, strength).")
     ] = None,
     peers_python: Annotated[
         str | None, Option(metavar="PATH", help="An interpreter that has OpenSpiel, Pgx, mctx (rules, search).")

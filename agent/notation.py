@@ -29,8 +29,7 @@ class MoveError(ValueError):
 def read_fen(fen: str) -> chess.Board:
     """Read a FEN. Castling and en passant rights that the pieces cannot have are dropped, as engines do.
 
-    Raises:
-        InputError: it cannot be read, or is no possible position of standard chess.
+    Raises InputError: it cannot be read, or is no possible position of standard chess.
     """
     try:
         board = chess.Board(fen.strip())

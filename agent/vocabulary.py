@@ -66,11 +66,7 @@ _FROM_UCI: Final = tuple({uci: number for number, uci in enumerate(ucis)} for uc
 
 
 def to_uci(index: int, *, black: bool) -> str:
-    """UCI string of move `index` as played by White or Black.
-
-    Raises:
-        ValueError: `index` is outside 0..1879.
-    """
+    """UCI string of move `index` as played by White or Black. Raises ValueError: `index` is outside 0..1879."""
     if not 0 <= index < SIZE:
         raise ValueError(f"move index {index} is outside 0..{SIZE - 1}")
     return _UCI[bool(black)][index]
@@ -79,8 +75,7 @@ def to_uci(index: int, *, black: bool) -> str:
 def from_uci(uci: str, *, black: bool) -> int:
     """Index of the UCI move `uci` (standard castling as e1g1) as played by White or Black.
 
-    Raises:
-        ValueError: no piece ever moves so; the message quotes `uci`.
+    Raises ValueError: no piece ever moves so; the message quotes `uci`.
     """
     if (index := _FROM_UCI[bool(black)].get(uci)) is None:
         raise ValueError(f"{uci!r} is not a move that any {'black' if black else 'white'} piece can make")

@@ -42,8 +42,7 @@ def analyse_command(
 ) -> int:
     """`zeromass analyse GAME.pgn|FEN`; returns the exit code.
 
-    Raises:
-        InputError: neither a readable file nor a FEN; nothing to judge; a place that cannot be written.
+    Raises InputError: neither a readable file nor a FEN; nothing to judge; a place that cannot be written.
     """
     console = Console(highlight=False, markup=False)
     if picture is not None and picture.suffix.lower() not in (".svg", ".png"):
@@ -87,8 +86,7 @@ def analyse_command(
 def _find_game(path: Path, number: int, pgn: Path | None) -> tuple[chess.pgn.Game, dict[int, str]]:
     """Game `number` of the file, and what `pgn` is to hold by number: all games where that is the same file.
 
-    Raises:
-        InputError: there is no such game, nothing to judge in it, or comments that would be lost.
+    Raises InputError: there is no such game, nothing to judge in it, or comments that would be lost.
     """
     name, chosen, texts = f"game {number} of '{path}'", None, dict[int, str]()
     for found in find_games(path):

@@ -49,11 +49,7 @@ def picture_of_position(board: chess.Board, lines: tuple[Line, ...], title: str)
 
 
 def write_picture(path: Path, svg: str) -> None:
-    """Write `svg` as it is, or as PNG where the name ends so.
-
-    Raises:
-        InputError: it cannot be written.
-    """
+    """Write `svg` as it is, or as PNG where the name ends so. Raises InputError: it cannot be written."""
     save(path, to_png(svg, zoom=2) if path.suffix.lower() == ".png" else svg.encode())
 
 

@@ -56,8 +56,7 @@ def write_settings(settings: SearchSettings) -> str:
 def read_settings(text: str) -> SearchSettings:
     """What `write_settings` wrote. Settings that this version does not have are ignored.
 
-    Raises:
-        InputError: a setting is missing, or has a value that it cannot have.
+    Raises InputError: a setting is missing, or has a value that it cannot have.
     """
     found = dict(word.partition("=")[::2] for word in text.split())
     if missing := [name for name in _KINDS if name not in found]:
@@ -75,8 +74,7 @@ def read_settings(text: str) -> SearchSettings:
 def read_source(game: chess.pgn.Game, color: chess.Color) -> Source | None:
     """What `write_source` wrote; None where the side has no such headers, or they are incomplete.
 
-    Raises:
-        InputError: the search settings cannot be read.
+    Raises InputError: the search settings cannot be read.
     """
     side, headers = side_name(color), game.headers
     weights = headers.get(f"{side}Weights", "").strip()

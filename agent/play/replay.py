@@ -29,8 +29,7 @@ class Replayed:
 def replay_game(game: chess.pgn.Game, agent: Agent) -> Replayed:
     """Let `agent` choose each move of the agent again, in the positions that were played.
 
-    Raises:
-        InputError: neither side was played by the agent, other weights played, or the search settings cannot be read.
+    Raises InputError: neither side is the agent, other weights played, or the search settings cannot be read.
     """
     sources = {color: source for color in chess.COLORS if (source := read_source(game, color)) is not None}
     if not sources:
@@ -78,8 +77,7 @@ def _think(board: chess.Board, agent: Agent, source: Source, strength: Strength)
 def replay_command(path: Path, weights: Path | None, run: str | None) -> int:
     """`zeromass replay`; returns the exit code: 1 if a move differs. Games that cannot be replayed are named.
 
-    Raises:
-        InputError: no such file, no game in it, or none that these weights played.
+    Raises InputError: no such file, no game in it, or none that these weights played.
     """
     games = list(find_games(path))
     agent = load_agent(weights, run)

@@ -33,11 +33,7 @@ class Side:
     def choose(
         self, board: chess.Board, seed: int, clock: Clock | None, control: Control, watch: Watcher | None
     ) -> ChosenMove:
-        """Choose a move on a `board` that has a legal one.
-
-        Raises:
-            InputError: it cannot.
-        """
+        """Choose a move on a `board` that has a legal one. Raises InputError: it cannot."""
         raise NotImplementedError
 
     def source(self, seed: int) -> Source | None:
@@ -77,8 +73,7 @@ class AgentSide(Side):
 class EngineSide(Side):
     """A UCI engine in a process of its own: `command` as typed in a shell, `seconds` a move where there is no clock.
 
-    Raises:
-        InputError: it cannot be started or is no UCI engine.
+    Raises InputError: it cannot be started or is no UCI engine.
     """
 
     def __init__(self, command: str, seconds: float = 1.0) -> None:

@@ -15,6 +15,7 @@ from agent.players.player import Choice
 from agent.rules import Games
 from agent.rules.batch import material_of
 from agent.rules.bits import NOTHING, ONE, Words, u64
+from agent.rules.exchange import kind_on
 from agent.rules.layout import PIECE_VALUES, WORDS
 from agent.rules.movegen import ROW, find_targets, in_check, write_moves
 from agent.rules.record import occupied
@@ -29,14 +30,6 @@ _WORTH: Final = np.array([*PIECE_VALUES, 20], np.int64)  # a king captures last
 
 
 @njit
-def _kind_on(position: Words, bit: np.uint64) -> np.int64:
-    for kind in range(6):
-        if position[kind] & bit != NOTHING:
-            return np.int64(kind)
-    return np.int64(-1)
-
-
-@njit
 def _sort(position: Words, moves: NDArray[np.uint16], count: np.int64, ranks: NDArray[np.int64]) -> None:
     """Order `moves` [count]: promotions and captures first, the most valuable by the least valuable."""
     everyone = occupied(position)
@@ -44,7 +37,7 @@ def _sort(position: Words, moves: NDArray[np.uint16], count: np.int64, ranks: ND
         move, rank = np.int64(moves[i]), np.int64(0)
         target = ONE << u64(TO[move])
         if everyone & target != NOTHING:
-            rank = 100 * _WORTH[_kind_on(position, target)] - _WORTH[_kind_on(position, ONE << u64(FROM[move]))]
+            rank = 100 * _WORTH[kind_on(position, target)] - _WORTH[kind_on(position, ONE << u64(FROM[move]))]
         if move >= PLAIN:
             rank += 800
         place = i
@@ -139,8 +132,7 @@ def _choose(
 class AlphaBetaPlayer:
     """Plays the move that wins the most material within `depth` plies; `seed` chooses among equal moves.
 
-    Raises:
-        ValueError: the depth is not in 1..8.
+    Raises ValueError: the depth is not in 1..8.
     """
 
     def __init__(self, depth: int, seed: int) -> None:

@@ -35,11 +35,7 @@ class _Engine(chess.engine.SimpleEngine):
 
 
 def find_engine(program: str) -> str:
-    """Path of an engine.
-
-    Raises:
-        InputError: it is not on PATH, nor where Debian keeps games.
-    """
+    """Path of an engine. Raises InputError: it is not on PATH, nor where Debian keeps games."""
     program = str(typed_path(program)) if program.startswith("~") else program
     found = shutil.which(program) or shutil.which(program, path=os.pathsep.join(_FOLDERS))
     if found is None and what_is(program):
@@ -55,8 +51,7 @@ def start_engine(
 ) -> chess.engine.SimpleEngine:
     """Start an engine with `options` by UCI name; Threads is 1 unless given.
 
-    Raises:
-        InputError: it is not there, does not start, does not speak UCI, or refuses an option.
+    Raises InputError: it is not there, does not start, does not speak UCI, or refuses an option.
     """
     if not command:
         raise InputError("engine '' names no command; give one such as stockfish")
@@ -82,8 +77,7 @@ def engine_move(
 ) -> chess.Move:
     """The legal move that an engine, called `name` to the user, plays on `board`; for `game` see `BoardSync`.
 
-    Raises:
-        InputError: it died, did not answer in time, or gave no such move.
+    Raises InputError: it died, did not answer in time, or gave no such move.
     """
     try:
         move = engine.play(board, limit, game=game).move
@@ -129,11 +123,7 @@ class BoardSync:
         return self._board
 
     def play(self, move: chess.Move) -> None:
-        """Play the move that was chosen in the last position.
-
-        Raises:
-            ValueError: it is not legal there.
-        """
+        """Play the move that was chosen in the last position. Raises ValueError: it is not legal there."""
         if self._board is None or not self._board.is_legal(move):
             raise ValueError(f"{move} is not legal in {self._board.fen() if self._board else 'no position'}")
         self._board.push(move)
@@ -172,11 +162,7 @@ class EnginePlayer:
         self._board_sync = BoardSync()
 
     def choose(self, games: Games) -> Choice:
-        """Choose a move in every game.
-
-        Raises:
-            InputError: see `engine_move`.
-        """
+        """Choose a move in every game. Raises InputError: see `engine_move`."""
         moves = np.zeros(len(games), np.uint16)
         for row, position in enumerate(games.positions):
             board = self._board_sync.update(chess.Board(rules.to_fen(position)))

@@ -160,8 +160,7 @@ def legal_moves(positions: NDArray[np.uint64]) -> tuple[NDArray[np.uint16], NDAr
 def observe(positions: NDArray[np.uint64], *, claim_draws: bool, out: Observation | None = None) -> Observation:
     """`legal_moves` and `outcome` in one pass: indices uint16 [B, 218], counts int32 [B], codes uint8 [B].
 
-    Raises:
-        ValueError: a position has more than 218 moves, which no reachable one has.
+    Raises ValueError: a position has more than 218 moves, which no reachable one has.
     """
     positions = checked(positions)
     rows, counts, codes = out if out is not None else (None, None, None)
@@ -181,8 +180,7 @@ def count_moves(positions: NDArray[np.uint64]) -> NDArray[np.int32]:
 def pack_moves(indices: NDArray[np.uint16], counts: NDArray[np.int32]) -> NDArray[np.int32]:
     """Rows of `legal_moves` as packed legality int32 [B, 59]: bit i of word w is move 32 w + i.
 
-    Raises:
-        ValueError: an array has another shape or dtype.
+    Raises ValueError: an array has another shape or dtype.
     """
     if indices.dtype != np.uint16 or indices.ndim != 2:
         raise ValueError(f"indices must be uint16 [B, {MAX_LEGAL}], not {indices.dtype} {list(indices.shape)}")
@@ -255,8 +253,7 @@ def keys(positions: NDArray[np.uint64]) -> NDArray[np.uint64]:
 def perft(position: NDArray[np.uint64], depth: int) -> int:
     """Number of leaves `depth` plies below a position [WORDS]: the standard test of a move generator.
 
-    Raises:
-        ValueError: `depth` is negative, or `position` is not uint64 [WORDS].
+    Raises ValueError: `depth` is negative, or `position` is not uint64 [WORDS].
     """
     if depth < 0:
         raise ValueError(f"perft depth must not be negative, got {depth}")

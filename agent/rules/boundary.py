@@ -15,8 +15,7 @@ from agent.rules.layout import WORDS
 def checked(positions: NDArray[np.uint64], *, write: bool = False) -> NDArray[np.uint64]:
     """`positions`, or a copy of them where compiled code needs another layout.
 
-    Raises:
-        ValueError: not uint64 [B, WORDS]; with `write`, also not writeable or not C-contiguous.
+    Raises ValueError: not uint64 [B, WORDS]; with `write`, also not writeable or not C-contiguous.
     """
     if not isinstance(positions, np.ndarray) or positions.dtype != np.uint64:
         raise ValueError(f"positions must be a uint64 array, not {getattr(positions, 'dtype', type(positions))}")

@@ -118,8 +118,7 @@ class Games:
     def from_boards(cls, boards: Sequence[chess.Board]) -> Self:
         """Games that continue from `boards`, with the history in their move stacks.
 
-        Raises:
-            ValueError: an impossible position; the message quotes its FEN.
+        Raises ValueError: an impossible position; the message quotes its FEN.
         """
         games = cls(len(boards))
         for row, board in enumerate(boards):
@@ -140,11 +139,7 @@ class Games:
         return self.take(np.arange(len(self)))
 
     def take(self, rows: ArrayLike) -> Self:
-        """An independent copy of `rows` alone.
-
-        Raises:
-            ValueError: a row does not exist or comes twice.
-        """
+        """An independent copy of `rows` alone. Raises ValueError: a row does not exist or comes twice."""
         chosen = self._rows(rows)
         twin = type(self)(len(chosen))
         twin.positions, twin.ply = self.positions[chosen], self.ply[chosen]
@@ -154,8 +149,7 @@ class Games:
     def reset(self, rows: ArrayLike | None = None, positions: NDArray[np.uint64] | None = None) -> None:
         """Start new games in `rows` (all), from `positions` [R, WORDS] or the start position, without history.
 
-        Raises:
-            ValueError: a row does not exist or comes twice, or positions have another shape.
+        Raises ValueError: a row does not exist or comes twice, or positions have another shape.
         """
         chosen = self._rows(rows)
         fresh = _start_position() if positions is None else checked(positions)

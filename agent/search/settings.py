@@ -15,8 +15,7 @@ MOST_SIMULATIONS: Final = 5_000_000  # edges are numbered by 32 bits
 class SearchSettings:
     """Settings of Gumbel search; section numbers are those of Danihelka et al. 2022.
 
-    Raises:
-        ValueError: a value is out of range; the message names it.
+    Raises ValueError: a value is out of range; the message names it.
     """
 
     simulations: int = 16  # leaves per move; 0 plays straight from the policy

@@ -44,8 +44,7 @@ class Thinking(ABC):
     def begin(self, games: Games, options: RootOptions) -> None:
         """Take up the only game of `games`, which has a legal move.
 
-        Raises:
-            ValueError: no legal move, or the network's answer is NaN or infinite.
+        Raises ValueError: no legal move, or the network's answer is NaN or infinite.
         """
 
     @abstractmethod

@@ -65,8 +65,7 @@ class Options:
     def set(self, arguments: str) -> str | None:
         """Handle what follows `setoption`; returns the option's name, None if there is no such option.
 
-        Raises:
-            InputError: the option cannot have that value; it keeps the old one.
+        Raises InputError: the option cannot have that value; it keeps the old one.
         """
         words = f" {arguments} "
         name, _, value = (words.partition(" name ")[2] or words).partition(" value ")

@@ -34,8 +34,7 @@ def read_command(line: str) -> tuple[str, str]:
 def read_position(arguments: str) -> chess.Board:
     """What follows `position`: `startpos` or `fen FEN`, then possibly `moves ...`.
 
-    Raises:
-        InputError: the FEN is unreadable or a move is illegal, quoted.
+    Raises InputError: the FEN is unreadable or a move is illegal, quoted.
     """
     words = arguments.split()
     while words and words[0] not in ("startpos", "fen"):

@@ -91,7 +91,6 @@ _pack = register(
     lambda mask, backend: mask.new_empty((mask.shape[0], words_for(mask.shape[1])), dtype=torch.int32),
 )
 _unpack = register(
-    legality.unpack_legal,
-    lambda words, size, backend: words.new_empty((words.shape[0], size), dtype=torch.bool),
+    legality.unpack_legal, lambda words, size, backend: words.new_empty((words.shape[0], size), dtype=torch.bool)
 )
 _invalid_mass = register(legality.invalid_mass, lambda probabilities, *rest: per_row(probabilities, 1)[0])

@@ -62,12 +62,7 @@ def earlier_occurrences(
 
 @njit
 def make_leaf(
-    tree: Tree,
-    depth: np.int64,
-    history: Words,
-    length: np.int64,
-    moves: NDArray[np.uint16],
-    scratch: Scratch,
+    tree: Tree, depth: np.int64, history: Words, length: np.int64, moves: NDArray[np.uint16], scratch: Scratch
 ) -> np.int64:
     """Add the node under the last edge of `tree.path`, `depth` plies below the root.
 

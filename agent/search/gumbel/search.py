@@ -127,8 +127,7 @@ class _Part:
     def walk(self, params: SearchParams, scratch: Scratch, ask: _Ask) -> bool:
         """Take in what was asked for, walk to the next leaves and ask for those; False once there are none.
 
-        Raises:
-            ValueError: the answer is no number, or of another shape.
+        Raises ValueError: the answer is no number, or of another shape.
         """
         if self._answer is None:
             return False
@@ -174,23 +173,14 @@ def _checked_keys(keys: ArrayLike | None, batch: int) -> NDArray[np.uint64]:
     )
 
 
-def _plain(array: NDArray[np.float32]) -> NDArray[np.float32]:
-    """`np.require`, of which one call costs as much as walking five trees, only where it is needed."""
-    flags = array.flags
-    if array.dtype == np.float32 and flags.c_contiguous and flags.writeable and flags.aligned:
-        return array
-    return np.require(array, np.float32, ["C", "W"])
-
-
 def _checked_leaves(
     found: LegalEvaluation, counts: NDArray[np.int32]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The network's answer as compiled code may read it.
 
-    Raises:
-        ValueError: it does not cover every leaf and every legal move.
+    Raises ValueError: it does not cover every leaf and every legal move.
     """
-    log_probs, values = _plain(found.logits), _plain(found.values)
+    log_probs, values = (np.require(array, np.float32, ["C", "W"]) for array in (found.logits, found.values))
     length = len(counts)
     width = 0 if log_probs.ndim == 2 and log_probs.shape[1] >= MAX_LEGAL else int(counts.max())
     if log_probs.ndim != 2 or len(log_probs) != length or log_probs.shape[1] < width or values.shape != (length,):

@@ -63,13 +63,15 @@ class PrincipalVariationSearch(Thinking):
         search.bounds[:] = UNKNOWN
         self._found: list[tuple[int, int]] = []  # the best moves that have a score of their own, and that
         self._lines = min(options.lines, len(row))
-        self._limit, self.depth, self._mates = 0, 0, options.mate
+        self._limit = self.nodes = self.deepest = self.depth = 0
         self._steps = self._deepen()
 
     def run(self, nodes: int) -> bool:
         """See `Thinking.run`."""
         self._limit = self.nodes + nodes
-        return next(self._steps, None) is not None
+        more = next(self._steps, None) is not None
+        self.nodes, self.deepest = (int(self._search.state[counter]) for counter in (NODES, SELECTIVE))
+        return more
 
     def look(self, most: int) -> list[RootMove]:
         """See `Thinking.look`; a move past `RootOptions.lines` has the bound that its last search found."""
@@ -94,16 +96,6 @@ class PrincipalVariationSearch(Thinking):
         self._search, self._megabytes = self._search._replace(table=make_table(megabytes)), megabytes
         self._search.history[:] = 0
         self._search.state[AGE] = 0
-
-    @property
-    def nodes(self) -> int:  # type: ignore[override]
-        """See `Thinking.nodes`."""
-        return int(self._search.state[NODES])
-
-    @property
-    def deepest(self) -> int:  # type: ignore[override]
-        """See `Thinking.deepest`."""
-        return int(self._search.state[SELECTIVE])
 
     @property
     def full(self) -> float:

@@ -30,14 +30,7 @@ from agent.play.sides import AgentSide
 from agent.play.strength import Strength, blunder
 from agent.players.network import SearchPlayer
 from agent.players.player import GreedyPlayer
-from agent.search import (
-    CompiledEvaluator,
-    GumbelSearch,
-    LeafEvaluator,
-    SearchSettings,
-    material_evaluator,
-    playing,
-)
+from agent.search import CompiledEvaluator, GumbelSearch, LeafEvaluator, SearchSettings, material_evaluator, playing
 from tests.agent.search.evaluators import MaterialLeaves
 from training.evaluation.match import MatchRecorder, play_match
 from training.evaluation.match_runner import Hooks
