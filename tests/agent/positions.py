@@ -86,8 +86,7 @@ TRICKY: Final = (
 )
 
 
-MOST_MOVES: Final = 10
-"""Harvested positions have few moves, so that the trees below hundreds of them stay affordable."""
+MOST_MOVES: Final = 10  # harvested positions have few moves, so that the trees below hundreds of them stay affordable
 
 
 def harvest(number: int, seed: int) -> Iterator[str]:

@@ -11,8 +11,7 @@ from agent.engine.thinker import Thinker, Watcher
 from agent.rules import Games
 from agent.search.settings import SearchSettings, playing
 
-PATIENCE = 60.0
-"""Seconds until a missing answer fails a test; no test waits this long when all is well."""
+PATIENCE = 60.0  # seconds until a missing answer fails a test; no test waits this long when all is well
 
 
 def report(*moves: chess.Move, score: float = 0.25, mate: int = 0, nodes: int = 20) -> Report:

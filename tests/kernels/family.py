@@ -84,8 +84,7 @@ def finish_case(
 @dataclass(frozen=True)
 class Op:
     """`run(case, backend)` gives its results; `expect(x, columns, taken, q)` those of a row from its legal logits x,
-    their columns, which of them is the target, and the soft target there.
-    """
+    their columns, which of them is the target, and the soft target there."""
 
     name: str
     run: Callable[[Case, str], tuple[Tensor, ...]]

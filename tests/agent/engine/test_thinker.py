@@ -5,11 +5,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import chess
+import numpy as np
 import pytest
 
+from agent import vocabulary
 from agent.engine.limits import Clock, Control, Limits, ThinkOptions
 from agent.engine.report import Report
 from agent.engine.thinker import Thinker
+from agent.engine.timed import TimedPlayer
 from agent.rules import Games
 from agent.search import material_evaluator, playing
 from agent.search.gumbel.single import SingleGumbelSearch
@@ -23,11 +26,10 @@ MATE_IN_TWO = chess.Board("7k/8/5K2/8/8/8/8/Q7 w - - 0 1")
 BUSY = chess.Board("r4rk1/1pp1qppp/p1np1n2/2b1p1B1/2B1P1b1/P1NP1N2/1PP1QPPP/R4RK1 w - - 0 10")
 LEAVES = MaterialLeaves()
 START = [move.uci() for move in chess.Board().legal_moves]
-SLICED = (
+SLICED = (  # many moves take the same number of nodes
     "r1b1k1nb/pp1pp3/nP4Pr/q4p2/P1p5/N5P1/1RPPPP2/2BQKBN1 b - - 2 16",
     "1rk2b1r/p2b4/PpBp3p/2pPppB1/2P1P3/7q/PQ2K3/2R3R1 w - - 0 34",
 )
-"""Positions in which many moves take the same number of nodes."""
 
 
 @pytest.fixture(scope="module", params=["compiled", "leaf by leaf"])
@@ -226,3 +228,27 @@ def test_time_counts_whatever_an_earlier_position_let_hope_for() -> None:
     for limits in (Limits(seconds=0.05), Limits(30_000, seconds=0.05), Limits(clock=Clock(0.5))):
         thinker._speed = 1e7
         assert 1 <= thinker.think(BUSY, limits).nodes <= 4000
+
+
+def test_every_game_is_thought_about_for_both_colours() -> None:
+    fens = ["6k1/5ppp/8/8/8/8/8/R6K w - - 0 1", "r6k/8/8/8/8/8/5PPP/6K1 b - - 0 1", chess.STARTING_FEN]
+    player = TimedPlayer(Thinker(material_evaluator(), megabytes=16), 0.02)
+    choice = player.choose(Games.from_boards([chess.Board(fen) for fen in fens]))
+    assert [vocabulary.to_uci(int(choice.moves[row]), black=row == 1) for row in (0, 1)] == ["a1a8", "a8a1"]
+    assert chess.Move.from_uci(vocabulary.to_uci(int(choice.moves[2]), black=False)) in chess.Board().legal_moves
+    assert np.allclose(choice.values[:2], 1)
+    assert player.moves == 3
+    assert player.nodes > 0
+
+
+def test_a_draw_by_repetition_is_seen_though_it_stands_in_the_history_alone() -> None:
+    board = chess.Board("k7/8/8/8/8/q7/7K/8 w - - 0 1")
+    for san in ("Kg1", "Kb8", "Kh1", "Ka8", "Kg1", "Kb8", "Kh1", "Ka8"):
+        board.push_san(san)
+    games = Games.from_boards([board])
+    player = TimedPlayer(Thinker(material_evaluator(), megabytes=16), 0.05)
+    choice = player.choose(games)
+    assert vocabulary.to_uci(int(choice.moves[0]), black=False) == "h1g1"  # for the third time: the queen wins nothing
+    assert abs(float(choice.values[0])) < 0.01
+    games.reset(positions=games.positions)
+    assert float(player.choose(games).values[0]) < -0.1

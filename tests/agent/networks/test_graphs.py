@@ -20,8 +20,7 @@ from tests.agent.positions import harvest
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 ARCHITECTURE = ResidualArchitecture(blocks=2, channels=32)
-TOLERANCE: Final = 0.05
-"""Of activations of size 1 in bfloat16, which keeps 8 bits."""
+TOLERANCE: Final = 0.05  # of activations of size 1 in bfloat16, which keeps 8 bits
 
 
 def network(seed: int) -> ResidualNetwork:

@@ -52,8 +52,7 @@ class Screen:
     name: str
     lines: Sequence[str] = ()
     clicks: Sequence[chess.Square] = ()
-    answers: str = ""
-    """The agent's moves."""
+    answers: str = ""  # the agent's moves
     fen: str = chess.STARTING_FEN
     size: tuple[int, int] = (126, 36)
 

@@ -1,8 +1,4 @@
-"""Games on the clock between UCI engines, with python-chess as the program between them.
-
-`python -m tests.agent.uci.clock_game LOG [GAMES]` plays those of the match's games (200) that LOG lacks, one after the
-other, and adds a line to it for each. It may be interrupted at any moment.
-"""
+"""Games on the clock between UCI engines, with python-chess as the program between them."""
 
 import contextlib
 import os
@@ -20,12 +16,8 @@ import chess.engine
 ROOT = Path(__file__).resolve().parents[3]
 OURS = [sys.executable, "-m", "zeromass", "uci"]
 STOCKFISH = shutil.which("stockfish") or ("/usr/games/stockfish" if Path("/usr/games/stockfish").exists() else None)
-HANG = 30.0
-"""Seconds past its clock after which an engine counts as hanging."""
-GAMES = 200
-BASE, INCREMENT = 10.0, 0.1
-NODES = 20_000
-"""Of the other engine's moves: its use of the clock is not what is tested."""
+HANG = 30.0  # seconds past its clock after which an engine counts as hanging
+NODES = 20_000  # of the other engine's moves: its use of the clock is not what is tested
 
 
 @dataclass(frozen=True)
@@ -35,12 +27,8 @@ class Ended:
     result: str
     reason: str
     plies: int
-    ours: bool
-    """Whether it was our engine's turn when it ended."""
-    longest: str
-    """Our move that took the largest share of its clock: how long, of how much, what the host stole meanwhile."""
-    least: float
-    """The least that our engine, or either of them, ever had left after a move, seconds."""
+    ours: bool  # whether it was our engine's turn when it ended
+    least: float  # the least that our engine, or either of them, ever had left after a move, seconds
 
     @property
     def fault(self) -> bool:
@@ -76,27 +64,22 @@ def play(number: int, base: float, increment: float, *, against_itself: bool, po
     if number % 2:
         sides.reverse()
     clocks, slack = [base, base], [base, base]  # Black's, White's
-    share, longest, reason = 0.0, "", ""
+    reason = ""
     with engine_of(*sides[0]) as white, engine_of(*sides[1]) as black:
         while not reason and not board.is_game_over(claim_draw=True) and board.ply() < 400:
             side, engine = int(board.turn), white if board.turn else black
-            ours = sides[not side][0] is OURS
             limit = chess.engine.Limit(
                 white_clock=clocks[1], black_clock=clocks[0], white_inc=increment, black_inc=increment
             )
-            limit.nodes = None if ours else NODES
+            limit.nodes = None if sides[not side][0] is OURS else NODES
             engine.timeout = HANG
-            before, stolen, started = clocks[side], _stolen(), time.perf_counter()
+            started = time.perf_counter()
             try:
                 played = engine.play(board, limit, ponder=ponder)
             except (TimeoutError, chess.engine.EngineError) as error:
                 reason = "hang" if isinstance(error, TimeoutError) else "illegal"
                 break
-            took = time.perf_counter() - started
-            clocks[side] -= took
-            if ours and took / before > share:
-                share = took / before
-                longest = f"longest {took:.3f} of {before:.3f} at ply {board.ply()}, stolen {_stolen() - stolen:.2f}"
+            clocks[side] -= time.perf_counter() - started
             slack[side] = min(slack[side], clocks[side])
             if clocks[side] < 0:
                 reason = "time"
@@ -109,40 +92,4 @@ def play(number: int, base: float, increment: float, *, against_itself: bool, po
     result = "*" if reason else "1/2-1/2" if outcome is None else outcome.result()
     reason = reason or ("cap" if outcome is None else outcome.termination.name.lower())
     least = min(left for left, (command, _) in zip(slack[::-1], sides, strict=True) if command is OURS)
-    ours = sides[board.ply() % 2][0] is OURS
-    return Ended(result, reason, board.ply(), ours, longest, least)
-
-
-def _stolen() -> float:
-    """Seconds of processor time that the host of a virtual machine gave to others, all processors together."""
-    with contextlib.suppress(OSError, IndexError):
-        return int(Path("/proc/stat").read_text().split("\n", 1)[0].split()[8]) / 100
-    return 0.0
-
-
-def kind(number: int) -> tuple[bool, bool]:
-    """Whether game `number` is against itself and whether both ponder: every four games, every mixture twice."""
-    return number // 2 % 2 == 0, number // 4 % 2 == 1
-
-
-def match(log: Path, games: int = GAMES) -> list[str]:
-    """Play the games that `log` lacks; returns all its lines."""
-    lines = log.read_text().splitlines() if log.exists() else []
-    played = {int(line.split()[0]) for line in lines}
-    for number in range(games):
-        if number not in played:
-            itself, ponder = kind(number)
-            started = time.monotonic()
-            ended = play(number, BASE, INCREMENT, against_itself=itself, ponder=ponder)
-            lines.append(
-                f"{number} {'itself' if itself else 'other'} {'ponder' if ponder else 'plain'} {ended.result} "
-                f"{ended.reason} {'FAULT' if ended.fault else 'fine'} plies {ended.plies} least {ended.least:.3f} "
-                f"{ended.longest} took {time.monotonic() - started:.0f}"
-            )
-            with log.open("a") as file:
-                file.write(f"{lines[-1]}\n")
-    return lines
-
-
-if __name__ == "__main__":
-    match(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else GAMES)
+    return Ended(result, reason, board.ply(), sides[board.ply() % 2][0] is OURS, least)

@@ -4,14 +4,13 @@ import itertools
 import logging
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import chess
 import chess.engine
 import pytest
 import yaml
 
-from tests.agent.uci.clock_game import GAMES, OURS, ROOT, STOCKFISH, engine_of, match, play
+from tests.agent.uci.clock_game import OURS, ROOT, engine_of, play
 
 QUIET = chess.Board("r1bqkbnr/pppp1ppp/2n5/4p3/2B1P3/5N2/PPPP1PPP/RNBQK2R b KQkq - 3 3")
 
@@ -110,13 +109,3 @@ def test_a_fast_game_on_the_clock_against_itself(ponder: bool) -> None:
     """How fast this machine is today is the slow test's affair: here an overstepped clock is forgiven."""
     ended = play(4, 0.6, 0.05, against_itself=True, ponder=ponder)
     assert ended.reason not in ("illegal", "hang"), ended
-
-
-@pytest.mark.hours
-@pytest.mark.timeout(4 * 3600)
-@pytest.mark.skipif(STOCKFISH is None, reason="no stockfish on this machine")
-def test_two_hundred_games_without_a_fault(tmp_path: Path) -> None:
-    """10 + 0.1 s against itself and against Stockfish, with pondering and without, one at a time."""
-    lines = match(tmp_path / "games.txt")
-    assert len(lines) == GAMES
-    assert not [line for line in lines if "FAULT" in line]

@@ -15,28 +15,19 @@ MCTX, PUCT = Scaling(50.0, 0.1), Scaling(10.0, 0.1, 1.5)
 class Game(NamedTuple):
     """S states with at most A actions; values are seen by the side to move, which alternates."""
 
-    next: NDArray[np.integer]
-    """[S, A]."""
-    logits: NDArray[np.float32]
-    """[S, A]."""
-    values: NDArray[np.float32]
-    """[S]."""
-    terminal: NDArray[np.bool_]
-    """[S]: the value is exact and the game over."""
-    legal: NDArray[np.integer]
-    """[S] number of legal actions, the first ones."""
+    next: NDArray[np.integer]  # [S, A]
+    logits: NDArray[np.float32]  # [S, A]
+    values: NDArray[np.float32]  # [S]
+    terminal: NDArray[np.bool_]  # [S]: the value is exact and the game over
+    legal: NDArray[np.integer]  # [S] number of legal actions, the first ones
 
 
 class Found(NamedTuple):
     action: int
-    policy: NDArray[np.float64]
-    """[legal]."""
-    visits: NDArray[np.int64]
-    """[legal]."""
-    value: float
-    """Expected score of the policy, actions valued as completed."""
-    mean: float
-    """Over the root's network value and all simulations."""
+    policy: NDArray[np.float64]  # [legal]
+    visits: NDArray[np.int64]  # [legal]
+    value: float  # expected score of the policy, actions valued as completed
+    mean: float  # over the root's network value and all simulations
 
 
 class Grown(NamedTuple):
@@ -44,8 +35,7 @@ class Grown(NamedTuple):
 
     nodes: NDArray[np.void]
     edges: NDArray[np.void]
-    states: list[int]
-    """Of each node."""
+    states: list[int]  # of each node
 
 
 def grow(

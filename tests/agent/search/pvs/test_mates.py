@@ -1,4 +1,4 @@
-"""Mates are found and proven: 500 in exactly two moves, 200 in exactly three; see `make_deep_mates`."""
+"""Mates are found and proven: 500 in exactly two moves, 200 in exactly three; see `make_mates`."""
 
 from pathlib import Path
 
