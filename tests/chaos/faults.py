@@ -16,6 +16,7 @@ from training.durability.game_file import Damage, read_entries
 
 Fault = Callable[[Arena, np.random.Generator], str | None]
 
+damaged_checkpoints: set[Path] = set()
 damaged_games: set[str] = set()  # ids of games whose bytes a fault here destroyed: they cannot come back
 
 
@@ -57,10 +58,11 @@ def lose_node(arena: Arena, generator: np.random.Generator) -> str | None:
 
 
 def damage_checkpoint(arena: Arena, generator: np.random.Generator) -> str | None:
-    """Damage a file of the newest checkpoint, if there is another, and kill the trainer, so the checkpoint is read."""
-    found = list_checkpoints(arena.run / "checkpoints")
+    """Damage a file of the newest sound checkpoint, if there is another, and kill the trainer, so it is read."""
+    found = [path for path in list_checkpoints(arena.run / "checkpoints") if path not in damaged_checkpoints]
     if len(found) < 2:
         return None
+    damaged_checkpoints.add(found[0])
     try:
         how = _damage(Path(generator.choice([str(path) for path in sorted(found[0].iterdir())])), generator)
     except OSError:
