@@ -9,7 +9,7 @@ MOVES_AHEAD: Final = 28  # moves that a clock without a time control must still 
 MOVES_KEPT: Final = 40  # moves whose overhead such a clock must still pay
 RESERVE: Final = 0.3  # seconds on the clock below which moves get less than their share
 PATIENCE: Final = 4.0  # a move that needs it may take as many times its share
-MOST_SIMULATIONS: Final = 1_000_000  # of a move
+MOST_SIMULATIONS_A_MOVE: Final = 1_000_000
 DEFAULT_NODES: Final = 100_000  # of a move that nothing else limits
 SLICE: Final = 0.002  # seconds between two looks at the clock
 

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from agent.engine.limits import MOST_SIMULATIONS, Clock, Limits
+from agent.engine.limits import MOST_SIMULATIONS_A_MOVE, Clock, Limits
 from agent.errors import InputError
 from agent.notation import quote
 from agent.play.strength import STRONGEST, WEAKEST, Strength, strength_of
@@ -56,6 +56,6 @@ def read_level(text: str) -> Level:
         if not 0.001 <= number <= 3600:
             raise InputError(f"strength {quote(text)} is out of range; seconds are 0.001..3600")
         return Level(seconds=number)
-    if not number.is_integer() or not 1 <= number <= MOST_SIMULATIONS:
-        raise InputError(f"strength {quote(text)} is out of range; simulations are whole, 1..{MOST_SIMULATIONS}")
+    if not number.is_integer() or not 1 <= number <= MOST_SIMULATIONS_A_MOVE:
+        raise InputError(f"strength {quote(text)} is out of range; simulations are whole, 1..{MOST_SIMULATIONS_A_MOVE}")
     return Level(simulations=int(number))

@@ -3,7 +3,7 @@
 import re
 from typing import Final, NamedTuple
 
-from agent.engine.limits import MOST_SIMULATIONS
+from agent.engine.limits import MOST_SIMULATIONS_A_MOVE
 from agent.errors import InputError
 from agent.notation import quote
 from agent.play.strength import STRONGEST, WEAKEST, Strength, strength_of
@@ -41,7 +41,7 @@ class Option(NamedTuple):
 
 DECLARED: Final = {
     "WeightsFile": Option(""),
-    "Simulations": Option(0, 0, MOST_SIMULATIONS),
+    "Simulations": Option(0, 0, MOST_SIMULATIONS_A_MOVE),
     "MultiPV": Option(1, 1, 218),
     "Temperature": Option(0, 0, 1000),
     "Seed": Option(0, 0, 2**31 - 1),

@@ -8,7 +8,7 @@ from agent.search.gumbel.leaf import make_scratch
 from agent.search.gumbel.loops import part_loop
 from agent.search.gumbel.search import no_number
 from agent.search.gumbel.selection import transform
-from agent.search.gumbel.tree import DEEPEST, NODES, PLIES, SIMULATIONS, Tree, clear_node
+from agent.search.gumbel.tree import DEEPEST, DEPTH, NODES, PLIES, SIMULATIONS, Tree, clear_node
 from agent.search.gumbel.walk import begin, make_params, make_trees, noise_stream, take_in, walk_on
 from agent.search.settings import MOST_SIMULATIONS, SearchSettings
 from agent.search.thinking import RootMove, RootOptions, Thinking
@@ -102,7 +102,7 @@ class SingleGumbelSearch(Thinking):
 
     def _ask(self, network: LeafEvaluator, count: int) -> int:
         tree, params, scratch = self._tree, self._params, self._scratch
-        leaf = tree.positions[tree.path[tree.state[0], 0]][None]
+        leaf = tree.positions[tree.path[tree.state[DEPTH], 0]][None]
         found = network.evaluate_legal(leaf, scratch.moves[None], np.array([count], np.int32))
         logits = np.require(found.logits[0], np.float32, ["C", "W"])
         if not take_in(

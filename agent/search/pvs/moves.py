@@ -24,24 +24,19 @@ def next_move(search: Search, ply: np.int64) -> np.int64:
     """Begin with the next move that is worth it, or leave the position."""
     search = borrowed(search)
     frame, position, child = search.frames[ply], search.positions[ply], search.positions[ply + 1]
-    depth, alpha, beta, tried = (
-        np.int64(frame.depth),
-        np.int64(frame.alpha),
-        np.int64(frame.beta),
-        np.int64(frame.tried),
-    )
+    depth, alpha, beta = np.int64(frame.depth), np.int64(frame.alpha), np.int64(frame.beta)
     while frame.place < frame.count:
         place = np.int64(frame.place)
         move = np.int64(search.moves[ply, place])
         frame.place += 1
         quiet = is_quiet(position, move)
-        if depth > 0 and tried > 0 and quiet and _skips(search, ply):
+        if depth > 0 and frame.tried > 0 and quiet and _skips(search, ply):
             continue
         make_move(position, move, child)
         frame.move = np.int32(move)
         if ply == 0:
             search.state[ROOT_NODES] = search.state[NODES]
-        if depth <= 0 or tried == 0:
+        if depth <= 0 or frame.tried == 0:
             frame.stage = FULL_DONE
             return call(search, ply, max(depth - 1, np.int64(0)), -beta, -alpha, False)
         less = _reduction(search, ply, search.ranks[ply, place])

@@ -25,7 +25,7 @@ FRAME: Final = np.dtype(
         ("beta", np.int32),  # from here on the parent does not want this position
         ("bound", np.int32),  # alpha at the beginning
         ("best", np.int32),
-        ("static", np.int32),  # score by the network alone; UNKNOWN in check
+        ("static", np.int32),  # score by the network alone; UNKNOWN before it was asked
         ("depth", np.int32),  # plies left; 0 and below: captures only
         ("count", np.int32),  # moves
         ("place", np.int32),  # of the next move
