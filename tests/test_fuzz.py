@@ -192,8 +192,8 @@ def bounded(monkeypatch: pytest.MonkeyPatch, shipped: Agent, tmp_path: Path) -> 
     think, bundled_weights = Thinker.think, bundled.find_weights().weights
 
     def short(self: Thinker, board: chess.Board, limits: Any, *rest: Any, **more: Any) -> Any:
-        few = dataclasses.replace(limits, simulations=min(limits.simulations or 8, 8), infinite=False, ponder=False)
-        return think(self, board, few, *rest, **more)
+        few = {"nodes": 64} if limits.simulations is None else {"simulations": min(limits.simulations, 8)}
+        return think(self, board, dataclasses.replace(limits, **few, infinite=False, ponder=False), *rest, **more)
 
     def load(real: Any, *which: Any, **rest: Any) -> Any:
         return real(*which, **rest) if any(which) or "run" in rest else shipped
@@ -216,6 +216,7 @@ def bounded(monkeypatch: pytest.MonkeyPatch, shipped: Agent, tmp_path: Path) -> 
         replaced(owner, "load_agent", load)
     replaced(bundled, "load_weights", lambda real, path: bundled_weights if path == bundled.BUNDLED else real(path))
     monkeypatch.setattr(Thinker, "think", short)
+    monkeypatch.setattr(shipped, "think", functools.partial(short, shipped._thinker))  # made before this fixture
     monkeypatch.setattr(tensorboard, "start_tensorboard", lambda *rest: "http://127.0.0.1:6006/")
     monkeypatch.setattr(tensorboard, "threading", SimpleNamespace(Event=lambda: SimpleNamespace(wait=interrupt)))
     monkeypatch.setattr(status, "time", SimpleNamespace(sleep=interrupt, time=time.time))
