@@ -20,7 +20,6 @@ from benchmarks.search import midgames
 RESIDUAL: Final = "residual 3 x 32"
 NETWORKS: Final = {
     "sparse 256 x 64 (default)": SparseArchitecture(),
-    "with replies (bundled weights)": SparseArchitecture(replies=True),
     "sparse 512 x 64": SparseArchitecture(width=512),
     RESIDUAL: ResidualArchitecture(blocks=3, channels=32),
 }

@@ -31,10 +31,6 @@ class Architecture:
         known = [field for field in fields(cls) if field.name in metadata]
         return cls(**{each.name: _parsed(each.name, metadata[each.name], type(each.default)) for each in known})
 
-    def continues(self, before: "Architecture") -> bool:
-        """Whether a network of this architecture may begin with the weights of one of the architecture `before`."""
-        return self == before
-
     def compiled(self, tensors: Mapping[str, NDArray[np.float32]] | None = None) -> "CompiledEvaluator | None":
         """The compiled network with these weights, named as in torch's `state_dict`, or zeros; None: there is none. A
         ValueError where a tensor is missing, unknown or of another shape."""

@@ -20,7 +20,6 @@ class NetworkSettings(Section):
     channels: int = Field(32, ge=8, le=1024, description="Of the residual network.")
     width: int = Field(256, ge=64, le=4096, multiple_of=64, description="First layer of the sparse network.")
     hidden: int = Field(64, ge=32, le=1024, multiple_of=32, description="Second layer of the sparse network.")
-    replies: bool = Field(False, description="Sparse: moves that leave a lone king no reply are kinds of their own.")
 
     @property
     def architecture(self) -> Architecture:

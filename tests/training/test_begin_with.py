@@ -31,22 +31,18 @@ def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-@pytest.mark.parametrize("replies", [False, True])
-def test_training_begins_with_the_file_and_may_begin_to_see_replies(weights: Path, replies: bool) -> None:
-    assert train(weights, f"network.replies={replies}") == 0
+def test_training_begins_with_the_file(weights: Path) -> None:
+    assert train(weights, "log.steps=1") == 0
     path, _, _ = newest_checkpoint(Path("runs/it/checkpoints"))
     after = load_weights(path / "weights.safetensors")
     before = load_weights(weights).network.state_dict()
     assert all(torch.allclose(before[name], tensor, atol=1e-6) for name, tensor in after.network.state_dict().items())
-    assert after.network.architecture == SparseArchitecture(width=64, hidden=32, replies=replies)
+    assert after.network.architecture == SparseArchitecture(width=64, hidden=32)
     assert after.provenance["began_with"] == "before.safetensors"
 
 
-@pytest.mark.parametrize(("sees_replies", "more"), [(False, "network.width=128"), (True, "network.replies=false")])
-def test_another_network(weights: Path, sees_replies: bool, more: str, capsys: pytest.CaptureFixture[str]) -> None:
-    held = SparseArchitecture(width=64, hidden=32, replies=sees_replies)
-    save_weights(weights, SparseNetwork(held), {})
-    assert train(weights, more) == 2
+def test_another_network(weights: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train(weights, "network.width=128") == 2
     sentence = capsys.readouterr().err
-    assert f"'{weights}' holds {held}, the settings ask for" in sentence
+    assert f"'{weights}' holds {SparseArchitecture(width=64, hidden=32)}, the settings ask for" in sentence
     assert "a run keeps the network that it begins or goes on with" in sentence

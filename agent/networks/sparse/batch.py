@@ -10,7 +10,7 @@ from torch import Tensor
 
 from agent import rules
 from agent.compilation import njit, on_warm_up
-from agent.networks.sparse.features import FEATURES, MAPS, MAX_FEATURES, PIECE_ROWS, STATE_AT, active_features
+from agent.networks.sparse.features import MAPS, MAX_FEATURES, active_features
 from agent.networks.sparse.moves import MOVE_ROOM, move_kinds
 from agent.networks.sparse.vectors import borrowed
 from agent.rules.bits import Words
@@ -21,7 +21,7 @@ from agent.vocabulary import MAX_LEGAL
 class SparseBatch(NamedTuple):
     """Tensors on one device; row b owns features[offsets[b]:offsets[b + 1]] and so with moves."""
 
-    features: Tensor  # int32 [E] rows of the first layer as it is trained, shared rows included
+    features: Tensor  # int32 [E] rows of the first layer
     offsets: Tensor  # int64 [B + 1]
     moves: Tensor  # int32 [M] legal moves as vocabulary indices, ascending within a position
     kinds: Tensor  # int32 [M] kinds of the moves
@@ -42,7 +42,6 @@ class SparseBatch(NamedTuple):
 def _fill(
     positions: Words,
     legal: NDArray[np.uint16],
-    replies: bool,
     features: NDArray[np.int32],
     offsets: NDArray[np.int64],
     moves: NDArray[np.int32],
@@ -59,18 +58,14 @@ def _fill(
         for j in range(count):
             features[end] = rows[j]
             end += 1
-        for j in range(count):
-            if rows[j] < STATE_AT:
-                features[end] = FEATURES + rows[j] % PIECE_ROWS
-                end += 1
         offsets[i + 1] = end
         start, end = move_offsets[i], move_offsets[i + 1]
         for j in range(end - start):
             moves[start + j] = legal[i, j]
-        move_kinds(positions[i], legal[i], end - start, replies, maps, room, kinds[start:end])
+        move_kinds(positions[i], legal[i], end - start, maps, room, kinds[start:end])
 
 
-def sparse_batch(positions: NDArray[np.uint64], *, replies: bool = False) -> SparseBatch:
+def sparse_batch(positions: NDArray[np.uint64]) -> SparseBatch:
     """Features and legal moves of packed positions uint64 [B, WORDS], on the CPU. A ValueError where `positions` has
     another shape or dtype."""
     positions = checked(positions)
@@ -79,7 +74,7 @@ def sparse_batch(positions: NDArray[np.uint64], *, replies: bool = False) -> Spa
     move_offsets = np.zeros(len(positions) + 1, np.int64)
     np.cumsum(counts, out=move_offsets[1:])
     moves, kinds = np.empty(move_offsets[-1], np.int32), np.empty(move_offsets[-1], np.int32)
-    _fill(positions, legal, replies, features, offsets, moves, kinds, move_offsets)
+    _fill(positions, legal, features, offsets, moves, kinds, move_offsets)
     found = (features[: offsets[-1]], offsets, moves, kinds, move_offsets)
     return SparseBatch(*(torch.from_numpy(array) for array in found))
 

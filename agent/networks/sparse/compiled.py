@@ -7,7 +7,7 @@ Shapes: F features, W width of the first layer, H of the second, A = 1,880 moves
 """
 
 import math
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,15 +15,17 @@ from numpy.typing import NDArray
 from agent.compilation import njit
 from agent.networks.sparse.features import active_features
 from agent.networks.sparse.moves import move_kinds
-from agent.networks.sparse.vectors import Floats, Rows, borrowed, dense, dot_row, dot_rows, sum_rows
-from agent.rules.bits import Words, u64
+from agent.networks.sparse.vectors import Floats, Rows, Shorts, borrowed, dense, dot_row, dot_rows, sum_shorts
+from agent.rules.bits import ONE, Words, lowest, u64
+
+UNIT: Final = np.float32(1 / 1024)  # of the first layer's numbers, which reach from -32 to 32
 
 
 class SparseParameters(NamedTuple):
     """Weights as the compiled evaluator reads them, C-contiguous float32."""
 
-    features: Floats  # [F, W] first layer, a row a feature; shared rows added in
-    features_bias: Floats  # [W]
+    features: Shorts  # int16 [F, W] first layer in `UNIT`, a row a feature; shared rows added in
+    features_bias: Shorts  # int16 [W] in `UNIT`
     hidden: Floats  # [W, H] second layer, a row an input
     hidden_bias: Floats  # [H]
     policy: Floats  # [A, H] a row a move
@@ -32,7 +34,6 @@ class SparseParameters(NamedTuple):
     kinds_bias: Floats  # [K]
     value: Floats  # [3, H] win, draw, loss
     value_bias: Floats  # [3]
-    replies: bool  # the architecture's switch
 
 
 class SparseScratch(NamedTuple):
@@ -43,6 +44,7 @@ class SparseScratch(NamedTuple):
     room: Words  # uint64 [MOVE_ROOM]
     kinds: Rows  # int32 [218] kinds of the moves
     accumulator: Floats  # float32 [W] first layer before its activation
+    positive: Words  # uint64 [W / 64] bits of the inputs of the second layer above zero
     hidden: Floats  # float32 [H]
     wdl: Floats  # float32 [3] probabilities of win, draw and loss that the last `evaluate` found
 
@@ -52,13 +54,16 @@ def _hidden_layer(position: Words, parameters: SparseParameters, scratch: Sparse
     """Both layers of `position` [WORDS]: `scratch.hidden` holds the result, `scratch.maps` the attackers."""
     position, parameters, scratch = borrowed(position), borrowed(parameters), borrowed(scratch)
     count = active_features(position, scratch.maps, scratch.rows)
-    accumulator, rows, hidden = scratch.accumulator, scratch.rows, scratch.hidden
-    sum_rows(parameters.features, rows, count, parameters.features_bias, accumulator)
-    # About half of the inputs are zero; the rows of the others are all that is read.
+    accumulator, rows, positive, hidden = scratch.accumulator, scratch.rows, scratch.positive, scratch.hidden
+    sum_shorts(parameters.features, rows, count, parameters.features_bias, UNIT, accumulator, positive)
+    # Most of the inputs are zero; the rows of the others are all that is read.
     used = u64(0)  # unsigned: Numba then leaves out the test for negative indices
-    for i in range(accumulator.size):
-        rows[used] = i
-        used += u64(accumulator[i] > np.float32(0))
+    for word in range(positive.size):
+        left = positive[word]
+        while left:
+            rows[used] = np.int32(u64(64) * u64(word) + lowest(left))
+            used += ONE
+            left &= left - ONE
     dense(accumulator, rows, np.int64(used), parameters.hidden, parameters.hidden_bias, hidden)
     for i in range(hidden.size):
         hidden[i] = max(hidden[i], np.float32(0))
@@ -81,7 +86,7 @@ def evaluate(
     _hidden_layer(position, parameters, scratch)
     hidden, policy, bias = scratch.hidden, parameters.policy, parameters.policy_bias
     kinds, rows, kinds_bias = scratch.kinds, parameters.kinds, parameters.kinds_bias
-    move_kinds(position, moves, count, parameters.replies, scratch.maps, scratch.room, kinds)
+    move_kinds(position, moves, count, scratch.maps, scratch.room, kinds)
     for i in range(count):
         move, kind = np.int64(moves[i]), np.int64(kinds[i])
         logits[i] = dot_rows(hidden, policy, move, rows, kind) + (bias[move] + kinds_bias[kind])

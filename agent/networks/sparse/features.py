@@ -11,8 +11,6 @@ Pieces: 0..5 own pawn, knight, bishop, rook, queen, king; 6..11 the opponent's.
 State: 0..3 castling rights, 4..11 en-passant file, 12 repeated once, 13 more often, 14..21 half-move
 clock in eighths of 100, 22 in check.
 
-A further group comes behind the last one, so that weights of before can still be loaded: see `SparseNetwork`.
-
 Attackers of all squares at once are kept as three bitboards a side, the bits of a number 0..5 a square
 (none, pawn, minor piece, rook, queen, king: the least that attacks), so that one square costs three shifts.
 """
@@ -28,16 +26,11 @@ from agent.rules.bits import NOTHING, ONE, Words, lowest, u64
 from agent.rules.layout import BISHOPS, KINGS, KNIGHTS, OWN, PAWNS, QUEENS, ROOKS, STATE
 from agent.rules.record import BYTE, EN_PASSANT_SHIFT, halfmove_clock, occupied, repetitions
 
-PIECE_ROWS: Final = 768
-"""Rows 12 x 64 of one threat state. As many more are shared by all threat states while the network learns; the
-evaluator's rows have them added in."""
+PIECE_ROWS: Final = 768  # rows 12 x 64 of one threat state
 THREATS: Final = 7  # threat states of a piece, see `_threat_table`
 STATE_AT: Final = THREATS * PIECE_ROWS  # first row of the state
-FIRST_FEATURES: Final = STATE_AT + 24  # rows of the first version: the least that a weights file has
-FEATURES: Final = (
-    FIRST_FEATURES  # rows F of the first layer as evaluated; as trained, the shared rows stand behind them
-)
-MAX_FEATURES: Final = 144  # more features than any record can have whose bitboards are disjoint, shared rows included
+FEATURES: Final = STATE_AT + 24  # rows F of the first layer as evaluated
+MAX_FEATURES: Final = 80  # more features than any record can have whose bitboards are disjoint
 MAPS: Final = 6  # bitboards that `attack_maps` writes: bits 0, 1, 2 of the own attackers, then of the opponent's
 _RANKS: Final = (1, 2, 2, 3, 4, 5)  # of pawn, knight, bishop, rook, queen, king among attackers
 

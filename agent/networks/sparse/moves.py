@@ -8,7 +8,7 @@ Kind = ((((moved x 6 + captured) x 6 + guard) x 2 + attacked) x 2 + check), 864 
 - attacked: whether the opponent attacks the square it leaves;
 - check: whether the moved piece itself attacks the opponent's king from the target, before the board changes.
 
-With `replies`, moves that mate or stalemate a lone king have two kinds of their own instead. Whether a king in the
+Moves that mate or stalemate a lone king have two kinds of their own instead. Whether a king in the
 corner has a square left is hard to say for a small network, and a policy that does not know gives stalemates away. Only
 positions are looked at in which the opponent has a king and pawns that cannot step forward. There, most moves leave the
 king a square that is clearly free; the others are played out.
@@ -57,12 +57,11 @@ def move_kinds(
     position: Words,
     moves: NDArray[np.uint16],
     count: np.int64,
-    replies: bool,
     maps: Words,
     room: Words,
     kinds: NDArray[np.int32],
 ) -> None:
-    """Write the kinds of the first `count` of `moves` to `kinds`. `replies` is the architecture's, `maps` is what
+    """Write the kinds of the first `count` of `moves` to `kinds`. `maps` is what
     `active_features` wrote for `position`; `room` [MOVE_ROOM] is scratch: squares from which a piece of each kind
     attacks the opponent's king, a position, its targets."""
     checks, child, targets = room[:6], room[6 : 6 + WORDS], room[6 + WORDS :]
@@ -75,7 +74,7 @@ def move_kinds(
     checks[4] = checks[2] | checks[3]
     checks[5] = u64(0)
     guarded = maps[3] | maps[4] | maps[5]
-    alone = replies and king_is_alone(position)
+    alone = king_is_alone(position)
     free = free_squares(position, maps) if alone else NOTHING
     for i in range(count):
         move = np.int64(moves[i])

@@ -7,9 +7,6 @@ that learns.
 Shapes: B positions, F features, W width, H hidden, A = 1,880 moves, K = 864 kinds of moves, L = 218.
 """
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -18,7 +15,7 @@ from torch import Tensor, nn
 from agent.networks.network import Network, Prediction, autocast
 from agent.networks.sparse.architecture import SparseArchitecture
 from agent.networks.sparse.batch import SparseBatch, sparse_batch
-from agent.networks.sparse.features import FEATURES, FIRST_FEATURES, PIECE_ROWS, STATE_AT
+from agent.networks.sparse.features import FEATURES, PIECE_ROWS, STATE_AT, THREATS
 from agent.networks.sparse.gather import products_with_rows, sum_of_rows
 from agent.networks.sparse.moves import MOVE_KINDS
 from agent.vocabulary import SIZE
@@ -51,7 +48,7 @@ class SparseNetwork(Network):
         width, hidden = self.architecture.width, self.architecture.hidden
         # About 30 pieces are present: their sum starts with a spread of about one.
         self.features = _Rows(FEATURES + PIECE_ROWS, width, width, std=0.18)
-        # Shared rows learn what a piece on a square is worth; the rows of its threat states learn how they differ.
+        # The last rows learn what a piece on a square is worth; those of its threat states learn how they differ.
         nn.init.zeros_(self.features.weight[:STATE_AT].detach())
         self.hidden = _Rows(width, hidden, hidden, std=(2 / width) ** 0.5)
         # A fresh network is nearly indifferent: near-uniform policy, near-even value.
@@ -59,18 +56,9 @@ class SparseNetwork(Network):
         self.kinds = _Rows(MOVE_KINDS, hidden, MOVE_KINDS, std=0.01)
         self.value = _Rows(3, hidden, 3, std=0.01)
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
-        """As torch's. Features that came after `state_dict` was saved get rows of zeros, so its answers stay."""
-        rows: Tensor | None = state_dict.get("features.weight")
-        if rows is not None and FIRST_FEATURES + PIECE_ROWS <= len(rows) < FEATURES + PIECE_ROWS:
-            own, shared = rows[:-PIECE_ROWS], rows[-PIECE_ROWS:]
-            new = rows.new_zeros(FEATURES - len(own), rows.shape[1])
-            state_dict = {**state_dict, "features.weight": torch.cat([own, new, shared])}
-        return super().load_state_dict(state_dict, strict, assign)
-
     def batch(self, positions: NDArray[np.uint64]) -> SparseBatch:
         """What this network reads of packed positions uint64 [B, WORDS], on its device."""
-        return sparse_batch(positions, replies=self.architecture.replies).to(self.device)
+        return sparse_batch(positions).to(self.device)
 
     def forward(self, batch: SparseBatch) -> tuple[Tensor, Tensor]:
         """See the class."""
@@ -97,8 +85,14 @@ class SparseNetwork(Network):
         indices = torch.full(legal.shape, SIZE, device=self.device).masked_scatter(legal, batch.moves.long())
         return Prediction(logits, legal, value_logits, indices)
 
+    def first_layer(self) -> Tensor:
+        """float32 [F, W] rows of the features, those shared by all threat states of a piece added in."""
+        sizes = [STATE_AT, FEATURES - STATE_AT, PIECE_ROWS]
+        pieces, state, shared = torch.split(self.features.weight, sizes)
+        return torch.cat([(pieces.view(THREATS, PIECE_ROWS, -1) + shared).flatten(0, 1), state])
+
     def _hidden(self, batch: SparseBatch) -> Tensor:
-        summed = sum_of_rows(self.features.weight, self.features.bias, batch.features, batch.offsets)
+        summed = sum_of_rows(self.first_layer(), self.features.bias, batch.features, batch.offsets)
         return torch.relu(torch.addmm(self.hidden.bias, torch.relu(summed), self.hidden.weight))
 
     def _by_kind(self, hidden: Tensor, batch: SparseBatch) -> Tensor:

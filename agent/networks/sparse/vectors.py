@@ -21,6 +21,8 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
+Words = NDArray[np.uint64]
+Shorts = NDArray[np.int16]
 Rows = NDArray[np.int32]
 
 SUM_LANES: Final = 64  # widths of rows that are summed are a multiple of this
@@ -28,16 +30,17 @@ PRODUCT_LANES: Final = 32  # widths of rows that are multiplied are a multiple o
 STRANDS: Final = 4  # inputs of a dense layer are taken in groups of this many, each with its own partial sum
 
 _float = ir.FloatType()
+_short = ir.IntType(16)
 _index = ir.IntType(64)
 _SUM: Final = ir.VectorType(_float, SUM_LANES)
 _PRODUCT: Final = ir.VectorType(_float, PRODUCT_LANES)
 
 
-def aligned(*shape: int) -> Floats:
-    """Zeros float32 that start on a cache line: loads of whole vectors that straddle two take twice the time."""
-    size = math.prod(shape)
-    room = np.zeros(size + 16, np.float32)
-    start = -room.ctypes.data % 64 // 4
+def aligned(*shape: int, dtype: type[np.number[Any]] = np.float32) -> NDArray[Any]:
+    """Zeros that start on a cache line: loads of whole vectors that straddle two take twice the time."""
+    size, item = math.prod(shape), np.dtype(dtype).itemsize
+    room = np.zeros(size + 64 // item, dtype)
+    start = -room.ctypes.data % 64 // item
     return room[start : start + size].reshape(shape)
 
 
@@ -55,7 +58,7 @@ class _Writer:
         return self.builder.extract_value(self.arrays[array].shape, self.arrays[array]._datamodel.fe_type.ndim - 1)
 
     def load(self, array: int, at: Any, kind: Any) -> Any:
-        return self.builder.load(self._pointer(array, at, kind), align=4)
+        return self.builder.load(self._pointer(array, at, kind), align=2)
 
     def store(self, value: Any, array: int, at: Any) -> None:
         self.builder.store(value, self._pointer(array, at, value.type), align=4)
@@ -125,6 +128,37 @@ def _sum_rows(_context: Any, table: Any, rows: Any, count: Any, bias: Any, out: 
 
 
 @intrinsic
+def _sum_shorts(_context: Any, table: Any, rows: Any, count: Any, bias: Any, unit: Any, out: Any, positive: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        w = _Writer(context, builder, signature, arguments)
+        table, rows, count, bias, unit, out, positive = range(7)
+        width = w.width(out)
+
+        def sums(start: Any, stop: Any, lanes: int) -> None:
+            """The columns from `start` to `stop`, as many at a time: more keep the index of a row for longer."""
+            shorts, floats = ir.VectorType(_short, lanes), ir.VectorType(_float, lanes)
+            kind, name = ir.FunctionType(shorts, [shorts] * 2), f"llvm.sadd.sat.v{lanes}i16"
+            add = cgutils.get_or_insert_function(builder.module, kind, name)  # type: ignore[no-untyped-call]
+            scale = w.splat(w.arrays[unit], floats)
+            with w.steps(stop, lanes, start) as column:
+                total = w.variable(w.load(bias, column, shorts))
+                with w.steps(w.arrays[count]) as i:
+                    at = builder.add(builder.mul(w.row(rows, i), width), column)
+                    builder.store(builder.call(add, [builder.load(total), w.load(table, at, shorts)]), total)
+                found = builder.load(total)
+                w.store(builder.fmul(builder.sitofp(found, floats), scale), out, column)
+                bits = builder.bitcast(builder.icmp_signed(">", found, ir.Constant(shorts, None)), ir.IntType(lanes))
+                w.store(bits, positive, builder.lshr(column, _constant(6)))
+
+        doubled = builder.and_(width, _constant(-2 * SUM_LANES))
+        sums(_constant(0), doubled, 2 * SUM_LANES)
+        sums(doubled, width, SUM_LANES)
+        return context.get_dummy_value()
+
+    return numba.void(table, rows, numba.int64, bias, numba.float32, out, positive), codegen
+
+
+@intrinsic
 def _dense(_context: Any, values: Any, rows: Any, count: Any, table: Any, bias: Any, out: Any) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         w = _Writer(context, builder, signature, arguments)
@@ -179,6 +213,9 @@ def _dot_rows(_context: Any, vector: Any, table: Any, row: Any, other: Any, othe
 
 sum_rows = cast(Callable[[Floats, Rows, np.int64, Floats, Floats], None], _sum_rows)
 """sum_rows(table [R, W], rows, count, bias [W], out [W]): out = bias + sum of table[rows[i]], i < count."""
+sum_shorts = cast(Callable[[Shorts, Rows, np.int64, Shorts, np.float32, Floats, Words], None], _sum_shorts)
+"""sum_shorts(table int16 [R, W], rows, count, bias int16 [W], unit, out [W]): `sum_rows` times `unit`, in saturating
+arithmetic of 16 bits."""
 dense = cast(Callable[[Floats, Rows, np.int64, Floats, Floats, Floats], None], _dense)
 """dense(values [R], rows, count, table [R, H], bias [H], out [H]):
 out = bias + sum of values[rows[i]] table[rows[i]], i < count."""

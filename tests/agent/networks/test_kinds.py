@@ -16,16 +16,17 @@ from agent.networks.registry import KINDS, architecture_of, make_evaluator, make
 from agent.networks.residual.network import ResidualArchitecture
 from agent.networks.settings import NetworkSettings
 from agent.networks.sparse.architecture import SparseArchitecture
+from agent.networks.sparse.network import SparseNetwork
 from agent.networks.weights import load_weights, save_weights
 from agent.rules import Games
 from agent.search import GumbelSearch, SearchSettings
+from tests.agent.networks.test_sparse_compiled import rounded
 from tests.agent.positions import PERFT
 from tests.agent.rules.test_games import random_positions
 
 ARCHITECTURES = [
     ResidualArchitecture(blocks=1, channels=8),
     SparseArchitecture(width=64, hidden=32),
-    SparseArchitecture(width=64, hidden=32, replies=True),
 ]
 
 
@@ -35,7 +36,7 @@ def evaluator(architecture: Architecture, seed: int = 0) -> Evaluator:
     network = make_network(architecture)
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.2)
-    return make_evaluator(network)
+    return make_evaluator(rounded(network) if isinstance(network, SparseNetwork) else network)
 
 
 @pytest.fixture(params=ARCHITECTURES, ids=str)
@@ -49,8 +50,8 @@ def test_settings_name_every_kind_and_its_sizes() -> None:
     for name in KINDS:
         settings = NetworkSettings.model_validate({"kind": name})
         assert settings.architecture == architecture_of(name)()
-    chosen = NetworkSettings(kind="sparse", width=128, hidden=32, replies=True)
-    assert chosen.architecture == SparseArchitecture(width=128, hidden=32, replies=True)
+    chosen = NetworkSettings(kind="sparse", width=128, hidden=32)
+    assert chosen.architecture == SparseArchitecture(width=128, hidden=32)
 
 
 def test_metadata_describe_the_architecture(architecture: Architecture) -> None:

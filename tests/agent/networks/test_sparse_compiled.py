@@ -6,9 +6,10 @@ import torch
 from numpy.typing import NDArray
 
 from agent import rules
+from agent.networks import bundled
 from agent.networks.network import expected_score
-from agent.networks.sparse.architecture import SparseArchitecture
-from agent.networks.sparse.compiled import evaluate
+from agent.networks.sparse.architecture import SparseArchitecture, in_units
+from agent.networks.sparse.compiled import UNIT, evaluate
 from agent.networks.sparse.evaluator import SparseEvaluator
 from agent.networks.sparse.network import SparseNetwork
 from tests.agent.positions import PERFT, TRICKY
@@ -16,7 +17,7 @@ from tests.agent.rules.test_games import random_positions
 
 ARCHITECTURES = [
     SparseArchitecture(),
-    SparseArchitecture(width=64, hidden=32, replies=True),
+    SparseArchitecture(width=64, hidden=32),
     SparseArchitecture(width=320, hidden=96),
 ]
 
@@ -28,11 +29,19 @@ def positions() -> NDArray[np.uint64]:
 
 
 def trained(architecture: SparseArchitecture, seed: int = 0) -> SparseNetwork:
-    """A network whose outputs are as large as a trained one's."""
+    """A network whose outputs are as large as a trained one's, and whose first layer needs no rounding."""
     torch.manual_seed(seed)
     network = SparseNetwork(architecture)
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
+    return rounded(network)
+
+
+def rounded(network: SparseNetwork) -> SparseNetwork:
+    """With a first layer that needs no rounding."""
+    with torch.no_grad():
+        for parameter in network.features.parameters():
+            parameter.copy_((parameter / float(UNIT)).round() * float(UNIT))
     return network
 
 
@@ -62,6 +71,25 @@ def test_torch_and_numba_agree(architecture: SparseArchitecture, positions: NDAr
     assert max(differences) < 1e-5
     assert min(spread) > 0.05
     assert (logits[np.arange(218) >= counts[:, None]] == 0).all()
+
+
+def test_the_rounded_first_layer_changes_little(positions: NDArray[np.uint64]) -> None:
+    """Of the bundled network; sums beyond the range end there and do not wrap around."""
+    network = bundled.find_weights().weights.network
+    assert isinstance(network, SparseNetwork)
+    evaluator, some = SparseEvaluator(network), positions[:1000]
+    with torch.no_grad():
+        dense, value = network.dense(some)
+    _, moves, counts = with_moves(some)
+    logits, values = evaluator.evaluate_legal(some, moves, counts)
+    legal = np.arange(218) < counts[:, None]
+    columns = torch.from_numpy(np.where(legal, moves[:, :218], 0).astype(np.int64))
+    assert np.abs(expected_score(value).numpy() - values).max() < 0.01
+    assert np.abs(dense.gather(1, columns).numpy() - logits[:, :218])[legal].max() < 0.1
+    with torch.no_grad():
+        network.features.bias.fill_(100.0)
+    assert (in_units(network.features.bias.detach().numpy()) == 32767).all()
+    assert np.isfinite(SparseEvaluator(network).evaluate_legal(some, moves, counts).values).all()
 
 
 def test_one_position_gets_the_same_numbers_as_in_a_batch(positions: NDArray[np.uint64]) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from agent import rules, vocabulary
 from agent.networks.sparse.architecture import SparseArchitecture
 from agent.networks.sparse.batch import sparse_batch
-from agent.networks.sparse.features import FEATURES, MAPS, MAX_FEATURES, STATE_AT, active_features
+from agent.networks.sparse.features import MAPS, MAX_FEATURES, STATE_AT, active_features
 from agent.networks.sparse.moves import MATE, MOVE_KINDS, STALEMATE
 from agent.rules.layout import STATE
 from tests.agent.positions import PERFT, TRICKY
@@ -74,6 +74,12 @@ def expected_kind(board: chess.Board, move: chess.Move) -> int:
     shown, alone = move.promotion or moved, board.copy(stack=False)
     alone.set_piece_at(king, chess.Piece(shown, chess.BLACK))
     check = shown != chess.KING and move.to_square in alone.attacks(king)
+    pawns, others = board.pieces(chess.PAWN, chess.BLACK), board.occupied_co[chess.BLACK]
+    if others == board.kings & others | int(pawns) and all(board.piece_at(pawn - 8) for pawn in pawns):
+        after = board.copy(stack=False)
+        after.push(move)
+        if not any(after.legal_moves):
+            return MATE if after.is_check() else STALEMATE
     return (((6 * (moved - 1) + captured) * 6 + guard) * 2 + int(attacked)) * 2 + int(check)
 
 
@@ -84,13 +90,10 @@ def features_of(positions: NDArray[np.uint64]) -> list[list[int]]:
 
 def test_features_are_as_documented() -> None:
     for position, rows in zip(POSITIONS, features_of(POSITIONS), strict=True):
-        found = [row for row in rows if row < FEATURES]
         fen = rules.to_fen(position)
-        assert len(found) == len(set(found)), fen
+        assert len(rows) == len(set(rows)), fen
         repeated = {STATE_AT + 12, STATE_AT + 13}
-        assert set(found) - repeated == expected_features(seen_by_mover(fen)), fen
-        pieces = sorted(row % 768 for row in found if row < STATE_AT)
-        assert sorted(row - FEATURES for row in rows if row not in found) == pieces, fen
+        assert set(rows) - repeated == expected_features(seen_by_mover(fen)), fen
 
 
 @pytest.mark.parametrize(("occurred", "rows"), [(0, []), (1, [12]), (2, [13]), (4, [13])])
@@ -149,23 +152,16 @@ def test_moves_that_leave_a_lone_king_no_reply_have_kinds_of_their_own(number: i
     boards = [*map(chess.Board, special), *lone_kings(number, 1)]
     boards += [board.mirror() for board in boards[:100]]
     positions = np.stack([rules.from_board(board) for board in boards])
-    usual = sparse_batch(positions)
-    assert not np.isin(usual.kinds, (MATE, STALEMATE)).any()
-    special_kinds = sparse_batch(positions, replies=True)
+    batch = sparse_batch(positions)
     found = {MATE: 0, STALEMATE: 0}
     for row, position in enumerate(positions):
         board = seen_by_mover(rules.to_fen(position))
-        pawns, others = board.pieces(chess.PAWN, chess.BLACK), board.occupied_co[chess.BLACK]
-        alone = others == board.kings & others | int(pawns) and all(board.piece_at(pawn - 8) for pawn in pawns)
-        for entry in range(int(special_kinds.move_offsets[row]), int(special_kinds.move_offsets[row + 1])):
-            move = chess.Move.from_uci(vocabulary.to_uci(int(special_kinds.moves[entry]), black=False))
-            board.push(move)
-            expected = int(usual.kinds[entry])
-            if alone and not any(board.legal_moves):
-                expected = MATE if board.is_check() else STALEMATE
+        for entry in range(int(batch.move_offsets[row]), int(batch.move_offsets[row + 1])):
+            move = chess.Move.from_uci(vocabulary.to_uci(int(batch.moves[entry]), black=False))
+            expected = expected_kind(board, move)
+            if expected in found:
                 found[expected] += 1
-            board.pop()
-            assert int(special_kinds.kinds[entry]) == expected, (board.fen(), move.uci())
+            assert int(batch.kinds[entry]) == expected, (board.fen(), move.uci())
     assert min(found.values()) > number / 20
 
 
@@ -177,14 +173,13 @@ def test_no_record_at_all_has_too_many_features() -> None:
         wild[:, kind] &= ~np.bitwise_or.reduce(wild[:, :kind], axis=1)
     maps, rows = np.zeros(MAPS, np.uint64), np.zeros(MAX_FEATURES, np.int32)
     for position in wild:
-        count = active_features(position, maps, rows)
-        assert count + int((rows[:count] < STATE_AT).sum()) <= MAX_FEATURES  # with a shared row for each piece
+        assert active_features(position, maps, rows) <= MAX_FEATURES
 
 
 def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match="uint64"):
         sparse_batch(np.zeros((1, rules.WORDS)))  # type: ignore[arg-type]
     assert sparse_batch(rules.start(0)).offsets.tolist() == [0]
-    for name, value in (("width", 100), ("hidden", 48)):
+    for name, value in (("width", 100), ("hidden", 48), ("hidden", 0)):
         with pytest.raises(ValueError, match=name):
-            SparseArchitecture(**{name: value})  # type: ignore[arg-type]
+            SparseArchitecture(**{name: value})

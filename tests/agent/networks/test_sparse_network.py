@@ -3,15 +3,12 @@
 from collections.abc import Callable
 
 import numpy as np
-import pytest
 import torch
 from torch import nn
 
 from agent import rules
 from agent.networks.sparse.architecture import SparseArchitecture
 from agent.networks.sparse.batch import sparse_batch
-from agent.networks.sparse.evaluator import SparseEvaluator
-from agent.networks.sparse.features import FEATURES
 from agent.networks.sparse.gather import products_with_rows, products_with_rows_torch, sum_of_rows, sum_of_rows_torch
 from agent.networks.sparse.network import SparseNetwork
 from kernels import masked_cross_entropy
@@ -119,21 +116,3 @@ def test_it_learns_material_and_captures() -> None:
     uniform = float(torch.from_numpy(rules.count_moves(positions[held_out.numpy()])).float().log().mean())
     assert value < 0.75 * constant
     assert policy < 0.2 * uniform
-
-
-def test_weights_from_before_a_new_feature_get_rows_of_zeros_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = SparseNetwork(SparseArchitecture(width=64, hidden=32))
-    monkeypatch.setattr("agent.networks.sparse.network.FEATURES", FEATURES + 3)
-    after = SparseNetwork(SparseArchitecture(width=64, hidden=32))
-    after.load_state_dict(before.state_dict())
-    old, new = before.features.weight, after.features.weight
-    assert torch.equal(new, torch.cat([old[:FEATURES], torch.zeros(3, 64), old[FEATURES:]]))
-    monkeypatch.setattr("agent.networks.sparse.architecture.FEATURES", FEATURES + 3)
-    saved = {name: tensor.numpy() for name, tensor in before.state_dict().items()}
-    found, same = before.architecture.compiled(saved), SparseEvaluator(after).compiled
-    assert np.array_equal(found.parameters.features, same.parameters.features)
-    cut = {**before.state_dict(), "features.weight": old[1:]}
-    with pytest.raises(RuntimeError, match=r"features\.weight"):
-        after.load_state_dict(cut)
-    with pytest.raises(ValueError, match=r"features\.weight"):
-        before.architecture.compiled({**saved, "features.weight": saved["features.weight"][1:]})
