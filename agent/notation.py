@@ -51,17 +51,10 @@ def read_fen(fen: str) -> chess.Board:
 
 
 def read_move(board: chess.Board, text: str, commands: Iterable[str] = ()) -> chess.Move:
-    """Read a move in SAN (`Nf3`, `exd5`, `O-O`, `e8=Q`) or by squares (`g1f3`, `e2-e4`, `e7e8q`).
-
-    Args:
-        board: it must have a legal move.
-        text: what was typed. A move number, annotation (`!?`), figurines and other signs are forgiven. So is the case
-            of letters, where the exact reading is not legal and one legal move alone reads so.
-        commands: other words that could have been meant, for suggestions.
-
-    Raises:
-        MoveError: it is unreadable, illegal here, or ambiguous; the sentence says which.
-    """
+    """Read a move in SAN (`Nf3`, `exd5`, `O-O`, `e8=Q`) or by squares (`g1f3`, `e2-e4`, `e7e8q`); `board` must have a
+    legal one. A move number, annotation (`!?`), figurines and other signs are forgiven. So is the case of letters,
+    where the exact reading is not legal and one legal move alone reads so. `commands` are other words that could have
+    been meant, for suggestions. A MoveError where the text is unreadable, illegal here, or ambiguous."""
     if len(text) > _LONGEST:
         raise _unreadable(board, text, commands)
     cleaned = _MARKS.sub("", _NUMBER.sub("", text.strip().translate(_SIGNS)))

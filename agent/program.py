@@ -30,14 +30,9 @@ def remember_program() -> None:
 
 @contextlib.contextmanager
 def safe_streams() -> Iterator[None]:
-    """Around a whole program: what a stream cannot take is no error.
-
-    A character that its encoding lacks becomes `?`. A closed stream leads nowhere. What is left at the end is dropped
-    where the reader has gone, as with `| head`, or the terminal.
-
-    Raises:
-        OSError: the disk of an output is full.
-    """
+    """Around a whole program: what a stream cannot take is no error. A character that its encoding lacks becomes `?`. A
+    closed stream leads nowhere. What is left at the end is dropped where the reader has gone, as with `| head`, or the
+    terminal. An OSError where the disk of an output is full."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115  (as long as the program runs)

@@ -14,14 +14,9 @@ from agent.search import CompiledEvaluator, SearchSettings
 
 
 class Agent:
-    """Weights and search, which choose moves. For one thread at a time.
-
-    Args:
-        origin: which weights these are, for messages, without a full stop.
-        warnings: one sentence for each checkpoint that had to be skipped.
-        identity: the weights' fingerprint and version, as PGN headers name them.
-        set_threads: lets the search use this many threads; None: it can use one only.
-    """
+    """Weights and search, which choose moves. For one thread at a time. `origin` says which weights these are, without
+    a full stop; `warnings` has a sentence for each checkpoint that was skipped; `identity` is the weights' fingerprint
+    and version, as PGN headers name them; `set_threads` lets the search use as many threads, None: it can use one."""
 
     def __init__(
         self,

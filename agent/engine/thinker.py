@@ -78,17 +78,10 @@ class Thinker:
         control: Control | None = None,
         watch: Watcher | None = None,
     ) -> Report:
-        """Think until a limit is reached or `control` stops it; at least one slice.
-
-        Args:
-            board: has a legal move; its move stack counts for repetition.
-            games: `board` as one game with the history that counts for repetition; None: `board` has it.
-            control: stops it from another thread; its start is when the clock started.
-            watch: gets reports from time to time, in this thread.
-
-        Raises:
-            ValueError: no legal move, or the network's answer is NaN or infinite.
-        """
+        """Think about `board` until a limit is reached or `control`, whose start is when the clock started, stops it
+        from another thread; at least one slice. The history that counts for repetition is that of `games`, `board` as
+        one game, or the move stack. `watch` gets reports from time to time, in this thread. A ValueError where there is
+        no legal move, or the network's answer is NaN or infinite."""
         options, control = options or ThinkOptions(), control or Control()
         if options.fresh:
             self.forget()

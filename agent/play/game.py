@@ -153,13 +153,8 @@ class Game:
 
 
 def load_game(path: Path, sources: dict[chess.Color, Source | None], say: Callable[[str], None]) -> Game:
-    """The first game of a PGN file that can be used (see `read_games`), to be continued.
-
-    Moves that other agents than `sources` chose are marked.
-
-    Raises:
-        InputError: no such file, or no such game in it.
-    """
+    """The first game of a PGN file that can be used (see `read_games`), to be continued. Moves that other agents than
+    `sources` chose are marked. An InputError where there is no such file, or no such game in it."""
     saved = next(read_games(path, say))
     saved_sources = {color: _source_of(saved, color) for color in chess.COLORS}
     seed = next((source.seed for source in saved_sources.values() if source is not None), 0)

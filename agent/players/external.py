@@ -134,18 +134,10 @@ def _key(board: chess.Board) -> tuple[str, int]:
 
 
 class EnginePlayer:
-    """A UCI engine on one core with a fixed time a move.
-
+    """A UCI engine on one core with a fixed time a move, or `nodes` instead, which do not depend on the machine's load.
     It gets the moves of its game from the opening on, so it keeps its hash tables until the game ends. Where several
-    games alternate, each position counts as a new game.
-
-    Args:
-        options: by UCI name; Threads is 1 unless given.
-        nodes: a move, instead of seconds: independent of the machine's load.
-
-    Raises:
-        InputError: the engine does not start, does not speak UCI, or refuses an option.
-    """
+    games alternate, each position counts as a new game. `options` are by UCI name; Threads is 1 unless given. An
+    InputError where the engine does not start, does not speak UCI, or refuses an option."""
 
     def __init__(
         self,

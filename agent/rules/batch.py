@@ -145,14 +145,8 @@ def _each(loop: Callable[..., Any], positions: NDArray[np.uint64], dtype: type[n
 
 
 def legal_moves(positions: NDArray[np.uint64]) -> tuple[NDArray[np.uint16], NDArray[np.int32]]:
-    """Legal moves of positions [B, WORDS] as vocabulary indices.
-
-    Returns:
-        indices uint16 [B, 218], ascending, the rest of each row 65535; and counts int32 [B].
-
-    Raises:
-        ValueError: a position has more than 218 moves, which no reachable one has.
-    """
+    """Legal moves of positions [B, WORDS] as vocabulary indices uint16 [B, 218], ascending, the rest of each row 65535;
+    and counts int32 [B]. A ValueError where a position has more than 218 moves, which no reachable one has."""
     rows, counts, _ = observe(positions, claim_draws=False)
     return rows, counts
 
@@ -205,13 +199,8 @@ def illegal_move(move: np.int64, row: np.int64, position: Words) -> ValueError:
 
 
 def play(positions: NDArray[np.uint64], moves: ArrayLike) -> None:
-    """Play one move (vocabulary index) in each of positions [B, WORDS], in place.
-
-    Repetitions become 0: a position alone knows no history (`Games` does).
-
-    Raises:
-        ValueError: a move is not legal; no position has been changed.
-    """
+    """Play one move (vocabulary index) in each of positions [B, WORDS], in place. Repetitions become 0: a position
+    alone knows no history (`Games` does). A ValueError where a move is not legal; no position has been changed."""
     positions = checked(positions, write=True)
     array = checked_moves(moves, len(positions))
     legal = is_legal(positions, array)

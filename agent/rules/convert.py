@@ -33,12 +33,8 @@ _FAULTS: Final = {
 
 
 def from_fen(fen: str) -> NDArray[np.uint64]:
-    """Packed position uint64 [WORDS] of a FEN.
-
-    Raises:
-        ValueError: the FEN cannot be read, is no possible position of standard chess, or has rights
-            to castle in another way than king e1/e8 with rooks a1/h1/a8/h8; the message quotes it.
-    """
+    """Packed position uint64 [WORDS] of a FEN. A ValueError that quotes it where it cannot be read, is no possible
+    position of standard chess, or has rights to castle in another way than king e1/e8 with rooks a1/h1/a8/h8."""
     try:
         board = chess.Board(fen)
     except ValueError as error:

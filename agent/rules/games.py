@@ -158,13 +158,9 @@ class Games:
         _reset(self.positions, self.ply, self._length, chosen, fresh)
 
     def play(self, moves: ArrayLike, rows: ArrayLike | None = None, *, check: bool = True) -> None:
-        """Play one move (vocabulary index) in each of `rows` (all).
-
-        `check=False` trusts that the moves are legal, as those of `legal_moves` are.
-
-        Raises:
-            ValueError: a move is not legal, or a row does not exist or comes twice; no game has changed.
-        """
+        """Play one move (vocabulary index) in each of `rows` (all). `check=False` trusts that the moves are legal, as
+        those of `legal_moves` are. A ValueError where a move is not legal, or a row does not exist or comes twice; no
+        game has changed."""
         chosen = self._rows(rows)
         array = checked_moves(moves, len(chosen))
         self._make_room()
@@ -176,15 +172,9 @@ class Games:
     def successors(
         self, rows: ArrayLike | None = None
     ) -> tuple[NDArray[np.uint64], NDArray[np.uint16], NDArray[np.int64]]:
-        """All positions one legal move after `rows` (all), repetitions counted.
-
-        Returns:
-            positions [S, WORDS], moves uint16 [S], offsets int64 [R + 1]: row r's successors are
-            offsets[r]:offsets[r + 1], by ascending move.
-
-        Raises:
-            ValueError: a row does not exist or comes twice.
-        """
+        """All positions one legal move after `rows` (all), repetitions counted: positions [S, WORDS], moves uint16 [S],
+        offsets int64 [R + 1]; row r's are offsets[r]:offsets[r + 1], by ascending move. A ValueError where a row does
+        not exist or comes twice."""
         chosen = self._rows(rows)
         indices, counts = batch.legal_moves(self.positions[chosen])
         offsets = np.zeros(len(chosen) + 1, np.int64)
@@ -205,13 +195,9 @@ class Games:
 
     @property
     def history(self) -> tuple[NDArray[np.uint64], NDArray[np.int32]]:
-        """The positions since each game's last capture or pawn move, for counting repetitions.
-
-        Returns:
-            keys uint64 [B, K], as of `rules.keys`, oldest first, without the present position; lengths int32 [B],
-            how many entries of a row are valid. Both are the games' own memory: read only, and valid until the
-            next move.
-        """
+        """The positions since each game's last capture or pawn move, for counting repetitions: keys uint64 [B, K], as
+        of `rules.keys`, oldest first, without the present one; lengths int32 [B], how many entries of a row are valid.
+        Both are the games' own memory: read only, and valid until the next move."""
         return self._keys, self._length
 
     def __len__(self) -> int:

@@ -60,11 +60,8 @@ def playing(simulations: int = 16) -> SearchSettings:
 
 @functools.lru_cache(maxsize=16)
 def visit_schedule(considered: int, simulations: int) -> NDArray[np.int32]:
-    """Visit count that a root move must have to be visited in each simulation (sequential halving, section 2).
-
-    Returns:
-        int32 [considered + 1, simulations], read-only: row r for a root with r moves to consider.
-    """
+    """Visit count that a root move must have to be visited in each simulation (sequential halving, section 2): int32
+    [considered + 1, simulations], read-only, row r for a root with r moves to consider."""
     schedule = np.stack([_visits(count, simulations) for count in range(considered + 1)])
     schedule.setflags(write=False)
     return schedule

@@ -68,11 +68,8 @@ def walk_games(
     scratch: Scratch,
     waiting: Waiting,
 ) -> np.int64:
-    """Take in what the network says of the leaves that wait and walk on to the next ones, in their place.
-
-    Returns:
-        how many wait now; or -1 - row where the network's answer was no number.
-    """
+    """Take in what the network says of the leaves that wait and walk on to the next ones, in their place. How many
+    wait now; or -1 - row where the network's answer was no number."""
     length = np.int64(0)
     for row in range(values.shape[0]):
         game = waiting.games[row]

@@ -64,14 +64,9 @@ def earlier_occurrences(
 def make_leaf(
     tree: Tree, depth: np.int64, history: Words, length: np.int64, moves: NDArray[np.uint16], scratch: Scratch
 ) -> np.int64:
-    """Add the node under the last edge of `tree.path`, `depth` plies below the root.
-
-    `history` holds the `length` keys of the game before the root; `moves` uint16 [ROW] gets the legal moves.
-
-    Returns:
-        number of legal moves, for the network to weigh; 0 if the node's value is exact: mate, a draw by
-        rule, or a mate in one; -1 if there are more moves than any reachable position has.
-    """
+    """Add the node under the last edge of `tree.path`, `depth` plies below the root. `history` holds the `length` keys
+    of the game before the root; `moves` uint16 [ROW] gets the legal moves. Their number, for the network to weigh; 0 if
+    the node's value is exact: mate, a draw by rule, or a mate in one; -1 if there are more than are possible."""
     nodes, edges, path, targets = tree.nodes, tree.edges, tree.path, scratch.targets
     leaf = tree.state[NODES]
     tree.state[NODES] += 1

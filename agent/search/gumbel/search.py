@@ -41,18 +41,11 @@ class GumbelSearch:
         self._trees = make_trees(0, settings.simulations)
 
     def run(self, games: Games, keys: ArrayLike | None = None, seed: int = 0) -> SearchResult:
-        """Search every one of B games; they are not changed.
-
-        Args:
-            games: each has a legal move; whether to continue when a draw may be claimed is up to the caller.
-            keys: integers [B] naming the games; the root noise of a game is fixed by seed, key and ply alone,
-                so the same position, seed and key give the same move in whatever batch. Zeros if not given.
-            seed: any int.
-
-        Raises:
-            ValueError: a game has no legal move; `keys` do not fit; or the network's answer is NaN, infinite,
-                or gives no legal move any probability. The message names the game.
-        """
+        """Search every one of B games; they are not changed, and whether one goes on where a draw may be claimed is up
+        to the caller. `keys` are integers [B] that name the games, zeros if not given. `seed`, key and ply alone fix
+        the root noise of a game: the same position, seed and key give the same move in whatever batch. A ValueError
+        that names the game where it has no legal move, or the network's answer is NaN, infinite, or gives no legal move
+        any probability; and where `keys` do not fit."""
         batch = len(games)
         names = _checked_keys(keys, batch)
         if batch == 0:

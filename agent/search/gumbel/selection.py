@@ -29,14 +29,12 @@ _SMALLEST: Final = 1.1754944e-38  # as a prior in a sum, lest 0 / 0 when only im
 
 @njit
 def transform(nodes: Nodes, edges: Edges, node: Index, scaling: Scaling) -> tuple[float, float, float, np.int64]:
-    """How values at `node` weigh against logits: sigma(q) = slope * (q - low) (section 4, equation 8).
+    """How values at `node` weigh against logits, sigma(q) = slope * (q - low) (section 4, equation 8): slope, low,
+    mixed value, visits in all.
 
     Completed values are rescaled to 0..1 between the lowest and the highest, as mctx does. Actions without a
     visit are completed by the mixed value (appendix D, equation 33): the network's value, and the mean of the
     visited weighted by their priors as often as there were visits.
-
-    Returns:
-        slope, low, mixed value, visits in all.
     """
     record = nodes[node]
     visits, most = np.int64(0), np.int64(0)
@@ -149,12 +147,8 @@ def best_root_edge(nodes: Nodes, edges: Edges, scaling: Scaling, wanted: Index) 
 def descend(
     nodes: Nodes, edges: Edges, path: Path, scaling: Scaling, schedule: NDArray[np.int32], simulation: Index
 ) -> np.int64:
-    """Walk down from the expanded root, filling `path`, to where simulation number `simulation` ends.
-
-    Returns:
-        depth. `path[depth, 0]` is an exact node, to be backed up as it is, or -1: then the edge
-        `path[depth - 1, 1]` has no child yet.
-    """
+    """Walk down from the expanded root, filling `path`, to where simulation number `simulation` ends; its depth.
+    `path[depth, 0]` is an exact node, to be backed up as it is, or -1: the edge `path[depth - 1, 1]` has no child."""
     node, depth = np.int64(0), np.int64(0)
     while True:
         path[depth, 0] = node

@@ -76,12 +76,8 @@ def gumbel_noise(stream: np.uint64, move: np.int64) -> float:
 
 @njit
 def begin(tree: Tree, position: Words, params: SearchParams, moves: NDArray[np.uint16], scratch: Scratch) -> np.int64:
-    """Empty the tree, make `position` its root and write its legal moves to `moves` [ROW].
-
-    Returns:
-        their number, for the network to weigh; 0 if the search is over at once, for the root mates in one;
-        -1 if the position has no legal move or more than any reachable one.
-    """
+    """Empty the tree, make `position` its root and write its legal moves to `moves` [ROW]; their number. 0 if the
+    search is over at once, for the root mates in one; -1 if there is no legal move or more than are possible."""
     tree.positions[0, :] = position
     clear_node(tree.nodes, np.int64(0), repetition_key(position))
     tree.path[0, 0] = 0
@@ -132,13 +128,8 @@ def take_in(
 def walk_on(
     tree: Tree, params: SearchParams, history: Words, length: np.int64, moves: NDArray[np.uint16], scratch: Scratch
 ) -> np.int64:
-    """Simulate on until a leaf waits for the network; leaves with exact values do not.
-
-    `history` and `length` as in `make_leaf`; `moves` uint16 [ROW] gets the leaf's legal moves.
-
-    Returns:
-        their number; 0 when all simulations are done.
-    """
+    """Simulate on until a leaf waits for the network; leaves with exact values do not. `history` and `length` as in
+    `make_leaf`; `moves` uint16 [ROW] gets the leaf's legal moves; their number, 0 when all simulations are done."""
     state = tree.state
     while state[SIMULATIONS] < params.schedule.shape[1]:
         depth = descend(tree.nodes, tree.edges, tree.path, params.scaling, params.schedule, state[SIMULATIONS])
