@@ -21,7 +21,7 @@ from training.settings import LearnerSettings
 
 def _sparse(network: Any, positions: NDArray[np.uint64]) -> tuple[Tensor, Tensor]:
     batch = network.batch(positions)
-    features = network.first_layer(), network.features.bias
+    features = network.features.weight, network.features.bias
     first = torch.relu(sum_of_rows_torch(*features, batch.features, batch.offsets))
     hidden = torch.relu(first @ network.hidden.weight + network.hidden.bias)
     logits = linear(hidden, network.policy.weight, network.policy.bias)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from agent import rules
 from agent.compilation import njit, on_warm_up
-from agent.networks.sparse.features import MAPS, MAX_FEATURES, active_features
+from agent.networks.sparse.features import FEATURES, MAPS, MAX_FEATURES, PIECE_ROWS, STATE_AT, active_features
 from agent.networks.sparse.moves import MOVE_ROOM, move_kinds
 from agent.networks.sparse.vectors import borrowed
 from agent.rules.bits import Words
@@ -21,7 +21,7 @@ from agent.vocabulary import MAX_LEGAL
 class SparseBatch(NamedTuple):
     """Tensors on one device; row b owns features[offsets[b]:offsets[b + 1]] and so with moves."""
 
-    features: Tensor  # int32 [E] rows of the first layer
+    features: Tensor  # int32 [E] rows of the first layer as it is trained, shared rows included
     offsets: Tensor  # int64 [B + 1]
     moves: Tensor  # int32 [M] legal moves as vocabulary indices, ascending within a position
     kinds: Tensor  # int32 [M] kinds of the moves
@@ -58,6 +58,10 @@ def _fill(
         for j in range(count):
             features[end] = rows[j]
             end += 1
+        for j in range(count):
+            if rows[j] < STATE_AT:
+                features[end] = FEATURES + rows[j] % PIECE_ROWS
+                end += 1
         offsets[i + 1] = end
         start, end = move_offsets[i], move_offsets[i + 1]
         for j in range(end - start):

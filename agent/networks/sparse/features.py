@@ -26,11 +26,13 @@ from agent.rules.bits import NOTHING, ONE, Words, lowest, u64
 from agent.rules.layout import BISHOPS, KINGS, KNIGHTS, OWN, PAWNS, QUEENS, ROOKS, STATE
 from agent.rules.record import BYTE, EN_PASSANT_SHIFT, halfmove_clock, occupied, repetitions
 
-PIECE_ROWS: Final = 768  # rows 12 x 64 of one threat state
+PIECE_ROWS: Final = 768
+"""Rows 12 x 64 of one threat state. As many more are shared by all threat states while the network learns; the
+evaluator's rows have them added in."""
 THREATS: Final = 7  # threat states of a piece, see `_threat_table`
 STATE_AT: Final = THREATS * PIECE_ROWS  # first row of the state
-FEATURES: Final = STATE_AT + 24  # rows F of the first layer as evaluated
-MAX_FEATURES: Final = 80  # more features than any record can have whose bitboards are disjoint
+FEATURES: Final = STATE_AT + 24  # rows F of the first layer as evaluated; the shared rows stand behind them
+MAX_FEATURES: Final = 144  # more features than any record can have whose bitboards are disjoint, shared rows included
 MAPS: Final = 6  # bitboards that `attack_maps` writes: bits 0, 1, 2 of the own attackers, then of the opponent's
 _RANKS: Final = (1, 2, 2, 3, 4, 5)  # of pawn, knight, bishop, rook, queen, king among attackers
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from agent.networks.network import Network, Prediction, autocast
 from agent.networks.sparse.architecture import SparseArchitecture
 from agent.networks.sparse.batch import SparseBatch, sparse_batch
-from agent.networks.sparse.features import FEATURES, PIECE_ROWS, STATE_AT, THREATS
+from agent.networks.sparse.features import FEATURES, PIECE_ROWS, STATE_AT
 from agent.networks.sparse.gather import products_with_rows, sum_of_rows
 from agent.networks.sparse.moves import MOVE_KINDS
 from agent.vocabulary import SIZE
@@ -85,14 +85,8 @@ class SparseNetwork(Network):
         indices = torch.full(legal.shape, SIZE, device=self.device).masked_scatter(legal, batch.moves.long())
         return Prediction(logits, legal, value_logits, indices)
 
-    def first_layer(self) -> Tensor:
-        """float32 [F, W] rows of the features, those shared by all threat states of a piece added in."""
-        sizes = [STATE_AT, FEATURES - STATE_AT, PIECE_ROWS]
-        pieces, state, shared = torch.split(self.features.weight, sizes)
-        return torch.cat([(pieces.view(THREATS, PIECE_ROWS, -1) + shared).flatten(0, 1), state])
-
     def _hidden(self, batch: SparseBatch) -> Tensor:
-        summed = sum_of_rows(self.first_layer(), self.features.bias, batch.features, batch.offsets)
+        summed = sum_of_rows(self.features.weight, self.features.bias, batch.features, batch.offsets)
         return torch.relu(torch.addmm(self.hidden.bias, torch.relu(summed), self.hidden.weight))
 
     def _by_kind(self, hidden: Tensor, batch: SparseBatch) -> Tensor:

@@ -39,9 +39,8 @@ def trained(architecture: SparseArchitecture, seed: int = 0) -> SparseNetwork:
 
 def rounded(network: SparseNetwork) -> SparseNetwork:
     """With a first layer that needs no rounding."""
-    with torch.no_grad():
-        for parameter in network.features.parameters():
-            parameter.copy_((parameter / float(UNIT)).round() * float(UNIT))
+    for parameter in network.features.parameters():
+        parameter.data = (parameter.data / float(UNIT)).round() * float(UNIT)
     return network
 
 
@@ -86,8 +85,7 @@ def test_the_rounded_first_layer_changes_little(positions: NDArray[np.uint64]) -
     columns = torch.from_numpy(np.where(legal, moves[:, :218], 0).astype(np.int64))
     assert np.abs(expected_score(value).numpy() - values).max() < 0.01
     assert np.abs(dense.gather(1, columns).numpy() - logits[:, :218])[legal].max() < 0.1
-    with torch.no_grad():
-        network.features.bias.fill_(100.0)
+    torch.nn.init.constant_(network.features.bias, 100.0)
     assert (in_units(network.features.bias.detach().numpy()) == 32767).all()
     assert np.isfinite(SparseEvaluator(network).evaluate_legal(some, moves, counts).values).all()
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from agent import rules, vocabulary
 from agent.networks.sparse.architecture import SparseArchitecture
 from agent.networks.sparse.batch import sparse_batch
-from agent.networks.sparse.features import MAPS, MAX_FEATURES, STATE_AT, active_features
+from agent.networks.sparse.features import FEATURES, MAPS, MAX_FEATURES, STATE_AT, active_features
 from agent.networks.sparse.moves import MATE, MOVE_KINDS, STALEMATE
 from agent.rules.layout import STATE
 from tests.agent.positions import PERFT, TRICKY
@@ -90,10 +90,12 @@ def features_of(positions: NDArray[np.uint64]) -> list[list[int]]:
 
 def test_features_are_as_documented() -> None:
     for position, rows in zip(POSITIONS, features_of(POSITIONS), strict=True):
-        fen = rules.to_fen(position)
-        assert len(rows) == len(set(rows)), fen
+        found, fen = [row for row in rows if row < FEATURES], rules.to_fen(position)
+        assert len(found) == len(set(found)), fen
         repeated = {STATE_AT + 12, STATE_AT + 13}
-        assert set(rows) - repeated == expected_features(seen_by_mover(fen)), fen
+        assert set(found) - repeated == expected_features(seen_by_mover(fen)), fen
+        pieces = sorted(row % 768 for row in found if row < STATE_AT)
+        assert sorted(row - FEATURES for row in rows if row not in found) == pieces, fen
 
 
 @pytest.mark.parametrize(("occurred", "rows"), [(0, []), (1, [12]), (2, [13]), (4, [13])])
@@ -173,7 +175,8 @@ def test_no_record_at_all_has_too_many_features() -> None:
         wild[:, kind] &= ~np.bitwise_or.reduce(wild[:, :kind], axis=1)
     maps, rows = np.zeros(MAPS, np.uint64), np.zeros(MAX_FEATURES, np.int32)
     for position in wild:
-        assert active_features(position, maps, rows) <= MAX_FEATURES
+        count = active_features(position, maps, rows)
+        assert count + int((rows[:count] < STATE_AT).sum()) <= MAX_FEATURES  # with a shared row for each piece
 
 
 def test_what_does_not_fit_is_refused() -> None:
