@@ -22,7 +22,7 @@ UNIT: Final = np.float32(1 / 1024)  # of the first layer's numbers, which reach 
 
 
 class SparseParameters(NamedTuple):
-    """Weights as the compiled evaluator reads them, C-contiguous float32."""
+    """Weights as the compiled evaluator reads them, C-contiguous."""
 
     features: Shorts  # int16 [F, W] first layer in `UNIT`, a row a feature; shared rows added in
     features_bias: Shorts  # int16 [W] in `UNIT`

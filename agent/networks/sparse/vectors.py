@@ -4,7 +4,7 @@ Numba vectorises a sum only if it may reorder it, and keeps partial sums in memo
 multiply-adds are explicit, and the order of every sum is fixed: the same weights give the same number whatever else is
 evaluated. LLVM splits the vectors into the registers that the processor has.
 
-No bounds are checked: arrays must be C-contiguous float32, indices int32, sizes as documented.
+No bounds are checked: arrays must be C-contiguous and float32 unless said, indices int32, sizes as documented.
 """
 
 import functools
@@ -20,8 +20,9 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from agent.rules.bits import Words
+
 Floats = NDArray[np.float32]
-Words = NDArray[np.uint64]
 Shorts = NDArray[np.int16]
 Rows = NDArray[np.int32]
 
@@ -214,8 +215,8 @@ def _dot_rows(_context: Any, vector: Any, table: Any, row: Any, other: Any, othe
 sum_rows = cast(Callable[[Floats, Rows, np.int64, Floats, Floats], None], _sum_rows)
 """sum_rows(table [R, W], rows, count, bias [W], out [W]): out = bias + sum of table[rows[i]], i < count."""
 sum_shorts = cast(Callable[[Shorts, Rows, np.int64, Shorts, np.float32, Floats, Words], None], _sum_shorts)
-"""sum_shorts(table int16 [R, W], rows, count, bias int16 [W], unit, out [W]): `sum_rows` times `unit`, in saturating
-arithmetic of 16 bits."""
+"""sum_shorts(table int16 [R, W], rows, count, bias int16 [W], unit, out [W], positive uint64 [W / 64]): `sum_rows` in
+saturating arithmetic of 16 bits, times `unit`; bit i % 64 of word i / 64 of `positive` says whether out[i] > 0."""
 dense = cast(Callable[[Floats, Rows, np.int64, Floats, Floats, Floats], None], _dense)
 """dense(values [R], rows, count, table [R, H], bias [H], out [H]):
 out = bias + sum of values[rows[i]] table[rows[i]], i < count."""
