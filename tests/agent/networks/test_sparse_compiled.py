@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from agent import rules
 from agent.networks import bundled
 from agent.networks.network import expected_score
-from agent.networks.sparse.architecture import SparseArchitecture, in_units
+from agent.networks.sparse.architecture import SparseArchitecture
 from agent.networks.sparse.compiled import UNIT, evaluate
 from agent.networks.sparse.evaluator import SparseEvaluator
 from agent.networks.sparse.network import SparseNetwork
@@ -85,9 +85,9 @@ def test_the_rounded_first_layer_changes_little(positions: NDArray[np.uint64]) -
     columns = torch.from_numpy(np.where(legal, moves[:, :218], 0).astype(np.int64))
     assert np.abs(expected_score(value).numpy() - values).max() < 0.01
     assert np.abs(dense.gather(1, columns).numpy() - logits[:, :218])[legal].max() < 0.1
-    torch.nn.init.constant_(network.features.bias, 100.0)
-    assert (in_units(network.features.bias.detach().numpy()) == 32767).all()
-    assert np.isfinite(SparseEvaluator(network).evaluate_legal(some, moves, counts).values).all()
+    torch.nn.init.constant_(network.features.weight, 10.0)
+    (evaluator := SparseEvaluator(network)).evaluate_legal(some, moves, counts)
+    assert (evaluator.compiled.scratch.accumulator == 32767 * UNIT).all()
 
 
 def test_one_position_gets_the_same_numbers_as_in_a_batch(positions: NDArray[np.uint64]) -> None:
