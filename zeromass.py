@@ -234,7 +234,8 @@ def doctor(as_json: _Json = False) -> int:
 @app.command()
 def benchmark(
     what: Annotated[
-        Literal["kernels", "rules", "search", "sparse", "selfplay", "learner", "strength", "signature"], Argument()
+        Literal["kernels", "rules", "search", "sparse", "selfplay", "learner", "strength", "signature", "weights"],
+        Argument(),
     ],
     settings: Annotated[
         list[str] | None, Argument(metavar="[KEY=VALUE]...", help="Other settings (selfplay, learner, strength).")

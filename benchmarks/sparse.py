@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from agent import rules
-from agent.networks.contract import Architecture
+from agent.networks.network import Network
 from agent.networks.registry import make_evaluator, make_network
 from agent.networks.residual.network import ResidualArchitecture
 from agent.networks.sparse.architecture import SparseArchitecture
@@ -26,9 +26,15 @@ NETWORKS: Final = {
 BATCH: Final = 512  # small enough for the results to stay in the cache
 
 
-def evaluating(architecture: Architecture, positions: NDArray[np.uint64], seconds: float) -> Callable[[], float]:
+def children() -> NDArray[np.uint64]:
+    """Positions one move after those of random games."""
+    found = midgames(256).successors()[0]
+    return found[rules.count_moves(found) > 0][:4096]
+
+
+def evaluating(network: Network, positions: NDArray[np.uint64], seconds: float) -> Callable[[], float]:
     """Measures evaluations a second: logits of the legal moves and value, in batches."""
-    evaluator, (moves, counts) = make_evaluator(make_network(architecture)), rules.legal_moves(positions)
+    evaluator, (moves, counts) = make_evaluator(network), rules.legal_moves(positions)
     starts = itertools.cycle(range(0, len(positions), BATCH))
 
     def evaluate() -> int:
@@ -43,10 +49,9 @@ def evaluating(architecture: Architecture, positions: NDArray[np.uint64], second
 
 def run(*, rounds: int = 3, seconds: float = 1.0, progress: Progress = lambda line: None) -> Found:
     """Measure all networks on one core; a ratio is to the residual network."""
-    children, figures = midgames(256).successors()[0], Figures()
-    positions = children[rules.count_moves(children) > 0][:4096]
+    figures, positions = Figures(), children()
     with threads(1):
-        contenders = {name: evaluating(architecture, positions, seconds) for name, architecture in NETWORKS.items()}
+        contenders = {name: evaluating(make_network(sizes), positions, seconds) for name, sizes in NETWORKS.items()}
         speeds = in_turn(contenders, rounds, progress)
     for name, values in speeds.items():
         figures.add(name, "evaluations/s", values, "1/s")

@@ -31,7 +31,8 @@ def train_command(config: str | None, overrides: list[str], resume: str | None, 
         folder = RunFolder.find(resume)
         settings = folder.settings(overrides)
     try:
-        if settings.selfplay.actors == 0:
+        recorded = settings.replay.games is not None and settings.learner.workers == 1
+        if settings.selfplay.actors == 0 or recorded:
             with _stop_on_signals() as stopped:
                 summary = run_training(settings, folder, resume=how, display=display, stop=stopped.is_set)
         else:
