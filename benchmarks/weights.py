@@ -29,7 +29,9 @@ from agent.networks.weights import load_weights
 from agent.settings import PathText, Section
 from benchmarks.measuring import Figures, Found, Progress, in_turn, read_settings, split, table, threads
 from benchmarks.sparse import children, evaluating
-from benchmarks.strength import MOST, Reference, add, positions
+from benchmarks.strength import add
+from benchmarks.strength.positions import MOST, positions
+from benchmarks.strength.reference import Reference
 from training.durability.run_folder import RunFolder
 from training.durability.window import Window
 from training.learner import Learner

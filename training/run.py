@@ -143,6 +143,8 @@ def _network(settings: Settings, checkpoint: Checkpoint | None) -> Network:
         assert checkpoint.path is not None  # it was read
         path = checkpoint.path / WEIGHTS
     network = load_weights(path).network
+    if checkpoint is None:
+        network = network.widened(architecture)
     if network.architecture != architecture:
         raise InputError(
             f"'{path}' holds {network.architecture}, the settings ask for {architecture}; "

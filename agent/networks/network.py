@@ -55,6 +55,10 @@ class Network(nn.Module, ABC):
     def dense(self, positions: NDArray[np.uint64]) -> tuple[Tensor, Tensor]:
         """(logits [B, A], value logits [B, 3] of win, draw, loss) of packed positions uint64 [B, WORDS]."""
 
+    def widened(self, architecture: Architecture) -> "Network":
+        """A network of this architecture that computes the same, where there is a way to make one; else itself."""
+        return self
+
     def predict(self, positions: NDArray[np.uint64]) -> Prediction:
         """What the learner trains, for packed positions uint64 [B, WORDS]; bfloat16 autocast on CUDA."""
         legal = torch.from_numpy(rules.legal_bits(positions)).to(self.device)
