@@ -46,7 +46,7 @@ class Pool:
 
     def collect(self, *, wait: bool) -> list[GameBatch]:
         """What is ready; with `wait`, what comes within a second or so, which may be nothing. An InvalidMassError if a
-        generator found mass on an illegal move, an InputError if an actor runs other code."""
+        generator found mass on an illegal move, an InputError if an actor runs other code or cannot start."""
         return []
 
     def state(self) -> dict[str, NDArray[Any]]:
@@ -179,7 +179,10 @@ class RayPool(Pool):
             if isinstance(error.cause, InputError):  # other code there than here
                 raise error.cause from error
             raise  # also where the inference actor is gone for good: a new game actor would not help
-        except RayActorError:
+        except RayActorError as error:
+            if error.actor_init_failed and not self._heard:
+                reason = str(error).strip().splitlines()[-1].partition("Error: ")[2]
+                raise InputError(f"game actors cannot start ({reason}); see zeromass doctor") from error
             self._forget(actor)
             return None
         self._heard[actor] = time.monotonic()

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from agent.errors import InputError
 from agent.networks.meter import InvalidMassMeter
 from agent.networks.network import Network, Prediction
 from agent.networks.policy import MaskedPolicy
@@ -54,7 +55,11 @@ def moments(advantages: Tensor) -> tuple[float, float]:
 
 
 def resolve_device(setting: str) -> torch.device:
-    """`auto` is CUDA where there is one, else the CPU."""
+    """`auto` is CUDA where there is one, else the CPU. An InputError for `cuda` where there is none."""
+    if setting == "cuda" and not torch.cuda.is_available():
+        raise InputError(
+            "setting learner.device=cuda needs a GPU that torch can use, and there is none; see zeromass doctor"
+        )
     return torch.device("cuda" if setting != "cpu" and torch.cuda.is_available() else "cpu")
 
 
