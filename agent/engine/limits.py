@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 MOVES_AHEAD: Final = 28  # moves that a clock without a time control must still last for
-MOVES_KEPT: Final = 60  # moves whose overhead such a clock must still pay
+MOVES_KEPT: Final = 40  # moves whose overhead such a clock must still pay
 RESERVE: Final = 0.3  # seconds on the clock below which moves get less than their share
 PATIENCE: Final = 4.0  # a move that needs it may take as many times its share
 MOST_SIMULATIONS_A_MOVE: Final = 1_000_000
