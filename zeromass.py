@@ -234,7 +234,7 @@ def doctor(as_json: _Json = False) -> int:
 @app.command()
 def benchmark(
     what: Annotated[
-        Literal["kernels", "rules", "search", "sparse", "selfplay", "learner", "strength", "signature", "weights"],
+        Literal["kernels", "rules", "search", "selfplay", "learner", "strength", "signature", "weights"],
         Argument(),
     ],
     settings: Annotated[

@@ -9,7 +9,7 @@ policy from the one that the games' search improved, how often their best moves 
 policy's best move loses (see `benchmark strength`), evaluations a second on one core.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Final
@@ -25,10 +25,11 @@ from agent import rules, vocabulary
 from agent.errors import InputError
 from agent.networks.network import Network
 from agent.networks.policy import MaskedPolicy
+from agent.networks.registry import make_evaluator
 from agent.networks.weights import load_weights
 from agent.settings import PathText, Section
-from benchmarks.measuring import Figures, Found, Progress, in_turn, read_settings, split, table, threads
-from benchmarks.sparse import children, evaluating
+from benchmarks.measuring import Figures, Found, Progress, in_turn, rate, read_settings, split, table, threads
+from benchmarks.search import midgames
 from benchmarks.strength import add
 from benchmarks.strength.positions import MOST, positions
 from benchmarks.strength.reference import Reference
@@ -39,6 +40,7 @@ from training.replay import ENTRIES_PER_PLY, Batch, ReplayBuffer
 from training.settings import LearnerSettings
 
 BATCH: Final = 1024
+_LEAVES: Final = 512  # evaluated at once: few enough for the results to stay in the cache
 _LEARNER: Final = LearnerSettings(value_lambda=0.9, device="cpu")
 
 
@@ -60,6 +62,20 @@ def judged_by(run: str, number: int) -> list[Batch]:
         raise InputError(f"run '{run}' holds too few games to judge by; let it play more, with learner.reuse=0")
     generator = np.random.default_rng(0)
     return [window.replay.sample(BATCH, generator) for _ in range(number)]
+
+
+def evaluating(network: Network, seconds: float) -> Callable[[], float]:
+    """Measures evaluations a second of positions like those of a search: logits of the legal moves and value."""
+    evaluator, children = make_evaluator(network), midgames(256).successors()[0]
+    positions = children[rules.count_moves(children) > 0][:_LEAVES]
+    moves, counts = rules.legal_moves(positions)
+
+    def evaluate() -> int:
+        evaluator.evaluate_legal(positions, moves, counts)
+        return _LEAVES
+
+    evaluate()  # compiled code is loaded now
+    return lambda: rate(evaluate, seconds)
 
 
 @torch.inference_mode()
@@ -108,7 +124,7 @@ def run(
             for file, network in networks.items():
                 add(figures, file, regrets(network, fens, reference))
     with threads(1):
-        calls = {file: evaluating(network, children(), seconds) for file, network in networks.items()}
+        calls = {file: evaluating(network, seconds) for file, network in networks.items()}
         for file, speeds in in_turn(calls, rounds, progress).items():
             figures.add(file, "evaluations/s", speeds, "1/s")
     return figures.found

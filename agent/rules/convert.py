@@ -53,18 +53,28 @@ def from_board(board: chess.Board, *, fen: str | None = None) -> NDArray[np.uint
         bare.ep_square = None
     if fault := _fault(bare, fen):
         raise ValueError(f"FEN {fen if fen is not None else board.fen()!r} is impossible: {fault}")
-    seen = board if board.turn else board.mirror()
-    rights = seen.clean_castling_rights()
+    earlier = itertools.takewhile(board.is_repetition, range(2, int(record.MAX_REPETITIONS) + 2))
+    return _packed(board, en_passant, len(list(earlier)))
+
+
+def from_history(board: chess.Board) -> NDArray[np.uint64]:
+    """As `from_board`, quickly, for a board that came before a possible one; its repetitions are not counted."""
+    return _packed(board, usable_en_passant(board), 0)
+
+
+def _packed(board: chess.Board, en_passant: bool, repetitions: int) -> NDArray[np.uint64]:
+    pieces = [board.pawns, board.knights, board.bishops, board.rooks, board.queens, board.kings]
+    words, rights = [*pieces, board.occupied_co[board.turn]], board.clean_castling_rights()
+    if not board.turn:
+        words, rights = [chess.flip_vertical(word) for word in words], chess.flip_vertical(rights)
     state = sum(1 << number for number, rook in enumerate(_CASTLING_ROOKS) if rights & rook)
     state |= 0 if board.turn else int(record.BLACK)
     if board.ep_square is not None and en_passant:
         state |= 1 << (chess.square_file(board.ep_square) + int(record.EN_PASSANT_SHIFT))
-    earlier = itertools.takewhile(board.is_repetition, range(2, int(record.MAX_REPETITIONS) + 2))
-    state |= len(list(earlier)) << int(record.REPETITIONS_SHIFT)
+    state |= repetitions << int(record.REPETITIONS_SHIFT)
     state |= board.halfmove_clock << int(record.HALFMOVE_SHIFT)
     state |= board.fullmove_number << int(record.FULLMOVE_SHIFT)
-    pieces = (seen.pawns, seen.knights, seen.bishops, seen.rooks, seen.queens, seen.kings)
-    return np.array([*pieces, seen.occupied_co[chess.WHITE], state], np.uint64)
+    return np.array([*words, state], np.uint64)
 
 
 def usable_en_passant(board: chess.Board) -> bool:

@@ -12,7 +12,7 @@ from agent.compilation import njit, on_warm_up
 from agent.rules import batch
 from agent.rules.bits import Words, u64
 from agent.rules.boundary import checked, checked_moves
-from agent.rules.convert import from_board, from_fen
+from agent.rules.convert import from_board, from_fen, from_history
 from agent.rules.layout import STATE, WORDS
 from agent.rules.record import count_repetitions, halfmove_clock, repetition_key, with_repetitions
 from agent.rules.step import is_legal_move, make_move
@@ -123,10 +123,10 @@ class Games:
         games = cls(len(boards))
         for row, board in enumerate(boards):
             games.positions[row] = from_board(board)
-            history, earlier = [], board.copy()
+            history, earlier = [], board.copy(stack=board.halfmove_clock)
             while earlier.move_stack and earlier.halfmove_clock:
                 earlier.pop()
-                history.append(from_board(earlier))
+                history.append(from_history(earlier))
             games._grow(len(history))
             if history:
                 games._keys[row, : len(history)] = batch.keys(np.stack(history[::-1]))

@@ -53,6 +53,7 @@ class Engine:
         self._search: Search | None = None  # the newest; used by the reader thread
         self._options = Options()
         self._board: chess.Board | None = chess.Board()  # None: the last one was refused
+        self._position = ""  # what was read as it
         self._agent: Agent | None = None
         self._stale, self._debug = True, False
         self._seed = secrets.randbits(31)
@@ -124,12 +125,13 @@ class Engine:
         elif command == "setoption":
             self._set_option(arguments)
         elif command == "ucinewgame":
-            self._board, self._seed = chess.Board(), secrets.randbits(31)
+            self._board, self._position, self._seed = chess.Board(), "", secrets.randbits(31)
             if self._agent is not None:
                 self._agent.forget()
         elif command == "position":
             try:
-                self._board = read_position(arguments)
+                self._board = read_position(arguments, self._position, self._board)
+                self._position = arguments
             except InputError as error:
                 self._board = None
                 self._info(f"{error}; until another position comes, go is answered by bestmove 0000")

@@ -31,23 +31,18 @@ def read_command(line: str) -> tuple[str, str]:
     return words[0], words[1].strip()
 
 
-def read_position(arguments: str) -> chess.Board:
-    """What follows `position`: `startpos` or `fen FEN`, then possibly `moves ...`.
+def read_position(arguments: str, before: str = "", known: chess.Board | None = None) -> chess.Board:
+    """What follows `position`: `startpos` or `fen FEN`, then possibly `moves ...`. Where it goes on from the position
+    `before`, which was read as `known`, only the new moves are read: a program sends the whole game for every move.
 
     Raises InputError: the FEN is unreadable or a move is illegal, quoted.
     """
-    words = arguments.split()
-    while words and words[0] not in ("startpos", "fen"):
-        del words[0]
-    cut = words.index("moves") if "moves" in words else len(words)
-    kind, fen, moves = words[:1], " ".join(words[1:cut]), words[cut + 1 :]
-    if kind == ["startpos"]:
-        board = chess.Board()
-    elif kind == ["fen"]:
-        board = read_fen(fen)
+    if known is not None and " moves " in before and arguments.startswith(f"{before} "):
+        board, moves = known.copy(), arguments[len(before) :].split()
     else:
-        raise InputError(f"position {quote(arguments)} has neither startpos nor fen")
-    for number, text in enumerate(moves, 1):
+        board, moves = _start(arguments)
+    for text in moves:
+        number = len(board.move_stack) + 1
         try:
             move = board.parse_uci(text)
         except ValueError as error:
@@ -56,6 +51,20 @@ def read_position(arguments: str) -> chess.Board:
             raise InputError(f"move {number} {quote(text)} is no move")
         board.push(move)
     return board
+
+
+def _start(arguments: str) -> tuple[chess.Board, list[str]]:
+    """The position before the moves, and the moves."""
+    words = arguments.split()
+    while words and words[0] not in ("startpos", "fen"):
+        del words[0]
+    cut = words.index("moves") if "moves" in words else len(words)
+    kind, fen, moves = words[:1], " ".join(words[1:cut]), words[cut + 1 :]
+    if kind == ["startpos"]:
+        return chess.Board(), moves
+    if kind == ["fen"]:
+        return read_fen(fen), moves
+    raise InputError(f"position {quote(arguments)} has neither startpos nor fen")
 
 
 def read_go(arguments: str, turn: chess.Color) -> Limits:

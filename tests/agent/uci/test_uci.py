@@ -1,6 +1,7 @@
 """The UCI dialogue, line by line against a scripted program; its words by themselves."""
 
 import queue
+import random
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -372,6 +373,30 @@ def test_positions_are_read() -> None:
     assert len(board.move_stack) == 2  # history for repetition
     # Castling as king takes rook, which some programs send.
     assert read_position("fen 4k3/8/8/8/8/8/8/4K2R w K - 3 9 moves e1h1").piece_at(chess.G1) is not None
+
+
+@pytest.mark.parametrize("start", ["startpos", "fen r3k2r/8/8/8/8/8/8/R3K2R w KQkq - 0 1"])
+def test_a_position_that_goes_on_is_the_one_read_as_a_whole(start: str) -> None:
+    rng, board, before, known = random.Random(1), read_position(start), start, read_position(start)
+    while len(board.move_stack) < 60 and not board.is_game_over():
+        for _ in range(rng.randint(1, 3)):
+            if any(board.legal_moves):
+                board.push(rng.choice(list(board.legal_moves)))
+        said = " ".join([start, "moves", *map(chess.Move.uci, board.move_stack)])
+        kept, known = known.copy(), read_position(said, before, known)
+        assert (known, known.move_stack, known.root()) == (board, board.move_stack, board.root())
+        assert kept.move_stack == board.move_stack[: len(kept.move_stack)]  # a search may still read the one before
+        before = said
+    for other in (f"{start} moves", f"{before[:-1]}", f"{start} moves e1e2"):  # do not go on from it
+        answers = []
+        for more in ((), (before, known)):
+            try:
+                answers.append(read_position(other, *more).fen())
+            except InputError as error:
+                answers.append(str(error))
+        assert answers[0] == answers[1]
+    with pytest.raises(InputError, match=rf"move {len(board.move_stack) + 1} 'a1a1' is not legal"):
+        read_position(f"{before} a1a1", before, known)
 
 
 def test_centipawns_invert_the_curve_of_lichess() -> None:
