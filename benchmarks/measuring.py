@@ -85,6 +85,8 @@ def read_settings(section: type[SectionType], what: str, overrides: Sequence[str
         return section.model_validate(dict(override.split("=", 1) for override in overrides))
     except ValidationError as error:
         first = error.errors()[0]
+        if first["type"] == "missing":
+            raise InputError(f"benchmark {what} needs {first['loc'][0]}=...; zeromass benchmark --help") from error
         reason = first["msg"][:1].lower() + first["msg"][1:]
         raise InputError(f"setting {first['loc'][0]}={first['input']} is refused: {reason}") from error
 

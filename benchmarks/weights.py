@@ -51,11 +51,11 @@ class WeightsSettings(Section):
     positions: int = Field(MOST, ge=0, le=MOST)  # for the policy's best move; 0: no reference engine is needed
 
 
-def judged_by(run: str, number: int) -> list[Batch]:
+def judged_by(run: str, number: int, say: Progress = lambda line: None) -> list[Batch]:
     """Positions of games that no network learned from, always the same. Raises InputError where there are none."""
     folder = RunFolder.find(run).replay
     window = Window(ReplayBuffer(BATCH * number, entries_per_ply=ENTRIES_PER_PLY), folder)
-    for _ in window.fill(folder, _LEARNER, print, held=True):
+    for _ in window.fill(folder, _LEARNER, say, held=True):
         if len(window.replay) == window.replay.capacity:
             break
     if not len(window.replay):
@@ -111,22 +111,24 @@ def run(
 ) -> Found:
     """Judge each file; the order of the games and of the files does not matter."""
     settings, figures = read_settings(WeightsSettings, "weights", overrides), Figures()
-    networks = {file: load_weights(Path(file)).network for file in settings.files}
-    batches, fens = judged_by(settings.games, settings.batches), positions()[: settings.positions]
-    for file, network in networks.items():
-        progress(f"judging {file} ...")
+    paths = [Path(file) for file in settings.files]
+    names = [path.name if [other.name for other in paths].count(path.name) == 1 else str(path) for path in paths]
+    networks = {name: load_weights(path).network for name, path in zip(names, paths, strict=True)}
+    batches, fens = judged_by(settings.games, settings.batches, progress), positions()[: settings.positions]
+    for name, network in networks.items():
+        progress(f"judging {name} ...")
         for what, values in zip(
             ("value loss", "policy divergence", "best move"), losses(network, batches), strict=True
         ):
-            figures.add(file, what, [float(values.mean())], "" if what == "best move" else "nats")
+            figures.add(name, what, [float(values.mean())], "" if what == "best move" else "nats")
     if fens:
         with Reference() as reference:
-            for file, network in networks.items():
-                add(figures, file, regrets(network, fens, reference))
+            for name, network in networks.items():
+                add(figures, name, regrets(network, fens, reference))
     with threads(1):
-        calls = {file: evaluating(network, seconds) for file, network in networks.items()}
-        for file, speeds in in_turn(calls, rounds, progress).items():
-            figures.add(file, "evaluations/s", speeds, "1/s")
+        calls = {name: evaluating(network, seconds) for name, network in networks.items()}
+        for name, speeds in in_turn(calls, rounds, progress).items():
+            figures.add(name, "evaluations/s", speeds, "1/s")
     return figures.found
 
 
