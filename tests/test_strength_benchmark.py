@@ -29,6 +29,8 @@ folder = pathlib.Path(sys.argv[1])
 log, board = open(folder / "log", "a"), chess.Board()
 for line in sys.stdin:
     words = line.split()
+    if words[0] in ("go", "ucinewgame"):
+        print(line.strip(), file=log, flush=True)
     if words[0] == "uci":
         print("id name Stand-in 1.0\\noption name Hash type spin default 1 min 1 max 99")
         print("option name UCI_AnalyseMode type check default false\\nuciok")
@@ -45,8 +47,6 @@ for line in sys.stdin:
         best = max(moves, key=lambda move: int(worth(move).split()[1]) * (100 if worth(move)[0] == "m" else 1))
         print("info depth 1 score", scores.get("any", worth(best)), "pv", best)
         print("bestmove", best)
-    if words[0] in ("go", "ucinewgame"):
-        print(line.strip(), file=log, flush=True)
     sys.stdout.flush()
 """
 
