@@ -7,7 +7,13 @@ import pytest
 import torch
 
 import zeromass
+from agent.errors import InputError
+from agent.networks.network import autocast_dtype
+from agent.networks.sparse.architecture import SparseArchitecture
+from agent.networks.sparse.network import SparseNetwork
 from training import preflight
+from training.parallel import make_learner
+from training.settings import LearnerSettings
 
 
 def words(folder: Path, *more: str) -> list[str]:
@@ -54,6 +60,32 @@ def test_shares_fit_as_by_trying_every_place() -> None:
             assert preflight._fit(sorted(shares, reverse=True), gpus) == placed(shares, gpus), (shares, gpus)
     assert preflight._fit([2.0, 1.0], 3)
     assert not preflight._fit([2.0, 0.5, 0.6], 3)
+
+
+@pytest.mark.parametrize(
+    ("capability", "wanted"),
+    [
+        ((10, 0), "bfloat16"),
+        ((9, 0), "bfloat16"),
+        ((8, 0), "bfloat16"),
+        ((7, 5), "float16"),
+        ((7, 0), "float16"),
+        ((6, 1), "float32"),
+    ],
+)
+def test_half_precision_is_what_the_gpu_computes_in(
+    monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], wanted: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    assert autocast_dtype(torch.device("cuda")) == getattr(torch, wanted)
+    assert autocast_dtype(torch.device("cpu")) == torch.float32
+
+
+def test_learners_do_not_share_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    settings = LearnerSettings(workers=2, gpus=0.5)
+    with pytest.raises(InputError, match=r"workers=2 needs a whole GPU for each of them, and learner.gpus=0.5"):
+        make_learner(SparseNetwork(SparseArchitecture(64, 32)), settings, searched=True)
 
 
 def test_a_run_without_a_step_is_no_success(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
