@@ -9,6 +9,7 @@ import torch
 import zeromass
 from agent.errors import InputError
 from agent.networks.network import autocast_dtype
+from agent.networks.residual.evaluator import graph_size
 from agent.networks.sparse.architecture import SparseArchitecture
 from agent.networks.sparse.network import SparseNetwork
 from training import preflight
@@ -79,6 +80,12 @@ def test_half_precision_is_what_the_gpu_computes_in(
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
     assert autocast_dtype(torch.device("cuda")) == getattr(torch, wanted)
     assert autocast_dtype(torch.device("cpu")) == torch.float32
+
+
+def test_graphs_are_hardly_larger_than_their_batches() -> None:
+    for length in range(17, 3000):
+        assert length <= graph_size(length) < 1.5 * length
+    assert [graph_size(length) for length in (1, 64, 463, 512, 1024)] == [16, 64, 512, 512, 1024]
 
 
 def test_learners_do_not_share_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
