@@ -39,8 +39,8 @@ class _Graph(NamedTuple):
 
 
 class GraphEvaluator(Evaluator):
-    """Evaluates with CUDA graphs, recorded at the first use of each size, see `graph_size`. `network` is not copied; its
-    convolutions' weights are laid out channels last."""
+    """Evaluates with CUDA graphs, recorded at the first use of each size, see `graph_size`. `network` is not copied;
+    its convolutions' weights are laid out channels last."""
 
     def __init__(self, network: ResidualNetwork, device: torch.device | str = "cuda", batch_size: int = 1024) -> None:
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
