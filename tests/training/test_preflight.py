@@ -99,7 +99,11 @@ def test_a_run_without_a_step_is_no_success(tmp_path: Path, capsys: pytest.Captu
     few = "network.width=64 network.hidden=32 selfplay.actors=0 selfplay.games=8 evaluation.games=0 run.name=it"
     for name, more, missing in (
         ("games", "run.minutes=0.0001", "a finished game"),
-        ("steps", "run.minutes=0.05 selfplay.ply_cap=8 selfplay.simulations=2", "a step of the learner"),
+        (
+            "steps",
+            "run.minutes=0.03 selfplay.ply_cap=8 selfplay.simulations=2 replay.warmup=500000",
+            "a step of the learner",
+        ),
     ):
         own = f"{few} run.folder={tmp_path / name} {more}"
         assert zeromass.main(["train", "cpu", *own.split()]) == 1
