@@ -238,7 +238,8 @@ def benchmark(
         Argument(),
     ],
     settings: Annotated[
-        list[str] | None, Argument(metavar="[KEY=VALUE]...", help="Other settings (selfplay, learner, strength).")
+        list[str] | None,
+        Argument(metavar="[KEY=VALUE]...", help="Other settings (selfplay, learner, strength, weights)."),
     ] = None,
     peers_python: Annotated[
         str | None, Option(metavar="PATH", help="An interpreter that has OpenSpiel, Pgx, mctx (rules, search).")

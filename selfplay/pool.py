@@ -181,7 +181,8 @@ class RayPool(Pool):
             raise  # also where the inference actor is gone for good: a new game actor would not help
         except RayActorError as error:
             if error.actor_init_failed and not self._heard:
-                reason = str(error).strip().splitlines()[-1].partition("Error: ")[2]
+                last = str(error).strip().splitlines()[-1]
+                reason = last.partition("Error: ")[2] or last
                 raise InputError(f"game actors cannot start ({reason}); see zeromass doctor") from error
             self._forget(actor)
             return None

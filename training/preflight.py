@@ -8,8 +8,9 @@ from training.settings import Settings
 
 def check_gpus(settings: Settings, present: int, where: str) -> None:
     """An InputError where the settings ask for more than the GPUs `present` in `where`, such as `this machine`."""
+    players = 0 if settings.replay.games is not None else max(settings.selfplay.actors, 1)
     asked = {
-        "selfplay.gpus": [settings.selfplay.gpus] * max(settings.selfplay.actors, 1),
+        "selfplay.gpus": [settings.selfplay.gpus] * players,
         "inference.gpus": [settings.inference.gpus] if settings.inference.actor else [],
         "learner.gpus": [settings.learner.gpus] * settings.learner.workers,
     }

@@ -86,8 +86,22 @@ def test_from_the_command_line(played: Path, tmp_path: Path, capsys: pytest.Capt
     said = capsys.readouterr().out
     assert f"{len(games(played, held=False)):,}" in said
     assert "Ray" not in said
-    for wrong, reason in ((tmp_path / "it", "holds no games to learn from"), ("nowhere", "does not exist")):
-        assert zeromass.main(["train", *words, "run.name=other", f"replay.games={wrong}"]) == 2
+    plain = [
+        *words,
+        "run.name=plain",
+        "learner.reuse=0",
+        "run.minutes=0.02",
+        "selfplay.simulations=0",
+        "selfplay.actors=0",
+    ]
+    assert zeromass.main(["train", *plain]) == 0
+    for wrong, more, reason in (
+        (tmp_path / "it", "learner.reuse=1", "holds no searched games to learn from"),
+        (tmp_path / "plain", "learner.reuse=1", "holds no searched games to learn from"),
+        (played, "selfplay.simulations=0", "were searched; set selfplay.simulations as they were"),
+        ("nowhere", "learner.reuse=1", "run 'nowhere' does not exist"),
+    ):
+        assert zeromass.main(["train", *words, "run.name=other", f"replay.games={wrong}", more]) == 2
         assert reason in capsys.readouterr().err
 
 
