@@ -5,9 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event
 from types import FrameType
-from typing import Any, cast
 
-import ray
 import torch
 
 from agent.errors import InputError
@@ -47,7 +45,6 @@ def train_command(config: str | None, overrides: list[str], resume: str | None, 
                 folder = RunFolder(folder.path.resolve())
             # After Ray, which would install its own handler of SIGTERM.
             with ray_for(settings, cluster), _stop_on_signals() as stopped:
-                check_gpus(settings, int(cast(Any, ray).cluster_resources().get("GPU", 0)), "Ray")
                 summary = supervise(settings, folder, resume=how, display=display, stop=stopped.is_set)
         display.summary(summary)
         return 1 if summary.missing else 0

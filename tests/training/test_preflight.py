@@ -4,6 +4,7 @@ import itertools
 from pathlib import Path
 
 import pytest
+import ray
 import torch
 
 import zeromass
@@ -13,8 +14,9 @@ from agent.networks.residual.evaluator import graph_size
 from agent.networks.sparse.architecture import SparseArchitecture
 from agent.networks.sparse.network import SparseNetwork
 from training import preflight
+from training.cluster import ray_for
 from training.parallel import make_learner
-from training.settings import LearnerSettings
+from training.settings import LearnerSettings, load_settings
 
 
 def words(folder: Path, *more: str) -> list[str]:
@@ -45,6 +47,17 @@ def test_too_few_gpus(
     assert zeromass.main(words(tmp_path, *more.split())) == 2
     said = capsys.readouterr()
     assert (wanted in said.err, said.out, list(tmp_path.iterdir())) == (True, "", [])
+
+
+def test_a_cluster_with_too_few_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.cluster._join", lambda address: None)
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 8.0, "GPU": 1.0})
+    settings = load_settings("gpu", ["selfplay.actors=5"])
+    with (
+        pytest.raises(InputError, match=r"5 x selfplay.gpus=0.25\), and Ray cluster 'here:1' has 1"),
+        ray_for(settings, "here:1"),
+    ):
+        pass
 
 
 def test_shares_fit_as_by_trying_every_place() -> None:
