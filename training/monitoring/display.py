@@ -95,6 +95,5 @@ class Display(Screen):
         for what, value in rows.items():
             if value:
                 table.add_row(what, value)
-        ending = f"ended without {summary.missing}; train longer" if summary.missing else "done"
-        title = f"{summary.folder.name}: {'stopped, checkpoint saved' if summary.stopped else ending}"
+        title = f"{summary.folder.name}: {'stopped, checkpoint saved' if summary.stopped else 'done'}"
         self.console.print(Panel(table, title=title, expand=False))
