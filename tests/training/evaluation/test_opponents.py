@@ -3,6 +3,7 @@
 import contextlib
 import shlex
 import sys
+import threading
 from pathlib import Path
 
 import chess
@@ -126,6 +127,9 @@ def test_a_failure(engine: str, fault: str, monkeypatch: pytest.MonkeyPatch, cap
         clock = Limit(white_clock=0.1, black_clock=0.1)
         with pytest.raises(InputError):
             external.engine_move(player._engine, "x", chess.Board(), clock)
+    for thread in threading.enumerate():  # what python-chess has to say, it says before its thread ends
+        if thread.name.startswith("_Engine"):
+            thread.join(60)
     assert not caplog.records
 
 
