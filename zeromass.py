@@ -234,10 +234,12 @@ def doctor(as_json: _Json = False) -> int:
 @app.command()
 def benchmark(
     what: Annotated[
-        Literal["kernels", "rules", "search", "sparse", "selfplay", "learner", "strength", "signature"], Argument()
+        Literal["kernels", "rules", "search", "selfplay", "learner", "strength", "signature", "weights"],
+        Argument(),
     ],
     settings: Annotated[
-        list[str] | None, Argument(metavar="[KEY=VALUE]...", help="Other settings (selfplay, learner, strength).")
+        list[str] | None,
+        Argument(metavar="[KEY=VALUE]...", help="Other settings (selfplay, learner, strength, weights)."),
     ] = None,
     peers_python: Annotated[
         str | None, Option(metavar="PATH", help="An interpreter that has OpenSpiel, Pgx, mctx (rules, search).")

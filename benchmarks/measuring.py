@@ -7,13 +7,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
+from pydantic import ValidationError
 from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
+from agent.errors import InputError
+from agent.settings import Section
+
+SectionType = TypeVar("SectionType", bound=Section)
 Found = dict[str, Any]
 """{"results": [{name, value, unit, case, contender}], "ratios": [{name, value, low, high, case, contender}]}."""
 
@@ -62,6 +67,28 @@ def table(found: Found, title: str, corner: str, contenders: Sequence[str] | Non
     for case in dict.fromkeys(case for case, _ in cells):
         shown.add_row(escape(case), *(cells.get((case, column), "") for column in columns))
     return shown
+
+
+def split(value: Any) -> Any:
+    """A list written with commas, for a field's validator."""
+    return value.split(",") if isinstance(value, str) else value
+
+
+def read_settings(section: type[SectionType], what: str, overrides: Sequence[str]) -> SectionType:
+    """The settings of benchmark `what` from `key=value` words. Raises InputError."""
+    for override in overrides:
+        key, separator, _ = override.partition("=")
+        if not separator or key not in section.model_fields:
+            names = ", ".join(section.model_fields)
+            raise InputError(f"'{override}' is no setting of benchmark {what}; those are {names}")
+    try:
+        return section.model_validate(dict(override.split("=", 1) for override in overrides))
+    except ValidationError as error:
+        first = error.errors()[0]
+        if first["type"] == "missing":
+            raise InputError(f"benchmark {what} needs {first['loc'][0]}=...; zeromass benchmark --help") from error
+        reason = first["msg"][:1].lower() + first["msg"][1:]
+        raise InputError(f"setting {first['loc'][0]}={first['input']} is refused: {reason}") from error
 
 
 def rate(call: Callable[[], int], seconds: float) -> float:

@@ -26,7 +26,7 @@ NICENESS: Final = 5  # of actors, which so get a third of a core that the traine
 
 
 class Pool:
-    """A source of games."""
+    """A source of games. This one has none, for learning from games that were recorded."""
 
     restarts = 0  # actors replaced since the start
     streams = 0  # streams handed out so far; a resumed run starts behind them, so that no game is played twice
@@ -43,12 +43,11 @@ class Pool:
 
     def publish(self, weights: Weights, version: int) -> None:
         """Use these weights from the next call on."""
-        raise NotImplementedError
 
     def collect(self, *, wait: bool) -> list[GameBatch]:
         """What is ready; with `wait`, what comes within a second or so, which may be nothing. An InvalidMassError if a
-        generator found mass on an illegal move, an InputError if an actor runs other code."""
-        raise NotImplementedError
+        generator found mass on an illegal move, an InputError if an actor runs other code or cannot start."""
+        return []
 
     def state(self) -> dict[str, NDArray[Any]]:
         """What unfinished games need to continue exactly; empty where they are started again."""
@@ -180,7 +179,11 @@ class RayPool(Pool):
             if isinstance(error.cause, InputError):  # other code there than here
                 raise error.cause from error
             raise  # also where the inference actor is gone for good: a new game actor would not help
-        except RayActorError:
+        except RayActorError as error:
+            if error.actor_init_failed and not self._heard:
+                last = str(error).strip().splitlines()[-1]
+                reason = last.partition("Error: ")[2] or last
+                raise InputError(f"game actors cannot start ({reason}); see zeromass doctor") from error
             self._forget(actor)
             return None
         self._heard[actor] = time.monotonic()

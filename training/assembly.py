@@ -100,6 +100,8 @@ def assemble(
     loop = TrainingLoop(settings, learner, window, attachments)
     if checkpoint is not None:
         loop.restore(state, say)
+    if settings.replay.games is not None:
+        loop.learn_from(RunFolder.find(settings.replay.games).replay, say)
     return Run(loop, folder, guard, watch, checkpoints, matches, watchdog, disk, metrics)
 
 

@@ -21,6 +21,7 @@ from agent.files import typed_path
 from agent.program import PROGRAM, program
 from selfplay.identity import PACKAGES, ROOT
 from training.doctor import usable_cores
+from training.preflight import check_gpus
 from training.settings import Settings
 
 OBJECT_STORE_BYTES: Final = 512 * 2**20
@@ -30,7 +31,7 @@ OBJECT_STORE_BYTES: Final = 512 * 2**20
 @contextmanager
 def ray_for(settings: Settings, cluster: str | None) -> Iterator[None]:
     """Ray while a run lasts: on this machine, for this process alone, or the cluster at an address. An InputError where
-    Ray does not start, or the cluster cannot be joined."""
+    Ray does not start, or the cluster cannot be joined or has too few GPUs."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     try:
@@ -38,6 +39,7 @@ def ray_for(settings: Settings, cluster: str | None) -> Iterator[None]:
             _start(settings)
         else:
             _join(cluster)
+            check_gpus(settings, int(cast(Any, ray).cluster_resources().get("GPU", 0)), f"Ray cluster '{cluster}'")
         yield
     finally:
         ray.shutdown()

@@ -18,6 +18,7 @@ from rich.table import Table
 
 from agent.compilation import base_folder, cache_folder
 from agent.errors import InputError
+from agent.networks.network import autocast_dtype
 from kernels import resolve_backend
 
 PACKAGES: Final = (
@@ -132,10 +133,11 @@ def _paths(cuda: bool, backend: str, cores: int) -> tuple[dict[str, str], ...]:
         ("torch", True): "Triton is not installed, or the environment asks for torch",
         ("torch", False): "no CUDA device, and Triton needs one; Numba and torch operators compute the same",
     }[backend, cuda]
+    half = str(autocast_dtype(torch.device("cuda"))).removeprefix("torch.") if cuda else ""
     by_device = (
-        ("learner", "cuda", "a CUDA device is here: bfloat16"),
+        ("learner", "cuda", f"a CUDA device is here: {half}"),
         ("network", "residual", "a GPU is at its best with convolutions in large batches"),
-        ("search, residual network", "graphs", "one CUDA graph a batch size, in bfloat16"),
+        ("search, residual network", "graphs", f"one CUDA graph a batch size, in {half}"),
     ) if cuda else (
         ("learner", "cpu", "no CUDA device: float32"),
         ("network", "sparse", "without a GPU it evaluates many times the positions a second; the config cpu has one"),

@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from agent.errors import InputError
 from agent.networks.meter import InvalidMassMeter
-from agent.networks.network import Network, Prediction
+from agent.networks.network import Network, Prediction, autocast_dtype
 from agent.networks.policy import MaskedPolicy
 from training.losses import Loss, actor_critic_loss, improved_policy_loss
 from training.replay import Batch
@@ -54,7 +55,11 @@ def moments(advantages: Tensor) -> tuple[float, float]:
 
 
 def resolve_device(setting: str) -> torch.device:
-    """`auto` is CUDA where there is one, else the CPU."""
+    """`auto` is CUDA where there is one, else the CPU. An InputError for `cuda` where there is none."""
+    if setting == "cuda" and not torch.cuda.is_available():
+        raise InputError(
+            "setting learner.device=cuda needs a GPU that torch can use, and there is none; see zeromass doctor"
+        )
     return torch.device("cuda" if setting != "cpu" and torch.cuda.is_available() else "cpu")
 
 
@@ -67,6 +72,9 @@ class Learner:
         self.device = resolve_device(settings.device)
         self.network = network.to(self.device).train()
         self.meter, self.means, self.step = InvalidMassMeter(), StepMeans(), 0
+        # float16 has few exponents: losses are scaled up, and a step whose gradients overflow is left out.
+        half = autocast_dtype(self.device) == torch.float16
+        self._scaler = torch.amp.GradScaler(self.device.type, enabled=half)
         # Fused: one pass over memory a step, where the default makes a dozen; half of a sparse step went into those.
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
@@ -133,20 +141,23 @@ class Learner:
     def _differentiate(self, loss: Loss) -> Loss:
         """Compute the gradients of the parameters; the loss to report."""
         self.optimizer.zero_grad(set_to_none=True)
-        loss.total.backward()  # type: ignore[no-untyped-call]
+        self._scaler.scale(loss.total).backward()  # type: ignore[no-untyped-call]
         return loss
 
     def _update(self, loss: Loss, progress: float) -> float:
         """Clip the gradient, check that it is finite, step; returns the gradient's norm before clipping."""
+        self._scaler.unscale_(self.optimizer)
         clipped_norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_CLIP)
         total, norm = float(loss.total.detach()), float(clipped_norm)
-        if not (math.isfinite(total) and math.isfinite(norm)):
+        if not (math.isfinite(total) and (math.isfinite(norm) or self._scaler.is_enabled())):
+            self._scaler.update()  # the next step begins anew
             reason = f"loss {total} or gradient norm {norm} is not finite"
             message = f"{reason} at step {self.step + 1}; the weights were not touched; resume from the last checkpoint"
             raise LearningError(reason, f"{message} with a lower learner.learning_rate")
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate(progress)
-        self.optimizer.step()
+        self._scaler.step(self.optimizer)
+        self._scaler.update()
         self.step += 1
         return norm
 

@@ -10,11 +10,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import torch
 
+from agent.errors import InputError
 from agent.networks.meter import MassReading
 from selfplay.pool import Pool
 from selfplay.record import GameRecord
@@ -120,6 +122,20 @@ class TrainingLoop:
         self._generator.bit_generator.state = state["generator"]
         torch.set_rng_state(torch.frombuffer(bytearray.fromhex(state["torch_generator"]), dtype=torch.uint8))
 
+    def learn_from(self, folder: Path, say: Callable[[str], None]) -> None:
+        """Fill the replay buffer with the games of the replay store in `folder`; an InputError where there are none, or
+        one side searches and the other does not."""
+        try:
+            plies = [record.plies for record in self.window.fill(folder, self.settings.learner, say)]
+        except ValueError as error:
+            raise InputError(f"the games in '{folder}' were searched; set selfplay.simulations as they were") from error
+        if not len(self.window.replay):
+            searched = "searched " if self.settings.selfplay.search else ""
+            raise InputError(
+                f"'{folder}' holds no {searched}games to learn from; let a run with learner.reuse=0 play some"
+            )
+        self.counters.games, self.counters.positions = len(plies), sum(plies)
+
     def _collect(self, pool: Pool) -> None:
         """Take the games that are ready into the replay buffer; wait for some if the learner needs them."""
         wait, learner = not self._may_train(), self.settings.learner
@@ -165,6 +181,8 @@ class TrainingLoop:
 
     def _may_train(self) -> bool:
         replay = self.window.replay
+        if self.settings.replay.games is not None:
+            return True
         if len(replay) < min(self.settings.replay.warmup, replay.capacity):
             return False
         trained = (self.learner.step + 1) * self.settings.learner.batch_size

@@ -41,13 +41,18 @@ Moments = tuple[float, float]
 
 def make_learner(network: Network, settings: LearnerSettings, *, searched: bool) -> Learner:
     """The learner that the settings ask for: in this process alone, or spread. An InputError where the batch cannot be
-    split evenly, or a spread one has no initialised Ray."""
+    split evenly, or a spread one has no initialised Ray or less than a GPU a process on CUDA."""
     if settings.workers == 1:
         return Learner(network, settings, searched=searched)
     if settings.batch_size % settings.workers:
         raise InputError(
             f"setting learner.batch_size={settings.batch_size} cannot be split evenly between "
             f"learner.workers={settings.workers}; choose a multiple"
+        )
+    if resolve_device(settings.device).type == "cuda" and settings.gpus < 1:
+        raise InputError(
+            f"setting learner.workers={settings.workers} needs a whole GPU for each of them, and learner.gpus="
+            f"{settings.gpus:g}; set learner.gpus=1 or learner.device=cpu"
         )
     if not ray.is_initialized():
         raise InputError(f"setting learner.workers={settings.workers} needs Ray; set selfplay.actors to 1 or more")

@@ -23,6 +23,7 @@ from training.durability.checkpoint import WEIGHTS, Arrays, Checkpoint, list_che
 from training.durability.progress_relay import TRAINING, Progress, Screen
 from training.durability.run_folder import RunFolder, run_locked
 from training.evaluation.match import MatchResult
+from training.loop import TrainingLoop
 from training.matches import StoppedError
 from training.settings import Settings
 
@@ -41,6 +42,7 @@ class Summary:
     before: MatchResult | None
     after: MatchResult | None
     stopped: bool  # ended by Ctrl-C or SIGTERM rather than by its settings
+    missing: str  # what the run came to its end without, such as `a finished game`; empty: nothing
     selfplay_kernels: dict[str, int]
     """How often the actors ran each kernel on each backend since the last start, such as `masked_sample.numba`."""
     learner_kernels: dict[str, int]  # the same for the learner
@@ -111,6 +113,7 @@ def _train(settings: Settings, folder: RunFolder, resume: Resume, display: Scree
         before=folder.first_match(),
         after=after,
         stopped=stop(),
+        missing="" if stop() else _missing(loop),
         selfplay_kernels=dict(loop.selfplay_launches),
         learner_kernels=learner_kernels,
         alarms=sorted(run.guard.alarms),
@@ -121,6 +124,12 @@ def _train(settings: Settings, folder: RunFolder, resume: Resume, display: Scree
     data = json.dumps(asdict(summary), default=str, indent=1).encode()
     run.disk.writing(lambda: write_atomic(folder.path / "summary.json", data))
     return summary
+
+
+def _missing(loop: TrainingLoop) -> str:
+    if not loop.counters.games:
+        return "a finished game"
+    return "" if loop.learner.step or not loop.settings.learner.reuse else "a step of the learner"
 
 
 def _checkpoint(folder: RunFolder, resume: Resume, display: Screen) -> Checkpoint | None:
@@ -143,6 +152,8 @@ def _network(settings: Settings, checkpoint: Checkpoint | None) -> Network:
         assert checkpoint.path is not None  # it was read
         path = checkpoint.path / WEIGHTS
     network = load_weights(path).network
+    if checkpoint is None:
+        network = network.widened(architecture)
     if network.architecture != architecture:
         raise InputError(
             f"'{path}' holds {network.architecture}, the settings ask for {architecture}; "
@@ -152,6 +163,8 @@ def _network(settings: Settings, checkpoint: Checkpoint | None) -> Network:
 
 
 def _pool(settings: Settings, first_stream: int, unfinished: Arrays) -> Pool:
+    if settings.replay.games is not None:
+        return Pool()
     gpus = settings.inference.gpus if settings.inference.actor else settings.selfplay.gpus
     check_runtime(settings.inference.runtime, torch.device("cuda" if gpus > 0 else "cpu"))
     if settings.selfplay.actors == 0:

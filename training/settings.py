@@ -50,6 +50,7 @@ class ReplaySettings(Section):
 
     capacity: int = Field(65_536, ge=1, description="Positions kept; the oldest go first.")
     warmup: int = Field(4_096, ge=1, description="Positions that must be there before the first step.")
+    games: str | None = Field(None, description="Learn from the games of this run and play none; null: play.")
 
 
 class LearnerSettings(Section):
@@ -67,7 +68,7 @@ class LearnerSettings(Section):
     learning_rate: float = Field(2e-3, gt=0, le=1, description="At the start; falls along a cosine.")
     final_learning_rate: float = Field(1e-4, ge=0, le=1, description="At the end of `run.minutes` or `run.steps`.")
     weight_decay: float = Field(1e-4, ge=0, le=1, description="Decoupled (AdamW).")
-    reuse: float = Field(2.0, gt=0, le=64, description="Times a position is trained on, on average.")
+    reuse: float = Field(2.0, ge=0, le=64, description="Times a position is trained on, on average; 0: only play.")
     publish_steps: int = Field(8, ge=1, description="Learner steps between versions of the weights.")
     value_lambda: float = Field(
         1.0, ge=0, le=1, description="TD(lambda) of value targets; 1: the game's result, 0: the searched value."

@@ -6,32 +6,37 @@ from contextlib import contextmanager
 from threading import Event
 from types import FrameType
 
+import torch
+
 from agent.errors import InputError
 from agent.networks.meter import InvalidMassError
 from training.cluster import ray_for
 from training.durability.run_folder import RunFolder
 from training.durability.supervisor import StoppedHardError, TrainerLostError, supervise
-from training.learner import LearningError
+from training.learner import LearningError, resolve_device
 from training.monitoring.display import Display
+from training.preflight import check_gpus
 from training.run import Resume, run_training
 from training.settings import load_settings
 
 
 def train_command(config: str | None, overrides: list[str], resume: str | None, cluster: str | None) -> int:
-    """What `zeromass train` does; the exit code: 0, or 1 when the run had to stop itself. An InputError where settings
-    are bad, a run is unknown or has no valid checkpoint, or a cluster is unreachable."""
+    """What `zeromass train` does; the exit code: 0, or 1 where the run had to stop itself or came to nothing. An
+    InputError where settings are bad or ask for GPUs that are not there, a run is unknown or has no valid checkpoint,
+    or a cluster is unreachable."""
     display = Display()
     how: Resume = "no" if resume is None else "asked"
-    if resume is None:
-        settings = load_settings(config or "cpu", overrides)
-        folder = RunFolder.create(settings, config)
-    else:
-        if config is not None:
-            raise InputError(f"--resume takes the run's own settings, so the config '{config}' cannot be used with it")
-        folder = RunFolder.find(resume)
-        settings = folder.settings(overrides)
+    if resume is not None and config is not None:
+        raise InputError(f"--resume takes the run's own settings, so the config '{config}' cannot be used with it")
+    folder = None if resume is None else RunFolder.find(resume)
+    settings = load_settings(config or "cpu", overrides) if folder is None else folder.settings(overrides)
+    if cluster is None:
+        resolve_device(settings.learner.device)
+        check_gpus(settings, torch.cuda.device_count(), "this machine")
+    folder = folder or RunFolder.create(settings, config)
     try:
-        if settings.selfplay.actors == 0:
+        recorded = settings.replay.games is not None and settings.learner.workers == 1
+        if settings.selfplay.actors == 0 or recorded:
             with _stop_on_signals() as stopped:
                 summary = run_training(settings, folder, resume=how, display=display, stop=stopped.is_set)
         else:
@@ -42,6 +47,7 @@ def train_command(config: str | None, overrides: list[str], resume: str | None, 
             with ray_for(settings, cluster), _stop_on_signals() as stopped:
                 summary = supervise(settings, folder, resume=how, display=display, stop=stopped.is_set)
         display.summary(summary)
+        return 1 if summary.missing else 0
     except (InvalidMassError, LearningError, TrainerLostError, StoppedHardError) as error:
         display.say(f"zeromass: {error}", error=True)
         return 1
@@ -50,7 +56,6 @@ def train_command(config: str | None, overrides: list[str], resume: str | None, 
             f"run '{folder.path}' cannot be written ({error.strerror or error}); "
             f"make room or repair it, then {folder.go_on}"
         ) from error
-    return 0
 
 
 @contextmanager

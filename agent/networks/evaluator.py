@@ -25,7 +25,7 @@ class Evaluation(NamedTuple):
 
 class Evaluator(LeafEvaluator):
     """Evaluates packed positions with `network`, not a copy, on one device, at most `batch_size` at once. This is torch
-    as it comes, for any network: bfloat16 autocast on CUDA, float32 on the CPU. Other runtimes of a network are
+    as it comes, for any network: in half precision on CUDA, float32 on the CPU. Other runtimes of a network are
     subclasses."""
 
     def __init__(self, network: Network, device: torch.device | str = "cpu", batch_size: int = 512) -> None:

@@ -55,8 +55,12 @@ class Network(nn.Module, ABC):
     def dense(self, positions: NDArray[np.uint64]) -> tuple[Tensor, Tensor]:
         """(logits [B, A], value logits [B, 3] of win, draw, loss) of packed positions uint64 [B, WORDS]."""
 
+    def widened(self, architecture: Architecture) -> "Network":
+        """A network of this architecture that computes the same, where there is a way to make one; else itself."""
+        return self
+
     def predict(self, positions: NDArray[np.uint64]) -> Prediction:
-        """What the learner trains, for packed positions uint64 [B, WORDS]; bfloat16 autocast on CUDA."""
+        """What the learner trains, for packed positions uint64 [B, WORDS]; see `autocast`."""
         legal = torch.from_numpy(rules.legal_bits(positions)).to(self.device)
         with autocast(self.device):
             logits, value_logits = self.dense(positions)
@@ -64,8 +68,16 @@ class Network(nn.Module, ABC):
 
 
 def autocast(device: torch.device) -> torch.autocast:
-    """bfloat16 on CUDA, float32 elsewhere."""
-    return torch.autocast("cuda", torch.bfloat16, enabled=device.type == "cuda")
+    """Around a forward pass: it computes in `autocast_dtype`."""
+    dtype = autocast_dtype(device)
+    return torch.autocast("cuda", None if dtype == torch.float32 else dtype, enabled=dtype != torch.float32)
+
+
+def autocast_dtype(device: torch.device) -> torch.dtype:
+    """bfloat16 where a GPU computes in it natively (compute capability 8.0), else float16 where it does in that (7.0),
+    else float32, on CPUs too. PyTorch emulates bfloat16 on other GPUs, slowly, and calls it supported."""
+    major = torch.cuda.get_device_capability(device)[0] if device.type == "cuda" else 0
+    return torch.bfloat16 if major >= 8 else torch.float16 if major == 7 else torch.float32
 
 
 def expected_score(value_logits: Tensor) -> Tensor:

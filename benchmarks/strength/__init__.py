@@ -11,19 +11,18 @@ import itertools
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 import chess
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field
 from rich.table import Table
 
 from agent.engine.agent import Agent, load_agent
 from agent.engine.limits import Limits, ThinkOptions
-from agent.errors import InputError
 from agent.settings import PathText, Section
-from benchmarks.measuring import Figures, Found, Progress, table
+from benchmarks.measuring import Figures, Found, Progress, read_settings, split, table
 from benchmarks.strength.positions import MOST, positions
 from benchmarks.strength.reference import NODES, Reference
 
@@ -32,31 +31,12 @@ _EVERY: Final = 20  # positions between two lines of progress
 _Nodes = Annotated[int, Field(ge=1, le=10**8)]
 
 
-def _split(value: Any) -> Any:
-    return value.split(",") if isinstance(value, str) else value
-
-
 class StrengthSettings(Section):
-    nodes: Annotated[tuple[_Nodes, ...], BeforeValidator(_split)] = (3000, 12_000, 48_000)
+    nodes: Annotated[tuple[_Nodes, ...], BeforeValidator(split)] = (3000, 12_000, 48_000)
     positions: int = Field(MOST, ge=2, le=MOST)
     search: Literal["pvs", "gumbel"] = "pvs"  # Gumbel search takes `nodes` as simulations
     weights: PathText | None = None
     reference: int = Field(NODES, ge=1, le=10**9)  # the engine's nodes for one move; twice as many for the best one
-
-
-def settings_of(overrides: Sequence[str]) -> StrengthSettings:
-    """From `key=value` words. Raises InputError."""
-    for override in overrides:
-        key, separator, _ = override.partition("=")
-        if not separator or key not in StrengthSettings.model_fields:
-            names = ", ".join(StrengthSettings.model_fields)
-            raise InputError(f"'{override}' is no setting of benchmark strength; those are {names}")
-    try:
-        return StrengthSettings.model_validate(dict(override.split("=", 1) for override in overrides))
-    except ValidationError as error:
-        first = error.errors()[0]
-        reason = first["msg"][:1].lower() + first["msg"][1:]
-        raise InputError(f"setting {first['loc'][0]}={first['input']} is refused: {reason}") from error
 
 
 def think(
@@ -87,7 +67,7 @@ def add(figures: Figures, case: str, regrets: NDArray[np.float64]) -> None:
 
 def run(*, overrides: Sequence[str] = (), progress: Progress = lambda line: None) -> Found:
     """Measure the regret at each budget, and between each and the next."""
-    settings, figures = settings_of(overrides), Figures()
+    settings, figures = read_settings(StrengthSettings, "strength", overrides), Figures()
     budgets, simulated = sorted(set(settings.nodes)), settings.search == "gumbel"
     limits = [Limits(simulations=budget) if simulated else Limits(nodes=budget) for budget in budgets]
     names = [f"{budget:,} {'simulations' if simulated else 'nodes'}" for budget in budgets]

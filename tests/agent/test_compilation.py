@@ -172,7 +172,9 @@ def with_checksum(data: bytes) -> bytes:
         lambda data: with_checksum(b"\x80\x05]\x94(K\x01K\x02e."),  # [1, 2]: of another key
     ],
 )
-def test_a_damaged_entry_is_compiled_and_replaced(tmp_path: Path, run: Run, damage: Callable[[bytes], bytes]) -> None:
+def test_a_damaged_entry_is_compiled_again_and_replaced(
+    tmp_path: Path, run: Run, damage: Callable[[bytes], bytes]
+) -> None:
     assert [run(), run()] == [COMPILED, CACHED]
     (entry,) = (tmp_path / "cache").glob("zeromass/*/*.nbc")
     entry.write_bytes(damage(entry.read_bytes()))

@@ -31,7 +31,9 @@ def fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ("/usr/bin/pytest", "/usr/bin/python", "zeromass"),
     ],
 )
-def test_paths_are_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str, python: str, shown: str) -> None:
+def test_the_path_is_shown_where_it_is_needed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str, python: str, shown: str
+) -> None:
     monkeypatch.setattr(sys, "argv", [script.format(here=tmp_path), "train"])
     monkeypatch.setattr(sys, "executable", python.format(here=tmp_path))
     assert program() == shown

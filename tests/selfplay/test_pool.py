@@ -11,6 +11,7 @@ import pytest
 import ray
 import torch
 
+from agent.errors import InputError
 from agent.networks.meter import InvalidMassError
 from agent.networks.residual.network import ResidualArchitecture, ResidualNetwork
 from selfplay import pool as module
@@ -154,3 +155,14 @@ def test_without_ray_games_are_played_only_when_awaited() -> None:
     local.publish(weights(), 3)
     assert local.collect(wait=False) == []
     assert [batch.version for batch in local.collect(wait=True)] == [3]
+
+
+def test_actors_that_cannot_start_say_why_at_the_first_death() -> None:
+    pool = RayPool(replace(SETTINGS, inference=InferenceSettings(runtime="graphs")))
+    try:
+        pool.publish(weights(), 0)
+        with pytest.raises(InputError, match=r"actors cannot start \(inference.runtime=graphs needs .*zeromass doctor"):
+            gather(pool, 1)
+        assert pool.restarts == 0
+    finally:
+        pool.close()

@@ -94,7 +94,7 @@ def test_selfplay_command(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("what", ["rules", "search", "sparse"])
+@pytest.mark.parametrize("what", ["rules", "search"])
 def test_speeds_are_shown_in_one_table(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarks.rules.start_seconds", lambda: (2.0, 0.1))
     module = import_module(f"benchmarks.{what}")

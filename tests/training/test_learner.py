@@ -59,3 +59,30 @@ def test_a_loss_that_is_not_finite_leaves_the_weights_alone() -> None:
     with pytest.raises(LearningError, match="is not finite at step 1; the weights were not touched"):
         one.train(batch, progress=0.0)
     assert all(np.array_equal(before[name], array) for name, array in one.weights().items())
+
+
+def test_float16_learns_the_same_and_leaves_out_steps_that_overflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = learner()
+    monkeypatch.setattr("training.learner.autocast_dtype", lambda device: torch.float16)
+    scaled, game, replay = learner(), record(30), ReplayBuffer(2000)
+    replay.add(game, targets(game, adjudication=0.0, gae_lambda=0.95))
+    batch = replay.sample(64, np.random.default_rng(0))
+    for one in (plain, scaled):
+        for _ in range(3):
+            one.train(batch, progress=0.0)
+    before = scaled.weights()
+    assert all(np.allclose(before[name], array, atol=1e-5) for name, array in plain.weights().items())
+    scale = scaled._scaler.get_scale()
+    assert scale > 1
+    broken = next(scaled.network.parameters())
+    hook = broken.register_hook(lambda gradient: gradient * torch.inf)  # type: ignore[no-untyped-call]
+    scaled.train(batch, progress=0.0)
+    hook.remove()
+    assert all(np.array_equal(before[name], array) for name, array in scaled.weights().items())
+    assert scaled._scaler.get_scale() == scale / 2
+    good, batch.wdl[0, 0] = batch.wdl[0, 0], np.nan
+    with pytest.raises(LearningError, match="is not finite"):
+        scaled.train(batch, progress=0.0)
+    batch.wdl[0, 0] = good
+    scaled.train(batch, progress=0.0)
+    assert not all(np.array_equal(before[name], array) for name, array in scaled.weights().items())

@@ -161,14 +161,14 @@ class Checkpoints(Attachment):
         self.save(loop)
 
     def save(self, loop: "TrainingLoop") -> None:
-        """Write a checkpoint, unless this step has one."""
+        """Make all games durable and write a checkpoint, unless this step has one."""
         self._last = time.monotonic()
         step, learner = loop.learner.step, loop.learner
+        self._disk.room()
+        self._disk.writing(loop.window.store.sync)  # a checkpoint may only name games that are durable
         if step == self.saved_step:
             return
-        self._disk.room()
         self._flush()
-        self._disk.writing(loop.window.store.sync)  # a checkpoint may only name games that are durable
         checkpoint = Checkpoint(
             agent.networks.weights.to_bytes(learner.network, self.provenance(loop)),
             learner.state_arrays(),

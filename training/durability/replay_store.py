@@ -92,7 +92,8 @@ class ReplayStore:
                 else:
                     write_atomic(segment, data[: late[0]])
                 self._last.pop(segment, None)
-        fsync_folder(self._folder)
+        if self._folder.is_dir():
+            fsync_folder(self._folder)
 
     def prune(self, first: int) -> None:
         """Delete segments whose games all come before number `first`, except the open one."""

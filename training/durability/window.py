@@ -15,12 +15,14 @@ from training.durability.disk import DiskPatience
 from training.durability.game_file import StoredGame
 from training.durability.replay_store import ReplayStore
 from training.replay import ReplayBuffer
-from training.targets import Targets
+from training.settings import LearnerSettings
+from training.targets import Targets, targets
 
 if TYPE_CHECKING:
     from training.loop import TrainingLoop
 
 SYNC_GAMES: Final = 256  # most games that wait before they are made durable
+HELD_OUT: Final = 20  # a recorded game in so many is never learned from
 SYNC_SECONDS: Final = 1.0  # longest time from a game's arrival to its acknowledgement, while the learner does not step
 
 
@@ -64,6 +66,20 @@ class Window:
                 yield found
         self.replay.games = max(self.replay.games, state["number"])
 
+    def fill(
+        self, folder: Path, learner: LearnerSettings, say: Callable[[str], None], *, held: bool = False
+    ) -> Iterator[GameRecord]:
+        """Fill the replay buffer with the games of another run's replay store in `folder`, which stays as it is; yields
+        them. Value targets are made anew as `learner` says. One game in `HELD_OUT` is left there; with `held` only
+        these come."""
+        for found in ReplayStore(folder).read(0):
+            if isinstance(found, str):
+                say(found)
+            elif held_out(found.record.game) == held:
+                target = targets(found.record, adjudication=learner.adjudication, value_lambda=learner.value_lambda)
+                if self.replay.add(found.record, target):
+                    yield found.record
+
     def _add(self, record: GameRecord, target: Targets, number: int | None = None) -> bool:
         if number is not None:  # damage may have left a gap
             self.replay.games = max(self.replay.games, number)
@@ -77,6 +93,11 @@ class Window:
 
     def _end(self) -> _Bound:
         return _Bound(self.replay.games, self.replay.added, self.replay.entries_added)
+
+
+def held_out(game: str) -> bool:
+    """Whether the recorded game of this id is kept for judging networks, which must not have learned from it."""
+    return int(game, 16) % HELD_OUT == 0
 
 
 class Acknowledgement(Attachment):

@@ -95,5 +95,6 @@ class Display(Screen):
         for what, value in rows.items():
             if value:
                 table.add_row(what, value)
-        title = f"{summary.folder.name}: {'stopped, checkpoint saved' if summary.stopped else 'done'}"
+        ending = f"ended without {summary.missing}; train longer" if summary.missing else "done"
+        title = f"{summary.folder.name}: {'stopped, checkpoint saved' if summary.stopped else ending}"
         self.console.print(Panel(table, title=title, expand=False))

@@ -2,8 +2,8 @@
 
 | runtime | what it is | where |
 |---|---|---|
-| `eager` | torch as it comes; bfloat16 autocast on CUDA | everywhere |
-| `graphs` | bfloat16 in CUDA graphs with pinned staging, one a batch size | CUDA |
+| `eager` | torch as it comes; half precision on CUDA, see `autocast_dtype` | everywhere |
+| `graphs` | that in CUDA graphs with pinned staging, one a batch size | CUDA |
 
 A graph replays its kernels without Python between them, which is what limits small networks on a large GPU.
 It reads and writes fixed memory: positions are staged in pinned memory, copied to the device without waiting, and
@@ -20,7 +20,7 @@ from torch import Tensor
 
 from agent.errors import InputError
 from agent.networks.evaluator import Evaluation, Evaluator
-from agent.networks.network import expected_score
+from agent.networks.network import autocast_dtype, expected_score
 from agent.networks.residual.network import ResidualNetwork
 from agent.networks.residual.planes import planes_torch
 from agent.rules import WORDS
@@ -39,19 +39,18 @@ class _Graph(NamedTuple):
 
 
 class GraphEvaluator(Evaluator):
-    """Evaluates with CUDA graphs, recorded at the first use of each batch size: 16, 64, 256, ... `batch_size`.
-    `network` is not copied; its convolutions' weights are laid out channels last."""
+    """Evaluates with CUDA graphs, recorded at the first use of each size, see `graph_size`. `network` is not copied;
+    its convolutions' weights are laid out channels last."""
 
     def __init__(self, network: ResidualNetwork, device: torch.device | str = "cuda", batch_size: int = 1024) -> None:
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         super().__init__(network, device, batch_size)
-        self._planes = network
-        self._sizes = sorted({min(size, batch_size) for size in (16, 64, 256, 1024, batch_size)})
+        self._planes, self._dtype = network, autocast_dtype(self.device)
         self._graphs: dict[int, _Graph] = {}
 
     def _forward(self, positions: NDArray[np.uint64]) -> Evaluation:
         length = len(positions)
-        size = next(size for size in self._sizes if size >= length)
+        size = min(graph_size(length), self.batch_size)
         if size not in self._graphs:
             self._graphs[size] = self._record(size)
         graph = self._graphs[size]
@@ -77,11 +76,19 @@ class GraphEvaluator(Evaluator):
         return _Graph(graph, staged, positions, logits, values)
 
     def _compute(self, positions: Tensor) -> tuple[Tensor, Tensor]:
-        inputs = planes_torch(positions, torch.bfloat16).contiguous(memory_format=torch.channels_last)
+        inputs = planes_torch(positions, self._dtype).contiguous(memory_format=torch.channels_last)
         # No cache of cast weights: the casts must be part of the graph, or new weights would never be seen.
-        with torch.autocast("cuda", torch.bfloat16, cache_enabled=False):
+        with torch.autocast("cuda", self._dtype, enabled=self._dtype != torch.float32, cache_enabled=False):
             logits, value_logits = self._planes(inputs)
         return logits.float(), expected_score(value_logits)
+
+
+def graph_size(length: int) -> int:
+    """The least of 16, 24, 32, 48, 64, 96, ... that holds `length` positions: less than half as many again."""
+    size = 16
+    while size < length:
+        size = size * 3 // 2 if size & (size - 1) == 0 else size // 3 * 4
+    return size
 
 
 def check_runtime(runtime: str, device: torch.device) -> None:

@@ -54,7 +54,12 @@ def _kind_on(position: Words, square: np.uint64) -> np.int64:
 
 @njit
 def move_kinds(
-    position: Words, moves: NDArray[np.uint16], count: np.int64, maps: Words, room: Words, kinds: NDArray[np.int32]
+    position: Words,
+    moves: NDArray[np.uint16],
+    count: np.int64,
+    maps: Words,
+    room: Words,
+    kinds: NDArray[np.int32],
 ) -> None:
     """Write the kinds of the first `count` of `moves` to `kinds`. `maps` is what
     `active_features` wrote for `position`; `room` [MOVE_ROOM] is scratch: squares from which a piece of each kind

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from agent.networks.contract import Architecture
 from agent.networks.network import Network, Prediction, autocast
 from agent.networks.sparse.architecture import SparseArchitecture
 from agent.networks.sparse.batch import SparseBatch, sparse_batch
@@ -55,6 +56,22 @@ class SparseNetwork(Network):
         self.policy = _Rows(SIZE, hidden, SIZE, std=0.01)
         self.kinds = _Rows(MOVE_KINDS, hidden, MOVE_KINDS, std=0.01)
         self.value = _Rows(3, hidden, 3, std=0.01)
+
+    def widened(self, architecture: Architecture) -> Network:
+        """See `Network`: a way to larger layers, whose new units nothing reads yet."""
+        ours = self.architecture
+        if not isinstance(architecture, SparseArchitecture) or architecture == ours:
+            return self
+        if architecture.width < ours.width or architecture.hidden < ours.hidden:
+            return self
+        wide = SparseNetwork(architecture)
+        readers = [layer.weight[:, ours.hidden :] for layer in (wide.policy, wide.kinds, wide.value)]
+        with torch.no_grad():
+            for weights in (wide.hidden.weight[ours.width :], *readers):
+                weights.zero_()
+            for name, tensor in self.state_dict().items():
+                wide.state_dict()[name][tuple(map(slice, tensor.shape))] = tensor
+        return wide
 
     def batch(self, positions: NDArray[np.uint64]) -> SparseBatch:
         """What this network reads of packed positions uint64 [B, WORDS], on its device."""

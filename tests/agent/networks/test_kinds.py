@@ -24,7 +24,10 @@ from tests.agent.networks.test_sparse_compiled import rounded
 from tests.agent.positions import PERFT
 from tests.agent.rules.test_games import random_positions
 
-ARCHITECTURES = [ResidualArchitecture(blocks=1, channels=8), SparseArchitecture(width=64, hidden=32)]
+ARCHITECTURES = [
+    ResidualArchitecture(blocks=1, channels=8),
+    SparseArchitecture(width=64, hidden=32),
+]
 
 
 def evaluator(architecture: Architecture, seed: int = 0) -> Evaluator:

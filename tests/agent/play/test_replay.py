@@ -95,7 +95,7 @@ def chosen_again(agent: Agent, level: Level, clock: Clock | None = None) -> str:
 
 @pytest.mark.parametrize(("level", "clock"), [(Level(seconds=0.03), None), (Level(seconds=9.0), Clock(1.0))])
 @pytest.mark.parametrize("evaluator", [material_evaluator(), MaterialLeaves()])
-def test_timed_moves_tell_nodes(
+def test_moves_by_time_tell_their_nodes(
     evaluator: CompiledEvaluator | LeafEvaluator, level: Level, clock: Clock | None
 ) -> None:
     agent = Agent(Thinker(evaluator, megabytes=2), "material", identity=ME)

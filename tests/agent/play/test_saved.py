@@ -56,7 +56,7 @@ def test_text_is_read_in_its_encoding(tmp_path: Path, encoding: str) -> None:
 
 
 @pytest.mark.parametrize(("text", "found"), CASES.items(), ids=[text[:30] for text in CASES])
-def test_games_are_read_or_skipped(
+def test_a_game_is_read_or_named_and_skipped(
     tmp_path: Path, text: str, found: int | str, caplog: pytest.LogCaptureFixture
 ) -> None:
     path, said = tmp_path / "a.pgn", list[str]()
@@ -78,7 +78,9 @@ def test_files_without_games_are_refused(name: str, why: str) -> None:
         next(read_games(Path(name)))
 
 
-def test_verbs_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_verb_reads_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     path, agent = tmp_path / "a.pgn", Agent(Scripted("e2e4"), "scripted", identity="sha256:0")
     game = chess.pgn.Game()
     game.add_variation(chess.Move.from_uci("e2e4"), comment=note(0.5, Strength(20)))

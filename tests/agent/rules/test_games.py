@@ -76,7 +76,8 @@ def test_history_outlives_the_75_move_rule() -> None:
         assert games.positions[0].tolist() == rules.from_board(board).tolist()
     assert board.halfmove_clock > 160
     (anew, lengths), (keys, wanted) = Games.from_boards([board]).history, games.history
-    assert (lengths.tolist(), anew[0, : lengths[0]].tolist()) == (wanted.tolist(), keys[0, : wanted[0]].tolist())
+    assert lengths.tolist() == wanted.tolist()
+    assert anew[0, : lengths[0]].tolist() == keys[0, : lengths[0]].tolist()
 
 
 def test_from_boards_goes_on_with_the_history() -> None:

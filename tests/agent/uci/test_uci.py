@@ -165,7 +165,9 @@ def test_options_reach_the_search(loader: Loader, program: Program) -> None:
     assert [limits.simulations for _, limits, _ in loader.thinker.asked[-5:]] == wanted
 
 
-def test_a_hash_too_large_is_told(loader: Loader, program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hash_too_large_is_told_and_the_old_one_kept(
+    loader: Loader, program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def resize(megabytes: int) -> None:
         raise MemoryError
 
@@ -225,7 +227,9 @@ UNKNOWN = ("info string unknown command 'xyzzy' ignored", "info string unknown o
         ("joho debug on; xyzzy; setoption name Contempt value 64; debug off; xyzzy", UNKNOWN),
     ],
 )
-def test_a_line_that_has_no_use_is_ignored_or_told(program: Program, sent: str, sentences: tuple[str, ...]) -> None:
+def test_a_line_that_cannot_be_heeded_is_ignored_or_told(
+    program: Program, sent: str, sentences: tuple[str, ...]
+) -> None:
     program.talk(f"{sent}; isready", *sentences, "readyok")
 
 
@@ -286,7 +290,9 @@ def test_no_legal_move(program: Program, fen: str, score: str) -> None:
         ("", r"position '' has neither startpos nor fen"),
     ],
 )
-def test_after_a_bad_position_nothing_is_played_until_another(program: Program, position: str, sentence: str) -> None:
+def test_after_a_bad_position_nothing_is_played_until_a_good_one(
+    program: Program, position: str, sentence: str
+) -> None:
     sentence = f"info string {sentence}.*; until another position comes, go is answered by bestmove 0000"
     missing = "info string there is no position to search.*"
     program.talk(f"position startpos moves e2e4; position {position}; go", sentence, missing, "bestmove 0000")
@@ -333,7 +339,9 @@ def test_weights_are_set_and_unset(loader: Loader, program: Program) -> None:
 
 
 @pytest.mark.parametrize("loaded", [True, False])
-def test_bad_weights_are_told_and_others_play(loader: Loader, fresh: Program, loaded: bool) -> None:
+def test_bad_weights_are_told_and_what_played_before_or_the_default_plays(
+    loader: Loader, fresh: Program, loaded: bool
+) -> None:
     if loaded:
         fresh.talk("isready", "readyok", *READY)
     fault = "info string weights file 'bad.safetensors' is damaged; use another"
@@ -371,12 +379,23 @@ def test_positions_are_read() -> None:
 def test_a_position_that_goes_on_is_the_one_read_as_a_whole(start: str) -> None:
     rng, board, before, known = random.Random(1), read_position(start), start, read_position(start)
     while len(board.move_stack) < 60 and not board.is_game_over():
-        board.push(rng.choice(list(board.legal_moves)))
+        for _ in range(rng.randint(1, 3)):
+            if any(board.legal_moves):
+                board.push(rng.choice(list(board.legal_moves)))
         said = " ".join([start, "moves", *map(chess.Move.uci, board.move_stack)])
-        kept, length, known = known, len(known.move_stack), read_position(said, before, known)
-        assert (known, known.move_stack, len(kept.move_stack)) == (board, board.move_stack, length)
+        kept, length = known, len(known.move_stack)
+        known = read_position(said, before, known)
+        assert (known, known.move_stack, known.root()) == (board, board.move_stack, board.root())
+        assert len(kept.move_stack) == length  # a search may still read the one before
         before = said
-    assert read_position(f"{start} moves", before, known) == read_position(start)  # does not go on from it
+    for other in (f"{start} moves", f"{before[:-1]}", f"{start} moves e1e2"):  # do not go on from it
+        answers = []
+        for more in ((), (before, known)):
+            try:
+                answers.append(read_position(other, *more).fen())
+            except InputError as error:
+                answers.append(str(error))
+        assert answers[0] == answers[1]
     with pytest.raises(InputError, match=rf"move {len(board.move_stack) + 1} 'a1a1' is not legal"):
         read_position(f"{before} a1a1", before, known)
 

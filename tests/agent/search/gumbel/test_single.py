@@ -40,7 +40,7 @@ def searched(
 @pytest.mark.parametrize("noise", [0.0, 1.0])
 @pytest.mark.parametrize("c_puct", [0.0, 1.2])
 @pytest.mark.parametrize("evaluator", [material_evaluator(), MaterialLeaves()])
-def test_slices_are_the_same(
+def test_slices_are_gumbel_search(
     fen: str, noise: float, c_puct: float, evaluator: CompiledEvaluator | LeafEvaluator
 ) -> None:
     settings = SearchSettings(simulations=200, gumbel_scale=noise, c_puct=c_puct)

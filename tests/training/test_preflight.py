@@ -1,0 +1,125 @@
+"""Runs that ask for GPUs: refused before anything starts where there are too few, and told why actors cannot start."""
+
+import itertools
+from pathlib import Path
+
+import pytest
+import ray
+import torch
+
+import zeromass
+from agent.errors import InputError
+from agent.networks.network import autocast_dtype
+from agent.networks.residual.evaluator import graph_size
+from agent.networks.sparse.architecture import SparseArchitecture
+from agent.networks.sparse.network import SparseNetwork
+from training import preflight
+from training.cluster import ray_for
+from training.parallel import make_learner
+from training.settings import LearnerSettings, load_settings
+
+
+def words(folder: Path, *more: str) -> list[str]:
+    return ["train", "gpu", f"run.folder={folder}", "run.steps=1", "run.minutes=null", *more]
+
+
+@pytest.mark.parametrize(
+    ("gpus", "more", "wanted"),
+    [
+        (0, "", "ask for 0.5 GPUs (2 x selfplay.gpus=0.25), and this machine has 0"),
+        (1, "selfplay.actors=5", "ask for 1.25 GPUs (5 x selfplay.gpus=0.25), and this machine has 1"),
+        (2, "selfplay.actors=3 selfplay.gpus=0.6", "ask for 1.8 GPUs (3 x selfplay.gpus=0.6), and this machine has 2"),
+        (1, "learner.gpus=1", "ask for 1.5 GPUs (2 x selfplay.gpus=0.25 and 1 x learner.gpus=1), and"),
+        (0, "inference.actor=true inference.gpus=1 selfplay.gpus=0", "ask for 1 GPUs (1 x inference.gpus=1), and"),
+        (0, "selfplay.gpus=0 learner.device=cuda", "learner.device=cuda needs a GPU that torch can use"),
+        (0, "selfplay.actors=0 selfplay.gpus=1", "ask for 1 GPUs (1 x selfplay.gpus=1), and this machine has 0"),
+    ],
+)
+def test_too_few_gpus(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    gpus: int,
+    more: str,
+    wanted: str,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    assert zeromass.main(words(tmp_path, *more.split())) == 2
+    said = capsys.readouterr()
+    assert (wanted in said.err, said.out, list(tmp_path.iterdir())) == (True, "", [])
+
+
+def test_a_cluster_with_too_few_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.cluster._join", lambda address: None)
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 8.0, "GPU": 1.0})
+    settings = load_settings("gpu", ["selfplay.actors=5"])
+    with (
+        pytest.raises(InputError, match=r"5 x selfplay.gpus=0.25\), and Ray cluster 'here:1' has 1"),
+        ray_for(settings, "here:1"),
+    ):
+        pass
+
+
+def test_shares_fit_as_by_trying_every_place() -> None:
+    def placed(shares: tuple[float, ...], gpus: int) -> bool:
+        for places in itertools.product(range(gpus), repeat=len(shares)):
+            loads = [sum(s for s, at in zip(shares, places, strict=True) if at == gpu) for gpu in range(gpus)]
+            if max(loads, default=0.0) <= 1 + 1e-9:
+                return True
+        return not shares
+
+    sizes = (0.25, 0.5, 1.0)  # for these the largest first is never wrong
+    for number, gpus in itertools.product(range(6), range(4)):
+        for shares in itertools.combinations_with_replacement(sizes, number):
+            assert preflight._fit(sorted(shares, reverse=True), gpus) == placed(shares, gpus), (shares, gpus)
+    assert preflight._fit([2.0, 1.0], 3)
+    assert not preflight._fit([2.0, 0.5, 0.6], 3)
+
+
+@pytest.mark.parametrize(
+    ("capability", "wanted"),
+    [
+        ((10, 0), "bfloat16"),
+        ((9, 0), "bfloat16"),
+        ((8, 0), "bfloat16"),
+        ((7, 5), "float16"),
+        ((7, 0), "float16"),
+        ((6, 1), "float32"),
+    ],
+)
+def test_half_precision_is_what_the_gpu_computes_in(
+    monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], wanted: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    assert autocast_dtype(torch.device("cuda")) == getattr(torch, wanted)
+    assert autocast_dtype(torch.device("cpu")) == torch.float32
+
+
+def test_graphs_are_hardly_larger_than_their_batches() -> None:
+    for length in range(17, 3000):
+        assert length <= graph_size(length) < 1.5 * length
+    assert [graph_size(length) for length in (1, 64, 463, 512, 1024)] == [16, 64, 512, 512, 1024]
+
+
+def test_learners_do_not_share_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    settings = LearnerSettings(workers=2, gpus=0.5)
+    with pytest.raises(InputError, match=r"workers=2 needs a whole GPU for each of them, and learner.gpus=0.5"):
+        make_learner(SparseNetwork(SparseArchitecture(64, 32)), settings, searched=True)
+
+
+def test_a_run_without_a_step_is_no_success(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    few = "network.width=64 network.hidden=32 selfplay.actors=0 selfplay.games=8 evaluation.games=0 run.name=it"
+    for name, more, missing in (
+        ("games", "run.minutes=0.0001", "a finished game"),
+        (
+            "steps",
+            "run.minutes=0.03 selfplay.ply_cap=8 selfplay.simulations=2 replay.warmup=500000",
+            "a step of the learner",
+        ),
+    ):
+        own = f"{few} run.folder={tmp_path / name} {more}"
+        assert zeromass.main(["train", "cpu", *own.split()]) == 1
+        said = capsys.readouterr().out
+        assert f"it: ended without {missing}; train longer" in said
+        assert "done" not in said

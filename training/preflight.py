@@ -1,0 +1,36 @@
+"""Whether the GPUs that settings ask for are there, asked before anything starts."""
+
+import math
+
+from agent.errors import InputError
+from training.settings import Settings
+
+
+def check_gpus(settings: Settings, present: int, where: str) -> None:
+    """An InputError where the settings ask for more than the GPUs `present` in `where`, such as `this machine`."""
+    players = 0 if settings.replay.games is not None else max(settings.selfplay.actors, 1)
+    asked = {
+        "selfplay.gpus": [settings.selfplay.gpus] * players,
+        "inference.gpus": [settings.inference.gpus] if settings.inference.actor else [],
+        "learner.gpus": [settings.learner.gpus] * settings.learner.workers,
+    }
+    shares = sorted((share for each in asked.values() for share in each), reverse=True)
+    if not _fit(shares, present):
+        parts = " and ".join(f"{len(each)} x {name}={each[0]:g}" for name, each in asked.items() if sum(each))
+        raise InputError(
+            f"the settings ask for {sum(shares):g} GPUs ({parts}), and {where} has {present}; "
+            "lower them, or see zeromass doctor"
+        )
+
+
+def _fit(shares: list[float], gpus: int) -> bool:
+    """Whether shares, largest first, fit into so many GPUs; one above 1 takes whole GPUs, as Ray has it."""
+    free = [1.0] * gpus
+    for share in shares:
+        taken, each = (math.ceil(share), 1.0) if share > 1 else (1, share)
+        places = [place for place, left in enumerate(free) if left >= each - 1e-9][:taken]
+        if each and len(places) < taken:
+            return False
+        for place in places:
+            free[place] -= each
+    return True
