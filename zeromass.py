@@ -12,11 +12,8 @@ from agent.errors import InputError
 from agent.files import typed_path
 from agent.program import program, remember_program, safe_streams
 
-app = typer.Typer(
-    help="A chess agent that learns by playing itself and gives illegal moves probability exactly zero.",
-    add_completion=False,
-    rich_markup_mode=None,
-)
+_ABOUT = "A chess agent that learns by playing itself and gives illegal moves probability exactly zero."
+app = typer.Typer(help=_ABOUT, add_completion=False, rich_markup_mode=None)
 
 _Json = Annotated[bool, Option("--json", help="Print one JSON object on standard output.")]
 _Weights = Annotated[Path | None, Option(help="Use this weights file; default: the bundled weights.")]
@@ -131,15 +128,9 @@ def ladder(
     from training.evaluation.ladder.command import LadderOptions, ladder_command
     from training.evaluation.opponents import PlayOptions
 
-    options = LadderOptions(
-        against=tuple(name for name in against.split(",") if name),
-        snapshots=snapshots,
-        games=games,
-        play=PlayOptions(simulations, seconds=seconds, side_by_side=side_by_side),
-        conversions=conversions,
-        seed=seed,
-    )
-    return ladder_command(run, options, as_json)
+    names = tuple(name for name in against.split(",") if name)
+    play = PlayOptions(simulations, seconds=seconds, side_by_side=side_by_side)
+    return ladder_command(run, LadderOptions(names, snapshots, games, play, conversions, seed), as_json)
 
 
 @app.command()
@@ -233,10 +224,7 @@ def doctor(as_json: _Json = False) -> int:
 
 @app.command()
 def benchmark(
-    what: Annotated[
-        Literal["kernels", "rules", "search", "selfplay", "learner", "strength", "signature", "weights"],
-        Argument(),
-    ],
+    what: Literal["kernels", "rules", "search", "selfplay", "learner", "strength", "signature", "weights"],
     settings: Annotated[
         list[str] | None,
         Argument(metavar="[KEY=VALUE]...", help="Other settings (selfplay, learner, strength, weights)."),
@@ -293,9 +281,8 @@ def split_arguments(arguments: list[str]) -> tuple[str | None, list[str]]:
     overrides = [word for word in arguments if "=" in word]
     configs = [word for word in arguments if "=" not in word]
     if len(configs) > 1:
-        raise InputError(
-            f"'{configs[1]}' is not a setting of the form key=value, and the settings file is '{configs[0]}' already"
-        )
+        fault = f"'{configs[1]}' is not a setting of the form key=value"
+        raise InputError(f"{fault}, and the settings file is '{configs[0]}' already")
     return (configs[0] if configs else None), overrides
 
 

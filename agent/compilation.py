@@ -22,10 +22,8 @@ def warm_up(
     progress: Callable[[str], None] | None = None, exercises: Iterable[Callable[[], object]] | None = None
 ) -> int:
     """Compile, or load from the cache, the compiled code of all modules imported so far, or of `exercises` alone.
-
-    Returns how many functions had to be compiled. `progress` gets a line of text for each module of theirs.
-    Several processes may call this at once: one compiles, the others wait and load.
-    """
+    Returns how many functions had to be compiled. `progress` gets a line of text for each module of theirs. Several
+    processes may call this at once: one compiles, the others wait and load."""
     with watched(progress) as compilations:
         for exercise in _exercises if exercises is None else exercises:
             exercise()

@@ -2,11 +2,9 @@
 
 
 class InputError(ValueError):
-    """Bad input: a setting, a FEN, a move, a file, a port.
-
-    The message is one sentence that quotes the offending value and says what to do. The command line
-    prints it without a traceback and exits with code 2. Whatever it quotes, it stays one line that can be printed.
-    """
+    """Bad input: a setting, a FEN, a move, a file, a port. The message is one sentence that quotes the offending value
+    and says what to do. The command line prints it without a traceback and exits with code 2. Whatever it quotes, it
+    stays one line that can be printed."""
 
     def __str__(self) -> str:
         line = " ".join(super().__str__().split())

@@ -27,17 +27,13 @@ class MoveError(ValueError):
 
 
 def read_fen(fen: str) -> chess.Board:
-    """Read a FEN. Castling and en passant rights that the pieces cannot have are dropped, as engines do.
-
-    Raises InputError: it cannot be read, or is no possible position of standard chess.
-    """
+    """Read a FEN. Castling and en passant rights that the pieces cannot have are dropped, as engines do. Raises
+    InputError: it cannot be read, or is no possible position of standard chess."""
     try:
         board = chess.Board(fen.strip())
     except ValueError as error:
-        reason = str(error).partition(":")[0]
-        raise InputError(
-            f"FEN {quote(fen, 100)} cannot be read ({reason}); it looks like '{chess.STARTING_FEN}'"
-        ) from error
+        reason, good = str(error).partition(":")[0], chess.STARTING_FEN
+        raise InputError(f"FEN {quote(fen, 100)} cannot be read ({reason}); it looks like '{good}'") from error
     from agent.rules import from_board, usable_en_passant  # Numba, so not before it is needed
 
     board.castling_rights = board.clean_castling_rights()
@@ -113,10 +109,8 @@ def _illegal_san(board: chess.Board, text: str, san: str) -> MoveError:
         return MoveError(f"{quote(text)} is ambiguous: type {_either(promotions)}")
     kind, target = chess.Piece.from_symbol(match[1] or "P").piece_type, chess.parse_square(match[4])
     origins = board.pieces_mask(kind, board.turn) & (chess.BB_FILES[target & 7] if kind == chess.PAWN else chess.BB_ALL)
-    alike = {
-        *board.generate_legal_moves(from_mask=origins),
-        *board.generate_legal_moves(to_mask=chess.BB_SQUARES[target]),
-    }
+    to_target = board.generate_legal_moves(to_mask=chess.BB_SQUARES[target])
+    alike = {*board.generate_legal_moves(from_mask=origins), *to_target}
     return _illegal(board, text, _sans(board, alike))
 
 

@@ -16,10 +16,8 @@ PROGRAM: Final = "ZEROMASS_PROGRAM"
 
 
 def program() -> str:
-    """The words that start this program again: `zeromass` where the shell finds it, else with its path.
-
-    A process that `zeromass` started says what the user typed, not how that process was started.
-    """
+    """The words that start this program again: `zeromass` where the shell finds it, else with its path. A process that
+    `zeromass` started says what the user typed, not how that process was started."""
     return os.environ.get(PROGRAM) or _started_by(sys.argv[0], sys.executable)
 
 

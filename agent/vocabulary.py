@@ -73,10 +73,8 @@ def to_uci(index: int, *, black: bool) -> str:
 
 
 def from_uci(uci: str, *, black: bool) -> int:
-    """Index of the UCI move `uci` (standard castling as e1g1) as played by White or Black.
-
-    Raises ValueError: no piece ever moves so; the message quotes `uci`.
-    """
+    """Index of the UCI move `uci` (standard castling as e1g1) as played by White or Black. Raises ValueError: no piece
+    ever moves so; the message quotes `uci`."""
     if (index := _FROM_UCI[bool(black)].get(uci)) is None:
         raise ValueError(f"{uci!r} is not a move that any {'black' if black else 'white'} piece can make")
     return index

@@ -101,9 +101,8 @@ def pgx_mctx(blocks: int = 3, channels: int = 32, simulations: int = 16, batch: 
     def play(state: Any, key: Any) -> Any:
         logits, value = network.apply(parameters, state.observation)
         root = mctx.RootFnOutput(prior_logits=logits, value=value, embedding=state)
-        output = mctx.gumbel_muzero_policy(
-            parameters, key, root, expand, simulations, invalid_actions=~state.legal_action_mask
-        )
+        illegal = ~state.legal_action_mask
+        output = mctx.gumbel_muzero_policy(parameters, key, root, expand, simulations, invalid_actions=illegal)
         return jax.vmap(environment.step)(state, output.action)
 
     play_move = jax.jit(play)

@@ -41,6 +41,7 @@ from training.settings import LearnerSettings
 
 BATCH: Final = 1024
 _LEAVES: Final = 512  # evaluated at once: few enough for the results to stay in the cache
+_FIGURES: Final = ("value loss", "policy divergence", "best move")
 _LEARNER: Final = LearnerSettings(value_lambda=0.9, device="cpu")
 
 
@@ -117,9 +118,7 @@ def run(
     batches, fens = judged_by(settings.games, settings.batches, progress), positions()[: settings.positions]
     for name, network in networks.items():
         progress(f"judging {name} ...")
-        for what, values in zip(
-            ("value loss", "policy divergence", "best move"), losses(network, batches), strict=True
-        ):
+        for what, values in zip(_FIGURES, losses(network, batches), strict=True):
             figures.add(name, what, [float(values.mean())], "" if what == "best move" else "nats")
     if fens:
         with Reference() as reference:

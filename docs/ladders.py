@@ -15,9 +15,8 @@ def merged(folders: dict[str, Path]) -> Results:
     for name, folder in folders.items():
         found = Results.read(folder)
         keys = {key: f"{name}, {key}" for key in found.snapshots}
-        joined.snapshots |= {
-            keys[key]: {**row, "name": f"{name}, {row['name']}"} for key, row in found.snapshots.items()
-        }
+        for key, row in found.snapshots.items():
+            joined.snapshots[keys[key]] = {**row, "name": f"{name}, {row['name']}"}
         joined.pairs += [
             replace(pair, first=keys.get(pair.first, pair.first), second=keys.get(pair.second, pair.second))
             for pair in found.pairs

@@ -1,8 +1,6 @@
 """Three runs made sick on purpose: `python docs/sick.py FOLDER [CAUSE]` makes them there; without FOLDER it redraws.
-
 Each is a real run of `zeromass train`, a minute long, with settings that a user might choose. Their rows go to
-tests/data/sick, their curves to docs/images; docs/watching.md shows how to read them.
-"""
+tests/data/sick, their curves to docs/images; docs/watching.md shows how to read them."""
 
 import sys
 from pathlib import Path

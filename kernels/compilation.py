@@ -77,9 +77,7 @@ class _Locator(UserProvidedCacheLocator):
 
     def __init__(self, function: Any, file: str) -> None:
         self._folder, self._lineno = cache_folder(Path(file)), function.__code__.co_firstlineno
-
-    def get_cache_path(self) -> str:
-        return str(self._folder)
+        self._cache_path = str(self._folder)
 
     def get_source_stamp(self) -> str:
         return self._folder.name
@@ -152,10 +150,8 @@ class _Cache(FunctionCache):
 def _say_no_cache(reason: str) -> None:
     """Once a process: to the display of the warm-up, else to standard error."""
     say = (_watch and _watch._report) or logging.getLogger(__name__).warning
-    say(
-        f"compiled code cannot be kept in '{base_folder()}' ({reason}), so every start compiles it again; "
-        "set NUMBA_CACHE_DIR to a folder of your own that has room"
-    )
+    fault = f"compiled code cannot be kept in '{base_folder()}' ({reason}), so every start compiles it again"
+    say(f"{fault}; set NUMBA_CACHE_DIR to a folder of your own that has room")
 
 
 class Compilations:

@@ -97,11 +97,9 @@ class GamePlayer:
         before = Counter(kernels.launches())
         records = [record for _ in range(self._settings.selfplay.plies_per_call) for record in self._generator.step()]
         launches = dict(Counter(kernels.launches()) - before)
-        statistics = self._generator.take_statistics()
+        found = records, self._generator.take_statistics(), launches
         self._ended = perf_counter()
-        return GameBatch(
-            self._stream, self.version, records, statistics, launches, away, loading, resident=resident_bytes()
-        )
+        return GameBatch(self._stream, self.version, *found, away, loading, resident=resident_bytes())
 
 
 class GameActor:

@@ -1,9 +1,7 @@
 """Requests of many threads joined into batches for one evaluator. Plain Python; the inference actor wraps it for Ray.
-
-Lifecycle: `ask` blocks its thread until the batch that holds its request was evaluated. A batch is evaluated once
-it has `batch_size` positions, or `max_wait` seconds after its first request. Each caller has at most one pending
-request, so the queue is bounded by the number of callers.
-"""
+Lifecycle: `ask` blocks its thread until the batch that holds its request was evaluated. A batch is evaluated once it
+has `batch_size` positions, or `max_wait` seconds after its first request. Each caller has at most one pending request,
+so the queue is bounded by the number of callers."""
 
 import itertools
 import threading
@@ -15,10 +13,9 @@ from time import monotonic
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
-from agent.networks.contract import LegalEvaluation
+from agent.networks.contract import Counts, LegalEvaluation, Moves, Positions
 from agent.networks.evaluator import Evaluator
 
 Answer = tuple[int, LegalEvaluation]
@@ -30,9 +27,9 @@ A worked example: two positions with 20 and 3 legal moves, answered by version 7
 
 
 class _Request(NamedTuple):
-    positions: NDArray[np.uint64]
-    moves: NDArray[np.uint16]
-    counts: NDArray[np.int32]
+    positions: Positions
+    moves: Moves
+    counts: Counts
     answer: Future[Answer]
 
 
@@ -65,7 +62,7 @@ class Batcher:
                 self._evaluator.load(state)
                 self.version = version
 
-    def ask(self, positions: NDArray[np.uint64], moves: NDArray[np.uint16], counts: NDArray[np.int32]) -> Answer:
+    def ask(self, positions: Positions, moves: Moves, counts: Counts) -> Answer:
         """Evaluate positions [L, WORDS] with their legal `moves` [L, K], of which the first `counts` [L] count. A
         ValueError where arrays do not fit each other; what the evaluator raises for the batch is raised too."""
         if moves.ndim != 2 or counts.shape != (len(positions),) or len(moves) != len(positions):

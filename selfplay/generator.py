@@ -71,14 +71,11 @@ class GameInProgress:
 
     def state(self) -> dict[str, NDArray[Any]]:
         """As arrays by name. Positions are left out: playing the moves again gives them."""
-        policies = RaggedPolicy.joined(self.policies)
         return {
             "facts": np.array([self.number, self.seed], np.int64),
             "start": self.opening.position,
             "opening": np.array(self.opening.moves, np.uint16),
-            "offsets": policies.offsets,
-            "indices": policies.indices,
-            "probabilities": policies.probabilities,
+            **vars(RaggedPolicy.joined(self.policies)),  # offsets, indices, probabilities
             **{name: np.array(getattr(self, name), dtype) for name, dtype in _COLUMNS.items()},
         }
 

@@ -30,7 +30,5 @@ def code_hash(root: Path) -> str:
 def check_identity(expected: str, who: str) -> None:
     """An InputError where `who`, this process, has another identity than the processes of its run, `expected`."""
     if identity() != expected:
-        raise InputError(
-            f"{who} runs other code ({identity()[:12]}) than the run ({expected[:12]}); "
-            "install the same ZeroMass on every node, or do not edit it while it trains, then go on with --resume"
-        )
+        advice = "install the same ZeroMass on every node, or do not edit it while it trains, then go on with --resume"
+        raise InputError(f"{who} runs other code ({identity()[:12]}) than the run ({expected[:12]}); {advice}")

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from agent import rules
-from agent.networks.contract import Architecture, LegalEvaluation
+from agent.networks.contract import Architecture, Counts, LegalEvaluation, Moves, Positions
 from agent.networks.evaluator import Evaluation, Evaluator
 from agent.networks.registry import make_evaluator, make_network
 from agent.vocabulary import SIZE
@@ -46,9 +46,7 @@ class InferenceActor:
             arrays = ray.get(weights[0])
             self._batcher.load({name: torch.from_numpy(array.copy()) for name, array in arrays.items()}, version)
 
-    def evaluate(
-        self, version: int, positions: NDArray[np.uint64], moves: NDArray[np.uint16], counts: NDArray[np.int32]
-    ) -> Answer | None:
+    def evaluate(self, version: int, positions: Positions, moves: Moves, counts: Counts) -> Answer | None:
         """See `Batcher.ask`; None if the weights held are older than `version`."""
         return None if self._batcher.version < version else self._batcher.ask(positions, moves, counts)
 
@@ -124,15 +122,11 @@ class RemoteEvaluator(Evaluator):
         logits[rows, moves[:, : legal.shape[1]][legal]] = found.logits[legal]
         return Evaluation(torch.from_numpy(logits), torch.from_numpy(np.array(found.values)))
 
-    def evaluate_legal(
-        self, positions: NDArray[np.uint64], moves: NDArray[np.uint16], counts: NDArray[np.int32]
-    ) -> LegalEvaluation:
+    def evaluate_legal(self, positions: Positions, moves: Moves, counts: Counts) -> LegalEvaluation:
         """See `Evaluator`."""
         return self.ask_legal(positions, moves, counts)()
 
-    def ask_legal(
-        self, positions: NDArray[np.uint64], moves: NDArray[np.uint16], counts: NDArray[np.int32]
-    ) -> Callable[[], LegalEvaluation]:
+    def ask_legal(self, positions: Positions, moves: Moves, counts: Counts) -> Callable[[], LegalEvaluation]:
         """See `Evaluator`: the request is under way when this returns."""
         width = int(counts.max(initial=0))
         # Copies: Ray keeps the arguments for a second try until the answer has come.

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.processes import descendants
 from training.durability.checkpoint import list_checkpoints, newest_checkpoint
 from training.settings import load_settings
 from zeromass import split_arguments
@@ -60,12 +61,9 @@ def machines(tmp_path: Path) -> Iterator[dict[str, str]]:
             "PYTHONPATH": str(ROOT),
             "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache"),
         }
-        listed = subprocess.run(["ps", "-ww", "-eo", "pid=,args="], capture_output=True, text=True, check=True).stdout
-        for line in listed.splitlines():
-            pid, command = line.split(maxsplit=1)
-            if short in command:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(int(pid), signal.SIGKILL)
+        for pid in descendants(short, root=1):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 @pytest.mark.slow

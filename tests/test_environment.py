@@ -168,11 +168,8 @@ OLD = "cpu/{0}cpu.cfs_quota_us={1}, cpu/{0}cpu.cfs_period_us=100000, memory/{0}m
         ("0::/", "cpu.max=150000 100000, memory.max=1000", (2, 1000)),
         ("0::/", "cpu.max=max 100000, memory.max=max", (8, 10**6)),
         ("0::/a/b", "a/cpu.max=300000 100000, a/b/cpu.max=max 100000, a/memory.max=7", (3, 7)),
-        (
-            "4:memory:/docker/x\n3:cpu,cpuacct:/docker/x\n0::/docker/x",
-            OLD.format("", 50000, 9),
-            (1, 9),
-        ),  # in a container
+        # In a container.
+        ("4:memory:/docker/x\n3:cpu,cpuacct:/docker/x\n0::/docker/x", OLD.format("", 50000, 9), (1, 9)),
         ("3:cpuacct,cpu:/x\n4:memory:/x", OLD.format("x/", -1, 999999999), (8, 10**6)),
         (None, "other=", (8, 10**6)),
     ],

@@ -26,6 +26,7 @@ from training.settings import Settings
 
 OBJECT_STORE_BYTES: Final = 512 * 2**20
 """Of a local Ray: games and weights in flight need a few MB; Ray's default would take 30 % of the memory."""
+_QUIET: Final[dict[str, Any]] = {"log_to_driver": False, "logging_level": logging.ERROR}
 
 
 @contextmanager
@@ -54,19 +55,13 @@ def _start(settings: Settings) -> None:
         os.environ["HOME"] = str(base_folder())
     selfplay, learner = settings.selfplay, settings.learner
     actors = selfplay.actors * selfplay.cores + settings.inference.actor
-    needed = math.ceil(actors + learner.threads * learner.workers)
+    cores = max(math.ceil(actors + learner.threads * learner.workers), usable_cores())
+    own: dict[str, Any] = {"num_cpus": cores, "object_store_memory": OBJECT_STORE_BYTES}
     # Inherited by Ray's processes: they are needed for the last checkpoint after the terminal has gone.
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with _loopback_only():
         try:
-            ray.init(
-                address="local",
-                num_cpus=max(needed, usable_cores()),
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                object_store_memory=OBJECT_STORE_BYTES,
-            )
+            ray.init(address="local", include_dashboard=False, **own, **_QUIET)
         except Exception as error:  # of any class
             reason, advice = " ".join(str(error).split()), "try again when it is less busy"
             if isinstance(error, OSError) and not isinstance(error, TimeoutError | ConnectionError):
@@ -103,16 +98,9 @@ def _join(cluster: str) -> None:
     with tempfile.TemporaryDirectory(prefix="zeromass-code-") as folder:
         for package in PACKAGES:  # side by side, as the compile cache expects them
             shutil.copytree(ROOT / package, Path(folder) / package, ignore=shutil.ignore_patterns("__pycache__"))
+        environment = {"working_dir": folder, "env_vars": {PROGRAM: program()}}
         try:
-            ray.init(
-                address=cluster,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                runtime_env={"working_dir": folder, "env_vars": {PROGRAM: program()}},
-            )
+            ray.init(address=cluster, runtime_env=environment, **_QUIET)
         except (ConnectionError, ValueError, RuntimeError) as error:
-            reason = " ".join(str(error).split())
-            raise InputError(
-                f"Ray cluster '{cluster}' cannot be joined ({reason}); "
-                "check the address and the token (docs/cluster.md)"
-            ) from error
+            reason, advice = " ".join(str(error).split()), "check the address and the token (docs/cluster.md)"
+            raise InputError(f"Ray cluster '{cluster}' cannot be joined ({reason}); {advice}") from error

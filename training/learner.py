@@ -57,9 +57,8 @@ def moments(advantages: Tensor) -> tuple[float, float]:
 def resolve_device(setting: str) -> torch.device:
     """`auto` is CUDA where there is one, else the CPU. An InputError for `cuda` where there is none."""
     if setting == "cuda" and not torch.cuda.is_available():
-        raise InputError(
-            "setting learner.device=cuda needs a GPU that torch can use, and there is none; see zeromass doctor"
-        )
+        fault = "setting learner.device=cuda needs a GPU that torch can use, and there is none"
+        raise InputError(f"{fault}; see zeromass doctor")
     return torch.device("cuda" if setting != "cpu" and torch.cuda.is_available() else "cpu")
 
 

@@ -130,10 +130,8 @@ class TrainingLoop:
         except ValueError as error:
             raise InputError(f"the games in '{folder}' were searched; set selfplay.simulations as they were") from error
         if not len(self.window.replay):
-            searched = "searched " if self.settings.selfplay.search else ""
-            raise InputError(
-                f"'{folder}' holds no {searched}games to learn from; let a run with learner.reuse=0 play some"
-            )
+            games = "searched games" if self.settings.selfplay.search else "games"
+            raise InputError(f"'{folder}' holds no {games} to learn from; let a run with learner.reuse=0 play some")
         self.counters.games, self.counters.positions = len(plies), sum(plies)
 
     def _collect(self, pool: Pool) -> None:

@@ -4,7 +4,7 @@ import copy
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import torch
 
@@ -24,10 +24,8 @@ from training.evaluation.match import MatchResult, play_match
 from training.evaluation.match_runner import Hooks
 from training.evaluation.openings import Openings
 from training.evaluation.opponents import make_opponent
+from training.loop import TrainingLoop
 from training.monitoring.metrics import Metrics, match_tags
-
-if TYPE_CHECKING:
-    from training.loop import TrainingLoop
 
 PGN_EVERY: Final = 200  # games of which one is kept as PGN
 OPENING_PLIES: Final = 4  # random plies that each game begins with
@@ -44,7 +42,7 @@ class SampleGames(Attachment):
     def __init__(self, folder: RunFolder, disk: DiskPatience) -> None:
         self._folder, self._disk = folder, disk
 
-    def added(self, loop: "TrainingLoop", record: GameRecord) -> None:
+    def added(self, loop: TrainingLoop, record: GameRecord) -> None:
         """See `Attachment`."""
         number = loop.counters.games - 1
         if number % PGN_EVERY == 0:
@@ -59,11 +57,11 @@ class Matches(Attachment):
         self._folder, self._metrics, self._checkpoints, self._disk = folder, metrics, checkpoints, disk
         self._every = Every(0, 0)
 
-    def begin(self, loop: "TrainingLoop") -> None:
+    def begin(self, loop: TrainingLoop) -> None:
         """Count from the time trained so far."""
         self._every = Every(loop.settings.evaluation.every_minutes, loop.counters.seconds)
 
-    def turned(self, loop: "TrainingLoop") -> None:
+    def turned(self, loop: TrainingLoop) -> None:
         """Play the match that is due; a stop interrupts it, and it is not repeated."""
         if not loop.learner.step or not self._every.due(loop.counters.seconds):
             return
@@ -79,7 +77,7 @@ class Matches(Attachment):
                 return
             self._keep(loop, result, "during", shares(won), time.monotonic() - started)
 
-    def play(self, loop: "TrainingLoop", when: str, screen: Screen, stop: Callable[[], bool]) -> MatchResult | None:
+    def play(self, loop: TrainingLoop, when: str, screen: Screen, stop: Callable[[], bool]) -> MatchResult | None:
         """Play the match `before` or `after` training and keep its result; None if the settings ask for none, a
         StoppedError after `stop` returned True."""
         settings = loop.settings.evaluation
@@ -94,7 +92,7 @@ class Matches(Attachment):
         return result
 
     def _keep(
-        self, loop: "TrainingLoop", result: MatchResult, when: str, conversion: Mapping[str, float], seconds: float
+        self, loop: TrainingLoop, result: MatchResult, when: str, conversion: Mapping[str, float], seconds: float
     ) -> None:
         more = {"minutes": loop.counters.seconds / 60, "seconds": seconds, "conversion": dict(conversion)}
         row = {"step": loop.learner.step, "when": when, **result.to_json(), **more}
@@ -104,7 +102,7 @@ class Matches(Attachment):
         self._metrics.flush()
 
 
-def _match(loop: "TrainingLoop", hooks: Hooks) -> MatchResult:
+def _match(loop: TrainingLoop, hooks: Hooks) -> MatchResult:
     evaluation, seed = loop.settings.evaluation, loop.settings.run.seed
     opponent, openings = make_opponent(evaluation.opponent, seed=seed + 1), Openings(seed, OPENING_PLIES)
     games, ply_cap = evaluation.games, evaluation.ply_cap
@@ -121,7 +119,7 @@ def _stopping(stop: Callable[[], bool], progress: Callable[[int], None] = lambda
     return Hooks(progress, moved)
 
 
-def _player(loop: "TrainingLoop") -> Player:
+def _player(loop: TrainingLoop) -> Player:
     """A copy of the learner's present weights, because an evaluator puts its network into evaluation mode."""
     evaluator = make_evaluator(copy.deepcopy(loop.learner.network), loop.learner.device)
     return make_player(evaluator, loop.settings.evaluation.simulations)

@@ -45,15 +45,12 @@ def make_learner(network: Network, settings: LearnerSettings, *, searched: bool)
     if settings.workers == 1:
         return Learner(network, settings, searched=searched)
     if settings.batch_size % settings.workers:
-        raise InputError(
-            f"setting learner.batch_size={settings.batch_size} cannot be split evenly between "
-            f"learner.workers={settings.workers}; choose a multiple"
-        )
+        fault = f"cannot be split evenly between learner.workers={settings.workers}"
+        raise InputError(f"setting learner.batch_size={settings.batch_size} {fault}; choose a multiple")
     if resolve_device(settings.device).type == "cuda" and settings.gpus < 1:
-        raise InputError(
-            f"setting learner.workers={settings.workers} needs a whole GPU for each of them, and learner.gpus="
-            f"{settings.gpus:g}; set learner.gpus=1 or learner.device=cpu"
-        )
+        fault = f"needs a whole GPU for each of them, and learner.gpus={settings.gpus:g}"
+        advice = "set learner.gpus=1 or learner.device=cpu"
+        raise InputError(f"setting learner.workers={settings.workers} {fault}; {advice}")
     if not ray.is_initialized():
         raise InputError(f"setting learner.workers={settings.workers} needs Ray; set selfplay.actors to 1 or more")
     return ParallelLearner(network, settings, searched=searched)
@@ -126,10 +123,8 @@ class ParallelLearner(_ShareLearner):
             num_cpus=settings.threads, num_gpus=settings.gpus, resources=dict(settings.resources),
             scheduling_strategy="SPREAD", max_restarts=0,
         )(_Worker)  # fmt: skip
-        self._workers = [
-            remote.remote(network.architecture, settings, searched, rendezvous, rank)
-            for rank in range(1, settings.workers)
-        ]
+        given = network.architecture, settings, searched, rendezvous
+        self._workers = [remote.remote(*given, rank) for rank in range(1, settings.workers)]
         _join(rendezvous, 0, settings)
         self._sent = False
 

@@ -17,10 +17,8 @@ def check_gpus(settings: Settings, present: int, where: str) -> None:
     shares = sorted((share for each in asked.values() for share in each), reverse=True)
     if not _fit(shares, present):
         parts = " and ".join(f"{len(each)} x {name}={each[0]:g}" for name, each in asked.items() if sum(each))
-        raise InputError(
-            f"the settings ask for {sum(shares):g} GPUs ({parts}), and {where} has {present}; "
-            "lower them, or see zeromass doctor"
-        )
+        fault = f"the settings ask for {sum(shares):g} GPUs ({parts}), and {where} has {present}"
+        raise InputError(f"{fault}; lower them, or see zeromass doctor")
 
 
 def _fit(shares: list[float], gpus: int) -> bool:

@@ -75,16 +75,8 @@ class ReplayBuffer:
         counts = np.diff(record.policies.offsets)
         chosen = np.flatnonzero(counts) if self._searched else np.arange(record.plies)
         rows = (self.added + np.arange(len(chosen))) % self.capacity
-        new: dict[str, NDArray[Any]] = {
-            "positions": record.positions,
-            "moves": record.moves,
-            "log_probs": record.log_probs,
-            "wdl": target.wdl,
-            "advantages": target.advantages,
-            "versions": record.versions,
-            "starts": self.entries_added + record.policies.offsets[:-1],
-            "counts": counts,
-        }
+        starts = self.entries_added + record.policies.offsets[:-1]
+        new: dict[str, Any] = {**vars(record), **vars(target), "starts": starts, "counts": counts}
         for name, column in self._columns.items():
             column[rows] = new[name][chosen]
         if self._searched:

@@ -59,12 +59,10 @@ Resume = Literal["no", "asked", "heal"]
 def run_training(
     settings: Settings, folder: RunFolder, *, resume: Resume, display: Screen, stop: Callable[[], bool]
 ) -> Summary:
-    """Train as the settings say, in this process; game actors need an initialised Ray.
-
-    `stop` is called often; True ends the run in a checkpoint. An InputError where there is no valid checkpoint, or it
-    does not fit the settings, or another process trains this run; an InvalidMassError for mass on an illegal move; a
-    LearningError for a loss that is not finite.
-    """
+    """Train as the settings say, in this process; game actors need an initialised Ray. `stop` is called often; True
+    ends the run in a checkpoint. An InputError where there is no valid checkpoint, or it does not fit the settings, or
+    another process trains this run; an InvalidMassError for mass on an illegal move; a LearningError for a loss that is
+    not finite."""
     with run_locked(folder.path):
         return _train(settings, folder, resume, display, stop)
 
@@ -78,10 +76,8 @@ def _train(settings: Settings, folder: RunFolder, resume: Resume, display: Scree
     loop = run.loop
     if resume == "asked" and loop.progress >= 1.0:
         run.close()
-        raise InputError(
-            f"run '{folder.path}' has already trained for its run.minutes={settings.run.minutes}, "
-            f"run.steps={settings.run.steps}; give a larger one to go on"
-        )
+        trained = f"run.minutes={settings.run.minutes}, run.steps={settings.run.steps}"
+        raise InputError(f"run '{folder.path}' has already trained for its {trained}; give a larger one to go on")
     after, learner_kernels = None, {}
     try:
         if checkpoint is None and folder.first_match() is None:
@@ -155,10 +151,8 @@ def _network(settings: Settings, checkpoint: Checkpoint | None) -> Network:
     if checkpoint is None:
         network = network.widened(architecture)
     if network.architecture != architecture:
-        raise InputError(
-            f"'{path}' holds {network.architecture}, the settings ask for {architecture}; "
-            "a run keeps the network that it begins or goes on with"
-        )
+        fault = f"'{path}' holds {network.architecture}, the settings ask for {architecture}"
+        raise InputError(f"{fault}; a run keeps the network that it begins or goes on with")
     return network
 
 

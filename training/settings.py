@@ -170,17 +170,13 @@ def _check_together(settings: Settings) -> None:
     if settings.run.minutes is None and settings.run.steps is None:
         raise InputError("settings run.minutes and run.steps are both unset, so training would never end; set one")
     if settings.evaluation.every_minutes and not settings.evaluation.games:
-        raise InputError(
-            f"setting evaluation.every_minutes={settings.evaluation.every_minutes:g} needs games to play; "
-            "set evaluation.games"
-        )
+        setting = f"evaluation.every_minutes={settings.evaluation.every_minutes:g}"
+        raise InputError(f"setting {setting} needs games to play; set evaluation.games")
     if settings.inference.actor and settings.selfplay.actors == 0:
         raise InputError("setting inference.actor=true needs game actors; set selfplay.actors to 1 or more")
     if settings.inference.actor and settings.network.architecture.compiled() is not None:
-        raise InputError(
-            f"setting inference.actor=true has no use with network.kind={settings.network.kind}, which is evaluated "
-            "inside the search; use another kind"
-        )
+        kind = f"network.kind={settings.network.kind}, which is evaluated inside the search"
+        raise InputError(f"setting inference.actor=true has no use with {kind}; use another kind")
 
 
 def _find(config: str | Path) -> Path:

@@ -52,10 +52,8 @@ def train_command(config: str | None, overrides: list[str], resume: str | None, 
         display.say(f"zeromass: {error}", error=True)
         return 1
     except OSError as error:
-        raise InputError(
-            f"run '{folder.path}' cannot be written ({error.strerror or error}); "
-            f"make room or repair it, then {folder.go_on}"
-        ) from error
+        advice = f"make room or repair it, then {folder.go_on}"
+        raise InputError(f"run '{folder.path}' cannot be written ({error.strerror or error}); {advice}") from error
 
 
 @contextmanager

@@ -40,10 +40,8 @@ def analyse_command(
     run: str | None,
     game_number: int = 1,
 ) -> int:
-    """`zeromass analyse GAME.pgn|FEN`; returns the exit code.
-
-    Raises InputError: neither a readable file nor a FEN; nothing to judge; a place that cannot be written.
-    """
+    """`zeromass analyse GAME.pgn|FEN`; returns the exit code. Raises InputError: neither a readable file nor a FEN;
+    nothing to judge; a place that cannot be written."""
     console = Console(highlight=False, markup=False)
     if picture is not None and picture.suffix.lower() not in (".svg", ".png"):
         raise InputError(f"picture '{picture}' must end in .svg or .png")
@@ -84,10 +82,8 @@ def analyse_command(
 
 
 def _find_game(path: Path, number: int, pgn: Path | None) -> tuple[chess.pgn.Game, dict[int, str]]:
-    """Game `number` of the file, and what `pgn` is to hold by number: all games where that is the same file.
-
-    Raises InputError: there is no such game, nothing to judge in it, or comments that would be lost.
-    """
+    """Game `number` of the file, and what `pgn` is to hold by number: all games where that is the same file. Raises
+    InputError: there is no such game, nothing to judge in it, or comments that would be lost."""
     name, chosen, texts = f"game {number} of '{path}'", None, dict[int, str]()
     for found in find_games(path):
         texts[found.number] = found.text

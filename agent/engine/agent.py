@@ -9,7 +9,6 @@ from agent.compilation import warm_up
 from agent.engine.limits import Limits
 from agent.engine.thinker import MEGABYTES, Thinker
 from agent.networks.bundled import find_weights, identity
-from agent.runs import RUNS
 from agent.search import CompiledEvaluator, SearchSettings
 
 
@@ -52,17 +51,11 @@ class Agent:
 
 
 def load_agent(
-    weights: Path | None = None,
-    run: str | None = None,
-    *,
-    runs: Path = RUNS,
-    progress: Callable[[str], None] | None = None,
+    weights: Path | None = None, run: str | None = None, *, progress: Callable[[str], None] | None = None
 ) -> Agent:
     """The agent with the weights that `find_weights` finds (see there, also for the errors), compiled, ready to move.
-
-    `progress` gets lines of text while code is compiled.
-    """
-    found = find_weights(weights, run, runs=runs)
+    `progress` gets lines of text while code is compiled."""
+    found = find_weights(weights, run)
     evaluator = found.weights.for_search()
     set_threads: Callable[[int], None] | None = None
     if not isinstance(evaluator, CompiledEvaluator):

@@ -76,10 +76,8 @@ class Report:
 
 
 def centipawns(score: float) -> int:
-    """Expected score -1..1 as centipawns: 2 / 0.00368208 * artanh(score), at most 2,000 either way.
-
-    The inverse of the curve by which Lichess turns centipawns into winning chances, so a program that uses
-    that curve shows our expected score.
-    """
+    """Expected score -1..1 as centipawns: 2 / 0.00368208 * artanh(score), at most 2,000 either way. The inverse of the
+    curve by which Lichess turns centipawns into winning chances, so a program that uses that curve shows our expected
+    score."""
     bounded = min(max(score, -0.9999), 0.9999)  # artanh(1) is infinite
     return min(max(round(2 / 0.00368208 * math.atanh(bounded)), -2000), 2000)

@@ -1,8 +1,6 @@
-"""The agent thinks about one position under limits, and can be watched and stopped while it does.
-
-Two searches stand behind it (see docs/search.md): Gumbel search for a fixed number of simulations and for networks
-that are evaluated in batches, principal-variation search for everything else.
-"""
+"""The agent thinks about one position under limits, and can be watched and stopped while it does. Two searches stand
+behind it (see docs/search.md): Gumbel search for a fixed number of simulations and for networks that are evaluated in
+batches, principal-variation search for everything else."""
 
 import itertools
 import threading

@@ -45,6 +45,11 @@ def _parsed(name: str, text: str, kind: type) -> int:
     return int(text)
 
 
+Positions = NDArray[np.uint64]  # [L, WORDS] packed
+Moves = NDArray[np.uint16]  # [L, 224] legal moves of each position as vocabulary indices, of which the first count
+Counts = NDArray[np.int32]  # [L] how many
+
+
 class LegalEvaluation(NamedTuple):
     """What the network says about L positions and their legal moves alone."""
 
@@ -73,15 +78,11 @@ class LeafEvaluator(ABC):
     overlaps = False  # whether `ask_legal` returns before the answer is there, so that callers can work meanwhile
 
     @abstractmethod
-    def evaluate_legal(
-        self, positions: NDArray[np.uint64], moves: NDArray[np.uint16], counts: NDArray[np.int32]
-    ) -> LegalEvaluation:
+    def evaluate_legal(self, positions: Positions, moves: Moves, counts: Counts) -> LegalEvaluation:
         """Evaluate positions [L, WORDS] with their legal `moves` [L, 224], of which the first `counts` [L] count. The
         arrays may change after the call."""
 
-    def ask_legal(
-        self, positions: NDArray[np.uint64], moves: NDArray[np.uint16], counts: NDArray[np.int32]
-    ) -> Callable[[], LegalEvaluation]:
+    def ask_legal(self, positions: Positions, moves: Moves, counts: Counts) -> Callable[[], LegalEvaluation]:
         """As `evaluate_legal`, in two steps: the arrays were read when this returns, the result waits for the answer.
         Several answers may be pending; they are to be taken in the order of asking."""
         found = self.evaluate_legal(positions, moves, counts)

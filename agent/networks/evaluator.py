@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agent.networks.contract import CompiledEvaluator, LeafEvaluator, LegalEvaluation
+from agent.networks.contract import CompiledEvaluator, Counts, LeafEvaluator, LegalEvaluation, Moves, Positions
 from agent.networks.network import Network, autocast, expected_score
 from agent.rules import pack_moves
 from agent.vocabulary import SIZE
@@ -53,9 +53,7 @@ class Evaluator(LeafEvaluator):
         return np.asarray(self.evaluate(positions).values.cpu(), np.float32)
 
     @torch.inference_mode()
-    def evaluate_legal(
-        self, positions: NDArray[np.uint64], moves: NDArray[np.uint16], counts: NDArray[np.int32]
-    ) -> LegalEvaluation:
+    def evaluate_legal(self, positions: Positions, moves: Moves, counts: Counts) -> LegalEvaluation:
         """See `LeafEvaluator`. Only the compact policy leaves the device. On a CPU a position's result does not depend
         on the positions beside it: batches smaller than `least_batch`, for which oneDNN takes kernels that round
         differently, are filled up with copies of a position."""

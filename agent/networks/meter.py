@@ -113,7 +113,5 @@ def _describe(probabilities: Tensor, position: NDArray[np.uint64], mass: float) 
     move = int(torch.where(illegal.isnan(), torch.inf, illegal.abs()).argmax())
     board = rules.to_board(position)
     uci = vocabulary.to_uci(move, black=board.turn == chess.BLACK)
-    return (
-        f"invalid mass {mass:.3g} in position '{board.fen()}': illegal move {uci} has probability "
-        f"{float(illegal[move]):.3g}; the mask is broken, so the run stops"
-    )
+    leak = f"illegal move {uci} has probability {float(illegal[move]):.3g}"
+    return f"invalid mass {mass:.3g} in position '{board.fen()}': {leak}; the mask is broken, so the run stops"

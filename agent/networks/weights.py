@@ -77,15 +77,11 @@ def load_weights(path: Path) -> Weights:
         reason = error if path.stat().st_size else "it is empty"
         raise InputError(f"weights file '{path}' is damaged ({reason}); use another copy or checkpoint") from error
     if metadata.get("architecture") not in KINDS:
-        raise InputError(
-            f"weights file '{path}' holds architecture {metadata.get('architecture')!r}, not "
-            f"{' or '.join(map(repr, KINDS))}; only files written by `zeromass train` can be used"
-        )
+        fault = f"holds architecture {metadata.get('architecture')!r}, not {' or '.join(map(repr, KINDS))}"
+        raise InputError(f"weights file '{path}' {fault}; only files written by `zeromass train` can be used")
     if metadata.get("vocabulary") != str(vocabulary.SIZE):
-        raise InputError(
-            f"weights file '{path}' was made for {metadata.get('vocabulary')} moves, this version has "
-            f"{vocabulary.SIZE}; train again"
-        )
+        fault = f"was made for {metadata.get('vocabulary')} moves, this version has {vocabulary.SIZE}"
+        raise InputError(f"weights file '{path}' {fault}; train again")
     try:
         architecture = architecture_of(metadata["architecture"]).from_metadata(metadata)
         _check(architecture, tensors)

@@ -114,20 +114,17 @@ def _resign(session: Session, _rest: str) -> None:
 def _draw(session: Session, _rest: str) -> None:
     """Claim a draw where there is one; else offer it: the agent takes it where it does not expect more."""
     _check_unfinished(session)
-    reason = session.game.claimable()
-    if reason:
+    early, thought = len(session.game.notes) < 20, session.thought
+    taken = not early and thought is not None and thought[0].best.score <= 0
+    if reason := session.game.claimable():
         session.finish("1/2-1/2", f"draw by {reason}")
-    elif not any(session.sides.values()) or (
-        session.thought is not None and session.thought[0].best.score <= 0 and len(session.game.notes) >= 20
-    ):
+    elif taken or not any(session.sides.values()):
         session.interrupt()
         session.finish("1/2-1/2", "draw by agreement")
     else:
-        why = "early" if len(session.game.notes) < 20 else "it expects more"
-        session.say(
-            "No draw can be claimed here: the position has not stood three times, and the last 50 moves "
-            f"had a capture or a pawn move. Your offer is declined ({why})."
-        )
+        why = "early" if early else "it expects more"
+        fault = "the position has not stood three times, and the last 50 moves had a capture or a pawn move"
+        session.say(f"No draw can be claimed here: {fault}. Your offer is declined ({why}).")
 
 
 def _fen(session: Session, rest: str) -> None:

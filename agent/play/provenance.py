@@ -54,16 +54,12 @@ def write_settings(settings: SearchSettings) -> str:
 
 
 def read_settings(text: str) -> SearchSettings:
-    """What `write_settings` wrote. Settings that this version does not have are ignored.
-
-    Raises InputError: a setting is missing, or has a value that it cannot have.
-    """
+    """What `write_settings` wrote. Settings that this version does not have are ignored. Raises InputError: a setting
+    is missing, or has a value that it cannot have."""
     found = dict(word.partition("=")[::2] for word in text.split())
     if missing := [name for name in _KINDS if name not in found]:
-        raise InputError(
-            f"search settings {quote(text)} are those of another version of ZeroMass ({', '.join(missing)} missing); "
-            "replay the game with the version that played it"
-        )
+        fault = f"are those of another version of ZeroMass ({', '.join(missing)} missing)"
+        raise InputError(f"search settings {quote(text)} {fault}; replay the game with the version that played it")
     try:
         values = {name: kind(int(found[name])) if kind is bool else kind(found[name]) for name, kind in _KINDS.items()}
         return replace(playing(), **values)
@@ -72,10 +68,8 @@ def read_settings(text: str) -> SearchSettings:
 
 
 def read_source(game: chess.pgn.Game, color: chess.Color) -> Source | None:
-    """What `write_source` wrote; None where the side has no such headers, or they are incomplete.
-
-    Raises InputError: the search settings cannot be read.
-    """
+    """What `write_source` wrote; None where the side has no such headers, or they are incomplete. Raises InputError:
+    the search settings cannot be read."""
     side, headers = side_name(color), game.headers
     weights = headers.get(f"{side}Weights", "").strip()
     if not weights:

@@ -27,16 +27,12 @@ class Replayed:
 
 
 def replay_game(game: chess.pgn.Game, agent: Agent) -> Replayed:
-    """Let `agent` choose each move of the agent again, in the positions that were played.
-
-    Raises InputError: neither side is the agent, other weights played, or the search settings cannot be read.
-    """
+    """Let `agent` choose each move of the agent again, in the positions that were played. Raises InputError: neither
+    side is the agent, other weights played, or the search settings cannot be read."""
     sources = {color: source for color in chess.COLORS if (source := read_source(game, color)) is not None}
     if not sources:
-        raise InputError(
-            "this game does not say which weights played (no header WhiteWeights or BlackWeights); "
-            f"replay games saved by {program()} play or {program()} evaluate --pgn"
-        )
+        fault = "this game does not say which weights played (no header WhiteWeights or BlackWeights)"
+        raise InputError(f"{fault}; replay games saved by {program()} play or {program()} evaluate --pgn")
     ours = agent.identity.split()[0]
     mine = {color: source for color, source in sources.items() if source.weights.split()[0] == ours}
     if not mine:
@@ -75,10 +71,8 @@ def _think(board: chess.Board, agent: Agent, source: Source, strength: Strength)
 
 
 def replay_command(path: Path, weights: Path | None, run: str | None) -> int:
-    """`zeromass replay`; returns the exit code: 1 if a move differs. Games that cannot be replayed are named.
-
-    Raises InputError: no such file, no game in it, or none that these weights played.
-    """
+    """`zeromass replay`; returns the exit code: 1 if a move differs. Games that cannot be replayed are named. Raises
+    InputError: no such file, no game in it, or none that these weights played."""
     games = list(find_games(path))
     agent = load_agent(weights, run)
     print(f"replaying with {agent.origin}")

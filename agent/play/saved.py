@@ -29,10 +29,8 @@ class FoundGame(NamedTuple):
 
 
 def read_games(path: Path, say: Callable[[str], None] = lambda sentence: None) -> Iterator[chess.pgn.Game]:
-    """The games of a PGN file that can be used; `say` gets a sentence for each that is skipped.
-
-    Raises InputError: the file cannot be read, or holds no game that can be used.
-    """
+    """The games of a PGN file that can be used; `say` gets a sentence for each that is skipped. Raises InputError: the
+    file cannot be read, or holds no game that can be used."""
     faults, usable = list[str](), False
     for found in find_games(path):
         if found.fault:
@@ -49,10 +47,8 @@ def read_games(path: Path, say: Callable[[str], None] = lambda sentence: None) -
 
 
 def find_games(path: Path) -> Iterator[FoundGame]:
-    """Every game of a PGN file in UTF-8, UTF-16 or Latin-1.
-
-    Raises InputError: the file cannot be read or holds no game.
-    """
+    """Every game of a PGN file in UTF-8, UTF-16 or Latin-1. Raises InputError: the file cannot be read or holds no
+    game."""
     number = 0
     try:
         with path.open("rb") as file:

@@ -72,9 +72,7 @@ class AgentSide(Side):
 
 class EngineSide(Side):
     """A UCI engine in a process of its own: `command` as typed in a shell, `seconds` a move where there is no clock.
-
-    Raises InputError: it cannot be started or is no UCI engine.
-    """
+    Raises InputError: it cannot be started or is no UCI engine."""
 
     def __init__(self, command: str, seconds: float = 1.0) -> None:
         try:

@@ -1,9 +1,6 @@
-"""Playing at a given Elo: simulations, noise and blunder rate. Light: no NumPy.
-
-What a rating means was measured: `python -m benchmarks.levels` plays the rungs of a ladder against each
-other and against engines of known rating, and writes `agent/data/levels.json`, the only place that holds the figures.
-Between two rungs values are interpolated.
-"""
+"""Playing at a given Elo: simulations, noise and blunder rate. Light: no NumPy. What a rating means was measured:
+`python -m benchmarks.levels` plays the rungs of a ladder against each other and against engines of known rating, and
+writes `agent/data/levels.json`, the only place that holds the figures. Between two rungs values are interpolated."""
 
 import itertools
 import json
@@ -50,10 +47,8 @@ STRONGEST: Final = math.floor(_RUNGS[-1].elo / 50) * 50
 
 
 def strength_of(elo: int, rungs: list[Rung] = _RUNGS) -> Strength:
-    """What UCI_Elo `elo` means, clamped to the rungs. Simulations are interpolated on a log scale, the rest linearly.
-
-    A rating holds for the weights that were measured and against Stockfish's scale; see docs/play.md.
-    """
+    """What UCI_Elo `elo` means, clamped to the rungs. Simulations are interpolated on a log scale, the rest linearly. A
+    rating holds for the weights that were measured and against Stockfish's scale; see docs/play.md."""
     elo_held = min(max(float(elo), rungs[0].elo), rungs[-1].elo)
     lower, upper = next(pair for pair in itertools.pairwise(rungs) if elo_held <= pair[1].elo)
     share = (elo_held - lower.elo) / (upper.elo - lower.elo)

@@ -1,9 +1,6 @@
-"""`alphabeta:N`: a search for material N plies deep, a classical yardstick.
-
-Negamax with alpha-beta (Knuth and Moore 1975); captures of the most valuable piece by the least valuable come first.
-It knows mates, stalemates and insufficient material; it has no quiescence search and no positional evaluation. Ties at
-the root are broken at random.
-"""
+"""`alphabeta:N`: a search for material N plies deep, a classical yardstick. Negamax with alpha-beta (Knuth and Moore
+1975); captures of the most valuable piece by the least valuable come first. It knows mates, stalemates and insufficient
+material; it has no quiescence search and no positional evaluation. Ties at the root are broken at random."""
 
 from typing import Final
 
@@ -58,11 +55,9 @@ def _negamax(
     alpha: np.int64,
     beta: np.int64,
 ) -> np.int64:
-    """Value for the side to move of `lines[start]`, `depth` plies deep, if it lies in alpha..beta, else a bound.
-
-    A loop: a recursive function crashes when Numba loads it from its cache.
-    `lines` [D, WORDS], `moves` and `ranks` [D, ROW] are overwritten from `start` on.
-    """
+    """Value for the side to move of `lines[start]`, `depth` plies deep, if it lies in alpha..beta, else a bound. A
+    loop: a recursive function crashes when Numba loads it from its cache. `lines` [D, WORDS], `moves` and `ranks` [D,
+    ROW] are overwritten from `start` on."""
     bottom = start + depth
     counts, places = np.zeros(bottom + 1, np.int64), np.zeros(bottom + 1, np.int64)
     lows, highs = np.empty(bottom + 1, np.int64), np.empty(bottom + 1, np.int64)
@@ -130,10 +125,8 @@ def _choose(
 
 
 class AlphaBetaPlayer:
-    """Plays the move that wins the most material within `depth` plies; `seed` chooses among equal moves.
-
-    Raises ValueError: the depth is not in 1..8.
-    """
+    """Plays the move that wins the most material within `depth` plies; `seed` chooses among equal moves. Raises
+    ValueError: the depth is not in 1..8."""
 
     def __init__(self, depth: int, seed: int) -> None:
         if not 1 <= depth <= DEEPEST:

@@ -1,7 +1,5 @@
-"""Other UCI engines: finding and starting them, and a player that gives them a game's moves.
-
-An engine must be ended with `close_engine`: its thread keeps the interpreter from ending.
-"""
+"""Other UCI engines: finding and starting them, and a player that gives them a game's moves. An engine must be ended
+with `close_engine`: its thread keeps the interpreter from ending."""
 
 import logging
 import os
@@ -49,10 +47,8 @@ def find_engine(program: str) -> str:
 def start_engine(
     command: Sequence[str], options: Mapping[str, bool | int | str] | None = None
 ) -> chess.engine.SimpleEngine:
-    """Start an engine with `options` by UCI name; Threads is 1 unless given.
-
-    Raises InputError: it is not there, does not start, does not speak UCI, or refuses an option.
-    """
+    """Start an engine with `options` by UCI name; Threads is 1 unless given. Raises InputError: it is not there, does
+    not start, does not speak UCI, or refuses an option."""
     if not command:
         raise InputError("engine '' names no command; give one such as stockfish")
     words = [find_engine(command[0]), *command[1:]]
@@ -75,10 +71,8 @@ def start_engine(
 def engine_move(
     engine: chess.engine.SimpleEngine, name: str, board: chess.Board, limit: chess.engine.Limit, game: object = None
 ) -> chess.Move:
-    """The legal move that an engine, called `name` to the user, plays on `board`; for `game` see `BoardSync`.
-
-    Raises InputError: it died, did not answer in time, or gave no such move. Unless it gave a move, it is closed.
-    """
+    """The legal move that an engine, called `name` to the user, plays on `board`; for `game` see `BoardSync`. Raises
+    InputError: it died, did not answer in time, or gave no such move. Unless it gave a move, it is closed."""
     try:
         move = engine.play(board, limit, game=game).move
     except _FAILURES as error:
@@ -100,10 +94,8 @@ def close_engine(engine: chess.engine.SimpleEngine) -> None:
 
 
 class BoardSync:
-    """A board with all moves of one game, updated from the positions in which its player is to move.
-
-    Matches give positions only; an engine needs the moves too, for repetition and for its hash table.
-    """
+    """A board with all moves of one game, updated from the positions in which its player is to move. Matches give
+    positions only; an engine needs the moves too, for repetition and for its hash table."""
 
     def __init__(self) -> None:
         self._board: chess.Board | None = None

@@ -26,12 +26,9 @@ class PolicyPlayer:
 
 
 class LookaheadPlayer:
-    """Looks one ply ahead: plays the move whose successor the value head likes least for the opponent.
-
-    Mates and draws by rule are exact; the policy's log-probability breaks near-ties.
-
-    `prior_weight` is the expected score that one nat of log-probability is worth.
-    """
+    """Looks one ply ahead: plays the move whose successor the value head likes least for the opponent. Mates and draws
+    by rule are exact; the policy's log-probability breaks near-ties. `prior_weight` is the expected score that one nat
+    of log-probability is worth."""
 
     name = "lookahead"
 

@@ -161,10 +161,8 @@ class Engine:
             say(f"there is no memory for a Hash of {self._options.number('Hash')} MB; the old table is kept")
 
     def _ready(self, say: Callable[[str], None]) -> "Agent":
-        """Load the agent if necessary; `say` gets sentences about it.
-
-        With bad weights the agent before stays, or the default is loaded.
-        """
+        """Load the agent if necessary; `say` gets sentences about it. With bad weights the agent before stays, or the
+        default is loaded."""
         if self._stale or self._agent is None:
             self._stale = False
             file = self._options.values["WeightsFile"]
@@ -234,10 +232,8 @@ def _load(weights: Path | None, progress: Callable[[str], None]) -> "Agent":
 
 
 def main() -> int:
-    """Run the engine on standard input and output; ends with the input, or when the output is closed.
-
-    Returns the exit code: 2 with a sentence on standard error if not even the bundled weights can be loaded.
-    """
+    """Run the engine on standard input and output; ends with the input, or when the output is closed. Returns the exit
+    code: 2 with a sentence on standard error if not even the bundled weights can be loaded."""
     lock = threading.Lock()
     # Not `sys.stdin`: a thread that still reads it makes the interpreter abort at its end.
     commands = open(sys.stdin.fileno(), encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115

@@ -63,10 +63,8 @@ class Options:
         self.values: dict[str, int | bool | str] = {name: option.default for name, option in DECLARED.items()}
 
     def set(self, arguments: str) -> str | None:
-        """Handle what follows `setoption`; returns the option's name, None if there is no such option.
-
-        Raises InputError: the option cannot have that value; it keeps the old one.
-        """
+        """Handle what follows `setoption`; returns the option's name, None if there is no such option. Raises
+        InputError: the option cannot have that value; it keeps the old one."""
         words = f" {arguments} "
         name, _, value = (words.partition(" name ")[2] or words).partition(" value ")
         known = {option.lower(): option for option in DECLARED}.get(" ".join(name.split()).lower())

@@ -22,10 +22,8 @@ _LONGEST = 10**9  # numbers are cut to this: milliseconds of 11 days
 
 
 def read_command(line: str) -> tuple[str, str]:
-    """The command of a line and what follows it; unknown words before it are skipped, as the protocol asks.
-
-    Where there is none: the first word and the rest.
-    """
+    """The command of a line and what follows it; unknown words before it are skipped, as the protocol asks. Where there
+    is none: the first word and the rest."""
     place = next((at for at, word in enumerate(line.split()) if word in _COMMANDS), 0)
     words = [*line.split(maxsplit=place + 1), "", ""][place:]
     return words[0], words[1].strip()
@@ -34,9 +32,7 @@ def read_command(line: str) -> tuple[str, str]:
 def read_position(arguments: str, before: str = "", known: chess.Board | None = None) -> chess.Board:
     """What follows `position`: `startpos` or `fen FEN`, then possibly `moves ...`. Where it goes on from the position
     `before`, which was read as `known`, only the new moves are read: a program sends the whole game for every move.
-
-    Raises InputError: the FEN is unreadable or a move is illegal, quoted.
-    """
+    Raises InputError: the FEN is unreadable or a move is illegal, quoted."""
     if known is not None and " moves " in before and arguments.startswith(f"{before} "):
         board, moves = known.copy(), arguments[len(before) :].split()
     else:
@@ -68,10 +64,8 @@ def _start(arguments: str) -> tuple[chess.Board, list[str]]:
 
 
 def read_go(arguments: str, turn: chess.Color) -> Limits:
-    """What follows `go`, for the side `turn`. Malformed numbers and unknown words are ignored.
-
-    Times are seconds in `Limits`, milliseconds on the line; negative ones, which some programs send, count as 0.
-    """
+    """What follows `go`, for the side `turn`. Malformed numbers and unknown words are ignored. Times are seconds in
+    `Limits`, milliseconds on the line; negative ones, which some programs send, count as 0."""
     words, numbers = arguments.split(), dict[str, int]()
     for word, behind in itertools.pairwise(words):
         if word in _NUMBERS and _NUMBER.fullmatch(behind):
@@ -94,10 +88,8 @@ def read_go(arguments: str, turn: chess.Color) -> Limits:
 
 def info_lines(report: Report, *, show_wdl: bool) -> list[str]:
     """The `info` lines of a report, one for each of its lines."""
-    counts = (
-        f"nodes {report.nodes} nps {round(report.speed)} hashfull {round(1000 * min(report.full, 1.0))} "
-        f"time {round(1000 * report.seconds)}"
-    )
+    full, milliseconds = round(1000 * min(report.full, 1.0)), round(1000 * report.seconds)
+    counts = f"nodes {report.nodes} nps {round(report.speed)} hashfull {full} time {milliseconds}"
     depth = max(1, int(report.depth))
     return [
         f"info depth {depth} seldepth {max(report.deepest, depth)} multipv {place} {score_of(line, show_wdl)} {counts} "

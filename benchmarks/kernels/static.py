@@ -129,11 +129,9 @@ def compile_launch(launch: Launch, target: str) -> Any:
 
 
 def inspect(launch: Launch, target: str) -> dict[str, Any]:
-    """Compile a kernel for a target and read the result: one row of the report.
-
-    `legal` is what the row's loads are: "wide" (aligned 128-bit groups) or "narrow". `loads` and `stores` count global
-    instructions by their width in bits.
-    """
+    """Compile a kernel for a target and read the result: one row of the report. `legal` is what the row's loads are:
+    "wide" (aligned 128-bit groups) or "narrow". `loads` and `stores` count global instructions by their width in
+    bits."""
     compiled = compile_launch(launch, target)
     registers, spilled, loads, stores = (_read_amd if target.startswith("gfx") else _read_nvidia)(compiled)
     detail = [flag.lower() for flag in ("LOG", "SOFT") if launch.options.get(flag)]

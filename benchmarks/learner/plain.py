@@ -40,9 +40,8 @@ class PlainLearner:
     ) -> None:
         self.network = network.to(device).train()
         self._settings, self._searched, self._device = settings, searched, device
-        self._optimizer = torch.optim.AdamW(
-            network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
-        )
+        rate, decay = settings.learning_rate, settings.weight_decay
+        self._optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=decay)
 
     def train(self, batch: Batch) -> float:
         """One step on B plies at the first learning rate; the loss."""

@@ -25,12 +25,10 @@ def chances(score: chess.engine.PovScore) -> float:
 
 
 class Reference(AbstractContextManager["Reference"]):
-    """Stockfish as the judge.
-
-    Every judgement is a search of its own with empty memory, so it depends on nothing but the engine, the position, the
-    move and the nodes. They lie in the folder of the compile cache, a file for each engine and number of nodes. An
-    InputError where the engine is missing, does not start, or its judgements cannot be kept.
-    """
+    """Stockfish as the judge. Every judgement is a search of its own with empty memory, so it depends on nothing but
+    the engine, the position, the move and the nodes. They lie in the folder of the compile cache, a file for each
+    engine and number of nodes. An InputError where the engine is missing, does not start, or its judgements cannot be
+    kept."""
 
     def __init__(self, nodes: int = NODES) -> None:
         self._nodes, self._engine = nodes, start_engine(["stockfish"], {"Hash": _HASH})

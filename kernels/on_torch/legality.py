@@ -52,11 +52,9 @@ class Rows(NamedTuple):
 
 
 def rows(logits: Tensor, words: Tensor, period: int = 0, temperature: float = 1.0) -> Rows:
-    """Compute the statistics of each row of logits `[R, N]`, its shifted logits divided by the temperature.
-
-    A row is undefined when a legal logit is NaN or +inf, or when all of them are -inf: its results are NaN at the legal
-    entries.
-    """
+    """Compute the statistics of each row of logits `[R, N]`, its shifted logits divided by the temperature. A row is
+    undefined when a legal logit is NaN or +inf, or when all of them are -inf: its results are NaN at the legal
+    entries."""
     legal = legal_mask(words, logits.shape[1], period)
     exact = logits if logits.dtype == torch.float64 else logits.float()
     chosen = exact.masked_fill(~legal, -torch.inf)

@@ -53,8 +53,7 @@ def masked_log_softmax_tangent(
 
 def legal_log_probs(logits: Tensor, words: Tensor, width: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """[R, N] -> log-probabilities `[R, K]` (-inf past the end), indices int32 `[R, K]` (-1 there), counts int32 `[R]`,
-    peak and log_sum `[R]`.
-    """
+    peak and log_sum `[R]`."""
     row = rows(logits, words)
     # Legal columns first, ascending; places past the row's legal entries are not used.
     indices = torch.argsort(row.legal.to(torch.uint8), dim=1, descending=True, stable=True)[:, :width]

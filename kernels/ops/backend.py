@@ -97,13 +97,10 @@ def _require_triton(device: torch.device) -> None:
         return
     # Triton reads the variable while it is imported: set later, its own helpers stay compiled.
     if os.environ.get("TRITON_INTERPRET") != "1":
-        raise RuntimeError(
-            f"backend='triton' on a {device.type} tensor needs the interpreter: set TRITON_INTERPRET=1 before the "
-            "process starts, or use backend='torch'"
-        )
+        advice = "set TRITON_INTERPRET=1 before the process starts, or use backend='torch'"
+        raise RuntimeError(f"backend='triton' on a {device.type} tensor needs the interpreter: {advice}")
     import triton.language as tl
 
     if not type(tl.sum).__name__.startswith("Interpreted"):
-        raise RuntimeError(
-            "TRITON_INTERPRET=1 was set after triton had been imported; set it before the process starts"
-        )
+        fault = "TRITON_INTERPRET=1 was set after triton had been imported"
+        raise RuntimeError(f"{fault}; set it before the process starts")

@@ -85,7 +85,6 @@ TRICKY: Final = (
     "3Q4/1Q4Q1/4Q3/2Q4R/Q4Q2/3Q4/1Q4Rp/1K1BBNNk w - - 0 1",
 )
 
-
 MOST_MOVES: Final = 10  # harvested positions have few moves, so that the trees below hundreds of them stay affordable
 
 
@@ -114,3 +113,11 @@ def is_tricky(board: chess.Board) -> bool:
     special = any(move.promotion or board.is_castling(move) or board.is_en_passant(move) for move in moves)
     pinned = any(board.is_pinned(board.turn, square) for square in chess.scan_forward(board.occupied_co[board.turn]))
     return bool(moves) and (special or pinned or board.is_check())
+
+
+def shuffled(rounds: int) -> chess.Board:
+    """A queen up, after both kings walked there and back."""
+    board = chess.Board("7k/8/8/8/8/8/8/KQ6 w - - 0 1")
+    for uci in ("a1a2", "h8g8", "a2a1", "g8h8") * rounds:
+        board.push_uci(uci)
+    return board

@@ -14,12 +14,6 @@ from agent.search.settings import SearchSettings, playing
 PATIENCE = 60.0  # seconds until a missing answer fails a test; no test waits this long when all is well
 
 
-def report(*moves: chess.Move, score: float = 0.25, mate: int = 0, nodes: int = 20) -> Report:
-    """A report on one line."""
-    line = Line(moves, score, 0.5, nodes, 0.25, mate)
-    return Report((line,), nodes, 0.01, 1.0, 1, 0.001)
-
-
 class Scripted(Thinker):
     """Plays the given moves, with one expected score for all; past the last, the first legal one."""
 
@@ -43,7 +37,8 @@ class Scripted(Thinker):
         self.asked.append((board.fen(), limits, options or ThinkOptions()))
         move = chess.Move.from_uci(self.moves.pop(0)) if self.moves else min(board.legal_moves, key=chess.Move.uci)
         assert board.is_legal(move)
-        found = report(move, score=self.value)
+        line = Line((move,), self.value, 0.5, 20, 0.25, 0)
+        found = Report((line,), 20, 0.01, 1.0, 1, 0.001)
         if watch is not None:
             watch(found)
         if limits.infinite or limits.ponder:

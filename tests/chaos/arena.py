@@ -43,12 +43,7 @@ def undisturbed_rows(folder: Path, steps: int, seconds: float) -> list[dict[str,
 
 
 class Arena:
-    """The cluster and the run.
-
-    Args:
-        folder: where the run folder is made.
-        output: gets what the driver prints.
-    """
+    """The cluster and the run, whose folder is made in `folder`; `output` gets what the driver prints."""
 
     def __init__(self, folder: Path, output: Path) -> None:
         self.run = folder / "chaos"
@@ -84,7 +79,6 @@ class Arena:
         self._cluster.remove_node(self._node, allow_graceful=False)
 
     def return_node(self) -> None:
-        """Add the second node again."""
         self._node = self._add_node()
 
     def saved(self) -> str:
@@ -110,7 +104,6 @@ class Arena:
         return [game for game in ReplayStore(self.run / "replay").read(0) if isinstance(game, StoredGame)]
 
     def rows(self) -> list[dict[str, Any]]:
-        """Rows of the log."""
         return [json.loads(line) for line in (self.run / "log.jsonl").read_text().splitlines()]
 
     def state(self) -> dict[str, Any]:
@@ -127,7 +120,6 @@ class Arena:
                 os.killpg(self._driver.pid, signal.SIGKILL)
 
     def close(self) -> None:
-        """End everything."""
         if self._driver is not None and self.driver is not None:
             os.killpg(self._driver.pid, signal.SIGKILL)
             self._driver.wait()

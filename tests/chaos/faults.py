@@ -1,4 +1,4 @@
-"""Faults, each a function of the arena and a random generator; it returns what it did, or None."""
+"""Faults, each a function of the arena and a random generator; it returns whether there was anything to harm."""
 
 import contextlib
 import os
@@ -14,85 +14,78 @@ from tests.processes import descendants
 from training.durability.checkpoint import list_checkpoints
 from training.durability.game_file import Damage, read_entries
 
-Fault = Callable[[Arena, np.random.Generator], str | None]
+Fault = Callable[[Arena, np.random.Generator], bool]
 
 damaged_checkpoints: set[Path] = set()
 damaged_games: set[str] = set()  # ids of games whose bytes a fault here destroyed: they cannot come back
 
 
 def _signal(title: str, number: signal.Signals) -> Fault:
-    def fault(arena: Arena, generator: np.random.Generator) -> str | None:
+    def fault(arena: Arena, generator: np.random.Generator) -> bool:
         found = descendants(title)
-        if not found:
-            return None
-        victim = int(generator.choice(found))
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(victim, number)
-        return f"{number.name} {title}"
+        if found:
+            victim = int(generator.choice(found))
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(victim, number)
+        return bool(found)
 
     return fault
 
 
-def kill_driver(arena: Arena, generator: np.random.Generator) -> str | None:
-    """Kill the command itself."""
-    if arena.driver is None:
-        return None
-    os.kill(arena.driver, signal.SIGKILL)
-    return "SIGKILL driver"
+def _signal_driver(number: signal.Signals) -> Fault:
+    """To the command itself. SIGTERM is what a preempted machine sends; it must end in a checkpoint within 30 s."""
+
+    def fault(arena: Arena, generator: np.random.Generator) -> bool:
+        driver = arena.driver
+        if driver is not None:
+            os.kill(driver, number)
+        return driver is not None
+
+    return fault
 
 
-def terminate_driver(arena: Arena, generator: np.random.Generator) -> str | None:
-    """Stop the command as a preempted machine would; it must end in a checkpoint within 30 s."""
-    if arena.driver is None:
-        return None
-    os.kill(arena.driver, signal.SIGTERM)
-    return "SIGTERM driver"
-
-
-def lose_node(arena: Arena, generator: np.random.Generator) -> str | None:
-    """Remove a node for a moment."""
+def lose_node(arena: Arena, generator: np.random.Generator) -> bool:
     arena.lose_node()
     time.sleep(float(generator.uniform(0.5, 3)))
     arena.return_node()
-    return "node lost and back"
+    return True
 
 
-def damage_checkpoint(arena: Arena, generator: np.random.Generator) -> str | None:
+def damage_checkpoint(arena: Arena, generator: np.random.Generator) -> bool:
     """Damage a file of the newest sound checkpoint, if there is another, and kill the trainer, so it is read."""
     found = [path for path in list_checkpoints(arena.run / "checkpoints") if path not in damaged_checkpoints]
     if len(found) < 2:
-        return None
+        return False
     damaged_checkpoints.add(found[0])
     try:
-        how = _damage(Path(generator.choice([str(path) for path in sorted(found[0].iterdir())])), generator)
+        _damage(Path(generator.choice([str(path) for path in sorted(found[0].iterdir())])), generator)
     except OSError:
-        return None  # deleted meanwhile, as too old
+        return False  # deleted meanwhile, as too old
     _signal("ray::Trainer", signal.SIGKILL)(arena, generator)
-    return f"checkpoint {how}, SIGKILL ray::Trainer"
+    return True
 
 
-def damage_replay(arena: Arena, generator: np.random.Generator) -> str | None:
+def damage_replay(arena: Arena, generator: np.random.Generator) -> bool:
     """Damage a segment of the replay store and kill the trainer, so the segment is read."""
     segments = sorted((arena.run / "replay").glob("segment-*.games"))
     if not segments:
-        return None
+        return False
     segment = Path(generator.choice([str(path) for path in segments]))
     before = _ids(segment)
-    how = _damage(segment, generator)
+    _damage(segment, generator)
     damaged_games.update(before - _ids(segment))
     _signal("ray::Trainer", signal.SIGKILL)(arena, generator)
-    return f"segment {how}, SIGKILL ray::Trainer"
+    return True
 
 
-def fill_disk(arena: Arena, generator: np.random.Generator) -> str | None:
-    """Fill the disk for a few seconds."""
+def fill_disk(arena: Arena, generator: np.random.Generator) -> bool:
     ballast = arena.run.parent / "ballast"
     with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
         while True:
             file.write(bytes(64 * 1024))
     time.sleep(float(generator.uniform(2, 5)))
     ballast.unlink()
-    return "disk full"
+    return True
 
 
 FAULTS: dict[str, tuple[Fault, float]] = {
@@ -101,8 +94,8 @@ FAULTS: dict[str, tuple[Fault, float]] = {
     "kill the inference actor": (_signal("ray::InferenceActor", signal.SIGKILL), 16),
     "kill the trainer": (_signal("ray::Trainer", signal.SIGKILL), 10),
     "stop the trainer": (_signal("ray::Trainer", signal.SIGSTOP), 3),
-    "kill the driver": (kill_driver, 6),
-    "terminate the driver": (terminate_driver, 3),
+    "kill the driver": (_signal_driver(signal.SIGKILL), 6),
+    "terminate the driver": (_signal_driver(signal.SIGTERM), 3),
     "lose a node": (lose_node, 6),
     "damage a checkpoint": (damage_checkpoint, 6),
     "damage the replay": (damage_replay, 5),
@@ -111,19 +104,18 @@ FAULTS: dict[str, tuple[Fault, float]] = {
 """Every fault with its relative frequency."""
 
 
-def _damage(path: Path, generator: np.random.Generator) -> str:
+def _damage(path: Path, generator: np.random.Generator) -> None:
     """Cut a file or flip one of its bits, in place."""
     size = path.stat().st_size
     if size == 0 or generator.random() < 0.5:
         os.truncate(path, int(generator.integers(size + 1)))
-        return f"truncated ({path.name})"
+        return
     with path.open("r+b") as file:
         place = int(generator.integers(size))
         file.seek(place)
         byte = file.read(1)[0] ^ (1 << int(generator.integers(8)))
         file.seek(place)
         file.write(bytes([byte]))
-    return f"bit flipped ({path.name})"
 
 
 def _ids(segment: Path) -> set[str]:

@@ -7,7 +7,7 @@ there, so it shares no formula and no masking with the code under test.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -147,15 +147,22 @@ def _padded(values: Tensor, fill: float) -> Tensor:
     return torch.cat([values, values.new_full((WIDTH,), fill)])[:WIDTH]
 
 
-def run(op: Op, case: Case, backend: str) -> tuple[list[Tensor], Tensor | None]:
-    """Return the results and, where the op has one, the gradient of `objective` with respect to the logits."""
+def run(op: Op, case: Case, backend: str) -> list[Tensor]:
+    """Return the results and, last, where the op has one, the gradient of `objective` with respect to the logits."""
     logits = case.logits.detach().clone() if case.logits.is_contiguous() else case.logits.detach()
     logits.requires_grad_(op.expect is not None)
     results = list(op.run(case.with_logits(logits), backend))
-    if op.expect is None or not logits.numel():
-        return [result.detach() for result in results], None
-    (gradient,) = torch.autograd.grad(objective(results), logits)
-    return [result.detach() for result in results], gradient
+    gradients = torch.autograd.grad(objective(results), logits) if op.expect is not None else ()
+    return [*(result.detach() for result in results), *gradients]
+
+
+def same_bits(some: Iterable[Tensor], others: Iterable[Tensor]) -> bool:
+    """Whether tensors agree one by one, in type, shape and every bit."""
+    return all(a.dtype == b.dtype and torch.equal(_bits(a), _bits(b)) for a, b in zip(some, others, strict=True))
+
+
+def _bits(x: Tensor) -> Tensor:
+    return x.contiguous().view({1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}[x.element_size()])
 
 
 def objective(results: list[Tensor]) -> Tensor:

@@ -1,9 +1,7 @@
 """Which backend runs, who decides, and how one can tell. Each process here is fresh, for Triton looks once."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
 
 import pytest
 import torch
@@ -12,8 +10,8 @@ import kernels
 import kernels.ops
 from kernels.ops.backend import ENVIRONMENT_VARIABLE
 from tests.kernels.family import make_case
+from tests.processes import run_python
 
-ROOT = Path(__file__).parents[2]
 SOFTMAX = (
     "import torch, kernels;"
     "p = kernels.masked_softmax(torch.zeros(1, 4), legal=torch.tensor([[True, True, False, True]]){});"
@@ -21,10 +19,9 @@ SOFTMAX = (
 )
 
 
-def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    clean = {key: value for key, value in os.environ.items() if key not in ("TRITON_INTERPRET", ENVIRONMENT_VARIABLE)}
-    command = [sys.executable, "-W", "ignore", "-c", code]
-    return subprocess.run(command, cwd=ROOT, env={**clean, **environment}, capture_output=True, text=True, check=False)
+def python(code: str, **environment: str) -> CompletedProcess[str]:
+    variables: dict[str, Any] = {"TRITON_INTERPRET": "0", ENVIRONMENT_VARIABLE: "", **environment}
+    return run_python("-W", "ignore", "-c", code, **variables)
 
 
 def test_compiled_code_needs_no_torch() -> None:

@@ -4,23 +4,16 @@ The report runs in a process of its own, since this one interprets.
 """
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks.kernels.static import TARGETS
-
-ROOT = Path(__file__).parents[2]
+from tests.processes import run_python
 
 
 def report(*options: str) -> list[dict[str, Any]]:
-    environment = {key: value for key, value in os.environ.items() if key != "TRITON_INTERPRET"}
-    command = [sys.executable, "-m", "benchmarks.kernels.static", "--json", *options]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    done = run_python("-m", "benchmarks.kernels.static", "--json", *options, seconds=900, TRITON_INTERPRET="0")
     assert done.returncode == 0, done.stderr
     return list(json.loads(done.stdout))
 

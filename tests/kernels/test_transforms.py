@@ -19,8 +19,7 @@ from torch.utils._device import _device_constructors
 from torch.utils._pytree import tree_map, tree_map_only
 
 import kernels
-from tests.kernels.family import DIFFERENTIABLE, OPS, Case, Op, make_case
-from tests.kernels.test_failures import same_bits
+from tests.kernels.family import DIFFERENTIABLE, OPS, Case, Op, make_case, same_bits
 
 EVERY = [
     *OPS,
@@ -67,10 +66,6 @@ def everything(op: Op, backend: str, given: Fields) -> list[Tensor]:
     return [*call(op, backend, given), *gradients]
 
 
-def check(got: Any, want: Any) -> None:
-    assert all(same_bits(a, b) for a, b in zip(got, want, strict=True))
-
-
 def test_every_allocation_names_its_dtype_and_device() -> None:
     """Of those that follow PyTorch's defaults otherwise; `new_empty` and its like follow their tensor."""
     makers = {f"torch.{function.__name__}" for function in _device_constructors()} | {"torch.Tensor"}
@@ -94,7 +89,7 @@ def test_other_defaults(op: Op, default: torch.dtype | str, backend: str, reques
     torch.set_default_dtype(torch.float32 if isinstance(default, str) else default)
     with torch.device(default) if isinstance(default, str) else nullcontext():
         got = everything(op, backend, given)
-    check(got, want)
+    assert same_bits(got, want)
 
 
 def negated(tensor: Tensor) -> Tensor:
@@ -109,13 +104,13 @@ def test_views_with_the_negative_bit(op: Op, backend: str) -> None:
     given = fields()
     views: Fields = tree_map_only(Tensor, negated, given)
     assert views["logits"].is_neg()
-    check(call(op, backend, views), call(op, backend, given))
+    assert same_bits(call(op, backend, views), call(op, backend, given))
     if op.expect:
         result = call(op, backend, {**given, "logits": (logits := given["logits"].requires_grad_())})[0]
         incoming = torch.linspace(-1, 1, result.numel(), device=result.device).view(result.shape)
         want = torch.autograd.grad(result, logits, incoming, retain_graph=True)
         for view in (negated(incoming), incoming.to_sparse()):
-            check(torch.autograd.grad(result, logits, view, retain_graph=True), want)
+            assert same_bits(torch.autograd.grad(result, logits, view, retain_graph=True), want)
 
 
 @pytest.mark.filterwarnings("ignore")  # of constants in the trace, and that tracing goes out of use
@@ -125,7 +120,7 @@ def test_a_trace_computes_on_other_values(op: Op, backend: str) -> None:
     first, second = fields(0), fields(1)
     traced = torch.jit.trace(lambda *given: call(op, backend, dict(zip(first, given, strict=True))), (*first.values(),))
     again = Op(op.name, lambda case, _: traced(*{**second, "logits": case.logits}.values()), op.expect)
-    check(everything(again, backend, second), everything(op, backend, second))
+    assert same_bits(everything(again, backend, second), everything(op, backend, second))
 
 
 @every
@@ -157,7 +152,7 @@ def test_vmap_is_a_loop(op: Op, way: str, backend: str) -> None:
 
     cases = [{**CASES[0], "logits": case["logits"]} for case in CASES] if "logits" in way else CASES
     alone = [everything(op, backend, case) for case in cases]
-    check(VMAPS[way](together), map(torch.stack, zip(*alone, strict=True)))
+    assert same_bits(VMAPS[way](together), map(torch.stack, zip(*alone, strict=True)))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
@@ -185,7 +180,7 @@ def test_tangents_at_illegal_logits_are_not_read(op: Op, backend: str) -> None:
         with forward_ad.dual_level():
             results = finite(op, backend, given)(forward_ad.make_dual(given["logits"], tangent))
             found.append([forward_ad.unpack_dual(one).tangent for one in results])
-    check(found[1], found[0])
+    assert same_bits(found[1], found[0])
     assert all(one.isfinite().all() and one.any() for one in found[0])
 
 
@@ -231,4 +226,4 @@ def test_numbers_of_every_kind(number: Any) -> None:
         lambda n: [kernels.masked_log_softmax(logits, legal=legal, fill=n)],
         lambda n: [kernels.masked_cross_entropy(logits, keys * 0, legal=legal, label_smoothing=n / 4, z_loss=n)],
     ):
-        check(function(number), function(3))
+        assert same_bits(function(number), function(3))

@@ -12,6 +12,7 @@ from selfplay.generator import Generator
 from selfplay.record import GameRecord, RaggedPolicy
 from selfplay.selection import SelectedMoves
 from selfplay.settings import SelfplaySettings
+from tests.training.records import finished
 
 
 class Shuffler:
@@ -47,7 +48,4 @@ def shuffled_games(count: int, *, opening_plies: int = 8, decisive_share: float 
     network = ResidualNetwork(ResidualArchitecture(blocks=0, channels=8))
     generator = Generator(Evaluator(network), settings, seed=3, stream=0)
     generator._selector = Shuffler()
-    records: list[GameRecord] = []
-    while len(records) < count:
-        records += generator.step()
-    return records[:count]
+    return finished(generator, count)[:count]

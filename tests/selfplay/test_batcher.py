@@ -1,7 +1,7 @@
 """The batcher without Ray: bounded waits and batches, every request answered once, by one version of the weights."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic, sleep
 from typing import Any
@@ -58,9 +58,6 @@ def check(answer: Answer, number: int, shift: float = 0.0) -> None:
         assert found.logits[row, :count].tolist() == (moves[row, :count] + shift).tolist()
 
 
-Make = Callable[[int, float], Batcher]
-
-
 @pytest.fixture
 def echo() -> Iterator[Echo]:
     echo = Echo()
@@ -68,13 +65,8 @@ def echo() -> Iterator[Echo]:
     echo.may_go_on.set()
 
 
-@pytest.fixture
-def make(echo: Echo) -> Make:
-    return lambda batch_size, max_wait: Batcher(echo, batch_size=batch_size, max_wait=max_wait)
-
-
-def test_many_threads_each_get_their_own_answers(echo: Echo, make: Make) -> None:
-    batcher = make(16, 0.001)
+def test_many_threads_each_get_their_own_answers(echo: Echo) -> None:
+    batcher = Batcher(echo, batch_size=16, max_wait=0.001)
 
     def client(first: int) -> int:
         for number in range(first, first + 40):
@@ -89,18 +81,20 @@ def test_many_threads_each_get_their_own_answers(echo: Echo, make: Make) -> None
     assert max(echo.batches) <= 16
 
 
-def test_a_full_batch_does_not_wait_nor_a_lonely_request_for_long(echo: Echo, make: Make) -> None:
-    batcher = make(8, LONG)
+def test_a_full_batch_does_not_wait_nor_a_lonely_request_for_long(echo: Echo) -> None:
+    batcher = Batcher(echo, batch_size=8, max_wait=LONG)
     with ThreadPoolExecutor(4) as pool:
         for number, call in enumerate([pool.submit(batcher.ask, *request(n)) for n in range(4)]):
             check(call.result(LONG / 2), number)
     assert echo.batches == [8]
-    check(make(1000, 0.01).ask(*request(5)), 5)  # a lonely request waits no longer than it may
+    check(
+        Batcher(echo, batch_size=1000, max_wait=0.01).ask(*request(5)), 5
+    )  # a lonely request waits no longer than it may
     assert echo.batches == [8, 2]
 
 
-def test_batches_are_bounded_but_a_large_request_is_one(echo: Echo, make: Make) -> None:
-    batcher = make(4, 0.0)
+def test_batches_are_bounded_but_a_large_request_is_one(echo: Echo) -> None:
+    batcher = Batcher(echo, batch_size=4, max_wait=0.0)
     echo.may_go_on.clear()
     with ThreadPoolExecutor(8) as pool:
         first = pool.submit(batcher.ask, *request(1))
@@ -117,8 +111,8 @@ def test_batches_are_bounded_but_a_large_request_is_one(echo: Echo, make: Make) 
     assert sorted(echo.batches[1:]) == [2, 4, 9]
 
 
-def test_an_answer_names_the_version_that_gave_it(echo: Echo, make: Make) -> None:
-    batcher = make(1, 0.0)
+def test_an_answer_names_the_version_that_gave_it(echo: Echo) -> None:
+    batcher = Batcher(echo, batch_size=1, max_wait=0.0)
     assert batcher.ask(*request(1))[0] == -1
     batcher.load({"shift": torch.tensor(0.5)}, 4)
     answer = batcher.ask(*request(2))
@@ -128,8 +122,8 @@ def test_an_answer_names_the_version_that_gave_it(echo: Echo, make: Make) -> Non
     check(batcher.ask(*request(3)), 3, 0.5)
 
 
-def test_weights_do_not_change_within_a_batch(echo: Echo, make: Make) -> None:
-    batcher = make(1, 0.0)
+def test_weights_do_not_change_within_a_batch(echo: Echo) -> None:
+    batcher = Batcher(echo, batch_size=1, max_wait=0.0)
     echo.may_go_on.clear()
     with ThreadPoolExecutor(2) as pool:
         call = pool.submit(batcher.ask, *request(1))
@@ -142,8 +136,8 @@ def test_weights_do_not_change_within_a_batch(echo: Echo, make: Make) -> None:
     assert batcher.ask(*request(1))[0] == 1
 
 
-def test_an_error_reaches_all_of_its_batch_and_no_other(echo: Echo, make: Make) -> None:
-    batcher = make(4, LONG)
+def test_an_error_reaches_all_of_its_batch_and_no_other(echo: Echo) -> None:
+    batcher = Batcher(echo, batch_size=4, max_wait=LONG)
     with ThreadPoolExecutor(2) as pool:
         calls = [pool.submit(batcher.ask, *request(number)) for number in (13, 14)]
         for call in calls:
@@ -154,7 +148,7 @@ def test_an_error_reaches_all_of_its_batch_and_no_other(echo: Echo, make: Make) 
             check(call.result(LONG), number)
 
 
-def test_what_does_not_fit_is_refused_before_it_can_spoil_a_batch(make: Make) -> None:
+def test_what_does_not_fit_is_refused_before_it_can_spoil_a_batch(echo: Echo) -> None:
     positions, moves, counts = request(1)
     with pytest.raises(ValueError, match="2 positions, moves"):
-        make(4, 0.0).ask(positions, moves, counts[:1])
+        Batcher(echo, batch_size=4, max_wait=0.0).ask(positions, moves, counts[:1])

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from typing import Any, cast
 
@@ -31,9 +32,8 @@ SETTINGS = ActorSettings(ARCHITECTURE, SEARCH, INFERENCE, seed=0)
 
 @pytest.fixture
 def pool(request: pytest.FixtureRequest) -> Iterator[RayPool]:
-    pool = RayPool(getattr(request, "param", SETTINGS), first_stream=10)
-    yield pool
-    pool.close()
+    with closing(RayPool(getattr(request, "param", SETTINGS), first_stream=10)) as pool:
+        yield pool
 
 
 def alone(pool: RayPool) -> LocalPool:

@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
@@ -37,10 +38,9 @@ def weights(seed: int = 0) -> Weights:
 
 @pytest.fixture
 def pool() -> Iterator[RayPool]:
-    pool = RayPool(SETTINGS, first_stream=10)
-    pool.publish(weights(), 0)
-    yield pool
-    pool.close()
+    with closing(RayPool(SETTINGS, first_stream=10)) as pool:
+        pool.publish(weights(), 0)
+        yield pool
 
 
 def gather(pool: RayPool, batches: int) -> list[GameBatch]:
@@ -118,15 +118,12 @@ def test_a_killed_actor_is_replaced_by_one_with_a_new_stream(pool: RayPool, monk
 def test_a_hung_actor_is_replaced_and_never_heard_of_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "RESTART_DELAY", 0.0)
     alone = replace(SETTINGS, selfplay=SELFPLAY.model_copy(update={"actors": 1}))
-    pool = RayPool(alone, first_stream=20, heartbeat=5.0)
-    try:
+    with closing(RayPool(alone, first_stream=20, heartbeat=5.0)) as pool:
         pool.publish(weights(), 0)
         batches = gather(pool, 2)
         os.kill(batches[0].process, signal.SIGSTOP)
         until_streams(pool, {21}, batches)
         assert (pool.restarts, pool.actors, pool.streams) == (1, 1, 22)
-    finally:
-        pool.close()
 
 
 def test_waiting_for_games_ends_soon_though_none_came(pool: RayPool, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,11 +155,8 @@ def test_without_ray_games_are_played_only_when_awaited() -> None:
 
 
 def test_actors_that_cannot_start_say_why_at_the_first_death() -> None:
-    pool = RayPool(replace(SETTINGS, inference=InferenceSettings(runtime="graphs")))
-    try:
+    with closing(RayPool(replace(SETTINGS, inference=InferenceSettings(runtime="graphs")))) as pool:
         pool.publish(weights(), 0)
         with pytest.raises(InputError, match=r"actors cannot start \(inference.runtime=graphs needs .*zeromass doctor"):
             gather(pool, 1)
         assert pool.restarts == 0
-    finally:
-        pool.close()

@@ -26,6 +26,7 @@ from agent.rules import Termination
 from selfplay.generator import Generator
 from selfplay.record import GameRecord, RaggedPolicy
 from selfplay.settings import SelfplaySettings
+from tests.training.records import finished
 from training.learner import Learner
 from training.replay import ReplayBuffer
 from training.settings import LearnerSettings
@@ -49,10 +50,7 @@ def play() -> list[GameRecord]:
     """The first `GAMES` games of the bundled weights to end, played with a small search, by seed."""
     settings = SelfplaySettings(games=GAMES, ply_cap=100, simulations=16, max_considered_actions=8)
     generator = Generator(make_evaluator(load_weights(BUNDLED).network), settings, seed=11, stream=0)
-    records: list[GameRecord] = []
-    while len(records) < GAMES:
-        records += generator.step()
-    return records[:GAMES]
+    return finished(generator, GAMES)[:GAMES]
 
 
 def to_arrays(records: list[GameRecord]) -> dict[str, NDArray[Any]]:
@@ -61,10 +59,8 @@ def to_arrays(records: list[GameRecord]) -> dict[str, NDArray[Any]]:
     arrays |= {name: np.concatenate([getattr(record.policies, name) for record in records]) for name in _POLICIES}
     arrays["counts"] = np.concatenate([np.diff(record.policies.offsets) for record in records]).astype(np.uint8)
     arrays["opening"] = np.concatenate([record.opening for record in records])
-    arrays["games"] = np.array(
-        [(r.plies, len(r.opening), r.seed, r.version, r.outcome, int(r.termination), r.balance) for r in records],
-        np.int64,
-    )
+    rows = [(r.plies, len(r.opening), r.seed, r.version, r.outcome, int(r.termination), r.balance) for r in records]
+    arrays["games"] = np.array(rows, np.int64)
     arrays["ids"] = np.frombuffer(bytes.fromhex("".join(record.game for record in records)), np.uint8).reshape(-1, 16)
     return arrays
 

@@ -1,9 +1,10 @@
-"""Small game records for tests, by seed."""
+"""Small game records for tests, by seed, and those of a generator."""
 
 import numpy as np
 
 from agent import rules
 from agent.rules import Games, Termination
+from selfplay.generator import Generator
 from selfplay.record import GameRecord, RaggedPolicy
 from training.evaluation.ladder.standings import Standing
 
@@ -49,6 +50,14 @@ def searched(plies: int, *, seed: int = 0, **changes: object) -> GameRecord:
     policies = [generator.dirichlet(np.ones(count)) for count in kept if count]
     ragged = RaggedPolicy(offsets, np.concatenate(rows).astype(np.uint16), np.concatenate(policies).astype(np.float16))
     return record(plies, seed=seed, policies=ragged, **changes)  # type: ignore[arg-type]
+
+
+def finished(generator: Generator, count: int) -> list[GameRecord]:
+    """Its games until at least `count` have ended."""
+    records: list[GameRecord] = []
+    while len(records) < count:
+        records += generator.step()
+    return records
 
 
 def standing(player: str, elo: float, low: float, high: float, minutes: float | None) -> Standing:

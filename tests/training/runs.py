@@ -1,5 +1,6 @@
-"""Small runs without Ray, for tests: begun, gone on with, and trained in this process."""
+"""Small runs without Ray, for tests: begun, gone on with, trained in this process, and what they logged."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -36,3 +37,8 @@ def train(run: Run, *, until: int = 10**9, pool: Pool | None = None, unfinished:
     loop.run(games, stop=lambda: loop.learner.step >= until)
     run.close()
     return run
+
+
+def log_of(run: Path) -> list[dict[str, Any]]:
+    """Rows of its log.jsonl."""
+    return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from tests.training.runs import begin, resume, train
 from tests.training.test_loop import OVERRIDES
@@ -41,8 +40,7 @@ def everything(run: Run) -> dict[str, Any]:
     draws = loop.window.replay.sample(300, np.random.default_rng(0))
 
     def raw(arrays: Any) -> dict[str, bytes]:
-        named: dict[str, NDArray[Any]] = dict(arrays)
-        return {name: array.tobytes() for name, array in named.items()}
+        return {name: array.tobytes() for name, array in dict(arrays).items()}
 
     games = [game for game in loop.window.store.read(0) if isinstance(game, StoredGame)]
     return {

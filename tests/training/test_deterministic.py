@@ -9,11 +9,11 @@ import pytest
 
 from agent import rules
 from agent.rules import Termination
-from selfplay.record import GameRecord
 from tests.agent.rules.oracle import expected_moves, push
 from tests.training.golden import DATA, EVERY, LOSSES, NETWORKS, PARTS, STEPS, learn, load
 from training.learner import Learner
 
+GAMES = load()
 TOLERANCE = 5e-3
 """Relative, of a mean loss over ten steps. A rounding error in every first weight moved none by more than 7e-4."""
 FALLS = {"residual": 0.05, "sparse": 0.35}
@@ -22,20 +22,15 @@ EACH = pytest.mark.parametrize(("network", "loss"), [(network, loss) for network
 
 
 @cache
-def games() -> tuple[GameRecord, ...]:
-    return tuple(load())
-
-
-@cache
 def learned(network: str, loss: str, life: int) -> tuple[Learner, dict[str, list[float]]]:
     """Learned again for every `life`."""
-    return learn(network, loss, list(games()))
+    return learn(network, loss, GAMES)
 
 
 def test_the_golden_games_are_real_chess() -> None:
     """Read back from the file: legal to the last move by python-chess, rightly ended, policies over the legal moves."""
     ends = set()
-    for record in games():
+    for record in GAMES:
         board = chess.Board()
         for move in record.opening.tolist():
             push(board, move)

@@ -9,11 +9,10 @@ from agent.networks import policy
 from agent.networks.evaluator import Evaluator
 from agent.networks.residual.network import ResidualArchitecture, ResidualNetwork
 from selfplay.record import RaggedPolicy
-from tests.training.records import record
+from tests.training.test_parallel import batches
 from training.learner import Learner, LearningError
-from training.replay import Batch, ReplayBuffer
+from training.replay import Batch
 from training.settings import LearnerSettings
-from training.targets import targets
 
 
 def learner(**changes: float) -> Learner:
@@ -51,10 +50,8 @@ def test_learning_rate_falls_along_a_cosine() -> None:
 
 
 def test_a_loss_that_is_not_finite_leaves_the_weights_alone() -> None:
-    one, game, replay = learner(), record(30), ReplayBuffer(2000)
+    one, (batch,) = learner(), batches(1, with_search=False)
     before = one.weights()
-    replay.add(game, targets(game, adjudication=0.0, gae_lambda=0.95))
-    batch = replay.sample(64, np.random.default_rng(0))
     batch.wdl[0, 0] = np.nan
     with pytest.raises(LearningError, match="is not finite at step 1; the weights were not touched"):
         one.train(batch, progress=0.0)
@@ -64,9 +61,7 @@ def test_a_loss_that_is_not_finite_leaves_the_weights_alone() -> None:
 def test_float16_learns_the_same_and_leaves_out_steps_that_overflow(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = learner()
     monkeypatch.setattr("training.learner.autocast_dtype", lambda device: torch.float16)
-    scaled, game, replay = learner(), record(30), ReplayBuffer(2000)
-    replay.add(game, targets(game, adjudication=0.0, gae_lambda=0.95))
-    batch = replay.sample(64, np.random.default_rng(0))
+    scaled, (batch,) = learner(), batches(1, with_search=False)
     for one in (plain, scaled):
         for _ in range(3):
             one.train(batch, progress=0.0)

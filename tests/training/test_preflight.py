@@ -2,6 +2,7 @@
 
 import itertools
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import ray
@@ -19,12 +20,8 @@ from training.parallel import make_learner
 from training.settings import LearnerSettings, load_settings
 
 
-def words(folder: Path, *more: str) -> list[str]:
-    return ["train", "gpu", f"run.folder={folder}", "run.steps=1", "run.minutes=null", *more]
-
-
 @pytest.mark.parametrize(
-    ("gpus", "more", "wanted"),
+    ("gpus", "more", "told"),
     [
         (0, "", "ask for 0.5 GPUs (2 x selfplay.gpus=0.25), and this machine has 0"),
         (1, "selfplay.actors=5", "ask for 1.25 GPUs (5 x selfplay.gpus=0.25), and this machine has 1"),
@@ -36,27 +33,20 @@ def words(folder: Path, *more: str) -> list[str]:
     ],
 )
 def test_too_few_gpus(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    gpus: int,
-    more: str,
-    wanted: str,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], gpus: int, more: str, told: str
 ) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
-    assert zeromass.main(words(tmp_path, *more.split())) == 2
+    words = ["train", "gpu", f"run.folder={tmp_path}", "run.steps=1", "run.minutes=null", *more.split()]
+    assert zeromass.main(words) == 2
     said = capsys.readouterr()
-    assert (wanted in said.err, said.out, list(tmp_path.iterdir())) == (True, "", [])
+    assert (told in said.err, said.out, list(tmp_path.iterdir())) == (True, "", [])
 
 
 def test_a_cluster_with_too_few_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("training.cluster._join", lambda address: None)
     monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 8.0, "GPU": 1.0})
-    settings = load_settings("gpu", ["selfplay.actors=5"])
-    with (
-        pytest.raises(InputError, match=r"5 x selfplay.gpus=0.25\), and Ray cluster 'here:1' has 1"),
-        ray_for(settings, "here:1"),
-    ):
+    joined = ray_for(load_settings("gpu", ["selfplay.actors=5"]), "here:1")
+    with pytest.raises(InputError, match=r"5 x selfplay.gpus=0.25\), and Ray cluster 'here:1' has 1"), joined:
         pass
 
 
@@ -76,23 +66,13 @@ def test_shares_fit_as_by_trying_every_place() -> None:
     assert not preflight._fit([2.0, 0.5, 0.6], 3)
 
 
-@pytest.mark.parametrize(
-    ("capability", "wanted"),
-    [
-        ((10, 0), "bfloat16"),
-        ((9, 0), "bfloat16"),
-        ((8, 0), "bfloat16"),
-        ((7, 5), "float16"),
-        ((7, 0), "float16"),
-        ((6, 1), "float32"),
-    ],
-)
-def test_half_precision_is_what_the_gpu_computes_in(
-    monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], wanted: str
-) -> None:
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
-    assert autocast_dtype(torch.device("cuda")) == getattr(torch, wanted)
-    assert autocast_dtype(torch.device("cpu")) == torch.float32
+def test_half_precision_is_what_the_gpu_computes_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = {torch.bfloat16: [(10, 0), (9, 0), (8, 0)], torch.float16: [(7, 5), (7, 0)], torch.float32: [(6, 1)]}
+    for dtype, capabilities in wanted.items():
+        for capability in capabilities:
+            monkeypatch.setattr(torch.cuda, "get_device_capability", Mock(return_value=capability))
+            assert autocast_dtype(torch.device("cuda")) == dtype
+            assert autocast_dtype(torch.device("cpu")) == torch.float32
 
 
 def test_graphs_are_hardly_larger_than_their_batches() -> None:
@@ -108,18 +88,18 @@ def test_learners_do_not_share_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
         make_learner(SparseNetwork(SparseArchitecture(64, 32)), settings, searched=True)
 
 
-def test_a_run_without_a_step_is_no_success(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("more", "missing"),
+    [
+        ("run.minutes=0.0001", "a finished game"),
+        ("run.minutes=0.03 selfplay.ply_cap=8 selfplay.simulations=2 replay.warmup=500000", "a step of the learner"),
+    ],
+)
+def test_a_run_without_a_step_is_no_success(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], more: str, missing: str
+) -> None:
     few = "network.width=64 network.hidden=32 selfplay.actors=0 selfplay.games=8 evaluation.games=0 run.name=it"
-    for name, more, missing in (
-        ("games", "run.minutes=0.0001", "a finished game"),
-        (
-            "steps",
-            "run.minutes=0.03 selfplay.ply_cap=8 selfplay.simulations=2 replay.warmup=500000",
-            "a step of the learner",
-        ),
-    ):
-        own = f"{few} run.folder={tmp_path / name} {more}"
-        assert zeromass.main(["train", "cpu", *own.split()]) == 1
-        said = capsys.readouterr().out
-        assert f"it: ended without {missing}; train longer" in said
-        assert "done" not in said
+    assert zeromass.main(["train", "cpu", f"run.folder={tmp_path}", *few.split(), *more.split()]) == 1
+    said = capsys.readouterr().out
+    assert f"it: ended without {missing}; train longer" in said
+    assert "done" not in said

@@ -19,14 +19,6 @@ def test_our_configs_are_valid_by_name_and_by_path(name: str) -> None:
     assert load_settings(name) == load_settings(CONFIGS / f"{name}.yaml")
 
 
-def test_resolved_settings_read_back_equal(tmp_path: Path) -> None:
-    settings = load_settings("demo", ["learner.batch_size=64", "run.seed=5", "run.minutes=null", "run.steps=3"])
-    path = tmp_path / "settings.yaml"
-    path.write_text(settings.to_yaml())
-    assert load_settings(path) == settings
-    assert (settings.learner.batch_size, settings.run.seed, settings.run.minutes) == (64, 5, None)
-
-
 @pytest.mark.parametrize(
     ("overrides", "sentence"),
     [

@@ -99,13 +99,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise InputError(f"checkpoint '{path}' is damaged ({error})") from error
     if wrong:
         raise InputError(f"checkpoint '{path}' is damaged ({', '.join(wrong)} differs from its manifest)")
-    return Checkpoint(
-        weights=contents[WEIGHTS],
-        optimizer=safetensors.numpy.load(contents["optimizer.safetensors"]),
-        player=safetensors.numpy.load(contents["player.safetensors"]),
-        state=json.loads(contents["state.json"]),
-        path=path,
-    )
+    optimizer, player = (safetensors.numpy.load(contents[f"{part}.safetensors"]) for part in ("optimizer", "player"))
+    return Checkpoint(contents[WEIGHTS], optimizer, json.loads(contents["state.json"]), player, path)
 
 
 def newest_checkpoint(folder: Path) -> tuple[Path, Checkpoint, list[str]]:
@@ -169,12 +164,9 @@ class Checkpoints(Attachment):
         if step == self.saved_step:
             return
         self._flush()
-        checkpoint = Checkpoint(
-            agent.networks.weights.to_bytes(learner.network, self.provenance(loop)),
-            learner.state_arrays(),
-            loop.state(),
-            {} if loop.pool is None else loop.pool.state(),
-        )
+        weights = agent.networks.weights.to_bytes(learner.network, self.provenance(loop))
+        player = {} if loop.pool is None else loop.pool.state()
+        checkpoint = Checkpoint(weights, learner.state_arrays(), loop.state(), player)
         folder = self._run / "checkpoints"
         self._disk.writing(lambda: write_checkpoint(folder, step, checkpoint, keep=KEPT))
         loop.window.store.prune(first_needed(folder))

@@ -46,10 +46,8 @@ class DiskPatience(Attachment):
                     raise
                 if started is None:
                     started = time.monotonic()
-                    self._say(
-                        f"warning: the disk of '{self._folder}' is full ({error.strerror}); training pauses "
-                        "and goes on when there is room"
-                    )
+                    full = f"the disk of '{self._folder}' is full ({error.strerror})"
+                    self._say(f"warning: {full}; training pauses and goes on when there is room")
                 time.sleep(LOOK_SECONDS)
                 continue
             if started is not None:

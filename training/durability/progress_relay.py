@@ -1,8 +1,6 @@
-"""How far a run is: reported to a screen, or relayed from the trainer's process to the screen of the driver's.
-
-A run reports to a `Screen`: the `Display` of its own process, or a `Relay`, which records what it gets. The driver
-fetches that and shows it on its own display. `Relay.updates` waits, so nothing polls.
-"""
+"""How far a run is: reported to a screen, or relayed from the trainer's process to the screen of the driver's. A run
+reports to a `Screen`: the `Display` of its own process, or a `Relay`, which records what it gets. The driver fetches
+that and shows it on its own display. `Relay.updates` waits, so nothing polls."""
 
 import threading
 from collections.abc import Callable, Iterator, Mapping

@@ -1,9 +1,7 @@
 """Games on disk: appended to bounded segment files, acknowledged once they are durable, read again by a resumed run.
-
 Lifecycle: `append` keeps a game in memory; `sync` writes all waiting games with one fsync, and then they are
 acknowledged: no crash loses them. `prune` deletes segments that no checkpoint needs. A new object never writes into
-segments of an earlier one, so an entry torn by a crash stays where it is; `read` reports and skips it.
-"""
+segments of an earlier one, so an entry torn by a crash stays where it is; `read` reports and skips it."""
 
 import os
 from collections.abc import Iterator

@@ -160,17 +160,10 @@ def append_row(path: Path, row: dict[str, Any]) -> None:
 def to_pgn(record: GameRecord, run: str) -> chess.pgn.Game:
     """The game with its provenance; comments mark the end of the opening and give the values."""
     game = chess.pgn.Game()
-    game.headers.update(
-        {
-            "Event": f"ZeroMass self-play, run {run}",
-            "White": f"ZeroMass version {record.version}",
-            "Black": f"ZeroMass version {record.version}",
-            "Result": "*" if record.termination == Termination.TRUNCATED else _RESULTS[record.outcome],
-            "Termination": record.termination.name.lower().replace("_", " "),
-            "GameId": record.game,
-            "Seed": str(record.seed),
-        }
-    )
+    player, why = f"ZeroMass version {record.version}", record.termination.name.lower().replace("_", " ")
+    result = "*" if record.termination == Termination.TRUNCATED else _RESULTS[record.outcome]
+    game.headers.update(Event=f"ZeroMass self-play, run {run}", White=player, Black=player, Result=result)
+    game.headers.update(Termination=why, GameId=record.game, Seed=str(record.seed))
     board = rules.to_board(record.start)
     if board.fen() != chess.STARTING_FEN:
         game.setup(board)

@@ -1,8 +1,6 @@
 """Snapshots: small weights files of a run over time, for a ladder of its strength.
-
 `runs/NAME/weights/step-N.safetensors`, one every `run.snapshot_minutes` of training, one at the start and one at every
-end. A checkpoint is written before each, so a resumed run takes none twice.
-"""
+end. A checkpoint is written before each, so a resumed run takes none twice."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -77,12 +77,10 @@ def start_trainer(settings: Settings) -> Any:
 def supervise(
     settings: Settings, folder: RunFolder, *, resume: Resume, display: Screen, stop: Callable[[], bool]
 ) -> Summary:
-    """Train in an actor. Ray must be initialised.
-
-    `stop` is asked about once a second; True ends the run in a checkpoint. Raises as `run_training`, and an OSError
-    where the run folder cannot be written, a TrainerLostError where the trainer was lost `FRUITLESS` times without a
-    new checkpoint, a StoppedHardError where it had to be killed after a stop.
-    """
+    """Train in an actor. Ray must be initialised. `stop` is asked about once a second; True ends the run in a
+    checkpoint. Raises as `run_training`, and an OSError where the run folder cannot be written, a TrainerLostError
+    where the trainer was lost `FRUITLESS` times without a new checkpoint, a StoppedHardError where it had to be killed
+    after a stop."""
     fruitless, saved = 0, -1
     while True:
         attempt = _Attempt(settings, folder, display, stop)
@@ -93,10 +91,8 @@ def supervise(
             fruitless = 0 if attempt.saved_step > saved else fruitless + 1
             saved = max(saved, attempt.saved_step)
             if fruitless >= FRUITLESS:
-                raise TrainerLostError(
-                    f"the trainer ended {fruitless} times without a new checkpoint, last because {error}; "
-                    f"see {folder.faults}, then {folder.go_on}"
-                ) from error
+                fault = f"the trainer ended {fruitless} times without a new checkpoint, last because {error}"
+                raise TrainerLostError(f"{fault}; see {folder.faults}, then {folder.go_on}") from error
             delay = RESTART_DELAY * 2**fruitless
             display.say(f"warning: {error}; starting another trainer from the newest checkpoint in {delay:.0f} s")
             resume = "heal"

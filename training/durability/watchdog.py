@@ -1,13 +1,12 @@
-"""Recovery from a loss or gradient that is not finite: keep the batch, go back to a checkpoint's weights, go on.
+"""Recovery from a loss or gradient that is not finite: keep the batch, go back to a checkpoint's weights, go on. The
+step that failed changed nothing, but the weights it started from may be broken. So weights and optimiser go back to the
+newest checkpoint, and at the next failure to the one before it. The count of steps and the games go on."""
 
-The step that failed changed nothing, but the weights it started from may be broken. So weights and optimiser go back to
-the newest checkpoint, and at the next failure to the one before it. The count of steps and the games go on.
-"""
-
+import contextlib
 import io
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -17,10 +16,8 @@ from agent.networks.weights import load_weights
 from training.attachment import Attachment
 from training.durability.checkpoint import WEIGHTS, Checkpoint, list_checkpoints, read_checkpoint
 from training.learner import LearningError
+from training.loop import TrainingLoop
 from training.replay import Batch
-
-if TYPE_CHECKING:
-    from training.loop import TrainingLoop
 
 MOST_TRIES: Final = 3
 WITHIN_STEPS: Final = 1000  # at most `MOST_TRIES` rescues within so many learner steps; one more failure ends the run
@@ -34,7 +31,7 @@ class LearningWatchdog(Attachment):
         self._checkpoints, self._evidence, self._say = checkpoints, evidence, say
         self._failed: list[int] = []
 
-    def failed(self, loop: "TrainingLoop", batch: Batch, error: LearningError) -> bool:
+    def failed(self, loop: TrainingLoop, batch: Batch, error: LearningError) -> bool:
         """Keep the batch and go back to a checkpoint; True. A LearningError after too many, or without a checkpoint."""
         learner, step = loop.learner, loop.learner.step
         self._failed = [earlier for earlier in self._failed if earlier > step - WITHIN_STEPS] + [step]
@@ -47,13 +44,11 @@ class LearningWatchdog(Attachment):
         learner.network.load_state_dict(load_weights(found.path / WEIGHTS).network.state_dict())
         learner.restore(found.optimizer)
         self.rescues += 1
-        self._say(
-            f"warning: {error.reason} at step {step + 1}; "
-            f"weights go back to {found.path.name}, the batch is kept in {kept}"
-        )
+        done = f"weights go back to {found.path.name}, the batch is kept in {kept}"
+        self._say(f"warning: {error.reason} at step {step + 1}; {done}")
         return True
 
-    def row(self, loop: "TrainingLoop", batch: Batch, row: dict[str, float]) -> None:
+    def row(self, loop: TrainingLoop, batch: Batch, row: dict[str, float]) -> None:
         """See `Attachment`."""
         row["system/rescues"] = float(self.rescues)
 
@@ -61,11 +56,8 @@ class LearningWatchdog(Attachment):
         """The valid checkpoint to go back to: the newest at the first try, an older one at each further one."""
         best = None
         for path in list_checkpoints(self._checkpoints):
-            try:
-                best = read_checkpoint(path)
-            except InputError:
-                continue
-            tries -= 1
+            with contextlib.suppress(InputError):
+                best, tries = read_checkpoint(path), tries - 1
             if tries == 0:
                 break
         return best

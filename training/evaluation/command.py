@@ -37,12 +37,10 @@ class MatchOptions:
 
 
 def evaluate_command(weights: Path | None, run: str | None, options: MatchOptions, as_json: bool) -> int:
-    """Run `zeromass evaluate`; the exit code: 0, or 130 where Ctrl-C ended concurrent games early.
-
-    For `weights` and `run` see `find_weights`. An InputError for an unknown opponent, missing or damaged weights,
-    an invalid test, or a place for games that cannot be written. After the result is printed: an engine failed, or the
-    games could not be written after all.
-    """
+    """Run `zeromass evaluate`; the exit code: 0, or 130 where Ctrl-C ended concurrent games early. For `weights` and
+    `run` see `find_weights`. An InputError for an unknown opponent, missing or damaged weights, an invalid test, or a
+    place for games that cannot be written. After the result is printed: an engine failed, or the games could not be
+    written after all."""
     if options.pgn is not None:
         check_output(options.pgn)
     test = None if options.sprt is None else read_sprt(options.sprt)

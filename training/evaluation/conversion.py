@@ -1,8 +1,6 @@
-"""Conversion: whether won endings are won. King with queen, rook or two bishops against a bare king.
-
-A value network that rates any large advantage as won gives no reason to mate. Scores against weak players hide this;
-these endings show it. The agent has White in random legal positions and must mate within 50 moves.
-"""
+"""Conversion: whether won endings are won. King with queen, rook or two bishops against a bare king. A value network
+that rates any large advantage as won gives no reason to mate. Scores against weak players hide this; these endings show
+it. The agent has White in random legal positions and must mate within 50 moves."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass

@@ -149,14 +149,11 @@ class MatchRecorder:
             outcome = board.outcome(claim_draw=True)
             color = chess.WHITE if row % 2 == 0 else chess.BLACK
             names = {color: self._player, not color: self._opponent}
-            game.headers.update(
-                Event="zeromass evaluate",
-                Round=str(row + 1),
-                White=names[chess.WHITE],
-                Black=names[chess.BLACK],
-                Result="1/2-1/2" if outcome is None else outcome.result(),
-                Termination="cap" if outcome is None else outcome.termination.name.lower().replace("_", " "),
-            )
+            result, why = "1/2-1/2", "cap"
+            if outcome is not None:
+                result, why = outcome.result(), outcome.termination.name.lower().replace("_", " ")
+            sides = {"White": names[chess.WHITE], "Black": names[chess.BLACK]}
+            game.headers.update(Event="zeromass evaluate", Round=str(row + 1), Result=result, Termination=why, **sides)
             game.headers[OPENING] = str(self._openings.length(row))
             if self._source is not None:
                 write_source(game, color, self._source)

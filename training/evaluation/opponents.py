@@ -62,12 +62,10 @@ class PlayOptions:
 
 
 def make_opponent(name: str, seed: int, options: PlayOptions | None = None) -> Player:
-    """The opponent called `name`; see the table above. `seed` is that of its random choices.
-
-    Without options weights files are refused, and an engine plays one game at a time. The caller must close
-    `ConcurrentPlayers`: an engine's thread keeps the interpreter alive. An InputError where there is no such opponent,
-    or its engine is missing or refuses its options.
-    """
+    """The opponent called `name`; see the table above. `seed` is that of its random choices. Without options weights
+    files are refused, and an engine plays one game at a time. The caller must close `ConcurrentPlayers`: an engine's
+    thread keeps the interpreter alive. An InputError where there is no such opponent, or its engine is missing or
+    refuses its options."""
     kind, _, detail = name.partition(":")
     if name in ("random", "greedy"):
         return RandomPlayer(seed) if name == "random" else GreedyPlayer(seed)
@@ -93,10 +91,8 @@ def make_opponent(name: str, seed: int, options: PlayOptions | None = None) -> P
         return _engines(name, command, {}, options)
     if options is not None and (Path(name).suffix or what_is(name)):
         return options.player(load_weights(Path(name)))
-    raise InputError(
-        f"there is no opponent '{name}'; use random, greedy, alphabeta:2, stockfish:1350, engine:COMMAND, "
-        "or the path of a weights file"
-    )
+    known = "random, greedy, alphabeta:2, stockfish:1350, engine:COMMAND, or the path of a weights file"
+    raise InputError(f"there is no opponent '{name}'; use {known}")
 
 
 def anchor_of(name: str) -> float | None:

@@ -64,14 +64,8 @@ class Sprt:
 
     def to_json(self, pairs: Sequence[int]) -> dict[str, Any]:
         """The test, its state after `pairs` [5], and its verdict."""
-        return {
-            **asdict(self),
-            "ratio": float(self.ratio(np.array(pairs))),
-            "lower": self.bounds[0],
-            "upper": self.bounds[1],
-            "pairs": list(pairs),
-            "verdict": self.verdict(pairs),
-        }
+        state = {"ratio": float(self.ratio(np.array(pairs))), "lower": self.bounds[0], "upper": self.bounds[1]}
+        return {**asdict(self), **state, "pairs": list(pairs), "verdict": self.verdict(pairs)}
 
     def sentence(self, pairs: Sequence[int]) -> str:
         """For people."""

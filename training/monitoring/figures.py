@@ -1,6 +1,5 @@
 """The figures by which a run is judged, each computed here and nowhere else: over the latest games, over the latest
-rows of the log for what the network learns, and over positions being trained for how well they are masked.
-"""
+rows of the log for what the network learns, and over positions being trained for how well they are masked."""
 
 from collections import Counter, deque
 from collections.abc import Iterator
@@ -168,13 +167,11 @@ class RecentRows:
 
 
 def value_spread(network: Network, positions: NDArray[np.uint64]) -> float | None:
-    """Mean standard deviation of expected scores, 0 to 1, over the legal successors of each position.
-
-    A value can be right on average and blind where it matters: it learns which side stands better, which is nearly the
-    same for all successors, and not which move keeps it so. Values of games do not show that, for search has mixed
-    mates into them. The first `SPREAD_POSITIONS` of packed positions uint64 [B, WORDS] are used; the network's mode is
-    restored. None if no position has two successors from which the game goes on.
-    """
+    """Mean standard deviation of expected scores, 0 to 1, over the legal successors of each position. A value can be
+    right on average and blind where it matters: it learns which side stands better, which is nearly the same for all
+    successors, and not which move keeps it so. Values of games do not show that, for search has mixed mates into them.
+    The first `SPREAD_POSITIONS` of packed positions uint64 [B, WORDS] are used; the network's mode is restored. None if
+    no position has two successors from which the game goes on."""
     positions = positions[:SPREAD_POSITIONS]
     indices, counts = rules.legal_moves(positions)
     owners = np.repeat(np.arange(len(positions)), counts)

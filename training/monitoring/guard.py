@@ -3,17 +3,15 @@ from scratch seldom fails with an error. It drifts into draws, stops mating once
 is the same for every move; docs/guard.md explains each figure. An alarm says which setting to change."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from selfplay.record import GameRecord
 from training.attachment import Attachment
+from training.loop import TrainingLoop
 from training.monitoring.figures import RecentGames, RecentRows, value_spread
 from training.monitoring.tags.tags import WATCHES
 from training.replay import Batch
 from training.settings import GuardSettings
-
-if TYPE_CHECKING:
-    from training.loop import TrainingLoop
 
 WINDOW_GAMES, LEAST_GAMES = 1000, 500  # latest finished games that are judged; games that a figure needs to count
 WINDOW_ROWS, LEAST_ROWS = 30, 20  # the same for rows of the log
@@ -35,15 +33,15 @@ class Guard(Attachment):
         self.rows = RecentRows(WINDOW_ROWS)
         self._seen, self._say = 0, say
 
-    def added(self, loop: "TrainingLoop", record: GameRecord) -> None:
+    def added(self, loop: TrainingLoop, record: GameRecord) -> None:
         """See `Attachment`."""
         self.game(record)
 
-    def stepped(self, loop: "TrainingLoop", batch: Batch) -> None:
+    def stepped(self, loop: TrainingLoop, batch: Batch) -> None:
         """See `Attachment`."""
         self.rows.batch(batch)
 
-    def row(self, loop: "TrainingLoop", batch: Batch, row: dict[str, float]) -> None:
+    def row(self, loop: TrainingLoop, batch: Batch, row: dict[str, float]) -> None:
         """See `Attachment`; needs the means of the learner in `row`."""
         self.rows.add(row, value_spread(loop.learner.network, batch.positions))
         row |= self.judge(loop.learner.step)

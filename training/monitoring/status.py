@@ -5,7 +5,6 @@ import json
 import math
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Console, Group
@@ -14,7 +13,6 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from agent.runs import RUNS
 from training.durability.run_folder import RunFolder, read_rows
 from training.monitoring.health import Health, Row, judge, recent_values, series
 from training.monitoring.tags.tags import find_tag
@@ -31,10 +29,10 @@ _BARS: Final = "▁▂▃▄▅▆▇█"
 _STYLES: Final = {"HEALTHY": "bold green", "TOO EARLY": "bold yellow", "SICK": "bold red"}
 
 
-def status_command(run: str, follow: bool, as_json: bool, runs: Path = RUNS) -> int:
+def status_command(run: str, follow: bool, as_json: bool) -> int:
     """Run `zeromass status`; returns the exit code, 1 if the run is sick. With `follow` it refreshes until Ctrl-C, or
     until the run has ended. An InputError where there is no such run."""
-    folder = RunFolder.find(run, runs)
+    folder = RunFolder.find(run)
     console = Console(highlight=False)
     health = _follow(folder, console) if follow else judge(read_rows(folder.log))
     if as_json and not follow:

@@ -5,7 +5,7 @@ short it is."""
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from chess.pgn import StringExporter
 
@@ -16,6 +16,7 @@ from training.attachment import Attachment
 from training.durability.disk import DiskPatience
 from training.durability.run_folder import to_pgn
 from training.learner import Learner
+from training.loop import TrainingLoop
 from training.monitoring.about import flat_settings, how_to_read, settings_text, versions_text
 from training.monitoring.actors import ActorTally
 from training.monitoring.figures import RecentGames, leak_row, policy_now
@@ -28,9 +29,6 @@ from training.monitoring.tags.layout import layout
 from training.monitoring.timing import Rates, Stopwatch
 from training.replay import Batch
 from training.settings import Settings
-
-if TYPE_CHECKING:
-    from training.loop import TrainingLoop
 
 BUDGET: Final = 0.005  # share of the time above which pictures wait: half of the 1 % that monitoring may cost
 FIRST_SECONDS: Final = 60.0  # before the first pictures, so that they stay within the budget of a run of minutes
@@ -46,7 +44,7 @@ PARTS: Final = ("learning", "sampling", "ingesting", "publishing", "evaluating",
 class LoopFigures(Attachment):
     """The figures of learner, replay buffer and pool."""
 
-    def row(self, loop: "TrainingLoop", batch: Batch, row: dict[str, float]) -> None:
+    def row(self, loop: TrainingLoop, batch: Batch, row: dict[str, float]) -> None:
         """Figures since the last row, which ends with this one."""
         replay, learner, mass = loop.window.replay, loop.learner, loop.mass
         loop.mass = MassReading()
@@ -82,7 +80,7 @@ class Watch(Attachment):
         self._detailed_at: float | None = None
         self._ended: float | None = None
 
-    def begin(self, loop: "TrainingLoop") -> None:
+    def begin(self, loop: TrainingLoop) -> None:
         """Write what is known from the start."""
         self._started, self._step = time.monotonic(), loop.learner.step
         self._rates, self._stopwatch = Rates(), loop.stopwatch
@@ -94,7 +92,7 @@ class Watch(Attachment):
             self._metrics.text("run/settings", settings_text(self._settings), first)
             self._metrics.text("run/versions", versions_text(), first)
 
-    def collected(self, loop: "TrainingLoop", batches: Sequence[GameBatch]) -> None:
+    def collected(self, loop: TrainingLoop, batches: Sequence[GameBatch]) -> None:
         """Count what actors did."""
         version = loop.counters.version
         self._collected += 1
@@ -106,7 +104,7 @@ class Watch(Attachment):
             self._lag += version - batch.version
             self._entropy += batch.statistics.entropy_total
 
-    def stepped(self, loop: "TrainingLoop", batch: Batch) -> None:
+    def stepped(self, loop: TrainingLoop, batch: Batch) -> None:
         """Write a row every `log.steps` steps, and pictures when they are due."""
         if loop.learner.step % self._settings.log.steps:
             return
@@ -119,7 +117,7 @@ class Watch(Attachment):
         self._draw(loop.learner)
         self.recent = row
 
-    def row(self, loop: "TrainingLoop", batch: Batch, row: dict[str, float]) -> None:
+    def row(self, loop: TrainingLoop, batch: Batch, row: dict[str, float]) -> None:
         """Rates, and what the actors did since the last row."""
         now = time.monotonic()
         with self._stopwatch.spending("writing"):
@@ -141,7 +139,7 @@ class Watch(Attachment):
                 row |= self._details(loop, batch, now - (self._detailed_at or self._started))
                 self._detailed_at = now
 
-    def end(self, loop: "TrainingLoop") -> None:
+    def end(self, loop: TrainingLoop) -> None:
         """Draw the last pictures; from here on the time does not count."""
         self._draw(loop.learner, last=True)
         self._ended = time.monotonic()
@@ -164,7 +162,7 @@ class Watch(Attachment):
             write_pictures(self._metrics, learner.step, self._games, learner.network)
         self._drawn_at = learner.step, time.monotonic()
 
-    def _details(self, loop: "TrainingLoop", batch: Batch, seconds: float) -> dict[str, float]:
+    def _details(self, loop: TrainingLoop, batch: Batch, seconds: float) -> dict[str, float]:
         """What costs too much for every row; `seconds` since the last such row."""
         row = {
             **self._games.row(),

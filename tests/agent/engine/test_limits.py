@@ -1,13 +1,12 @@
 """Shares of a clock: under every time control, a player that keeps to its shares never oversteps."""
 
-import threading
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.engine.limits import SLICE, Clock, Control, Limits, allotted
+from agent.engine.limits import SLICE, Clock, Limits, allotted
 
 seconds = st.floats(0.0, 10_000.0)
 
@@ -53,13 +52,3 @@ def test_time_is_used() -> None:
 def test_other_limits(limits: Limits, wanted: float | None) -> None:
     budget = allotted(replace(limits, overhead=0.1))
     assert budget == (None if wanted is None else pytest.approx((wanted, wanted)))
-
-
-def test_control_wakes_who_waits() -> None:
-    for pull, or_hit in ((Control.stop, False), (Control.stop, True), (Control.hit, True)):
-        control = Control()
-        waiting = threading.Thread(target=control.wait, kwargs={"or_hit": or_hit})
-        waiting.start()
-        pull(control)
-        waiting.join(60)
-        assert not waiting.is_alive()

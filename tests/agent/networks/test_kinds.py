@@ -24,10 +24,7 @@ from tests.agent.networks.test_sparse_compiled import rounded
 from tests.agent.positions import PERFT
 from tests.agent.rules.test_games import random_positions
 
-ARCHITECTURES = [
-    ResidualArchitecture(blocks=1, channels=8),
-    SparseArchitecture(width=64, hidden=32),
-]
+ARCHITECTURES = [ResidualArchitecture(blocks=1, channels=8), SparseArchitecture(width=64, hidden=32)]
 
 
 def evaluator(architecture: Architecture, seed: int = 0) -> Evaluator:
@@ -101,12 +98,14 @@ def test_predictions_are_the_dense_logits_of_legal_moves(architecture: Architect
 
 
 def test_loading_other_weights_changes_every_answer(architecture: Architecture) -> None:
+    """Also those of a search that was made before."""
     one, two = evaluator(architecture, 0), evaluator(architecture, 1)
     games = Games(3)
-    before = GumbelSearch(SearchSettings(simulations=4), one.for_search()).run(games)
+    searches = [GumbelSearch(SearchSettings(simulations=4), each.for_search()) for each in (one, two)]
+    before = searches[0].run(games)
     one.load(two._network.state_dict())
     assert torch.equal(one.evaluate(games.positions).logits, two.evaluate(games.positions).logits)
-    searched = [GumbelSearch(SearchSettings(simulations=4), each.for_search()).run(games) for each in (one, two)]
+    searched = [search.run(games) for search in searches]
     assert np.array_equal(searched[0].probabilities, searched[1].probabilities)
     assert not np.array_equal(before.probabilities, searched[0].probabilities)
 

@@ -7,10 +7,10 @@ import torch
 from agent import rules, vocabulary
 from agent.networks.meter import InvalidMassError, InvalidMassMeter
 from agent.networks.policy import MaskedPolicy
-from agent.networks.registry import make_network
 from agent.networks.sparse.architecture import SparseArchitecture
 from agent.networks.sparse.network import SparseNetwork
 from kernels import RaggedTargets, masked_cross_entropy, masked_policy_terms
+from tests.agent.networks.test_sparse_compiled import trained
 from tests.training.records import searched
 from training.replay import Batch, ReplayBuffer
 from training.targets import targets
@@ -18,12 +18,7 @@ from training.targets import targets
 
 @pytest.fixture
 def network() -> SparseNetwork:
-    torch.manual_seed(0)
-    made = make_network(SparseArchitecture(width=64, hidden=32))
-    assert isinstance(made, SparseNetwork)
-    for parameter in made.parameters():
-        torch.nn.init.normal_(parameter, std=0.1)
-    return made
+    return trained(SparseArchitecture(width=64, hidden=32))
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import torch
 
 from agent import vocabulary
 from agent.errors import InputError
-from agent.networks.network import expected_score
 from agent.networks.registry import make_evaluator
 from agent.networks.residual.network import ResidualArchitecture, ResidualNetwork
 from agent.networks.residual.planes import PLANES
@@ -43,11 +42,6 @@ def test_every_parameter_gets_a_gradient() -> None:
     (logits.square().sum() + value.square().sum()).backward()
     missing = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
     assert missing == []
-
-
-def test_expected_score_is_win_minus_loss() -> None:
-    logits = torch.tensor([[100.0, 0, 0], [0, 100.0, 0], [0, 0, 100.0], [0, 0, 0]])
-    assert torch.allclose(expected_score(logits), torch.tensor([1.0, 0.0, -1.0, 0.0]))
 
 
 def test_graphs_need_cuda() -> None:

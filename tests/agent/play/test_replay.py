@@ -15,15 +15,7 @@ from agent.engine.limits import Clock, Control, Limits, ThinkOptions
 from agent.engine.thinker import Thinker
 from agent.errors import InputError
 from agent.play.level import Level
-from agent.play.provenance import (
-    Source,
-    mark_foreign,
-    note,
-    read_source,
-    strength_of_note,
-    write_settings,
-    write_source,
-)
+from agent.play.provenance import Source, mark_foreign, note, read_source, strength_of_note, write_source
 from agent.play.replay import Replayed, replay_game
 from agent.play.saved import read_games
 from agent.play.sides import AgentSide
@@ -120,8 +112,8 @@ def test_every_setting_of_the_search_is_told_and_obeyed(agent: Agent) -> None:
     assert source.settings == settings
     assert replay_game(game, agent).differences == ()
     assert agent.settings == DEFAULTS
-    for color in ("White", "Black"):
-        game.headers[f"{color}Settings"] = write_settings(DEFAULTS)
+    for color in chess.COLORS:
+        write_source(game, color, Source(ME, seed=7, settings=DEFAULTS))
     assert replay_game(game, agent).differences != ()
 
 

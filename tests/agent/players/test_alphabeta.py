@@ -4,11 +4,12 @@ import chess
 import numpy as np
 import pytest
 
-from agent import vocabulary
+from agent import rules, vocabulary
 from agent.players.alphabeta import AlphaBetaPlayer
 from agent.rules import Games
 from tests.agent.positions import TRICKY
 from tests.agent.rules.oracle import expected_material, push
+from tests.agent.rules.test_games import random_positions
 
 MATE = 10_000
 
@@ -33,14 +34,7 @@ def values(board: chess.Board, depth: int) -> dict[chess.Move, int]:
 
 
 def positions() -> list[chess.Board]:
-    rng, boards = np.random.default_rng(5), [chess.Board(fen) for fen in TRICKY[::3]]
-    for _ in range(12):
-        board = chess.Board()
-        for _ in range(int(rng.integers(4, 70))):
-            if board.is_game_over():
-                break
-            board.push(list(board.legal_moves)[rng.integers(board.legal_moves.count())])
-        boards.append(chess.Board(board.fen()))
+    boards = [*map(chess.Board, TRICKY[::3]), *map(rules.to_board, random_positions(12, seed=5))]
     return [board for board in boards if any(board.legal_moves)]
 
 

@@ -1,31 +1,27 @@
 """`BoardSync` recovers the moves of a game from positions, and notices that another game has begun."""
 
+import random
+
 import chess
-import numpy as np
 import pytest
 
 from agent.players.external import BoardSync
 
 
-def random_move(board: chess.Board, generator: np.random.Generator) -> chess.Move:
-    moves = list(board.legal_moves)
-    return moves[generator.integers(len(moves))]
-
-
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("fen", [chess.STARTING_FEN, "r3k2r/pPpp1ppp/8/4pP2/8/8/P1PP2PP/R3K2R w KQkq e6 0 3"])
 def test_a_game_is_followed_with_all_its_moves(fen: str, seed: int) -> None:
-    generator = np.random.default_rng(seed)
+    chance = random.Random(seed)
     board, sync, games = chess.Board(fen), BoardSync(), set[object]()
     while not board.is_game_over() and len(board.move_stack) < 200:
         found = sync.update(chess.Board(board.fen()))
         assert (found.move_stack, found.fen()) == (board.move_stack, board.fen())
         games.add(sync.game)
-        move = random_move(board, generator)
+        move = chance.choice(list(board.legal_moves))
         sync.play(move)
         board.push(move)
         if not board.is_game_over():
-            board.push(random_move(board, generator))
+            board.push(chance.choice(list(board.legal_moves)))
     assert len(games) == 1
     assert len(board.move_stack) > 20
 

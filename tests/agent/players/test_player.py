@@ -3,16 +3,14 @@
 import chess
 import numpy as np
 import pytest
-import torch
 
 from agent import rules, vocabulary
-from agent.networks.evaluator import Evaluator
-from agent.networks.residual.network import ResidualArchitecture, ResidualNetwork
 from agent.players.network import LookaheadPlayer, PolicyPlayer, SearchPlayer
 from agent.players.player import GreedyPlayer, Player, RandomPlayer, best_in_segments
 from agent.rules import Games
 from agent.search import SearchSettings
 from tests.agent.rules.oracle import push
+from tests.agent.search.evaluators import untrained
 
 MATES_IN_ONE = (
     "6k1/5ppp/8/8/8/8/8/R6K w - - 0 1",
@@ -22,18 +20,13 @@ MATES_IN_ONE = (
 )
 
 
-def evaluator(seed: int = 0) -> Evaluator:
-    torch.manual_seed(seed)
-    return Evaluator(ResidualNetwork(ResidualArchitecture(blocks=1, channels=8)))
-
-
 def players() -> list[Player]:
     return [
         RandomPlayer(1),
         GreedyPlayer(1),
-        PolicyPlayer(evaluator()),
-        LookaheadPlayer(evaluator()),
-        SearchPlayer(evaluator(), SearchSettings(simulations=16, gumbel_scale=0)),
+        PolicyPlayer(untrained()),
+        LookaheadPlayer(untrained()),
+        SearchPlayer(untrained(), SearchSettings(simulations=16, gumbel_scale=0)),
     ]
 
 
@@ -77,12 +70,12 @@ def test_greedy_takes_the_most_it_can(fen: str, best: str) -> None:
 def test_lookahead_values_are_those_of_the_successors() -> None:
     """Against python-chess and the bare network, move by move."""
     board = chess.Board("r3k2r/p1ppqpb1/bn2pnp1/3PN3/1p2P3/2N2Q1p/PPPBBPPP/R3K2R w KQkq - 0 1")
-    player = LookaheadPlayer(evaluator(), prior_weight=0.0)
+    player = LookaheadPlayer(untrained(), prior_weight=0.0)
     choice = player.choose(Games.from_boards([board]))
     values = {}
     for move in board.legal_moves:
         board.push(move)
-        values[move.uci()] = -float(evaluator().values(rules.from_board(board)[None])[0])
+        values[move.uci()] = -float(untrained().values(rules.from_board(board)[None])[0])
         board.pop()
     assert float(choice.values[0]) == pytest.approx(max(values.values()), abs=1e-6)
     assert values[vocabulary.to_uci(int(choice.moves[0]), black=False)] == pytest.approx(max(values.values()), abs=1e-6)
@@ -94,7 +87,7 @@ def test_lookahead_scores_a_repetition_as_a_draw(monkeypatch: pytest.MonkeyPatch
     for uci in ("a1a2", "h8h7", "a2a1", "h7h8", "a1a2", "h8h7", "a2a1", "h7h8", "b1b2", "h8g8", "b2b1", "g8h8"):
         board.push_uci(uci)
     # The position after a1a2 has stood twice already.
-    player = LookaheadPlayer(evaluator(), prior_weight=0.0)
+    player = LookaheadPlayer(untrained(), prior_weight=0.0)
     repeated = vocabulary.from_uci("a1a2", black=False)
 
     def winning(positions: np.ndarray) -> np.ndarray:

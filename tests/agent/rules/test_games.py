@@ -75,21 +75,10 @@ def test_history_outlives_the_75_move_rule() -> None:
         board.push(chosen)
         assert games.positions[0].tolist() == rules.from_board(board).tolist()
     assert board.halfmove_clock > 160
-    (anew, lengths), (keys, wanted) = Games.from_boards([board]).history, games.history
-    assert lengths.tolist() == wanted.tolist()
-    assert anew[0, : lengths[0]].tolist() == keys[0, : lengths[0]].tolist()
-
-
-def test_from_boards_goes_on_with_the_history() -> None:
-    board = chess.Board()
-    for uci in ["e2e4", "g8f6", "g1f3", "f6g8", "f3g1", "g8f6", "g1f3", "f6g8"]:
-        board.push_uci(uci)
-    games = Games.from_boards([board, chess.Board()])
-    games.play([move("f3g1"), move("e2e4")])
-    board.push_uci("f3g1")
-    assert games.positions[0].tolist() == rules.from_board(board).tolist()
-    assert Termination(int(games.outcome()[0])) == Termination.THREEFOLD_REPETITION
-    assert games.ply.tolist() == [1, 1]
+    anew = Games.from_boards([chess.Board(), board])
+    (keys, lengths), (wanted, number) = anew.history, games.history
+    assert (anew.ply.tolist(), lengths.tolist()) == ([0, 0], [0, *number])
+    assert keys[1, : lengths[1]].tolist() == wanted[0, : lengths[1]].tolist()
 
 
 def test_stateless_play_forgets_repetitions() -> None:
@@ -142,15 +131,6 @@ def test_rows_play_and_reset_alone() -> None:
     games.reset([])
     games.play([], rows=[])
     assert games.ply.tolist() == [0, 0, 1]
-
-
-def test_a_copy_is_independent() -> None:
-    games = Games(2)
-    play_line(games, "g1f3")
-    twin = games.copy()
-    play_line(twin, "g8f6")
-    assert games.ply.tolist() == [1, 1]
-    assert [rules.is_black(each.positions).tolist() for each in (games, twin)] == [[True] * 2, [False] * 2]
 
 
 @pytest.mark.parametrize("bad", [-1, 1880, 65535, 0])

@@ -16,8 +16,6 @@ from tests.agent.rules.oracle import STYLES, differences, game_differences, tree
 from tests.processes import run_python
 
 ROOT = Path(__file__).resolve().parents[3]
-
-
 REPETITIONS = {Termination.NONE, Termination.FIVEFOLD_REPETITION, Termination.THREEFOLD_REPETITION}
 ENDS = {Termination.NONE, Termination.CHECKMATE, Termination.STALEMATE, Termination.INSUFFICIENT_MATERIAL}
 

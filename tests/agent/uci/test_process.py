@@ -43,12 +43,6 @@ def test_uci_test_suite(tmp_path: Path) -> None:
     assert " 0 failed" in done.stdout
 
 
-def test_stray_bytes_on_standard_input(tmp_path: Path) -> None:
-    stray = b"\xff\xfe\x00garbage\nuci\n\xc3\x28\nquit\n".decode(errors="surrogateescape")
-    done = run_python("-m", "zeromass", "uci", folder=tmp_path, typed=stray)
-    assert (done.returncode, done.stderr, done.stdout.splitlines()[-1]) == (0, "", "uciok")
-
-
 def test_reader_that_goes_away_ends_the_engine_quietly(tmp_path: Path) -> None:
     process = start_zeromass("uci", folder=tmp_path)
     assert process.stdin is not None

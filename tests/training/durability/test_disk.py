@@ -18,8 +18,7 @@ def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def failing(*numbers: int) -> Callable[[], int]:
     """Raises these errors in turn, then returns 7."""
-    effects = [*(OSError(number, "no room") for number in numbers), 7]
-    return Mock(side_effect=effects)
+    return Mock(side_effect=[*(OSError(number, "no room") for number in numbers), 7])
 
 
 def test_a_write_is_tried_again_until_there_is_room(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """Progress of a run is relayed from the process that trains to the one that shows it."""
 
 import threading
-import time
 from collections.abc import Callable
 
 from training.durability.progress_relay import TRAINING, Line, Progress, Relay, Screen, show
@@ -62,8 +61,7 @@ def test_updates_wait_for_a_line_and_no_longer_than_asked() -> None:
     relay = Relay()
     relay.tick(progress(1))
     assert relay.updates(0.01) == [progress(1)]
-    timer, started = threading.Timer(0.2, lambda: relay.say("late")), time.monotonic()
+    timer = threading.Timer(0.2, lambda: relay.say("late"))
     timer.start()
-    assert relay.updates(600) == [Line("late", False)]
-    assert time.monotonic() - started < 600
+    assert relay.updates(1e6) == [Line("late", False)]  # the suite's own time limit ends this
     timer.join()

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from agent import rules
 from agent.networks.weights import load_weights
@@ -14,6 +13,7 @@ from agent.players.player import Choice
 from agent.rules import Games
 from selfplay.pool import LocalPool
 from tests.training import runs
+from tests.training.monitoring.short_run import events_of
 from tests.training.test_loop import settings
 from training.durability.checkpoint import newest_checkpoint
 from training.durability.run_folder import RunFolder, append_row
@@ -67,7 +67,8 @@ def test_snapshots_survive_a_resume_and_are_not_doubled(tmp_path: Path) -> None:
     kept = {path: path.read_bytes() for path in snapshot_files(tmp_path / "it")}
     lost = snapshot_path(tmp_path / "it", 9)  # beyond the checkpoint
     lost.write_bytes(kept[snapshot_path(tmp_path / "it", 6)])
-    train(tmp_path, 10, "run.snapshot_minutes=100", resumed=True)
+    loop = train(tmp_path, 10, "run.snapshot_minutes=100", resumed=True)
+    assert (loop.counters.streams, loop.window.replay.games) == (2, loop.counters.games)
     assert steps_in(tmp_path) == [*map(step_of, kept), 10]
     assert all(path.read_bytes() == data for path, data in kept.items())
 
@@ -88,13 +89,12 @@ def test_matches_on_the_way_are_kept_and_shown(tmp_path: Path) -> None:
     for row in rows:
         assert (row["when"], row["games"], set(row["conversion"])) == ("during", 2, {"kq", "kr", "kbb"})
         assert min(row["minutes"], row["seconds"]) > 0
-    accumulator = EventAccumulator(str(tmp_path / "it" / "tensorboard"))
-    accumulator.Reload()
-    for tag in ("evaluation/score", "evaluation/elo_low", "evaluation/conversion/kq", "evaluation/seconds"):
-        assert [event.step for event in accumulator.Scalars(tag)] == steps
-    assert [event.value for event in accumulator.Scalars("evaluation/score")] == [row["score"] for row in rows]
-    # The match before training is another one.
     folder = RunFolder.find("it", tmp_path)
+    events = events_of(folder)
+    for tag in ("evaluation/score", "evaluation/elo_low", "evaluation/conversion/kq", "evaluation/seconds"):
+        assert [event.step for event in events.Scalars(tag)] == steps
+    assert [event.value for event in events.Scalars("evaluation/score")] == [row["score"] for row in rows]
+    # The match before training is another one.
     assert folder.first_match() is None
     append_row(folder.matches, {"step": 0, "when": "before", **MatchResult("random", 2, 1, 0, 1, 0).to_json()})
     with (tmp_path / "it" / "matches.jsonl").open("a") as file:

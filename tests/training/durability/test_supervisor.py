@@ -10,7 +10,8 @@ import pytest
 
 from tests.processes import descendants, start_training
 from tests.training.records import standing
-from tests.training.test_run import TINY, finish, log_of, wait_for
+from tests.training.runs import log_of
+from tests.training.test_run import TINY, finish, wait_for
 from training.durability.checkpoint import list_checkpoints, newest_checkpoint
 
 

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from tests.training.runs import begin, train
+from tests.training.runs import begin, log_of, train
 from tests.training.test_loop import settings
-from tests.training.test_run import log_of
 from training.assembly import Run
 from training.durability.watchdog import MOST_TRIES
 from training.learner import Learner, LearningError

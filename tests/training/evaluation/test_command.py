@@ -17,6 +17,7 @@ from agent import files
 from agent.errors import InputError
 from agent.players.player import Choice, RandomPlayer
 from agent.rules import Games
+from tests.training.evaluation.test_match_runner import interrupt_after
 from training.evaluation import command
 from training.evaluation.command import anchored
 from training.evaluation.match import MatchResult
@@ -90,14 +91,7 @@ def test_won_endings(capsys: pytest.CaptureFixture[str]) -> None:
 def test_ctrl_c_midway(sprt: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     @contextmanager
     def impatient(_display: Display, _title: str, _total: int) -> Iterator[Callable[[int], None]]:
-        ended: list[int] = []
-
-        def advance(games: int) -> None:
-            ended.append(games)
-            if sum(ended) == 3:
-                raise KeyboardInterrupt
-
-        yield advance
+        yield interrupt_after(3)
 
     monkeypatch.setattr(Display, "counting", impatient)
     words = ["evaluate", "--seconds", "0.01", "--games", "50", "--pgn", "out.pgn", "--json", *sprt]

@@ -14,10 +14,6 @@ from tests.agent.rules.oracle import push
 from training.evaluation.conversion import ENDINGS, KingPlayer, conversions, convert, random_starts, shares
 
 
-def packed(*fens: str) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint64]]":
-    return np.stack([rules.from_fen(fen) for fen in fens])
-
-
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_starts_are_legal_differ_and_hold_the_pieces_of_their_ending(ending: str) -> None:
     starts = random_starts(ending, 60, seed=3)
@@ -62,10 +58,10 @@ def test_the_defender_captures_or_heads_for_the_centre() -> None:
 def test_forced_mates_take_as_many_moves() -> None:
     one, two = "7k/8/6K1/8/8/8/8/1Q6 w - - 0 1", "7k/8/5K2/8/8/8/8/R7 w - - 0 1"
     for defender in (KingPlayer(0), RandomPlayer(0)):
-        found = convert(AlphaBetaPlayer(4, 0), defender, packed(one), "kq")
+        found = convert(AlphaBetaPlayer(4, 0), defender, rules.from_fen(one)[None], "kq")
         assert (found.mated, found.moves) == (1, 1.0)
         # 1. Kf7 Kh7 2. Rh1 mate is the only defence.
-        found = convert(AlphaBetaPlayer(4, 0), defender, packed(two), "kr")
+        found = convert(AlphaBetaPlayer(4, 0), defender, rules.from_fen(two)[None], "kr")
         assert (found.mated, found.moves) == (1, 2.0)
 
 
@@ -83,13 +79,13 @@ class _Script:
 
 
 def test_stalemates_captures_and_repetitions_are_no_mates() -> None:
-    stalemate = convert(_Script("a6g6"), KingPlayer(0), packed("7k/8/Q7/6K1/8/8/8/8 w - - 0 1"), "kq")
+    stalemate = convert(_Script("a6g6"), KingPlayer(0), rules.from_fen("7k/8/Q7/6K1/8/8/8/8 w - - 0 1")[None], "kq")
     assert (stalemate.mated, stalemate.moves) == (0, None)
-    left = convert(_Script("e1d2"), KingPlayer(0), packed("8/8/8/8/8/8/6k1/4K2R w - - 0 1"), "kr")
+    left = convert(_Script("e1d2"), KingPlayer(0), rules.from_fen("8/8/8/8/8/8/6k1/4K2R w - - 0 1")[None], "kr")
     assert left.mated == 0
     there_and_back = _Script(*["a1b1", "b1a1"] * 4)
     defender = _Script(*["h8h7", "h7h8"] * 4, black=True)
-    assert convert(there_and_back, defender, packed("7k/8/8/8/8/8/8/R3K3 w - - 0 1"), "kr").mated == 0
+    assert convert(there_and_back, defender, rules.from_fen("7k/8/8/8/8/8/8/R3K3 w - - 0 1")[None], "kr").mated == 0
     assert len(there_and_back._moves) == 4  # the third time the position stands there
 
 

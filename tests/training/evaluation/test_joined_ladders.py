@@ -1,21 +1,12 @@
 """`docs/ladders.py`: the ladders of several runs on one scale."""
 
 import json
-import runpy
 import xml.etree.ElementTree as ET
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[3] / "docs/ladders.py"
-Main = Callable[[Path, dict[str, Path]], None]
-
-
-@pytest.fixture(scope="module")
-def main() -> Main:
-    found: Main = runpy.run_path(str(SCRIPT))["main"]
-    return found
+from docs.ladders import main
 
 
 def ladder(folder: Path, wins: int, how: str = "0.1 s") -> Path:
@@ -33,7 +24,7 @@ def ladder(folder: Path, wins: int, how: str = "0.1 s") -> Path:
     return folder
 
 
-def test_runs_share_a_scale_and_a_start(main: Main, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_runs_share_a_scale_and_a_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folders = {"one": ladder(tmp_path / "one", 20), "two": ladder(tmp_path / "two", 30)}
     main(tmp_path / "both.svg", folders)
     said = capsys.readouterr().out
@@ -50,7 +41,7 @@ def test_runs_share_a_scale_and_a_start(main: Main, tmp_path: Path, capsys: pyte
     assert {"one", "two"} <= set(texts)
 
 
-def test_games_of_two_ways_or_none_make_no_scale(main: Main, tmp_path: Path) -> None:
+def test_games_of_two_ways_or_none_make_no_scale(tmp_path: Path) -> None:
     folders = {"one": ladder(tmp_path / "one", 20), "two": ladder(tmp_path / "two", 30, "400 simulations")}
     with pytest.raises(SystemExit, match="2 ways"):
         main(tmp_path / "both.svg", folders)

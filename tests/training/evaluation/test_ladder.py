@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import xml.etree.ElementTree as ET
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -25,12 +26,14 @@ from training.evaluation.conversion import Conversion, conversions
 from training.evaluation.ladder import command
 from training.evaluation.ladder.command import evenly, find_snapshots, schedule
 from training.evaluation.ladder.rating import Pairing
-from training.evaluation.ladder.standings import Results, Standings, standings_of
+from training.evaluation.ladder.standings import Results, standings_of
 from training.evaluation.match import MatchResult
 from training.evaluation.match_runner import MatchError, MatchStop, Played
 from training.evaluation.openings import Openings
 from training.evaluation.opponents import PlayOptions
 from training.monitoring.pictures.ladder import picture_of_ladder, read_standings, ticks
+
+SPACE = "{http://www.w3.org/2000/svg}"
 
 
 def snapshot(run: Path, step: int, minutes: float | None) -> Path:
@@ -176,13 +179,10 @@ def test_endings_are_played_once(run: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def results_of(elos: dict[str, float], games: int, seed: int) -> Results:
     """Games between all, drawn from the model that the ratings assume."""
-    rng = np.random.default_rng(seed)
-    names, pairs = list(elos), []
-    for place, first in enumerate(names):
-        for second in names[place + 1 :]:
-            expected = 1 / (1 + 10 ** ((elos[second] - elos[first]) / 400))
-            wins = int(rng.binomial(games, expected))
-            pairs.append(Pairing(first, second, wins, 0, games - wins, how="64 simulations"))
+    rng, pairs = np.random.default_rng(seed), []
+    for first, second in combinations(elos, 2):
+        wins = int(rng.binomial(games, 1 / (1 + 10 ** ((elos[second] - elos[first]) / 400))))
+        pairs.append(Pairing(first, second, wins, 0, games - wins, how="64 simulations"))
     known = {f"sha256:{step}": {"name": f"step {step}", "step": step, "minutes": float(step)} for step in (0, 1, 2)}
     return Results(Path("unused"), pairs, known, [])
 
@@ -215,38 +215,33 @@ def test_games_with_other_limits_and_unconnected_players_are_left_out() -> None:
     assert standings_of(results, "2 simulations", "2 simulations") is None
 
 
-def picture(standings: Standings | None, folder: Path) -> ET.Element:
-    assert standings is not None
-    (folder / "ladder.json").write_text(json.dumps(standings.to_json()))
-    svg = picture_of_ladder({"run": read_standings(folder)}, "a < b & c")
-    assert "http" not in re.sub(r"http://www.w3.org/(2000/svg|1999/xlink)", "", svg)
-    return ET.fromstring(svg)
-
-
 def test_the_picture_shows_time_to_the_right_and_elo_upwards(tmp_path: Path) -> None:
     elos = {"sha256:0": 200.0, "sha256:1": 500.0, "sha256:2": 900.0, "random": 0.0}
-    root = picture(standings_of(results_of(elos, 60, 2), "64 simulations", "64 simulations"), tmp_path)
-    space = "{http://www.w3.org/2000/svg}"
-    dots = root.findall(f"{space}circle")
+    standings = standings_of(results_of(elos, 60, 2), "64 simulations", "64 simulations")
+    assert standings is not None
+    (tmp_path / "ladder.json").write_text(json.dumps(standings.to_json()))
+    svg = picture_of_ladder({"run": read_standings(tmp_path)}, "a < b & c")
+    assert "http" not in re.sub(r"http://www.w3.org/(2000/svg|1999/xlink)", "", svg)
+    root = ET.fromstring(svg)
+    dots = root.findall(f"{SPACE}circle")
     across = [float(dot.attrib["cx"]) for dot in dots]
     up = [float(dot.attrib["cy"]) for dot in dots]
     assert (len(dots), across, up) == (3, sorted(across), sorted(up, reverse=True))
-    assert {"a < b & c", "random 0"} <= {text.text for text in root.findall(f"{space}text")}
+    assert {"a < b & c", "random 0"} <= {text.text for text in root.findall(f"{SPACE}text")}
 
 
 def test_several_ladders_share_a_picture_and_each_has_its_colour() -> None:
     given = standing("stockfish:1350", 1350, 1350, 1350, None)
     runs = {"one": [standing("a", 900, 800, 1000, 1.0), given], "two": [standing("b", 1000, 900, 1100, 2.0), given]}
     root = ET.fromstring(picture_of_ladder(runs))
-    space = "{http://www.w3.org/2000/svg}"
-    first, second = root.findall(f"{space}circle")
+    first, second = root.findall(f"{SPACE}circle")
     assert float(first.attrib["cx"]) < float(second.attrib["cx"])
-    names = {text.text: text.attrib["fill"] for text in root.findall(f"{space}text")}
+    names = {text.text: text.attrib["fill"] for text in root.findall(f"{SPACE}text")}
     assert (names["one"], names["two"]) == (first.attrib["fill"], second.attrib["fill"])
     assert names["one"] != names["two"]
-    assert len(root.findall(f"{space}line[@stroke-dasharray]")) == 1
+    assert len(root.findall(f"{SPACE}line[@stroke-dasharray]")) == 1
     alone = ET.fromstring(picture_of_ladder({"one": runs["one"]}))
-    assert "one" not in [text.text for text in alone.findall(f"{space}text")]
+    assert "one" not in [text.text for text in alone.findall(f"{SPACE}text")]
 
 
 @pytest.mark.parametrize(("low", "high"), [(-20, 1300), (0, 1.7), (-1500, -1400), (0, 480)])

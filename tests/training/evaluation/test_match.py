@@ -6,12 +6,12 @@ from pathlib import Path
 import chess.pgn
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from agent.play.provenance import OPENING
-from agent.players.player import Choice, GreedyPlayer, RandomPlayer
+from agent.players.player import Choice, RandomPlayer
 from agent.rules import Games
 from tests.agent.rules.oracle import expected_material, push
+from tests.training.evaluation.test_match_runner import Notes
 from training.evaluation.match import MatchRecorder, elo, play_match, wilson_interval
 from training.evaluation.match_runner import Hooks
 from training.evaluation.openings import PLIES, Openings, book
@@ -26,15 +26,6 @@ def test_wilson_interval_equals_newcombes_table_and_elo() -> None:
     assert (elo(0.0), elo(0.5), elo(1.0)) == (None, 0, None)
     assert elo(0.64) == pytest.approx(100, abs=0.1)
     assert elo(0.76) == pytest.approx(200, abs=0.3)
-
-
-def test_greedy_beats_random_and_not_the_other_way_round() -> None:
-    result = play_match(GreedyPlayer(1), RandomPlayer(2), Openings(3, 4), games=40)
-    assert result.score > 0.75
-    assert result.wins + result.draws + result.losses == 40
-    other = play_match(RandomPlayer(2), GreedyPlayer(1), Openings(3, 4), games=40)
-    assert other.score < 0.25
-    assert result.illegal_moves == other.illegal_moves == 0
 
 
 def test_every_line_of_the_book_is_legal_and_ends_in_a_position_of_its_own_about_even() -> None:
@@ -93,18 +84,11 @@ def test_an_illegal_move_is_counted_and_loses() -> None:
 def test_once_the_book_is_played_its_lines_come_back_longer_and_none_is_played_again() -> None:
     lines = len(book())
     games = 6 * lines
-    moves: list[list[int]] = [[] for _ in range(games)]
-
-    def record(rows: NDArray[np.int64], played: NDArray[np.uint16]) -> None:
-        for row, move in zip(rows.tolist(), played.tolist(), strict=True):
-            moves[row].append(move)
-
-    chosen = Openings(3)
-    done: list[int] = []
-    play_match(RandomPlayer(0), RandomPlayer(1), chosen, games=games, ply_cap=11, hooks=Hooks(done.append, record))
+    chosen, done, notes = Openings(3), list[int](), Notes()
+    play_match(RandomPlayer(0), RandomPlayer(1), chosen, games=games, ply_cap=11, hooks=Hooks(done.append, notes))
     assert sum(done) == games
     assert [chosen.length(game) for game in (0, 2 * lines - 1, 2 * lines, games)] == [8, 8, 10, 10]
-    openings = [tuple(line[: chosen.length(game)]) for game, line in enumerate(moves)]
+    openings = [tuple(line[: chosen.length(game)]) for game, line in sorted(notes.moves.items())]
     assert openings[::2] == openings[1::2]
     assert len(set(openings)) == games // 2
     for first in range(0, games, 2 * lines):

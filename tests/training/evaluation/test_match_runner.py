@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 from unittest.mock import Mock
 
@@ -46,6 +47,18 @@ class Notes:
     def __call__(self, rows: NDArray[np.int64], moves: NDArray[np.uint16]) -> None:
         for row, move in zip(rows.tolist(), moves.tolist(), strict=True):
             self.moves.setdefault(row, []).append(move)
+
+
+def interrupt_after(games: int) -> Callable[[int], None]:
+    """Hears of games that end, and presses Ctrl-C when so many have."""
+    left = [games]
+
+    def ended(games: int) -> None:
+        left[0] -= games
+        if not left[0]:
+            raise KeyboardInterrupt
+
+    return ended
 
 
 @pytest.mark.parametrize("first", [0, 3])
@@ -102,20 +115,13 @@ def test_ctrl_c_ends_all_concurrent_games_within_a_ply() -> None:
 
 
 def test_ctrl_c_keeps_the_games_that_had_ended() -> None:
-    left = [5]
-
-    def interrupt(games: int) -> None:
-        left[0] -= games
-        if not left[0]:
-            raise KeyboardInterrupt
-
     def boards() -> tuple[Games, NDArray[np.bool_]]:
         return Openings(0).boards(range(30), Hooks()), np.arange(30) % 2 == 1
 
     whole = run_games(Arithmetic(7), Arithmetic(5), *boards(), ply_cap=60)
     players = ConcurrentPlayers([Arithmetic(7), Arithmetic(7)])
     with pytest.raises(MatchInterrupt) as stopped:
-        run_games(players, Arithmetic(5), *boards(), ply_cap=60, hooks=Hooks(interrupt))
+        run_games(players, Arithmetic(5), *boards(), ply_cap=60, hooks=Hooks(interrupt_after(5)))
     games, played = stopped.value.games, stopped.value.played
     assert len(games) == len(set(games.tolist())) == 5
     assert played.points.tolist() == whole.points[games].tolist()

@@ -18,14 +18,13 @@ def test_two_players_get_the_closed_form() -> None:
 
 
 def test_ratings_of_several_players_maximise_the_likelihood() -> None:
-    games = (
-        ("a", "b", 10, 4, 6),
-        ("b", "c", 12, 3, 5),
-        ("a", "c", 15, 2, 3),
-        ("c", "d", 9, 0, 11),
-        ("d", "zero", 13, 2, 5),
-    )
-    pairings = [Pairing(*row) for row in games]
+    pairings = [
+        Pairing("a", "b", 10, 4, 6),
+        Pairing("b", "c", 12, 3, 5),
+        Pairing("a", "c", 15, 2, 3),
+        Pairing("c", "d", 9, 0, 11),
+        Pairing("d", "zero", 13, 2, 5),
+    ]
     found = {r.player: r.elo for r in ratings(pairings, {"zero": 0.0})}
 
     def likelihood(elo: dict[str, float]) -> float:

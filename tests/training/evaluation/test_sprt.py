@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from agent.errors import InputError
 from agent.players.player import GreedyPlayer, RandomPlayer
+from tests.training.evaluation.test_match_runner import interrupt_after
 from training.evaluation.match import PART, play_match
 from training.evaluation.match_runner import ConcurrentPlayers, Hooks, MatchInterrupt
 from training.evaluation.openings import Openings
@@ -97,11 +98,13 @@ def test_a_match_ends_when_it_is_decided() -> None:
     played: list[int] = []
     test, one, other = Sprt(0, 100), GreedyPlayer(1), RandomPlayer(2)
     found = play_match(one, other, Openings(1, 4), sprt=test, games=400, hooks=Hooks(played.append))
-    assert test.verdict(found.pairs) == "elo1"
+    assert (test.verdict(found.pairs), found.illegal_moves) == ("elo1", 0)
     assert found.games in range(PART, 200, PART)
-    assert 2 * sum(found.pairs) == found.games == sum(played)
+    assert 2 * sum(found.pairs) == found.games == sum(played) == found.wins + found.draws + found.losses
     assert f"decided after {found.games} games: yes to +100 Elo rather than +0" in test.sentence(found.pairs)
-    assert test.verdict(play_match(other, one, Openings(1, 4), sprt=test, games=400).pairs) == "elo0"
+    lost = play_match(other, one, Openings(1, 4), sprt=test, games=400)
+    assert (test.verdict(lost.pairs), lost.illegal_moves) == ("elo0", 0)
+    assert lost.score < 0.25 < 0.75 < found.score
 
 
 def test_a_match_too_short_to_be_decided_says_so() -> None:
@@ -112,14 +115,7 @@ def test_a_match_too_short_to_be_decided_says_so() -> None:
 
 
 def test_ctrl_c_keeps_the_games_of_earlier_parts() -> None:
-    left = [PART + 3]
-
-    def interrupt(games: int) -> None:
-        left[0] -= games
-        if not left[0]:
-            raise KeyboardInterrupt
-
-    players, hooks = ConcurrentPlayers([GreedyPlayer(1)]), Hooks(interrupt)
+    players, hooks = ConcurrentPlayers([GreedyPlayer(1)]), Hooks(interrupt_after(PART + 3))
     with pytest.raises(MatchInterrupt) as stopped:
         play_match(players, RandomPlayer(2), Openings(1, 4), sprt=Sprt(0, 1), games=400, hooks=hooks)
     assert stopped.value.games.tolist() == list(range(PART + 3))

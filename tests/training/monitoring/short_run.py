@@ -1,8 +1,6 @@
 """A short real run without Ray, and what its event files hold."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -31,11 +29,6 @@ def short_run(folder: Path, steps: int, *extra: str) -> RunFolder:
 def resumed_run(folder: RunFolder, steps: int) -> None:
     """Go on from the newest checkpoint."""
     train(resume(folder.settings([f"run.steps={steps}"])))
-
-
-def logged(folder: RunFolder) -> list[dict[str, Any]]:
-    """Rows of log.jsonl."""
-    return [json.loads(line) for line in folder.log.read_text().splitlines()]
 
 
 def events_of(folder: RunFolder) -> EventAccumulator:

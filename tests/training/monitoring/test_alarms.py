@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from tests.training.monitoring.short_run import OVERRIDES, events_of, logged
+from tests.training.monitoring.short_run import OVERRIDES, events_of
+from tests.training.runs import log_of
 from training.durability.run_folder import RunFolder
 from training.monitoring import guard
 from training.monitoring.display import Display
@@ -38,7 +39,7 @@ def test_an_alarm_is_seen_everywhere_and_outlasts_a_resume(tmp_path: Path, monke
         monkeypatch.setattr(guard, name, value)
     summary, shown = train(tmp_path, 10, "no")
     folder = RunFolder(tmp_path / "it")
-    first = next(row for row in logged(folder) if row["guard/alarm"])
+    first = next(row for row in log_of(folder.path) if row["guard/alarm"])
     step = first["step"]
     assert first["guard/alarm/decisive"] == 1
     share = number(100 * first["guard/decisive"])

@@ -8,7 +8,8 @@ import pytest
 from agent import memory
 from selfplay.actor import GameBatch
 from selfplay.generator import GeneratorStatistics
-from tests.training.monitoring.short_run import events_of, logged, short_run
+from tests.training.monitoring.short_run import events_of, short_run
+from tests.training.runs import log_of
 from training.durability.run_folder import RunFolder
 from training.monitoring import actors
 from training.monitoring import watch as watching
@@ -57,10 +58,10 @@ def pictures(folder: RunFolder) -> list[int]:
 
 
 def test_details_come_when_they_are_due(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = logged(short_run(tmp_path / "a", 8))
+    rows = log_of(short_run(tmp_path / "a", 8).path)
     assert ["leak/kernel_max" in row for row in rows] == [True, False, False, False]
     monkeypatch.setattr(watching, "DETAIL_SECONDS", 0.0)
-    assert all("leak/kernel_max" in row for row in logged(short_run(tmp_path / "b", 8)))
+    assert all("leak/kernel_max" in row for row in log_of(short_run(tmp_path / "b", 8).path))
 
 
 def batch(place: int, stream: int, version: int, plies: int = 10) -> GameBatch:

@@ -9,7 +9,8 @@ from tensorboard.backend.event_processing import plugin_event_accumulator
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
-from tests.training.monitoring.short_run import SEARCHED, events_of, logged, resumed_run, short_run
+from tests.training.monitoring.short_run import SEARCHED, events_of, resumed_run, short_run
+from tests.training.runs import log_of
 from training.durability.run_folder import RunFolder
 from training.monitoring.metrics import Metrics
 from training.monitoring.tags.tags import TAGS, find_tag
@@ -50,7 +51,7 @@ def test_every_documented_tag_is_there_and_no_other(run: tuple[RunFolder, str]) 
     folder, how = run
     found = tags_of(events_of(folder))
     others = {name for name, needs in LEARNED.items() if needs != how}
-    if not any(row.get("guard/decisive") for row in logged(folder)):
+    if not any(row.get("guard/decisive") for row in log_of(folder.path)):
         others.add("games/decisive")
     assert found.pop(LAYOUT) == "text"
     for name, kind in found.items():
@@ -61,7 +62,7 @@ def test_every_documented_tag_is_there_and_no_other(run: tuple[RunFolder, str]) 
 
 def test_curves_are_finite_and_agree_with_the_log(run: tuple[RunFolder, str]) -> None:
     folder, _ = run
-    events, rows = events_of(folder), logged(folder)
+    events, rows = events_of(folder), log_of(folder.path)
     assert [row["step"] for row in rows] == list(range(2, 41, 2))
     for name in events.Tags()["scalars"]:
         points = [(event.step, event.value) for event in events.Scalars(name)]
@@ -72,7 +73,7 @@ def test_curves_are_finite_and_agree_with_the_log(run: tuple[RunFolder, str]) ->
 
 def test_what_is_counted_adds_up(run: tuple[RunFolder, str]) -> None:
     folder, _ = run
-    for row in logged(folder):
+    for row in log_of(folder.path):
         assert row["policy/invalid_mass_max"] == 0.0
         parts = [value for name, value in row.items() if name.startswith("time/")]
         assert all(0 <= part <= 1 for part in parts)
@@ -125,7 +126,7 @@ def test_after_a_resume_no_step_stands_twice(tmp_path: Path, lost: int) -> None:
     for name, steps in shown.items():
         assert len(set(steps)) == len(steps), (name, steps)
         assert max(steps) <= 30, (name, steps)
-    assert shown["loss/total"] == [row["step"] for row in logged(folder)] == list(range(2, 31, 2))
+    assert shown["loss/total"] == [row["step"] for row in log_of(folder.path)] == list(range(2, 31, 2))
     assert shown["run/settings"] == [0, 13]
 
 

@@ -29,6 +29,8 @@ from training.replay import Batch
 from training.settings import GuardSettings
 
 SETTINGS = GuardSettings()
+HEALTHY = {"loss/value": 0.5, "policy/entropy": 2.0}
+MIDDLEGAMES = np.concatenate([game.positions[20:22] for game in golden.load()[:3]])
 
 
 @pytest.fixture(autouse=True)
@@ -37,9 +39,6 @@ def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = {"WINDOW_GAMES": 60, "LEAST_GAMES": 30, "WINDOW_ROWS": 9, "LEAST_ROWS": 6, "GRACE_GAMES": 0}
     for name, value in sizes.items():
         monkeypatch.setattr(module, name, value)
-
-
-HEALTHY = {"loss/value": 0.5, "policy/entropy": 2.0}
 
 
 def batch(targets: list[list[float]]) -> Batch:
@@ -134,15 +133,11 @@ def test_a_value_that_gains_nothing_and_a_policy_without_entropy_raise_their_ala
     assert set(guard.alarms) == {"value_gain", "entropy"}
 
 
-def middlegames() -> np.ndarray[tuple[int, ...], np.dtype[np.uint64]]:
-    return np.concatenate([game.positions[20:22] for game in golden.load()[:3]])
-
-
 def test_the_spread_is_that_of_the_successors_values() -> None:
     """Against python-chess's successors, evaluated by the evaluator that plays, in float64."""
     network = load_weights(BUNDLED).network.train()
     evaluator, expected = make_evaluator(load_weights(BUNDLED).network), []
-    for position in middlegames():
+    for position in MIDDLEGAMES:
         board = chess.Board(rules.to_fen(position))
         after = []
         for move in board.legal_moves:
@@ -151,7 +146,7 @@ def test_the_spread_is_that_of_the_successors_values() -> None:
                 after.append(rules.from_board(board))
             board.pop()
         expected.append(evaluator.values(np.stack(after)).astype(np.float64).std())
-    found = value_spread(network, middlegames()) or 0.0
+    found = value_spread(network, MIDDLEGAMES) or 0.0
     assert found == pytest.approx(np.mean(expected), rel=1e-3)
     assert found > SETTINGS.value_spread
     assert network.training
@@ -165,7 +160,7 @@ def test_a_blind_value_has_no_spread_and_raises_the_alarm(architecture: Architec
     for name, parameter in network.named_parameters():
         if name.startswith(("value.weight", "value_out.weight")):
             torch.nn.init.zeros_(parameter)  # it says one thing of every position
-    spread = value_spread(network, middlegames())
+    spread = value_spread(network, MIDDLEGAMES)
     assert spread == pytest.approx(0, abs=1e-7)
     guard = Guard(SETTINGS)
     for _ in range(6):

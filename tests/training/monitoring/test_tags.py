@@ -13,14 +13,10 @@ from training.monitoring.tags.layout import HEALTH, charts, layout
 from training.monitoring.tags.tags import CAUSES, TAGS, WATCHES, Tag, find_tag
 from training.settings import GuardSettings, known_keys
 
-ROOT = Path(__file__).resolve().parents[3]
-SCALARS = [name for name, tag in TAGS.items() if tag.kind == "scalar"]
-
 
 def test_the_glossary_page_is_up_to_date() -> None:
-    assert (ROOT / "docs" / "metrics.md").read_text() == glossary_page(), (
-        "run python -m training.monitoring.tags.glossary > docs/metrics.md"
-    )
+    page = Path(__file__).resolve().parents[3] / "docs" / "metrics.md"
+    assert page.read_text() == glossary_page(), "run python -m training.monitoring.tags.glossary > docs/metrics.md"
 
 
 def test_every_tag_is_documented_whole_and_every_watch_has_a_threshold() -> None:
@@ -67,7 +63,7 @@ def test_a_family_documents_its_members_and_nothing_else() -> None:
 
 
 def test_the_dashboard_shows_every_curve_and_no_chart_is_empty() -> None:
-    members = [name.replace("*", "0") for name in SCALARS]
+    members = [name.replace("*", "0") for name, tag in TAGS.items() if tag.kind == "scalar"]
     shown = {name for titles in charts(members).values() for names in titles.values() for name in names}
     assert shown == set(members)
     for titles in layout().values():

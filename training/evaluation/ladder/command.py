@@ -1,7 +1,7 @@
 """`zeromass ladder`: a run's snapshots against each other and known opponents, on one Elo scale."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,11 +114,7 @@ def _play_endings(snapshots: Sequence[Snapshot], results: Results, options: Ladd
 
 
 def _play_pairs(
-    snapshots: Sequence[Snapshot],
-    opponents: Mapping[str, Player],
-    results: Results,
-    options: LadderOptions,
-    display: Display,
+    snapshots: list[Snapshot], opponents: dict[str, Player], results: Results, options: LadderOptions, display: Display
 ) -> None:
     """Play the missing games, a part of each pair in turn, so that an early end leaves a balanced picture."""
     by_key = {one.key: one for one in snapshots}
@@ -142,15 +138,10 @@ def _play_pairs(
     with display.counting(title, missing) as advance:
         while waiting := [pair for pair in pairs if pair.games < games]:
             for pair in waiting:
+                players = make(pair.first, pair.games), make(pair.second, pair.games)
+                more, openings = min(part, games - pair.games), Openings(options.seed)
                 try:
-                    result = play_match(
-                        make(pair.first, pair.games),
-                        make(pair.second, pair.games),
-                        Openings(options.seed),
-                        games=min(part, games - pair.games),
-                        first=pair.games,
-                        hooks=Hooks(advance),
-                    )
+                    result = play_match(*players, openings, games=more, first=pair.games, hooks=Hooks(advance))
                 except MatchStop as stop:
                     whole = int((stop.games == np.arange(len(stop.games))).sum())  # without a gap: numbering goes on
                     pair.add(MatchResult.of(pair.second, stop.played.points[:whole], 0))
@@ -173,9 +164,8 @@ def _report(folder: Path, results: Results, options: LadderOptions, as_json: boo
     display.say(f"{standings.scale}.")
     for name in standings.left_out:
         display.say(f"left out {name}: no game connects it with the scale")
-    picture = picture_of_ladder(
-        {folder.name: standings.rows}, f"Ladder of {folder.name}", f"{standings.how}; {standings.scale}"
-    )
+    below = f"{standings.how}; {standings.scale}"
+    picture = picture_of_ladder({folder.name: standings.rows}, f"Ladder of {folder.name}", below)
     save(folder / PLOT, picture.encode())
     display.say(f"results in {results.path}, picture in {folder / PLOT}")
 
@@ -201,9 +191,8 @@ def find_snapshots(run: Path, most: int, say: Callable[[str], None]) -> list[Sna
             minutes = float(weights.provenance.get("seconds", "")) / 60
         found.setdefault(key, Snapshot(f"step {step}", key, step, minutes, weights))
     if not found:
-        raise InputError(
-            f"run '{run}' has no snapshot to rate; let it train with run.snapshot_minutes above 0, or to a checkpoint"
-        )
+        advice = "let it train with run.snapshot_minutes above 0, or to a checkpoint"
+        raise InputError(f"run '{run}' has no snapshot to rate; {advice}")
     return list(found.values())
 
 

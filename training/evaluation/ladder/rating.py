@@ -1,9 +1,7 @@
-"""Elo ratings of several players from their results against each other.
-
-The model is that of Bradley and Terry (1952) on Elo's scale: a difference of d points makes the expected score
-1 / (1 + 10^(-d / 400)), and a draw is half a win. Each pair gets one additional drawn game per hundred, so that a
-player with only wins or only losses has a finite rating.
-"""
+"""Elo ratings of several players from their results against each other. The model is that of Bradley and Terry (1952)
+on Elo's scale: a difference of d points makes the expected score 1 / (1 + 10^(-d / 400)), and a draw is half a win.
+Each pair gets one additional drawn game per hundred, so that a player with only wins or only losses has a finite
+rating."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

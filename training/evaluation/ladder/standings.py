@@ -109,16 +109,9 @@ def standings_of(results: Results, how: str, conversion_how: str) -> Standings |
     reached = connected(played, anchors)
     rows = []
     for rating in ratings([pair for pair in played if pair.first in reached], anchors):
-        snapshot = results.snapshots.get(rating.player, {})
-        rows.append(
-            Standing(
-                **{**asdict(rating), "player": _name(results, rating.player)},
-                given=rating.player in anchors,
-                step=snapshot.get("step"),
-                minutes=snapshot.get("minutes"),
-                conversion=results.conversion_of(conversion_how, rating.player),
-            )
-        )
+        snapshot, ends = results.snapshots.get(rating.player, {}), results.conversion_of(conversion_how, rating.player)
+        row = {**asdict(rating), "player": _name(results, rating.player), "given": rating.player in anchors}
+        rows.append(Standing(**row, step=snapshot.get("step"), minutes=snapshot.get("minutes"), conversion=ends))
     left_out = {name for pair in played for name in (pair.first, pair.second)} - reached
     return Standings(how, scale, rows, sorted(_name(results, key) for key in left_out))
 
@@ -131,15 +124,10 @@ def table_of(standings: Standings) -> Table:
     table.add_column(" ".join(ENDINGS).upper())
     for row in standings.rows:
         shares = row.conversion.get("king", {})
-        table.add_row(
-            row.player,
-            f"{row.elo:.0f}",
-            "given" if row.given else f"{row.elo_low:.0f} to {row.elo_high:.0f}",
-            str(row.games),
-            f"{100 * row.score:.1f} %",
-            "" if row.minutes is None else f"{row.minutes:.1f}",
-            " ".join(f"{100 * shares[ending]:.0f}" for ending in ENDINGS) + " %" if len(shares) == len(ENDINGS) else "",
-        )
+        mated = " ".join(f"{100 * shares[one]:.0f}" for one in ENDINGS) + " %" if len(shares) == len(ENDINGS) else ""
+        interval = "given" if row.given else f"{row.elo_low:.0f} to {row.elo_high:.0f}"
+        figures = f"{row.elo:.0f}", interval, str(row.games), f"{100 * row.score:.1f} %"
+        table.add_row(row.player, *figures, "" if row.minutes is None else f"{row.minutes:.1f}", mated)
     return table
 
 

@@ -65,11 +65,9 @@ def _board_of(record: GameRecord, ply: int, probabilities: NDArray[np.floating],
     dots = "..." if black else "."
     caption = f"{board.fullmove_number}{dots}{board.san(chosen)}   (ply {len(record.opening) + ply + 1})"
     share = f"prior {100 * float(probabilities[played]):.0f} %"
-    return (
-        drawing.board_at(x, 56, _BOARD, board, arrows)
-        + drawing.text(x + 8, 56 + _BOARD + 18, caption, 15, bold=True)
-        + drawing.text(x + _BOARD - 8, 56 + _BOARD + 18, share, 13, anchor="end", fill=drawing.BLUE)
-    )
+    below = 56 + _BOARD + 18
+    left = drawing.board_at(x, 56, _BOARD, board, arrows) + drawing.text(x + 8, below, caption, 15, bold=True)
+    return left + drawing.text(x + _BOARD - 8, below, share, 13, anchor="end", fill=drawing.BLUE)
 
 
 def _curve(record: GameRecord, marked: list[int]) -> str:

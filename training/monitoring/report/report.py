@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from agent.files import check_output, save
-from agent.runs import RUNS
 from training.durability.run_folder import RunFolder, read_rows
 from training.evaluation.ladder.standings import Standing
 from training.monitoring.about import described
@@ -30,10 +29,10 @@ class Html(str):
 _PICTURES: Final = ("games/openings", "games/heat_map", "games/calibration")
 
 
-def report_command(run: str, out: Path | None, runs: Path = RUNS) -> int:
+def report_command(run: str, out: Path | None) -> int:
     """What `zeromass report` does; without `out` the file is report.html in the run folder. An InputError where there
     is no such run, or the file cannot be written."""
-    folder = RunFolder.find(run, runs)
+    folder = RunFolder.find(run)
     path = out or folder.path / "report.html"
     check_output(path)
     save(path, report_page(folder).encode(errors="replace"))
@@ -158,10 +157,8 @@ def _pictures(folder: RunFolder) -> str:
             newest = events.Images(tag)[-1]
             data = base64.b64encode(newest.encoded_image_string).decode()
             caption = escape(f"{TAGS[tag].meaning} (step {newest.step:,})", quote=True)
-            parts.append(
-                f'<figure class="paper"><img alt="{caption}" src="data:image/png;base64,{data}">'
-                f"<figcaption>{caption}</figcaption></figure>"
-            )
+            image = f'<img alt="{caption}" src="data:image/png;base64,{data}">'
+            parts.append(f'<figure class="paper">{image}<figcaption>{caption}</figcaption></figure>')
     pictures = f'<h2>Pictures</h2><div class="games">{"".join(parts)}</div>' if parts else ""
     if "run/versions" not in events.Tags()["tensors"]:
         return pictures

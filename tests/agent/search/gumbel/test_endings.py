@@ -14,7 +14,8 @@ from agent.rules.mates import mating_move
 from agent.rules.movegen import ROW
 from agent.search import GumbelSearch, SearchResult, SearchSettings, material_evaluator
 from agent.search.gumbel.leaf import MATES_NEXT
-from tests.agent.positions import TRICKY, harvest
+from tests.agent.positions import TRICKY, harvest, shuffled
+from tests.agent.rules.oracle import push
 from tests.agent.search.evaluators import untrained
 
 MATERIAL = material_evaluator()
@@ -25,10 +26,6 @@ def searched(*boards: chess.Board, network: Any = MATERIAL, **settings: Any) -> 
     """Without noise, all moves considered unless `settings` say otherwise."""
     quiet = SearchSettings(**{"max_considered_actions": 64, "gumbel_scale": 0.0, **settings})
     return GumbelSearch(quiet, network).run(Games.from_boards(boards))
-
-
-def play(board: chess.Board, move: int) -> chess.Move:
-    return chess.Move.from_uci(vocabulary.to_uci(move, black=board.turn == chess.BLACK))
 
 
 def mating_moves(board: chess.Board) -> set[str]:
@@ -62,7 +59,7 @@ def test_mating_moves_are_those_of_python_chess() -> None:
         moves[: vocabulary.MAX_LEGAL] = indices[0]
         found, place = set(), np.int64(-1)
         while (place := mating_move(position, moves, counts[0], place + 1, spare, targets)) >= 0:
-            found.add(play(board, int(moves[place])).uci())
+            found.add(vocabulary.to_uci(int(moves[place]), black=not board.turn))
         assert found == mating_moves(board), fen
         mates += len(found)
     assert mates > 200
@@ -73,7 +70,7 @@ def test_all_mates_in_one_are_found_by_an_untrained_network() -> None:
     assert len(boards) == 100
     result = GumbelSearch(SearchSettings(simulations=32), untrained()).run(Games.from_boards(boards), np.arange(100))
     for board, move in zip(boards, result.moves.tolist(), strict=True):
-        board.push(play(board, move))
+        push(board, move)
         assert board.is_checkmate()
     assert (result.values == 1).all()
 
@@ -85,7 +82,7 @@ def test_mates_in_two_are_found_by_an_untrained_network() -> None:
     result = searched(*boards, network=untrained(), simulations=800, max_considered_actions=48)
     solved = 0
     for board, move in zip(boards, result.moves.tolist(), strict=True):
-        board.push(play(board, move))
+        push(board, move)
         solved += all(answered(board, reply) for reply in list(board.legal_moves)) and not board.is_game_over()
     assert solved >= 90
 
@@ -105,14 +102,6 @@ def test_a_stalemate_trap_is_scored_as_a_draw() -> None:
     assert result.moves[0] != trap
     assert result.values[0] > 0.5
     assert result.probabilities[result.indices == trap][0] < 0.001
-
-
-def shuffled(number: int) -> chess.Board:
-    """A queen up, after the kings walked there and back `number` times."""
-    board = chess.Board("7k/8/8/8/8/8/8/KQ6 w - - 0 1")
-    for uci in ("a1a2", "h8g8", "a2a1", "g8h8") * number:
-        board.push_uci(uci)
-    return board
 
 
 def test_a_repetition_of_the_game_is_a_draw() -> None:
@@ -161,10 +150,10 @@ def test_every_node_is_what_python_chess_says(board: chess.Board, least: int) ->
         else:
             mates = mating_moves(board)
             assert record["exact"] == (MATES_NEXT if mates else 0)
-            assert not mates or play(board, int(record["answer"])).uci() in mates
+            assert not mates or vocabulary.to_uci(int(record["answer"]), black=not board.turn) in mates
         for edge in edges[record["first"] : record["first"] + record["count"]]:
             if edge["child"] >= 0:
-                board.push(play(board, int(edge["action"])))
+                push(board, edge["action"])
                 check(int(edge["child"]))
                 board.pop()
 

@@ -1,4 +1,4 @@
-"""Mates are found and proven: 500 in exactly two moves, 200 in exactly three; see `make_mates`."""
+"""Mates are found: 500 in exactly two moves, 200 in exactly three, as exhaustive search proved when collecting them."""
 
 from pathlib import Path
 

@@ -16,11 +16,10 @@ from agent.search import material_evaluator
 from agent.search.compiled import evaluate_material
 from agent.search.pvs.search import PrincipalVariationSearch
 from agent.search.thinking import RootMove, RootOptions
-from tests.agent.positions import PERFT, TRICKY, harvest
+from tests.agent.positions import PERFT, TRICKY, harvest, shuffled
 
 MATERIAL, NETWORK = material_evaluator(), cast(CompiledEvaluator, find_weights().weights.for_search())
 PLAYABLE = [fen for fen in (*PERFT, *TRICKY) if any(chess.Board(fen).legal_moves)]
-MOST_MOVES = TRICKY[-2]
 HALF_LOST = ("8/P2pK3/2k5/Q3pN2/n7/8/1p2P1p1/8 b - - 0 1", "2k5/1p3r2/4pnp1/p1P1r3/2P4P/1b3pPK/8/1q6 w - - 1 29")
 """Most moves are mated at once."""
 MATE_IN_THREE = "r5rk/5p1p/5R2/4B3/8/8/7P/7K w - - 0 1"
@@ -104,14 +103,6 @@ def test_only_the_allowed_moves_are_searched() -> None:
         assert len(searched(board, 100, most=99, allowed=allowed)) == 20
 
 
-def shuffled(rounds: int) -> chess.Board:
-    """A queen up, after both kings walked there and back."""
-    board = chess.Board("7k/8/8/8/8/8/8/KQ6 w - - 0 1")
-    for move in ("a1a2", "h8g8", "a2a1", "g8h8") * rounds:
-        board.push_uci(move)
-    return board
-
-
 @pytest.mark.parametrize("network", [MATERIAL, NETWORK], ids=["material", "network"])
 @pytest.mark.parametrize(
     ("board", "move", "drawn"),
@@ -184,7 +175,7 @@ def test_odd_games() -> None:
     """One legal move, 218 moves, and more history than the search keeps."""
     single = chess.Board("7k/8/8/8/8/8/r7/7K w - - 0 1")
     assert uci(single, searched(single, 300, lines=5)[0]) == "h1g1"
-    assert len(searched(chess.Board(MOST_MOVES), 1000, lines=300, most=300)) == 218
+    assert len(searched(chess.Board(TRICKY[-2]), 1000, lines=300, most=300)) == 218
     long = chess.Board()
     for move in ("g1f3", "g8f6", "f3g1", "f6g8") * 270:
         long.push_uci(move)
