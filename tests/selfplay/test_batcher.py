@@ -87,9 +87,8 @@ def test_a_full_batch_does_not_wait_nor_a_lonely_request_for_long(echo: Echo) ->
         for number, call in enumerate([pool.submit(batcher.ask, *request(n)) for n in range(4)]):
             check(call.result(LONG / 2), number)
     assert echo.batches == [8]
-    check(
-        Batcher(echo, batch_size=1000, max_wait=0.01).ask(*request(5)), 5
-    )  # a lonely request waits no longer than it may
+    lonely = Batcher(echo, batch_size=1000, max_wait=0.01)  # waits no longer than it may
+    check(lonely.ask(*request(5)), 5)
     assert echo.batches == [8, 2]
 
 
