@@ -72,13 +72,14 @@ def engine_move(
     engine: chess.engine.SimpleEngine, name: str, board: chess.Board, limit: chess.engine.Limit, game: object = None
 ) -> chess.Move:
     """The legal move that an engine, called `name` to the user, plays on `board`; for `game` see `BoardSync`. Raises
-    InputError: it died, did not answer in time, or gave no such move. Unless it gave a move, it is closed."""
+    InputError: it died, did not answer in time, or gave no such move; it is closed then."""
     try:
         move = engine.play(board, limit, game=game).move
     except _FAILURES as error:
-        close_engine(engine)  # asked again, python-chess would report the unanswered question on the user's screen
+        close_engine(engine)  # asked again, python-chess would write a traceback to the user's screen
         raise InputError(f"engine '{name}' stopped playing ({_reason(error)}); try another") from error
     if not move or not board.is_legal(move):
+        close_engine(engine)
         raise InputError(f"engine '{name}' gave no legal move in {board.fen()}; try another")
     return move
 

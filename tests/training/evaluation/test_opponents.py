@@ -124,13 +124,22 @@ def test_a_failure(engine: str, fault: str, monkeypatch: pytest.MonkeyPatch, cap
         with pytest.raises(MatchError, match=f"engine 'x' {FAILURES[fault]}") as stop:
             play_match(RandomPlayer(1), ConcurrentPlayers([player]), Openings(1, 4), games=3, ply_cap=20)
         assert (stop.value.games.tolist(), stop.value.played.points.tolist()) == ([0, 1], [0, 0])
-        clock = Limit(white_clock=0.1, black_clock=0.1)
-        with pytest.raises(InputError):
-            external.engine_move(player._engine, "x", chess.Board(), clock)
+        with pytest.raises(InputError, match="engine 'x' stopped playing"):
+            external.engine_move(player._engine, "x", chess.Board(), Limit(time=0.1))
     for thread in threading.enumerate():  # what python-chess has to say, it says before its thread ends
         if thread.name.startswith("_Engine"):
             thread.join(60)
     assert not caplog.records
+
+
+def test_a_clock_bounds_the_wait(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """python-chess waits for ever for a move under a clock."""
+    words, clock = [*shlex.split(engine.removeprefix("engine:")), "silent"], Limit(white_clock=0.1, black_clock=0.1)
+    with contextlib.closing(EnginePlayer("x", words, {})) as player:
+        monkeypatch.setattr(player._engine, "timeout", 2.0)
+        moves = (external.engine_move(player._engine, "x", chess.Board(), clock, game) for game in range(3))
+        with pytest.raises(InputError, match="no answer within"):
+            list(moves)  # it falls silent in the third game
 
 
 def test_the_command_ends_when_the_match_does(engine: str) -> None:
