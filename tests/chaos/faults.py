@@ -66,15 +66,15 @@ def damage_checkpoint(arena: Arena, generator: np.random.Generator) -> bool:
 
 
 def damage_replay(arena: Arena, generator: np.random.Generator) -> bool:
-    """Damage a segment of the replay store and kill the trainer, so the segment is read."""
+    """Kill the trainer, so nobody writes meanwhile, and damage a segment of the replay store, which is then read."""
     segments = sorted((arena.run / "replay").glob("segment-*.games"))
     if not segments:
         return False
     segment = Path(generator.choice([str(path) for path in segments]))
+    _signal("ray::Trainer", signal.SIGKILL)(arena, generator)
     before = _ids(segment)
     _damage(segment, generator)
     damaged_games.update(before - _ids(segment))
-    _signal("ray::Trainer", signal.SIGKILL)(arena, generator)
     return True
 
 
