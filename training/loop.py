@@ -25,7 +25,7 @@ from training.durability.window import Window
 from training.learner import Learner, LearningError, StepMeans
 from training.monitoring.timing import Stopwatch
 from training.settings import Settings
-from training.targets import targets
+from training.targets import targets_by
 
 
 @dataclass
@@ -144,8 +144,7 @@ class TrainingLoop:
                 self._measured(batch.statistics.mass)
                 self.selfplay_launches.update(batch.launches)
                 for record in batch.records:
-                    found = targets(record, adjudication=learner.adjudication, value_lambda=learner.value_lambda)
-                    if self.window.add(record, found, batch.stream):
+                    if self.window.add(record, targets_by(learner, record), batch.stream):
                         self._added(record)
             self.counters.streams = pool.streams
             for attachment in self.attachments:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from agent import rules
 from agent.rules import Termination
 from selfplay.record import GameRecord
+from training.settings import LearnerSettings
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,11 @@ def targets(
         following = deltas[ply] - gae_lambda * following
         advantages[ply] = following
     return Targets(wdl.astype(np.float32), advantages.astype(np.float32))
+
+
+def targets_by(learner: LearnerSettings, record: GameRecord) -> Targets:
+    """Those that the settings ask for."""
+    return targets(record, adjudication=learner.adjudication, value_lambda=learner.value_lambda)
 
 
 def _as_outcomes(scores: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -11,9 +11,7 @@ import zeromass
 from agent.networks.registry import make_network
 from benchmarks import learner as learner_benchmark
 from benchmarks import selfplay as selfplay_benchmark
-from benchmarks.learner.plain import PlainLearner
 from benchmarks.measuring import value_of
-from benchmarks.selfplay.contenders import STAGES, WatchedPool
 from selfplay.pool import LocalPool
 from training.assembly import make_replay
 from training.learner import Learner
@@ -34,7 +32,9 @@ def test_the_plain_step_is_the_learners_step(case: str) -> None:
     batch = learner_benchmark.filled_replay(settings, 64).sample(32, np.random.default_rng(0))
     ours = Learner(networks[0], settings.learner, searched=searched)
     ours.train(batch, progress=0.0)
-    loss = PlainLearner(networks[1], settings.learner, searched=searched, device=ours.device).train(batch)
+    loss = learner_benchmark.PlainLearner(networks[1], settings.learner, searched=searched, device=ours.device).train(
+        batch
+    )
     assert ours.means.take()["loss/total"] == pytest.approx(loss, rel=1e-5)
     for one, two in zip(networks[0].parameters(), networks[1].parameters(), strict=True):
         assert one.grad is not None
@@ -63,13 +63,13 @@ def test_a_watched_pool_counts_what_passes() -> None:
     weights = {name: tensor.numpy().copy() for name, tensor in make_network(actors.architecture).state_dict().items()}
     inner, replay = LocalPool(actors), make_replay(settings)
     inner.publish(weights, 0)
-    pool = WatchedPool(inner)
+    pool = selfplay_benchmark.WatchedPool(inner)
     speed = selfplay_benchmark.drive(pool, replay, settings, weights, seconds=0.5)
     assert speed == pool.plies / pool.seconds
     assert pool.plies % (4 * 4) == 0  # whole calls
-    assert pool.games == replay.games > 0
-    assert pool.versions == int(pool.plies // selfplay_benchmark.positions_a_version(settings)) > 0
-    assert list(pool.shares) == list(STAGES)
+    assert pool.plies >= replay.added > 0
+    assert pool.versions == int(pool.plies // (32 / settings.learner.reuse)) > 0
+    assert list(pool.shares) == list(selfplay_benchmark.STAGES)
     assert sum(pool.shares.values()) == pytest.approx(1)
     assert min(pool.shares.values()) >= 0
     assert 64 < pool.bytes_a_position < 1000
@@ -85,7 +85,7 @@ def test_selfplay_command(capsys: pytest.CaptureFixture[str]) -> None:
         for case in ("plain processes", selfplay_benchmark.ACTORS, "trained beside the actors"):
             assert value_of(found, case, mode) > 0
         assert value_of(found, "a position as sent, bytes", mode) > 64
-        shares = [value_of(found, f"share: {stage}", mode) for stage in STAGES]
+        shares = [value_of(found, f"share: {stage}", mode) for stage in selfplay_benchmark.STAGES]
         assert min(shares) >= 0
         assert sum(shares) == pytest.approx(1)
     assert len(selfplay_benchmark.show(found)) == 2

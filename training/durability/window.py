@@ -16,7 +16,7 @@ from training.durability.game_file import StoredGame
 from training.durability.replay_store import ReplayStore
 from training.replay import ReplayBuffer
 from training.settings import LearnerSettings
-from training.targets import Targets, targets
+from training.targets import Targets, targets_by
 
 if TYPE_CHECKING:
     from training.loop import TrainingLoop
@@ -75,10 +75,10 @@ class Window:
         for found in ReplayStore(folder).read(0):
             if isinstance(found, str):
                 say(found)
-            elif held_out(found.record.game) == held:
-                target = targets(found.record, adjudication=learner.adjudication, value_lambda=learner.value_lambda)
-                if self.replay.add(found.record, target):
-                    yield found.record
+            elif held_out(found.record.game) == held and self.replay.add(
+                found.record, targets_by(learner, found.record)
+            ):
+                yield found.record
 
     def _add(self, record: GameRecord, target: Targets, number: int | None = None) -> bool:
         if number is not None:  # damage may have left a gap

@@ -3,8 +3,10 @@
     zeromass benchmark learner learner.batch_size=2048 learner.threads=2 --rounds 5
 
 Batches come from games that each config's generator played with an untrained network. Our step is compared with the
-plain one (dense masked_fill and log-softmax, see `plain`). Both include sampling from the replay buffer. Ours also
-meters invalid mass: it derives the legality of every trained position again.
+plain one, written the usual way: logits of all 1,880 moves, illegal ones filled with -inf before a dense log-softmax,
+rows of the sparse network by `embedding_bag`. Both have the same networks, batches, losses, clipping and AdamW, and
+include sampling from the replay buffer. Ours also meters invalid mass: it derives the legality of every trained
+position again. The plain one uses nothing of `kernels`, and has no meter.
 """
 
 from collections import Counter
@@ -15,18 +17,24 @@ from typing import Any, Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from rich.table import Table
+from torch import Tensor
+from torch.nn.functional import cross_entropy, linear, log_softmax
 
+from agent import rules, vocabulary
 from agent.compilation import warm_up
+from agent.networks.network import Network
 from agent.networks.registry import make_network
-from benchmarks.learner.plain import PlainLearner
+from agent.networks.sparse.gather import sum_of_rows_torch
 from benchmarks.measuring import Figures, Found, Progress, in_turn, rate, table, threads
-from benchmarks.selfplay.contenders import targets_by
 from selfplay.pool import LocalPool
 from training.assembly import make_replay
-from training.learner import Learner
-from training.replay import ReplayBuffer
-from training.settings import Settings, load_settings
+from training.learner import GRADIENT_CLIP, Learner
+from training.losses import CLIP
+from training.replay import Batch, ReplayBuffer
+from training.settings import LearnerSettings, Settings, load_settings
+from training.targets import targets_by
 
 CASES: Final[dict[str, tuple[str, list[str]]]] = {
     "sparse, actor-critic": ("demo", []),
@@ -36,6 +44,65 @@ CASES: Final[dict[str, tuple[str, list[str]]]] = {
 """A config and changes to it."""
 _METHODS: Final = {"_loss": "loss", "_differentiate": "backward", "_update": "optimiser", "_note": "meter"}
 STAGES: Final = ("replay", "forward", *_METHODS.values())
+
+
+def _sparse(network: Any, positions: NDArray[np.uint64]) -> tuple[Tensor, Tensor]:
+    batch = network.batch(positions)
+    features = network.features.weight, network.features.bias
+    first = torch.relu(sum_of_rows_torch(*features, batch.features, batch.offsets))
+    hidden = torch.relu(first @ network.hidden.weight + network.hidden.bias)
+    logits = linear(hidden, network.policy.weight, network.policy.bias)
+    by_kind = linear(hidden, network.kinds.weight, network.kinds.bias)
+    owner = torch.repeat_interleave(batch.move_offsets.diff())
+    added = by_kind[owner, batch.kinds.long()]
+    logits = logits.index_put((owner, batch.moves.long()), added, accumulate=True)
+    return logits, linear(hidden, network.value.weight, network.value.bias)
+
+
+class PlainLearner:
+    """AdamW on a network of ours with stock operators: learns improved policies if `searched`, else by actor-critic."""
+
+    def __init__(
+        self, network: Network, settings: LearnerSettings, *, searched: bool, device: torch.device | str = "cpu"
+    ) -> None:
+        self.network = network.to(device).train()
+        self._settings, self._searched, self._device = settings, searched, device
+        rate, decay = settings.learning_rate, settings.weight_decay
+        self._optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=decay)
+
+    def train(self, batch: Batch) -> float:
+        """One step on B plies at the first learning rate; the loss."""
+        sparse = self.network.architecture.kind == "sparse"  # the residual network has torch's operators alone
+        forward = _sparse(self.network, batch.positions) if sparse else self.network.dense(batch.positions)
+        bits = np.unpackbits(rules.legal_bits(batch.positions).view(np.uint8), axis=1, bitorder="little")
+        legal, (logits, value_logits) = self._tensor(bits[:, : vocabulary.SIZE]).bool(), forward
+        loss = self._loss(batch, log_softmax(logits.masked_fill(~legal, -torch.inf), 1), value_logits, legal)
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_CLIP)
+        self._optimizer.step()
+        return float(loss.detach())
+
+    def _loss(self, batch: Batch, log_probs: Tensor, value_logits: Tensor, legal: Tensor) -> Tensor:
+        settings = self._settings
+        # 0 * -inf is NaN: illegal entries leave the sum before they are multiplied.
+        entropy = -(log_probs.exp() * log_probs.masked_fill(~legal, 0.0)).sum(1).mean()
+        value = cross_entropy(value_logits, self._tensor(batch.wdl))
+        if self._searched:
+            ragged, targets = batch.policies, np.zeros(log_probs.shape, np.float32)
+            targets[np.repeat(np.arange(len(targets)), np.diff(ragged.offsets)), ragged.indices] = ragged.probabilities
+            policy = -(self._tensor(targets) * log_probs.masked_fill(~legal, 0.0)).sum(1).mean()
+        else:
+            advantages = self._tensor(batch.advantages)
+            advantages = (advantages - advantages.mean()) / (advantages.std(correction=0) + 1e-6)
+            chosen = log_probs.gather(1, self._tensor(batch.moves)[:, None])[:, 0]
+            ratio = (chosen - self._tensor(batch.log_probs)).exp()
+            limited = ratio.clamp(1 - CLIP, 1 + CLIP)
+            policy = -torch.minimum(ratio * advantages, limited * advantages).mean()
+        return policy + settings.value_weight * value - settings.entropy_bonus * entropy
+
+    def _tensor(self, array: NDArray[np.generic]) -> Tensor:
+        return torch.from_numpy(array).to(self._device)
 
 
 class Watch:

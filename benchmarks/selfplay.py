@@ -4,17 +4,22 @@
 
 The actors are those of a run: a `RayPool` with the settings of a config (mode `policy` is `demo`, `search` is `cpu`).
 Their games are collected, turned into targets and added to a replay buffer, and weights are published as often as by a
-learner that keeps up. The plain processes run the same generators and keep their games. All processes stay.
+learner that keeps up. The plain processes, the upper bound, run the same generators without Ray and keep their games:
+only counts are sent. All processes stay.
 
 A last turn runs the training loop itself: what the actors do while a learner uses the same cores. Shares are of the
 actors' time.
 """
 
+import multiprocessing
+import pickle
 import statistics
 import tempfile
 from collections.abc import Sequence
+from multiprocessing.queues import SimpleQueue
+from multiprocessing.synchronize import Barrier
 from time import perf_counter
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import torch
 from rich.table import Table
@@ -23,34 +28,130 @@ from agent.compilation import warm_up
 from agent.errors import InputError
 from agent.networks.registry import make_network
 from benchmarks.measuring import Figures, Found, Progress, table
-from benchmarks.selfplay.contenders import STAGES, PlainProcesses, WatchedPool, targets_by
-from selfplay.actor import Weights
+from selfplay.actor import GameBatch, GamePlayer, Weights
 from selfplay.pool import Pool, RayPool
+from selfplay.settings import ActorSettings
 from training.assembly import assemble, make_replay
 from training.cluster import ray_for
 from training.durability.run_folder import RunFolder
 from training.replay import ReplayBuffer
 from training.settings import Settings, load_settings
+from training.targets import targets_by
 
 MODES: Final = {"policy": "demo", "search": "cpu"}  # the config of each mode
 ACTORS, BESIDE = "Ray actors (ratio: to plain processes)", "actors beside the learner (ratio: to alone)"
+STAGES: Final = (
+    "network, search, sampling", "meter", "rules", "Python that keeps records", "loading weights",
+    "sending games, waiting for calls",
+)  # fmt: skip
 
 
-def positions_a_version(settings: Settings) -> float:
-    """Positions that actors play from one version to the next while the learner keeps up."""
-    learner = settings.learner
-    return learner.publish_steps * learner.batch_size / learner.reuse
+class WatchedPool:
+    """A pool with the figures of one turn; everything else is the pool's own."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self.begin()
+
+    def begin(self) -> None:
+        """Start a turn; earlier games are dropped."""
+        self._pool.collect(wait=False)
+        self.plies = self.versions = 0
+        self.seconds = 0.0  # until the last batch
+        self.last: list[GameBatch] = []
+        self._stages = dict.fromkeys(STAGES, 0.0)
+        self._started = perf_counter()
+        self._met: set[int] = set()
+
+    @property
+    def speed(self) -> float:
+        return self.plies / self.seconds
+
+    @property
+    def shares(self) -> dict[str, float]:
+        total = sum(self._stages.values()) or 1.0
+        return {stage: seconds / total for stage, seconds in self._stages.items()}
+
+    @property
+    def bytes_a_position(self) -> float:
+        """Size of the last games as sent; 0 if none ended."""
+        records = [record for batch in self.last for record in batch.records]
+        size = sum(len(pickle.dumps(record, protocol=5)) for record in records)
+        return size / max(sum(record.plies for record in records), 1)
+
+    def publish(self, weights: Weights, version: int) -> None:
+        self._pool.publish(weights, version)
+        self.versions += 1
+
+    def collect(self, *, wait: bool) -> list[GameBatch]:
+        batches = self._pool.collect(wait=wait)
+        self.seconds = perf_counter() - self._started
+        self.last = [*self.last, *batches][-32:]
+        for batch in batches:
+            done = batch.statistics
+            self.plies += done.plies
+            python = done.seconds - done.moving - done.checking - done.ruling
+            seconds = [done.moving, done.checking, done.ruling, python]
+            if batch.stream in self._met:  # the first time, an actor was idle during the other turns
+                seconds += [batch.loading, batch.away - batch.loading]
+            self._met.add(batch.stream)
+            for stage, taken in zip(STAGES, seconds, strict=False):
+                self._stages[stage] += taken
+        return batches
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._pool, name)
+
+
+_own: list[tuple[GamePlayer, Barrier]] = []  # the player of this process, and the barrier of all processes
+
+
+def _start(settings: ActorSettings, streams: "SimpleQueue[int]", barrier: Barrier, weights: Weights) -> None:
+    torch.set_num_threads(settings.selfplay.threads)
+    player = GamePlayer(settings, streams.get())
+    player.load(weights, 0)
+    _own.append((player, barrier))
+
+
+def _play(seconds: float) -> float:
+    player, barrier = _own[0]
+    barrier.wait()  # one turn for each process, all at once
+    plies, started = 0, perf_counter()
+    while (taken := perf_counter() - started) < seconds:
+        plies += player.play().statistics.plies
+    return plies / taken
+
+
+class PlainProcesses:
+    """`number` processes that play concurrently; spawned, because torch does not survive a fork."""
+
+    def __init__(self, settings: ActorSettings, number: int, weights: Weights) -> None:
+        context = multiprocessing.get_context("spawn")
+        streams: SimpleQueue[int] = context.SimpleQueue()
+        for stream in range(number):
+            streams.put(stream)
+        self._pool = context.Pool(number, _start, (settings, streams, context.Barrier(number), weights))
+        self._number = number
+        self.positions_a_second(0.1)  # all are ready
+
+    def positions_a_second(self, seconds: float) -> float:
+        """Play in all processes at once; their speeds together."""
+        return sum(self._pool.map(_play, [seconds] * self._number, chunksize=1))
+
+    def close(self) -> None:
+        self._pool.terminate()
 
 
 def drive(pool: WatchedPool, replay: ReplayBuffer, settings: Settings, weights: Weights, seconds: float) -> float:
     """Collect games for `seconds` like the training loop without a learner; positions a second."""
-    due = positions_a_version(settings)
+    learner = settings.learner
+    due = learner.publish_steps * learner.batch_size / learner.reuse  # positions from one version to the next
     pool.begin()
     deadline = perf_counter() + seconds
     while perf_counter() < deadline or not pool.plies:
         for batch in pool.collect(wait=True):
             for record in batch.records:
-                replay.add(record, targets_by(settings.learner, record))
+                replay.add(record, targets_by(learner, record))
         if pool.plies >= due * (pool.versions + 1):
             pool.publish(weights, pool.versions + 1)
     return pool.speed
