@@ -100,7 +100,7 @@ class Generator:
         self.version = 0  # of the weights
         self._settings, self._seed, self._stream = settings, seed, stream
         sample_seed = int(np.random.SeedSequence([seed, stream]).generate_state(1, np.uint64)[0] >> np.uint64(1))
-        self._selector = make_selector(evaluator, settings, sample_seed)
+        self._select = make_selector(evaluator, settings, sample_seed)
         self._started = 0  # games of the stream begun so far
         self._games = Games(settings.games)
         self._meter, self._statistics = InvalidMassMeter(), GeneratorStatistics()
@@ -114,7 +114,7 @@ class Generator:
         numbers = np.array([game.number for game in self._progress], np.int64)
         keys = mix(numbers * 4096 + self._games.ply)  # [G], one for each (game, ply)
         before_move = perf_counter()
-        selected = self._selector.select(self._games, keys)
+        selected = self._select(self._games, keys)
         self.version = self.evaluator.take_version(self.version)
         before_meter = perf_counter()
         self._meter.check(selected.probabilities, positions)

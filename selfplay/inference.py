@@ -10,7 +10,6 @@ An answer may come from newer weights than were asked for, even within one searc
 version that evaluated a position for a ply.
 """
 
-import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
@@ -64,27 +63,6 @@ def start_inference(architecture: Architecture, settings: InferenceSettings, *, 
     options = {"num_cpus": 1, "num_gpus": settings.gpus, "max_concurrency": 2 * callers + 2}
     remote = cast(Any, ray.remote)(**options, max_restarts=-1, max_task_retries=-1)(InferenceActor)
     return remote.remote(architecture, settings)
-
-
-class FillGauge:
-    """How full the inference actor's batches are, asked without waiting for the answer."""
-
-    def __init__(self, batch_size: int) -> None:
-        self._batch_size = batch_size
-        self._asked: ray.ObjectRef[BatcherStatistics] | None = None
-
-    def read(self, actor: InferenceHandle) -> float | None:
-        """Share of a full batch, on average; None before the first answer, or without a batch since the last one."""
-        fill = None
-        if self._asked is not None:
-            ready, _ = ray.wait([self._asked], timeout=0)
-            if not ready:
-                return None
-            with contextlib.suppress(ray.exceptions.RayError):  # it died
-                found = ray.get(self._asked)
-                fill = found.positions / found.batches / self._batch_size if found.batches else None
-        self._asked = actor.take_statistics.remote()
-        return fill
 
 
 class RemoteEvaluator(Evaluator):

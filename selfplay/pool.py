@@ -10,13 +10,14 @@ from typing import Any, Final, cast
 
 import ray
 from numpy.typing import NDArray
-from ray.exceptions import RayActorError, RayTaskError
+from ray.exceptions import RayActorError, RayError, RayTaskError
 
 from agent.errors import InputError
 from agent.networks.meter import InvalidMassError
 from selfplay.actor import GameActor, GameBatch, GamePlayer, Weights
+from selfplay.batcher import BatcherStatistics
 from selfplay.identity import identity
-from selfplay.inference import FillGauge, start_inference
+from selfplay.inference import start_inference
 from selfplay.settings import ActorSettings
 
 IN_FLIGHT: Final = 2  # calls an actor may have under way: one played, one waiting, so it never idles between them
@@ -108,10 +109,10 @@ class RayPool(Pool):
         self._calls: dict[ray.ObjectRef[GameBatch], ray.actor.ActorHandle[GameActor]] = {}
         self._heard: dict[ray.actor.ActorHandle[GameActor], float] = {}  # of actors that have answered: when last
         self._missing: dict[int, float] = {}  # when the places of the dead are to be taken
-        self._inference = self._fill = None
+        self._asked: ray.ObjectRef[BatcherStatistics] | None = None  # what `batch_fill` waits for
+        self._inference = None
         if inference.actor:
             self._inference = start_inference(settings.architecture, inference, callers=selfplay.actors)
-            self._fill = FillGauge(inference.batch_size)
         self._actors: list[ray.actor.ActorHandle[GameActor] | None] = [self._start() for _ in range(selfplay.actors)]
 
     @property
@@ -122,7 +123,14 @@ class RayPool(Pool):
     @property
     def batch_fill(self) -> float | None:
         """See `Pool`; since the last call, and one answer late, because it does not wait."""
-        return None if self._fill is None else self._fill.read(self._inference)
+        if self._inference is None or (self._asked and not ray.wait([self._asked], timeout=0)[0]):
+            return None
+        found = BatcherStatistics()
+        if self._asked:
+            with contextlib.suppress(RayError):  # it died
+                found = ray.get(self._asked)
+        self._asked = self._inference.take_statistics.remote()
+        return found.positions / found.batches / self._settings.inference.batch_size if found.batches else None
 
     def publish(self, weights: Weights, version: int) -> None:
         """Put the weights into the object store once; calls from now on name them."""

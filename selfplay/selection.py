@@ -1,7 +1,9 @@
 """How self-play selects moves: samples from the masked policy, or Gumbel search. Shapes: G games, M entries of improved
 policies in all."""
 
-from typing import Final, NamedTuple, Protocol
+from collections.abc import Callable
+from functools import partial
+from typing import Final, NamedTuple
 
 import numpy as np
 import torch
@@ -11,7 +13,7 @@ from agent import rules
 from agent.networks.evaluator import Evaluator
 from agent.networks.policy import MaskedPolicy
 from agent.rules import Games
-from agent.search import GumbelSearch, SearchSettings
+from agent.search import GumbelSearch
 from selfplay.record import RaggedPolicy
 from selfplay.settings import SelfplaySettings
 
@@ -29,51 +31,35 @@ class SelectedMoves(NamedTuple):
     policies: RaggedPolicy  # of the G games; empty without search
 
 
-class MoveSelector(Protocol):
-    """Selects moves; noise depends on (seed, key) alone, whatever else is in the batch."""
-
-    def select(self, games: Games, keys: NDArray[np.int64]) -> SelectedMoves:
-        """A move in every game; `keys` [G] is one number for each (game, ply)."""
-        ...
+Selector = Callable[[Games, NDArray[np.int64]], SelectedMoves]
+"""Selects a move in every game; its keys [G] are one number for each (game, ply). Noise depends on (seed, key) alone,
+whatever else is in the batch."""
 
 
-def make_selector(evaluator: Evaluator, settings: SelfplaySettings, seed: int) -> MoveSelector:
-    """The selector that the settings ask for."""
+def make_selector(evaluator: Evaluator, settings: SelfplaySettings, seed: int) -> Selector:
+    """Samples from the masked policy, or plays the moves that Gumbel search chooses, as the settings ask; `seed` is
+    that of samples and root noise."""
     if settings.search is None:
-        return PolicySelector(evaluator, temperature=settings.temperature, seed=seed)
-    return SearchSelector(evaluator, settings.search, seed=seed)
+        return partial(_sampled, evaluator, settings.temperature, seed)
+    return partial(_searched, GumbelSearch(settings.search, evaluator.for_search()), seed)
 
 
-class PolicySelector:
-    """Samples from the masked policy."""
-
-    def __init__(self, evaluator: Evaluator, *, temperature: float, seed: int) -> None:
-        self._evaluator, self._temperature, self._seed = evaluator, temperature, seed
-
-    def select(self, games: Games, keys: NDArray[np.int64]) -> SelectedMoves:
-        """See `MoveSelector`."""
-        evaluation = self._evaluator.evaluate(games.positions)
-        legal = torch.from_numpy(rules.legal_bits(games.positions)).to(evaluation.logits.device)
-        policy = MaskedPolicy(evaluation.logits, legal, temperature=self._temperature)
-        moves, log_probs, entropies = policy.sample(self._seed, torch.from_numpy(keys).to(legal.device))
-        chosen = moves.cpu().numpy().astype(np.uint16), log_probs.cpu().numpy(), evaluation.values.cpu().numpy()
-        unsearched = RaggedPolicy.empty(len(games))
-        return SelectedMoves(*chosen, policy.probabilities, entropies.cpu().numpy(), unsearched)
+def _sampled(
+    evaluator: Evaluator, temperature: float, seed: int, games: Games, keys: NDArray[np.int64]
+) -> SelectedMoves:
+    evaluation = evaluator.evaluate(games.positions)
+    legal = torch.from_numpy(rules.legal_bits(games.positions)).to(evaluation.logits.device)
+    policy = MaskedPolicy(evaluation.logits, legal, temperature=temperature)
+    moves, log_probs, entropies = policy.sample(seed, torch.from_numpy(keys).to(legal.device))
+    chosen = moves.cpu().numpy().astype(np.uint16), log_probs.cpu().numpy(), evaluation.values.cpu().numpy()
+    return SelectedMoves(*chosen, policy.probabilities, entropies.cpu().numpy(), RaggedPolicy.empty(len(games)))
 
 
-class SearchSelector:
-    """Plays the moves that Gumbel search chooses; `seed` is that of the root noise."""
-
-    def __init__(self, evaluator: Evaluator, settings: SearchSettings, *, seed: int) -> None:
-        self._search = GumbelSearch(settings, evaluator.for_search())
-        self._seed = seed
-
-    def select(self, games: Games, keys: NDArray[np.int64]) -> SelectedMoves:
-        """See `MoveSelector`."""
-        result = self._search.run(games, keys, self._seed)
-        dense, improved = result.dense(), result.probabilities
-        entropies = -np.add.reduceat(improved * np.log(np.maximum(improved, _LEAST)), result.offsets[:-1])
-        # A move that search preferred by its noise alone may have next to no weight in the improved policy.
-        log_probs = np.log(np.maximum(dense[np.arange(len(games)), result.moves], _LEAST))
-        policies = RaggedPolicy(result.offsets, result.indices, improved.astype(np.float16))
-        return SelectedMoves(result.moves, log_probs, result.values, torch.from_numpy(dense), entropies, policies)
+def _searched(search: GumbelSearch, seed: int, games: Games, keys: NDArray[np.int64]) -> SelectedMoves:
+    result = search.run(games, keys, seed)
+    dense, improved = result.dense(), result.probabilities
+    entropies = -np.add.reduceat(improved * np.log(np.maximum(improved, _LEAST)), result.offsets[:-1])
+    # A move that search preferred by its noise alone may have next to no weight in the improved policy.
+    log_probs = np.log(np.maximum(dense[np.arange(len(games)), result.moves], _LEAST))
+    policies = RaggedPolicy(result.offsets, result.indices, improved.astype(np.float16))
+    return SelectedMoves(result.moves, log_probs, result.values, torch.from_numpy(dense), entropies, policies)

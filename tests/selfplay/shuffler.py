@@ -21,7 +21,7 @@ class Shuffler:
     def __init__(self) -> None:
         self._last: dict[tuple[int, bool], int] = {}
 
-    def select(self, games: Games, keys: NDArray[np.int64]) -> SelectedMoves:
+    def __call__(self, games: Games, keys: NDArray[np.int64]) -> SelectedMoves:
         indices, counts = rules.legal_moves(games.positions)
         blacks = rules.is_black(games.positions)
         moves = np.zeros(len(games), np.uint16)
@@ -47,5 +47,5 @@ def shuffled_games(count: int, *, opening_plies: int = 8, decisive_share: float 
     settings = SelfplaySettings(games=16, opening_plies=opening_plies, decisive_share=decisive_share)
     network = ResidualNetwork(ResidualArchitecture(blocks=0, channels=8))
     generator = Generator(Evaluator(network), settings, seed=3, stream=0)
-    generator._selector = Shuffler()
+    generator._select = Shuffler()
     return finished(generator, count)[:count]

@@ -124,7 +124,7 @@ def test_statistics_count_what_was_played() -> None:
 @pytest.mark.parametrize("simulations", [0, 4])
 def test_entropies_are_those_of_the_distributions(simulations: int) -> None:
     settings = SelfplaySettings(simulations=simulations, max_considered_actions=4, temperature=1.5)
-    selected = make_selector(evaluator(blocks=0), settings, seed=1).select(rules.Games(9), mix(np.arange(9)))
+    selected = make_selector(evaluator(blocks=0), settings, seed=1)(rules.Games(9), mix(np.arange(9)))
     weights = selected.probabilities.double().numpy()
     expected = -(weights * np.log(np.where(weights > 0, weights, 1.0))).sum(1)
     np.testing.assert_allclose(selected.entropies, expected, rtol=1e-5)

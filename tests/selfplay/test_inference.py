@@ -63,6 +63,12 @@ def test_the_games_are_those_played_without_it(pool: RayPool) -> None:
         np.testing.assert_array_equal(one.policies.probabilities, two.policies.probabilities)
     done = statistics(pool._inference)
     assert done.batches < done.requests
+    fills = [pool.batch_fill]  # asked now, and answered by the next time
+    while fills[-1] is None:  # the suite's own time limit ends this
+        gather(pool, 1)
+        fills.append(pool.batch_fill)
+    assert fills[0] is None
+    assert 0 < fills[-1] < 2
 
 
 def test_records_name_the_versions_that_answered(pool: RayPool) -> None:
