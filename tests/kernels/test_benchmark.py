@@ -4,7 +4,7 @@ import pytest
 from rich.console import Console
 
 import benchmarks.kernels
-from benchmarks.kernels.contenders import FAMILY
+from benchmarks.kernels import FAMILY
 from benchmarks.measuring import Figures, table
 
 
