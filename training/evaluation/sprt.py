@@ -21,6 +21,9 @@ from numpy.typing import ArrayLike, NDArray
 from agent.errors import InputError
 
 SCORES: Final = np.arange(5) / 4  # score of a pair of games, from two losses to two wins
+ERROR_RATE: Final = 0.05  # of saying elo1 where elo0 is true, and the other way round
+BOUNDS: Final = (math.log(ERROR_RATE / (1 - ERROR_RATE)), math.log((1 - ERROR_RATE) / ERROR_RATE))
+"""Wald's bounds (1945) of the log-likelihood ratio: below the first elo0, above the second elo1."""
 _UNSEEN: Final = 1e-3  # count given to a score that did not occur, so that every expectation remains possible
 
 Verdict = Literal["elo1", "elo0", "undecided"]
@@ -28,24 +31,15 @@ Verdict = Literal["elo1", "elo0", "undecided"]
 
 @dataclass(frozen=True)
 class Sprt:
-    """The test that the player is `elo1` better rather than `elo0`; a ValueError where elo0 is not below elo1, they lie
-    beyond +-1000, or an error rate is not in 0..0.5."""
+    """The test that the player is `elo1` better rather than `elo0`; a ValueError where elo0 is not below elo1, or they
+    lie beyond +-1000."""
 
     elo0: float
     elo1: float
-    alpha: float = 0.05  # rate of saying elo1 where elo0 is true
-    beta: float = 0.05  # rate of saying elo0 where elo1 is true
 
     def __post_init__(self) -> None:
         if not -1000 <= self.elo0 < self.elo1 <= 1000:
             raise ValueError("the first Elo must be below the second, both within -1000..1000")
-        if not (0 < self.alpha < 0.5 and 0 < self.beta < 0.5):
-            raise ValueError("error rates must lie between 0 and 0.5")
-
-    @property
-    def bounds(self) -> tuple[float, float]:
-        """Wald's bounds (1945) of the log-likelihood ratio: below the first elo0, above the second elo1."""
-        return math.log(self.beta / (1 - self.alpha)), math.log((1 - self.beta) / self.alpha)
 
     def ratio(self, pairs: NDArray[np.integer]) -> NDArray[np.float64]:
         """Log-likelihood ratio of elo1 to elo0 after `pairs` [..., 5], counted by score; positive favours elo1."""
@@ -56,21 +50,25 @@ class Sprt:
 
     def verdict(self, pairs: ArrayLike) -> Verdict:
         """The decision after `pairs` [5]."""
-        low, high = self.bounds
         ratio = float(self.ratio(np.asarray(pairs)))
-        if low < ratio < high:
-            return "undecided"
-        return "elo1" if ratio >= high else "elo0"
+        return "elo1" if ratio >= BOUNDS[1] else "elo0" if not ratio > BOUNDS[0] else "undecided"
 
     def to_json(self, pairs: Sequence[int]) -> dict[str, Any]:
         """The test, its state after `pairs` [5], and its verdict."""
-        state = {"ratio": float(self.ratio(np.array(pairs))), "lower": self.bounds[0], "upper": self.bounds[1]}
-        return {**asdict(self), **state, "pairs": list(pairs), "verdict": self.verdict(pairs)}
+        state = {"ratio": float(self.ratio(np.array(pairs))), "lower": BOUNDS[0], "upper": BOUNDS[1]}
+        return {
+            **asdict(self),
+            "alpha": ERROR_RATE,
+            "beta": ERROR_RATE,
+            **state,
+            "pairs": list(pairs),
+            "verdict": self.verdict(pairs),
+        }
 
     def sentence(self, pairs: Sequence[int]) -> str:
         """For people."""
-        low, high = self.bounds
-        state = f"log-likelihood ratio {float(self.ratio(np.array(pairs))):.2f} of {low:.2f} to {high:.2f}"
+        ratio = float(self.ratio(np.array(pairs)))
+        state = f"log-likelihood ratio {ratio:.2f} of {BOUNDS[0]:.2f} to {BOUNDS[1]:.2f}"
         verdict, tested = self.verdict(pairs), f"{self.elo1:+g} Elo rather than {self.elo0:+g}"
         if verdict == "undecided":
             return f"not decided whether {tested}: too few games ({state})"
