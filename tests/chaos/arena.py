@@ -14,8 +14,7 @@ from ray.cluster_utils import Cluster
 
 from tests.processes import start_training
 from training.durability.checkpoint import list_checkpoints, newest_checkpoint
-from training.durability.game_file import StoredGame
-from training.durability.replay_store import ReplayStore
+from training.durability.replay_store import ReplayStore, StoredGame
 
 SETTINGS = (
     "run.minutes=null run.steps=10000000 run.checkpoint_seconds=2 run.heartbeat_seconds=20 network.kind=residual "

@@ -12,7 +12,7 @@ import numpy as np
 from tests.chaos.arena import Arena
 from tests.processes import descendants
 from training.durability.checkpoint import list_checkpoints
-from training.durability.game_file import Damage, read_entries
+from training.durability.replay_store import Damage, read_entries
 
 Fault = Callable[[Arena, np.random.Generator], bool]
 

@@ -26,7 +26,7 @@ from selfplay.generator import Generator
 from selfplay.record import GameRecord
 from selfplay.settings import SelfplaySettings
 from tests.training.records import finished
-from training.durability.game_file import Damage, StoredGame, read_entries, to_entry
+from training.durability.replay_store import Damage, StoredGame, read_entries, to_entry
 from training.learner import Learner
 from training.replay import ReplayBuffer
 from training.settings import LearnerSettings

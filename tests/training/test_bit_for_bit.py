@@ -10,7 +10,7 @@ from tests.training.runs import begin, resume, train
 from tests.training.test_loop import OVERRIDES
 from training.assembly import Run
 from training.durability.checkpoint import Checkpoints, list_checkpoints, newest_checkpoint, read_checkpoint
-from training.durability.game_file import StoredGame
+from training.durability.replay_store import StoredGame
 from training.settings import Settings, load_settings
 
 SPARSE = "network.kind=sparse network.width=64 network.hidden=32 selfplay.simulations=4"

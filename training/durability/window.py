@@ -12,8 +12,7 @@ from selfplay.actor import GameBatch
 from selfplay.record import GameRecord
 from training.attachment import Attachment
 from training.durability.disk import DiskPatience
-from training.durability.game_file import StoredGame
-from training.durability.replay_store import ReplayStore
+from training.durability.replay_store import ReplayStore, StoredGame
 from training.replay import ReplayBuffer
 from training.settings import LearnerSettings
 from training.targets import Targets, targets_by

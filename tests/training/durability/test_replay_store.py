@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from tests.training.records import record, searched
-from training.durability.game_file import Damage, StoredGame, read_entries, to_entry
-from training.durability.replay_store import ReplayStore
+from training.durability.replay_store import Damage, ReplayStore, StoredGame, read_entries, to_entry
 from training.targets import targets
 
 

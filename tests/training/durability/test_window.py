@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.training.records import record, searched
-from training.durability.game_file import StoredGame
+from training.durability.replay_store import StoredGame
 from training.durability.window import Window
 from training.replay import ReplayBuffer
 from training.targets import targets
@@ -25,11 +25,9 @@ def play(window: Window, seeds: range, *, plies: int = 13, kind: Any = searched)
     window.store.sync()
 
 
-def restored(folder: Path, state: dict[str, int], *, replayed: bool = False, **sizes: int) -> Any:
+def restored(folder: Path, state: dict[str, int], **sizes: int) -> Any:
     damage: list[str] = []
     twin = window(folder, **sizes)
-    if replayed:
-        twin.store.cut(state["number"])
     later = list(twin.restore(state, damage.append))
     return twin, later, damage
 
@@ -69,17 +67,6 @@ def test_games_that_became_durable_after_the_checkpoint_follow_once(tmp_path: Pa
     assert twin.replay.games == 11
     ids = [game.record.game for game in twin.store.read(0) if isinstance(game, StoredGame)]
     assert len(ids) == len(set(ids)) == 11
-
-
-def test_games_that_will_be_played_again_are_dropped(tmp_path: Path) -> None:
-    one = window(tmp_path)
-    play(one, range(5))
-    state, before = one.state(), draws(one)
-    play(one, range(5, 9))
-    twin, later, _ = restored(tmp_path, state, replayed=True)
-    assert (later, draws(twin)) == ([], before)
-    play(twin, range(5, 9))
-    assert draws(twin) == draws(one)
 
 
 def test_damage_is_named_and_costs_only_its_game(tmp_path: Path) -> None:
