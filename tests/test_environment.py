@@ -25,7 +25,7 @@ from tests.training.test_run import TINY, has_rows
 from training import doctor, train
 from training.durability.checkpoint import newest_checkpoint
 from training.durability.progress_relay import Progress
-from training.durability.run_folder import run_locked
+from training.durability.run_folder import RunFolder, run_locked
 from training.monitoring.display import Display
 from training.settings import load_settings
 
@@ -147,6 +147,7 @@ def test_a_run_folder_without_checkpoint_and_trainer_is_used_again(capsys: pytes
     run.mkdir(parents=True)
     with run_locked(run):
         assert zeromass.main(words) == 2
+        assert RunFolder(run).go_on == "start it again"
     assert "run 'my runs/it' is being trained by another process; stop that one first" in capsys.readouterr().err
     (run / "matches.jsonl").write_text('{"step": 0, "when": "before"}\n')
     assert [zeromass.main(words), zeromass.main(words)] == [0, 2]

@@ -4,14 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from agent import rules, vocabulary
-from agent.networks import policy
-from agent.networks.evaluator import Evaluator
 from agent.networks.residual.network import ResidualArchitecture, ResidualNetwork
-from selfplay.record import RaggedPolicy
 from tests.training.test_parallel import batches
 from training.learner import Learner, LearningError
-from training.replay import Batch
 from training.settings import LearnerSettings
 
 
@@ -19,28 +14,6 @@ def learner(**changes: float) -> Learner:
     torch.manual_seed(0)
     settings = LearnerSettings(device="cpu", batch_size=64, learning_rate=3e-3, **changes)
     return Learner(ResidualNetwork(ResidualArchitecture(blocks=1, channels=16)), settings)
-
-
-def test_a_move_that_did_well_becomes_more_probable_and_a_bad_one_less() -> None:
-    one = learner(value_weight=0.0, entropy_bonus=0.0)
-    position = rules.start(2)
-    good, bad = vocabulary.from_uci("e2e4", black=False), vocabulary.from_uci("a2a3", black=False)
-    legal = torch.from_numpy(rules.legal_bits(position))
-
-    def log_probs() -> torch.Tensor:
-        evaluation = Evaluator(one.network).evaluate(position)
-        one.network.train()
-        probabilities = policy.MaskedPolicy(evaluation.logits, legal).probabilities
-        return probabilities[torch.arange(2), torch.tensor([good, bad])].log()
-
-    before = log_probs()
-    thirds, advantages = np.full((2, 3), 1 / 3, np.float32), np.array([1.0, -1.0], np.float32)
-    rest = thirds, advantages, np.zeros(2, np.int32), RaggedPolicy.empty(2)
-    batch = Batch(position, np.array([good, bad]), before.numpy(), *rest)
-    for _ in range(3):
-        one.train(batch, progress=0.0)
-    better, worse = (log_probs() - before).tolist()
-    assert worse < -0.01 < 0.01 < better
 
 
 def test_learning_rate_falls_along_a_cosine() -> None:

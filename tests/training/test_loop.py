@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from agent import rules
-from agent.errors import InputError
 from agent.networks.weights import load_weights
 from selfplay.pool import LocalPool
 from tests.training.runs import begin, log_of, train
@@ -76,13 +75,3 @@ def test_versions_come_in_order_and_games_only_when_needed(tmp_path: Path, monke
     waits = [call.kwargs["wait"] for call in collect.call_args_list]
     assert waits[0]
     assert not all(waits)
-
-
-def test_a_run_folder_is_not_overwritten(tmp_path: Path) -> None:
-    folder = RunFolder.create(settings(1, tmp_path), None)
-    assert folder.go_on == "start it again"
-    (folder.checkpoints / "step-00000000").mkdir()
-    with pytest.raises(InputError, match=rf"exists already; go on with --resume {tmp_path}/it"):
-        RunFolder.create(settings(1, tmp_path), None)
-    with pytest.raises(InputError, match=r"run 'other' does not exist; runs here: it"):
-        RunFolder.find("other", tmp_path)

@@ -16,7 +16,7 @@ from agent.networks.sparse.architecture import SparseArchitecture
 from tests.training.records import record, searched
 from training.cluster import ray_for
 from training.learner import Learner, LearningError
-from training.parallel import ParallelLearner, make_learner, shares
+from training.parallel import ParallelLearner, make_learner
 from training.replay import Batch, ReplayBuffer
 from training.settings import LearnerSettings, load_settings
 from training.targets import targets
@@ -87,18 +87,6 @@ def test_a_rescue_in_one_process_reaches_all() -> None:
                 learner.train(batch, progress=0)
         for name, array in alone.weights().items():
             assert np.allclose(array, both.weights()[name], atol=1e-4), name
-
-
-def test_shares_are_the_batch_in_order() -> None:
-    (batch,) = batches(1, with_search=True)
-    parts = shares(batch, 4)
-    assert [len(part.moves) for part in parts] == [8] * 4
-    for name in ("positions", "moves", "log_probs", "wdl", "advantages", "versions"):
-        assert np.array_equal(np.concatenate([getattr(part, name) for part in parts]), getattr(batch, name))
-    counts = np.concatenate([np.diff(part.policies.offsets) for part in parts])
-    assert np.array_equal(counts, np.diff(batch.policies.offsets))
-    assert np.array_equal(np.concatenate([part.policies.indices for part in parts]), batch.policies.indices)
-    assert all(part.policies.offsets[0] == 0 for part in parts)
 
 
 def test_a_batch_that_cannot_be_split_evenly_is_refused() -> None:

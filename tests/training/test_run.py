@@ -164,17 +164,6 @@ def test_ctrl_c_and_sigterm_end_in_a_checkpoint_and_say_how_to_go_on(runs: Path,
     assert int(path.name.removeprefix("step-")) > 0
 
 
-@pytest.mark.slow
-def test_a_dead_actor_is_replaced_and_the_run_goes_on(runs: Path) -> None:
-    process = start_training("demo", *TINY, "run.steps=400", "run.checkpoint_seconds=1000", folder=runs)
-    wait_for(lambda: has_rows(runs / "runs" / "it"), process)
-    os.kill(descendants("ray::GameActor", process.pid)[0], signal.SIGKILL)
-    finish(process)
-    last = log_of(runs / "runs" / "it")[-1]
-    assert (last["step"], last["system/workers_alive"]) == (400, 2)
-    assert last["system/restarts"] >= 1
-
-
 def test_a_run_with_an_inference_actor_trains_on_searched_games(runs: Path) -> None:
     asked = ["inference.actor=true", "inference.batch_size=16", "inference.max_wait_ms=1", "inference.runtime=eager"]
     finish(start_training("demo", *TINY, *asked, "selfplay.simulations=4", folder=runs))

@@ -1,17 +1,15 @@
 """Won endings: legal starts, the defender, and counted mates."""
 
-from itertools import product
-
 import chess
 import numpy as np
 import pytest
 
 from agent import rules, vocabulary
 from agent.players.alphabeta import AlphaBetaPlayer
-from agent.players.player import Choice, Player, RandomPlayer
+from agent.players.player import Choice, RandomPlayer
 from agent.rules import Games
 from tests.agent.rules.oracle import push
-from training.evaluation.conversion import ENDINGS, KingPlayer, conversions, convert, random_starts, shares
+from training.evaluation.conversion import ENDINGS, KingPlayer, convert, random_starts
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
@@ -87,15 +85,3 @@ def test_stalemates_captures_and_repetitions_are_no_mates() -> None:
     defender = _Script(*["h8h7", "h7h8"] * 4, black=True)
     assert convert(there_and_back, defender, rules.from_fen("7k/8/8/8/8/8/8/R3K3 w - - 0 1")[None], "kr").mated == 0
     assert len(there_and_back._moves) == 4  # the third time the position stands there
-
-
-def test_random_moves_rarely_mate_and_alphabeta_does() -> None:
-    blind = conversions(RandomPlayer(1), games=15, seed=2)
-    assert [(one.ending, one.defender) for one in blind] == list(product(("kq", "kr", "kbb"), ("king", "random")))
-    assert all(one.share < 0.2 for one in blind)
-    assert shares(blind).keys() == set(ENDINGS)
-    seeing: Player = AlphaBetaPlayer(4, 1)
-    rates = {one.defender: one for one in conversions(seeing, games=15, seed=2, endings=("kq",))}
-    assert rates["random"].mated > 3
-    assert rates["random"].to_json()["share"] == rates["random"].mated / 15
-    assert 1 <= (rates["random"].moves or 0) <= 50
