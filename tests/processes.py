@@ -9,8 +9,20 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[1]), "PYTHONIOENCODING": "utf-8"}
 """Of a child that is started in another folder."""
+
+STAND_IN = f"{sys.executable} {Path(__file__).with_name('engine.py')}"  # a UCI engine; see there
+
+
+def install_stockfish(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `stockfish` be the stand-in, told its `folder`."""
+    program = folder / "stockfish"
+    program.write_text(f"#!/bin/sh\nexec {STAND_IN} {folder}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=":")
 
 
 def heed_ctrl_c() -> None:

@@ -4,7 +4,6 @@ import json
 import math
 import random
 import shutil
-import sys
 import zlib
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,48 +19,16 @@ from benchmarks import strength
 from benchmarks.measuring import value_of
 from benchmarks.strength.positions import MOST, game, is_open, make_positions, positions
 from benchmarks.strength.reference import Reference
+from tests.processes import install_stockfish
 from tests.test_command_line import refused
-
-ENGINE = """
-import json, pathlib, sys
-import chess
-folder = pathlib.Path(sys.argv[1])
-log, board = open(folder / "log", "a"), chess.Board()
-for line in sys.stdin:
-    words = line.split()
-    if words[0] in ("go", "ucinewgame"):
-        print(line.strip(), file=log, flush=True)
-    if words[0] == "uci":
-        print("id name Stand-in 1.0\\noption name Hash type spin default 1 min 1 max 99")
-        print("option name UCI_AnalyseMode type check default false\\nuciok")
-    elif words[0] == "isready":
-        print("readyok")
-    elif words[0] == "position":
-        board = chess.Board(" ".join(words[2:8]) if words[1] == "fen" else chess.STARTING_FEN)
-    elif words[0] == "go":
-        scores = json.loads((folder / "scores").read_text())
-        if scores is None:
-            sys.exit(1)
-        moves = words[words.index("searchmoves") + 1:] if "searchmoves" in words else map(str, board.legal_moves)
-        worth = lambda move: scores.get(move, "cp 0")
-        best = max(moves, key=lambda move: int(worth(move).split()[1]) * (100 if worth(move)[0] == "m" else 1))
-        print("info depth 1 score", scores.get("any", worth(best)), "pv", best)
-        print("bestmove", best)
-    sys.stdout.flush()
-"""
 
 
 @pytest.fixture
 def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The stand-in is `stockfish`; it logs to `log` here and reads `scores`, where judgements lie too."""
-    (tmp_path / "engine.py").write_text(ENGINE)
-    program = tmp_path / "stockfish"
-    program.write_text(f"#!/bin/sh\nexec {sys.executable} {tmp_path / 'engine.py'} {tmp_path}\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    """The stand-in is `stockfish`; it notes what it is told and reads `scores` here, where judgements lie too."""
+    install_stockfish(tmp_path, monkeypatch)
     monkeypatch.setattr("benchmarks.strength.reference.base_folder", lambda: tmp_path)
     give(tmp_path, {"e2e4": "cp 100", "d2d4": "cp 20", "a2a3": "mate -2", "h2h3": "cp -9000"})
-    (tmp_path / "log").touch()
     return tmp_path
 
 
@@ -70,9 +37,10 @@ def give(folder: Path, scores: dict[str, str] | None) -> None:
 
 
 def log(folder: Path) -> list[str]:
-    lines = (folder / "log").read_text().splitlines()
-    (folder / "log").write_text("")
-    return lines
+    """The searches and new games asked for since the last call."""
+    told = (folder / "told").read_text().splitlines() if (folder / "told").exists() else []
+    (folder / "told").write_text("")
+    return [line for line in told if line.startswith(("go", "ucinewgame"))]
 
 
 def win(centipawns: float) -> float:

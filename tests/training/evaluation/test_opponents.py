@@ -2,7 +2,6 @@
 
 import contextlib
 import shlex
-import sys
 import threading
 from pathlib import Path
 
@@ -16,50 +15,16 @@ from agent.players import external
 from agent.players.external import EnginePlayer
 from agent.players.player import RandomPlayer
 from agent.rules import Games
-from tests.processes import run_python
+from tests.processes import STAND_IN, install_stockfish, run_python
 from training.evaluation.match import play_match
 from training.evaluation.match_runner import ConcurrentPlayers, MatchError
 from training.evaluation.openings import Openings
 from training.evaluation.opponents import PlayOptions, make_opponent
 
-ENGINE = """
-import random, sys
-import chess
-board, games = chess.Board(), 0
-for line in sys.stdin:
-    words = line.split()
-    print(line.strip(), file=open(sys.argv[1], "a"))
-    if words[:1] == ["uci"]:
-        print("id name first\\noption name Threads type spin default 4 min 1 max 8")
-        print("option name UCI_LimitStrength type check default false")
-        print("option name UCI_Elo type spin default 1350 min 1350 max 2850\\nuciok")
-    elif words[:1] == ["isready"]:
-        print("readyok")
-    elif words[:1] == ["ucinewgame"]:
-        games += 1
-    elif words[:1] == ["position"]:
-        board = chess.Board(" ".join(words[2:8]) if words[1] == "fen" else chess.STARTING_FEN)
-        for move in words[words.index("moves") + 1:] if "moves" in words else []:
-            board.push_uci(move)
-    elif words[:1] == ["go"]:
-        if sys.argv[2:] and games > 2:
-            if sys.argv[2] == "die":
-                sys.exit(1)
-            if sys.argv[2] != "silent":
-                print("bestmove", sys.argv[2])
-        else:
-            print("bestmove", min(move.uci() for move in board.legal_moves))
-    elif words[:1] == ["quit"]:
-        break
-    sys.stdout.flush()
-"""
-
 
 @pytest.fixture
 def engine(tmp_path: Path) -> str:
-    path = tmp_path / "engine.py"
-    path.write_text(ENGINE)
-    return f"engine:{sys.executable} {path} {tmp_path / 'options'}"
+    return f"engine:{STAND_IN} {tmp_path}"
 
 
 def test_an_engine_plays_its_own_moves_for_both_colours(engine: str) -> None:
@@ -82,7 +47,7 @@ def test_an_engine_gets_the_moves_of_each_game(engine: str, tmp_path: Path) -> N
     result = play_match(RandomPlayer(1), player, Openings(1, 4), games=3, ply_cap=20)
     assert (result.games, result.wins + result.draws + result.losses, result.illegal_moves) == (3, 3, 0)
     player.close()
-    lines = (tmp_path / "options").read_text().splitlines()
+    lines = (tmp_path / "told").read_text().splitlines()
     assert lines.count("ucinewgame") == 3
     positions = [line.split() for line in lines if line.startswith("position")]
     told = [len(words) - words.index("moves") - 1 if "moves" in words else 0 for words in positions]
@@ -90,16 +55,13 @@ def test_an_engine_gets_the_moves_of_each_game(engine: str, tmp_path: Path) -> N
     assert told == [0, 2, 4, 6, 8, 10, 12, 14] * 3
 
 
-def test_stockfish_gets_its_elo_and_one_thread(engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    script = tmp_path / "stockfish"
-    script.write_text(f"#!/bin/sh\nexec {engine.removeprefix('engine:')}\n")
-    script.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+def test_stockfish_gets_its_elo_and_one_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install_stockfish(tmp_path, monkeypatch)
     player = make_opponent("stockfish:1400", 0)
     assert isinstance(player, ConcurrentPlayers)
     player.choose(Games(1))
     player.close()
-    options = set((tmp_path / "options").read_text().splitlines())
+    options = set((tmp_path / "told").read_text().splitlines())
     told = {"UCI_Elo": "1400", "UCI_LimitStrength": "true", "Threads": "1"}
     assert {f"setoption name {name} value {value}" for name, value in told.items()} <= options
     with pytest.raises(InputError, match=r"refuses its options .*900"):
