@@ -19,7 +19,7 @@ from training.durability.disk import DiskPatience
 from training.durability.progress_relay import Screen
 from training.durability.run_folder import RunFolder, append_row
 from training.durability.snapshots import Every
-from training.evaluation.conversion import conversions, shares
+from training.evaluation.conversion import conversions
 from training.evaluation.match import MatchResult, play_match
 from training.evaluation.match_runner import Hooks
 from training.evaluation.openings import Openings
@@ -75,7 +75,7 @@ class Matches(Attachment):
                 won = conversions(_player(loop), games=CONVERSION_GAMES, seed=seed, defenders=("king",), hooks=hooks)
             except StoppedError:
                 return
-            self._keep(loop, result, "during", shares(won), time.monotonic() - started)
+            self._keep(loop, result, "during", {one.ending: one.share for one in won}, time.monotonic() - started)
 
     def play(self, loop: TrainingLoop, when: str, screen: Screen, stop: Callable[[], bool]) -> MatchResult | None:
         """Play the match `before` or `after` training and keep its result; None if the settings ask for none, a

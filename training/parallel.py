@@ -59,9 +59,7 @@ def make_learner(network: Network, settings: LearnerSettings, *, searched: bool)
 class _ShareLearner(Learner):
     """Steps on a share, by gradients that are averaged over all shares."""
 
-    def __init__(self, network: Network, settings: LearnerSettings, *, searched: bool) -> None:
-        super().__init__(network, settings, searched=searched)
-        self._moments: Moments = (0.0, 1.0)
+    _moments: Moments
 
     def train_share(self, share: Batch, moments: Moments, progress: float) -> None:
         """`Learner.train` on one share of a batch whose advantages have these moments."""

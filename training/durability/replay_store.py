@@ -12,7 +12,7 @@ import json
 import os
 import struct
 from collections.abc import Iterator
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass, fields
 from enum import IntEnum
 from pathlib import Path
 from typing import Any, Final
@@ -68,21 +68,19 @@ def to_entry(game: StoredGame) -> bytes:
 
 def read_entries(data: bytes) -> Iterator[tuple[int, StoredGame] | Damage]:
     """The entries of a file, in order: (offset, game), or the damage between games."""
-    place, bad = 0, -1
+    place = whole = 0  # where to look, and where the last whole entry ended
     while place < len(data):
         game, end = _read(data, place)
         if game is None:
-            bad = place if bad < 0 else bad
             following = data.find(MAGIC, place + 1)
             place = len(data) if following < 0 else following
             continue
-        if bad >= 0:
-            yield Damage(bad, place)
-            bad = -1
+        if place > whole:
+            yield Damage(whole, place)
         yield place, game
-        place = end
-    if bad >= 0:
-        yield Damage(bad, len(data))
+        place = whole = end
+    if place > whole:
+        yield Damage(whole, place)
 
 
 def _read(data: bytes, place: int) -> tuple[StoredGame | None, int]:
@@ -105,9 +103,8 @@ def _read(data: bytes, place: int) -> tuple[StoredGame | None, int]:
 
 
 def _part(kind: Any, prefix: str, values: dict[str, Any]) -> Any:
-    """A dataclass from the values under its prefix; fields with a default may be missing."""
-    names = [field.name for field in fields(kind) if f"{prefix}.{field.name}" in values or field.default is MISSING]
-    return kind(**{name: values[f"{prefix}.{name}"] for name in names})
+    """A dataclass from the values under its prefix."""
+    return kind(**{field.name: values[f"{prefix}.{field.name}"] for field in fields(kind)})
 
 
 class ReplayStore:

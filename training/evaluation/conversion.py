@@ -111,8 +111,3 @@ def random_starts(ending: str, count: int, seed: int) -> NDArray[np.uint64]:
         if board.is_valid() and not board.is_game_over():
             starts.append(rules.from_board(board))
     return np.stack(starts) if starts else np.zeros((0, rules.WORDS), np.uint64)
-
-
-def shares(found: Sequence[Conversion]) -> dict[str, float]:
-    """Share mated by ending, against the defending king."""
-    return {one.ending: one.share for one in found if one.defender == "king"}

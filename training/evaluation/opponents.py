@@ -11,6 +11,7 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -106,12 +107,10 @@ def _engines(
 ) -> ConcurrentPlayers:
     """Processes of one engine, one for each concurrent game."""
     options = options or PlayOptions()
-    engines: list[EnginePlayer] = []
-    try:
+    with ExitStack() as started:
+        engines = []
         for _ in range(options.side_by_side):
             engines.append(EnginePlayer(name, command, strength, seconds=options.seconds or ENGINE_SECONDS))
-    except InputError:
-        for engine in engines:
-            engine.close()
-        raise
+            started.callback(engines[-1].close)
+        started.pop_all()  # all are there
     return ConcurrentPlayers(engines)

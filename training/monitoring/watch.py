@@ -3,6 +3,7 @@ pictures wait while all of this has cost more than `BUDGET` of the time so far. 
 short it is."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
@@ -73,8 +74,8 @@ class Watch(Attachment):
         self.recent: dict[str, float] = {}  # the last row written
         self._settings, self._metrics, self._games, self._disk = settings, metrics, games, disk
         self._actors, self._rates, self._stopwatch = ActorTally(say), Rates(), Stopwatch()
-        self._collected = self._batches = self._plies = self._lag = self._step = 0
-        self._entropy = 0.0
+        self._since = Counter[str]()  # what was collected since the last row
+        self._step = 0
         self._drawn_at: tuple[int, float] | None = None
         self._started = time.monotonic()
         self._detailed_at: float | None = None
@@ -95,14 +96,13 @@ class Watch(Attachment):
     def collected(self, loop: TrainingLoop, batches: Sequence[GameBatch]) -> None:
         """Count what actors did."""
         version = loop.counters.version
-        self._collected += 1
+        self._since["calls"] += 1
         for batch in batches:
+            done = batch.statistics
             self._actors.add(batch, version)
-            self._rates.add(plies=batch.statistics.plies, games=len(batch.records))
-            self._batches += 1
-            self._plies += batch.statistics.plies
-            self._lag += version - batch.version
-            self._entropy += batch.statistics.entropy_total
+            self._rates.add(plies=done.plies, games=len(batch.records))
+            counts = {"batches": 1, "plies": done.plies, "lag": version - batch.version, "entropy": done.entropy_total}
+            self._since.update(counts)
 
     def stepped(self, loop: TrainingLoop, batch: Batch) -> None:
         """Write a row every `log.steps` steps, and pictures when they are due."""
@@ -119,7 +119,7 @@ class Watch(Attachment):
 
     def row(self, loop: TrainingLoop, batch: Batch, row: dict[str, float]) -> None:
         """Rates, and what the actors did since the last row."""
-        now = time.monotonic()
+        now, since, self._since = time.monotonic(), self._since, Counter()
         with self._stopwatch.spending("writing"):
             self._rates.add(steps=loop.learner.step - self._step)
             self._step = loop.learner.step
@@ -127,14 +127,12 @@ class Watch(Attachment):
                 "selfplay/games_per_second": self._rates.per_second("games"),
                 "selfplay/positions_per_second": self._rates.per_second("plies"),
                 "learner/steps_per_second": self._rates.per_second("steps"),
-                "system/queue": self._batches / max(self._collected, 1),
+                "system/queue": since["batches"] / max(since["calls"], 1),
                 **self._actors.memory_row(),
             }
-            if self._plies:
-                row["selfplay/entropy"] = self._entropy / self._plies
-                row["system/version_lag"] = self._lag / self._batches
-            self._collected = self._batches = self._plies = self._lag = 0
-            self._entropy = 0.0
+            if since["plies"]:
+                row["selfplay/entropy"] = since["entropy"] / since["plies"]
+                row["system/version_lag"] = since["lag"] / since["batches"]
             if self._detailed_at is None or now - self._detailed_at >= DETAIL_SECONDS:
                 row |= self._details(loop, batch, now - (self._detailed_at or self._started))
                 self._detailed_at = now
