@@ -31,7 +31,7 @@ from agent.play.strength import LEVELS, Strength, blunder
 from agent.players.external import EnginePlayer, start_engine
 from agent.players.player import Choice, Player
 from agent.rules import Games
-from training.evaluation.ladder.rating import Pairing, Rating, ratings
+from training.evaluation.ladder.standings import Pairing, Rating, ratings
 from training.evaluation.match import play_match
 from training.evaluation.openings import Openings
 from training.evaluation.opponents import make_opponent

@@ -1,4 +1,4 @@
-"""The pool of Ray actors: bounded, fed with versions, healed, and loud when a mask leaks."""
+"""The pool of Ray actors: bounded, fed with versions, healed, loud when a mask leaks, and all of one code."""
 
 import os
 import signal
@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +17,8 @@ from agent.errors import InputError
 from agent.networks.meter import InvalidMassError
 from agent.networks.residual.network import ResidualArchitecture, ResidualNetwork
 from selfplay import pool as module
-from selfplay.actor import GameBatch, Weights
+from selfplay.actor import GameActor, GameBatch, Weights
+from selfplay.identity import PACKAGES, ROOT, check_identity, code_hash, identity
 from selfplay.pool import IN_FLIGHT, LocalPool, Pool, RayPool
 from selfplay.record import GameRecord
 from selfplay.settings import ActorSettings, InferenceSettings, SelfplaySettings
@@ -160,3 +162,36 @@ def test_actors_that_cannot_start_say_why_at_the_first_death() -> None:
         with pytest.raises(InputError, match=r"actors cannot start \(inference.runtime=graphs needs .*zeromass doctor"):
             gather(pool, 1)
         assert pool.restarts == 0
+
+
+def test_any_change_of_any_source_changes_the_hash(tmp_path: Path) -> None:
+    for package in PACKAGES:
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "module.py").write_text("x = 1\n")
+    seen = {code_hash(tmp_path)}
+    for change in (
+        lambda: (tmp_path / "agent" / "module.py").write_text("x = 2\n"),
+        lambda: (tmp_path / "training" / "more.py").write_text(""),
+        lambda: (tmp_path / "kernels" / "module.py").rename(tmp_path / "kernels" / "other.py"),
+        lambda: (tmp_path / "selfplay" / "module.py").unlink(),
+    ):
+        change()
+        seen.add(code_hash(tmp_path))
+    assert len(seen) == 5
+    before = code_hash(tmp_path)
+    (tmp_path / "agent" / "__pycache__").mkdir()
+    (tmp_path / "agent" / "__pycache__" / "module.pyc").write_bytes(b"compiled")
+    assert code_hash(tmp_path) == before
+
+
+def test_this_process_is_itself_and_no_other() -> None:
+    assert identity() == code_hash(ROOT)
+    check_identity(identity(), "this process")
+    with pytest.raises(InputError, match=rf"the actor runs other code \({identity()[:12]}\) than the run \(0000\)"):
+        check_identity("0000", "the actor")
+
+
+def test_a_game_actor_with_other_code_refuses_to_play() -> None:
+    with pytest.raises(InputError, match=r"^the game actor on .* runs other code"):
+        GameActor(SETTINGS, 0, None, "0000").play([], 0)
+    assert GameActor(SETTINGS, 0, None, identity()).play([ray.put(weights())], 0).version == 0

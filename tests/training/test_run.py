@@ -1,10 +1,14 @@
-"""Whole runs through the command line with real Ray actors: to the end, killed, interrupted, through Triton."""
+"""Whole runs through the command line with real Ray actors: to the end, killed, interrupted, through Triton, on
+loopback alone."""
 
+import contextlib
 import errno
 import json
 import os
 import re
 import signal
+import socket
+import struct
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +21,7 @@ import agent.networks.policy
 import kernels
 import training.durability.disk
 import zeromass
-from tests.processes import descendants, start_training, wait_until_gone
+from tests.processes import descendants, family, start_training, wait_until_gone
 from tests.training.monitoring.short_run import events_of
 from tests.training.runs import log_of
 from training.durability.checkpoint import list_checkpoints, newest_checkpoint
@@ -190,3 +194,40 @@ def test_selfplay_and_learner_pass_through_the_triton_kernels(runs: Path) -> Non
         ran = summary[side]
         assert {name for name in ran if not name.endswith(".triton")} == set(), ran
         assert all(any(name.startswith(op) and count > 0 for name, count in ran.items()) for op in needed), ran
+
+
+def sockets(processes: set[int]) -> set[str]:
+    """Inodes of the sockets that the processes hold."""
+    held = set()
+    for process in processes:
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            for entry in Path(f"/proc/{process}/fd").iterdir():
+                with contextlib.suppress(OSError):  # closed meanwhile, as the one that lists the folder
+                    link = str(entry.readlink())
+                    held |= {link[8:-1]} if link.startswith("socket:[") else set()
+    return held
+
+
+def listening(processes: set[int]) -> list[str]:
+    """Addresses on which the processes listen: what `ss -ltn` shows of them."""
+    held, addresses = sockets(processes), []
+    for table, kind in (("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6)):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            _, local, _, state, *rest = line.split()
+            if state == "0A" and rest[5] in held:
+                words = bytes.fromhex(local.split(":")[0])
+                host = b"".join(struct.pack(">I", word) for (word,) in struct.iter_unpack("<I", words))
+                addresses.append(socket.inet_ntop(kind, host).removeprefix("::ffff:"))
+    return addresses
+
+
+def test_a_local_run_listens_on_loopback_alone(runs: Path) -> None:
+    """Ray, trainer, game actors, inference actor and a learner of two processes."""
+    more = ["run.steps=100000", "learner.workers=2", "inference.actor=true", "inference.runtime=eager"]
+    process = start_training("demo", *TINY, *more, folder=runs)
+    wait_for(lambda: has_rows(runs / "runs" / "it"), process, seconds=300)
+    found = listening(set(family(process.pid)))
+    process.terminate()
+    finish(process)
+    assert len(found) > 3
+    assert {address for address in found if not address.startswith("127.") and address != "::1"} == set(), found

@@ -28,16 +28,12 @@ EXTRA_PLIES: Final = 2  # random plies after a book line played before: two dete
 @functools.cache
 def book() -> tuple[tuple[int, ...], ...]:
     """Every line as vocabulary indices, each seen by who moves."""
-    return tuple(_indices(line.split()) for line in json.loads(BOOK.read_text()))
-
-
-def _indices(line: list[str]) -> tuple[int, ...]:
-    board, indices = chess.Board(), []
-    for san in line:
-        move = board.parse_san(san)
-        indices.append(vocabulary.from_uci(move.uci(), black=board.turn == chess.BLACK))
-        board.push(move)
-    return tuple(indices)
+    lines = []
+    for line in json.loads(BOOK.read_text()):
+        board = chess.Board()
+        moves = (board.push_san(san).uci() for san in line.split())
+        lines.append(tuple(vocabulary.from_uci(move, black=ply % 2 == 1) for ply, move in enumerate(moves)))
+    return tuple(lines)
 
 
 @dataclass(frozen=True)

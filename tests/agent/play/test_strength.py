@@ -14,7 +14,7 @@ from agent.rules import Games
 from agent.vocabulary import to_uci
 from benchmarks import levels
 from tests.agent.standin import Scripted
-from training.evaluation.ladder.rating import Pairing
+from training.evaluation.ladder.standings import Pairing
 
 RUNGS = [Rung(400.0, Strength(4, 1.0, 0.8)), Rung(1000.0, Strength(16, 0.4)), Rung(1800.0, Strength(1600))]
 

@@ -25,8 +25,7 @@ from training.durability.snapshots import snapshot_path
 from training.evaluation.conversion import Conversion, conversions
 from training.evaluation.ladder import command
 from training.evaluation.ladder.command import evenly, find_snapshots, schedule
-from training.evaluation.ladder.rating import Pairing
-from training.evaluation.ladder.standings import Results, standings_of
+from training.evaluation.ladder.standings import Pairing, Results, standings_of
 from training.evaluation.match import MatchResult
 from training.evaluation.match_runner import MatchError, MatchStop, Played
 from training.evaluation.openings import Openings
