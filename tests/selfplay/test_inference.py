@@ -14,7 +14,6 @@ import torch
 
 from agent.networks.registry import make_evaluator
 from agent.rules import Games
-from agent.search import GumbelSearch, SearchSettings
 from selfplay import pool as module
 from selfplay.actor import GameBatch
 from selfplay.batcher import BatcherStatistics
@@ -100,21 +99,6 @@ def test_an_answer_by_newer_weights_is_recorded_as_such() -> None:
     assert one.take_version(7) == 7  # no answer since
     expected = make_evaluator(network(1), runtime="eager").evaluate(np.repeat(games.positions, 8, 0))
     assert torch.equal(found.values, expected.values[:2])
-    ray.kill(actor)
-
-
-def test_halves_take_turns_and_find_the_same() -> None:
-    actor = start_inference(ARCHITECTURE, INFERENCE, callers=1)
-    remote = RemoteEvaluator(actor)
-    remote.use([ray.put(weights())], 0)
-    games, settings = Games(7), SearchSettings(simulations=12)
-    found = GumbelSearch(settings, remote).run(games, np.arange(7), seed=2)
-    expected = GumbelSearch(settings, make_evaluator(network(), runtime="eager")).run(games, np.arange(7), seed=2)
-    for name in ("moves", "probabilities", "visits", "values", "raw_values"):
-        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
-    done = statistics(actor)
-    assert done.requests >= 2 * 13
-    assert done.positions >= 7 * 13
     ray.kill(actor)
 
 

@@ -35,7 +35,8 @@ class Guard(Attachment):
 
     def added(self, loop: TrainingLoop, record: GameRecord) -> None:
         """See `Attachment`."""
-        self.game(record)
+        self._seen += 1
+        self.games.add(record)
 
     def stepped(self, loop: TrainingLoop, batch: Batch) -> None:
         """See `Attachment`."""
@@ -45,11 +46,6 @@ class Guard(Attachment):
         """See `Attachment`; needs the means of the learner in `row`."""
         self.rows.add(row, value_spread(loop.learner.network, batch.positions))
         row |= self.judge(loop.learner.step)
-
-    def game(self, record: GameRecord) -> None:
-        """A finished game arrived."""
-        self._seen += 1
-        self.games.add(record)
 
     def figures(self) -> dict[str, float]:
         """Every figure that has enough evidence, by watch."""

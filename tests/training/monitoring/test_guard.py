@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from unittest.mock import Mock
 
 import chess
 import numpy as np
@@ -51,7 +52,7 @@ def batch(targets: list[list[float]]) -> Batch:
 def alarms(records: list[GameRecord], settings: GuardSettings = SETTINGS) -> set[str]:
     guard = Guard(settings)
     for game in records:
-        guard.game(game)
+        guard.added(Mock(), game)
     guard.judge(len(records))
     return set(guard.alarms)
 

@@ -132,7 +132,9 @@ class Results:
             return cls(path)
         try:
             tree = json.loads(path.read_bytes())
-            pairs = [_pairing(row) for row in tree["pairs"]]
+            pairs = [Pairing(**{key: row[key] for key in row if key != "games"}) for row in tree["pairs"]]
+            if [row["games"] for row in tree["pairs"]] != [pair.games for pair in pairs]:
+                raise ValueError("games that do not add up")
             return cls(path, pairs, dict(tree["snapshots"]), list(tree["conversions"]))
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise InputError(f"ladder '{path}' is damaged ({error}); repair it, or remove it to start again") from error
@@ -242,11 +244,3 @@ def _anchors(played: Sequence[Pairing], results: Results) -> tuple[dict[str, flo
 
 def _name(results: Results, key: str) -> str:
     return str(results.snapshots.get(key, {}).get("name", key))
-
-
-def _pairing(row: Mapping[str, Any]) -> Pairing:
-    """A row of the file; a ValueError where the games do not add up."""
-    pair = Pairing(**{key: value for key, value in row.items() if key != "games"})
-    if row["games"] != pair.games:
-        raise ValueError("games that do not add up")
-    return pair
