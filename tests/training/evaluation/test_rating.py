@@ -1,7 +1,8 @@
-"""Ratings: two players have a closed form; several are simulated in `test_ladder.py`."""
+"""Ratings: two players have a closed form; several are compared with a search of the likelihood."""
 
 import math
 
+import numpy as np
 import pytest
 
 from training.evaluation.ladder.standings import Pairing, ratings
@@ -14,6 +15,31 @@ def test_two_players_get_the_closed_form() -> None:
     deviation = 400 / math.log(10) / math.sqrt(101 * score * (1 - score))
     assert found["a"].elo_high - found["a"].elo == pytest.approx(1.96 * deviation)
     assert found["b"].elo_low == found["b"].elo_high == 1350
+
+
+def test_ratings_of_several_players_maximise_the_likelihood() -> None:
+    pairings = [
+        Pairing("a", "b", 10, 4, 6),
+        Pairing("b", "c", 12, 3, 5),
+        Pairing("a", "c", 15, 2, 3),
+        Pairing("c", "d", 9, 0, 11),
+        Pairing("d", "zero", 13, 2, 5),
+    ]
+    found = {r.player: r.elo for r in ratings(pairings, {"zero": 0.0})}
+
+    def likelihood(elo: dict[str, float]) -> float:
+        total = 0.0
+        for p in pairings:
+            expected = 1 / (1 + 10 ** ((elo[p.second] - elo[p.first]) / 400))
+            score = p.wins + p.draws / 2 + 0.005 * p.games
+            total += score * math.log(expected) + (1.01 * p.games - score) * math.log(1 - expected)
+        return total
+
+    best = likelihood(found)
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        moved = {name: elo + (rng.normal(0, 5) if name != "zero" else 0.0) for name, elo in found.items()}
+        assert likelihood(moved) < best
 
 
 def test_a_player_who_won_everything_is_finite_and_ratings_move_with_their_anchor() -> None:
