@@ -16,8 +16,6 @@ import pickle
 import statistics
 import tempfile
 from collections.abc import Sequence
-from multiprocessing.queues import SimpleQueue
-from multiprocessing.synchronize import Barrier
 from time import perf_counter
 from typing import Any, Final, cast
 
@@ -103,22 +101,19 @@ class WatchedPool:
         return getattr(self._pool, name)
 
 
-_own: list[tuple[GamePlayer, Barrier]] = []  # the player of this process, and the barrier of all processes
+_own: list[GamePlayer] = []  # the player of this process
 
 
-def _start(settings: ActorSettings, streams: "SimpleQueue[int]", barrier: Barrier, weights: Weights) -> None:
+def _start(settings: ActorSettings, stream: int, weights: Weights) -> None:
     torch.set_num_threads(settings.selfplay.threads)
-    player = GamePlayer(settings, streams.get())
-    player.load(weights, 0)
-    _own.append((player, barrier))
+    _own.append(GamePlayer(settings, stream))
+    _own[0].load(weights, 0)
 
 
 def _play(seconds: float) -> float:
-    player, barrier = _own[0]
-    barrier.wait()  # one turn for each process, all at once
     plies, started = 0, perf_counter()
     while (taken := perf_counter() - started) < seconds:
-        plies += player.play().statistics.plies
+        plies += _own[0].play().statistics.plies
     return plies / taken
 
 
@@ -127,19 +122,17 @@ class PlainProcesses:
 
     def __init__(self, settings: ActorSettings, number: int, weights: Weights) -> None:
         context = multiprocessing.get_context("spawn")
-        streams: SimpleQueue[int] = context.SimpleQueue()
-        for stream in range(number):
-            streams.put(stream)
-        self._pool = context.Pool(number, _start, (settings, streams, context.Barrier(number), weights))
-        self._number = number
+        self._processes = [context.Pool(1, _start, (settings, stream, weights)) for stream in range(number)]
         self.positions_a_second(0.1)  # all are ready
 
     def positions_a_second(self, seconds: float) -> float:
         """Play in all processes at once; their speeds together."""
-        return sum(self._pool.map(_play, [seconds] * self._number, chunksize=1))
+        calls = [process.apply_async(_play, [seconds]) for process in self._processes]
+        return sum(call.get() for call in calls)
 
     def close(self) -> None:
-        self._pool.terminate()
+        for process in self._processes:
+            process.terminate()
 
 
 def drive(pool: WatchedPool, replay: ReplayBuffer, settings: Settings, weights: Weights, seconds: float) -> float:

@@ -4,7 +4,7 @@ tests/data/sick, their curves to docs/images; docs/watching.md shows how to read
 
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import zeromass
 from agent import drawing
@@ -46,12 +46,6 @@ def prepare(cause: str, name: str, folder: Path) -> Path:
     return folder / name / "log.jsonl"
 
 
-def strip(rows: list[dict[str, Any]], title: str) -> str:
-    """SVG: the charts side by side, each with its healthy range as a band."""
-    panels = (_panel(name, series(rows, name), 30 + 300 * place) for place, name in enumerate(CHARTS))
-    return drawing.document(1230, 210, drawing.text(10, 24, title, 16, bold=True) + "".join(panels))
-
-
 def _panel(name: str, points: list[tuple[int, float]], left: float) -> str:
     tag = find_tag(name)
     if tag.limit:
@@ -75,12 +69,13 @@ def _panel(name: str, points: list[tuple[int, float]], left: float) -> str:
 
 
 def draw(folder: Path = ROOT / "docs" / "images") -> None:
-    """The rows that are kept, as pictures in `folder`."""
+    """The rows that are kept, as pictures in `folder`: charts side by side, each with its healthy range as a band."""
     for cause in SICK:
-        name = cause.replace(" ", "-")
-        rows = read_rows(ROWS / f"{name}.jsonl")
+        rows = read_rows(ROWS / f"{cause.replace(' ', '-')}.jsonl")
         verdict = judge(rows).verdict
-        (folder / f"sick-{name}.svg").write_text(strip(rows, verdict))
+        panels = (_panel(name, series(rows, name), 30 + 300 * place) for place, name in enumerate(CHARTS))
+        content = drawing.text(10, 24, verdict, 16, bold=True) + "".join(panels)
+        (folder / f"sick-{cause.replace(' ', '-')}.svg").write_text(drawing.document(1230, 210, content))
         print(f"{cause}: {verdict}")
 
 

@@ -41,7 +41,6 @@ class GameBatch:
     away: float = 0.0  # seconds since the previous call: sending, loading weights, waiting; 0 in the first call
     loading: float = 0.0  # seconds of these that went into loading weights
     place: int = 0  # of the actor in its pool; a replacement takes over the place
-    process: int = field(default_factory=os.getpid)  # of the player, on its node
     resident: int = 0  # bytes that this process occupies now; 0 where the system does not say
 
 

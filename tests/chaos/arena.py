@@ -1,6 +1,5 @@
 """A two-node Ray cluster on this machine, a run on it as its user would start it, and what both show."""
 
-import json
 import os
 import signal
 import subprocess
@@ -13,6 +12,7 @@ import ray
 from ray.cluster_utils import Cluster
 
 from tests.processes import start_training
+from tests.training.runs import log_of
 from training.durability.checkpoint import list_checkpoints, newest_checkpoint
 from training.durability.replay_store import ReplayStore, StoredGame
 
@@ -38,7 +38,7 @@ def undisturbed_rows(folder: Path, steps: int, seconds: float) -> list[dict[str,
                 break
             time.sleep(1)
         run.terminate()
-    return [json.loads(line) for line in log.read_text().splitlines()][:steps]
+    return log_of(log.parent)[:steps]
 
 
 class Arena:
@@ -101,9 +101,6 @@ class Arena:
     def acknowledged(self) -> list[StoredGame]:
         """Every durable game."""
         return [game for game in ReplayStore(self.run / "replay").read(0) if isinstance(game, StoredGame)]
-
-    def rows(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in (self.run / "log.jsonl").read_text().splitlines()]
 
     def state(self) -> dict[str, Any]:
         """State of the newest valid checkpoint."""

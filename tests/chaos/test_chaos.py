@@ -19,6 +19,7 @@ import pytest
 from tests.chaos import faults
 from tests.chaos.arena import Arena, undisturbed_rows
 from tests.chaos.faults import FAULTS
+from tests.training.runs import log_of
 
 SEED = int(os.environ.get("ZEROMASS_CHAOS_SEED", "0"))
 AT_ONCE = 5  # faults of a round, after which the run must recover
@@ -70,7 +71,7 @@ def test_a_run_recovers_from_random_faults(number: int, small_disk: Path, tmp_pa
         arena.stop()
         games = arena.acknowledged()
         ids = Counter(game.record.game for game in games)
-        rows, state = arena.rows(), arena.state()
+        rows, state = log_of(arena.run), arena.state()
     finally:
         arena.close()
     ever = ledger | set(ids) | faults.damaged_games  # some were written and destroyed within a round

@@ -20,7 +20,7 @@ from selfplay.batcher import BatcherStatistics
 from selfplay.inference import RemoteEvaluator, start_inference
 from selfplay.pool import LocalPool, RayPool
 from selfplay.settings import ActorSettings, InferenceSettings, SelfplaySettings
-from tests.selfplay.test_pool import ARCHITECTURE, gather, network, same_games, until_streams, weights
+from tests.selfplay.test_pool import ARCHITECTURE, gather, network, process_of, same_games, until_streams, weights
 
 pytestmark = pytest.mark.usefixtures("local_ray")
 POLICY = SelfplaySettings(actors=3, games=4, opening_plies=4, ply_cap=14, plies_per_call=6)
@@ -40,10 +40,6 @@ def alone(pool: RayPool) -> LocalPool:
     local = LocalPool(pool._settings, first_stream=10)
     local.publish(weights(), 0)
     return local
-
-
-def process_of(actor: Any) -> int:
-    return int(ray.get(actor.__ray_call__.remote(lambda _: os.getpid())))
 
 
 def statistics(actor: Any) -> BatcherStatistics:

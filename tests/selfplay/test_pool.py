@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,6 +44,10 @@ def pool() -> Iterator[RayPool]:
     with closing(RayPool(SETTINGS, first_stream=10)) as pool:
         pool.publish(weights(), 0)
         yield pool
+
+
+def process_of(actor: Any) -> int:
+    return int(ray.get(actor.__ray_call__.remote(lambda _: os.getpid())))
 
 
 def gather(pool: RayPool, batches: int) -> list[GameBatch]:
@@ -123,7 +128,7 @@ def test_a_hung_actor_is_replaced_and_never_heard_of_again(monkeypatch: pytest.M
     with closing(RayPool(alone, first_stream=20, heartbeat=5.0)) as pool:
         pool.publish(weights(), 0)
         batches = gather(pool, 2)
-        os.kill(batches[0].process, signal.SIGSTOP)
+        os.kill(process_of(pool._living()[0]), signal.SIGSTOP)
         until_streams(pool, {21}, batches)
         assert (pool.restarts, pool.actors, pool.streams) == (1, 1, 22)
 

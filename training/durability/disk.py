@@ -23,7 +23,6 @@ class DiskPatience(Attachment):
 
     def __init__(self, folder: Path, say: Callable[[str], None], *, reserve: int = RESERVE_BYTES) -> None:
         self.stop: Callable[[], bool] = lambda: False  # called during a pause; True ends it with the error
-        self.paused = 0.0  # seconds spent waiting so far
         self._loop: TrainingLoop | None = None
         self._folder, self._say, self._reserve = folder, say, reserve
 
@@ -52,7 +51,6 @@ class DiskPatience(Attachment):
                 continue
             if started is not None:
                 waited = time.monotonic() - started
-                self.paused += waited
                 if self._loop is not None:
                     self._loop.paused += waited
                 self._say(f"there is room on the disk again; training goes on after {waited:.0f} s")

@@ -111,29 +111,23 @@ class ReplayStore:
     """See the module. Not thread-safe. The folder is made if it is missing."""
 
     def __init__(self, folder: Path, *, segment_bytes: int = SEGMENT_BYTES) -> None:
-        self.acknowledged = 0  # games made durable by this object
+        self.waiting: list[bytes] = []  # entries of the games that are not durable yet
         self._folder, self._segment_bytes = folder, segment_bytes
-        self._waiting: list[bytes] = []
         self._last: dict[Path, int] = {}  # number of the last game of each segment that was read or written
         self._current: Path | None = None
         self._size = self._newest = 0
 
-    @property
-    def waiting(self) -> int:
-        """Games that are not durable yet."""
-        return len(self._waiting)
-
     def append(self, game: StoredGame) -> None:
         """Take a game, to be written by the next `sync`."""
-        self._waiting.append(to_entry(game))
+        self.waiting.append(to_entry(game))
         self._newest = max(self._newest, game.number)
 
-    def sync(self) -> int:
-        """Make all waiting games durable; returns how many. After an OSError they still wait for a later call."""
-        if not self._waiting:
-            return 0
+    def sync(self) -> None:
+        """Make all waiting games durable. After an OSError they still wait for a later call."""
+        if not self.waiting:
+            return
         segment = self._open()
-        data = b"".join(self._waiting)
+        data = b"".join(self.waiting)
         with segment.open("r+b") as file:
             try:
                 file.seek(self._size)
@@ -145,11 +139,9 @@ class ReplayStore:
                 raise
         self._size += len(data)
         self._last[segment] = self._newest
-        written, self._waiting = len(self._waiting), []
-        self.acknowledged += written
+        self.waiting = []
         if self._size >= self._segment_bytes:
             self._current = None
-        return written
 
     def read(self, first: int) -> Iterator[StoredGame | str]:
         """Durable games from number `first` on, in order, and a sentence for each piece of damage."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from training.loop import TrainingLoop
 
 SYNC_GAMES: Final = 256  # most games that wait before they are made durable
-HELD_OUT: Final = 20  # a recorded game in so many is never learned from
+HELD_OUT: Final = 20  # a recorded game in so many, by id, is kept for judging networks: none learns from it
 SYNC_SECONDS: Final = 1.0  # longest time from a game's arrival to its acknowledgement, while the learner does not step
 
 
@@ -74,7 +74,7 @@ class Window:
         for found in ReplayStore(folder).read(0):
             if isinstance(found, str):
                 say(found)
-            elif held_out(found.record.game) == held and self.replay.add(
+            elif (int(found.record.game, 16) % HELD_OUT == 0) == held and self.replay.add(
                 found.record, targets_by(learner, found.record)
             ):
                 yield found.record
@@ -94,11 +94,6 @@ class Window:
         return _Bound(self.replay.games, self.replay.added, self.replay.entries_added)
 
 
-def held_out(game: str) -> bool:
-    """Whether the recorded game of this id is kept for judging networks, which must not have learned from it."""
-    return int(game, 16) % HELD_OUT == 0
-
-
 class Acknowledgement(Attachment):
     """Makes the games that arrived durable, many at a time: after that no kill loses them."""
 
@@ -108,7 +103,7 @@ class Acknowledgement(Attachment):
 
     def collected(self, loop: "TrainingLoop", batches: Sequence[GameBatch]) -> None:
         """See `Attachment`."""
-        waiting = loop.window.store.waiting
+        waiting = len(loop.window.store.waiting)
         if waiting and (waiting >= SYNC_GAMES or time.monotonic() - self._last > SYNC_SECONDS):
             self._disk.room()
             self._disk.writing(loop.window.store.sync)

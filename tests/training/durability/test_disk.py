@@ -23,14 +23,16 @@ def failing(*numbers: int) -> Callable[[], int]:
 
 def test_a_write_is_tried_again_until_there_is_room(tmp_path: Path) -> None:
     said: list[str] = []
-    patience = DiskPatience(tmp_path, said.append, reserve=0)
+    patience, loop = DiskPatience(tmp_path, said.append, reserve=0), Mock(paused=0.0)
+    patience.begin(loop)
+    loop.stop.return_value = False
     assert patience.writing(failing()) == 7
     assert said == []
     assert patience.writing(failing(errno.ENOSPC, errno.EDQUOT, errno.ENOSPC)) == 7
     assert len(said) == 2
     assert said[0].startswith(f"warning: the disk of '{tmp_path}' is full (no room); training pauses")
     assert said[1].startswith("there is room on the disk again")
-    assert patience.paused >= 0.03
+    assert loop.paused >= 0.03
 
 
 def test_other_failures_and_a_stop_end_it(tmp_path: Path) -> None:

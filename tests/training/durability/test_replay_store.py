@@ -70,8 +70,10 @@ def test_a_flip_of_any_bit_and_any_tear_cost_one_game_and_are_named() -> None:
 def test_what_is_synced_is_there_for_another_process_and_what_waits_is_not(tmp_path: Path) -> None:
     store = fill(tmp_path, range(5))
     store.append(stored(5))
-    assert (store.acknowledged, store.waiting, read(tmp_path)) == (5, 1, ([0, 1, 2, 3, 4], []))
-    assert (store.sync(), read(tmp_path, first=3), store.sync()) == (1, ([3, 4, 5], []), 0)
+    assert (len(store.waiting), read(tmp_path)) == (1, ([0, 1, 2, 3, 4], []))
+    for _ in range(2):
+        store.sync()
+        assert read(tmp_path, first=3) == ([3, 4, 5], [])
 
 
 def test_a_new_store_never_touches_what_an_old_one_wrote(tmp_path: Path) -> None:
@@ -118,6 +120,7 @@ def test_a_full_disk_loses_nothing_and_leaves_no_half_game(tmp_path: Path, monke
         patched.setattr(os, "fsync", full)
         with pytest.raises(OSError, match="No space left"):
             store.sync()
-    assert (store.acknowledged, store.waiting, read(tmp_path)) == (2, 1, ([0, 1], []))
+    assert (len(store.waiting), read(tmp_path)) == (1, ([0, 1], []))
     store.append(stored(3))
-    assert (store.sync(), read(tmp_path)) == (2, ([0, 1, 2, 3], []))
+    store.sync()
+    assert read(tmp_path) == ([0, 1, 2, 3], [])
