@@ -15,9 +15,8 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 from agent.errors import InputError
 from agent.networks.meter import InvalidMassError
 from selfplay.actor import GameActor, GameBatch, GamePlayer, Weights
-from selfplay.batcher import BatcherStatistics
 from selfplay.identity import identity
-from selfplay.inference import start_inference
+from selfplay.inference import BatcherStatistics, start_inference
 from selfplay.settings import ActorSettings
 
 IN_FLIGHT: Final = 2  # calls an actor may have under way: one played, one waiting, so it never idles between them

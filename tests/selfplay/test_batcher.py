@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from agent.networks.contract import LegalEvaluation
 from agent.networks.evaluator import Evaluator
 from agent.rules import WORDS
-from selfplay.batcher import Answer, Batcher
+from selfplay.inference import Answer, Batcher
 
 LONG = 30.0
 

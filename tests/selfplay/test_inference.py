@@ -16,8 +16,7 @@ from agent.networks.registry import make_evaluator
 from agent.rules import Games
 from selfplay import pool as module
 from selfplay.actor import GameBatch
-from selfplay.batcher import BatcherStatistics
-from selfplay.inference import RemoteEvaluator, start_inference
+from selfplay.inference import BatcherStatistics, RemoteEvaluator, start_inference
 from selfplay.pool import LocalPool, RayPool
 from selfplay.settings import ActorSettings, InferenceSettings, SelfplaySettings
 from tests.selfplay.test_pool import ARCHITECTURE, gather, network, process_of, same_games, until_streams, weights
