@@ -1,12 +1,14 @@
-"""The pictures of the docs are those that `python -m docs.pictures` draws with today's program."""
+"""The pictures of the docs are those that `python -m docs.pictures` draws with today's program; the ladders of several
+runs on one scale."""
 
+import json
 import re
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
-from docs import pictures
+from docs import ladders, pictures
 
 
 def words(picture: Path) -> list[str]:
@@ -22,3 +24,48 @@ def test_pictures_are_todays(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {path.name for path in images.glob("*.svg")}
     changed = [path.name for path in tmp_path.iterdir() if words(path) != words(images / path.name)]
     assert changed == [], "if that is meant: python -m docs.pictures, and look at docs/images"
+
+
+def ladder(folder: Path, wins: int, how: str = "0.1 s") -> Path:
+    """A run that wins 10 of 40 games at its start and `wins` of 40 at its end, against an opponent of 1350."""
+    rows = [("start", 10), ("end", wins)]
+    pairs = [
+        {"how": how, "seed": 0, "first": player, "second": "stockfish:1350"}
+        | {"games": 40, "wins": won, "draws": 0, "losses": 40 - won}
+        for player, won in rows
+    ]
+    snapshots = {"start": {"name": "step 0", "step": 0, "minutes": 0.0}}
+    snapshots["end"] = {"name": "step 9", "step": 9, "minutes": 60.0}
+    folder.mkdir()
+    (folder / "ladder.json").write_text(json.dumps({"pairs": pairs, "snapshots": snapshots, "conversions": []}))
+    return folder
+
+
+def test_runs_share_a_scale_and_a_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folders = {"one": ladder(tmp_path / "one", 20), "two": ladder(tmp_path / "two", 30)}
+    ladders.main(tmp_path / "both.svg", folders)
+    said = capsys.readouterr().out
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in said.splitlines() if line.startswith("| ")]
+    table = {(row[0], row[1]): row[2] for row in cells[1:]}
+    assert table[("stockfish:1350", "")] == "1350 (given)"
+    elo = {key: float(told.split()[0]) for key, told in table.items()}
+    # 30 of 40 is 400 log10(3) = 191 Elo above, 10 of 40 as much below; 20 of 40 is level.
+    assert elo[("one", "60")] == pytest.approx(1350, abs=1)
+    rest = [elo[key] for key in (("two", "60"), ("one", "0"), ("two", "0"))]
+    assert rest == pytest.approx([1350 + 191, 1350 - 191, 1350 - 191], abs=12)
+    assert len(table) == 5
+    texts = [
+        text.text
+        for text in ElementTree.parse(tmp_path / "both.svg").getroot().iter("{http://www.w3.org/2000/svg}text")
+    ]
+    assert {"one", "two"} <= set(texts)
+
+
+def test_games_of_two_ways_or_none_make_no_scale(tmp_path: Path) -> None:
+    folders = {"one": ladder(tmp_path / "one", 20), "two": ladder(tmp_path / "two", 30, "400 simulations")}
+    with pytest.raises(SystemExit, match="2 ways"):
+        ladders.main(tmp_path / "both.svg", folders)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SystemExit, match="0 ways"):
+        ladders.main(tmp_path / "both.svg", {"empty": tmp_path / "empty"})
+    assert not (tmp_path / "both.svg").exists()
