@@ -8,7 +8,8 @@ Everything else (checkpoints, matches, the log, the guard) is an `Attachment` of
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -23,7 +24,6 @@ from selfplay.record import GameRecord
 from training.attachment import Attachment
 from training.durability.window import Window
 from training.learner import Learner, LearningError, StepMeans
-from training.monitoring.timing import Stopwatch
 from training.settings import Settings
 from training.targets import targets_by
 
@@ -48,6 +48,33 @@ class Counters:
     def restored(cls, state: dict[str, Any]) -> Self:
         """The counters of a checkpoint that holds their `state`."""
         return cls(**state["counters"], mass=MassReading(**state["mass"]))
+
+
+class Stopwatch:
+    """Adds up seconds by what they were spent on; parts do not nest."""
+
+    def __init__(self) -> None:
+        self.total: Counter[str] = Counter()  # seconds by part since the start
+        self._recent: Counter[str] = Counter()
+        self._taken = time.perf_counter()
+
+    @contextmanager
+    def spending(self, part: str) -> Iterator[None]:
+        """Count a block's time as spent on `part`."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            seconds = time.perf_counter() - started
+            self.total[part] += seconds  # type: ignore[assignment]
+            self._recent[part] += seconds  # type: ignore[assignment]
+
+    def row(self, parts: Iterable[str]) -> dict[str, float]:
+        """Shares of the time since the last row, by tag."""
+        before, self._taken = self._taken, time.perf_counter()
+        elapsed = max(self._taken - before, 1e-9)
+        recent, self._recent = self._recent, Counter()
+        return {f"time/{part}": min(recent[part] / elapsed, 1.0) for part in parts}
 
 
 class TrainingLoop:

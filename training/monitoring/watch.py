@@ -3,7 +3,7 @@ pictures wait while all of this has cost more than `BUDGET` of the time so far. 
 short it is."""
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
@@ -17,7 +17,7 @@ from training.attachment import Attachment
 from training.durability.disk import DiskPatience
 from training.durability.run_folder import to_pgn
 from training.learner import Learner
-from training.loop import TrainingLoop
+from training.loop import Stopwatch, TrainingLoop
 from training.monitoring.about import flat_settings, how_to_read, settings_text, versions_text
 from training.monitoring.actors import ActorTally
 from training.monitoring.figures import RecentGames, leak_row, policy_now
@@ -27,12 +27,12 @@ from training.monitoring.pictures.game import picture_of_record
 from training.monitoring.pictures.ladder import picture_of_ladder, read_standings
 from training.monitoring.pictures.moves import picture_of_heat, picture_of_openings
 from training.monitoring.tags.layout import layout
-from training.monitoring.timing import Rates, Stopwatch
 from training.replay import Batch
 from training.settings import Settings
 
 BUDGET: Final = 0.005  # share of the time above which pictures wait: half of the 1 % that monitoring may cost
 FIRST_SECONDS: Final = 60.0  # before the first pictures, so that they stay within the budget of a run of minutes
+WINDOW: Final = 15.0  # seconds of a rate: many calls of an actor, few checkpoints
 DETAIL_SECONDS: Final = 10.0
 """Between rows that have everything: games and audit cost more than the rest, and the times of actors and learner come
 in bursts."""
@@ -40,6 +40,26 @@ COMPARED_BY = ["evaluation/elo", "evaluation/score", "loss/value", "guard/decisi
 """Metrics by which TensorBoard compares runs."""
 PARTS: Final = ("learning", "sampling", "ingesting", "publishing", "evaluating", "saving", "writing")
 """Of the learner's time, beside waiting for games or playing them."""
+
+
+class Rates:
+    """Counts per second over a sliding window, because games arrive in bursts."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self._started = clock, clock()
+        self._counted: deque[tuple[float, dict[str, int]]] = deque()
+
+    def add(self, **counts: int) -> None:
+        """These many more of each thing."""
+        self._counted.append((self._clock(), counts))
+
+    def per_second(self, thing: str) -> float:
+        """Over the window, or over the time so far if that is shorter."""
+        now = self._clock()
+        while self._counted and self._counted[0][0] < now - WINDOW:
+            self._counted.popleft()
+        seconds = min(WINDOW, max(now - self._started, 1e-9))
+        return sum(counts.get(thing, 0) for _, counts in self._counted) / seconds
 
 
 class LoopFigures(Attachment):

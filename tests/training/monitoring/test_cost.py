@@ -11,10 +11,11 @@ from selfplay.generator import GeneratorStatistics
 from tests.training.monitoring.short_run import events_of, short_run
 from tests.training.runs import log_of
 from training.durability.run_folder import RunFolder
+from training.loop import Stopwatch
 from training.monitoring import actors
 from training.monitoring import watch as watching
 from training.monitoring.actors import SHOWN, ActorTally
-from training.monitoring.timing import WINDOW, Rates, Stopwatch
+from training.monitoring.watch import WINDOW, Rates
 
 
 def test_rates_are_over_a_sliding_window() -> None:
