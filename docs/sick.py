@@ -37,15 +37,6 @@ CHARTS: Final = ("guard/decisive", "selfplay/entropy", "time/waiting", "system/v
 """What is drawn of each: enough to tell the three apart."""
 
 
-def prepare(cause: str, name: str, folder: Path) -> Path:
-    """Run one under `name` and return its log."""
-    guard.GRACE_GAMES = 0  # type: ignore[misc]  # a minute is too short for them
-    overrides = [*COMMON.split(), *SICK[cause].split(), f"run.folder={folder}", f"run.name={name}"]
-    if zeromass.main(["train", "demo", *overrides]) != 0:
-        raise SystemExit(f"the run for {cause} did not end well")
-    return folder / name / "log.jsonl"
-
-
 def _panel(name: str, points: list[tuple[int, float]], left: float) -> str:
     tag = find_tag(name)
     if tag.limit:
@@ -81,9 +72,13 @@ def draw(folder: Path = ROOT / "docs" / "images") -> None:
 
 def main() -> None:
     """Make all three, or one, if a folder is given; draw all."""
+    guard.GRACE_GAMES = 0  # type: ignore[misc]  # a minute is too short for them
     for cause in (sys.argv[2:] or SICK) if len(sys.argv) > 1 else ():
         name = cause.replace(" ", "-")
-        log = prepare(cause, name, Path(sys.argv[1])).read_text().splitlines(keepends=True)
+        overrides = [*COMMON.split(), *SICK[cause].split(), f"run.folder={sys.argv[1]}", f"run.name={name}"]
+        if zeromass.main(["train", "demo", *overrides]) != 0:
+            raise SystemExit(f"the run for {cause} did not end well")
+        log = (Path(sys.argv[1]) / name / "log.jsonl").read_text().splitlines(keepends=True)
         (ROWS / f"{name}.jsonl").write_text("".join(log[-KEPT:]))
     draw()
 

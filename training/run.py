@@ -143,10 +143,7 @@ def _network(settings: Settings, checkpoint: Checkpoint | None) -> Network:
     architecture = settings.network.architecture
     if checkpoint is None and settings.network.weights is None:
         return make_network(architecture)
-    path = Path(settings.network.weights or "")
-    if checkpoint is not None:
-        assert checkpoint.path is not None  # it was read
-        path = checkpoint.path / WEIGHTS
+    path = Path(settings.network.weights or "") if checkpoint is None else checkpoint.path / WEIGHTS
     network = load_weights(path).network
     if checkpoint is None:
         network = network.widened(architecture)

@@ -49,7 +49,7 @@ class Checkpoint:
     state: dict[str, Any]  # plain JSON: step, counters, random states
     player: Arrays = field(default_factory=dict)
     """Unfinished games, if they are played in the learner's process, see `selfplay.unfinished`."""
-    path: Path | None = None  # where it was read from
+    path: Path = Path()  # where it was read from
 
 
 def write_checkpoint(folder: Path, step: int, checkpoint: Checkpoint, *, keep: int) -> Path:

@@ -40,7 +40,6 @@ class LearningWatchdog(Attachment):
         found = self._checkpoint(tries) if tries <= MOST_TRIES else None
         if found is None:
             raise LearningError(error.reason, f"{error} (evidence: {kept})") from error
-        assert found.path is not None  # it was read
         learner.network.load_state_dict(load_weights(found.path / WEIGHTS).network.state_dict())
         learner.restore(found.optimizer)
         self.rescues += 1

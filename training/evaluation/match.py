@@ -139,8 +139,9 @@ class MatchRecorder:
             board = self._boards[row]
             board.push(chess.Move.from_uci(vocabulary.to_uci(move, black=board.turn == chess.BLACK)))
 
-    def to_pgn(self, only: Container[int] | None = None) -> str:
-        """All games that began, or `only` these; a game that reached the ply cap is a draw, as in the match."""
+    def write(self, path: Path, only: Container[int] | None = None) -> None:
+        """Write all games that began, or `only` these, to `path`; one that reached the ply cap is a draw, as in the
+        match. An InputError where it cannot be written."""
         games = []
         for row, board in enumerate(self._boards):
             if not board.move_stack or (only is not None and row not in only):
@@ -158,8 +159,4 @@ class MatchRecorder:
             if self._source is not None:
                 write_source(game, color, self._source)
             games.append(str(game))
-        return "\n\n".join(games) + "\n"
-
-    def write(self, path: Path, only: Container[int] | None = None) -> None:
-        """Write the games to `path`, see `to_pgn`; an InputError where it cannot be written."""
-        save(path, self.to_pgn(only).encode(errors="replace"))
+        save(path, ("\n\n".join(games) + "\n").encode(errors="replace"))
