@@ -59,10 +59,17 @@ def make_learner(network: Network, settings: LearnerSettings, *, searched: bool)
 class _ShareLearner(Learner):
     """Steps on a share, by gradients that are averaged over all shares."""
 
-    moments: Moments  # of the advantages of the whole batch
+    def __init__(self, network: Network, settings: LearnerSettings, *, searched: bool) -> None:
+        super().__init__(network, settings, searched=searched)
+        self._moments: Moments = (0.0, 1.0)
+
+    def train_share(self, share: Batch, moments: Moments, progress: float) -> None:
+        """`Learner.train` on one share of a batch whose advantages have these moments."""
+        self._moments = moments
+        super().train(share, progress=progress)
 
     def _normalise(self, advantages: Tensor) -> Tensor:
-        mean, deviation = self.moments
+        mean, deviation = self._moments
         return (advantages - mean) / (deviation + 1e-6)
 
     def _differentiate(self, loss: Loss) -> Loss:
@@ -96,8 +103,7 @@ class _Worker:
         self._learner.step = step
 
     def train(self, share: Batch, moments: Moments, progress: float) -> MassReading:
-        self._learner.moments = moments
-        self._learner.train(share, progress=progress)
+        self._learner.train_share(share, moments, progress)
         return self._learner.meter.take()
 
 
@@ -129,11 +135,11 @@ class ParallelLearner(_ShareLearner):
             ray.get([worker.load.remote(state[1], state[0], self.step) for worker in self._workers])
             self._sent = True
         own, *others = shares(batch, self.settings.workers)
-        self.moments = moments(torch.from_numpy(batch.advantages))
+        whole = moments(torch.from_numpy(batch.advantages))
         pairs = zip(self._workers, others, strict=True)
-        steps = [worker.train.remote(share, self.moments, progress) for worker, share in pairs]
+        steps = [worker.train.remote(share, whole, progress) for worker, share in pairs]
         try:
-            super().train(own, progress=progress)
+            self.train_share(own, whole, progress)
         except Exception:
             self._sent = False  # a rescue of this learner must reach all processes
             ray.wait(steps, num_returns=len(steps))
