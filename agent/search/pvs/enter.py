@@ -19,14 +19,13 @@ from agent.search.pvs.table import AT_LEAST, AT_MOST, EXACT, NO_MOVE, UNKNOWN, f
 
 @njit
 def _repeated(search: Search, ply: np.int64, key: np.uint64, clock: np.int64) -> bool:
-    """Whether the position stood in the line before, or twice in the game."""
+    """Whether the position stood in the line or the game before. Once is enough: who counted only the third time
+    would shuffle while it wins, until nothing else is left."""
     search = borrowed(search)
-    at, seen = search.state[BASE] + ply, 0
+    at = search.state[BASE] + ply
     for back in range(4, min(clock, at) + 1, 2):
         if search.keys[at - back] == key:
-            seen += 1
-            if back < ply or seen == 2:
-                return True
+            return True
     return False
 
 

@@ -17,6 +17,7 @@ from agent.search.compiled import evaluate_material
 from agent.search.pvs.search import PrincipalVariationSearch
 from agent.search.thinking import RootMove, RootOptions
 from tests.agent.positions import PERFT, TRICKY, harvest, shuffled
+from training.evaluation.conversion import KingPlayer
 
 MATERIAL, NETWORK = material_evaluator(), cast(CompiledEvaluator, find_weights().weights.for_search())
 PLAYABLE = [fen for fen in (*PERFT, *TRICKY) if any(chess.Board(fen).legal_moves)]
@@ -108,7 +109,7 @@ def test_only_the_allowed_moves_are_searched() -> None:
     ("board", "move", "drawn"),
     [
         (shuffled(2), "a1a2", True),  # for the third time
-        (shuffled(1), "a1a2", False),  # for the second
+        (shuffled(1), "a1a2", True),  # for the second: repeating wins nothing
         (chess.Board(shuffled(2).fen()), "a1a2", False),  # without history
         (chess.Board("7k/8/8/6Q1/8/8/8/K7 w - - 0 1"), "g5g6", True),  # stalemate
         (chess.Board("7k/8/8/8/8/8/2Q5/K7 w - - 99 80"), "c2c3", True),  # 50 moves
@@ -132,6 +133,22 @@ def test_mate_beats_the_clock_and_repetition_saves() -> None:
     lost.pop()
     assert uci(lost, searched(lost, 500)[0]) == "g8h8"
     assert searched(lost, 500)[0].value == 0
+
+
+@pytest.mark.parametrize("fen", ["8/8/3k4/8/8/8/8/K1B2B2 w - - 0 1", "8/8/2k5/8/4K3/8/4BB2/8 w - - 0 1"])
+def test_the_winning_side_stands_nowhere_twice(fen: str) -> None:
+    """Two bishops against a king that stays near the centre: not one of 30 moves may lead back."""
+    search, board = PrincipalVariationSearch(NETWORK, megabytes=1), chess.Board(fen)
+    defender = KingPlayer(0)
+    while len(board.move_stack) < 60 and not board.is_game_over():
+        games = Games.from_boards([board])
+        if board.turn:
+            search.begin(games, RootOptions())
+            search.run(2000)
+            board = play(board, search.look(1)[0].line[:1])
+            assert not board.is_repetition(2)
+        else:
+            board = play(board, (int(defender.choose(games).moves[0]),))
 
 
 def minimax(board: chess.Board, plies: int) -> int:
