@@ -9,10 +9,9 @@ from agent.compilation import njit
 from agent.rules.bits import Words
 from agent.rules.layout import WORDS
 from agent.rules.movegen import ROW
-from agent.search.gumbel.leaf import Scratch
 from agent.search.gumbel.result import SearchResult, write_result
 from agent.search.gumbel.tree import DEPTH, Tree
-from agent.search.gumbel.walk import SearchParams, begin, noise_stream, take_in, walk_on
+from agent.search.gumbel.walk import Scratch, SearchParams, begin, noise_stream, take_in, walk_on
 
 
 class Waiting(NamedTuple):
@@ -44,12 +43,12 @@ def _tree_of(trees: Tree, game: np.int64) -> Tree:
 
 
 @njit
-def begin_games(positions: Words, trees: Tree, params: SearchParams, scratch: Scratch, waiting: Waiting) -> np.int64:
+def begin_games(positions: Words, trees: Tree, scratch: Scratch, waiting: Waiting) -> np.int64:
     """Begin a search at each of `positions` [G, WORDS]; return how many roots wait."""
     length = np.int64(0)
     for game in range(positions.shape[0]):
         tree = _tree_of(trees, np.int64(game))
-        count = begin(tree, positions[game], params, waiting.moves[length], scratch)
+        count = begin(tree, positions[game], waiting.moves[length], scratch)
         if count > 0:
             waiting.games[length] = game
             waiting.positions[length, :] = tree.positions[0]

@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 
 from agent.rules.bits import Words
 from agent.search.compiled import bound, unbound
-from agent.search.gumbel.leaf import Scratch
 from agent.search.gumbel.result import SearchResult, write_result
 from agent.search.gumbel.tree import DEPTH, SIMULATIONS, Tree
-from agent.search.gumbel.walk import SearchParams, begin, noise_stream, take_in, walk_on
+from agent.search.gumbel.walk import Scratch, SearchParams, begin, noise_stream, take_in, walk_on
 
 evaluate: Final[Callable[..., Any]] = unbound
 
@@ -34,7 +33,7 @@ def _search_games(
     """Search every game in turn, in one tree's memory; -1, or the row of the evaluation that was no number."""
     for game in range(positions.shape[0]):
         stream = noise_stream(seed, keys[game], np.int64(plies[game]))
-        count = begin(tree, positions[game], params, scratch.moves, scratch)
+        count = begin(tree, positions[game], scratch.moves, scratch)
         while count > 0:
             leaf = tree.positions[tree.path[tree.state[DEPTH], 0]]
             value = evaluate(leaf, scratch.moves, count, parameters, network_scratch, scratch.logits)

@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 from agent.compilation import njit
 from agent.rules.mates import mating_move
 from agent.rules.movegen import find_targets, write_moves
-from agent.search.gumbel.leaf import Scratch
 from agent.search.gumbel.selection import best_root_edge, transform
 from agent.search.gumbel.tree import Tree
-from agent.search.gumbel.walk import SearchParams
+from agent.search.gumbel.walk import Scratch, SearchParams
 from agent.vocabulary import MAX_LEGAL, SIZE
 
 

@@ -2,8 +2,8 @@
 
 import itertools
 from collections import deque
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,11 +14,10 @@ from agent.networks.contract import CompiledEvaluator, LeafEvaluator, LegalEvalu
 from agent.networks.registry import KINDS, architecture_of
 from agent.rules import Games
 from agent.search.gumbel.batched import Past, begin_games, make_streams, make_waiting, walk_games, write_results
-from agent.search.gumbel.leaf import Scratch, make_scratch
 from agent.search.gumbel.loops import search_loop
 from agent.search.gumbel.result import SearchResult, make_output
 from agent.search.gumbel.tree import Tree
-from agent.search.gumbel.walk import SearchParams, make_params, make_trees
+from agent.search.gumbel.walk import Scratch, SearchParams, make_params, make_scratch, make_trees
 from agent.search.settings import SearchSettings
 from agent.vocabulary import MAX_LEGAL
 
@@ -76,13 +75,12 @@ class GumbelSearch:
         batch = len(games)
         trees, streams = self._trees_for(batch), np.empty(batch, np.uint64)
         make_streams(seed, keys, games.ply, streams)
-        ask, cuts = network.ask_legal, [0, batch // 2, batch] if batch > 1 and network.overlaps else [0, batch]
-        parts = deque(_Part(games, trees, streams, low, high) for low, high in itertools.pairwise(cuts))
-        for part in parts:
-            part.begin(self._params, self._scratch, ask)
+        cuts = [0, batch // 2, batch] if batch > 1 and network.overlaps else [0, batch]
+        memory = trees, streams, self._params, self._scratch, network
+        parts = deque(_part(games, slice(*rows), *memory) for rows in itertools.pairwise(cuts))
         while parts:
             part = parts.popleft()
-            if part.walk(self._params, self._scratch, ask):
+            if next(part, part) is None:  # it waits for the network
                 parts.append(part)
         output = make_output(batch)
         write_results(trees, self._params, output, self._scratch)
@@ -95,45 +93,25 @@ class GumbelSearch:
         return self._trees
 
 
-_Ask = Callable[[NDArray[np.uint64], NDArray[np.uint16], NDArray[np.int32]], Callable[[], LegalEvaluation]]
+def _part(
+    games: Games, rows: slice, trees: Tree, streams: NDArray[np.uint64], params: SearchParams, scratch: Scratch,
+    network: LeafEvaluator,
+) -> Iterator[None]:  # fmt: skip
+    """The searches of games `rows` of a batch, in lock-step; yields as often as the network was asked.
 
-
-class _Part:
-    """The searches of games `low` to `high` of a batch, in lock-step."""
-
-    def __init__(self, games: Games, trees: Tree, streams: NDArray[np.uint64], low: int, high: int) -> None:
-        history, lengths = games.history
-        self._first = low
-        self._positions = games.positions[low:high]
-        arrays: tuple[Any, ...] = trees
-        self._trees = Tree(*(array[low:high] for array in arrays))
-        self._past = Past(history[low:high], lengths[low:high], streams[low:high])
-        self._waiting = make_waiting(high - low)
-        self._length = 0
-        self._answer: Callable[[], LegalEvaluation] | None = None
-
-    def begin(self, params: SearchParams, scratch: Scratch, ask: _Ask) -> None:
-        """Ask for the roots."""
-        self._length = int(begin_games(self._positions, self._trees, params, scratch, self._waiting))
-        self._ask(ask)
-
-    def walk(self, params: SearchParams, scratch: Scratch, ask: _Ask) -> bool:
-        """Take in what was asked for, walk to the next leaves and ask for those; False once there are none.
-
-        Raises ValueError: the answer is no number, or of another shape.
-        """
-        if self._answer is None:
-            return False
-        log_probs, values = _checked_leaves(self._answer(), self._waiting.counts[: self._length])
-        self._length = int(walk_games(self._trees, params, self._past, log_probs, values, scratch, self._waiting))
-        if self._length < 0:
-            raise no_number(self._first + int(self._waiting.games[-1 - self._length]))
-        self._ask(ask)
-        return True
-
-    def _ask(self, ask: _Ask) -> None:
-        n, waiting = self._length, self._waiting
-        self._answer = ask(waiting.positions[:n], waiting.moves[:n], waiting.counts[:n]) if n else None
+    Raises ValueError: its answer is no number, or of another shape.
+    """
+    (history, lengths), arrays = games.history, cast(tuple[NDArray[Any], ...], trees)
+    own, past = Tree(*(array[rows] for array in arrays)), Past(history[rows], lengths[rows], streams[rows])
+    waiting = make_waiting(rows.stop - rows.start)
+    length = int(begin_games(games.positions[rows], own, scratch, waiting))
+    while length:
+        counts = waiting.counts[:length]
+        answer = network.ask_legal(waiting.positions[:length], waiting.moves[:length], counts)
+        yield
+        length = int(walk_games(own, params, past, *_checked_leaves(answer(), counts), scratch, waiting))
+        if length < 0:
+            raise no_number(rows.start + int(waiting.games[-1 - length]))
 
 
 class _Indifferent(LeafEvaluator):

@@ -4,12 +4,11 @@ import numpy as np
 
 from agent.networks.contract import CompiledEvaluator, LeafEvaluator
 from agent.rules import Games, legal_moves
-from agent.search.gumbel.leaf import make_scratch
 from agent.search.gumbel.loops import part_loop
 from agent.search.gumbel.search import no_number
 from agent.search.gumbel.selection import transform
 from agent.search.gumbel.tree import DEEPEST, DEPTH, NODES, PLIES, SIMULATIONS, Tree, clear_node
-from agent.search.gumbel.walk import begin, make_params, make_trees, noise_stream, take_in, walk_on
+from agent.search.gumbel.walk import begin, make_params, make_scratch, make_trees, noise_stream, take_in, walk_on
 from agent.search.settings import MOST_SIMULATIONS, SearchSettings
 from agent.search.thinking import RootMove, RootOptions, Thinking
 from agent.vocabulary import MAX_LEGAL
@@ -51,7 +50,7 @@ class SingleGumbelSearch(Thinking):
         self._size = simulations
         seed, zero = np.uint64(options.seed & (2**64 - 1)), np.uint64(0)
         self._stream = np.uint64(noise_stream(seed, zero, np.int64(games.ply[0])))
-        count = int(begin(tree, games.positions[0], self._params, scratch.moves, scratch))
+        count = int(begin(tree, games.positions[0], scratch.moves, scratch))
         if count < 0:
             raise ValueError("a position without a legal move cannot be searched")
         moves, counts = legal_moves(games.positions)

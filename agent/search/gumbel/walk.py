@@ -1,22 +1,23 @@
-"""One game's search step by step: begin at a position, walk to a leaf, take in what the network says of it.
+"""One game's search step by step: begin at a position, walk to a leaf, take in what the network says of it. Leaves are
+known exactly where the rules decide: mates, mates in one, draws by rule.
 
-Every step continues where the last one ended, so leaves can be evaluated in batches of any size, or in the
-same compiled loop.
-"""
+Every step continues where the last one ended, so leaves can be evaluated in batches of any size, or in the same
+compiled loop."""
 
 import math
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agent.compilation import njit
-from agent.rules.bits import Words, u64
-from agent.rules.layout import WORDS
+from agent.rules.bits import NOTHING, Words, u64
+from agent.rules.layout import STATE, WORDS
 from agent.rules.mates import mating_move
-from agent.rules.movegen import find_targets, write_moves
-from agent.rules.record import repetition_key
-from agent.search.gumbel.leaf import MATES_NEXT, Scratch, make_leaf
+from agent.rules.movegen import ROW, find_targets, write_moves
+from agent.rules.record import MAX_REPETITIONS, halfmove_clock, repetition_key, with_repetitions
+from agent.rules.step import make_move
+from agent.rules.termination import termination
 from agent.search.gumbel.selection import Scaling, descend
 from agent.search.gumbel.tree import (
     DEEPEST,
@@ -26,7 +27,10 @@ from agent.search.gumbel.tree import (
     NODES,
     PLIES,
     SIMULATIONS,
+    Nodes,
+    Path,
     Tree,
+    attach,
     back_up,
     clear_node,
     expand,
@@ -36,6 +40,9 @@ from agent.search.settings import SearchSettings, visit_schedule
 from agent.vocabulary import MAX_LEGAL
 from kernels.splitmix import GOLDEN, finalise
 
+MATES_NEXT: Final = 64  # why a node is exact, besides the codes of `rules.Termination`: its side to move mates at once
+_CHECKMATE: Final = 1
+
 
 class SearchParams(NamedTuple):
     """`SearchSettings` as compiled code reads them."""
@@ -44,6 +51,16 @@ class SearchParams(NamedTuple):
     scaling: Scaling
     policy_temperature: float
     gumbel_scale: float
+
+
+class Scratch(NamedTuple):
+    """Scratch memory for one leaf at a time; every thread needs its own."""
+
+    moves: NDArray[np.uint16]  # [ROW] legal moves of the leaf that waits
+    logits: NDArray[np.float32]  # [ROW]
+    noise: NDArray[np.float32]  # [ROW]
+    targets: Words  # [64]
+    position: Words  # [WORDS]
 
 
 def make_trees(games: int, simulations: int) -> Tree:
@@ -61,6 +78,12 @@ def make_params(settings: SearchSettings) -> SearchParams:
     return SearchParams(schedule, scaling, float(settings.policy_temperature), float(settings.gumbel_scale))
 
 
+def make_scratch() -> Scratch:
+    """Scratch memory for one leaf."""
+    floats = np.empty(ROW, np.float32), np.empty(ROW, np.float32)
+    return Scratch(np.empty(ROW, np.uint16), *floats, np.empty(64, np.uint64), np.empty(WORDS, np.uint64))
+
+
 @njit
 def noise_stream(seed: np.uint64, key: np.uint64, ply: np.int64) -> np.uint64:
     """The noise of one ply of one game: it does not depend on the rest of the batch."""
@@ -75,7 +98,65 @@ def gumbel_noise(stream: np.uint64, move: np.int64) -> float:
 
 
 @njit
-def begin(tree: Tree, position: Words, params: SearchParams, moves: NDArray[np.uint16], scratch: Scratch) -> np.int64:
+def earlier_occurrences(
+    nodes: Nodes, path: Path, depth: np.int64, key: np.uint64, clock: np.uint64, history: Words, length: np.int64
+) -> np.uint64:
+    """How often the position `key`, `depth` plies below the root, stood on the board before; at most 4. Counts in the
+    line `path` and in the `length` keys `history` of the game before the root. Only every second position has the same
+    side to move, and none before the last capture or pawn move can return."""
+    count = NOTHING
+    for back in range(4, np.int64(clock) + 1, 2):
+        if back <= depth:
+            earlier = nodes[path[depth - back, 0]].key
+        else:
+            place = length - (back - depth)
+            if place < 0:
+                break
+            earlier = history[place]
+        if earlier == key:
+            count += u64(1)
+            if count == MAX_REPETITIONS:
+                break
+    return count
+
+
+@njit
+def make_leaf(
+    tree: Tree, depth: np.int64, history: Words, length: np.int64, moves: NDArray[np.uint16], scratch: Scratch
+) -> np.int64:
+    """Add the node under the last edge of `tree.path`, `depth` plies below the root. `history` holds the `length` keys
+    of the game before the root; `moves` uint16 [ROW] gets the legal moves. Their number, for the network to weigh; 0 if
+    the node's value is exact: mate, a draw by rule, or a mate in one; -1 if there are more than are possible."""
+    nodes, edges, path, targets = tree.nodes, tree.edges, tree.path, scratch.targets
+    leaf = tree.state[NODES]
+    tree.state[NODES] += 1
+    parent, edge = np.int64(path[depth - 1, 0]), np.int64(path[depth - 1, 1])
+    position = tree.positions[leaf]
+    make_move(tree.positions[parent], np.int64(edges[edge].action), position)
+    key = repetition_key(position)
+    clear_node(nodes, leaf, key)
+    attach(nodes, edges, parent, edge, leaf)
+    path[depth, 0] = leaf
+    clock = halfmove_clock(position[STATE])
+    if clock >= u64(4):
+        count = earlier_occurrences(nodes, path, depth, key, clock, history, length)
+        position[STATE] = with_repetitions(position[STATE], count)
+    find_targets(position, targets)
+    legal = write_moves(position, targets, moves)
+    code = termination(position, legal != 0, True)
+    if code:
+        settle(nodes, leaf, -1.0 if code == _CHECKMATE else 0.0, code, np.int64(-1))
+        return np.int64(0)
+    if legal > 0:
+        mate = mating_move(position, moves, legal, np.int64(0), scratch.position, targets)
+        if mate >= 0:
+            settle(nodes, leaf, 1.0, np.int64(MATES_NEXT), np.int64(moves[mate]))
+            return np.int64(0)
+    return legal
+
+
+@njit
+def begin(tree: Tree, position: Words, moves: NDArray[np.uint16], scratch: Scratch) -> np.int64:
     """Empty the tree, make `position` its root and write its legal moves to `moves` [ROW]; their number. 0 if the
     search is over at once, for the root mates in one; -1 if there is no legal move or more than are possible."""
     tree.positions[0, :] = position

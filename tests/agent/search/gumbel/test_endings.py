@@ -13,7 +13,7 @@ from agent.rules import Games
 from agent.rules.mates import mating_move
 from agent.rules.movegen import ROW
 from agent.search import GumbelSearch, SearchResult, SearchSettings, material_evaluator
-from agent.search.gumbel.leaf import MATES_NEXT
+from agent.search.gumbel.walk import MATES_NEXT
 from tests.agent.positions import TRICKY, harvest, shuffled
 from tests.agent.rules.oracle import push
 from tests.agent.search.evaluators import untrained
