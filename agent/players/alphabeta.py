@@ -11,7 +11,7 @@ from agent.compilation import njit
 from agent.players.player import Choice
 from agent.rules import Games
 from agent.rules.batch import material_of
-from agent.rules.bits import NOTHING, ONE, Words, u64
+from agent.rules.bits import NOTHING, ONE, Moves, Words, u64
 from agent.rules.exchange import kind_on
 from agent.rules.layout import PIECE_VALUES, WORDS
 from agent.rules.movegen import ROW, find_targets, in_check, write_moves
@@ -27,7 +27,7 @@ _WORTH: Final = np.array([*PIECE_VALUES, 20], np.int64)  # a king captures last
 
 
 @njit
-def _sort(position: Words, moves: NDArray[np.uint16], count: np.int64, ranks: NDArray[np.int64]) -> None:
+def _sort(position: Words, moves: Moves, count: np.int64, ranks: NDArray[np.int64]) -> None:
     """Order `moves` [count]: promotions and captures first, the most valuable by the least valuable."""
     everyone = occupied(position)
     for i in range(count):
@@ -46,29 +46,22 @@ def _sort(position: Words, moves: NDArray[np.uint16], count: np.int64, ranks: ND
 
 @njit
 def _negamax(
-    lines: Words,
-    moves: NDArray[np.uint16],
-    ranks: NDArray[np.int64],
-    targets: Words,
-    start: np.int64,
-    depth: np.int64,
-    alpha: np.int64,
-    beta: np.int64,
+    lines: Words, moves: Moves, ranks: NDArray[np.int64], targets: Words, depth: np.int64, beta: np.int64
 ) -> np.int64:
-    """Value for the side to move of `lines[start]`, `depth` plies deep, if it lies in alpha..beta, else a bound. A
-    loop: a recursive function crashes when Numba loads it from its cache. `lines` [D, WORDS], `moves` and `ranks` [D,
-    ROW] are overwritten from `start` on."""
-    bottom = start + depth
+    """Value for the side to move of `lines[1]`, `depth` plies deep, if it is below `beta`, else a bound. A loop: a
+    recursive function crashes when Numba loads it from its cache. `lines` [D, WORDS], `moves` and `ranks` [D, ROW] are
+    overwritten from 1 on."""
+    bottom = 1 + depth
     counts, places = np.zeros(bottom + 1, np.int64), np.zeros(bottom + 1, np.int64)
     lows, highs = np.empty(bottom + 1, np.int64), np.empty(bottom + 1, np.int64)
-    ply, entering, value = start, True, np.int64(0)
-    lows[ply], highs[ply] = alpha, beta
+    ply, entering, value = np.int64(1), True, np.int64(0)
+    lows[ply], highs[ply] = -_INFINITE, beta
     while True:
         if entering:
             position = lines[ply]
             find_targets(position, targets)
             count = write_moves(position, targets, moves[ply])
-            leaf = True
+            entering = False  # a leaf, unless its moves are to be searched
             if count <= 0:
                 value = np.int64(ply - _MATE) if in_check(position) else np.int64(0)
             elif insufficient_material(position):
@@ -76,33 +69,24 @@ def _negamax(
             elif ply == bottom:
                 value = material_of(position)
             else:
-                leaf = False
                 _sort(position, moves[ply], count, ranks[ply])
-                counts[ply], places[ply] = count, 0
-            if not leaf:
-                make_move(lines[ply], np.int64(moves[ply, 0]), lines[ply + 1])
-                lows[ply + 1], highs[ply + 1] = -highs[ply], -lows[ply]
-                ply += 1
-                continue
-        # `value` is that of the finished node `ply`.
-        if ply == start:
-            return value
-        ply -= 1
-        lows[ply] = max(lows[ply], -value)
-        places[ply] += 1
-        if lows[ply] >= highs[ply] or places[ply] == counts[ply]:
-            value = lows[ply]
-            entering = False
-            continue
-        make_move(lines[ply], np.int64(moves[ply, places[ply]]), lines[ply + 1])
-        lows[ply + 1], highs[ply + 1] = -highs[ply], -lows[ply]
-        ply += 1
-        entering = True
+                counts[ply], places[ply], entering = count, 0, True
+        if not entering:  # `value` is that of the finished node `ply`
+            if ply == 1:
+                return value
+            ply -= 1
+            value = lows[ply] = max(lows[ply], -value)
+            places[ply] += 1
+            entering = bool(value < highs[ply] and places[ply] < counts[ply])
+        if entering:
+            make_move(lines[ply], np.int64(moves[ply, places[ply]]), lines[ply + 1])
+            lows[ply + 1], highs[ply + 1] = -highs[ply], -lows[ply]
+            ply += 1
 
 
 @njit
 def _choose(
-    positions: Words, depth: np.int64, noise: NDArray[np.float64], chosen: NDArray[np.uint16], values: NDArray[np.int64]
+    positions: Words, depth: np.int64, noise: NDArray[np.float64], chosen: Moves, values: NDArray[np.int64]
 ) -> None:
     """The best move of each of `positions`; among equals the one with the most `noise` [B, ROW]."""
     lines = np.empty((depth + 2, WORDS), np.uint64)
@@ -117,8 +101,7 @@ def _choose(
         for i in range(count):
             make_move(lines[0], np.int64(moves[0, i]), lines[1])
             # One below the best so far: an equal move must be seen as equal.
-            low, high = np.int64(-_INFINITE), np.int64(1 - best)
-            value = -_negamax(lines, moves, ranks, targets, np.int64(1), depth - 1, low, high)
+            value = -_negamax(lines, moves, ranks, targets, depth - 1, np.int64(1 - best))
             if value > best or (value == best and noise[game, i] > luck):
                 best, luck = value, noise[game, i]
                 chosen[game], values[game] = moves[0, i], value

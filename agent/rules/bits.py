@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 from agent.compilation import bit_intrinsic
 
 u64 = np.uint64
-Words = NDArray[np.uint64]
+Words = NDArray[np.uint64]  # bitboards, packed positions, keys
+Moves = NDArray[np.uint16]  # vocabulary indices
+Counts = NDArray[np.int32]
+Floats = NDArray[np.float32]
 
 NOTHING: Final = u64(0)
 ONE: Final = u64(1)
