@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from agent.compilation import inlined, njit
 from agent.rules import movegen
-from agent.rules.bits import Words, popcount
+from agent.rules.bits import Counts, Moves, Words, popcount
 from agent.rules.boundary import checked, checked_counts, checked_moves, output
 from agent.rules.convert import describe
 from agent.rules.layout import OWN, PIECE_VALUES, STATE
@@ -22,14 +22,12 @@ from agent.rules.termination import termination
 from agent.vocabulary import LEGAL_WORDS, MAX_LEGAL, SIZE
 
 NO_MOVE: Final = 65535  # fills the rest of a row of legal moves
-Observation = tuple[NDArray[np.uint16], NDArray[np.int32], NDArray[np.uint8]]
+Observation = tuple[Moves, Counts, NDArray[np.uint8]]
 """Legal moves [B, 218], their numbers [B], `Termination` codes [B]."""
 
 
 @njit
-def _observe(
-    positions: Words, claim_draws: bool, rows: NDArray[np.uint16], counts: NDArray[np.int32], codes: NDArray[np.uint8]
-) -> bool:
+def _observe(positions: Words, claim_draws: bool, rows: Moves, counts: Counts, codes: NDArray[np.uint8]) -> bool:
     """Rows are filled up with NO_MOVE; a count is -1, and the result False, where there are more than 218 moves."""
     targets, moves, fit = np.empty(64, np.uint64), np.empty(ROW, np.uint16), True
     for i in range(positions.shape[0]):
@@ -43,7 +41,7 @@ def _observe(
 
 
 @njit
-def _count_moves(positions: Words, counts: NDArray[np.int32]) -> None:
+def _count_moves(positions: Words, counts: Counts) -> None:
     targets = np.empty(64, np.uint64)
     for i in range(positions.shape[0]):
         find_targets(positions[i], targets)
@@ -51,7 +49,7 @@ def _count_moves(positions: Words, counts: NDArray[np.int32]) -> None:
 
 
 @njit
-def _pack_moves(rows: NDArray[np.uint16], counts: NDArray[np.int32], bits: NDArray[np.uint32]) -> None:
+def _pack_moves(rows: Moves, counts: Counts, bits: NDArray[np.uint32]) -> None:
     for i in range(rows.shape[0]):
         bits[i, :] = 0
         for j in range(min(counts[i], rows.shape[1])):
@@ -136,7 +134,7 @@ def _perft(root: Words, depth: int) -> np.int64:
     return total
 
 
-def _each(loop: Callable[..., Any], positions: NDArray[np.uint64], dtype: type[np.generic], *more: Any) -> NDArray[Any]:
+def _each(loop: Callable[..., Any], positions: Words, dtype: type[np.generic], *more: Any) -> NDArray[Any]:
     """[B] what compiled `loop(positions, *more, answers)` writes to `answers`."""
     positions = checked(positions)
     answers = np.empty(len(positions), dtype)
@@ -144,14 +142,14 @@ def _each(loop: Callable[..., Any], positions: NDArray[np.uint64], dtype: type[n
     return answers
 
 
-def legal_moves(positions: NDArray[np.uint64]) -> tuple[NDArray[np.uint16], NDArray[np.int32]]:
+def legal_moves(positions: Words) -> tuple[Moves, Counts]:
     """Legal moves of positions [B, WORDS] as vocabulary indices uint16 [B, 218], ascending, the rest of each row 65535;
     and counts int32 [B]. A ValueError where a position has more than 218 moves, which no reachable one has."""
     rows, counts, _ = observe(positions, claim_draws=False)
     return rows, counts
 
 
-def observe(positions: NDArray[np.uint64], *, claim_draws: bool, out: Observation | None = None) -> Observation:
+def observe(positions: Words, *, claim_draws: bool, out: Observation | None = None) -> Observation:
     """`legal_moves` and `outcome` in one pass: indices uint16 [B, 218], counts int32 [B], codes uint8 [B].
 
     Raises ValueError: a position has more than 218 moves, which no reachable one has.
@@ -166,12 +164,12 @@ def observe(positions: NDArray[np.uint64], *, claim_draws: bool, out: Observatio
     return rows, counts, codes
 
 
-def count_moves(positions: NDArray[np.uint64]) -> NDArray[np.int32]:
+def count_moves(positions: Words) -> Counts:
     """Number of legal moves, int32 [B]."""
     return _each(_count_moves, positions, np.int32)
 
 
-def pack_moves(indices: NDArray[np.uint16], counts: NDArray[np.int32]) -> NDArray[np.int32]:
+def pack_moves(indices: Moves, counts: Counts) -> NDArray[np.int32]:
     """Rows of `legal_moves` as packed legality int32 [B, 59]: bit i of word w is move 32 w + i.
 
     Raises ValueError: an array has another shape or dtype.
@@ -183,12 +181,12 @@ def pack_moves(indices: NDArray[np.uint16], counts: NDArray[np.int32]) -> NDArra
     return bits
 
 
-def legal_bits(positions: NDArray[np.uint64]) -> NDArray[np.int32]:
+def legal_bits(positions: Words) -> NDArray[np.int32]:
     """Packed legality int32 [B, 59] of positions [B, WORDS]: bit i of word w is move 32 w + i."""
     return pack_moves(*legal_moves(positions))
 
 
-def is_legal(positions: NDArray[np.uint64], moves: ArrayLike) -> NDArray[np.bool_]:
+def is_legal(positions: Words, moves: ArrayLike) -> NDArray[np.bool_]:
     """Whether each of `moves` [B] is legal, bool [B]; derived without the move generator."""
     return _each(_is_legal, positions, np.bool_, checked_moves(moves, len(positions)))
 
@@ -198,7 +196,7 @@ def illegal_move(move: np.int64, row: np.int64, position: Words) -> ValueError:
     return ValueError(f"move {move} of row {row} is not legal in {describe(position)}")
 
 
-def play(positions: NDArray[np.uint64], moves: ArrayLike) -> None:
+def play(positions: Words, moves: ArrayLike) -> None:
     """Play one move (vocabulary index) in each of positions [B, WORDS], in place. Repetitions become 0: a position
     alone knows no history (`Games` does). A ValueError where a move is not legal; no position has been changed."""
     positions = checked(positions, write=True)
@@ -210,7 +208,7 @@ def play(positions: NDArray[np.uint64], moves: ArrayLike) -> None:
     _play(positions, array)
 
 
-def outcome(positions: NDArray[np.uint64], *, claim_draws: bool) -> NDArray[np.uint8]:
+def outcome(positions: Words, *, claim_draws: bool) -> NDArray[np.uint8]:
     """`Termination` codes uint8 [B], as python-chess's `Board.outcome` orders them.
 
     With `claim_draws` the game also ends where a draw could be claimed for the position on the
@@ -219,27 +217,27 @@ def outcome(positions: NDArray[np.uint64], *, claim_draws: bool) -> NDArray[np.u
     return _each(_outcome, positions, np.uint8, bool(claim_draws))
 
 
-def is_black(positions: NDArray[np.uint64]) -> NDArray[np.bool_]:
+def is_black(positions: Words) -> NDArray[np.bool_]:
     """Whether Black is to move, bool [B]."""
     return np.asarray((checked(positions)[:, STATE] & BLACK) != 0, np.bool_)
 
 
-def in_check(positions: NDArray[np.uint64]) -> NDArray[np.bool_]:
+def in_check(positions: Words) -> NDArray[np.bool_]:
     """Whether the side to move is in check, bool [B]."""
     return _each(_in_check, positions, np.bool_)
 
 
-def material(positions: NDArray[np.uint64]) -> NDArray[np.int32]:
+def material(positions: Words) -> NDArray[np.int32]:
     """Material of the side to move minus the opponent's, int32 [B], by `PIECE_VALUES`."""
     return _each(_material, positions, np.int32)
 
 
-def keys(positions: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def keys(positions: Words) -> Words:
     """Repetition keys uint64 [B]: equal for equal positions, whatever their clocks."""
     return _each(_keys, positions, np.uint64)
 
 
-def perft(position: NDArray[np.uint64], depth: int) -> int:
+def perft(position: Words, depth: int) -> int:
     """Number of leaves `depth` plies below a position [WORDS]: the standard test of a move generator.
 
     Raises ValueError: `depth` is negative, or `position` is not uint64 [WORDS].

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from agent.compilation import njit, on_warm_up
 from agent.rules import batch
-from agent.rules.bits import Words, u64
+from agent.rules.bits import Counts, Moves, Words, u64
 from agent.rules.boundary import checked, checked_moves
 from agent.rules.convert import from_board, from_fen, from_history
 from agent.rules.layout import STATE, WORDS
@@ -24,9 +24,9 @@ _CAPACITY = 160  # a game that ends by the 75-move rule needs 150 keys
 @njit
 def _play(
     positions: Words,
-    ply: NDArray[np.int32],
+    ply: Counts,
     keys: Words,
-    length: NDArray[np.int32],
+    length: Counts,
     rows: NDArray[np.int64],
     moves: NDArray[np.int64],
     check: bool,
@@ -52,9 +52,7 @@ def _play(
 
 
 @njit
-def _reset(
-    positions: Words, ply: NDArray[np.int32], length: NDArray[np.int32], rows: NDArray[np.int64], fresh: Words
-) -> None:
+def _reset(positions: Words, ply: Counts, length: Counts, rows: NDArray[np.int64], fresh: Words) -> None:
     """`fresh` is [R, WORDS], or [1, WORDS] for all rows alike."""
     for j in range(rows.shape[0]):
         i = rows[j]
@@ -77,12 +75,12 @@ def _admit(rows: NDArray[np.int64], batch: int, seen: NDArray[np.bool_]) -> bool
 def _successors(
     positions: Words,
     keys: Words,
-    length: NDArray[np.int32],
+    length: Counts,
     rows: NDArray[np.int64],
-    indices: NDArray[np.uint16],
+    indices: Moves,
     offsets: NDArray[np.int64],
     children: Words,
-    moves: NDArray[np.uint16],
+    moves: Moves,
 ) -> None:
     for j in range(rows.shape[0]):
         i = rows[j]
@@ -146,7 +144,7 @@ class Games:
         twin._keys, twin._length, twin._longest = self._keys[chosen], self._length[chosen], self._longest
         return twin
 
-    def reset(self, rows: ArrayLike | None = None, positions: NDArray[np.uint64] | None = None) -> None:
+    def reset(self, rows: ArrayLike | None = None, positions: Words | None = None) -> None:
         """Start new games in `rows` (all), from `positions` [R, WORDS] or the start position, without history.
 
         Raises ValueError: a row does not exist or comes twice, or positions have another shape.
@@ -169,9 +167,7 @@ class Games:
             raise batch.illegal_move(array[illegal], chosen[illegal], self.positions[chosen[illegal]])
         self._longest += 1
 
-    def successors(
-        self, rows: ArrayLike | None = None
-    ) -> tuple[NDArray[np.uint64], NDArray[np.uint16], NDArray[np.int64]]:
+    def successors(self, rows: ArrayLike | None = None) -> tuple[Words, Moves, NDArray[np.int64]]:
         """All positions one legal move after `rows` (all), repetitions counted: positions [S, WORDS], moves uint16 [S],
         offsets int64 [R + 1]; row r's are offsets[r]:offsets[r + 1], by ascending move. A ValueError where a row does
         not exist or comes twice."""
@@ -194,7 +190,7 @@ class Games:
         return batch.outcome(self.positions, claim_draws=claim_draws)
 
     @property
-    def history(self) -> tuple[NDArray[np.uint64], NDArray[np.int32]]:
+    def history(self) -> tuple[Words, Counts]:
         """The positions since each game's last capture or pawn move, for counting repetitions: keys uint64 [B, K], as
         of `rules.keys`, oldest first, without the present one; lengths int32 [B], how many entries of a row are valid.
         Both are the games' own memory: read only, and valid until the next move."""
@@ -232,13 +228,13 @@ class Games:
             self._keys = wider
 
 
-def start(batch_size: int) -> NDArray[np.uint64]:
+def start(batch_size: int) -> Words:
     """[batch_size, WORDS] copies of the start position."""
     return np.repeat(_start_position(), batch_size, axis=0)
 
 
 @functools.cache
-def _start_position() -> NDArray[np.uint64]:
+def _start_position() -> Words:
     return from_fen(chess.STARTING_FEN)[None]
 
 

@@ -1,11 +1,10 @@
 """Mate in one, found from the rules alone. It is cheap: only moves that can give check are tried."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from agent.compilation import njit
 from agent.rules.attacks import BETWEEN, BISHOP_RAYS, KNIGHT, ROOK_RAYS, bishop_attacks, pawn_attacks_down, rook_attacks
-from agent.rules.bits import NOTHING, ONE, Words, lowest, u64
+from agent.rules.bits import NOTHING, ONE, Moves, Words, lowest, u64
 from agent.rules.layout import BISHOPS, KINGS, KNIGHTS, OWN, PAWNS, QUEENS, ROOKS, STATE
 from agent.rules.movegen import count_targets, find_targets, in_check
 from agent.rules.record import en_passant_bit, occupied
@@ -30,12 +29,7 @@ def _discoverers(position: Words, king: np.uint64, everyone: np.uint64) -> np.ui
 
 @njit
 def mating_move(
-    position: Words,
-    moves: NDArray[np.uint16],
-    count: np.int64 | int,
-    start: np.int64 | int,
-    child: Words,
-    targets: Words,
+    position: Words, moves: Moves, count: np.int64 | int, start: np.int64 | int, child: Words, targets: Words
 ) -> np.int64:
     """Place among the `count` legal `moves`, from `start` on, of the first that mates; -1 if none does.
 

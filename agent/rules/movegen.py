@@ -8,7 +8,6 @@ vocabulary index, in ascending order.
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from agent.compilation import inlined
 from agent.rules.attacks import (
@@ -25,7 +24,7 @@ from agent.rules.attacks import (
     rook_attacks,
     slider_attacks,
 )
-from agent.rules.bits import EVERYWHERE, NOTHING, ONE, RANK_3, RANK_7, Words, lowest, popcount, u64
+from agent.rules.bits import EVERYWHERE, NOTHING, ONE, RANK_3, RANK_7, Moves, Words, lowest, popcount, u64
 from agent.rules.layout import BISHOPS, KINGS, KNIGHTS, OWN, PAWNS, QUEENS, ROOKS, STATE
 from agent.rules.record import OWN_KING_SIDE, OWN_QUEEN_SIDE, en_passant_bit, occupied
 from agent.vocabulary import INDEX, MAX_LEGAL, PROMOTION_INDEX
@@ -188,7 +187,7 @@ def count_targets(position: Words, targets: Words) -> np.int64:
 
 
 @inlined
-def write_moves(position: Words, targets: Words, row: NDArray[np.uint16]) -> np.int64:
+def write_moves(position: Words, targets: Words, row: Moves) -> np.int64:
     """Write the moves in `targets` to `row` [ROW] by ascending vocabulary index; return their number.
 
     The rest of the row is undefined. Returns -1 if there are more than 218, which no reachable

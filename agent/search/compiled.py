@@ -10,12 +10,11 @@ from types import FunctionType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from agent.compilation import cache_folder, njit
 from agent.networks.contract import CompiledEvaluator
 from agent.rules.batch import material_of
-from agent.rules.bits import ONE, Words, u64
+from agent.rules.bits import ONE, Moves, Words, u64
 from agent.rules.record import occupied
 from agent.vocabulary import TO
 
@@ -41,7 +40,7 @@ def bound(function: Any, network: Callable[..., Any]) -> Any:
 
 @njit
 def evaluate_material(
-    position: Words, moves: NDArray[np.uint16], count: np.int64, _parameters: Any, _scratch: Any, logits: Any
+    position: Words, moves: Moves, count: np.int64, _parameters: Any, _scratch: Any, logits: Any
 ) -> np.float32:
     """See `CompiledEvaluator`: tanh of a tenth of the balance in pawns; a capture has 1 nat more than another move."""
     everyone = occupied(position)

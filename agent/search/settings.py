@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
+
+from agent.rules.bits import Counts
 
 MOST_SIMULATIONS: Final = 5_000_000  # edges are numbered by 32 bits
 
@@ -59,7 +60,7 @@ def playing(simulations: int = 16) -> SearchSettings:
 
 
 @functools.lru_cache(maxsize=16)
-def visit_schedule(considered: int, simulations: int) -> NDArray[np.int32]:
+def visit_schedule(considered: int, simulations: int) -> Counts:
     """Visit count that a root move must have to be visited in each simulation (sequential halving, section 2): int32
     [considered + 1, simulations], read-only, row r for a root with r moves to consider."""
     schedule = np.stack([_visits(count, simulations) for count in range(considered + 1)])
@@ -67,7 +68,7 @@ def visit_schedule(considered: int, simulations: int) -> NDArray[np.int32]:
     return schedule
 
 
-def _visits(considered: int, simulations: int) -> NDArray[np.int32]:
+def _visits(considered: int, simulations: int) -> Counts:
     """Halve the moves considered log2(m) times, giving each phase as many simulations as the others."""
     if considered <= 1:
         return np.arange(simulations, dtype=np.int32)

@@ -3,10 +3,8 @@
 from abc import ABC, abstractmethod
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from agent.rules import Games
+from agent.rules.bits import Moves
 
 
 class RootMove(NamedTuple):
@@ -24,7 +22,7 @@ class RootMove(NamedTuple):
 class RootOptions(NamedTuple):
     """What to search at the root."""
 
-    allowed: NDArray[np.uint16] | None = None
+    allowed: Moves | None = None
     """Vocabulary indices; other moves are not searched. None, or none of them legal: all are."""
     lines: int = 1  # how many moves get a value of their own
     mate: bool = False  # whether to look for a mate alone

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.compilation import njit
-from agent.rules.bits import Words
+from agent.rules.bits import Counts, Floats, Moves, Words
 from agent.rules.layout import WORDS
 from agent.rules.movegen import ROW
 from agent.search.gumbel.result import SearchResult, write_result
@@ -19,16 +19,16 @@ class Waiting(NamedTuple):
 
     games: NDArray[np.int64]  # [G] whose they are, ascending
     positions: Words  # [G, WORDS]
-    moves: NDArray[np.uint16]  # [G, ROW]
-    counts: NDArray[np.int32]  # [G]
+    moves: Moves  # [G, ROW]
+    counts: Counts  # [G]
 
 
 class Past(NamedTuple):
     """What precedes G searches."""
 
     histories: Words  # [G, K] as `Games.history`
-    lengths: NDArray[np.int32]  # [G] valid entries of each history
-    streams: NDArray[np.uint64]  # [G] of the noise
+    lengths: Counts  # [G] valid entries of each history
+    streams: Words  # [G] of the noise
 
 
 def make_waiting(games: int) -> Waiting:
@@ -59,13 +59,7 @@ def begin_games(positions: Words, trees: Tree, scratch: Scratch, waiting: Waitin
 
 @njit
 def walk_games(
-    trees: Tree,
-    params: SearchParams,
-    past: Past,
-    log_probs: NDArray[np.float32],
-    values: NDArray[np.float32],
-    scratch: Scratch,
-    waiting: Waiting,
+    trees: Tree, params: SearchParams, past: Past, log_probs: Floats, values: Floats, scratch: Scratch, waiting: Waiting
 ) -> np.int64:
     """Take in what the network says of the leaves that wait and walk on to the next ones, in their place. How many
     wait now; or -1 - row where the network's answer was no number."""
@@ -96,9 +90,7 @@ def write_results(trees: Tree, params: SearchParams, output: SearchResult, scrat
 
 
 @njit
-def make_streams(
-    seed: np.uint64, keys: NDArray[np.uint64], plies: NDArray[np.int32], streams: NDArray[np.uint64]
-) -> None:
+def make_streams(seed: np.uint64, keys: Words, plies: Counts, streams: Words) -> None:
     """Write the noise stream of every game to `streams` [G]."""
     for game in range(keys.shape[0]):
         streams[game] = noise_stream(seed, keys[game], np.int64(plies[game]))

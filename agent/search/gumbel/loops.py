@@ -5,9 +5,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from agent.rules.bits import Words
+from agent.rules.bits import Counts, Words
 from agent.search.compiled import bound, unbound
 from agent.search.gumbel.result import SearchResult, write_result
 from agent.search.gumbel.tree import DEPTH, SIMULATIONS, Tree
@@ -19,9 +18,9 @@ evaluate: Final[Callable[..., Any]] = unbound
 def _search_games(
     positions: Words,
     histories: Words,
-    lengths: NDArray[np.int32],
-    keys: NDArray[np.uint64],
-    plies: NDArray[np.int32],
+    lengths: Counts,
+    keys: Words,
+    plies: Counts,
     seed: np.uint64,
     tree: Tree,
     params: SearchParams,

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.compilation import njit
+from agent.rules.bits import Counts, Floats, Moves
 from agent.rules.mates import mating_move
 from agent.rules.movegen import find_targets, write_moves
 from agent.search.gumbel.selection import best_root_edge, transform
@@ -18,15 +19,15 @@ from agent.vocabulary import MAX_LEGAL, SIZE
 class SearchResult(NamedTuple):
     """Results of B searches; M legal moves in all. Game b's are offsets[b]:offsets[b + 1], by ascending move."""
 
-    moves: NDArray[np.uint16]  # [B] the move chosen, a vocabulary index
+    moves: Moves  # [B] the move chosen, a vocabulary index
     offsets: NDArray[np.int64]  # [B + 1]
-    indices: NDArray[np.uint16]  # [M] legal moves
-    probabilities: NDArray[np.float32]
+    indices: Moves  # [M] legal moves
+    probabilities: Floats
     """[M] improved policy: softmax of logits + sigma(completed values); sums to 1 in every game."""
-    visits: NDArray[np.int32]  # [M] simulations through each move
-    raw_values: NDArray[np.float32]
+    visits: Counts  # [M] simulations through each move
+    raw_values: Floats
     """[B] expected score -1..1 of the side to move by the network alone; 1 where it mates at once."""
-    values: NDArray[np.float32]
+    values: Floats
     """[B] expected score of the improved policy, its moves valued as the search completed them."""
 
     def trimmed(self) -> "SearchResult":
@@ -35,7 +36,7 @@ class SearchResult(NamedTuple):
         part = {name: getattr(self, name)[:moves].copy() for name in ("indices", "probabilities", "visits")}
         return self._replace(**part)
 
-    def dense(self) -> NDArray[np.float32]:
+    def dense(self) -> Floats:
         """[B, 1880] improved policy, 0.0 at illegal moves."""
         policy = np.zeros((len(self.moves), SIZE), np.float32)
         policy[np.repeat(np.arange(len(self.moves)), np.diff(self.offsets)), self.indices] = self.probabilities

@@ -13,6 +13,7 @@ from agent.compilation import on_warm_up
 from agent.networks.contract import CompiledEvaluator, LeafEvaluator, LegalEvaluation
 from agent.networks.registry import KINDS, architecture_of
 from agent.rules import Games
+from agent.rules.bits import Counts, Floats, Moves, Words
 from agent.search.gumbel.batched import Past, begin_games, make_streams, make_waiting, walk_games, write_results
 from agent.search.gumbel.loops import search_loop
 from agent.search.gumbel.result import SearchResult, make_output
@@ -57,9 +58,7 @@ class GumbelSearch:
             return self._run_compiled(self._evaluator, games, names, word)
         return self._run_batched(self._evaluator, games, names, word)
 
-    def _run_compiled(
-        self, network: CompiledEvaluator, games: Games, keys: NDArray[np.uint64], seed: np.uint64
-    ) -> SearchResult:
+    def _run_compiled(self, network: CompiledEvaluator, games: Games, keys: Words, seed: np.uint64) -> SearchResult:
         output, tree = make_output(len(games)), Tree(*(array[0] for array in self._trees_for(1)))
         asked = games.positions, *games.history, keys, games.ply, seed
         memory = tree, self._params, network.parameters, network.scratch, self._scratch
@@ -68,9 +67,7 @@ class GumbelSearch:
             raise no_number(faulty)
         return output.trimmed()
 
-    def _run_batched(
-        self, network: LeafEvaluator, games: Games, keys: NDArray[np.uint64], seed: np.uint64
-    ) -> SearchResult:
+    def _run_batched(self, network: LeafEvaluator, games: Games, keys: Words, seed: np.uint64) -> SearchResult:
         """In one part; or in two, each of which walks its trees while the other waits for the network."""
         batch = len(games)
         trees, streams = self._trees_for(batch), np.empty(batch, np.uint64)
@@ -94,7 +91,7 @@ class GumbelSearch:
 
 
 def _part(
-    games: Games, rows: slice, trees: Tree, streams: NDArray[np.uint64], params: SearchParams, scratch: Scratch,
+    games: Games, rows: slice, trees: Tree, streams: Words, params: SearchParams, scratch: Scratch,
     network: LeafEvaluator,
 ) -> Iterator[None]:  # fmt: skip
     """The searches of games `rows` of a batch, in lock-step; yields as often as the network was asked.
@@ -117,9 +114,7 @@ def _part(
 class _Indifferent(LeafEvaluator):
     """Every move is as good as any other."""
 
-    def evaluate_legal(
-        self, positions: NDArray[np.uint64], moves: NDArray[np.uint16], counts: NDArray[np.int32]
-    ) -> LegalEvaluation:
+    def evaluate_legal(self, positions: Words, moves: Moves, counts: Counts) -> LegalEvaluation:
         return LegalEvaluation(np.zeros(moves.shape, np.float32), np.zeros(len(positions), np.float32))
 
 
@@ -135,7 +130,7 @@ def no_number(game: int) -> ValueError:
     return ValueError(f"the network's answer for a position of game {game} is NaN, infinite or no distribution")
 
 
-def _checked_keys(keys: ArrayLike | None, batch: int) -> NDArray[np.uint64]:
+def _checked_keys(keys: ArrayLike | None, batch: int) -> Words:
     array = np.zeros(batch, np.uint64) if keys is None else np.asarray(keys)
     if array.shape != (batch,) or (array.dtype.kind not in "iu" and batch):
         raise ValueError(f"keys must be integers of shape [{batch}], not {array.dtype} {list(array.shape)}")
@@ -144,9 +139,7 @@ def _checked_keys(keys: ArrayLike | None, batch: int) -> NDArray[np.uint64]:
     )
 
 
-def _checked_leaves(
-    found: LegalEvaluation, counts: NDArray[np.int32]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _checked_leaves(found: LegalEvaluation, counts: Counts) -> tuple[Floats, Floats]:
     """The network's answer as compiled code may read it.
 
     Raises ValueError: it does not cover every leaf and every legal move.

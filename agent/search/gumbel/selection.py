@@ -10,9 +10,9 @@ import math
 from typing import Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from agent.compilation import njit
+from agent.rules.bits import Counts
 from agent.search.gumbel.tree import Edges, Index, Nodes, Path
 
 
@@ -118,9 +118,7 @@ def _improving_edge(nodes: Nodes, edges: Edges, node: Index, scaling: Scaling) -
 
 
 @njit
-def _root_edge(
-    nodes: Nodes, edges: Edges, scaling: Scaling, schedule: NDArray[np.int32], simulation: Index
-) -> np.int64:
+def _root_edge(nodes: Nodes, edges: Edges, scaling: Scaling, schedule: Counts, simulation: Index) -> np.int64:
     """The root's next edge by sequential halving: of those with the scheduled visits, the best so far."""
     record = nodes[0]
     wanted = schedule[min(schedule.shape[0] - 1, np.int64(record.count)), simulation]
@@ -144,9 +142,7 @@ def best_root_edge(nodes: Nodes, edges: Edges, scaling: Scaling, wanted: Index) 
 
 
 @njit
-def descend(
-    nodes: Nodes, edges: Edges, path: Path, scaling: Scaling, schedule: NDArray[np.int32], simulation: Index
-) -> np.int64:
+def descend(nodes: Nodes, edges: Edges, path: Path, scaling: Scaling, schedule: Counts, simulation: Index) -> np.int64:
     """Walk down from the expanded root, filling `path`, to where simulation number `simulation` ends; its depth.
     `path[depth, 0]` is an exact node, to be backed up as it is, or -1: the edge `path[depth - 1, 1]` has no child."""
     node, depth = np.int64(0), np.int64(0)

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.compilation import njit
+from agent.rules.bits import Floats, Moves, Words
 
 NODE: Final = np.dtype(
     [
@@ -62,7 +63,7 @@ DEEPEST: Final = 5  # in `Tree.state`: the most plies that a simulation went
 class Tree(NamedTuple):
     """One game's tree, N = simulations + 1 nodes at most; or, with a leading axis, those of G games."""
 
-    positions: NDArray[np.uint64]  # [N, WORDS] by node: what a node stands for, in the words of the game
+    positions: Words  # [N, WORDS] by node: what a node stands for, in the words of the game
     nodes: Nodes  # [N] of NODE
     edges: Edges  # [218 N] of EDGE: only what is used is ever touched, so only that takes memory
     path: Path  # int32 [N + 1, 2]
@@ -89,13 +90,7 @@ def settle(nodes: Nodes, node: Index, value: float, code: Index, answer: Index) 
 
 @njit
 def expand(
-    tree: Tree,
-    node: Index,
-    actions: NDArray[np.uint16],
-    logits: NDArray[np.float32],
-    value: float,
-    noise: NDArray[np.float32],
-    temperature: float,
+    tree: Tree, node: Index, actions: Moves, logits: Floats, value: float, noise: Floats, temperature: float
 ) -> bool:
     """Give `node` its value and an edge for each of its `logits` [count].
 

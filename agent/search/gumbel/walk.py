@@ -8,10 +8,9 @@ import math
 from typing import Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from agent.compilation import njit
-from agent.rules.bits import NOTHING, Words, u64
+from agent.rules.bits import NOTHING, Counts, Floats, Moves, Words, u64
 from agent.rules.layout import STATE, WORDS
 from agent.rules.mates import mating_move
 from agent.rules.movegen import ROW, find_targets, write_moves
@@ -47,7 +46,7 @@ _CHECKMATE: Final = 1
 class SearchParams(NamedTuple):
     """`SearchSettings` as compiled code reads them."""
 
-    schedule: NDArray[np.int32]
+    schedule: Counts
     scaling: Scaling
     policy_temperature: float
     gumbel_scale: float
@@ -56,9 +55,9 @@ class SearchParams(NamedTuple):
 class Scratch(NamedTuple):
     """Scratch memory for one leaf at a time; every thread needs its own."""
 
-    moves: NDArray[np.uint16]  # [ROW] legal moves of the leaf that waits
-    logits: NDArray[np.float32]  # [ROW]
-    noise: NDArray[np.float32]  # [ROW]
+    moves: Moves  # [ROW] legal moves of the leaf that waits
+    logits: Floats  # [ROW]
+    noise: Floats  # [ROW]
     targets: Words  # [64]
     position: Words  # [WORDS]
 
@@ -122,7 +121,7 @@ def earlier_occurrences(
 
 @njit
 def make_leaf(
-    tree: Tree, depth: np.int64, history: Words, length: np.int64, moves: NDArray[np.uint16], scratch: Scratch
+    tree: Tree, depth: np.int64, history: Words, length: np.int64, moves: Moves, scratch: Scratch
 ) -> np.int64:
     """Add the node under the last edge of `tree.path`, `depth` plies below the root. `history` holds the `length` keys
     of the game before the root; `moves` uint16 [ROW] gets the legal moves. Their number, for the network to weigh; 0 if
@@ -156,7 +155,7 @@ def make_leaf(
 
 
 @njit
-def begin(tree: Tree, position: Words, moves: NDArray[np.uint16], scratch: Scratch) -> np.int64:
+def begin(tree: Tree, position: Words, moves: Moves, scratch: Scratch) -> np.int64:
     """Empty the tree, make `position` its root and write its legal moves to `moves` [ROW]; their number. 0 if the
     search is over at once, for the root mates in one; -1 if there is no legal move or more than are possible."""
     tree.positions[0, :] = position
@@ -179,8 +178,8 @@ def begin(tree: Tree, position: Words, moves: NDArray[np.uint16], scratch: Scrat
 def take_in(
     tree: Tree,
     params: SearchParams,
-    moves: NDArray[np.uint16],
-    logits: NDArray[np.float32],
+    moves: Moves,
+    logits: Floats,
     count: np.int64,
     value: float,
     stream: np.uint64,
@@ -207,7 +206,7 @@ def take_in(
 
 @njit
 def walk_on(
-    tree: Tree, params: SearchParams, history: Words, length: np.int64, moves: NDArray[np.uint16], scratch: Scratch
+    tree: Tree, params: SearchParams, history: Words, length: np.int64, moves: Moves, scratch: Scratch
 ) -> np.int64:
     """Simulate on until a leaf waits for the network; leaves with exact values do not. `history` and `length` as in
     `make_leaf`; `moves` uint16 [ROW] gets the leaf's legal moves; their number, 0 when all simulations are done."""

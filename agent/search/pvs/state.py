@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.rules.bits import Words
+from agent.rules.bits import Counts, Floats, Moves, Words
 from agent.rules.layout import WORDS
 from agent.rules.movegen import ROW
 from agent.search.pvs.margins import DEFAULTS, Margins
@@ -58,17 +58,17 @@ class Search(NamedTuple):
 
     frames: NDArray[Any]  # [P] of FRAME
     positions: Words  # [P, WORDS]
-    moves: NDArray[np.uint16]  # [P, ROW] in the order of searching
-    ranks: NDArray[np.float32]  # [P, ROW] what they are ordered by
-    lines: NDArray[np.uint16]  # [P, P] best line from each ply
-    lengths: NDArray[np.int32]  # [P] of the lines
+    moves: Moves  # [P, ROW] in the order of searching
+    ranks: Floats  # [P, ROW] what they are ordered by
+    lines: Moves  # [P, P] best line from each ply
+    lengths: Counts  # [P] of the lines
     keys: Words  # [history + P] of the game and the line
-    killers: NDArray[np.uint16]  # [P, 2] quiet moves that refuted a sibling
+    killers: Moves  # [P, 2] quiet moves that refuted a sibling
     history: NDArray[np.int32]  # [2, 1880] quiet moves that refuted anything, by the side that moves
     effort: NDArray[np.int64]  # [1880] nodes below each root move
-    replies: NDArray[np.uint16]  # [1880, LINE] the root move's line when it was last searched, padded by NO_MOVE
+    replies: Moves  # [1880, LINE] the root move's line when it was last searched, padded by NO_MOVE
     bounds: NDArray[np.int32]  # [1880] its score then: at most that, unless it was the best
-    logits: NDArray[np.float32]  # [ROW] of the position that was evaluated last
+    logits: Floats  # [ROW] of the position that was evaluated last
     targets: Words  # [64]
     table: Table
     state: NDArray[np.int64]  # [9] counters
