@@ -117,16 +117,8 @@ def test_a_zero_probability_index_is_sampled(backend: str) -> None:
     assert sample.log_prob.isfinite().all()
 
 
-def test_infinite_noise_picks_an_invalid_index(path: str, backend: str) -> None:
-    """Every pattern of 32 bits gives finite noise, the extremes included, and the noise stays off illegal lanes."""
-    from kernels.on_torch.terms import bits_to_gumbel
-
-    bits = torch.tensor([0, 1, 2**31, 2**32 - 2, 2**32 - 1])
-    noise = bits_to_gumbel(bits)
-    assert noise.isfinite().all()
-    assert torch.equal(noise, noise.sort(descending=True).values)
-    assert float(noise[0]) == pytest.approx(33 * math.log(2), abs=1e-4)
-    # One legal lane wins whatever its noise is.
+def test_infinite_noise_picks_an_invalid_index(backend: str) -> None:
+    """One legal lane wins whatever its noise is; that it is finite for every pattern of bits: test_masked_sample."""
     logits, keys = floats([[-3e38, math.inf]]).expand(200, 2), torch.arange(200, device=DEVICE)
     sample = kernels.masked_sample(logits, legal=bools([[1, 0]]), seed=3, row_keys=keys, backend=backend)
     assert not sample.moves.any()

@@ -7,19 +7,15 @@ import torch
 
 import kernels
 from tests.kernels.family import DEVICE, make_case
+from tests.kernels.test_properties import check_packing_and_mass
+
+FORMS = [(size, torch.float32) for size in (1, 5, 8, 31, 32, 33, 64, 72, 1880, 2100, 4100)]
+FORMS += [(size, dtype) for size in (5, 72, 4100) for dtype in (torch.float64, torch.bfloat16)]
 
 
-@pytest.mark.parametrize("size", [1, 8, 31, 32, 33, 64, 1880, 2100])
-def test_there_and_back(size: int, path: str, backend: str) -> None:
-    mask = torch.rand(4, size, generator=torch.Generator().manual_seed(size)).to(DEVICE) < 0.5
-    mask[0], mask[1] = False, True
-    words = kernels.pack_legal(mask, backend=backend)
-    assert (words.dtype, words.shape) == (torch.int32, (4, -(-size // 32)))
-    assert kernels.words_for(size) == -(-size // 32)
-    assert torch.equal(kernels.unpack_legal(words, size, backend=backend), mask)
-    for row, bits in zip(mask.tolist(), words.tolist(), strict=True):
-        number = sum((word & 0xFFFFFFFF) << (32 * w) for w, word in enumerate(bits))
-        assert number == sum(1 << i for i, legal in enumerate(row) if legal)  # spare bits are zero
+@pytest.mark.parametrize(("size", "dtype"), FORMS, ids=str)
+def test_there_and_back_and_the_sum_over_illegal_entries(size: int, dtype: torch.dtype, backend: str) -> None:
+    check_packing_and_mass(make_case(5, size, dtype, poison=None), backend)
 
 
 def test_leading_dimensions_and_strides(backend: str) -> None:
@@ -32,17 +28,6 @@ def test_leading_dimensions_and_strides(backend: str) -> None:
     assert torch.equal(kernels.unpack_legal(words.transpose(0, 1), 40), mask.transpose(0, 1))
     assert kernels.pack_legal(mask[0, :0]).shape == (0, 2)
     assert kernels.unpack_legal(words[0, :0], 40).shape == (0, 40)
-
-
-@pytest.mark.parametrize("size", [5, 72, 4100])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16], ids=str)
-def test_the_sum_over_illegal_entries(size: int, dtype: torch.dtype, backend: str) -> None:
-    case = make_case(5, size, poison=None)
-    p = case.logits.to(dtype)
-    mass = kernels.invalid_mass(p, legal=case.legal, backend=backend)
-    want = torch.where(case.mask, 0.0, p.double().abs()).sum(1)
-    torch.testing.assert_close(mass.double(), want, rtol=1e-5, atol=0)
-    assert mass.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
 
 
 @pytest.mark.parametrize("size", [5, 64])

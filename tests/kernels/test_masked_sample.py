@@ -166,4 +166,6 @@ def test_the_kernels_noise_is_finite_for_every_pattern() -> None:
     out = torch.empty(8, device=DEVICE)
     noise_kernel[(1,)](bits, out, SIZE=8)
     assert out.isfinite().all()
+    assert torch.equal(out, out.sort(descending=True).values)
+    assert float(out[0]) == pytest.approx(33 * math.log(2), abs=1e-4)
     torch.testing.assert_close(out, terms.bits_to_gumbel(bits), rtol=1e-5, atol=1e-6)

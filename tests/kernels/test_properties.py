@@ -67,10 +67,12 @@ def check_packing_and_mass(case: Case, backend: str) -> None:
     """invalid_mass is the sum of what stands at illegal entries; words are what NumPy packs, and back again."""
     mass = kernels.invalid_mass(case.logits, legal=case.legal, backend=backend)
     want = torch.where(case.mask, 0.0, case.logits.double().abs()).sum(1)
-    torch.testing.assert_close(mass, want.to(mass.dtype), rtol=1e-5, atol=1e-30, equal_nan=True)
+    want = want if case.logits.dtype == torch.float64 else want.float()
+    torch.testing.assert_close(mass, want, rtol=1e-5, atol=1e-30, equal_nan=True)
     words = kernels.pack_legal(case.legal, backend=backend)
     rows, size = case.mask.shape
-    padded = np.zeros((rows, 4 * words.shape[1]), dtype=np.uint8)
+    assert (words.dtype, words.shape) == (torch.int32, (rows, kernels.words_for(size)))
+    padded = np.zeros((rows, 4 * -(-size // 32)), dtype=np.uint8)
     padded[:, : (size + 7) // 8] = np.packbits(case.mask.cpu().numpy(), axis=1, bitorder="little")
     assert np.array_equal(words.cpu().numpy(), padded.view("<i4"))
     assert torch.equal(kernels.unpack_legal(words, size, backend=backend), case.mask)
