@@ -55,12 +55,6 @@ def test_illegal_moves_have_probability_exactly_zero_and_nothing_legal_gives_min
         assert moves[2:4].tolist() == [-1, -1]
 
 
-def test_a_sample_depends_on_its_key_not_on_its_batch() -> None:
-    logits, packed, _ = batch()
-    whole, alone = (MaskedPolicy(logits[rows], packed[rows]) for rows in (slice(5), slice(1, 2)))
-    assert int(whole.sample(3, torch.arange(11, 16))[0][1]) == int(alone.sample(3, torch.tensor([12]))[0])
-
-
 def test_temperature_must_be_above_zero() -> None:
     with pytest.raises(ValueError, match=r"temperature 0.0"):
         MaskedPolicy(*batch()[:2], temperature=0.0)

@@ -78,11 +78,6 @@ DAMAGE: list[tuple[Callable[[Path], object], str]] = [
     (lambda path: torch.save({"x": torch.zeros(1)}, path), "is damaged"),
     (lambda path: safetensors.torch.save_file({"x": torch.zeros(1)}, path), "holds architecture None"),
 ]
-BROKEN: dict[str, Callable[[Path], str]] = {
-    f"{place} {reason}": lambda path, damage=damage, reason=reason: (damage(path), reason)[1]  # type: ignore[misc]
-    for place, (damage, reason) in enumerate(DAMAGE)
-}
-"""Ways to break a weights file; each returns a pattern of what is said then."""
 SPARSE_DAMAGE = [
     (lambda path: rewritten(path, phases="8"), "phases=8 are no longer supported"),
     (with_tensor("hidden.weight", torch.zeros(32, 64)), r"cannot be used \(tensor hidden.weight has shape"),

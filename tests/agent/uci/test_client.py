@@ -4,7 +4,6 @@ import contextlib
 import itertools
 import logging
 import os
-import random
 import sys
 import time
 from collections.abc import Iterator
@@ -105,19 +104,3 @@ def test_a_session_as_lichess_bot_holds_it(caplog: pytest.LogCaptureFixture) -> 
             engine.ping()
         engine.quit()
     assert [record.getMessage() for record in caplog.records] == []
-
-
-@pytest.mark.parametrize("ponder", [False, True])
-def test_a_fast_game_on_the_clock_against_itself(ponder: bool) -> None:
-    """From a random opening. A machine may be slow, so an overstepped clock is forgiven; an illegal answer is not."""
-    chance, board, clocks = random.Random(2), chess.Board(), [0.6, 0.6]  # Black's, White's
-    for _ in range(4):
-        board.push(chance.choice(list(board.legal_moves)))
-    with started({}) as black, started({}) as white:
-        while min(clocks) > 0 and not board.is_game_over(claim_draw=True) and board.ply() < 400:
-            limit = chess.engine.Limit(black_clock=clocks[0], white_clock=clocks[1], black_inc=0.05, white_inc=0.05)
-            began = time.perf_counter()
-            played = (white if board.turn else black).play(board, limit, ponder=ponder)
-            clocks[board.turn] += 0.05 - (time.perf_counter() - began)
-            assert played.move is not None
-            board.push(played.move)

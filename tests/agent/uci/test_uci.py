@@ -16,11 +16,9 @@ from agent.engine.agent import Agent
 from agent.engine.limits import DEFAULT_NODES, Clock, Limits, ThinkOptions
 from agent.engine.report import Line, Report, centipawns
 from agent.errors import InputError
-from agent.networks.bundled import find_weights
 from agent.play.strength import STRONGEST, WEAKEST, strength_of
 from agent.uci.engine import Engine
 from agent.uci.words import bestmove, info_lines, read_position
-from tests.agent.networks.test_weights import BROKEN, small_weights
 from tests.agent.standin import PATIENCE, Gated, Scripted
 
 
@@ -57,7 +55,7 @@ class Program:
 
 
 class Loader:
-    """Loads a scripted thinker for any file but those that are broken or begin with `bad`; notes what was asked for."""
+    """Loads a scripted thinker for any file but those that begin with `bad`; notes what was asked for."""
 
     def __init__(self) -> None:
         self.thinker = Scripted()
@@ -65,8 +63,6 @@ class Loader:
 
     def __call__(self, weights: Path | None, progress: Callable[[str], None]) -> Agent:
         self.asked.append(None if weights is None else str(weights))
-        if weights is not None and weights.is_absolute():
-            find_weights(weights)
         if weights is not None and weights.name.startswith("bad"):
             raise InputError(f"weights file '{weights}' is damaged;\nuse another")
         progress("compiling rules ...")
@@ -348,14 +344,6 @@ def test_bad_weights_are_told_and_what_played_before_or_the_default_plays(
     asked = f"{WEIGHTS} bad.safetensors; {loaded * 'isready; '}go"
     fresh.talk(asked, *loaded * ("readyok",), fault, *READY[loaded:], INFO, MOVE)
     assert loader.asked == ([None, "bad.safetensors"] if loaded else ["bad.safetensors", None])
-
-
-@pytest.mark.parametrize("name", BROKEN)
-def test_broken_weights_are_one_sentence_and_the_engine_lives(program: Program, tmp_path: Path, name: str) -> None:
-    path = small_weights(tmp_path)
-    fault = f"info string weights file .*{BROKEN[name](path)}.*"
-    program.talk("go", INFO, MOVE)
-    program.talk(f"{WEIGHTS} {path}; isready; go", "readyok", fault, *READY[1:], INFO, MOVE)
 
 
 def test_what_was_asked_before_the_input_ends_is_answered(fresh: Program) -> None:
