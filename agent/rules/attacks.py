@@ -13,40 +13,17 @@ from numpy.typing import NDArray
 from agent.compilation import inlined
 from agent.rules.bits import EVERYWHERE, NOT_FILE_A, NOT_FILE_H, NOT_FILES_AB, NOT_FILES_GH, ONE, Words, mirror, u64
 
-_ROOK_STEPS: Final = ((0, 1), (1, 0), (0, -1), (-1, 0))
-_BISHOP_STEPS: Final = ((1, 1), (1, -1), (-1, 1), (-1, -1))
-_KNIGHT_STEPS: Final = ((1, 2), (2, 1), (2, -1), (1, -2), (-1, -2), (-2, -1), (-2, 1), (-1, 2))
+_SQUARES: Final = np.arange(64)
+_FILES: Final = (_SQUARES & 7) - (_SQUARES & 7)[:, None]  # [64, 64] from the first square to the second
+_RANKS: Final = (_SQUARES >> 3) - (_SQUARES >> 3)[:, None]
+_STEPS: Final = np.maximum(abs(_FILES), abs(_RANKS))  # of a king
+_SLANTED: Final = (abs(_FILES) == abs(_RANKS)) & (_STEPS > 0)
+_STRAIGHT: Final = (_FILES == 0) != (_RANKS == 0)
 
 
-def _walk(square: int, step: tuple[int, int], reach: int) -> list[int]:
-    """Squares met from `square` in steps of (files, ranks), at most `reach` of them."""
-    file, rank = square & 7, square >> 3
-    squares = []
-    for _ in range(reach):
-        file, rank = file + step[0], rank + step[1]
-        if not (0 <= file < 8 and 0 <= rank < 8):
-            break
-        squares.append(8 * rank + file)
-    return squares
-
-
-def _table(steps: tuple[tuple[int, int], ...], reach: int) -> Words:
-    """[64] boards of all squares met from each square."""
-    boards = [sum(1 << met for step in steps for met in _walk(square, step, reach)) for square in range(64)]
-    return np.array(boards, np.uint64)
-
-
-def _pair_tables() -> tuple[Words, Words]:
-    """[64, 64] squares strictly between two squares on a line, and the whole line through both."""
-    between, line = np.zeros((64, 64), np.uint64), np.zeros((64, 64), np.uint64)
-    for square in range(64):
-        for files, ranks in _ROOK_STEPS + _BISHOP_STEPS:
-            ray = _walk(square, (files, ranks), 7)
-            whole = sum(1 << met for met in [square, *ray, *_walk(square, (-files, -ranks), 7)])
-            for distance, met in enumerate(ray):
-                between[square, met] = sum(1 << inner for inner in ray[:distance])
-                line[square, met] = whole
-    return between, line
+def _boards(squares: NDArray[np.bool_]) -> Words:
+    """Bitboards of the squares along the last axis, [..., 64]."""
+    return np.asarray((squares.astype(np.uint64) << _SQUARES.astype(np.uint64)).sum(-1), np.uint64)
 
 
 def _rank_table() -> NDArray[np.uint8]:
@@ -54,24 +31,30 @@ def _rank_table() -> NDArray[np.uint8]:
     table = np.zeros((64, 8), np.uint8)
     for inner in range(64):
         for file in range(8):
-            for files in (-1, 1):
-                for met in _walk(file, (files, 0), 7):
+            for way in (range(file + 1, 8), range(file - 1, -1, -1)):
+                for met in way:
                     table[inner, file] |= 1 << met
                     if (inner << 1) >> met & 1:
                         break
     return table.reshape(-1)
 
 
-KNIGHT: Final = _table(_KNIGHT_STEPS, 1)  # [64] knight's attacks
-KING: Final = _table(_ROOK_STEPS + _BISHOP_STEPS, 1)  # [64] king's attacks
-PAWN: Final = _table(((-1, 1), (1, 1)), 1)  # [64] attacks of a pawn that moves up
-ROOK_RAYS: Final = _table(_ROOK_STEPS, 7)  # [64] rook's attacks on an empty board
-BISHOP_RAYS: Final = _table(_BISHOP_STEPS, 7)  # [64] bishop's attacks on an empty board
-_FILE: Final = _table(((0, 1), (0, -1)), 7)
-_DIAGONAL: Final = _table(((1, 1), (-1, -1)), 7)
-_ANTIDIAGONAL: Final = _table(((-1, 1), (1, -1)), 7)
+KNIGHT: Final = _boards(abs(_FILES * _RANKS) == 2)  # [64] knight's attacks
+KING: Final = _boards(_STEPS == 1)  # [64] king's attacks
+PAWN: Final = _boards((_RANKS == 1) & (abs(_FILES) == 1))  # [64] attacks of a pawn that moves up
+ROOK_RAYS: Final = _boards(_STRAIGHT)  # [64] rook's attacks on an empty board
+BISHOP_RAYS: Final = _boards(_SLANTED)  # [64] bishop's attacks on an empty board
+_FILE: Final = _boards(_STRAIGHT & (_FILES == 0))
+_DIAGONAL: Final = _boards(_SLANTED & (_FILES == _RANKS))
+_ANTIDIAGONAL: Final = _boards(_SLANTED & (_FILES == -_RANKS))
 _RANK: Final = _rank_table()
-BETWEEN, LINE = _pair_tables()
+# [64, 64, 64] whether the third square is on the line through the other two.
+_ON_LINE: Final = (_STRAIGHT | _SLANTED)[..., None] & (
+    _FILES[:, None] * _RANKS[..., None] == _RANKS[:, None] * _FILES[..., None]
+)
+LINE: Final = _boards(_ON_LINE)  # [64, 64] the whole line through two squares
+BETWEEN: Final = _boards(_ON_LINE & (_STEPS[:, None] < _STEPS[..., None]) & (_STEPS[None] < _STEPS[..., None]))
+"""[64, 64] squares strictly between two squares on a line."""
 for _constant in (KNIGHT, KING, PAWN, ROOK_RAYS, BISHOP_RAYS, _FILE, _DIAGONAL, _ANTIDIAGONAL, _RANK, BETWEEN, LINE):
     _constant.setflags(write=False)
 
