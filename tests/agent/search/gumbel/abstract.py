@@ -26,7 +26,6 @@ class Found(NamedTuple):
     action: int
     policy: NDArray[np.float64]  # [legal]
     visits: NDArray[np.int64]  # [legal]
-    value: float  # expected score of the policy, actions valued as completed
     mean: float  # over the root's network value and all simulations
 
 
@@ -83,18 +82,14 @@ def grow(
     return Grown(nodes, edges, states)
 
 
-def search(
-    game: Game, root: int, simulations: int, considered: int, noise: NDArray[np.float32], scaling: Scaling = MCTX
-) -> Found:
-    nodes, edges, _ = grow(game, root, simulations, considered, noise, scaling)
+def search(game: Game, root: int, simulations: int, considered: int, noise: NDArray[np.float32]) -> Found:
+    nodes, edges, _ = grow(game, root, simulations, considered, noise, MCTX)
     own = edges[: int(game.legal[root])]
-    slope, low, mixed, total = transform(nodes, edges, 0, scaling)
+    slope, low, mixed, total = transform(nodes, edges, 0, MCTX)
     visited = own["visits"] > 0
     completed = np.where(visited, own["value"], mixed)
     weights = own["prior"] * np.exp(slope * (completed - low) - slope * (completed - low).max())
     order = np.argsort(own["action"])
-    best = best_root_edge(nodes, edges, scaling, int(own["visits"].max()))
+    best = best_root_edge(nodes, edges, MCTX, int(own["visits"].max()))
     mean = (float(nodes[0]["value"]) + float((own["visits"] * own["value"].astype(np.float64)).sum())) / (1 + total)
-    policy = weights / weights.sum()
-    action, value = int(edges[best]["action"]), float((policy * completed).sum())
-    return Found(action, policy[order], own["visits"][order], value, mean)
+    return Found(int(edges[best]["action"]), (weights / weights.sum())[order], own["visits"][order], mean)

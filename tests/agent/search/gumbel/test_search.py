@@ -142,13 +142,6 @@ def test_answers_that_are_no_numbers_are_refused(spoilt: str, bad: float) -> Non
             search.run(games())
 
 
-def test_nan_weights_are_refused() -> None:
-    network = untrained()
-    torch.nn.init.constant_(network._network.get_parameter("value_out.bias"), np.nan)
-    with pytest.raises(ValueError, match="game 0 is NaN"):
-        GumbelSearch(SETTINGS, network).run(games())
-
-
 def test_answers_of_another_shape_are_refused() -> None:
     class Short(LeafEvaluator):
         def evaluate_legal(self, positions: Any, moves: Any, counts: Any) -> LegalEvaluation:

@@ -91,13 +91,6 @@ def test_rounds_grow_until_the_memory_is_full(fen: str) -> None:
     assert 0 < search.full <= 1
 
 
-def test_lines_are_legal() -> None:
-    for move in searched(FENS[2], RootOptions(simulations=2000), 2000).look(218):
-        board = chess.Board(FENS[2])
-        for index in move.line:
-            board.push(board.parse_uci(to_uci(index, black=board.turn == chess.BLACK)))
-
-
 def test_no_legal_move_and_no_number_are_refused() -> None:
     with pytest.raises(ValueError, match="legal move"):
         searched("7k/5Q2/5K2/8/8/8/8/8 b - - 0 1", RootOptions(), 1)
