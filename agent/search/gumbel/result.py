@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from agent.compilation import njit
 from agent.rules.bits import Counts, Floats, Moves
-from agent.rules.mates import mating_move
 from agent.rules.movegen import find_targets, write_moves
+from agent.rules.termination import mating_move
 from agent.search.gumbel.selection import best_root_edge, transform
 from agent.search.gumbel.tree import Tree
 from agent.search.gumbel.walk import Scratch, SearchParams

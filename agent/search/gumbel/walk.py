@@ -12,11 +12,10 @@ import numpy as np
 from agent.compilation import njit
 from agent.rules.bits import NOTHING, Counts, Floats, Moves, Words, u64
 from agent.rules.layout import STATE, WORDS
-from agent.rules.mates import mating_move
 from agent.rules.movegen import ROW, find_targets, write_moves
 from agent.rules.record import MAX_REPETITIONS, halfmove_clock, repetition_key, with_repetitions
 from agent.rules.step import make_move
-from agent.rules.termination import termination
+from agent.rules.termination import mating_move, termination
 from agent.search.gumbel.selection import Scaling, descend
 from agent.search.gumbel.tree import (
     DEEPEST,

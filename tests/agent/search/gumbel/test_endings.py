@@ -1,6 +1,7 @@
 """What the search must know exactly: mates, stalemates, repetitions, draws by rule."""
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,9 @@ import numpy as np
 import pytest
 
 from agent import rules, vocabulary
-from agent.rules import Games
-from agent.rules.mates import mating_move
+from agent.rules import Games, Termination
 from agent.rules.movegen import ROW
+from agent.rules.termination import mating_move
 from agent.search import GumbelSearch, SearchResult, SearchSettings, material_evaluator
 from agent.search.gumbel.walk import MATES_NEXT
 from tests.agent.positions import TRICKY, harvest, shuffled
@@ -65,16 +66,6 @@ def test_mating_moves_are_those_of_python_chess() -> None:
     assert mates > 200
 
 
-def test_all_mates_in_one_are_found_by_an_untrained_network() -> None:
-    boards = [chess.Board(fen) for fen in MATES["one"]]
-    assert len(boards) == 100
-    result = GumbelSearch(SearchSettings(simulations=32), untrained()).run(Games.from_boards(boards), np.arange(100))
-    for board, move in zip(boards, result.moves.tolist(), strict=True):
-        push(board, move)
-        assert board.is_checkmate()
-    assert (result.values == 1).all()
-
-
 def test_mates_in_two_are_found_by_an_untrained_network() -> None:
     boards = [chess.Board(fen) for fen in MATES["two"]]
     assert len(boards) == 100
@@ -95,58 +86,32 @@ def answered(board: chess.Board, reply: chess.Move) -> bool:
     return mates
 
 
-def test_a_stalemate_trap_is_scored_as_a_draw() -> None:
-    """The queen is worth 9, and Qg6 throws the win away: no child of it may look like more than 0."""
-    result = searched(chess.Board("7k/8/8/6Q1/8/8/8/K7 w - - 0 1"), simulations=200, max_considered_actions=40)
-    trap = vocabulary.from_uci("g5g6", black=False)
-    assert result.moves[0] != trap
-    assert result.values[0] > 0.5
-    assert result.probabilities[result.indices == trap][0] < 0.001
-
-
-def test_a_repetition_of_the_game_is_a_draw() -> None:
-    """After two rounds a1a2 would make its position stand for the third time: worth 0, though a queen up."""
-    bait = vocabulary.from_uci("a1a2", black=False)
-    result = searched(shuffled(2), chess.Board(shuffled(2).fen()), simulations=128)
-    with_history, without = result.probabilities[result.indices == bait]
-    assert with_history < 0.2 * without
-
-
-def test_a_lost_side_repeats() -> None:
-    """Black is a queen down; g8h8 makes its position stand for the third time."""
-    board = shuffled(2)
-    board.pop()
-    result = searched(board, simulations=64)
-    assert result.moves[0] == vocabulary.from_uci("g8h8", black=True)
-    assert result.values[0] == pytest.approx(0, abs=0.05)
-
-
 @pytest.mark.parametrize(
-    ("board", "least"),
+    ("board", "ends"),
     [
-        (shuffled(1), 5),  # third occurrences, the first two in the game or in the line
-        (shuffled(2), 5),
-        (chess.Board("8/8/8/8/8/k7/p1K5/8 b - - 96 90"), 0),
-        (chess.Board("r3k2r/pb4bp/8/8/8/8/PB4BP/R3K2R w KQkq - 0 1"), 0),
+        (shuffled(1), {Termination.THREEFOLD_REPETITION: 5}),  # the first two in the game or in the line
+        (shuffled(2), {Termination.THREEFOLD_REPETITION: 5, Termination.STALEMATE: 1}),
+        (chess.Board("8/8/8/8/8/k7/p1K5/8 b - - 96 90"), {Termination.FIFTY_MOVES: 1}),
+        (chess.Board("r3k2r/pb4bp/8/8/8/8/PB4BP/R3K2R w KQkq - 0 1"), {}),
+        (chess.Board("7k/8/8/8/8/8/2Q5/K7 w - - 99 80"), {Termination.FIFTY_MOVES: 3}),
+        (chess.Board("8/8/8/8/8/8/k3pK2/8 w - - 0 1"), {Termination.INSUFFICIENT_MATERIAL: 1}),
     ],
 )
-def test_every_node_is_what_python_chess_says(board: chess.Board, least: int) -> None:
-    """Positions with repetitions, ends of games and mates in one, all through the tree."""
+def test_every_node_is_what_python_chess_says(board: chess.Board, ends: dict[Termination, int]) -> None:
+    """Positions with repetitions, ends of games and mates in one, all through the tree; `ends` are met so often."""
     search = GumbelSearch(SearchSettings(simulations=1500, max_considered_actions=3, c_scale=0.01), MATERIAL)
     search.run(Games.from_boards([board]), seed=2)
     positions, nodes, edges, _, state = (array[0] for array in search._trees)
-    repeated = seen = 0
+    seen = Counter[int]()
 
     def check(node: int) -> None:
-        nonlocal repeated, seen
         record, position = nodes[node], positions[node]
         np.testing.assert_array_equal(position, rules.from_board(board), board.fen())
         code = int(rules.outcome(position[None], claim_draws=True)[0])
-        repeated += code == rules.Termination.THREEFOLD_REPETITION
-        seen += 1
+        seen[code] += 1
         if code and node:  # the root is searched although it could be claimed as a draw
             assert (record["exact"], record["count"]) == (code, 0)
-            assert record["value"] == (-1 if code == rules.Termination.CHECKMATE else 0)
+            assert record["value"] == (-1 if code == Termination.CHECKMATE else 0)
         else:
             mates = mating_moves(board)
             assert record["exact"] == (MATES_NEXT if mates else 0)
@@ -158,15 +123,5 @@ def test_every_node_is_what_python_chess_says(board: chess.Board, least: int) ->
                 board.pop()
 
     check(0)
-    assert seen == state[2]
-    assert repeated >= least
-
-
-def test_clock_and_material_end_a_line() -> None:
-    """At 99 plies without progress every quiet move draws; a king that takes the last pawn draws too."""
-    result = searched(chess.Board("7k/8/8/8/8/8/2Q5/K7 w - - 99 80"), simulations=64)
-    assert result.values[0] == pytest.approx(0, abs=1e-6)
-    assert result.raw_values[0] > 0.5
-    taken = searched(chess.Board("8/8/8/8/8/8/k3pK2/8 w - - 0 1"), simulations=64)
-    assert taken.moves[0] == vocabulary.from_uci("f2e2", black=False)
-    assert taken.values[0] == pytest.approx(0, abs=0.02)
+    assert seen.total() == state[2]
+    assert all(seen[end] >= least for end, least in ends.items())
