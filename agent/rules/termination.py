@@ -85,8 +85,8 @@ def _discoverers(position: Words, king: np.uint64, everyone: np.uint64) -> np.ui
 def mating_move(
     position: Words, moves: Moves, count: np.int64 | int, start: np.int64 | int, child: Words, targets: Words
 ) -> np.int64:
-    """Place among the `count` legal `moves`, from `start` on, of the first that mates; -1 if none does. It is cheap: only
-    moves that can give check are tried. `child` [WORDS] and `targets` [64] are overwritten."""
+    """Place among the `count` legal `moves`, from `start` on, of the first that mates; -1 if none does. It is cheap:
+    only moves that can give check are tried. `child` [WORDS] and `targets` [64] are overwritten."""
     own, everyone = position[OWN], occupied(position)
     king = lowest(position[KINGS] & ~own) & u64(63)
     straight, diagonal = rook_attacks(king, everyone), bishop_attacks(king, everyone)
