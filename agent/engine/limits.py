@@ -57,34 +57,25 @@ class Control:
     def __init__(self) -> None:
         self.started = time.perf_counter()
         self._changed = threading.Condition()
-        self._stopped, self._hit = False, 0.0
-
-    @property
-    def stopped(self) -> bool:
-        """Whether to answer now."""
-        return self._stopped
-
-    @property
-    def hit_at(self) -> float | None:
-        """When the pondered move was played, by `time.perf_counter`; None: not yet."""
-        return self._hit or None
+        self.stopped = False  # whether to answer now
+        self.hit_at: float | None = None  # when the pondered move was played, by `time.perf_counter`; None: not yet
 
     def stop(self) -> None:
         """Answer now."""
         with self._changed:
-            self._stopped = True
+            self.stopped = True
             self._changed.notify_all()
 
     def hit(self) -> None:
         """The pondered move was played: limits count from now on."""
         with self._changed:
-            self._hit = self._hit or time.perf_counter()
+            self.hit_at = self.hit_at or time.perf_counter()
             self._changed.notify_all()
 
     def wait(self, *, or_hit: bool = False) -> None:
         """Block until stopped (or, if asked, hit)."""
         with self._changed:
-            self._changed.wait_for(lambda: self._stopped or (or_hit and self._hit != 0.0))
+            self._changed.wait_for(lambda: self.stopped or (or_hit and self.hit_at is not None))
 
 
 class Budget(NamedTuple):
