@@ -10,7 +10,7 @@ from agent.rules.bits import Counts, Floats, Moves, Words
 from agent.rules.layout import WORDS
 from agent.rules.movegen import ROW
 from agent.search.gumbel.result import SearchResult, write_result
-from agent.search.gumbel.tree import DEPTH, Tree
+from agent.search.gumbel.tree import Tree
 from agent.search.gumbel.walk import Scratch, SearchParams, begin, noise_stream, take_in, walk_on
 
 
@@ -76,7 +76,7 @@ def walk_games(
         count = walk_on(tree, params, history, known, waiting.moves[length], scratch)
         if count > 0:
             waiting.games[length] = game
-            waiting.positions[length, :] = tree.positions[tree.path[tree.state[DEPTH], 0]]
+            waiting.positions[length, :] = tree.positions[tree.path[tree.state[0].depth, 0]]
             waiting.counts[length] = count
             length += 1
     return length

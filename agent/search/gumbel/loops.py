@@ -9,7 +9,7 @@ import numpy as np
 from agent.rules.bits import Counts, Words
 from agent.search.compiled import bound, unbound
 from agent.search.gumbel.result import SearchResult, write_result
-from agent.search.gumbel.tree import DEPTH, SIMULATIONS, Tree
+from agent.search.gumbel.tree import Tree
 from agent.search.gumbel.walk import Scratch, SearchParams, begin, noise_stream, take_in, walk_on
 
 evaluate: Final[Callable[..., Any]] = unbound
@@ -34,7 +34,7 @@ def _search_games(
         stream = noise_stream(seed, keys[game], np.int64(plies[game]))
         count = begin(tree, positions[game], scratch.moves, scratch)
         while count > 0:
-            leaf = tree.positions[tree.path[tree.state[DEPTH], 0]]
+            leaf = tree.positions[tree.path[tree.state[0].depth, 0]]
             value = evaluate(leaf, scratch.moves, count, parameters, network_scratch, scratch.logits)
             if not take_in(tree, params, scratch.moves, scratch.logits, count, np.float64(value), stream, scratch):
                 return game
@@ -59,8 +59,8 @@ def _search_part(
 
     0 once all simulations are done, -1 where the network's answer is no number.
     """
-    while count > 0 and tree.state[SIMULATIONS] < limit:
-        leaf = tree.positions[tree.path[tree.state[DEPTH], 0]]
+    while count > 0 and tree.state[0].simulations < limit:
+        leaf = tree.positions[tree.path[tree.state[0].depth, 0]]
         value = evaluate(leaf, scratch.moves, count, parameters, network_scratch, scratch.logits)
         if not take_in(tree, params, scratch.moves, scratch.logits, count, np.float64(value), stream, scratch):
             return -1

@@ -7,7 +7,7 @@ from agent.rules import Games, legal_moves
 from agent.search.gumbel.loops import part_loop
 from agent.search.gumbel.search import no_number
 from agent.search.gumbel.selection import transform
-from agent.search.gumbel.tree import DEEPEST, DEPTH, NODES, PLIES, SIMULATIONS, Tree, clear_node
+from agent.search.gumbel.tree import Tree, clear_node
 from agent.search.gumbel.walk import begin, make_params, make_scratch, make_trees, noise_stream, take_in, walk_on
 from agent.search.settings import MOST_SIMULATIONS, SearchSettings
 from agent.search.thinking import RootMove, RootOptions, Thinking
@@ -71,12 +71,12 @@ class SingleGumbelSearch(Thinking):
 
     def run(self, nodes: int) -> bool:
         """See `Thinking.run`."""
-        done = int(self._tree.state[SIMULATIONS])
+        done = int(self._tree.state[0]["simulations"])
         self._count = self._walk(min(done + nodes, self._size))
         state = self._tree.state
-        self.nodes += int(state[SIMULATIONS]) - done
-        mean = float(state[PLIES]) / max(int(state[SIMULATIONS]), 1)
-        self.depth, self.deepest = max(mean, self.nodes / _PLY), max(self.deepest, int(state[DEEPEST]))
+        self.nodes += int(state[0]["simulations"]) - done
+        mean = float(state[0]["plies"]) / max(int(state[0]["simulations"]), 1)
+        self.depth, self.deepest = max(mean, self.nodes / _PLY), max(self.deepest, int(state[0]["deepest"]))
         if self._count > 0:
             return True
         if self._mate >= 0 or self._options.simulations or self._size * _GROWTH > self._largest:
@@ -93,7 +93,7 @@ class SingleGumbelSearch(Thinking):
             count = int(part_loop(network.evaluate)(self._count, limit, *self._past, self._stream, *memory))
         else:
             count = self._count
-            while count > 0 and tree.state[SIMULATIONS] < limit:
+            while count > 0 and tree.state[0]["simulations"] < limit:
                 count = self._ask(network, count)
         if count < 0:
             raise no_number(0)
@@ -101,7 +101,7 @@ class SingleGumbelSearch(Thinking):
 
     def _ask(self, network: LeafEvaluator, count: int) -> int:
         tree, params, scratch = self._tree, self._params, self._scratch
-        leaf = tree.positions[tree.path[tree.state[DEPTH], 0]][None]
+        leaf = tree.positions[tree.path[tree.state[0]["depth"], 0]][None]
         found = network.evaluate_legal(leaf, scratch.moves[None], np.array([count], np.int32))
         logits = np.require(found.logits[0], np.float32, ["C", "W"])
         if not take_in(
@@ -113,7 +113,7 @@ class SingleGumbelSearch(Thinking):
     def look(self, most: int) -> list[RootMove]:
         """See `Thinking.look`. What the round before found counts until this one is as large."""
         tree = self._tree
-        if sum(move.nodes for move in self._before) > tree.state[SIMULATIONS]:
+        if sum(move.nodes for move in self._before) > tree.state[0]["simulations"]:
             return self._before[:most]
         root = tree.nodes[0]
         first, visited = int(root["first"]), int(root["visited"])
@@ -135,7 +135,7 @@ class SingleGumbelSearch(Thinking):
     @property
     def full(self) -> float:
         """See `Thinking.full`."""
-        return float(self._tree.state[NODES]) / len(self._tree.nodes)
+        return float(self._tree.state[0]["nodes"]) / len(self._tree.nodes)
 
     def _line(self, edge: int) -> tuple[int, ...]:
         """The moves from `edge` on: at every node the most visited, and a mate at the end."""

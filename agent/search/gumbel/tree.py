@@ -47,17 +47,21 @@ EDGE: Final = np.dtype(
     ],
     align=True,
 )
+COUNTERS: Final = np.dtype(
+    [
+        ("depth", np.int64),  # plies from the root to the leaf that waits
+        ("simulations", np.int64),  # done
+        ("nodes", np.int64),  # in use
+        ("edges", np.int64),  # in use
+        ("plies", np.int64),  # from the root to the leaves, summed over the simulations
+        ("deepest", np.int64),  # the most plies that a simulation went
+    ]
+)
 
 Index = np.int64 | int
 Nodes = NDArray[Any]  # [N] of NODE
 Edges = NDArray[Any]  # [E] of EDGE
 Path = NDArray[np.int32]  # [N + 1, 2]: node and edge by depth
-DEPTH: Final = 0  # in `Tree.state`: plies from the root to the leaf that waits
-SIMULATIONS: Final = 1  # in `Tree.state`: simulations done
-NODES: Final = 2  # in `Tree.state`: nodes in use
-EDGES: Final = 3  # in `Tree.state`: edges in use
-PLIES: Final = 4  # in `Tree.state`: plies from the root to the leaves, summed over the simulations
-DEEPEST: Final = 5  # in `Tree.state`: the most plies that a simulation went
 
 
 class Tree(NamedTuple):
@@ -67,7 +71,7 @@ class Tree(NamedTuple):
     nodes: Nodes  # [N] of NODE
     edges: Edges  # [218 N] of EDGE: only what is used is ever touched, so only that takes memory
     path: Path  # int32 [N + 1, 2]
-    state: NDArray[np.int64]  # int64 [6]
+    state: NDArray[Any]  # [1] of COUNTERS
 
 
 @njit
@@ -100,7 +104,7 @@ def expand(
     Returns False and changes nothing for an invalid answer of the network: NaN, +inf, only -inf, or a value that is
     not finite. It would lead compiled code out of an array.
     """
-    edges, first, count = tree.edges, tree.state[EDGES], np.int64(logits.size)
+    edges, first, count = tree.edges, tree.state[0].edges, np.int64(logits.size)
     peak = logits[0]
     sane = math.isfinite(value)
     for i in range(count):
@@ -123,7 +127,7 @@ def expand(
         edge = edges[first + i]
         edge.prior *= factor
         edge.order = np.float32(logits[i] - peak) + noise[i] if noise.size else edge.prior
-    tree.state[EDGES] += count
+    tree.state[0].edges += count
     record = tree.nodes[node]
     record.value = np.float32(value)
     record.first = np.int32(first)

@@ -18,13 +18,9 @@ from agent.rules.step import make_move
 from agent.rules.termination import mating_move, termination
 from agent.search.gumbel.selection import Scaling, descend
 from agent.search.gumbel.tree import (
-    DEEPEST,
-    DEPTH,
+    COUNTERS,
     EDGE,
     NODE,
-    NODES,
-    PLIES,
-    SIMULATIONS,
     Nodes,
     Path,
     Tree,
@@ -65,7 +61,7 @@ def make_trees(games: int, simulations: int) -> Tree:
     """Trees of `games` games, each array with a leading axis of that size."""
     nodes = simulations + 1
     positions, path = np.empty((games, nodes, WORDS), np.uint64), np.empty((games, nodes + 1, 2), np.int32)
-    edges, state = np.empty((games, nodes * MAX_LEGAL), EDGE), np.empty((games, 6), np.int64)
+    edges, state = np.empty((games, nodes * MAX_LEGAL), EDGE), np.empty((games, 1), COUNTERS)
     return Tree(positions, np.empty((games, nodes), NODE), edges, path, state)
 
 
@@ -126,8 +122,8 @@ def make_leaf(
     of the game before the root; `moves` uint16 [ROW] gets the legal moves. Their number, for the network to weigh; 0 if
     the node's value is exact: mate, a draw by rule, or a mate in one; -1 if there are more than are possible."""
     nodes, edges, path, targets = tree.nodes, tree.edges, tree.path, scratch.targets
-    leaf = tree.state[NODES]
-    tree.state[NODES] += 1
+    leaf = tree.state[0].nodes
+    tree.state[0].nodes += 1
     parent, edge = np.int64(path[depth - 1, 0]), np.int64(path[depth - 1, 1])
     position = tree.positions[leaf]
     make_move(tree.positions[parent], np.int64(edges[edge].action), position)
@@ -160,8 +156,9 @@ def begin(tree: Tree, position: Words, moves: Moves, scratch: Scratch) -> np.int
     tree.positions[0, :] = position
     clear_node(tree.nodes, np.int64(0), repetition_key(position))
     tree.path[0, 0] = 0
-    tree.state[:] = 0
-    tree.state[NODES] = 1
+    state = tree.state[0]
+    state.depth = state.simulations = state.edges = state.plies = state.deepest = 0
+    state.nodes = 1
     find_targets(position, scratch.targets)
     count = write_moves(position, scratch.targets, moves)
     if count < 1:
@@ -188,7 +185,7 @@ def take_in(
 
     `stream` is where the root's noise comes from. Returns False for what no network may say, see `expand`.
     """
-    depth = tree.state[DEPTH]
+    depth = tree.state[0].depth
     noise, temperature = scratch.noise[:0], params.policy_temperature
     if depth == 0:
         for i in range(count):
@@ -199,7 +196,7 @@ def take_in(
         return False
     if depth:
         back_up(tree.edges, tree.path, depth, value)
-        tree.state[SIMULATIONS] += 1
+        tree.state[0].simulations += 1
     return True
 
 
@@ -209,16 +206,16 @@ def walk_on(
 ) -> np.int64:
     """Simulate on until a leaf waits for the network; leaves with exact values do not. `history` and `length` as in
     `make_leaf`; `moves` uint16 [ROW] gets the leaf's legal moves; their number, 0 when all simulations are done."""
-    state = tree.state
-    while state[SIMULATIONS] < params.schedule.shape[1]:
-        depth = descend(tree.nodes, tree.edges, tree.path, params.scaling, params.schedule, state[SIMULATIONS])
-        state[PLIES] += depth
-        state[DEEPEST] = max(state[DEEPEST], depth)
+    state = tree.state[0]
+    while state.simulations < params.schedule.shape[1]:
+        depth = descend(tree.nodes, tree.edges, tree.path, params.scaling, params.schedule, state.simulations)
+        state.plies += depth
+        state.deepest = max(state.deepest, depth)
         if tree.path[depth, 0] < 0:
             count = make_leaf(tree, depth, history, length, moves, scratch)
             if count != 0:
-                state[DEPTH] = depth
+                state.depth = depth
                 return count
         back_up(tree.edges, tree.path, depth, np.float64(tree.nodes[tree.path[depth, 0]].value))
-        state[SIMULATIONS] += 1
+        state.simulations += 1
     return np.int64(0)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.search.gumbel.selection import Scaling, best_root_edge, descend, transform
-from agent.search.gumbel.tree import EDGE, NODE, Tree, attach, back_up, clear_node, expand, settle
+from agent.search.gumbel.tree import COUNTERS, EDGE, NODE, Tree, attach, back_up, clear_node, expand, settle
 from agent.search.settings import visit_schedule
 
 MCTX, PUCT = Scaling(50.0, 0.1), Scaling(10.0, 0.1, 1.5)
@@ -51,7 +51,7 @@ def grow(
     edges = np.empty((simulations + 1) * game.logits.shape[1], EDGE)
     path = np.empty((simulations + 2, 2), np.int32)
     schedule = visit_schedule(considered, simulations).copy()
-    tree = Tree(np.empty((0, 0), np.uint64), nodes, edges, path, np.zeros(6, np.int64))
+    tree = Tree(np.empty((0, 0), np.uint64), nodes, edges, path, np.zeros(1, COUNTERS))
     states = [root]
     nothing = np.empty(0, np.float32)
 

@@ -123,5 +123,5 @@ def test_every_node_is_what_python_chess_says(board: chess.Board, ends: dict[Ter
                 board.pop()
 
     check(0)
-    assert seen.total() == state[2]
+    assert seen.total() == state[0]["nodes"]
     assert all(seen[end] >= least for end, least in ends.items())
