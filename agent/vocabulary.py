@@ -1,7 +1,7 @@
 """The 1,880 moves of the policy, always seen from the side to move.
 
-Squares are numbered a1 = 0, b1 = 1, ..., h8 = 63. For Black the board is mirrored top to bottom
-(square ^ 56), so a move's index does not depend on its colour.
+Squares are numbered a1 = 0, b1 = 1, ..., h8 = 63. For Black the board is mirrored top to bottom (square ^ 56), so a
+move's index does not depend on its colour.
 
 Layout:
 
@@ -11,8 +11,7 @@ Layout:
 - 1792..1879: promotions, 22 from-to pairs (rank 7 to rank 8: straight, or a capture to either side,
   ordered by from-square, then to-square) times queen, rook, bishop, knight, in this order.
 
-The tables are NumPy arrays so that compiled code can close over them.
-"""
+The tables are NumPy arrays so that compiled code can close over them."""
 
 from typing import Final
 

@@ -4,8 +4,7 @@ Every op takes `legal=` (bool, uint8 or packed int32 words; True = legal) and `b
 illegal entry gets probability 0.0 and gradient 0.0, bit for bit, whatever stands in its logit.
 
 PyTorch is imported at the first use of a name below: `kernels.compilation` and `kernels.splitmix` need none of it, and
-importing it is most of a program's start.
-"""
+importing it is most of a program's start."""
 # ruff: noqa: F405
 
 from importlib import import_module

@@ -11,8 +11,7 @@ wrote. A process that lacks nothing does not wait.
 
 The cache lies in NUMBA_CACHE_DIR if that is set, else in the user's cache folder, else (where that cannot be written)
 in the folder for temporary files. Pickles can run code: folders that others own or can write to are ignored. A damaged
-entry counts as missing; without a cache, each process compiles. Old folders may be deleted at any time.
-"""
+entry counts as missing; without a cache, each process compiles. Old folders may be deleted at any time."""
 
 import contextlib
 import functools

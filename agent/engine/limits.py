@@ -88,12 +88,11 @@ class Budget(NamedTuple):
 def allotted(limits: Limits) -> Budget | None:
     """Seconds that this move may take, from the moment its clock runs; None: no limit in time.
 
-    The remaining time is shared out evenly over the moves ahead. Of the increment three quarters are used; the
-    last quarter keeps time on the clock of a long fast game, for moments when the machine is slow. A move takes
-    at most 30 % of what is left, the last one before a time control 80 %. Subtracted first are one look at the clock
-    and the overhead, also that of the next moves as far as their increments do not pay it; where no more than that
-    is left, the share is 0.
-    """
+    The remaining time is shared out evenly over the moves ahead. Of the increment three quarters are used; the last
+    quarter keeps time on the clock of a long fast game, for moments when the machine is slow. A move takes at most 30 %
+    of what is left, the last one before a time control 80 %. Subtracted first are one look at the clock and the
+    overhead, also that of the next moves as far as their increments do not pay it; where no more than that is left, the
+    share is 0."""
     spare = limits.overhead + SLICE
     seconds, clock = limits.seconds, limits.clock
     if clock is None:

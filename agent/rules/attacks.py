@@ -1,9 +1,7 @@
 """Where pieces attack: tables for leapers, hyperbola quintessence for sliders, fills for whole sides.
 
-A slider on square r attacks along a line of occupied squares o what `o ^ (o - 2r)` marks; the other
-direction is the same on the board turned over. On a rank, where turning over changes nothing, a
-table of 512 bytes answers.
-"""
+A slider on square r attacks along a line of occupied squares o what `o ^ (o - 2r)` marks; the other direction is the
+same on the board turned over. On a rank, where turning over changes nothing, a table of 512 bytes answers."""
 
 from typing import Final
 

@@ -1,7 +1,6 @@
 """The calls on whole batches: legal moves, moving, outcomes, queries, perft; compiled, without the interpreter lock.
 
-B positions are uint64 [B, WORDS], C-contiguous, and trusted to be well formed.
-"""
+B positions are uint64 [B, WORDS], C-contiguous, and trusted to be well formed."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -150,10 +149,8 @@ def legal_moves(positions: Words) -> tuple[Moves, Counts]:
 
 
 def observe(positions: Words, *, claim_draws: bool, out: Observation | None = None) -> Observation:
-    """`legal_moves` and `outcome` in one pass: indices uint16 [B, 218], counts int32 [B], codes uint8 [B].
-
-    Raises ValueError: a position has more than 218 moves, which no reachable one has.
-    """
+    """`legal_moves` and `outcome` in one pass: indices uint16 [B, 218], counts int32 [B], codes uint8 [B]. Raises
+    ValueError: a position has more than 218 moves, which no reachable one has."""
     positions = checked(positions)
     rows, counts, codes = out if out is not None else (None, None, None)
     rows = output(rows, (len(positions), MAX_LEGAL), np.uint16)
@@ -170,10 +167,8 @@ def count_moves(positions: Words) -> Counts:
 
 
 def pack_moves(indices: Moves, counts: Counts) -> NDArray[np.int32]:
-    """Rows of `legal_moves` as packed legality int32 [B, 59]: bit i of word w is move 32 w + i.
-
-    Raises ValueError: an array has another shape or dtype.
-    """
+    """Rows of `legal_moves` as packed legality int32 [B, 59]: bit i of word w is move 32 w + i. Raises ValueError: an
+    array has another shape or dtype."""
     if indices.dtype != np.uint16 or indices.ndim != 2:
         raise ValueError(f"indices must be uint16 [B, {MAX_LEGAL}], not {indices.dtype} {list(indices.shape)}")
     bits = np.empty((len(indices), LEGAL_WORDS), np.int32)
@@ -211,9 +206,8 @@ def play(positions: Words, moves: ArrayLike) -> None:
 def outcome(positions: Words, *, claim_draws: bool) -> NDArray[np.uint8]:
     """`Termination` codes uint8 [B], as python-chess's `Board.outcome` orders them.
 
-    With `claim_draws` the game also ends where a draw could be claimed for the position on the
-    board: 50 moves, threefold repetition.
-    """
+    With `claim_draws` the game also ends where a draw could be claimed for the position on the board: 50 moves,
+    threefold repetition."""
     return _each(_outcome, positions, np.uint8, bool(claim_draws))
 
 
@@ -238,10 +232,8 @@ def keys(positions: Words) -> Words:
 
 
 def perft(position: Words, depth: int) -> int:
-    """Number of leaves `depth` plies below a position [WORDS]: the standard test of a move generator.
-
-    Raises ValueError: `depth` is negative, or `position` is not uint64 [WORDS].
-    """
+    """Number of leaves `depth` plies below a position [WORDS]: the standard test of a move generator. Raises
+    ValueError: `depth` is negative, or `position` is not uint64 [WORDS]."""
     if depth < 0:
         raise ValueError(f"perft depth must not be negative, got {depth}")
     root = checked(np.asarray(position)[None])[0]

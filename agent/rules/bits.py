@@ -1,8 +1,7 @@
 """Bitboards: 64-bit words with bit 0 = a1, bit 7 = h1, bit 63 = h8, and what is done to them.
 
-All words in compiled code are uint64. Mixed with a signed integer they would become float64 and
-lose bits, so every shift count and constant is written `u64(...)`.
-"""
+All words in compiled code are uint64. Mixed with a signed integer they would become float64 and lose bits, so every
+shift count and constant is written `u64(...)`."""
 
 from typing import Final
 

@@ -1,8 +1,7 @@
 """Checks of arrays on their way into compiled code, which checks no bounds.
 
 Here every array gets the one dtype and layout that the code was compiled for, so that it can neither read nor write
-outside an array.
-"""
+outside an array."""
 
 from typing import Any
 
@@ -13,10 +12,8 @@ from agent.rules.layout import WORDS
 
 
 def checked(positions: NDArray[np.uint64], *, write: bool = False) -> NDArray[np.uint64]:
-    """`positions`, or a copy of them where compiled code needs another layout.
-
-    Raises ValueError: not uint64 [B, WORDS]; with `write`, also not writeable or not C-contiguous.
-    """
+    """`positions`, or a copy of them where compiled code needs another layout. Raises ValueError: not uint64 [B,
+    WORDS]; with `write`, also not writeable or not C-contiguous."""
     if not isinstance(positions, np.ndarray) or positions.dtype != np.uint64:
         raise ValueError(f"positions must be a uint64 array, not {getattr(positions, 'dtype', type(positions))}")
     if positions.ndim != 2 or positions.shape[1] != WORDS:

@@ -43,10 +43,8 @@ def from_fen(fen: str) -> NDArray[np.uint64]:
 
 
 def from_board(board: chess.Board, *, fen: str | None = None) -> NDArray[np.uint64]:
-    """Packed position uint64 [WORDS] of a board; repetitions are counted in its move stack.
-
-    Raises ValueError: no possible position of standard chess; the message quotes `fen` or the board's.
-    """
+    """Packed position uint64 [WORDS] of a board; repetitions are counted in its move stack. Raises ValueError: no
+    possible position of standard chess; the message quotes `fen` or the board's."""
     en_passant, bare = usable_en_passant(board), board
     if board.ep_square is not None and not en_passant:
         bare = board.copy(stack=False)
@@ -84,10 +82,7 @@ def usable_en_passant(board: chess.Board) -> bool:
 
 
 def to_board(position: NDArray[np.uint64]) -> chess.Board:
-    """`chess.Board` of a packed position [WORDS], without a move stack.
-
-    Raises ValueError: the words are not a board.
-    """
+    """`chess.Board` of a packed position [WORDS], without a move stack. Raises ValueError: the words are no board."""
     words = [int(word) for word in checked(np.asarray(position)[None])[0]]
     if fault := _record_fault(words):
         raise ValueError(f"record {' '.join(f'{word:016x}' for word in words)} is malformed: {fault}")
@@ -105,10 +100,8 @@ def to_board(position: NDArray[np.uint64]) -> chess.Board:
 
 
 def to_fen(position: NDArray[np.uint64]) -> str:
-    """FEN of a packed position [WORDS], with an en-passant square only where capturing is legal.
-
-    Raises ValueError: the words are not a board.
-    """
+    """FEN of a packed position [WORDS], with an en-passant square only where capturing is legal. Raises ValueError: the
+    words are not a board."""
     return to_board(position).fen()
 
 

@@ -32,8 +32,7 @@ def wins_exchange(position: Words, move: np.int64, least: np.int64) -> bool:
     """Whether `move` wins at least `least` if both sides then capture on its target with their least piece, or stop.
 
     Pins are ignored; promotions count as won. The algorithm is Stockfish's `see_ge`: `balance` is what the side that
-    captured last would lose by stopping here.
-    """
+    captured last would lose by stopping here."""
     if move >= PLAIN:
         return True
     start, end = ONE << u64(FROM[move]), ONE << u64(TO[move])

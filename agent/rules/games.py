@@ -114,10 +114,8 @@ class Games:
 
     @classmethod
     def from_boards(cls, boards: Sequence[chess.Board]) -> Self:
-        """Games that continue from `boards`, with the history in their move stacks.
-
-        Raises ValueError: an impossible position; the message quotes its FEN.
-        """
+        """Games that continue from `boards`, with the history in their move stacks. Raises ValueError: an impossible
+        position; the message quotes its FEN."""
         games = cls(len(boards))
         for row, board in enumerate(boards):
             games.positions[row] = from_board(board)
@@ -145,10 +143,8 @@ class Games:
         return twin
 
     def reset(self, rows: ArrayLike | None = None, positions: Words | None = None) -> None:
-        """Start new games in `rows` (all), from `positions` [R, WORDS] or the start position, without history.
-
-        Raises ValueError: a row does not exist or comes twice, or positions have another shape.
-        """
+        """Start new games in `rows` (all), from `positions` [R, WORDS] or the start position, without history. Raises
+        ValueError: a row does not exist or comes twice, or positions have another shape."""
         chosen = self._rows(rows)
         fresh = _start_position() if positions is None else checked(positions)
         if positions is not None and len(fresh) != len(chosen):

@@ -1,9 +1,7 @@
 """Strictly legal move generation for the side to move.
 
-`threats` finds what restricts the own pieces: squares the opponent attacks, checks, pins.
-`find_targets` then gives every own piece its legal target squares, and `write_moves` names them by
-vocabulary index, in ascending order.
-"""
+`threats` finds what restricts the own pieces: squares the opponent attacks, checks, pins. `find_targets` then gives
+every own piece its legal target squares, and `write_moves` names them by vocabulary index, in ascending order."""
 
 from typing import Final
 
@@ -63,9 +61,8 @@ def attacked_squares(position: Words) -> np.uint64:
 def threats(position: Words, king: np.uint64, attacked: np.uint64) -> tuple[np.uint64, np.uint64]:
     """What restricts the own pieces but the king: (squares that answer a check, pinned pieces).
 
-    Without a check every square answers; in double check none does. A pinned piece stays on the
-    line through its king, `LINE[king, square]`.
-    """
+    Without a check every square answers; in double check none does. A pinned piece stays on the line through its king,
+    `LINE[king, square]`."""
     everyone, own, queens = occupied(position), position[OWN], position[QUEENS]
     theirs = everyone & ~own
     snipers = ROOK_RAYS[king] & (position[ROOKS] | queens) & theirs
@@ -94,8 +91,7 @@ def threats(position: Words, king: np.uint64, attacked: np.uint64) -> tuple[np.u
 def en_passant_captors(position: Words, square_bit: np.uint64, king: np.uint64) -> np.uint64:
     """Own pawns that may legally capture en passant on `square_bit`.
 
-    Two pawns leave one rank at once, so pins do not tell; the board after the capture does.
-    """
+    Two pawns leave one rank at once, so pins do not tell; the board after the capture does."""
     if square_bit == NOTHING:
         return NOTHING
     everyone, own, captured = occupied(position), position[OWN], square_bit >> u64(8)
@@ -126,8 +122,7 @@ def castling_targets(position: Words, attacked: np.uint64) -> np.uint64:
 def find_targets(position: Words, targets: Words) -> None:
     """Write the legal target squares of every own piece to `targets` [64], by its square.
 
-    Entries of squares without an own piece keep what they had.
-    """
+    Entries of squares without an own piece keep what they had."""
     own, everyone, king = position[OWN], occupied(position), king_square(position)
     attacked = attacked_squares(position)
     answers, pinned = threats(position, king, attacked)
@@ -190,9 +185,7 @@ def count_targets(position: Words, targets: Words) -> np.int64:
 def write_moves(position: Words, targets: Words, row: Moves) -> np.int64:
     """Write the moves in `targets` to `row` [ROW] by ascending vocabulary index; return their number.
 
-    The rest of the row is undefined. Returns -1 if there are more than 218, which no reachable
-    position has.
-    """
+    The rest of the row is undefined. Returns -1 if there are more than 218, which no reachable position has."""
     promoting, count = position[PAWNS] & RANK_7 & position[OWN], NOTHING
     pieces = position[OWN] & ~promoting
     while pieces:

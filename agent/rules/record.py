@@ -1,8 +1,8 @@
 """The packed position: eight 64-bit words, always seen from the side to move.
 
-Own pieces move up the board: where Black is to move, the board is turned top to bottom and the
-colours change places. Two positions are the same words exactly when they are the same position with
-the same clocks and the same number of earlier occurrences.
+Own pieces move up the board: where Black is to move, the board is turned top to bottom and the colours change places.
+Two positions are the same words exactly when they are the same position with the same clocks and the same number of
+earlier occurrences.
 
 | word  | what |
 |-------|------|
@@ -17,12 +17,11 @@ the same clocks and the same number of earlier occurrences.
 | 24..39 | half-move clock: plies since the last capture or pawn move |
 | 40..63 | full-move number |
 
-An en-passant square is kept only while some en-passant capture is legal, as FIDE and python-chess
-compare positions. Clocks stop at their highest value rather than overflow.
+An en-passant square is kept only while some en-passant capture is legal, as FIDE and python-chess compare positions.
+Clocks stop at their highest value rather than overflow.
 
 Two positions repeat each other when pieces, side to move, castling rights and legal en-passant captures are the same.
-The repetition key hashes exactly the words that hold these, so nothing has to be updated move by move.
-"""
+The repetition key hashes exactly the words that hold these, so nothing has to be updated move by move."""
 
 from typing import Final
 
@@ -118,9 +117,7 @@ def repetition_key(position: Words) -> np.uint64:
 def count_repetitions(key: np.uint64, keys: Words, game: np.int64, length: np.int64) -> np.uint64:
     """How often `key`, after the `length` positions `keys[game]` of a game, occurred in them; at most 4.
 
-    Only every second position has the same side to move, and the nearest that can return to is four
-    plies back.
-    """
+    Only every second position has the same side to move, and the nearest that can return to is four plies back."""
     count = NOTHING
     for earlier in range(length - 4, -1, -2):
         if keys[game, earlier] == key:

@@ -34,8 +34,7 @@ def _moved(pieces: np.uint64, start: np.uint64, end: np.uint64) -> np.uint64:
 def make_move(position: Words, move: np.int64, child: Words) -> None:
     """Write to `child` the position after legal `move`, seen by the other side; they may be one array.
 
-    The child has no repetitions: only its game knows them.
-    """
+    The child has no repetitions: only its game knows them."""
     start, end = u64(FROM[move]), u64(TO[move])
     start_bit, end_bit = ONE << start, ONE << end
     state, own = position[STATE], position[OWN]
@@ -101,9 +100,8 @@ def _if_set(bit: np.uint64) -> np.uint64:
 def is_legal_move(position: Words, move: np.int64) -> bool:
     """Whether vocabulary index `move`, any number at all, is a legal move.
 
-    Shares nothing with the generator's pins and answers to checks: it looks whether the piece moves
-    so, then whether the own king is attacked on the board after the move.
-    """
+    Shares nothing with the generator's pins and answers to checks: it looks whether the piece moves so, then whether
+    the own king is attacked on the board after the move."""
     known = move >= 0 and move < SIZE
     index = move if known else np.int64(0)
     start, end = u64(FROM[index]), u64(TO[index])

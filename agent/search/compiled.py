@@ -1,7 +1,6 @@
 """Compiling a search for a network that is itself compiled: no Python inside.
 
-And such an evaluator without weights, for tests and for timing the search alone.
-"""
+And such an evaluator without weights, for tests and for timing the search alone."""
 
 import math
 from collections.abc import Callable
@@ -28,8 +27,7 @@ def bound(function: Any, network: Callable[..., Any]) -> Any:
     """`function` compiled with `network` for its global `evaluate`, as if it stood in the network's own module.
 
     A closure or an argument would be neither cached nor inlined. The machine code is cached in the folder of the
-    network's sources, by a name that holds the hash of the function's.
-    """
+    network's sources, by a name that holds the hash of the function's."""
     source: Any = getattr(network, "py_func", network)
     name = f"{function.__name__}_{cache_folder(Path(function.__code__.co_filename)).name}_with_{source.__name__}"
     code = function.__code__.replace(co_filename=source.__code__.co_filename, co_name=name, co_qualname=name)

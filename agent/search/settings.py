@@ -14,10 +14,8 @@ MOST_SIMULATIONS: Final = 5_000_000  # edges are numbered by 32 bits
 
 @dataclass(frozen=True)
 class SearchSettings:
-    """Settings of Gumbel search; section numbers are those of Danihelka et al. 2022.
-
-    Raises ValueError: a value is out of range; the message names it.
-    """
+    """Settings of Gumbel search; section numbers are those of Danihelka et al. 2022. Raises ValueError: a value is out
+    of range; the message names it."""
 
     simulations: int = 16  # leaves per move; 0 plays straight from the policy
     max_considered_actions: int = 16

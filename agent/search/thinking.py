@@ -40,10 +40,8 @@ class Thinking(ABC):
 
     @abstractmethod
     def begin(self, games: Games, options: RootOptions) -> None:
-        """Take up the only game of `games`, which has a legal move.
-
-        Raises ValueError: no legal move, or the network's answer is NaN or infinite.
-        """
+        """Take up the only game of `games`, which has a legal move. Raises ValueError: no legal move, or the network's
+        answer is NaN or infinite."""
 
     @abstractmethod
     def run(self, nodes: int) -> bool:

@@ -1,9 +1,8 @@
 """The agent as a UCI engine on standard input and output (protocol of April 2006).
 
-Two threads: the reader handles what cannot wait (`stop`, `ponderhit`, `isready` while the engine thinks) and
-queues the rest, which the engine handles in order. This file imports neither NumPy nor Numba, so `uciok` comes at
-once; weights are loaded at the first `isready` or `go`.
-"""
+Two threads: the reader handles what cannot wait (`stop`, `ponderhit`, `isready` while the engine thinks) and queues the
+rest, which the engine handles in order. This file imports neither NumPy nor Numba, so `uciok` comes at once; weights
+are loaded at the first `isready` or `go`."""
 
 import contextlib
 import gc

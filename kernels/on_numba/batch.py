@@ -1,8 +1,7 @@
 """From tensors to the loops: contiguous arrays, so that each loop is compiled once, and rows shared between threads.
 
 The loops release the interpreter's lock, and rows do not depend on each other. Numba's own parallel loops are not used:
-the threading layer that every platform has stops the process when two threads enter.
-"""
+the threading layer that every platform has stops the process when two threads enter."""
 
 import os
 from collections.abc import Callable

@@ -2,8 +2,7 @@
 
 The noise of a column is the same on all paths: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2,
 3", 2011), key = seed, counter = (column // 4, row key, 0), output number column % 4. It depends on nothing else, so
-neither the batch a row sits in nor a resume changes its sample.
-"""
+neither the batch a row sits in nor a resume changes its sample."""
 
 import torch
 from torch import Tensor

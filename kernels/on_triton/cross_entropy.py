@@ -6,8 +6,7 @@ q' = (1 - eps) q + eps / n over the n legal entries of a row, log Z = peak + log
     loss = -sum q' log p + z (log Z)^2
     dx   = g [ (sum q' + 2 z log Z) p - q' ]
 
-Of ragged targets a program takes one row, and walks only the entries that its target stores.
-"""
+Of ragged targets a program takes one row, and walks only the entries that its target stores."""
 
 import torch
 import triton

@@ -184,8 +184,7 @@ def compact_kernel(
     R: tl.constexpr, G: tl.constexpr, V: tl.constexpr, K: tl.constexpr, WIDE: tl.constexpr, ACC: tl.constexpr,
 ):  # fmt: skip
     """1. Statistics of the row. 2. Each legal entry goes to its rank; nothing is written for illegal ones. 3. The
-    rest.
-    """
+    rest."""
     rows, live = program_rows(count, R)
     row_peak, row_log_sum, _empty, _undefined, _s, _t, legal_count, _best = statistics(
         logits, x_row, x_col, words, w_row, w_col, rows, live, size, R, G, V, WIDE, ACC

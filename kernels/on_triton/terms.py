@@ -56,8 +56,7 @@ def terms_backward_kernel(
     ENTROPY: tl.constexpr, ACC: tl.constexpr,
 ):  # fmt: skip
     """dx = g_logp (1[move] - p) - g_H p (log p + H), 0 at illegal entries; an illegal move sends nothing through
-    g_logp.
-    """
+    g_logp."""
     rows, live = program_rows(count, R)
     row_peak = tl.load(peak + rows, mask=live, other=0.0)
     row_log_sum = tl.load(log_sum + rows, mask=live, other=0.0)

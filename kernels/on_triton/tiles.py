@@ -93,8 +93,7 @@ def fold(m, s, t, x, temperature, HOT: tl.constexpr):
 
     All are [R]; x is -inf where illegal; temperature counts only if HOT. When m grows by d, every y falls by d and
     every e shrinks by exp(-d). While nothing but -inf has been seen, the reference is 0 instead: -inf - -inf would be
-    NaN, and a row may begin with an illegal slice.
-    """
+    NaN, and a row may begin with an illegal slice."""
     new = tl.maximum(m, row_max(x))
     reference = tl.where(new == float("-inf"), 0.0, new)
     change = tl.where(m == float("-inf"), 0.0, m - reference)
@@ -127,8 +126,7 @@ def statistics(
     period=0, CAUSAL: tl.constexpr = False, temperature=1.0, HOT: tl.constexpr = False,
 ):  # fmt: skip
     """One pass over the rows, all [R]: peak, log_sum, empty, undefined as in `settle`; s, t as in `fold`; the number of
-    legal entries; the first best column.
-    """
+    legal entries; the first best column."""
     m = tl.full([R], float("-inf"), ACC)
     s = tl.zeros([R], ACC)
     t = tl.zeros([R], ACC)

@@ -2,8 +2,7 @@
 
 N columns pack into W = ceil(N / 32) words; bit i of word w is column 32 w + i. Spare bits of the last word are ignored
 whatever they hold. The ops compute on words alone: a bool or uint8 mask is packed once, which reads each of its bytes
-once, and the backward then reads an eighth of a byte an entry instead of a byte.
-"""
+once, and the backward then reads an eighth of a byte an entry instead of a byte."""
 
 import torch
 from torch import Tensor
@@ -25,8 +24,7 @@ def pack_legal(legal: Tensor, *, backend: str = "auto") -> Tensor:
     """Pack a mask into words.
 
     legal: bool or uint8 `[..., N]`, any strides; nonzero = legal. Returns int32 `[..., ceil(N / 32)]`, spare bits zero.
-    Raises TypeError for another dtype and ValueError for a tensor without dimensions.
-    """
+    Raises TypeError for another dtype and ValueError for a tensor without dimensions."""
     if legal.dtype not in (torch.bool, torch.uint8):
         raise TypeError(f"pack_legal takes a bool or uint8 mask, got {legal.dtype}")
     if legal.dim() == 0:
@@ -54,8 +52,7 @@ def invalid_mass(probabilities: Tensor, *, legal: Tensor, backend: str = "auto")
     probabilities: `[B, N]`, any float dtype and strides. legal: as for `masked_softmax`. Absolute values, so that
     errors of opposite sign cannot cancel; a NaN at an illegal entry makes the row's mass NaN, and an infinity makes it
     infinite, so that `mass == 0` is true only of a row without any leak. No gradient. Raises TypeError or ValueError
-    for arguments that do not fit.
-    """
+    for arguments that do not fit."""
     words, backend = legal_words(legal, probabilities, backend, "probabilities")
     mass: Tensor = _invalid_mass(probabilities.detach(), words, backend)
     return mass

@@ -39,8 +39,7 @@ def masked_cross_entropy(
 
     A target on an illegal entry, or out of range, costs +inf and sends no gradient. A row without a legal entry costs
     0. Undefined rows are NaN. Raises TypeError or ValueError for arguments that do not fit, and for targets that
-    require grad.
-    """
+    require grad."""
     words, backend = legal_words(legal, logits, backend)
     smoothing = check_number(label_smoothing, "label_smoothing", below=1.0)
     z = check_number(z_loss, "z_loss")

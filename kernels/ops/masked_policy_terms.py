@@ -28,8 +28,7 @@ def masked_policy_terms(logits: Tensor, moves: Tensor, *, legal: Tensor, backend
 
     An illegal move, or one out of range, has log_prob -inf and no gradient through it. A row without a legal entry has
     log_prob 0, entropy 0, top1 False and zero gradient. Undefined rows are NaN. Raises TypeError or ValueError for
-    arguments that do not fit.
-    """
+    arguments that do not fit."""
     words, backend = legal_words(legal, logits, backend)
     moves = check_row_indices(moves, logits, "moves")
     log_prob, entropy, best, _, _ = policy_terms(logits, words, moves, backend)
@@ -79,8 +78,7 @@ def masked_sample(
     illegal index cannot come out. No gradient.
 
     A row without a legal entry gives -1, 0, 0; an undefined row gives -1, NaN, NaN. Raises TypeError or ValueError for
-    arguments that do not fit.
-    """
+    arguments that do not fit."""
     words, backend = legal_words(legal, logits, backend)
     keys = check_row_indices(row_keys, logits, "row_keys")
     if not 0.0 < temperature < math.inf:

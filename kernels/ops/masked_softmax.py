@@ -21,8 +21,7 @@ def masked_softmax(logits: Tensor, *, legal: Tensor, causal: bool = False, backe
 
     An illegal entry gets probability 0 and gradient 0 whatever stands in its logit. A row without a legal entry is all
     zeros, with zero gradient. A row with a NaN or +inf among its legal logits, or only -inf there, is NaN at its legal
-    entries. Differentiable once. Raises TypeError or ValueError for arguments that do not fit.
-    """
+    entries. Differentiable once. Raises TypeError or ValueError for arguments that do not fit."""
     rows, words, period, backend = _rows(logits, legal, causal, backend)
     result: Tensor = _softmax(rows, words, period, output_dtype(logits), backend)
     return result if result.shape == logits.shape else result.view(logits.shape)
@@ -36,8 +35,7 @@ def masked_log_softmax(
     Arguments, result, errors and undefined rows are those of `masked_softmax`. A row without a legal entry is `fill`
     throughout, so that its exponential is zero with the default fill. The gradient of an illegal entry is 0. The
     backward starts from the logits, so that it is as exact for half types as their own rounding allows; PyTorch's
-    starts from the rounded result.
-    """
+    starts from the rounded result."""
     rows, words, period, backend = _rows(logits, legal, causal, backend)
     result: Tensor = _log_softmax(rows, words, period, float(fill), output_dtype(logits), backend)[0]
     return result if result.shape == logits.shape else result.view(logits.shape)
@@ -91,8 +89,7 @@ def legal_log_probs(logits: Tensor, *, legal: Tensor, width: int, backend: str =
     An inference server sends these few numbers instead of a whole row. logits: `[B, N]`, any float dtype and strides.
     legal: as for `masked_softmax`. Normalised over all legal entries, also when they are more than `width`.
     Differentiable once through `log_probs`. Undefined rows are NaN. Raises TypeError or ValueError for arguments that
-    do not fit.
-    """
+    do not fit."""
     words, backend = legal_words(legal, logits, backend)
     width = whole(width, "width")
     if width < 1:

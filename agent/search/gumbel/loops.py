@@ -57,8 +57,7 @@ def _search_part(
 ) -> int:
     """Go on with one search, whose leaf with `count` moves waits, to `limit` simulations; the new count.
 
-    0 once all simulations are done, -1 where the network's answer is no number.
-    """
+    0 once all simulations are done, -1 where the network's answer is no number."""
     while count > 0 and tree.state[0].simulations < limit:
         leaf = tree.positions[tree.path[tree.state[0].depth, 0]]
         value = evaluate(leaf, scratch.moves, count, parameters, network_scratch, scratch.logits)

@@ -26,12 +26,11 @@ from agent.vocabulary import MAX_LEGAL
 class GumbelSearch:
     """Policy improvement by planning with Gumbel (Danihelka et al. 2022), for a batch of chess games.
 
-    Equal to mctx's `gumbel_muzero_policy` with its defaults, over legal moves only. For one thread
-    at a time: the memory of the trees is kept between calls.
+    Equal to mctx's `gumbel_muzero_policy` with its defaults, over legal moves only. For one thread at a time: the
+    memory of the trees is kept between calls.
 
     With a compiled network the whole search is one call without the interpreter lock; else leaves are evaluated in
-    batches. `Evaluator.for_search` gives the faster one.
-    """
+    batches. `Evaluator.for_search` gives the faster one."""
 
     def __init__(self, settings: SearchSettings, evaluator: LeafEvaluator | CompiledEvaluator) -> None:
         self.settings = settings
@@ -94,10 +93,8 @@ def _part(
     games: Games, rows: slice, trees: Tree, streams: Words, params: SearchParams, scratch: Scratch,
     network: LeafEvaluator,
 ) -> Iterator[None]:  # fmt: skip
-    """The searches of games `rows` of a batch, in lock-step; yields as often as the network was asked.
-
-    Raises ValueError: its answer is no number, or of another shape.
-    """
+    """The searches of games `rows` of a batch, in lock-step; yields as often as the network was asked. Raises
+    ValueError: its answer is no number, or of another shape."""
     (history, lengths), arrays = games.history, cast(tuple[NDArray[Any], ...], trees)
     own, past = Tree(*(array[rows] for array in arrays)), Past(history[rows], lengths[rows], streams[rows])
     waiting = make_waiting(rows.stop - rows.start)
@@ -140,10 +137,8 @@ def _checked_keys(keys: ArrayLike | None, batch: int) -> Words:
 
 
 def _checked_leaves(found: LegalEvaluation, counts: Counts) -> tuple[Floats, Floats]:
-    """The network's answer as compiled code may read it.
-
-    Raises ValueError: it does not cover every leaf and every legal move.
-    """
+    """The network's answer as compiled code may read it. Raises ValueError: it does not cover every leaf and every
+    legal move."""
     log_probs, values = (np.require(array, np.float32, ["C", "W"]) for array in (found.logits, found.values))
     length = len(counts)
     width = 0 if log_probs.ndim == 2 and log_probs.shape[1] >= MAX_LEGAL else int(counts.max())

@@ -32,10 +32,9 @@ def transform(nodes: Nodes, edges: Edges, node: Index, scaling: Scaling) -> tupl
     """How values at `node` weigh against logits, sigma(q) = slope * (q - low) (section 4, equation 8): slope, low,
     mixed value, visits in all.
 
-    Completed values are rescaled to 0..1 between the lowest and the highest, as mctx does. Actions without a
-    visit are completed by the mixed value (appendix D, equation 33): the network's value, and the mean of the
-    visited weighted by their priors as often as there were visits.
-    """
+    Completed values are rescaled to 0..1 between the lowest and the highest, as mctx does. Actions without a visit are
+    completed by the mixed value (appendix D, equation 33): the network's value, and the mean of the visited weighted by
+    their priors as often as there were visits."""
     record = nodes[node]
     visits, most = np.int64(0), np.int64(0)
     weight, weighted = 0.0, 0.0

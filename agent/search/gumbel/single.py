@@ -22,8 +22,7 @@ _CHECKMATE = 1
 class SingleGumbelSearch(Thinking):
     """A fixed number of simulations, or rounds of growing numbers, each a search of its own: what a clock allows.
 
-    `megabytes` bounds the tree, and so the rounds.
-    """
+    `megabytes` bounds the tree, and so the rounds."""
 
     def __init__(
         self, evaluator: LeafEvaluator | CompiledEvaluator, settings: SearchSettings, megabytes: int = 64

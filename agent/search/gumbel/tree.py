@@ -6,13 +6,12 @@ A tree is three arrays, N nodes and E edges at most, with node 0 the root:
   legal action. What is illegal has no edge, so nothing in here could give it noise, visits or probability.
 - `path` [N + 1, 2]: of the last walk down, the node at each depth and the edge taken there.
 
-Among a node's edges the visited ones come first, in the order of their first visits, and the next one
-holds the best of the unvisited. A descent looks at these only: unvisited actions share one completed
-value, so the best of them is the one with the largest prior (at the root, logit + Gumbel noise).
+Among a node's edges the visited ones come first, in the order of their first visits, and the next one holds the best of
+the unvisited. A descent looks at these only: unvisited actions share one completed value, so the best of them is the
+one with the largest prior (at the root, logit + Gumbel noise).
 
-Values are expected scores -1..1 of the side to move at a node; an edge's `value` is seen by the side that
-takes it. The sides alternate, so a value changes its sign at every ply.
-"""
+Values are expected scores -1..1 of the side to move at a node; an edge's `value` is seen by the side that takes it. The
+sides alternate, so a value changes its sign at every ply."""
 
 import math
 from typing import Any, Final, NamedTuple
@@ -98,12 +97,11 @@ def expand(
 ) -> bool:
     """Give `node` its value and an edge for each of its `logits` [count].
 
-    `actions` [at least count] go with the logits, which need not be normalised; -inf is an action that is never
-    taken before the others. `noise` is added to the logits for the order of visits: [count] at the root, else empty.
-    The priors are the softmax of the logits divided by `temperature`.
-    Returns False and changes nothing for an invalid answer of the network: NaN, +inf, only -inf, or a value that is
-    not finite. It would lead compiled code out of an array.
-    """
+    `actions` [at least count] go with the logits, which need not be normalised; -inf is an action that is never taken
+    before the others. `noise` is added to the logits for the order of visits: [count] at the root, else empty. The
+    priors are the softmax of the logits divided by `temperature`. Returns False and changes nothing for an invalid
+    answer of the network: NaN, +inf, only -inf, or a value that is not finite. It would lead compiled code out of an
+    array."""
     edges, first, count = tree.edges, tree.state[0].edges, np.int64(logits.size)
     peak = logits[0]
     sane = math.isfinite(value)
@@ -140,8 +138,7 @@ def expand(
 def _bring_best(edges: Edges, start: Index, end: Index) -> np.float32:
     """Exchange edge `start` with the one of the largest `order` in start..end - 1, the first of equals.
 
-    Returns the sum of their priors.
-    """
+    Returns the sum of their priors."""
     best, highest, total = start, edges[start].order, edges[start].prior
     for i in range(start + 1, end):
         edge = edges[i]

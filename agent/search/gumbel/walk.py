@@ -183,8 +183,7 @@ def take_in(
 ) -> bool:
     """Expand the leaf that waits with `logits` [count] of its `moves` and its `value`, and back it up.
 
-    `stream` is where the root's noise comes from. Returns False for what no network may say, see `expand`.
-    """
+    `stream` is where the root's noise comes from. Returns False for what no network may say, see `expand`."""
     depth = tree.state[0].depth
     noise, temperature = scratch.noise[:0], params.policy_temperature
     if depth == 0:

@@ -1,8 +1,7 @@
 """Everything a principal-variation search keeps between two calls: its stack, its tables, its counters.
 
 The search is a loop over a stack of frames, one a ply, because a recursive function crashes when Numba loads it from
-its cache, and because a loop can stop anywhere and go on later.
-"""
+its cache, and because a loop can stop anywhere and go on later."""
 
 from typing import Any, Final, NamedTuple
 

@@ -57,8 +57,7 @@ def store(
 ) -> None:
     """Keep what was found, in place of the same position's entry or of the shallowest and oldest one.
 
-    A deeper entry of the same position survives a bound that is much shallower; a known move survives none.
-    """
+    A deeper entry of the same position survives a bound that is much shallower; a known move survives none."""
     first = np.int64(key & np.uint64(table.shape[0] - WAYS))
     place, least = first, np.int64(1_000_000)
     for way in range(WAYS):
