@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from agent.analysis import command
-from agent.analysis.analyse import Judged, annotate, judge_game
+from agent.analysis.analyse import Judged, judge_game
 from agent.analysis.command import game_table, summary
 from agent.analysis.picture import picture_of_game, write_picture
 from agent.engine.agent import Agent
@@ -54,22 +54,6 @@ def test_mates_are_worth_a_whole_point(agent: Agent) -> None:
     judged = judged_of(FOOL, agent)
     assert (judged[3].value, judged[3].lost) == (1.0, 0.0)
     assert (judged[2].value, judged[2].verdict) == (-1.0, "blunder")
-
-
-def test_annotated_game_keeps_its_moves_and_adds_the_better_line(agent: Agent) -> None:
-    game = game_of(QUEEN_LOST)
-    annotate(game, judge_game(game, agent, 400), "tester")
-    read = game_of(str(game))
-    assert read.errors == []
-    assert read.headers["Annotator"] == "tester"
-    assert [node.san() for node in read.mainline()] == ["e4", "e5", "Qh5", "Nc6", "Qxh7", "Rxh7", "Nf3", "Nf6"]
-    node = list(read.mainline())[4]
-    assert node.nags == {chess.pgn.NAG_BLUNDER}
-    assert "better" in node.comment
-    assert len(node.parent.variations) == 2
-    score = node.eval()
-    assert score is not None
-    assert score.white() < chess.engine.Cp(-300)
 
 
 @pytest.mark.parametrize("name", ["a.svg", "a.png"])
@@ -121,12 +105,15 @@ def test_a_file_is_annotated_in_place_and_nothing_is_lost(
     read = [found.text.strip() for found in find_games(path)]
     assert [read[0], *read[2:]] == others
     game = game_of(read[1])
-    assert game.headers["Annotator"] == "A. Müller; ZeroMass, 50 nodes, sha256:0"
+    assert (game.errors, game.headers["Annotator"]) == ([], "A. Müller; ZeroMass, 50 nodes, sha256:0")
+    assert [node.san() for node in game.mainline()] == ["e4", "e5", "Qh5", "Nc6", "Qxh7", "Rxh7"]
     comments = [node.comment for node in game.mainline()]
     assert [comments[0][:31], comments[2][:15]] == ["best [%eval 0.3] by test prior ", "[%clk 0:01:00] "]
     assert [(comment.count("prior "), comment.count("[%eval ")) for comment in comments] == [(1, 1)] * 6
     blunder = list(game.mainline())[4]
     assert blunder.nags == {chess.pgn.NAG_BLUNDER, chess.pgn.NAG_DUBIOUS_MOVE}
+    assert "better" in blunder.comment
+    assert blunder.eval().white() < chess.engine.Cp(-300)  # type: ignore[union-attr]
     assert [node.san() for node in blunder.parent.variations][:2] == ["Qxh7", "Nf3"]
     with pytest.raises(InputError, match=r"game 1 of .* has comments after ';' or '%' that --pgn .* would lose"):
         command.analyse_command(str(path), 10, path, None, None, None)

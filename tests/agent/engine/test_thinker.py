@@ -217,11 +217,6 @@ def test_what_was_found_is_kept_until_forgotten() -> None:
     assert thinker.think(BUSY, limits).lines == first.lines
 
 
-def test_a_hanging_queen_is_taken(thinker: Thinker) -> None:
-    board = chess.Board("rnb1kbnr/ppp2ppp/8/3p4/6q1/5N1P/PPPP1PP1/RNBQKB1R w KQkq - 0 1")
-    assert thinker.think(board, Limits(seconds=0.05)).best.move == chess.Move.from_uci("h3g4")
-
-
 def test_time_counts_whatever_an_earlier_position_let_hope_for() -> None:
     """A position full of exact leaves is searched a hundred times as fast as the next one."""
     thinker = Thinker(LEAVES, megabytes=64)

@@ -3,7 +3,6 @@
 import contextlib
 import itertools
 import logging
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -14,6 +13,8 @@ import chess.engine
 import pytest
 import yaml
 
+from tests.processes import ENVIRONMENT
+
 ROOT = Path(__file__).resolve().parents[3]
 QUIET = chess.Board("r1bqkbnr/pppp1ppp/2n5/4p3/2B1P3/5N2/PPPP1PPP/RNBQK2R b KQkq - 3 3")
 
@@ -21,8 +22,8 @@ QUIET = chess.Board("r1bqkbnr/pppp1ppp/2n5/4p3/2B1P3/5N2/PPPP1PPP/RNBQK2R b KQkq
 @contextlib.contextmanager
 def started(options: chess.engine.ConfigMapping) -> Iterator[chess.engine.SimpleEngine]:
     """An engine, closed at the end."""
-    command, environment = [sys.executable, "-m", "zeromass", "uci"], {**os.environ, "PYTHONPATH": str(ROOT)}
-    engine = chess.engine.SimpleEngine.popen_uci(command, timeout=60, env=environment)
+    command = [sys.executable, "-m", "zeromass", "uci"]
+    engine = chess.engine.SimpleEngine.popen_uci(command, timeout=60, env=ENVIRONMENT)
     try:
         engine.configure(options)
         engine.ping()
