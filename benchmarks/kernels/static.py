@@ -134,7 +134,7 @@ def inspect(launch: Launch, target: str) -> dict[str, Any]:
     bits."""
     compiled = compile_launch(launch, target)
     registers, spilled, loads, stores = (_read_amd if target.startswith("gfx") else _read_nvidia)(compiled)
-    detail = [flag.lower() for flag in ("LOG", "SOFT") if launch.options.get(flag)]
+    detail = [flag.lower() for flag in ("LOG", "SOFT", "RAGGED") if launch.options.get(flag)]
     detail += ["smoothed"] if launch.options.get("EPS") else []
     return {
         "kernel": " ".join([launch.kernel.__name__, *detail]),
