@@ -2,6 +2,7 @@
 
 And such an evaluator without weights, for tests and for timing the search alone."""
 
+import functools
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,7 @@ def unbound(*_arguments: Any) -> Any:
     raise NotImplementedError("stands for the evaluator that `bound` puts in its place")
 
 
+@functools.cache
 def bound(function: Any, network: Callable[..., Any]) -> Any:
     """`function` compiled with `network` for its global `evaluate`, as if it stood in the network's own module.
 

@@ -1,13 +1,12 @@
 """Searching with a compiled network: a batch of whole searches, or a part of one search, is one call."""
 
-import functools
 from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
 
 from agent.rules.bits import Counts, Words
-from agent.search.compiled import bound, unbound
+from agent.search.compiled import unbound
 from agent.search.gumbel.result import SearchResult, write_result
 from agent.search.gumbel.tree import Tree
 from agent.search.gumbel.walk import Scratch, SearchParams, begin, noise_stream, take_in, walk_on
@@ -15,7 +14,7 @@ from agent.search.gumbel.walk import Scratch, SearchParams, begin, noise_stream,
 evaluate: Final[Callable[..., Any]] = unbound
 
 
-def _search_games(
+def search_games(
     positions: Words,
     histories: Words,
     lengths: Counts,
@@ -43,7 +42,7 @@ def _search_games(
     return -1
 
 
-def _search_part(
+def search_part(
     count: np.int64,
     limit: np.int64,
     history: Words,
@@ -65,17 +64,3 @@ def _search_part(
             return -1
         count = walk_on(tree, params, history, length, scratch.moves, scratch)
     return int(count)
-
-
-@functools.cache
-def search_loop(network: Callable[..., Any]) -> Callable[..., int]:
-    """`_search_games` compiled for one evaluator."""
-    loop: Callable[..., int] = bound(_search_games, network)
-    return loop
-
-
-@functools.cache
-def part_loop(network: Callable[..., Any]) -> Callable[..., int]:
-    """`_search_part` compiled for one evaluator."""
-    loop: Callable[..., int] = bound(_search_part, network)
-    return loop

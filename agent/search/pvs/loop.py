@@ -1,6 +1,5 @@
 """The loop of the search: from step to step, up and down the stack, asking the network where a step wants it."""
 
-import functools
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -8,7 +7,7 @@ import numpy as np
 
 from agent.compilation import njit
 from agent.networks.sparse.vectors import borrowed
-from agent.search.compiled import bound, unbound
+from agent.search.compiled import unbound
 from agent.search.pvs import steps
 from agent.search.pvs.enter import after_null, enter, weigh
 from agent.search.pvs.moves import after_child, next_move
@@ -63,7 +62,7 @@ def take_in(search: Search, value: float) -> bool:
 evaluate: Final[Callable[..., Any]] = unbound
 
 
-def _search_on(search: Search, limit: np.int64, parameters: Any, network_scratch: Any) -> int:
+def search_on(search: Search, limit: np.int64, parameters: Any, network_scratch: Any) -> int:
     """Search until the root is finished or `limit` nodes are reached; FINISHED, PAUSED or BROKEN."""
     search = borrowed(search)
     while True:
@@ -75,10 +74,3 @@ def _search_on(search: Search, limit: np.int64, parameters: Any, network_scratch
         value = evaluate(search.positions[ply], search.moves[ply], count, parameters, network_scratch, search.logits)
         if not take_in(search, np.float64(value)):
             return BROKEN
-
-
-@functools.cache
-def search_loop(network: Callable[..., Any]) -> Callable[..., int]:
-    """`_search_on` compiled for one evaluator."""
-    loop: Callable[..., int] = bound(_search_on, network)
-    return loop

@@ -8,7 +8,8 @@ import numpy as np
 
 from agent.networks.contract import CompiledEvaluator
 from agent.rules import Games, keys, legal_moves
-from agent.search.pvs.loop import BROKEN, search_loop
+from agent.search.compiled import bound
+from agent.search.pvs.loop import BROKEN, search_on
 from agent.search.pvs.scores import INFINITE, PROVEN, mate_of, score_of, value_of
 from agent.search.pvs.state import AGE, BASE, DEEPEST, FULL_WIDTH, NODES, PLY, ROOT_DEPTH, SELECTIVE, make_search
 from agent.search.pvs.steps import NEXT, PAUSED
@@ -26,7 +27,7 @@ class PrincipalVariationSearch(Thinking):
     def __init__(self, evaluator: CompiledEvaluator, megabytes: int = 64) -> None:
         self._evaluator, self._megabytes = evaluator, megabytes
         self._search = make_search(megabytes)
-        self._loop = search_loop(evaluator.evaluate)
+        self._loop = bound(search_on, evaluator.evaluate)
 
     def begin(self, games: Games, options: RootOptions) -> None:
         """See `Thinking.begin`."""
