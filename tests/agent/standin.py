@@ -5,10 +5,9 @@ from typing import Any
 
 import chess
 
-from agent.engine.limits import Control, Limits, ThinkOptions
+from agent.engine.limits import Limits, ThinkOptions
 from agent.engine.report import Line, Report
-from agent.engine.thinker import Thinker, Watcher
-from agent.rules import Games
+from agent.engine.thinker import Thinker
 from agent.search.settings import SearchSettings, playing
 
 PATIENCE = 60.0  # seconds until a missing answer fails a test; no test waits this long when all is well
@@ -24,26 +23,16 @@ class Scripted(Thinker):
         self.sizes: list[int] = []  # of the memory, 0 where it was forgotten
         self.tuned = playing()
 
-    def think(
-        self,
-        board: chess.Board,
-        limits: Limits,
-        options: ThinkOptions | None = None,
-        *,
-        games: Games | None = None,
-        control: Control | None = None,
-        watch: Watcher | None = None,
-    ) -> Report:
+    def think(self, board: chess.Board, limits: Limits, options: ThinkOptions | None = None, **rest: Any) -> Report:
         self.asked.append((board.fen(), limits, options or ThinkOptions()))
         move = chess.Move.from_uci(self.moves.pop(0)) if self.moves else min(board.legal_moves, key=chess.Move.uci)
         assert board.is_legal(move)
         line = Line((move,), self.value, 0.5, 20, 0.25, 0)
         found = Report((line,), 20, 0.01, 1.0, 1, 0.001)
-        if watch is not None:
+        if watch := rest.get("watch"):
             watch(found)
         if limits.infinite or limits.ponder:
-            assert control is not None
-            control.wait(or_hit=not limits.infinite)
+            rest["control"].wait(or_hit=not limits.infinite)
         return found
 
     def resize(self, megabytes: int) -> None:
