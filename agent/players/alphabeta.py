@@ -11,7 +11,7 @@ from agent.compilation import njit
 from agent.players.player import Choice
 from agent.rules import Games
 from agent.rules.batch import material_of
-from agent.rules.bits import NOTHING, ONE, Moves, Words, u64
+from agent.rules.bits import NOTHING, ONE, Integers, Moves, Words, u64
 from agent.rules.exchange import kind_on
 from agent.rules.layout import PIECE_VALUES, WORDS
 from agent.rules.movegen import ROW, find_targets, in_check, write_moves
@@ -27,7 +27,7 @@ _WORTH: Final = np.array([*PIECE_VALUES, 20], np.int64)  # a king captures last
 
 
 @njit
-def _sort(position: Words, moves: Moves, count: np.int64, ranks: NDArray[np.int64]) -> None:
+def _sort(position: Words, moves: Moves, count: np.int64, ranks: Integers) -> None:
     """Order `moves` [count]: promotions and captures first, the most valuable by the least valuable."""
     everyone = occupied(position)
     for i in range(count):
@@ -45,9 +45,7 @@ def _sort(position: Words, moves: Moves, count: np.int64, ranks: NDArray[np.int6
 
 
 @njit
-def _negamax(
-    lines: Words, moves: Moves, ranks: NDArray[np.int64], targets: Words, depth: np.int64, beta: np.int64
-) -> np.int64:
+def _negamax(lines: Words, moves: Moves, ranks: Integers, targets: Words, depth: np.int64, beta: np.int64) -> np.int64:
     """Value for the side to move of `lines[1]`, `depth` plies deep, if it is below `beta`, else a bound. A loop: a
     recursive function crashes when Numba loads it from its cache. `lines` [D, WORDS], `moves` and `ranks` [D, ROW] are
     overwritten from 1 on."""
@@ -85,9 +83,7 @@ def _negamax(
 
 
 @njit
-def _choose(
-    positions: Words, depth: np.int64, noise: NDArray[np.float64], chosen: Moves, values: NDArray[np.int64]
-) -> None:
+def _choose(positions: Words, depth: np.int64, noise: NDArray[np.float64], chosen: Moves, values: Integers) -> None:
     """The best move of each of `positions`; among equals the one with the most `noise` [B, ROW]."""
     lines = np.empty((depth + 2, WORDS), np.uint64)
     moves, ranks = np.empty((depth + 2, ROW), np.uint16), np.empty((depth + 2, ROW), np.int64)

@@ -14,6 +14,7 @@ u64 = np.uint64
 Words = NDArray[np.uint64]  # bitboards, packed positions, keys
 Moves = NDArray[np.uint16]  # vocabulary indices
 Counts = NDArray[np.int32]
+Integers = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
 NOTHING: Final = u64(0)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from agent.compilation import njit, on_warm_up
 from agent.rules import batch
-from agent.rules.bits import Counts, Moves, Words, u64
+from agent.rules.bits import Counts, Integers, Moves, Words, u64
 from agent.rules.boundary import checked, checked_moves
 from agent.rules.convert import from_board, from_fen, from_history
 from agent.rules.layout import STATE, WORDS
@@ -23,13 +23,7 @@ _CAPACITY = 160  # a game that ends by the 75-move rule needs 150 keys
 
 @njit
 def _play(
-    positions: Words,
-    ply: Counts,
-    keys: Words,
-    length: Counts,
-    rows: NDArray[np.int64],
-    moves: NDArray[np.int64],
-    check: bool,
+    positions: Words, ply: Counts, keys: Words, length: Counts, rows: Integers, moves: Integers, check: bool
 ) -> np.int64:
     """Play all moves and return -1; or, if one is not legal, its place among them, and play none."""
     illegal = -1
@@ -52,7 +46,7 @@ def _play(
 
 
 @njit
-def _reset(positions: Words, ply: Counts, length: Counts, rows: NDArray[np.int64], fresh: Words) -> None:
+def _reset(positions: Words, ply: Counts, length: Counts, rows: Integers, fresh: Words) -> None:
     """`fresh` is [R, WORDS], or [1, WORDS] for all rows alike."""
     for j in range(rows.shape[0]):
         i = rows[j]
@@ -62,7 +56,7 @@ def _reset(positions: Words, ply: Counts, length: Counts, rows: NDArray[np.int64
 
 
 @njit
-def _admit(rows: NDArray[np.int64], batch: int, seen: NDArray[np.bool_]) -> bool:
+def _admit(rows: Integers, batch: int, seen: NDArray[np.bool_]) -> bool:
     """Whether all rows lie in the batch and differ; `seen` [batch] is all False."""
     for j in range(rows.shape[0]):
         if rows[j] < 0 or rows[j] >= batch or seen[rows[j]]:
@@ -76,9 +70,9 @@ def _successors(
     positions: Words,
     keys: Words,
     length: Counts,
-    rows: NDArray[np.int64],
+    rows: Integers,
     indices: Moves,
-    offsets: NDArray[np.int64],
+    offsets: Integers,
     children: Words,
     moves: Moves,
 ) -> None:
@@ -163,7 +157,7 @@ class Games:
             raise batch.illegal_move(array[illegal], chosen[illegal], self.positions[chosen[illegal]])
         self._longest += 1
 
-    def successors(self, rows: ArrayLike | None = None) -> tuple[Words, Moves, NDArray[np.int64]]:
+    def successors(self, rows: ArrayLike | None = None) -> tuple[Words, Moves, Integers]:
         """All positions one legal move after `rows` (all), repetitions counted: positions [S, WORDS], moves uint16 [S],
         offsets int64 [R + 1]; row r's are offsets[r]:offsets[r + 1], by ascending move. A ValueError where a row does
         not exist or comes twice."""
@@ -195,7 +189,7 @@ class Games:
     def __len__(self) -> int:
         return len(self.ply)
 
-    def _rows(self, rows: ArrayLike | None) -> NDArray[np.int64]:
+    def _rows(self, rows: ArrayLike | None) -> Integers:
         if rows is None:
             return self._all
         chosen = np.asarray(rows)
