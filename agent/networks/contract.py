@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 @dataclass(frozen=True)
 class Architecture:
     """Everything needed to build the same network again; stored with its weights. Each kind of network has a frozen
-    dataclass of its own whose fields are numbers and switches with defaults."""
+    dataclass of its own whose fields are whole numbers with defaults."""
 
     kind: ClassVar[str]  # name of the kind, in settings and in weights files
     parts: ClassVar[str]
@@ -28,21 +28,12 @@ class Architecture:
     def from_metadata(cls, metadata: Mapping[str, str]) -> Self:
         """The architecture that `metadata()` described; fields that are missing have their defaults. A ValueError where
         an entry is not what `metadata` writes."""
-        known = [field for field in fields(cls) if field.name in metadata]
-        return cls(**{each.name: _parsed(each.name, metadata[each.name], type(each.default)) for each in known})
+        return cls(**{each.name: int(metadata[each.name]) for each in fields(cls) if each.name in metadata})
 
     def compiled(self, tensors: Mapping[str, NDArray[np.float32]] | None = None) -> "CompiledEvaluator | None":
         """The compiled network with these weights, named as in torch's `state_dict`, or zeros; None: there is none. A
         ValueError where a tensor is missing, unknown or of another shape."""
         return None
-
-
-def _parsed(name: str, text: str, kind: type) -> int:
-    if kind is bool:
-        if text not in ("True", "False"):
-            raise ValueError(f"{name} is {text!r}, not True or False")
-        return text == "True"
-    return int(text)
 
 
 Positions = NDArray[np.uint64]  # [L, WORDS] packed
