@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from agent.errors import InputError
 from agent.networks.weights import Weights, load_weights
-from agent.runs import RUNS, checkpoint_weights, find_run
+from agent.runs import checkpoint_weights, find_run
 
 BUNDLED: Final = Path(__file__).parent.parent / "data" / "zeromass.safetensors"
 """The bundled weights: the strongest network trained with this code so far; see docs/learning.md."""
@@ -20,15 +20,15 @@ class FoundWeights(NamedTuple):
     warnings: tuple[str, ...]  # one sentence for each checkpoint that had to be skipped
 
 
-def find_weights(weights: Path | None = None, run: str | None = None, *, runs: Path = RUNS) -> FoundWeights:
+def find_weights(weights: Path | None = None, run: str | None = None) -> FoundWeights:
     """Load `weights`, else the newest valid checkpoint of `run`, else the bundled weights. `run` is a run folder, by
-    its name below `runs` or by path. An InputError where the file is missing or damaged, there is no such run, or it
+    its name below runs/ or by path. An InputError where the file is missing or damaged, there is no such run, or it
     has no valid checkpoint."""
     if weights is not None:
         return FoundWeights(load_weights(weights), f"weights of {weights}", ())
     if run is None:
         return FoundWeights(load_weights(BUNDLED), "the bundled weights", ())
-    folder = find_run(run, runs)
+    folder = find_run(run)
     warnings: list[str] = []
     for file in checkpoint_weights(folder):
         try:
