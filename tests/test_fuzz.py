@@ -1,8 +1,7 @@
 """2,000 mutated arguments, files and lines over the whole command line: a documented exit code and one sentence.
 
 Work that takes long is bounded; what is tested is everything around it. `pytest tests/test_fuzz.py -k SURFACE` repeats
-the cases of a surface exactly. `tests/data/fuzz/seeds.txt` has what is mutated: `surface: line`.
-"""
+the cases of a surface exactly. `tests/data/fuzz/seeds.txt` has what is mutated: `surface: line`."""
 
 import contextlib
 import dataclasses

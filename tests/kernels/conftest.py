@@ -1,8 +1,7 @@
 """Every path of every op, in one plain `pytest` run.
 
 Triton decides while it is imported whether it interprets, so the variable is set here, before any test runs. Nothing in
-`kernels` imports Triton until a Triton path is taken. Where there is a GPU, the same tests compile and run there.
-"""
+`kernels` imports Triton until a Triton path is taken. Where there is a GPU, the same tests compile and run there."""
 
 import os
 from collections.abc import Iterator
@@ -28,8 +27,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def hasten_the_interpreter() -> None:
     """Let Triton patch its language once for a launch, not again at each call of a device function: half of the time.
 
-    What functions of its own library see (`triton.language.core`) it patches at the first such call, and leaves so.
-    """
+    What functions of its own library see (`triton.language.core`) it patches at the first such call, and leaves so."""
     import triton.language as tl
     from triton.runtime import interpreter
 

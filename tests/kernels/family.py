@@ -1,8 +1,7 @@
 """The whole family as data: how each op is called, and what float64 arithmetic on the legal entries alone expects.
 
 The reference never sees a mask: it gathers a row's legal logits into a short vector and lets PyTorch differentiate
-there, so it shares no formula and no masking with the code under test.
-"""
+there, so it shares no formula and no masking with the code under test."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """One test for each way in which masked softmaxes went wrong elsewhere, forward and backward, on every path.
 
-The names are those failures; docs/masking.md says where each was seen.
-"""
+The names are those failures; docs/masking.md says where each was seen."""
 
 import math
 

@@ -17,8 +17,7 @@ from tests.kernels.family import DEVICE, make_case
 def z_score(counts: Tensor, probabilities: Tensor) -> float:
     """Chi-square of the counts as a standard normal score (Wilson and Hilferty, 1931).
 
-    Neighbouring bins join until each expects at least 10 draws, so that rare moves are tested together, not dropped.
-    """
+    Neighbouring bins join until each expects at least 10 draws, so that rare moves are tested together, not dropped."""
     draws, observed, wanted = float(counts.sum()), [0.0], [0.0]
     for i in probabilities.argsort().tolist():
         if wanted[-1] >= 10:

@@ -1,7 +1,6 @@
 """Hypothesis draws shapes, strides, dtypes, legality and poison, and compares every op with float64.
 
-The slow suite draws 4,500 cases an op: 2,000 for the loops, 2,000 for PyTorch's operators, 500 for the interpreter.
-"""
+The slow suite draws 4,500 cases an op: 2,000 for the loops, 2,000 for PyTorch's operators, 500 for the interpreter."""
 
 import math
 from collections.abc import Callable

@@ -1,7 +1,6 @@
 """What the kernels compile to for chips that are not here: no spills, wide accesses.
 
-The report runs in a process of its own, since this one interprets.
-"""
+The report runs in a process of its own, since this one interprets."""
 
 import json
 from typing import Any

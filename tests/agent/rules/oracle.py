@@ -59,8 +59,7 @@ def expected_material(board: chess.Board) -> int:
 def differences(boards: Sequence[chess.Board], positions: NDArray[np.uint64], *, history: bool = True) -> list[str]:
     """Where packed positions [B, WORDS] and boards differ: FEN, moves, checks, material, outcome, repetitions.
 
-    Without `history` the positions are taken to know of no earlier ones.
-    """
+    Without `history` the positions are taken to know of no earlier ones."""
     found = []
     indices, counts = rules.legal_moves(positions)
     checks, material, black = rules.in_check(positions), rules.material(positions), rules.is_black(positions)

@@ -1,7 +1,6 @@
 """10,000 odd positions searched with every index checked: lines are legal, nothing is read or written out of range.
 
-`python -m tests.agent.search.pvs.test_fuzz KIND NUMBER`, with NUMBA_BOUNDSCHECK=1, repeats one position.
-"""
+`python -m tests.agent.search.pvs.test_fuzz KIND NUMBER`, with NUMBA_BOUNDSCHECK=1, repeats one position."""
 
 import json
 import random
