@@ -13,7 +13,7 @@ from agent.search.pvs.margins import NULL, REVERSE, REVERSE_DEPTH
 from agent.search.pvs.ordering import order_captures
 from agent.search.pvs.scores import INFINITE, MATE, PROVEN
 from agent.search.pvs.state import BASE, DEEPEST, FULL_WIDTH, NODES, ROOT_DEPTH, SELECTIVE, VALUE, Search
-from agent.search.pvs.steps import AGAIN, ASK_VALUE, NULL_DONE, VALUED, ask_policy, call, generate, keep, leave
+from agent.search.pvs.steps import AGAIN, ASK_VALUE, NULL_DONE, VALUED, ask_policy, call, finish, generate, leave
 from agent.search.pvs.table import AT_LEAST, AT_MOST, EXACT, NO_MOVE, UNKNOWN, find
 
 
@@ -90,8 +90,7 @@ def weigh(search: Search, ply: np.int64) -> np.int64:
     if depth <= 0:
         frame.best = static
         if static >= beta:
-            keep(search, ply, np.int64(AT_LEAST), static, np.int64(NO_MOVE))
-            return leave(search, static)
+            return finish(search, ply, np.int64(AT_LEAST))
         frame.alpha = max(frame.alpha, frame.best)
         return order_captures(search, ply)
     if abs(beta) < PROVEN and static >= beta:

@@ -51,14 +51,6 @@ def walk(search: Search, limit: np.int64) -> np.int64:
         state[PLY] = ply
 
 
-@njit
-def take_in(search: Search, value: float) -> bool:
-    """Give the waiting position the network's expected score `value`; False if it is no number."""
-    search = borrowed(search)
-    search.frames[search.state[PLY]].static = score_of(value)
-    return bool(-1.0 <= value <= 1.0)
-
-
 evaluate: Final[Callable[..., Any]] = unbound
 
 
@@ -72,5 +64,6 @@ def search_on(search: Search, limit: np.int64, parameters: Any, network_scratch:
         ply = search.state[PLY]
         count = np.int64(search.frames[ply].count) if asked == steps.ASK_POLICY else np.int64(0)
         value = evaluate(search.positions[ply], search.moves[ply], count, parameters, network_scratch, search.logits)
-        if not take_in(search, np.float64(value)):
+        search.frames[ply].static = score_of(np.float64(value))
+        if not -1.0 <= value <= 1.0:
             return BROKEN

@@ -15,7 +15,7 @@ from agent.search.pvs.margins import FUTILE, FUTILE_SLOPE, LATE, LIKELY, REDUCE,
 from agent.search.pvs.ordering import GOOD_CAPTURE, is_quiet, reward
 from agent.search.pvs.scores import PROVEN
 from agent.search.pvs.state import FULL_WIDTH, LINE, NODES, ROOT_NODES, VALUE, Search
-from agent.search.pvs.steps import AGAIN, FULL_DONE, NEXT, REDUCED_DONE, ZERO_DONE, call, keep, leave
+from agent.search.pvs.steps import AGAIN, FULL_DONE, NEXT, REDUCED_DONE, ZERO_DONE, call, finish
 from agent.search.pvs.table import AT_LEAST, AT_MOST, EXACT, NO_MOVE
 
 
@@ -42,8 +42,7 @@ def next_move(search: Search, ply: np.int64) -> np.int64:
         less = _reduction(search, ply, search.ranks[ply, place])
         frame.reduction, frame.stage = np.int32(less), REDUCED_DONE
         return call(search, ply, depth - 1 - less, -alpha - 1, -alpha, False)
-    best = np.int64(frame.best)
-    return _finish(search, ply, np.int64(EXACT if best > frame.bound else AT_MOST))
+    return finish(search, ply, np.int64(EXACT if frame.best > frame.bound else AT_MOST))
 
 
 @njit
@@ -102,7 +101,7 @@ def after_child(search: Search, ply: np.int64) -> np.int64:
             search.lengths[ply] = length + 1
             if score >= frame.beta:
                 reward(search, ply)
-                return _finish(search, ply, np.int64(AT_LEAST))
+                return finish(search, ply, np.int64(AT_LEAST))
     return np.int64(AGAIN)
 
 
@@ -116,11 +115,3 @@ def _note_root_move(search: Search, score: np.int64) -> None:
     search.replies[move, 0] = np.uint16(move)
     search.replies[move, 1 : length + 1] = search.lines[1, :length]
     search.replies[move, length + 1 :] = NO_MOVE
-
-
-@njit
-def _finish(search: Search, ply: np.int64, bound: np.int64) -> np.int64:
-    search = borrowed(search)
-    frame = search.frames[ply]
-    keep(search, ply, bound, np.int64(frame.best), np.int64(frame.best_move))
-    return leave(search, np.int64(frame.best))

@@ -35,14 +35,15 @@ def call(search: Search, ply: np.int64, depth: np.int64, alpha: np.int64, beta: 
 
 
 @njit
-def keep(search: Search, ply: np.int64, bound: np.int64, score: np.int64, move: np.int64) -> None:
-    """Write what was found to the table; mates count from the position there."""
+def finish(search: Search, ply: np.int64, bound: np.int64) -> np.int64:
+    """Back to the parent with the best score, which the table keeps; there mates count from the position."""
     search = borrowed(search)
-    frame = search.frames[ply]
+    frame, score = search.frames[ply], np.int64(search.frames[ply].best)
     kept = score + ply if score > PROVEN else (score - ply if score < -PROVEN else score)
-    key = search.keys[search.state[BASE] + ply]
-    depth = max(np.int64(frame.depth), np.int64(0))
+    key, depth = search.keys[search.state[BASE] + ply], max(np.int64(frame.depth), np.int64(0))
+    move = np.int64(frame.best_move)
     store(search.table, key, search.state[AGE], depth, bound, kept, np.int64(frame.static), move)
+    return leave(search, score)
 
 
 @njit
