@@ -30,18 +30,6 @@ def z_score(counts: Tensor, probabilities: Tensor) -> float:
     return float((statistic / k) ** (1 / 3) - (1 - 2 / (9 * k))) / math.sqrt(2 / (9 * k))
 
 
-def draw(logits: Tensor, legal: Tensor, draws: int, temperature: float, backend: str, seed: int) -> Tensor:
-    """Counts `[N]` of the moves drawn from one row."""
-    size = logits.shape[1]
-    counts = torch.zeros(size, dtype=torch.int64, device=logits.device)
-    sample = partial(kernels.masked_sample, legal=legal, seed=seed, temperature=temperature, backend=backend)
-    for keys in torch.split(torch.arange(draws, device=logits.device), 50_000):
-        moves = sample(logits.expand(len(keys), size), row_keys=keys).moves
-        assert int(moves.min()) >= 0
-        counts += torch.bincount(moves, minlength=size)
-    return counts
-
-
 def one_row(size: int) -> tuple[Tensor, Tensor]:
     """Logits from 0 down to -9, every third column illegal and tempting."""
     logits = -9 * torch.linspace(0, 1, size, device=DEVICE)[None, :].roll(7, 1)
@@ -55,7 +43,12 @@ DRAWS = {"triton": 2_000, "numba": 400_000, "eager": 50_000}
 
 def check_distribution(size: int, draws: int, temperature: float, backend: str, seed: int = 1) -> None:
     logits, legal = one_row(size)
-    counts = draw(logits, legal, draws, temperature, backend, seed)
+    counts = torch.zeros(size, dtype=torch.int64, device=DEVICE)
+    sample = partial(kernels.masked_sample, legal=legal, seed=seed, temperature=temperature, backend=backend)
+    for keys in torch.split(torch.arange(draws, device=DEVICE), 50_000):
+        moves = sample(logits.expand(len(keys), size), row_keys=keys).moves
+        assert int(moves.min()) >= 0
+        counts += torch.bincount(moves, minlength=size)
     p = (logits.double() / temperature).masked_fill(~legal, -math.inf).softmax(1)[0]
     assert int(counts[~legal[0]].sum()) == 0
     assert abs(z_score(counts, p)) < 4

@@ -12,10 +12,10 @@ from typer.main import get_command
 
 import zeromass
 from agent.uci.options import DECLARED
+from tests.agent.standin import PATIENCE
 from tests.processes import run_python, start_zeromass
 
 ROOT = Path(__file__).resolve().parents[3]
-PATIENCE = 60.0  # seconds until a missing answer fails a test; no test waits this long when all is well
 
 
 def test_starter_of_the_guide(tmp_path: Path) -> None:
