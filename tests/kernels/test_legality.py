@@ -7,7 +7,7 @@ import torch
 
 import kernels
 from tests.kernels.family import DEVICE, make_case
-from tests.kernels.test_properties import check_packing_and_mass
+from tests.kernels.test_family import check_packing_and_mass
 
 FORMS = [(size, torch.float32) for size in (1, 5, 8, 31, 32, 33, 64, 72, 1880, 2100, 4100)]
 FORMS += [(size, dtype) for size in (5, 72, 4100) for dtype in (torch.float64, torch.bfloat16)]

@@ -1,11 +1,19 @@
-"""`zeromass uci` as a child process; docs/play.md and the lichess-bot file name the options as they are."""
+"""`zeromass uci` as a child process, also with python-chess's engine client as the program: play, analysis, pondering,
+several lines; docs/play.md and the lichess-bot file name the options as they are."""
 
+import contextlib
+import itertools
+import logging
 import re
 import sys
+import time
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
+import chess
+import chess.engine
 import pytest
 import yaml
 from typer.main import get_command
@@ -13,7 +21,7 @@ from typer.main import get_command
 import zeromass
 from agent.uci.options import DECLARED
 from tests.agent.standin import PATIENCE
-from tests.processes import run_python, start_zeromass
+from tests.processes import ENVIRONMENT, run_python, start_zeromass
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -73,3 +81,94 @@ def test_lichess_bot_file_sets_options_that_exist() -> None:
         assert DECLARED[name].read(name, str(value)) == value
     assert config["engine"]["protocol"] == "uci"
     assert config["challenge"]["variants"] == ["standard"]
+
+
+QUIET = chess.Board("r1bqkbnr/pppp1ppp/2n5/4p3/2B1P3/5N2/PPPP1PPP/RNBQK2R b KQkq - 3 3")
+
+
+@contextlib.contextmanager
+def started(options: chess.engine.ConfigMapping) -> Iterator[chess.engine.SimpleEngine]:
+    """An engine, closed at the end."""
+    command = [sys.executable, "-m", "zeromass", "uci"]
+    engine = chess.engine.SimpleEngine.popen_uci(command, timeout=60, env=ENVIRONMENT)
+    try:
+        engine.configure(options)
+        engine.ping()
+        yield engine
+    finally:
+        engine.close()
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[chess.engine.SimpleEngine]:
+    with started({}) as engine:
+        yield engine
+
+
+def test_whole_games_by_nodes_time_and_clock(engine: chess.engine.SimpleEngine) -> None:
+    """python-chess raises on an illegal answer."""
+    clock = chess.engine.Limit(white_clock=1.0, black_clock=1.0, white_inc=0.01, black_inc=0.01)
+    limits = [chess.engine.Limit(nodes=50), chess.engine.Limit(time=0.01), clock, chess.engine.Limit(depth=2)]
+    for game, pair in enumerate(itertools.pairwise(limits)):
+        board = chess.Board()
+        while not board.is_game_over(claim_draw=True):
+            played = engine.play(board, pair[board.turn], game=game, info=chess.engine.INFO_ALL)
+            assert played.move is not None
+            assert {"score", "nodes", "nps", "depth", "seldepth", "time", "pv", "hashfull"} <= set(played.info)
+            board.push(played.move)
+
+
+def test_analysis_of_several_lines(engine: chess.engine.SimpleEngine) -> None:
+    infos = engine.analyse(QUIET, chess.engine.Limit(nodes=2000), multipv=3)
+    assert [info["multipv"] for info in infos] == [1, 2, 3]
+    assert len({info["pv"][0] for info in infos}) == 3
+    for info in infos:
+        assert QUIET.variation_san(info["pv"])  # raises where a move is illegal
+
+
+def test_wdl_is_shown_when_asked_for(engine: chess.engine.SimpleEngine) -> None:
+    engine.configure({"UCI_ShowWDL": True})
+    assert engine.analyse(QUIET, chess.engine.Limit(nodes=100))["wdl"].relative.total() == 1000
+    engine.configure({"UCI_ShowWDL": False})
+    assert "wdl" not in engine.analyse(QUIET, chess.engine.Limit(nodes=100))
+
+
+def test_infinite_analysis_until_stopped(engine: chess.engine.SimpleEngine) -> None:
+    with engine.analysis(QUIET) as analysis:
+        nodes = [info["nodes"] for info in itertools.islice((info for info in analysis if "nodes" in info), 3)]
+    assert nodes == sorted(nodes)
+    assert analysis.wait().move in list(QUIET.legal_moves)
+
+
+def test_pondering_hits_and_misses(engine: chess.engine.SimpleEngine) -> None:
+    board = chess.Board()
+    for ply in range(12):
+        played = engine.play(board, chess.engine.Limit(time=0.02), ponder=True)
+        assert played.move is not None
+        board.push(played.move)
+        # Every other time the move that is pondered on is played.
+        answer = played.ponder if played.ponder and ply % 2 else next(iter(board.legal_moves), None)
+        if answer is not None:
+            board.push(answer)
+        if board.is_game_over():  # a side that answers so is soon mated
+            board = chess.Board()
+
+
+def test_a_session_as_lichess_bot_holds_it(caplog: pytest.LogCaptureFixture) -> None:
+    """Options, ping, games on the clock with pondering, ping while it ponders, quit: python-chess warns of nothing."""
+    options = yaml.safe_load((ROOT / "configs/lichess-bot.yml").read_text())["engine"]["uci_options"]
+    with caplog.at_level(logging.WARNING), started({**options, "Threads": 4, "Hash": 64}) as engine:
+        for game in range(2):
+            board, clocks = chess.Board(), [2.0, 2.0]
+            engine.send_opponent_information(opponent=chess.engine.Opponent("somebody", "IM", 2000, False))
+            for ply in range(6):
+                limit = chess.engine.Limit(black_clock=clocks[0], white_clock=clocks[1], black_inc=0.1, white_inc=0.1)
+                began = time.perf_counter()
+                played = engine.play(board, limit, game=game, info=chess.engine.INFO_ALL, ponder=True)
+                clocks[board.turn] = max(clocks[board.turn] - (time.perf_counter() - began), 0.1)
+                assert played.move is not None
+                board.push(played.move)
+                board.push(played.ponder if played.ponder and ply % 2 else next(iter(board.legal_moves)))
+            engine.ping()
+        engine.quit()
+    assert [record.getMessage() for record in caplog.records] == []
