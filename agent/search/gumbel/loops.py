@@ -1,12 +1,13 @@
 """Searching with a compiled network: a batch of whole searches, or a part of one search, is one call."""
 
+import functools
 from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
 
 from agent.rules.bits import Counts, Words
-from agent.search.compiled import unbound
+from agent.search.compiled import bound, unbound
 from agent.search.gumbel.result import SearchResult, write_result
 from agent.search.gumbel.tree import Tree
 from agent.search.gumbel.walk import Scratch, SearchParams, begin, noise_stream, take_in, walk_on
@@ -14,7 +15,7 @@ from agent.search.gumbel.walk import Scratch, SearchParams, begin, noise_stream,
 evaluate: Final[Callable[..., Any]] = unbound
 
 
-def search_games(
+def _search_games(
     positions: Words,
     histories: Words,
     lengths: Counts,
@@ -42,7 +43,7 @@ def search_games(
     return -1
 
 
-def search_part(
+def _search_part(
     count: np.int64,
     limit: np.int64,
     history: Words,
@@ -64,3 +65,8 @@ def search_part(
             return -1
         count = walk_on(tree, params, history, length, scratch.moves, scratch)
     return int(count)
+
+
+# Compiled for the evaluator that they are called with.
+search_loop: Final = functools.partial(bound, _search_games)
+part_loop: Final = functools.partial(bound, _search_part)

@@ -14,9 +14,8 @@ from agent.networks.contract import CompiledEvaluator, LeafEvaluator, LegalEvalu
 from agent.networks.registry import KINDS, architecture_of
 from agent.rules import Games
 from agent.rules.bits import Counts, Floats, Moves, Words
-from agent.search.compiled import bound
 from agent.search.gumbel.batched import Past, begin_games, make_streams, make_waiting, walk_games, write_results
-from agent.search.gumbel.loops import search_games
+from agent.search.gumbel.loops import search_loop
 from agent.search.gumbel.result import SearchResult, make_output
 from agent.search.gumbel.tree import Tree
 from agent.search.gumbel.walk import Scratch, SearchParams, make_params, make_scratch, make_trees
@@ -62,7 +61,7 @@ class GumbelSearch:
         output, tree = make_output(len(games)), Tree(*(array[0] for array in self._trees_for(1)))
         asked = games.positions, *games.history, keys, games.ply, seed
         memory = tree, self._params, network.parameters, network.scratch, self._scratch
-        faulty = bound(search_games, network.evaluate)(*asked, *memory, output)
+        faulty = search_loop(network.evaluate)(*asked, *memory, output)
         if faulty >= 0:
             raise no_number(faulty)
         return output.trimmed()

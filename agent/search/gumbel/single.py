@@ -4,8 +4,7 @@ import numpy as np
 
 from agent.networks.contract import CompiledEvaluator, LeafEvaluator
 from agent.rules import Games, legal_moves
-from agent.search.compiled import bound
-from agent.search.gumbel.loops import search_part
+from agent.search.gumbel.loops import part_loop
 from agent.search.gumbel.search import no_number
 from agent.search.gumbel.selection import transform
 from agent.search.gumbel.tree import Tree, clear_node
@@ -90,7 +89,7 @@ class SingleGumbelSearch(Thinking):
         tree, params, scratch, network = self._tree, self._params, self._scratch, self._evaluator
         if isinstance(network, CompiledEvaluator):
             memory = tree, params, network.parameters, network.scratch, scratch
-            count = int(bound(search_part, network.evaluate)(self._count, limit, *self._past, self._stream, *memory))
+            count = int(part_loop(network.evaluate)(self._count, limit, *self._past, self._stream, *memory))
         else:
             count = self._count
             while count > 0 and tree.state[0]["simulations"] < limit:
