@@ -112,13 +112,6 @@ def test_mistake_from_the_shell() -> None:
     assert "cannot be read as a move" in done.stdout
 
 
-def test_damaged_weights(capsys: pytest.CaptureFixture[str], weights: Path) -> None:
-    Path("cut.safetensors").write_bytes(weights.read_bytes()[:1000])
-    for verb in ("play", "evaluate"):
-        sentence = refused(capsys, verb, "--weights", "cut.safetensors")
-        assert "weights file 'cut.safetensors' is damaged" in sentence
-
-
 def test_taken_port(capsys: pytest.CaptureFixture[str]) -> None:
     Path("runs").mkdir()
     with socket.create_server(("127.0.0.1", 0)) as server:
