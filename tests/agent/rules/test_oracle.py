@@ -1,4 +1,5 @@
-"""The rules agree with python-chess: on games, on trees below tricky positions, and not once a rule is broken."""
+"""The rules agree with python-chess: on games, on trees below tricky positions, and not once a rule is broken; and with
+the published perft counts."""
 
 import shutil
 from pathlib import Path
@@ -98,3 +99,14 @@ def test_a_broken_rule_is_noticed(mutant: str, tmp_path: Path) -> None:
     run = run_python("-m", "tests.agent.rules.oracle", folder=tmp_path, seconds=900, NUMBA_CACHE_DIR=cache)
     assert run.returncode == 1, run.stderr
     assert "python-chess" in run.stdout or "ValueError" in run.stderr
+
+
+@pytest.mark.parametrize("fen", PERFT)
+def test_published_perft_counts(fen: str) -> None:
+    # The start to depth 6, the others to depth 5: a second or two each.
+    assert [rules.perft(rules.from_fen(fen), depth) for depth in range(7 if fen == START else 6)] == [1, *PERFT[fen]]
+
+
+def test_the_depth_of_perft_is_checked() -> None:
+    with pytest.raises(ValueError, match="-1"):
+        rules.perft(rules.from_fen(START), -1)
