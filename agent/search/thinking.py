@@ -3,7 +3,9 @@
 from abc import ABC, abstractmethod
 from typing import NamedTuple
 
-from agent.rules import Games
+import numpy as np
+
+from agent.rules import Games, legal_moves
 from agent.rules.bits import Moves
 
 
@@ -29,6 +31,16 @@ class RootOptions(NamedTuple):
     simulations: int | None = None  # of Gumbel search: how many are shared out over the moves. None: rounds that grow.
     temperature: float = 0.0  # of Gumbel search: size of the noise
     seed: int = 0  # of the noise
+
+
+def root_moves(games: Games, options: RootOptions) -> Moves:
+    """The moves to search of the only game. Raises ValueError: it has no legal move."""
+    moves, counts = legal_moves(games.positions)
+    legal = moves[0, : counts[0]]
+    if not legal.size:
+        raise ValueError("a position without a legal move cannot be searched")
+    chosen = legal if options.allowed is None else legal[np.isin(legal, options.allowed)]
+    return chosen if chosen.size else legal
 
 
 class Thinking(ABC):

@@ -3,14 +3,14 @@
 import numpy as np
 
 from agent.networks.contract import CompiledEvaluator, LeafEvaluator
-from agent.rules import Games, legal_moves
+from agent.rules import Games
 from agent.search.gumbel.loops import part_loop
 from agent.search.gumbel.search import no_number
 from agent.search.gumbel.selection import transform
 from agent.search.gumbel.tree import Tree, clear_node
 from agent.search.gumbel.walk import begin, make_params, make_scratch, make_trees, noise_stream, take_in, walk_on
 from agent.search.settings import MOST_SIMULATIONS, SearchSettings
-from agent.search.thinking import RootMove, RootOptions, Thinking
+from agent.search.thinking import RootMove, RootOptions, Thinking, root_moves
 from agent.vocabulary import MAX_LEGAL
 
 _FIRST_ROUND, _GROWTH = 64, 4  # simulations of the first round, and by how much a round is larger than the one before
@@ -49,13 +49,8 @@ class SingleGumbelSearch(Thinking):
         self._size = simulations
         seed, zero = np.uint64(options.seed & (2**64 - 1)), np.uint64(0)
         self._stream = np.uint64(noise_stream(seed, zero, np.int64(games.ply[0])))
-        count = int(begin(tree, games.positions[0], scratch.moves, scratch))
-        if count < 0:
-            raise ValueError("a position without a legal move cannot be searched")
-        moves, counts = legal_moves(games.positions)
-        row = moves[0, : counts[0]]
-        if options.allowed is not None and np.isin(row, options.allowed).any():
-            row = row[np.isin(row, options.allowed)]
+        begin(tree, games.positions[0], scratch.moves, scratch)
+        row = root_moves(games, options)
         self._mate = int(tree.nodes[0]["answer"])
         if self._mate not in row:
             self._mate = -1
@@ -63,10 +58,9 @@ class SingleGumbelSearch(Thinking):
             self._start(1)  # there is nothing to search, but the policy is asked for
             return
         clear_node(tree.nodes, 0, tree.nodes[0]["key"])
-        scratch.moves[: len(row)], count = row, len(row)
+        scratch.moves[: len(row)], self._count = row, len(row)
         histories, lengths = games.history
         self._past = histories[0], np.int64(lengths[0])
-        self._count = count
 
     def run(self, nodes: int) -> bool:
         """See `Thinking.run`."""

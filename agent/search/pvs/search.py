@@ -7,14 +7,14 @@ from typing import Final
 import numpy as np
 
 from agent.networks.contract import CompiledEvaluator
-from agent.rules import Games, keys, legal_moves
+from agent.rules import Games, keys
 from agent.search.compiled import bound
 from agent.search.pvs.loop import BROKEN, search_on
 from agent.search.pvs.scores import INFINITE, PROVEN, mate_of, score_of, value_of
 from agent.search.pvs.state import AGE, BASE, DEEPEST, FULL_WIDTH, NODES, PLY, ROOT_DEPTH, SELECTIVE, make_search
 from agent.search.pvs.steps import NEXT, PAUSED
 from agent.search.pvs.table import NO_MOVE, UNKNOWN, fullness, make_table
-from agent.search.thinking import RootMove, RootOptions, Thinking
+from agent.search.thinking import RootMove, RootOptions, Thinking, root_moves
 
 _WINDOW: Final = 40  # half the first window around the last score
 _FIRST_WINDOW: Final = 5  # depth from which windows are used
@@ -34,12 +34,7 @@ class PrincipalVariationSearch(Thinking):
         if options.mate:
             self.resize(self._megabytes)  # bounds found by a search that prunes prove no mate
         search, position = self._search, games.positions[0]
-        moves, counts = legal_moves(games.positions)
-        row = np.ascontiguousarray(moves[0, : max(counts[0], 0)])
-        if options.allowed is not None and np.isin(row, options.allowed).any():
-            row = row[np.isin(row, options.allowed)]
-        if not row.size:
-            raise ValueError("a position without a legal move cannot be searched")
+        row = root_moves(games, options)
         search.moves[0, : len(row)] = row
         network = self._evaluator
         memory = network.parameters, network.scratch, search.logits
