@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from agent import rules, vocabulary
-from agent.rules import Games, Termination
+from agent.rules import Games
 from agent.rules.layout import STATE
 from tests.agent.positions import TRICKY
 from tests.agent.rules.oracle import choose
@@ -38,18 +38,6 @@ def random_positions(number: int, seed: int = 0) -> NDArray[np.uint64]:
         indices[over], counts[over] = (array[0] for array in rules.legal_moves(rules.start(1)))
         games.play(indices[np.arange(number), (rng.random(number) * counts).astype(np.int64)])
     return games.positions
-
-
-def test_repetitions_and_claims() -> None:
-    games = Games(1)
-    for expected in (0, 1, 2, 3, 4, 4):
-        assert occurred(games.positions) == [expected]
-        claimed = Termination(int(games.outcome(True)[0]))
-        automatic = Termination(int(games.outcome(False)[0]))
-        assert automatic == (Termination.FIVEFOLD_REPETITION if expected >= 4 else Termination.NONE)
-        assert claimed == (Termination.THREEFOLD_REPETITION if expected in (2, 3) else automatic)
-        play_line(games, "g1f3 g8f6 f3g1 f6g8")
-    assert games.ply[0] == 24
 
 
 def test_history_holds_the_keys_since_the_last_zeroing_move() -> None:
