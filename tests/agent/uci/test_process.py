@@ -126,32 +126,11 @@ def test_analysis_of_several_lines(engine: chess.engine.SimpleEngine) -> None:
         assert QUIET.variation_san(info["pv"])  # raises where a move is illegal
 
 
-def test_wdl_is_shown_when_asked_for(engine: chess.engine.SimpleEngine) -> None:
-    engine.configure({"UCI_ShowWDL": True})
-    assert engine.analyse(QUIET, chess.engine.Limit(nodes=100))["wdl"].relative.total() == 1000
-    engine.configure({"UCI_ShowWDL": False})
-    assert "wdl" not in engine.analyse(QUIET, chess.engine.Limit(nodes=100))
-
-
 def test_infinite_analysis_until_stopped(engine: chess.engine.SimpleEngine) -> None:
     with engine.analysis(QUIET) as analysis:
         nodes = [info["nodes"] for info in itertools.islice((info for info in analysis if "nodes" in info), 3)]
     assert nodes == sorted(nodes)
     assert analysis.wait().move in list(QUIET.legal_moves)
-
-
-def test_pondering_hits_and_misses(engine: chess.engine.SimpleEngine) -> None:
-    board = chess.Board()
-    for ply in range(12):
-        played = engine.play(board, chess.engine.Limit(time=0.02), ponder=True)
-        assert played.move is not None
-        board.push(played.move)
-        # Every other time the move that is pondered on is played.
-        answer = played.ponder if played.ponder and ply % 2 else next(iter(board.legal_moves), None)
-        if answer is not None:
-            board.push(answer)
-        if board.is_game_over():  # a side that answers so is soon mated
-            board = chess.Board()
 
 
 def test_a_session_as_lichess_bot_holds_it(caplog: pytest.LogCaptureFixture) -> None:

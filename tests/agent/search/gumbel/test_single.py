@@ -58,15 +58,6 @@ def test_slices_are_gumbel_search(
     assert values == sorted(values, reverse=True)
 
 
-def test_only_allowed_moves_are_searched() -> None:
-    allowed = np.array([from_uci(move, black=False) for move in ("a2a3", "h2h4")], np.uint16)
-    found = searched(FENS[0], RootOptions(allowed, simulations=60), 60).look(218)
-    assert {move.move for move in found} == set(allowed.tolist())
-    assert sum(move.nodes for move in found) == 60
-    none = np.array([1879], np.uint16)  # not legal: as if none was named
-    assert len(searched(FENS[0], RootOptions(none, simulations=60), 60).look(218)) == 20
-
-
 def test_a_mate_ends_the_search_unless_it_is_not_allowed() -> None:
     best = searched(MATE, RootOptions(simulations=100), 100).look(218)
     assert (to_uci(best[0].move, black=False), best[0].mate, best[0].value) == ("h5f7", 1, 1.0)
