@@ -143,7 +143,8 @@ def test_a_session_as_lichess_bot_holds_it(caplog: pytest.LogCaptureFixture) -> 
             for ply in range(6):
                 limit = chess.engine.Limit(black_clock=clocks[0], white_clock=clocks[1], black_inc=0.1, white_inc=0.1)
                 began = time.perf_counter()
-                played = engine.play(board, limit, game=game, info=chess.engine.INFO_ALL, ponder=True)
+                # A copy: python-chess takes a board that reaches the pondered position for the next to be played.
+                played = engine.play(board.copy(), limit, game=game, info=chess.engine.INFO_ALL, ponder=True)
                 clocks[board.turn] = max(clocks[board.turn] - (time.perf_counter() - began), 0.1)
                 assert played.move is not None
                 board.push(played.move)
