@@ -23,7 +23,7 @@ def _repeated(search: Search, ply: np.int64, key: np.uint64, clock: np.int64) ->
     would shuffle while it wins, until nothing else is left."""
     search = borrowed(search)
     at = search.state[BASE] + ply
-    for back in range(4, min(clock, at) + 1, 2):
+    for back in range(4, min(clock, at) + 1, 2):  # noqa: SIM110  Numba compiles no `any`
         if search.keys[at - back] == key:
             return True
     return False
