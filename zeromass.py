@@ -49,14 +49,25 @@ def play(
     run: _Run = None,
     seed: Annotated[int | None, Option(min=0, help="Fixes a random side and the noise.")] = None,
     strength: Annotated[str | None, Option(metavar="LEVEL", help="400 (simulations), 2s (a move), 'elo 1200'.")] = None,
+    browser: Annotated[
+        bool, Option("--browser", help="On a board in the browser, served on this machine only.")
+    ] = False,
+    port: Annotated[int | None, Option(min=1, max=65535, help="With --browser: exactly this port.")] = None,
+    no_open: Annotated[bool, Option("--no-open", help="With --browser: only print the address.")] = False,
 ) -> int:
-    """Play a game against the agent in the terminal."""
+    """Play a game against the agent in the terminal or the browser."""
     from agent.notation import read_fen
     from agent.play.level import read_level
 
     _exclusive(weights, run)
+    if not browser and (port is not None or no_open):
+        raise InputError(f"{'--no-open' if port is None else f'--port {port}'} has no use without --browser; add it")
     start = read_fen(fen) if fen is not None else None  # before Numba loads: mistakes are reported at once
     level = read_level(strength) if strength is not None else None
+    if browser:
+        from agent.browser.server import browser_command
+
+        return browser_command(start, side, weights, run, seed, port=port, opened=not no_open, level=level)
     from agent.terminal.plain import play_command
 
     return play_command(start, side, weights, run, seed, plain, level=level)

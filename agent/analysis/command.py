@@ -11,7 +11,6 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from agent.analysis.analyse import VERDICTS, Judged, annotate, judge_game
 from agent.analysis.picture import picture_of_game, picture_of_position, write_picture
 from agent.engine.agent import load_agent
 from agent.engine.limits import Limits, ThinkOptions
@@ -19,6 +18,7 @@ from agent.engine.report import Report
 from agent.errors import InputError
 from agent.files import check_output, save, what_is
 from agent.notation import quote, read_fen, sans, side_name
+from agent.play.judge import VERDICTS, Judged, annotate, judge_game
 from agent.play.saved import find_games
 from agent.vocabulary import MAX_LEGAL
 

@@ -6,10 +6,10 @@ from typing import Final
 import chess
 import chess.svg
 
-from agent.analysis.analyse import Judged
 from agent.drawing import board_at, document, text, to_png
 from agent.engine.report import Line
 from agent.files import save
+from agent.play.judge import Judged
 
 _COLOURS: Final = {"blunder": "#d1242f", "mistake": "#bf3989", "inaccuracy": "#bf8700"}
 _BOARD, _WIDTH, _HEIGHT = 360, 980, 430

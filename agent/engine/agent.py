@@ -9,13 +9,15 @@ from agent.compilation import warm_up
 from agent.engine.limits import Limits
 from agent.engine.thinker import MEGABYTES, Thinker
 from agent.networks.bundled import find_weights, identity
+from agent.networks.weights import Weights
 from agent.search import CompiledEvaluator, SearchSettings
 
 
 class Agent:
     """Weights and search, which choose moves. For one thread at a time. `origin` says which weights these are, without
     a full stop; `warnings` has a sentence for each checkpoint that was skipped; `identity` is the weights' fingerprint
-    and version, as PGN headers name them; `set_threads` lets the search use as many threads, None: it can use one."""
+    and version, as PGN headers name them; `set_threads` lets the search use as many threads, None: it can use one;
+    `weights` are those of the network that thinks, where it is known."""
 
     def __init__(
         self,
@@ -25,7 +27,9 @@ class Agent:
         *,
         identity: str = "",
         set_threads: Callable[[int], None] | None = None,
+        weights: Weights | None = None,
     ) -> None:
+        self.weights = weights
         self.origin, self.warnings, self.identity = origin, warnings, identity
         # See `Thinker` for what these do.
         self.think, self.forget, self.retune = thinker.think, thinker.forget, thinker.retune
@@ -66,4 +70,5 @@ def load_agent(
     thinker = Thinker(evaluator)
     # Compile or load only what thinking needs; else the first move would be slow.
     warm_up(progress, [lambda: thinker.think(chess.Board(), Limits(nodes=64))])
-    return Agent(thinker, found.origin, found.warnings, identity=identity(found.weights), set_threads=set_threads)
+    name, loaded = identity(found.weights), found.weights
+    return Agent(thinker, found.origin, found.warnings, identity=name, set_threads=set_threads, weights=loaded)

@@ -52,10 +52,11 @@ class ThinkOptions:
 
 
 class Control:
-    """Cancellation token of one search, which also says when a pondered move was played. For any thread."""
+    """Cancellation token of one search, which also says when a pondered move was played. For any thread. `every`:
+    seconds between reports, which then have the nodes of every move; None: reports get rarer with time."""
 
-    def __init__(self) -> None:
-        self.started = time.perf_counter()
+    def __init__(self, every: float | None = None) -> None:
+        self.started, self.every = time.perf_counter(), every
         self._changed = threading.Condition()
         self.stopped = False  # whether to answer now
         self.hit_at: float | None = None  # when the pondered move was played, by `time.perf_counter`; None: not yet

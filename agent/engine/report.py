@@ -63,6 +63,7 @@ class Report:
     deepest: int  # plies of the longest line that was looked at
     full: float  # share of the memory in use
     planned: int = 0  # simulations of a search that a limit stopped before it had done them; else 0
+    searched: tuple[tuple[chess.Move, int], ...] = ()  # every legal move with its nodes, if `Control.every` is set
 
     @property
     def best(self) -> Line:

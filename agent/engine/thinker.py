@@ -21,6 +21,7 @@ from agent.search.gumbel.single import SingleGumbelSearch
 from agent.search.pvs.search import PrincipalVariationSearch
 from agent.search.settings import SearchSettings, playing
 from agent.search.thinking import RootMove, RootOptions, Thinking
+from agent.vocabulary import MAX_LEGAL
 
 Watcher = Callable[[Report], None]
 MEGABYTES: Final = 64  # default memory
@@ -98,13 +99,18 @@ class Thinker:
             lines = options.lines if options.keep is None else options.keep
             noise = options.temperature, options.seed
             search.begin(games, RootOptions(allowed, lines, limits.mate is not None, simulations, *noise))
-            reports, pace = _reports(begun), Pace(limits, control, budget, board.legal_moves.count() == 1)
+            reports, pace = (
+                _reports(begun, control.every),
+                Pace(limits, control, budget, board.legal_moves.count() == 1),
+            )
 
             def report() -> Report:
                 found = tuple(self._line(board, move) for move in search.look(options.lines))
                 seconds = time.perf_counter() - begun
                 planned = simulations if simulations and search.nodes < simulations else 0
-                return Report(found, search.nodes, seconds, search.depth, search.deepest, search.full, planned)
+                every = search.look(MAX_LEGAL) if control.every is not None else []
+                shares = tuple((chess.Move.from_uci(vocabulary.to_uci(m.move, black=black)), m.nodes) for m in every)
+                return Report(found, search.nodes, seconds, search.depth, search.deepest, search.full, planned, shares)
 
             seen: tuple[int, ...] = ()
             size = 4 * self._least
@@ -153,9 +159,10 @@ class Thinker:
         return float(wdl[1])
 
 
-def _reports(started: float) -> Iterator[bool]:
-    """Whether to report now: soon at first, then once a second."""
-    for due in itertools.chain(_REPORTS_AT, itertools.count(1)):
+def _reports(started: float, every: float | None) -> Iterator[bool]:
+    """Whether to report now: every so many seconds; None: soon at first, then once a second."""
+    times = itertools.chain(_REPORTS_AT, itertools.count(1)) if every is None else itertools.count(every, every)
+    for due in times:
         while time.perf_counter() - started < due:
             yield False
         yield True

@@ -4,6 +4,7 @@ import random
 import re
 import shlex
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Final
 
 import chess
@@ -15,6 +16,7 @@ from agent.files import save, typed_path
 from agent.notation import MoveError, quote, read_fen, read_move, sans, side_name
 from agent.play.game import Game, load_game
 from agent.play.level import read_level
+from agent.play.saved import PastedText
 from agent.play.session import Session, expected_score
 from agent.play.sides import AgentSide, EngineSide
 from agent.program import program
@@ -149,11 +151,16 @@ def _save(session: Session, rest: str) -> None:
 def _load(session: Session, rest: str) -> None:
     if not rest:
         raise InputError("load needs a file; type load game.pgn")
+    load_into(session, typed_path(rest), rest)
+
+
+def load_into(session: Session, games: Path | PastedText, name: str) -> None:
+    """Continue the first game of `games` that can be used. Raises InputError: there is none."""
     sources = {color: None if side is None else side.source(0) for color, side in session.sides.items()}
-    game = load_game(typed_path(rest), sources, session.say)
+    game = load_game(games, sources, session.say)
     session.interrupt()
     session.game, session.start = game, game.start.copy()
-    session.say(f"Loaded {rest}: {len(game.notes)} plies.")
+    session.say(f"Loaded {name}: {len(game.notes)} plies.")
     session.show()
 
 

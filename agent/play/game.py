@@ -14,7 +14,7 @@ from agent.engine.report import Report
 from agent.errors import InputError
 from agent.notation import side_name
 from agent.play.provenance import Source, mark_foreign, read_source, write_source
-from agent.play.saved import read_games
+from agent.play.saved import PastedText, read_games
 from agent.play.sides import Side
 from agent.rules import PIECE_VALUES
 
@@ -152,7 +152,7 @@ class Game:
         return game
 
 
-def load_game(path: Path, sources: dict[chess.Color, Source | None], say: Callable[[str], None]) -> Game:
+def load_game(path: Path | PastedText, sources: dict[chess.Color, Source | None], say: Callable[[str], None]) -> Game:
     """The first game of a PGN file that can be used (see `read_games`), to be continued. Moves that other agents than
     `sources` chose are marked. An InputError where there is no such file, or no such game in it."""
     saved = next(read_games(path, say))

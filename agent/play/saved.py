@@ -19,6 +19,19 @@ codecs.register_error("ansi", lambda e: (e.object[e.start : e.end].decode("latin
 chess.pgn.LOGGER.setLevel(logging.CRITICAL)  # what it finds wrong is said in our sentence
 
 
+class PastedText(NamedTuple):
+    """A game where a file of games is expected."""
+
+    text: str
+
+    def open(self, _mode: str) -> io.BufferedReader:
+        """As a file."""
+        return io.BufferedReader(io.BytesIO(self.text.encode(errors="replace")))
+
+    def __str__(self) -> str:
+        return "the pasted text"
+
+
 class FoundGame(NamedTuple):
     """One game of a file: its text as it stands there, and one sentence why it cannot be used, empty if it can."""
 
@@ -28,7 +41,7 @@ class FoundGame(NamedTuple):
     fault: str
 
 
-def read_games(path: Path, say: Callable[[str], None] = lambda sentence: None) -> Iterator[chess.pgn.Game]:
+def read_games(path: Path | PastedText, say: Callable[[str], None] = lambda sentence: None) -> Iterator[chess.pgn.Game]:
     """The games of a PGN file that can be used; `say` gets a sentence for each that is skipped. Raises InputError: the
     file cannot be read, or holds no game that can be used."""
     faults, usable = list[str](), False
@@ -46,7 +59,7 @@ def read_games(path: Path, say: Callable[[str], None] = lambda sentence: None) -
         say(f"skipped: {fault}")
 
 
-def find_games(path: Path) -> Iterator[FoundGame]:
+def find_games(path: Path | PastedText) -> Iterator[FoundGame]:
     """Every game of a PGN file in UTF-8, UTF-16 or Latin-1. Raises InputError: the file cannot be read or holds no
     game."""
     number = 0

@@ -10,12 +10,12 @@ import pytest
 from rich.console import Console
 
 from agent.analysis import command
-from agent.analysis.analyse import Judged, judge_game
 from agent.analysis.command import game_table, summary
 from agent.analysis.picture import picture_of_game, write_picture
 from agent.engine.agent import Agent
 from agent.engine.thinker import Thinker
 from agent.errors import InputError
+from agent.play.judge import Judged, annotate, judge_game
 from agent.play.saved import find_games
 from agent.search import material_evaluator
 

@@ -1,0 +1,103 @@
+"""A run as the page shows it: its snapshots, its curves in short, and its sample games. Only reads the run's folder."""
+
+import contextlib
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from agent.engine.agent import Agent, load_agent
+from agent.errors import InputError
+from agent.notation import quote
+from agent.runs import checkpoint_weights, find_run
+
+NEWEST: Final = "newest"
+_POINTS: Final = 120  # of a curve
+_GAMES: Final = 30  # newest sample games that are listed
+_LOG: Final = 32_000_000  # bytes of the log's end that are read
+_KEPT: Final = 4  # agents that stay loaded
+_CURVES: Final = {
+    "score": "evaluation/score",
+    "mass": "policy/invalid_mass_max",
+    "checked": "policy/distributions_checked",
+    "games": "selfplay/games_per_second",
+}
+
+
+class Learning:
+    """The run `name`. An InputError where there is none."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.folder = name, find_run(name)
+        self._agents: dict[Path, Agent] = {}
+
+    def state(self) -> dict[str, Any]:
+        """Snapshots, curves and sample games as JSON; what cannot be read is left out."""
+        return {
+            "name": self.folder.name,
+            "snapshots": sorted(self._snapshots(), key=lambda name: int(name.removeprefix("step-"))),
+            "curves": self._curves(),
+            "ladder": self._ladder(),
+            "games": [path.stem for path in self._games()],
+        }
+
+    def agent(self, name: str) -> Agent:
+        """The agent with the weights of a snapshot, or the newest. Raises InputError: there is no such snapshot, or its
+        weights cannot be used."""
+        if name != NEWEST and name not in self._snapshots():
+            raise InputError(f"snapshot {quote(name)} does not exist; choose one of the list")
+        path = self.newest() if name == NEWEST else self._snapshots()[name]
+        if path is None or path not in self._agents:
+            agent = load_agent(run=self.name) if path is None or name == NEWEST else load_agent(path)
+            if path is None:
+                return agent
+            self._agents[path] = agent
+            while len(self._agents) > _KEPT:
+                self._agents.pop(next(iter(self._agents)))
+        return self._agents[path]
+
+    def newest(self) -> Path | None:
+        """The newest checkpoint's weights; None: there is none yet."""
+        return next(iter(checkpoint_weights(self.folder)), None)
+
+    def game(self, name: str) -> Path:
+        """The file of a sample game, or of the newest. Raises InputError: there is none."""
+        for path in self._games():
+            if name in (NEWEST, path.stem):
+                return path
+        raise InputError(f"sample game {quote(name)} does not exist; wait until the run has written one")
+
+    def _snapshots(self) -> dict[str, Path]:
+        files = self.folder.glob("weights/step-*.safetensors")
+        return {path.stem: path for path in files if path.stem.removeprefix("step-").isdecimal()}
+
+    def _games(self) -> list[Path]:
+        return sorted(self.folder.glob("games/*.pgn"), reverse=True)[:_GAMES]
+
+    def _curves(self) -> dict[str, list[list[float]]]:
+        """Points [step, value] of each curve."""
+        found: dict[str, list[list[float]]] = {name: [] for name in _CURVES}
+        for row in self._rows():
+            for name, tag in _CURVES.items():
+                if isinstance(row.get(tag), int | float):
+                    found[name].append([row["step"], row[tag]])
+        thinned = {name: points[:: max(len(points) // _POINTS, 1)] for name, points in found.items()}
+        return {name: [*points, *found[name][-1:]] for name, points in thinned.items()}
+
+    def _rows(self) -> list[dict[str, Any]]:
+        rows = []
+        with contextlib.suppress(OSError), (self.folder / "log.jsonl").open("rb") as file:
+            file.seek(max((self.folder / "log.jsonl").stat().st_size - _LOG, 0))
+            for line in file:
+                with contextlib.suppress(ValueError, RecursionError):  # a torn line
+                    row = json.loads(line)
+                    if isinstance(row, dict) and isinstance(row.get("step"), int):
+                        rows.append(row)
+        return rows
+
+    def _ladder(self) -> list[list[float]]:
+        """[step, Elo, lowest, highest] of each rated snapshot."""
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+            standings = json.loads((self.folder / "ladder.json").read_bytes())["standings"]
+            keys = ("step", "elo", "elo_low", "elo_high")
+            return sorted([float(row[key]) for key in keys] for row in standings if row.get("step") is not None)
+        return []
