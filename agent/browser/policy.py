@@ -6,9 +6,9 @@ import chess
 import torch
 
 from agent import rules, vocabulary
+from agent.networks.evaluator import Evaluator
 from agent.networks.meter import InvalidMassMeter
 from agent.networks.policy import MaskedPolicy
-from agent.networks.registry import make_evaluator
 from agent.networks.weights import Weights
 from agent.rules import Games
 from kernels import masked_softmax, unpack_legal
@@ -18,11 +18,11 @@ _SHOWN: Final = 5  # illegal moves that are named
 
 def policy_of(board: chess.Board, weights: Weights) -> dict[str, Any]:
     """The policy as JSON. `moves`: probability of each legal move by UCI; `sans`: its SAN. `legal`, `illegal`: the sums
-    over legal and illegal moves, the second by the invalid-mass meter, which derives legality again, also by python-chess.
-    `unmasked`: the same for a softmax over all 1,880 moves, with the illegal mass by target square and
-    the most probable illegal moves. An InvalidMassError where the mask leaks."""
+    over legal and illegal moves, the second by the invalid-mass meter, which derives legality again, and a third time
+    by python-chess. `unmasked`: the same for a softmax over all 1,880 moves, with the illegal mass by target square
+    and the most probable illegal moves. An InvalidMassError where the mask leaks."""
     positions = Games.from_boards([board]).positions
-    logits = make_evaluator(weights.network).evaluate(positions).logits
+    logits = Evaluator(weights.network).evaluate(positions).logits
     packed = torch.from_numpy(rules.legal_bits(positions))
     probabilities = MaskedPolicy(logits, packed).probabilities
     illegal = InvalidMassMeter(oracle_apart=1).check(probabilities, positions)

@@ -1,4 +1,4 @@
-"""Tests of the board are coroutines."""
+"""Tests of the boards are coroutines."""
 
 import asyncio
 import inspect

@@ -1,0 +1,308 @@
+"""The server without a browser: who gets in, what is answered, and that rude pages change nothing."""
+
+import asyncio
+import contextlib
+import hashlib
+import json
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import chess
+import numpy as np
+import pytest
+from aiohttp.test_utils import TestServer
+
+from agent.browser import server as browser
+from agent.browser.learning import Learning
+from agent.browser.messages import read_message
+from agent.browser.page import Outbox, PageSession
+from agent.browser.policy import policy_of
+from agent.browser.server import HEADERS, MOST_PAGES, STATIC, Server
+from agent.engine.agent import Agent
+from agent.errors import InputError
+from agent.networks.sparse.architecture import SparseArchitecture
+from agent.networks.sparse.network import SparseNetwork
+from agent.networks.weights import Weights
+from agent.play.level import Level
+from agent.vocabulary import SIZE
+from tests.agent.standin import Gated, Scripted
+
+PATIENCE = 20.0  # seconds until a missing answer fails a test
+KIWIPETE = chess.Board("r3k2r/p1ppqpb1/bn2pnp1/3PN3/1p2P3/2N2Q1p/PPPBBPPP/R3K2R w KQkq - 0 1")
+
+
+def weights() -> Weights:
+    network = SparseNetwork(SparseArchitecture(width=64))
+    tensors = {name: tensor.detach().numpy() for name, tensor in network.state_dict().items()}
+    return Weights(network.architecture, tensors, {})
+
+
+class Caller:
+    """A page without a browser."""
+
+    def __init__(self, line: aiohttp.ClientWebSocketResponse) -> None:
+        self.line = line
+
+    async def send(self, **message: Any) -> None:
+        await self.line.send_str(json.dumps(message))
+
+    async def wait(self, kind: str, so: Callable[[dict[str, Any]], object] = lambda message: True) -> dict[str, Any]:
+        """The next message of this kind for which `so` holds."""
+        while True:
+            message = await self.line.receive_json(timeout=PATIENCE)
+            if message["kind"] == kind and so(message):
+                return dict(message)
+
+    async def said(self, words: str) -> None:
+        """Wait for a sentence."""
+        await self.wait("said", lambda message: words in message["text"])
+
+
+class Site:
+    """A server with pages. `moves`: what the agent answers."""
+
+    def __init__(self, thinker: Scripted, learning: Learning | None = None) -> None:
+        agent = Agent(thinker, "a test", identity="sha256:0", weights=weights())
+        self.server = Server(
+            lambda: PageSession(agent, chess.Board(), chess.WHITE, level=Level(simulations=8)), learning
+        )
+        self.client: aiohttp.ClientSession
+        self.base = ""
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator["Site"]:
+        async with TestServer(self.server.app()) as running, aiohttp.ClientSession() as self.client:
+            self.base = f"http://127.0.0.1:{running.port}/{self.server.token}/"
+            yield self
+
+    @contextlib.asynccontextmanager
+    async def page(self, name: str = "0" * 32) -> AsyncIterator[Caller]:
+        origin = {"Origin": "/".join(self.base.split("/")[:3])}
+        async with self.client.ws_connect(f"{self.base}socket?page={name}", headers=origin, max_msg_size=0) as line:
+            yield Caller(line)
+
+
+async def test_a_game_is_played_and_goes_on_after_a_reload() -> None:
+    async with Site(Scripted("e7e5")).running() as site:
+        async with site.page() as page:
+            assert not (await page.wait("hello"))["known"]
+            await page.send(kind="line", text="e4")
+            state = await page.wait("game", lambda game: len(game["plies"]) == 2)
+            assert [ply["san"] for ply in state["plies"]] == ["e4", "e5"]
+            assert state["plies"][1]["value"] == -0.25  # the agent's 0.25, seen by White
+            assert sorted(state["legal"]) == sorted(
+                move.uci() for move in chess.Board(state["plies"][1]["fen"]).legal_moves
+            )
+            await page.send(kind="line", text="e4e6")
+            await page.said("'e4e6' is illegal here; legal moves: ")
+        async with site.page() as page:
+            assert (await page.wait("hello"))["known"]
+            assert len((await page.wait("game"))["plies"]) == 2
+        async with site.page("1" * 32) as other:
+            assert (await other.wait("game"))["plies"] == []
+
+
+async def test_a_reload_while_the_agent_thinks_lets_it_think_again() -> None:
+    thinker = Gated()
+    async with Site(thinker).running() as site:
+        async with site.page() as page:
+            await page.send(kind="line", text="d4")
+            await page.wait("game", lambda game: game["thinking"])
+        thinker.go_on.set()
+        async with site.page() as page:
+            await page.wait("game", lambda game: len(game["plies"]) == 2)
+
+
+async def test_commands_of_the_terminal_that_reach_files_or_programs_are_refused(tmp_path: Path) -> None:
+    async with Site(Scripted()).running() as site, site.page() as page:
+        for word in ("save", "load", "engine", "run", "quit"):
+            await page.send(kind="line", text=f"{word} {tmp_path}/x")
+            await page.said(f"'{word}' is a command of the terminal")
+        assert list(tmp_path.iterdir()) == []
+
+
+async def test_pgn_and_fen() -> None:
+    async with Site(Scripted("e7e5 g8f6")).running() as site, site.page() as page:
+        await page.send(kind="line", text="e4")
+        pgn = (await page.wait("game", lambda game: len(game["plies"]) == 2))["pgn"]
+        await page.send(kind="line", text="new")
+        await page.send(kind="pgn", text=pgn)
+        state = await page.wait("game", lambda game: len(game["plies"]) == 2)
+        assert [ply["uci"] for ply in state["plies"]] == ["e2e4", "e7e5"]
+        await page.send(kind="pgn", text="1. e4 e5 2. Ke3")
+        await page.said("of 'the pasted text' cannot be read (")
+        await page.send(kind="line", text=f"fen {KIWIPETE.fen()}")
+        assert (await page.wait("game", lambda game: game["plies"] == []))["start"] == KIWIPETE.fen()
+
+
+async def test_the_policy_of_a_position_is_sent() -> None:
+    async with Site(Scripted()).running() as site, site.page() as page:
+        await page.send(kind="look", ply=0)
+        policy = await page.wait("policy")
+        assert policy["fen"] == chess.STARTING_FEN
+        assert policy["illegal"] == 0.0
+
+
+@pytest.mark.parametrize("board", [chess.Board(), KIWIPETE, chess.Board("4k3/8/8/8/8/8/P7/4K3 b - - 0 1")])
+def test_sums_of_the_policy_masked_and_not(board: chess.Board) -> None:
+    """Against a softmax of the network's own logits in NumPy."""
+    ours = weights()
+    found = policy_of(board, ours)
+    assert set(found["moves"]) == {move.uci() for move in board.legal_moves}
+    assert (found["legal"], found["illegal"]) == (pytest.approx(1.0, abs=1e-6), 0.0)
+    from agent.rules import Games
+
+    logits = ours.network.dense(Games.from_boards([board]).positions)[0].detach().numpy()[0].astype(np.float64)
+    odds = np.exp(logits - logits.max())
+    assert len(odds) == SIZE
+    unmasked = found["unmasked"]
+    assert sum(unmasked["squares"]) == pytest.approx(unmasked["illegal"])
+    assert unmasked["legal"] + unmasked["illegal"] == pytest.approx(1.0, abs=1e-6)
+    from agent.vocabulary import from_uci
+
+    legal = [from_uci(move, black=not board.turn) for move in found["moves"]]
+    assert unmasked["legal"] == pytest.approx(odds[legal].sum() / odds.sum(), abs=1e-5)
+    assert all(not board.is_legal(chess.Move.from_uci(uci)) for uci, _ in unmasked["worst"])
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("", {}, 200),
+        ("static/main.js", {}, 200),
+        ("static/vendor/cm-chessboard/src/Chessboard.js", {}, 200),
+        ("static/../server.py", {}, 404),
+        ("static/%2e%2e/server.py", {}, 404),
+        ("", {"Host": "evil.example"}, 403),
+        ("", {"Host": "127.0.0.1.evil.example:8470"}, 403),
+        ("", {"Host": "localhost:9999"}, 200),  # forwarded by ssh
+        ("", {"Origin": "http://evil.example"}, 403),
+        ("socket?page=" + "0" * 32, {}, 403),
+        ("socket?page=x", {"Host": "localhost", "Origin": "http://localhost"}, 403),
+        ("socket?page=" + "0" * 32, {"Origin": "null"}, 403),
+    ],
+)
+async def test_who_gets_in(path: str, headers: dict[str, str], status: int) -> None:
+    async with Site(Scripted()).running() as site, site.client.get(site.base + path, headers=headers) as response:
+        assert response.status == status
+        assert {name: response.headers[name] for name in HEADERS} == HEADERS
+
+
+async def test_nothing_is_served_without_the_token() -> None:
+    async with Site(Scripted()).running() as site:
+        root = site.base.replace(site.server.token + "/", "")
+        for path in ("", "static/main.js", "x/", f"{site.server.token[:-1]}/", "socket?page=" + "0" * 32):
+            async with site.client.get(root + path) as response:
+                assert response.status == 404, path
+    assert Server(lambda: None).token != Server(lambda: None).token  # type: ignore[arg-type, return-value]
+
+
+RUDE = (
+    *("", "x", "[]", "null", "{}", '{"kind": "line"}', '{"kind": "line", "text": 1}', '{"kind": "line", "text": ""}'),
+    json.dumps({"kind": "line", "text": "a" * 201}),
+    json.dumps({"kind": "look", "ply": -1}),
+    json.dumps({"kind": "look", "ply": True}),
+    json.dumps({"kind": "judge", "nodes": 10**9}),
+    json.dumps({"kind": "quit"}),
+    json.dumps({"kind": "line", "text": "e4", "more": 1}),
+    "[" * 10_000,
+)
+
+
+@pytest.mark.parametrize("text", RUDE)
+def test_what_is_no_message_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="the page's message cannot be read"):
+        read_message(text)
+
+
+async def test_a_thousand_rude_messages_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(browser, "RATE", 1000)  # else they would take a minute
+    async with Site(Scripted()).running() as site, site.page() as page:
+        for number in range(1000):
+            await page.line.send_str(RUDE[number % len(RUDE)])
+        await page.said("Too many messages at once")
+        await asyncio.sleep(0.2)
+        await page.send(kind="line", text="e4")
+        assert (await page.wait("game", lambda game: game["plies"]))["plies"][0]["san"] == "e4"
+
+
+async def test_a_message_that_is_too_long_ends_the_connection_alone() -> None:
+    async with Site(Scripted()).running() as site:
+        async with site.page() as page:
+            with contextlib.suppress(ConnectionError):
+                await page.line.send_str("x" * 1_000_000)
+            while not page.line.closed:
+                await page.line.receive(timeout=PATIENCE)
+        async with site.page() as page:
+            assert (await page.wait("hello"))["known"]
+
+
+async def test_pages_are_bounded_and_those_that_left_make_room() -> None:
+    async with Site(Scripted()).running() as site, contextlib.AsyncExitStack() as open_pages:
+        for number in range(MOST_PAGES):
+            page = await open_pages.enter_async_context(site.page(f"{number:032x}"))
+            await page.wait("hello")
+        async with site.page() as twin:
+            await twin.wait("taken")  # number 0 is there
+        async with site.page("f" * 32) as surplus:
+            await surplus.wait("full")
+        await page.line.close()
+        async with site.page("f" * 32) as surplus:
+            await surplus.wait("hello")
+        assert len(site.server.pages) == MOST_PAGES
+
+
+async def test_a_slow_page_is_told_the_newest_only() -> None:
+    outbox = Outbox()
+    for number in range(1000):
+        outbox.put("thought", {"number": number})
+        outbox.put("said", {"text": str(number)})
+    taken = await outbox.take()
+    assert taken[0] == {"kind": "thought", "number": 999}
+    assert [message["text"] for message in taken[1:]] == [str(number) for number in range(950, 1000)]
+
+
+async def test_a_run_is_shown(tmp_path: Path) -> None:
+    for name in ("weights", "games"):
+        (tmp_path / name).mkdir()
+    for step in (0, 200, 1000):
+        (tmp_path / "weights" / f"step-{step:08d}.safetensors").touch()
+    (tmp_path / "games" / "game-00000007.pgn").write_text("1. e4 { value before +0.10 } e5 { value before +0.20 } *")
+    rows = [{"step": step, "policy/invalid_mass_max": 0.0, "evaluation/score": step / 100} for step in (1, 50, 99)]
+    (tmp_path / "log.jsonl").write_text("\n".join(map(json.dumps, rows)) + '\n{"step": 1')
+    async with Site(Scripted(), Learning(str(tmp_path))).running() as site, site.page() as page:
+        run = await page.wait("run")
+        assert run["snapshots"] == ["step-00000000", "step-00000200", "step-00001000"]
+        assert run["curves"]["mass"][0] == [1, 0.0]
+        assert run["curves"]["score"][-1] == [99, 0.99]
+        await page.send(kind="sample", name="newest")
+        state = await page.wait("game", lambda game: len(game["plies"]) == 2)
+        assert [ply["value"] for ply in state["plies"]] == [0.1, -0.2]
+        for kind, words in (
+            ("opponent", "Snapshot '../x' does not exist"),
+            ("sample", "Sample game '../x' does not exist"),
+        ):
+            await page.send(kind=kind, name="../x")
+            await page.said(words)
+
+
+def test_the_board_component_is_as_it_was_published() -> None:
+    """Every file has its hash, and there is no other; `agent/browser/update_board.sh` writes both."""
+    vendor = STATIC / "vendor"
+    lines = (vendor / "SHA256SUMS").read_text().splitlines()[1:]
+    pinned = {name: digest for digest, name in (line.split("  ") for line in lines)}
+    files = [path for path in vendor.rglob("*") if path.is_file() and path.name != "SHA256SUMS"]
+    found = {str(path.relative_to(vendor)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    assert found == pinned
+    assert "MIT License" in (vendor / "cm-chessboard" / "LICENSE").read_text()
+
+
+def test_the_page_needs_nothing_from_elsewhere_and_no_inline_script() -> None:
+    own = [path for path in STATIC.iterdir() if path.is_file()]
+    assert {path.name for path in own} >= {"index.html", "main.js", "style.css", "pieces.svg"}
+    for path in own:
+        text = path.read_text().replace("http://www.w3.org/2000/svg", "")
+        assert not any(word in text for word in ("http:", "https:", "onclick=", "javascript:", "innerHTML")), path
+    assert (STATIC / "index.html").read_text().count("<script") == 1
