@@ -309,7 +309,7 @@ class Page:
         limits, options = Limits(seconds=_LONGEST_SEARCH), ThinkOptions(lines=5, keep=1)
         think = functools.partial(self.session.agent.think, board, limits, options, control=control, watch=watch)
         report = await asyncio.to_thread(think)
-        if self._open is control:
+        if self._open in (control, None) and self._control is None:
             self._open = None
             self._report(board, report, live=False)
 
