@@ -1,6 +1,7 @@
 """A run as the page shows it: its snapshots, its curves in short, and its sample games. Only reads the run's folder."""
 
 import contextlib
+import functools
 import json
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +14,6 @@ from agent.runs import checkpoint_weights, find_run
 NEWEST: Final = "newest"
 _POINTS: Final = 120  # of a curve
 _GAMES: Final = 30  # newest sample games that are listed
-_LOG: Final = 32_000_000  # bytes of the log's end that are read
 _KEPT: Final = 4  # agents that stay loaded
 _CURVES: Final = {
     "score": "evaluation/score",
@@ -28,7 +28,7 @@ class Learning:
 
     def __init__(self, name: str) -> None:
         self.name, self.folder = name, find_run(name)
-        self._agents: dict[Path, Agent] = {}
+        self._load = functools.lru_cache(_KEPT)(self._load_agent)
 
     def state(self) -> dict[str, Any]:
         """Snapshots, curves and sample games as JSON; what cannot be read is left out."""
@@ -41,23 +41,15 @@ class Learning:
         }
 
     def agent(self, name: str) -> Agent:
-        """The agent with the weights of a snapshot, or the newest. Raises InputError: there is no such snapshot, or its
-        weights cannot be used."""
+        """The agent with the weights of a snapshot, or of the newest checkpoint. Raises InputError: there is no such
+        snapshot, or its weights cannot be used."""
         if name != NEWEST and name not in self._snapshots():
             raise InputError(f"snapshot {quote(name)} does not exist; choose one of the list")
-        path = self.newest() if name == NEWEST else self._snapshots()[name]
-        if path is None or path not in self._agents:
-            agent = load_agent(run=self.name) if path is None or name == NEWEST else load_agent(path)
-            if path is None:
-                return agent
-            self._agents[path] = agent
-            while len(self._agents) > _KEPT:
-                self._agents.pop(next(iter(self._agents)))
-        return self._agents[path]
+        newest = next(iter(checkpoint_weights(self.folder)), None)
+        return self._load(name, newest if name == NEWEST else self._snapshots()[name])
 
-    def newest(self) -> Path | None:
-        """The newest checkpoint's weights; None: there is none yet."""
-        return next(iter(checkpoint_weights(self.folder)), None)
+    def _load_agent(self, name: str, path: Path | None) -> Agent:
+        return load_agent(run=self.name) if name == NEWEST else load_agent(path)
 
     def game(self, name: str) -> Path:
         """The file of a sample game, or of the newest. Raises InputError: there is none."""
@@ -76,23 +68,15 @@ class Learning:
     def _curves(self) -> dict[str, list[list[float]]]:
         """Points [step, value] of each curve."""
         found: dict[str, list[list[float]]] = {name: [] for name in _CURVES}
-        for row in self._rows():
-            for name, tag in _CURVES.items():
-                if isinstance(row.get(tag), int | float):
-                    found[name].append([row["step"], row[tag]])
+        with contextlib.suppress(OSError), (self.folder / "log.jsonl").open("rb") as file:
+            for line in file:
+                with contextlib.suppress(ValueError, RecursionError, KeyError, TypeError):  # a torn line
+                    row = json.loads(line)
+                    for name, tag in _CURVES.items():
+                        if tag in row:
+                            found[name].append([int(row["step"]), float(row[tag])])
         thinned = {name: points[:: max(len(points) // _POINTS, 1)] for name, points in found.items()}
         return {name: [*points, *found[name][-1:]] for name, points in thinned.items()}
-
-    def _rows(self) -> list[dict[str, Any]]:
-        rows = []
-        with contextlib.suppress(OSError), (self.folder / "log.jsonl").open("rb") as file:
-            file.seek(max((self.folder / "log.jsonl").stat().st_size - _LOG, 0))
-            for line in file:
-                with contextlib.suppress(ValueError, RecursionError):  # a torn line
-                    row = json.loads(line)
-                    if isinstance(row, dict) and isinstance(row.get("step"), int):
-                        rows.append(row)
-        return rows
 
     def _ladder(self) -> list[list[float]]:
         """[step, Elo, lowest, highest] of each rated snapshot."""

@@ -19,11 +19,10 @@ _LINE: Final = 6  # moves of a line that are shown
 def game_state(session: Session, judged: Mapping[int, Judged]) -> dict[str, Any]:
     """All of the game. `judged` has verdicts by ply, counted from 1."""
     game, board = session.game, session.board
-    legal = [] if game.over else sorted(move.uci() for move in board.legal_moves)
     return {
         "start": game.start.fen(),
         "plies": _plies(session, judged),
-        "legal": legal,
+        "legal": [] if game.over else [move.uci() for move in board.legal_moves],
         "turn": _letter(board.turn),
         "result": game.result,
         "reason": game.reason,
@@ -48,8 +47,7 @@ def _plies(session: Session, judged: Mapping[int, Judged]) -> list[dict[str, Any
         ply |= {"fen": after.fen(), "check": after.is_check()}
         if (verdict := judged.get(number)) is not None:
             ply |= {"value": verdict.white_value, "verdict": verdict.verdict, "lost": round(verdict.lost, 3)}
-            ply |= {"better": " ".join(verdict.best_sans[:_LINE]) if verdict.lost >= 0.02 else ""}
-            ply |= {"best": verdict.best.move.uci()}
+            ply["better"] = " ".join(verdict.best_sans[:_LINE]) if verdict.lost >= 0.02 else ""
         plies.append(ply)
     return plies
 
@@ -68,24 +66,13 @@ def _side(session: Session, color: chess.Color) -> dict[str, Any]:
 
 def report_state(report: Report, board: chess.Board) -> dict[str, Any]:
     """What a search of `board` has found so far."""
-    white = board.turn == chess.WHITE
     wdl = report.best.wdl or (round(500 * (1 + report.best.score)), 0, 1000 - round(500 * (1 + report.best.score)))
     return {
-        "nodes": report.nodes,
-        "seconds": round(report.seconds, 2),
-        "speed": round(report.speed),
-        "depth": round(report.depth, 1),
-        "deepest": report.deepest,
-        "wdl": wdl if white else wdl[::-1],
-        "value": report.best.score if white else -report.best.score,
+        "nodes": report.nodes, "speed": report.speed, "depth": report.depth, "deepest": report.deepest,
+        "wdl": wdl if board.turn == chess.WHITE else wdl[::-1],
         "lines": [
-            {
-                "uci": line.move.uci(),
-                "sans": sans(board, line.moves[:_LINE]),
-                "prior": round(line.prior, 5),
-                "nodes": line.nodes,
-                "value": line.value,
-            }
+            {"sans": sans(board, line.moves[:_LINE]), "uci": line.move.uci()}
+            | {"prior": line.prior, "nodes": line.nodes, "value": line.value}
             for line in report.lines
         ],
         "searched": {move.uci(): nodes for move, nodes in report.searched},

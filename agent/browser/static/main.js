@@ -75,7 +75,6 @@ const receivers = {
         if (!restoring) store("game", JSON.stringify({pgn: game.pgn, side: sideOf(game), level: levelOf(game)}))
         if (game.plies.length === 0 && !restoring) sessionStorage.removeItem("zeromass-game")
         draw()
-        tell()
     },
     thought(message) { thought = message; drawThought() },
     policy(message) { policy = message; drawPolicy() },
@@ -115,6 +114,7 @@ function draw() {
     byId("download").href = `data:application/x-chess-pgn;charset=utf-8,${encodeURIComponent(game.pgn + "\n")}`
     drawThought()
     drawPolicy()
+    tell()
     look()
 }
 
@@ -163,11 +163,12 @@ function log(text) {
 }
 
 function tell() {
-    const ply = game.plies.at(-1), words = []
+    const ply = game.plies[shown - 1], words = []
     if (ply) words.push(`${ply.number}${ply.white ? "." : "…"} ${ply.san}`)
-    if (game.result !== "*") words.push(`${game.result}, ${game.reason}`)
+    if (!atEnd()) words.push(`looking back, ${game.plies.length - shown} from the end`)
+    else if (game.result !== "*") words.push(`${game.result}, ${game.reason}`)
     else if (game.busy) words.push(`${game.busy} …`)
-    else words.push(mayMove() ? (game.people === 1 ? "your move" : `${game.turn === "w" ? "White" : "Black"} to move`) : game.thinking ? "ZeroMass thinks" : "looking back")
+    else words.push(mayMove() ? (game.people === 1 ? "your move" : `${game.turn === "w" ? "White" : "Black"} to move`) : "ZeroMass thinks")
     byId("status").textContent = words.join(" · ")
 }
 
@@ -227,7 +228,7 @@ function playedThrough() {
 }
 
 function watchGame(name) {
-    send({kind: "sample", name})
+    send({kind: "sample", text: name})
     const before = receivers.game
     receivers.game = message => {
         receivers.game = before
@@ -271,7 +272,7 @@ on("think", "click", () => { setSearching(!searching); send({kind: "think", on: 
 on("judge", "click", () => send({kind: "judge"}))
 on("load", "click", () => send({kind: "pgn", text: byId("pgn").value || " "}))
 on("copy", "click", () => { byId("pgn").value = game.pgn; byId("pgn").select() })
-on("opponent", "change", () => send({kind: "opponent", name: byId("opponent").value}))
+on("opponent", "change", () => send({kind: "opponent", text: byId("opponent").value}))
 on("refresh", "click", () => send({kind: "run"}))
 on("watch", "click", () => {
     const start = byId("watch").getAttribute("aria-pressed") !== "true"

@@ -34,7 +34,7 @@ export function showThought(thought) {
     }
     const count = number => number.toLocaleString("en")
     byId("effort").textContent =
-        `${thought.live ? "searching: " : ""}${count(thought.nodes)} nodes, ${count(thought.speed)}/s, depth ${thought.depth.toFixed(0)} to ${thought.deepest}`
+        `${thought.live ? "searching: " : ""}${count(thought.nodes)} nodes, ${count(Math.round(thought.speed))}/s, depth ${thought.depth.toFixed(0)} to ${thought.deepest}`
     lines.replaceChildren(...thought.lines.map(line => element("tr", {}, [
         element("th", {scope: "row"}, [line.sans[0]]),
         element("td", {}, [percent(line.prior)]),
@@ -98,7 +98,7 @@ export function showMoves(game, shown, goTo) {
     const box = byId("moves")
     box.replaceChildren(...rows)
     const current = box.querySelector("[aria-current]")
-    box.scrollTop = current ? current.offsetTop - box.offsetTop - box.clientHeight / 2 : 0
+    box.scrollTop = current ? current.offsetTop - box.clientHeight / 2 : 0
     showVerdict(game.plies[shown - 1])
 }
 
