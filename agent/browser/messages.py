@@ -1,10 +1,13 @@
-"""What a page may say to the server, and nothing else. Every size is bounded."""
+"""What a page may say to the server, and nothing else; and what it is still to be told. Every size is bounded."""
 
-from typing import Annotated, Literal
+import asyncio
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agent.errors import InputError
+
+_SAID: Final = 50  # sentences that wait for a slow page
 
 
 class Message(BaseModel):
@@ -26,3 +29,28 @@ def read_message(text: str) -> Message:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "all of it"
         raise InputError(f"the page's message cannot be read ({where}: {first['msg']}); reload the page") from error
+
+
+class Outbox:
+    """Of everything but sentences only the newest counts, so it never grows."""
+
+    def __init__(self) -> None:
+        self._newest: dict[str, dict[str, Any]] = {}
+        self._said: list[dict[str, Any]] = []
+        self._filled = asyncio.Event()
+
+    def put(self, kind: str, **content: Any) -> None:
+        """Add a message."""
+        if kind == "said":
+            self._said = [*self._said, {"kind": kind, **content}][-_SAID:]
+        else:
+            self._newest[kind] = {"kind": kind, **content}
+        self._filled.set()
+
+    async def take(self) -> list[dict[str, Any]]:
+        """Wait for messages, and take them."""
+        await self._filled.wait()
+        self._filled.clear()
+        taken = [*self._newest.values(), *self._said]
+        self._newest, self._said = {}, []
+        return taken

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from agent.browser.learning import NEWEST, Learning
-from agent.browser.messages import read_message
-from agent.browser.outbox import Outbox
+from agent.browser.messages import Message, Outbox, read_message
 from agent.browser.state import game_state
 from agent.browser.thoughts import EVERY, Thoughts
 from agent.engine.agent import Agent
@@ -93,10 +92,6 @@ class Page:
         """A sentence for the log."""
         self.outbox.put("said", text=text)
 
-    def refuse(self, error: InputError) -> None:
-        """Say what is wrong."""
-        self.tell(f"{str(error)[:1].upper()}{str(error)[1:]}.")
-
     def draw(self) -> None:
         """Send the game."""
         state = game_state(self.session, self._thoughts.judged())
@@ -109,8 +104,20 @@ class Page:
             self._control = None
 
     def receive(self, text: str) -> None:
-        """Do what the page says. Raises InputError: it cannot be done."""
-        message = read_message(text)
+        """Do what the page says, or say why not."""
+        try:
+            self._do(read_message(text))
+        except InputError as error:
+            self._refuse(error)
+
+    def _refuse(self, error: InputError) -> None:
+        self.tell(f"{str(error)[:1].upper()}{str(error)[1:]}.")
+
+    def _do(self, message: Message) -> None:
+        if self._busy and message.kind in ("line", "pgn", "sample", "opponent"):
+            raise InputError(f"still busy with {quote(self._busy)}; wait")
+        if message.kind in ("think", "judge"):
+            self._thoughts.stop()
         match message.kind:
             case "line":
                 self._obey(message.text)
@@ -119,36 +126,28 @@ class Page:
             case "sample":
                 path = self._run().game(message.text)
                 self._load(path, path.stem)
-            case "look":
-                self._spawn(self._thoughts.look(message.ply))
+            case "opponent":
+                self._spawn(self._change_opponent(message.text))
             case "run":
                 self._spawn(self._tell_run())
-            case "opponent":
-                self._check_idle()
-                self._spawn(self._change_opponent(message.text))
-            case "think" | "judge":
-                self._thoughts.stop()
-                if message.kind == "judge":
-                    self._spawn(self._thoughts.judge())
-                elif message.on:
-                    self._spawn(self._thoughts.think(message.ply))
+            case "look":
+                self._spawn(self._thoughts.look(message.ply))
+            case "judge":
+                self._spawn(self._thoughts.judge())
+            case "think" if message.on:
+                self._spawn(self._thoughts.think(message.ply))
 
     def _run(self) -> Learning:
         if self._learning is None:
             raise InputError("no run is shown; start the board with --run RUN")
         return self._learning
 
-    def _check_idle(self) -> None:
-        if self._busy:
-            raise InputError(f"still busy with {quote(self._busy)}; wait")
-
     def _obey(self, line: str) -> None:
-        if not line.strip() or len(line) > _LONGEST:
+        word = line[:_LONGEST].strip().partition(" ")[0].lower()
+        if not word or len(line) > _LONGEST:
             raise InputError(f"{quote(line)} is no move or command; give one of at most {_LONGEST} characters")
-        word = line.split()[0].lower()
-        if word in {*COMMANDS, "quit", "exit", "q"} and word not in ALLOWED:
+        if word in {*COMMANDS, "quit", "exit", "q"} - ALLOWED:
             raise InputError(f"{quote(word)} is a command of the terminal; here use the page's buttons")
-        self._check_idle()
         if word == "hint":
             self._thoughts.stop()
             self._spawn(self._slowly(line, asyncio.to_thread(obey, self.session, line)))
@@ -158,7 +157,6 @@ class Page:
 
     def _load(self, games: Any, name: str) -> None:
         """People play both sides: nothing is answered before the user chooses one."""
-        self._check_idle()
         load_into(self.session, games, name)
         obey(self.session, "side both")
         self._go_on()
@@ -168,7 +166,7 @@ class Page:
             try:
                 await work
             except InputError as error:
-                self.refuse(error)
+                self._refuse(error)
             except Exception as error:
                 self.tell(f"Something went wrong in the server ({type(error).__name__}); start it again.")
                 raise
@@ -213,11 +211,11 @@ class Page:
                 self._play_against(agent)
                 side = session.sides[board.turn] or side
 
-        def watched(report: Report) -> None:
+        def watch(report: Report) -> None:
             if self._control is control:
-                self._thoughts.report(board, report, live=True)
+                self.in_loop(lambda: self._thoughts.report(board, report, live=True))
 
-        chosen = await asyncio.to_thread(session.choose, side, control, lambda found: self.in_loop(watched, found))
+        chosen = await asyncio.to_thread(session.choose, side, control, watch)
         if self._control is not control:
             return  # cancelled meanwhile
         self._control = None

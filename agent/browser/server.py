@@ -107,10 +107,7 @@ class Server:
                         page.tell("Too many messages at once; some were dropped.")
                     await asyncio.sleep(1 / RATE)  # what it sends meanwhile waits
                 elif message.type is WSMsgType.TEXT:
-                    try:
-                        page.receive(message.data)
-                    except InputError as error:
-                        page.refuse(error)
+                    page.receive(message.data)
         finally:
             sender.cancel()
             page.detach()

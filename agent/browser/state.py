@@ -68,7 +68,10 @@ def report_state(report: Report, board: chess.Board) -> dict[str, Any]:
     """What a search of `board` has found so far."""
     wdl = report.best.wdl or (round(500 * (1 + report.best.score)), 0, 1000 - round(500 * (1 + report.best.score)))
     return {
-        "nodes": report.nodes, "speed": report.speed, "depth": report.depth, "deepest": report.deepest,
+        "nodes": report.nodes,
+        "speed": report.speed,
+        "depth": report.depth,
+        "deepest": report.deepest,
         "wdl": wdl if board.turn == chess.WHITE else wdl[::-1],
         "lines": [
             {"sans": sans(board, line.moves[:_LINE]), "uci": line.move.uci()}

@@ -1,12 +1,13 @@
 """What a page asks about positions: the policy, an open search, verdicts on all moves."""
 
 import asyncio
+import functools
 from collections.abc import Callable
 from typing import Final
 
 import chess
 
-from agent.browser.outbox import Outbox
+from agent.browser.messages import Outbox
 from agent.browser.state import report_state
 from agent.engine.limits import Control, Limits, ThinkOptions
 from agent.engine.report import Report
@@ -17,10 +18,6 @@ from agent.play.session import Session
 EVERY: Final = 0.18  # seconds between two reports of a search
 _LONGEST: Final = 120.0  # seconds of an open search
 _NODES: Final = 20_000  # of each position whose move is judged, as `zeromass analyse` has them
-
-
-class _StoppedError(InputError):
-    """The page does not want the result any more."""
 
 
 class Thoughts:
@@ -74,16 +71,12 @@ class Thoughts:
             raise InputError("the game is over in this position, so there is nothing to search; step back")
         control = self._control = Control(EVERY)
 
-        def watched(report: Report) -> None:
+        def watch(report: Report) -> None:
             if self._control is control:
-                self.report(board, report, live=True)
+                self.in_loop(lambda: self.report(board, report, live=True))
 
-        def search() -> Report:
-            limits, options = Limits(seconds=_LONGEST), ThinkOptions(lines=5, keep=1)
-            watch = lambda report: self.in_loop(watched, report)  # noqa: E731
-            return self.session.agent.think(board, limits, options, control=control, watch=watch)
-
-        report = await asyncio.to_thread(search)
+        think = functools.partial(self.session.agent.think, control=control, watch=watch)
+        report = await asyncio.to_thread(think, board, Limits(seconds=_LONGEST), ThinkOptions(lines=5, keep=1))
         if self._control in (control, None) and self.session.mover is None:
             self._control = None
             self.report(board, report, live=False)
@@ -99,7 +92,7 @@ class Thoughts:
         def progress(moves: int) -> None:
             nonlocal done
             if control.stopped:
-                raise _StoppedError("judging was stopped; press the button again for verdicts")
+                raise InputError("judging was stopped; press the button again for verdicts")
             done += moves
             self.in_loop(lambda: self.outbox.put("progress", done=done, total=total))
 

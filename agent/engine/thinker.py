@@ -99,10 +99,8 @@ class Thinker:
             lines = options.lines if options.keep is None else options.keep
             noise = options.temperature, options.seed
             search.begin(games, RootOptions(allowed, lines, limits.mate is not None, simulations, *noise))
-            reports, pace = (
-                _reports(begun, control.every),
-                Pace(limits, control, budget, board.legal_moves.count() == 1),
-            )
+            reports = _reports(begun, control.every)
+            pace = Pace(limits, control, budget, board.legal_moves.count() == 1)
 
             def report() -> Report:
                 found = tuple(self._line(board, move) for move in search.look(options.lines))
