@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import json
+import math
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,28 +29,24 @@ class Learning:
 
     def __init__(self, name: str) -> None:
         self.name, self.folder = name, find_run(name)
-        self._load = functools.lru_cache(_KEPT)(self._load_agent)
+        self._snapshot = functools.lru_cache(_KEPT)(load_agent)
+        self._newest = functools.lru_cache(1)(lambda _file: load_agent(run=name))  # again when the file is another
 
     def state(self) -> dict[str, Any]:
         """Snapshots, curves and sample games as JSON; what cannot be read is left out."""
-        return {
-            "name": self.folder.name,
-            "snapshots": sorted(self._snapshots(), key=lambda name: int(name.removeprefix("step-"))),
-            "curves": self._curves(),
-            "ladder": self._ladder(),
-            "games": [path.stem for path in self._games()],
-        }
+        snapshots = sorted(self._snapshots(), key=lambda name: int(name.removeprefix("step-")))
+        games = [path.stem for path in self._games()]
+        curves = {"curves": self._curves(), "ladder": self._ladder()}
+        return {"name": self.folder.name, "snapshots": snapshots, "games": games, **curves}
 
     def agent(self, name: str) -> Agent:
         """The agent with the weights of a snapshot, or of the newest checkpoint. Raises InputError: there is no such
         snapshot, or its weights cannot be used."""
         if name != NEWEST and name not in self._snapshots():
             raise InputError(f"snapshot {quote(name)} does not exist; choose one of the list")
-        newest = next(iter(checkpoint_weights(self.folder)), None)
-        return self._load(name, newest if name == NEWEST else self._snapshots()[name])
-
-    def _load_agent(self, name: str, path: Path | None) -> Agent:
-        return load_agent(run=self.name) if name == NEWEST else load_agent(path)
+        if name == NEWEST:
+            return self._newest(next(iter(checkpoint_weights(self.folder)), None))
+        return self._snapshot(self._snapshots()[name])
 
     def game(self, name: str) -> Path:
         """The file of a sample game, or of the newest. Raises InputError: there is none."""
@@ -73,7 +70,7 @@ class Learning:
                 with contextlib.suppress(ValueError, RecursionError, KeyError, TypeError):  # a torn line
                     row = json.loads(line)
                     for name, tag in _CURVES.items():
-                        if tag in row:
+                        if math.isfinite(row.get(tag, math.nan)):
                             found[name].append([int(row["step"]), float(row[tag])])
         thinned = {name: points[:: max(len(points) // _POINTS, 1)] for name, points in found.items()}
         return {name: [*points, *found[name][-1:]] for name, points in thinned.items()}

@@ -2,6 +2,7 @@
 of their own."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
@@ -11,15 +12,14 @@ from agent.browser.learning import NEWEST, Learning
 from agent.browser.messages import Message, Outbox, read_message
 from agent.browser.state import game_state
 from agent.browser.thoughts import EVERY, Thoughts
-from agent.engine.agent import Agent
 from agent.engine.limits import Control
 from agent.engine.report import Report
 from agent.errors import InputError
 from agent.notation import quote
-from agent.play.commands import COMMANDS, load_into, obey
+from agent.play.commands import COMMANDS, load_into, obey, play_with
 from agent.play.saved import PastedText
 from agent.play.session import Session
-from agent.play.sides import AgentSide, Side
+from agent.play.sides import Side
 
 ALLOWED: Final = frozenset("moves undo hint resign draw fen flip new side strength clock".split())  # noqa: SIM905
 """Commands a page may give: those that reach neither files nor programs."""
@@ -206,10 +206,11 @@ class Page:
     async def _choose(self, side: Side, control: Control) -> None:
         session, board = self.session, self.session.board.copy()
         if self._newest:
-            agent = await asyncio.to_thread(self._run().agent, NEWEST)
-            if self._control is control and agent is not session.agent:
-                self._play_against(agent)
-                side = session.sides[board.turn] or side
+            with contextlib.suppress(InputError):  # being written: the one before plays
+                agent = await asyncio.to_thread(self._run().agent, NEWEST)
+                if self._control is control and agent is not session.agent:
+                    play_with(session, agent)
+                    side = session.sides[board.turn] or side
 
         def watch(report: Report) -> None:
             if self._control is control:
@@ -231,17 +232,8 @@ class Page:
         agent = await self._slowly(f"loading {name}", asyncio.to_thread(self._run().agent, name))
         self._newest = name == NEWEST
         self.cancel()
-        self._play_against(agent)
+        play_with(self.session, agent)
         self._go_on()
-
-    def _play_against(self, agent: Agent) -> None:
-        session = self.session
-        session.agent = agent
-        for color, side in session.sides.items():
-            if isinstance(side, AgentSide):
-                session.sides[color] = AgentSide(agent, session.level)
-                session.game.mark_foreign(color)
-        self.tell(f"You play against {agent.origin}.")
 
     async def _tell_run(self) -> None:
         self.outbox.put("run", **await asyncio.to_thread(self._run().state))

@@ -86,8 +86,7 @@ class Server:
         elif page is None and len(self.pages) >= MOST_PAGES:
             await line.send_json({"kind": "full", "text": f"{MOST_PAGES} pages are open already; close one."})
         else:
-            if page is None:
-                page = self.pages[name] = Page(self._make_session(), self._learning)
+            page = page or self.pages.setdefault(name, Page(self._make_session(), self._learning))
             await line.send_json({"kind": "hello", "known": known})
             await self._serve(page, line)
         await line.close()

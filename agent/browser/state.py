@@ -22,14 +22,12 @@ def game_state(session: Session, judged: Mapping[int, Judged]) -> dict[str, Any]
     return {
         "start": game.start.fen(),
         "plies": _plies(session, judged),
+        "turn": "bw"[board.turn],
         "legal": [] if game.over else [move.uci() for move in board.legal_moves],
-        "turn": _letter(board.turn),
+        "sides": {"bw"[color]: _side(session, color) for color in chess.COLORS},
         "result": game.result,
         "reason": game.reason,
         "flipped": session.flipped,
-        "sides": {_letter(color): _side(session, color) for color in chess.COLORS},
-        "running": not game.over and game.minutes is not None,
-        "people": session.people,
         "level": str(session.level),
         "pgn": str(game.to_pgn(session.names, session.sides)),
     }
@@ -54,24 +52,16 @@ def _plies(session: Session, judged: Mapping[int, Judged]) -> list[dict[str, Any
 
 def _side(session: Session, color: chess.Color) -> dict[str, Any]:
     side, game = session.sides[color], session.game
-    lead = game.balance() if color == chess.WHITE else -game.balance()
-    return {
-        "name": f"ZeroMass, {side.level}" if isinstance(side, AgentSide) else session.names[color],
-        "person": side is None,
-        "seconds": game.seconds_left(color),
-        "captured": game.captured(not color),
-        "lead": max(lead, 0),
-    }
+    name = f"ZeroMass, {side.level}" if isinstance(side, AgentSide) else session.names[color]
+    shown = {"name": name, "person": side is None, "seconds": game.seconds_left(color)}
+    return shown | {"captured": game.captured(not color), "lead": game.balance() * (1 if color else -1)}
 
 
 def report_state(report: Report, board: chess.Board) -> dict[str, Any]:
     """What a search of `board` has found so far."""
     wdl = report.best.wdl or (round(500 * (1 + report.best.score)), 0, 1000 - round(500 * (1 + report.best.score)))
     return {
-        "nodes": report.nodes,
-        "speed": report.speed,
-        "depth": report.depth,
-        "deepest": report.deepest,
+        **{name: getattr(report, name) for name in ("nodes", "speed", "depth", "deepest")},
         "wdl": wdl if board.turn == chess.WHITE else wdl[::-1],
         "lines": [
             {"sans": sans(board, line.moves[:_LINE]), "uci": line.move.uci()}
@@ -80,7 +70,3 @@ def report_state(report: Report, board: chess.Board) -> dict[str, Any]:
         ],
         "searched": {move.uci(): nodes for move, nodes in report.searched},
     }
-
-
-def _letter(color: chess.Color) -> str:
-    return "w" if color == chess.WHITE else "b"

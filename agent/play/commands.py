@@ -9,6 +9,7 @@ from typing import Final
 
 import chess
 
+from agent.engine.agent import Agent
 from agent.engine.limits import Control
 from agent.engine.report import Report
 from agent.errors import InputError
@@ -241,8 +242,14 @@ def _engine(session: Session, rest: str) -> None:
 def _run(session: Session, rest: str) -> None:
     if session.load is None or not rest:
         raise InputError(f"run {quote(rest)} cannot be loaded; type run NAME")
-    session.agent = agent = session.load(rest)
+    agent = session.load(rest)
     session.interrupt()
+    play_with(session, agent)
+
+
+def play_with(session: Session, agent: Agent) -> None:
+    """From now on `agent` takes the place of the one before."""
+    session.agent = agent
     for color, side in list(session.sides.items()):
         if isinstance(side, AgentSide):
             session.sides[color] = AgentSide(agent, session.level)

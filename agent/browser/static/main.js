@@ -99,6 +99,7 @@ const levelOf = ({level}) => level.replace(" s a move", "s").replace(" simulatio
 
 const fenShown = () => (shown ? game.plies[shown - 1].fen : game.start)
 const atEnd = () => shown === game.plies.length
+const running = () => game?.result === "*" && game.sides.w.seconds !== null
 const mayMove = () => atEnd() && game.result === "*" && !game.busy && game.sides[game.turn].person
 const thoughtShown = () => (thought?.fen === fenShown() ? thought : null)
 
@@ -121,7 +122,7 @@ function draw() {
 function drawClocks() {
     const above = game.flipped ? "w" : "b"
     for (const [id, color] of [["above", above], ["below", above === "w" ? "b" : "w"]]) {
-        const side = game.sides[color], runs = game.running && color === game.turn
+        const side = game.sides[color], runs = running() && color === game.turn
         const left = side.seconds === null ? null : side.seconds - (runs ? (performance.now() - received) / 1000 : 0)
         showPlayer(id, side, game.result === "*" && color === game.turn, left === null ? "" : clockText(left))
     }
@@ -168,7 +169,7 @@ function tell() {
     if (!atEnd()) words.push(`looking back, ${game.plies.length - shown} from the end`)
     else if (game.result !== "*") words.push(`${game.result}, ${game.reason}`)
     else if (game.busy) words.push(`${game.busy} …`)
-    else words.push(mayMove() ? (game.people === 1 ? "your move" : `${game.turn === "w" ? "White" : "Black"} to move`) : "ZeroMass thinks")
+    else words.push(mayMove() ? (game.sides.w.person !== game.sides.b.person ? "your move" : `${game.turn === "w" ? "White" : "Black"} to move`) : "ZeroMass thinks")
     byId("status").textContent = words.join(" · ")
 }
 
@@ -280,5 +281,5 @@ on("watch", "click", () => {
     byId("watch").setAttribute("aria-pressed", String(start))
     if (start) watchGame(byId("sample").value)
 })
-setInterval(() => game?.running && drawClocks(), 200)
+setInterval(() => running() && drawClocks(), 200)
 connect()

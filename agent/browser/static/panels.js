@@ -9,7 +9,7 @@ export function showPlayer(id, side, turn, clock) {
     const taken = [...side.captured].map(letter => GLYPHS[letter.toLowerCase()] ?? "").join("")
     byId(id).replaceChildren(
         element("span", {class: turn ? "name turn" : "name"}, [side.name]),
-        element("span", {class: "taken", "aria-hidden": "true"}, [taken + (side.lead ? ` +${side.lead}` : "")]),
+        element("span", {class: "taken", "aria-hidden": "true"}, [taken + (side.lead > 0 ? ` +${side.lead}` : "")]),
         element("span", {class: "clock"}, [clock]),
     )
 }

@@ -26,7 +26,8 @@ from agent.networks.sparse.architecture import SparseArchitecture
 from agent.networks.sparse.network import SparseNetwork
 from agent.networks.weights import Weights
 from agent.play.level import Level
-from agent.vocabulary import SIZE
+from agent.rules import Games
+from agent.vocabulary import SIZE, from_uci
 from tests.agent.standin import Gated, Scripted
 
 PATIENCE = 20.0  # seconds until a missing answer fails a test
@@ -51,25 +52,26 @@ class Caller:
     async def wait(self, kind: str, so: Callable[[dict[str, Any]], object] = lambda message: True) -> dict[str, Any]:
         """The next message of this kind for which `so` holds."""
         while True:
-            message = await self.line.receive_json(timeout=PATIENCE)
+            message = dict(await self.line.receive_json(timeout=PATIENCE))
             if message["kind"] == kind and so(message):
-                return dict(message)
+                return message
+
+    async def plies(self, count: int) -> dict[str, Any]:
+        return await self.wait("game", lambda game: len(game["plies"]) == count)
 
     async def said(self, words: str) -> None:
-        """Wait for a sentence."""
         await self.wait("said", lambda message: words in message["text"])
 
 
 class Site:
-    """A server with pages. `moves`: what the agent answers."""
+    """A running server. The agent answers as `thinker` does."""
+
+    client: aiohttp.ClientSession
+    base: str
 
     def __init__(self, thinker: Scripted, learning: Learning | None = None) -> None:
-        agent = Agent(thinker, "a test", identity="sha256:0", weights=weights())
-        self.server = Server(
-            lambda: PageSession(agent, chess.Board(), chess.WHITE, level=Level(simulations=8)), learning
-        )
-        self.client: aiohttp.ClientSession
-        self.base = ""
+        agent, level = Agent(thinker, "a test", identity="sha256:0", weights=weights()), Level(simulations=8)
+        self.server = Server(lambda: PageSession(agent, chess.Board(), chess.WHITE, level=level), learning)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["Site"]:
@@ -79,9 +81,15 @@ class Site:
 
     @contextlib.asynccontextmanager
     async def page(self, name: str = "0" * 32) -> AsyncIterator[Caller]:
-        origin = {"Origin": "/".join(self.base.split("/")[:3])}
+        origin = {"Origin": self.base.partition(f"/{self.server.token}")[0]}
         async with self.client.ws_connect(f"{self.base}socket?page={name}", headers=origin, max_msg_size=0) as line:
             yield Caller(line)
+
+
+@contextlib.asynccontextmanager
+async def one_page(thinker: Scripted) -> AsyncIterator[Caller]:
+    async with Site(thinker).running() as site, site.page() as page:
+        yield page
 
 
 async def test_a_game_is_played_and_goes_on_after_a_reload() -> None:
@@ -89,12 +97,13 @@ async def test_a_game_is_played_and_goes_on_after_a_reload() -> None:
         async with site.page() as page:
             assert not (await page.wait("hello"))["known"]
             await page.send(kind="line", text="e4")
-            state = await page.wait("game", lambda game: len(game["plies"]) == 2)
+            state = await page.plies(2)
             assert [ply["san"] for ply in state["plies"]] == ["e4", "e5"]
             assert state["plies"][1]["value"] == -0.25  # the agent's 0.25, seen by White
-            assert sorted(state["legal"]) == sorted(
-                move.uci() for move in chess.Board(state["plies"][1]["fen"]).legal_moves
-            )
+            after = chess.Board(state["plies"][1]["fen"])
+            assert set(state["legal"]) == {move.uci() for move in after.legal_moves}
+            await page.send(kind="look", ply=2)
+            assert (await page.wait("policy"))["fen"] == after.fen()
             await page.send(kind="line", text="e4e6")
             await page.said("'e4e6' is illegal here; legal moves: ")
         async with site.page() as page:
@@ -112,11 +121,11 @@ async def test_a_reload_while_the_agent_thinks_lets_it_think_again() -> None:
             await page.wait("game", lambda game: game["thinking"])
         thinker.go_on.set()
         async with site.page() as page:
-            await page.wait("game", lambda game: len(game["plies"]) == 2)
+            await page.plies(2)
 
 
 async def test_commands_of_the_terminal_that_reach_files_or_programs_are_refused(tmp_path: Path) -> None:
-    async with Site(Scripted()).running() as site, site.page() as page:
+    async with one_page(Scripted()) as page:
         for word in ("save", "load", "engine", "run", "quit"):
             await page.send(kind="line", text=f"{word} {tmp_path}/x")
             await page.said(f"'{word}' is a command of the terminal")
@@ -124,25 +133,17 @@ async def test_commands_of_the_terminal_that_reach_files_or_programs_are_refused
 
 
 async def test_pgn_and_fen() -> None:
-    async with Site(Scripted("e7e5 g8f6")).running() as site, site.page() as page:
+    async with one_page(Scripted("e7e5 g8f6")) as page:
         await page.send(kind="line", text="e4")
-        pgn = (await page.wait("game", lambda game: len(game["plies"]) == 2))["pgn"]
+        pgn = (await page.plies(2))["pgn"]
         await page.send(kind="line", text="new")
         await page.send(kind="pgn", text=pgn)
-        state = await page.wait("game", lambda game: len(game["plies"]) == 2)
+        state = await page.plies(2)
         assert [ply["uci"] for ply in state["plies"]] == ["e2e4", "e7e5"]
         await page.send(kind="pgn", text="1. e4 e5 2. Ke3")
         await page.said("of 'the pasted text' cannot be read (")
         await page.send(kind="line", text=f"fen {KIWIPETE.fen()}")
-        assert (await page.wait("game", lambda game: game["plies"] == []))["start"] == KIWIPETE.fen()
-
-
-async def test_the_policy_of_a_position_is_sent() -> None:
-    async with Site(Scripted()).running() as site, site.page() as page:
-        await page.send(kind="look", ply=0)
-        policy = await page.wait("policy")
-        assert policy["fen"] == chess.STARTING_FEN
-        assert policy["illegal"] == 0.0
+        assert (await page.plies(0))["start"] == KIWIPETE.fen()
 
 
 @pytest.mark.parametrize("board", [chess.Board(), KIWIPETE, chess.Board("4k3/8/8/8/8/8/P7/4K3 b - - 0 1")])
@@ -152,16 +153,12 @@ def test_sums_of_the_policy_masked_and_not(board: chess.Board) -> None:
     found = policy_of(board, ours)
     assert set(found["moves"]) == {move.uci() for move in board.legal_moves}
     assert (found["legal"], found["illegal"]) == (pytest.approx(1.0, abs=1e-6), 0.0)
-    from agent.rules import Games
-
     logits = ours.network.dense(Games.from_boards([board]).positions)[0].detach().numpy()[0].astype(np.float64)
     odds = np.exp(logits - logits.max())
     assert len(odds) == SIZE
     unmasked = found["unmasked"]
     assert sum(unmasked["squares"]) == pytest.approx(unmasked["illegal"])
     assert unmasked["legal"] + unmasked["illegal"] == pytest.approx(1.0, abs=1e-6)
-    from agent.vocabulary import from_uci
-
     legal = [from_uci(move, black=not board.turn) for move in found["moves"]]
     assert unmasked["legal"] == pytest.approx(odds[legal].sum() / odds.sum(), abs=1e-5)
     assert all(not board.is_legal(chess.Move.from_uci(uci)) for uci, _ in unmasked["worst"])
@@ -219,7 +216,7 @@ def test_what_is_no_message_is_refused(text: str) -> None:
 async def test_a_thousand_rude_messages_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(browser, "RATE", 500)  # else they would take a minute
     monkeypatch.setattr(browser, "BURST", 5)
-    async with Site(Scripted()).running() as site, site.page() as page:
+    async with one_page(Scripted()) as page:
         for number in range(1000):
             await page.line.send_str(RUDE[number % len(RUDE)])
         await page.said("Too many messages at once")
@@ -281,7 +278,7 @@ async def test_a_run_is_shown(tmp_path: Path) -> None:
         assert run["curves"]["mass"][0] == [1, 0.0]
         assert run["curves"]["score"][-1] == [99, 0.99]
         await page.send(kind="sample", text="newest")
-        state = await page.wait("game", lambda game: len(game["plies"]) == 2)
+        state = await page.plies(2)
         assert [ply["value"] for ply in state["plies"]] == [0.1, -0.2]
         for kind, words in (
             ("opponent", "Snapshot '../x' does not exist"),
