@@ -61,6 +61,8 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
         ("play --fen 8/8/8/8/8/8/8/8", "FEN '8/8/8/8/8/8/8/8' is impossible: White has no king"),
         ("play --weights missing.safetensors", "weights file 'missing.safetensors' does not exist"),
         ("play --run nobody", "run 'nobody' does not exist; none in runs/ yet; start one with zeromass train"),
+        ("play --port 8470", "--port 8470 has no use without --browser; add it"),
+        ("play --browser --run nobody --no-open", "run 'nobody' does not exist"),
         ("play --run a --weights b", "--weights 'b' and --run 'a' exclude each other"),
         ("uci now", "unexpected extra argument.*now"),
         ("monitor nobody", "run 'nobody' does not exist; none in runs/ yet"),

@@ -124,7 +124,7 @@ class Page:
             case "pgn":
                 self._load(PastedText(message.text), "the pasted game")
             case "sample":
-                path = self._run().game(message.text)
+                path = self._run.game(message.text)
                 self._load(path, path.stem)
             case "opponent":
                 self._spawn(self._change_opponent(message.text))
@@ -137,6 +137,7 @@ class Page:
             case "think" if message.on:
                 self._spawn(self._thoughts.think(message.ply))
 
+    @property
     def _run(self) -> Learning:
         if self._learning is None:
             raise InputError("no run is shown; start the board with --run RUN")
@@ -207,7 +208,7 @@ class Page:
         session, board = self.session, self.session.board.copy()
         if self._newest:
             with contextlib.suppress(InputError):  # being written: the one before plays
-                agent = await asyncio.to_thread(self._run().agent, NEWEST)
+                agent = await asyncio.to_thread(self._run.agent, NEWEST)
                 if self._control is control and agent is not session.agent:
                     play_with(session, agent)
                     side = session.sides[board.turn] or side
@@ -229,11 +230,11 @@ class Page:
         self._go_on()
 
     async def _change_opponent(self, name: str) -> None:
-        agent = await self._slowly(f"loading {name}", asyncio.to_thread(self._run().agent, name))
+        agent = await self._slowly(f"loading {name}", asyncio.to_thread(self._run.agent, name))
         self._newest = name == NEWEST
         self.cancel()
         play_with(self.session, agent)
         self._go_on()
 
     async def _tell_run(self) -> None:
-        self.outbox.put("run", **await asyncio.to_thread(self._run().state))
+        self.outbox.put("run", **await asyncio.to_thread(self._run.state))

@@ -86,8 +86,8 @@ class Thoughts:
         session, total, done = self.session, len(self.session.game.notes), 0
         if session.mover is not None or not total:
             raise InputError("there is nothing to judge; play or load a game, and let the agent finish its move")
-        control, game = Control(), session.game.to_pgn(session.names, session.sides)
-        self._control = control
+        control = self._control = Control()
+        game = session.game.to_pgn(session.names, session.sides)
 
         def progress(moves: int) -> None:
             nonlocal done

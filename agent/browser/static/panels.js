@@ -56,10 +56,8 @@ export function showPolicy(choice, policy, thought) {
         moves = Object.entries(policy.moves)
     }
     if (choice === "unmasked" && policy) {
-        const {legal, illegal, squares, worst} = policy.unmasked
-        sums = [legal.toFixed(6), illegal.toFixed(6)]
-        squares.forEach((share, index) => share >= 0.0005 && add("abcdefgh"[index % 8] + (1 + (index >> 3)), share, true))
-        moves = worst
+        sums = [policy.unmasked.legal.toFixed(6), policy.unmasked.illegal.toFixed(6)]
+        moves = Object.entries(policy.unmasked.moves)
         words = "A softmax over all 1,880 moves, without a mask: what illegal moves would get. Nothing here plays so."
     } else if (choice === "after" && thought && Object.keys(thought.searched).length) {
         const total = Math.max(1, Object.values(thought.searched).reduce((sum, nodes) => sum + nodes, 0))
@@ -70,16 +68,14 @@ export function showPolicy(choice, policy, thought) {
         moves = []
         words = "No search of this position yet."
     }
-    if (choice !== "unmasked") {
-        moves.forEach(([uci, share]) => share >= 0.0005 && add(uci.slice(2, 4), share, false))
-    }
+    moves.forEach(([uci, share]) => add(uci.slice(2, 4), share, choice === "unmasked"))
     byId("sum-legal").textContent = sums[0]
     byId("sum-illegal").textContent = sums[1]
     byId("sums").classList.toggle("leaks", choice === "unmasked")
     byId("policy-words").textContent = words
     const best = [...moves].sort((one, other) => other[1] - one[1]).slice(0, 5)
     byId("policy-moves").replaceChildren(...best.map(([uci, share]) => element("li", {}, [`${policy?.sans[uci] ?? uci} ${percent(share)}`])))
-    return choice ? heat : new Map()
+    return choice ? new Map([...heat].filter(([, {share}]) => share >= 0.0005)) : new Map()
 }
 
 export function showMoves(game, shown, goTo) {

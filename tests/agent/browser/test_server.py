@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from aiohttp.test_utils import TestServer
 
+from agent.browser import learning
 from agent.browser import server as browser
 from agent.browser.learning import Learning
 from agent.browser.messages import Outbox, read_message
@@ -69,9 +70,9 @@ class Site:
     client: aiohttp.ClientSession
     base: str
 
-    def __init__(self, thinker: Scripted, learning: Learning | None = None) -> None:
+    def __init__(self, thinker: Scripted, run: Learning | None = None) -> None:
         agent, level = Agent(thinker, "a test", identity="sha256:0", weights=weights()), Level(simulations=8)
-        self.server = Server(lambda: PageSession(agent, chess.Board(), chess.WHITE, level=level), learning)
+        self.server = Server(lambda: PageSession(agent, chess.Board(), chess.WHITE, level=level), run)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["Site"]:
@@ -157,11 +158,11 @@ def test_sums_of_the_policy_masked_and_not(board: chess.Board) -> None:
     odds = np.exp(logits - logits.max())
     assert len(odds) == SIZE
     unmasked = found["unmasked"]
-    assert sum(unmasked["squares"]) == pytest.approx(unmasked["illegal"])
+    assert len(unmasked["moves"]) == SIZE - len(found["moves"])
     assert unmasked["legal"] + unmasked["illegal"] == pytest.approx(1.0, abs=1e-6)
     legal = [from_uci(move, black=not board.turn) for move in found["moves"]]
     assert unmasked["legal"] == pytest.approx(odds[legal].sum() / odds.sum(), abs=1e-5)
-    assert all(not board.is_legal(chess.Move.from_uci(uci)) for uci, _ in unmasked["worst"])
+    assert not found["moves"].keys() & unmasked["moves"].keys()
 
 
 @pytest.mark.parametrize(
@@ -264,7 +265,7 @@ async def test_a_slow_page_is_told_the_newest_only() -> None:
     assert [message["text"] for message in taken[1:]] == [str(number) for number in range(950, 1000)]
 
 
-async def test_a_run_is_shown(tmp_path: Path) -> None:
+async def test_a_run_is_shown_and_played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("weights", "games"):
         (tmp_path / name).mkdir()
     for step in (0, 200, 1000):
@@ -272,6 +273,7 @@ async def test_a_run_is_shown(tmp_path: Path) -> None:
     (tmp_path / "games" / "game-00000007.pgn").write_text("1. e4 { value before +0.10 } e5 { value before +0.20 } *")
     rows = [{"step": step, "policy/invalid_mass_max": 0.0, "evaluation/score": step / 100} for step in (1, 50, 99)]
     (tmp_path / "log.jsonl").write_text("\n".join(map(json.dumps, rows)) + '\n{"step": 1')
+    monkeypatch.setattr(learning, "load_agent", lambda *_, **named: Agent(Scripted(), f"newest {bool(named)}"))
     async with Site(Scripted(), Learning(str(tmp_path))).running() as site, site.page() as page:
         run = await page.wait("run")
         assert run["snapshots"] == ["step-00000000", "step-00000200", "step-00001000"]
@@ -280,12 +282,12 @@ async def test_a_run_is_shown(tmp_path: Path) -> None:
         await page.send(kind="sample", text="newest")
         state = await page.plies(2)
         assert [ply["value"] for ply in state["plies"]] == [0.1, -0.2]
-        for kind, words in (
-            ("opponent", "Snapshot '../x' does not exist"),
-            ("sample", "Sample game '../x' does not exist"),
-        ):
+        for kind, words in (("opponent", "Snapshot"), ("sample", "Sample game")):
             await page.send(kind=kind, text="../x")
-            await page.said(words)
+            await page.said(f"{words} '../x' does not exist")
+        for name, newest in (("step-00000200", False), ("newest", True)):
+            await page.send(kind="opponent", text=name)
+            await page.said(f"Now playing with newest {newest}.")
 
 
 def test_the_board_component_is_as_it_was_published() -> None:
