@@ -1,7 +1,7 @@
 """Draws the pictures of the README and the docs with today's program: `python -m docs.pictures [FOLDER]`. FOLDER is
 docs/images by default. What is drawn is played and measured with the bundled weights: a game on the board in the
-terminal, the policy on one position, an audit of 20,000 positions; docs/ladders and the sick runs are drawn anew. Only
-`tensorboard.png` is not: it is a photograph of a browser."""
+terminal, the policy on one position, an audit of 20,000 positions; docs/ladders and the sick runs are drawn anew. The
+PNG files are not: they are photographs of a browser."""
 
 import asyncio
 import sys
