@@ -61,7 +61,6 @@ class Server:
         app.router.add_get(f"/{self.token}/socket", self._socket)
         app.router.add_static(f"/{self.token}/static", STATIC)
         app.on_response_prepare.append(_add_headers)
-        app.on_shutdown.append(self._shut_down)
         return app
 
     @web.middleware
@@ -118,10 +117,6 @@ class Server:
         for place, (left_at, name) in enumerate(sorted(gone)):
             if place < surplus or time.monotonic() - left_at > KEPT:
                 self.pages.pop(name).session.close()
-
-    async def _shut_down(self, _app: web.Application) -> None:
-        for page in filter(lambda page: page.connected, self.pages.values()):
-            page.detach()
 
 
 async def _index(_request: web.Request) -> web.StreamResponse:
