@@ -247,3 +247,14 @@ def test_a_draw_by_repetition_is_seen_though_it_stands_in_the_history_alone() ->
     assert abs(float(choice.values[0])) < 0.01
     games.reset(positions=games.positions)
     assert float(player.choose(games).values[0]) < -0.1
+
+
+def test_reports_as_often_as_asked_have_the_nodes_of_every_move(thinker: Thinker) -> None:
+    reports: list[Report] = []
+    thinker.think(BUSY, Limits(seconds=0.5), control=Control(0.02), watch=reports.append)
+    assert len(reports) > 3
+    for report in reports:
+        assert {move for move, _ in report.searched} == set(BUSY.legal_moves)
+        assert 0 < sum(nodes for _, nodes in report.searched) <= report.nodes
+        assert dict(report.searched)[report.best.move] == report.best.nodes
+    assert thinker.think(BUSY, Limits(nodes=100)).searched == ()

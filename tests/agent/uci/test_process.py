@@ -67,7 +67,7 @@ def test_guide_names_every_option() -> None:
     guide, play = (ROOT / "docs/play.md").read_text(), cast(Any, get_command(zeromass.app)).commands["play"]
     table = guide.split("| option | meaning |")[1].split("\n\n")[0]
     options = [name for option in play.params for name in option.opts]
-    assert sorted(re.findall(r"^\| `(--\w+)", table, re.MULTILINE)) == sorted(options)
+    assert sorted(re.findall(r"^\| `(--[\w-]+)", table, re.MULTILINE)) == sorted(options)
     table = guide.split("| UCI option | meaning |")[1].split("\n\n")[0]
     named = re.findall(r"^\| ([A-Za-z_ ,]+) \|", table, re.MULTILINE)
     assert {name for row in named for name in row.split(", ")} == set(DECLARED)
