@@ -68,7 +68,8 @@ class Server:
         host, origin = request.headers.get("Host", ""), request.headers.get("Origin")
         if not _NAMES.fullmatch(host) or (origin is not None and origin.lower() != f"http://{host}".lower()):
             raise web.HTTPForbidden(text="This address is for this machine only.")
-        if not secrets.compare_digest(request.path.split("/")[1].encode(), self.token.encode()):
+        given = request.path.lstrip("/").partition("/")[0].encode(errors="replace")
+        if not secrets.compare_digest(given, self.token.encode()):
             raise web.HTTPNotFound(text="Open the address that zeromass play --browser printed last.")
         return await handler(request)
 
@@ -86,7 +87,7 @@ class Server:
             await line.send_json({"kind": "full", "text": f"{MOST_PAGES} pages are open already; close one."})
         else:
             page = page or self.pages.setdefault(name, Page(self._make_session(), self._learning))
-            await line.send_json({"kind": "hello", "known": known})
+            page.outbox.put("hello", known=known)
             await self._serve(page, line)
         await line.close()
         return line

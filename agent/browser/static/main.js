@@ -30,14 +30,18 @@ function connect(again = 0) {
     const address = new URL(`socket?page=${stored("page")}`, location.href)
     address.protocol = "ws:"
     socket = new WebSocket(address)
-    let refused = false
+    let refused = ""
     socket.addEventListener("message", event => {
         const message = JSON.parse(event.data)
-        if (message.kind === "taken" && again >= 3) store("page", newId()) // another tab is a copy of this one
-        if (message.kind === "taken") refused = true
-        else receive(message)
+        if (message.kind === "taken" && again >= 3) { // another tab is the copy of this one
+            store("page", newId())
+            sessionStorage.removeItem("zeromass-game")
+        }
+        if (["taken", "full"].includes(message.kind)) refused = message.kind
+        receive(message)
     })
     socket.addEventListener("close", () => {
+        if (refused === "full") return
         if (!refused) banner("The server does not answer. Start zeromass play --browser again and open the address it prints in this tab: your game is kept and goes on.")
         setTimeout(() => connect(refused ? again + 1 : 0), refused ? 300 : 2000)
     })
