@@ -58,7 +58,7 @@ class Page:
         self._tasks: set[asyncio.Task[None]] = set()
         self._control: Control | None = None  # of the search for a move
         self._busy = ""  # the slow command that is running
-        self._newest = False  # whether to play against the newest weights, as they change
+        self._newest = learning is not None  # whether to play against the newest weights, as they change
         session.game.settle()
 
     def attach(self) -> None:

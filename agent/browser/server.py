@@ -18,7 +18,7 @@ from typing import Any, Final
 import chess
 from aiohttp import WSMsgType, web
 
-from agent.browser.learning import Learning
+from agent.browser.learning import NEWEST, Learning
 from agent.browser.page import Page, PageSession
 from agent.engine.agent import load_agent
 from agent.errors import InputError
@@ -147,7 +147,7 @@ def browser_command(
     options = {name: value for name, value in options.items() if value is not None}
     with _listen(port) as listener:
         print("Loading the agent ...", flush=True)
-        agent = load_agent(weights, run, progress=lambda line: print(line, flush=True))
+        agent = load_agent(weights, progress=print) if learning is None else learning.agent(NEWEST)
         chance = random.Random(seed)
 
         def make_session() -> PageSession:

@@ -276,6 +276,13 @@ async def test_a_run_is_shown_and_played(tmp_path: Path, monkeypatch: pytest.Mon
         for name, newest in (("step-00000200", False), ("newest", True)):
             await page.send(kind="opponent", text=name)
             await page.said(f"Now playing with newest {newest}.")
+        await page.send(kind="line", text="new")
+        await page.send(kind="line", text="side black")
+        await page.plies(1)
+        (tmp_path / "checkpoints" / "step-9").mkdir(parents=True)
+        (tmp_path / "checkpoints" / "step-9" / "weights.safetensors").touch()
+        await page.send(kind="line", text="a6")
+        await page.said("Now playing with newest True.")  # another file is the newest, so it was loaded anew
 
 
 def test_the_board_component_is_as_it_was_published() -> None:
