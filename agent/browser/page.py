@@ -1,11 +1,9 @@
-"""One page and its game. All of it happens in the event loop's thread, but for searches and loading, which have threads
-of their own."""
+"""One page and its game. All happens in the event loop's thread; searches and loading have threads of their own."""
 
 import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from agent.browser.learning import NEWEST, Learning
@@ -27,44 +25,36 @@ _LONGEST: Final = 200  # characters of a move or command
 _TICK: Final = 0.25  # seconds between two looks at the clocks
 
 
-@dataclass
-class PageSession(Session):
-    """A session drawn by a page."""
+class Page(Session):
+    """The game of one page; `options` are those of a `Session`. `run`: what it may play against."""
 
-    page: "Page" = field(init=False)
-
-    def say(self, text: str) -> None:
-        """Into the page's log."""
-        self.page.in_loop(self.page.tell, text)
-
-    def show(self) -> None:
-        """Send the game."""
-        self.page.in_loop(self.page.draw)
-
-    def interrupt(self) -> None:
-        """Cancel the search for a move; its result is not wanted any more."""
-        self.page.in_loop(self.page.cancel)
-
-
-class Page:
-    """The game of one page. `learning`: the run it may play against."""
-
-    def __init__(self, session: PageSession, learning: Learning | None) -> None:
-        self.session, self.outbox = session, Outbox()
-        session.page = self
+    def __init__(self, run: Learning | None, *arguments: Any, **options: Any) -> None:
+        self.outbox, self._learning, self._loop = Outbox(), run, asyncio.get_running_loop()
         self.connected, self.left_at = False, time.monotonic()
-        self._learning, self._loop = learning, asyncio.get_running_loop()
-        self._thoughts = Thoughts(session, self.outbox, self.in_loop)
         self._tasks: set[asyncio.Task[None]] = set()
         self._control: Control | None = None  # of the search for a move
         self._busy = ""  # the slow command that is running
-        self._newest = learning is not None  # whether to play against the newest weights, as they change
-        session.game.settle()
+        self._newest = run is not None  # whether to play against the newest weights, as they change
+        super().__init__(*arguments, **options)
+        self._thoughts = Thoughts(self, self.outbox, self.in_loop)
+        self.game.settle()
+
+    def say(self, text: str) -> None:
+        """A sentence for the log."""
+        self.in_loop(lambda: self.outbox.put("said", text=text))
+
+    def show(self) -> None:
+        """Send the game."""
+        self.in_loop(self._show)
+
+    def interrupt(self) -> None:
+        """Cancel the search for a move; its result is not wanted any more."""
+        self.in_loop(self._cancel)
 
     def attach(self) -> None:
         """The page is there, for the first time or again."""
         self.connected = True
-        self.tell(f"You play against {self.session.agent.origin}.")
+        self.say(f"You play against {self.agent.origin}.")
         if self._learning is not None:
             self._spawn(self._tell_run())
         self._ticker = asyncio.create_task(self._tick())
@@ -73,32 +63,26 @@ class Page:
     def detach(self) -> None:
         """The page has gone, perhaps to come back: nothing is computed meanwhile."""
         self.connected, self.left_at = False, time.monotonic()
-        self.cancel()
+        self._cancel()
         self._thoughts.stop()
         self._ticker.cancel()
-        if self.session.hint_control is not None:
-            self.session.hint_control.stop()
+        if self.hint_control is not None:
+            self.hint_control.stop()
 
-    def in_loop(self, task: Callable[..., None], *arguments: object) -> None:
+    def in_loop(self, task: Callable[[], None]) -> None:
         """Call `task` in the loop's thread, from any thread."""
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            self._loop.call_soon_threadsafe(task, *arguments)
+            self._loop.call_soon_threadsafe(task)
         else:
-            task(*arguments)
+            task()
 
-    def tell(self, text: str) -> None:
-        """A sentence for the log."""
-        self.outbox.put("said", text=text)
+    def _show(self) -> None:
+        state = game_state(self, self._thoughts.judged())
+        self.outbox.put("game", thinking=self.mover is not None, busy=self._busy, **state)
 
-    def draw(self) -> None:
-        """Send the game."""
-        state = game_state(self.session, self._thoughts.judged())
-        self.outbox.put("game", thinking=self.session.mover is not None, busy=self._busy, **state)
-
-    def cancel(self) -> None:
-        """Cancel the search for a move."""
+    def _cancel(self) -> None:
         if self._control is not None:
             self._control.stop()
             self._control = None
@@ -111,7 +95,7 @@ class Page:
             self._refuse(error)
 
     def _refuse(self, error: InputError) -> None:
-        self.tell(f"{str(error)[:1].upper()}{str(error)[1:]}.")
+        self.say(f"{str(error)[:1].upper()}{str(error)[1:]}.")
 
     def _do(self, message: Message) -> None:
         if self._busy and message.kind in ("line", "pgn", "sample", "opponent"):
@@ -151,15 +135,15 @@ class Page:
             raise InputError(f"{quote(word)} is a command of the terminal; here use the page's buttons")
         if word == "hint":
             self._thoughts.stop()
-            self._spawn(self._slowly(line, asyncio.to_thread(obey, self.session, line)))
+            self._spawn(self._slowly(line, asyncio.to_thread(obey, self, line)))
         else:
-            obey(self.session, line)
+            obey(self, line)
             self._go_on()
 
     def _load(self, games: Any, name: str) -> None:
         """People play both sides: nothing is answered before the user chooses one."""
-        load_into(self.session, games, name)
-        obey(self.session, "side both")
+        load_into(self, games, name)
+        obey(self, "side both")
         self._go_on()
 
     def _spawn(self, work: Coroutine[Any, Any, Any]) -> None:
@@ -169,7 +153,7 @@ class Page:
             except InputError as error:
                 self._refuse(error)
             except Exception as error:
-                self.tell(f"Something went wrong in the server ({type(error).__name__}); start it again.")
+                self.say(f"Something went wrong in the server ({type(error).__name__}); start it again.")
                 raise
 
         task = asyncio.create_task(guarded())
@@ -179,7 +163,7 @@ class Page:
     async def _slowly(self, what: str, work: Coroutine[Any, Any, Any]) -> Any:
         """Refuse other commands until `work` is done."""
         self._busy = what
-        self.draw()
+        self._show()
         try:
             return await work
         finally:
@@ -190,50 +174,50 @@ class Page:
         """End the game when a clock has run out."""
         while True:
             await asyncio.sleep(_TICK)
-            if self.session.game.flag():
-                self.cancel()
-                self.session.announce()
+            if self.game.flag():
+                self._cancel()
+                self.announce()
 
     def _go_on(self) -> None:
         """Draw, and let a program whose turn it is begin to think."""
-        self.session.game.run_clock()
-        self.draw()
-        side = self.session.mover
+        self.game.run_clock()
+        self._show()
+        side = self.mover
         if side is not None and self._control is None and self.connected:
             self._thoughts.stop()
             control = self._control = Control(EVERY)
             self._spawn(self._choose(side, control))
 
     async def _choose(self, side: Side, control: Control) -> None:
-        session, board = self.session, self.session.board.copy()
+        board = self.board.copy()
         if self._newest:
             with contextlib.suppress(InputError):  # being written: the one before plays
                 agent = await asyncio.to_thread(self._run.agent, NEWEST)
-                if self._control is control and agent is not session.agent:
-                    play_with(session, agent)
-                    side = session.sides[board.turn] or side
+                if self._control is control and agent is not self.agent:
+                    play_with(self, agent)
+                    side = self.sides[board.turn] or side
 
         def watch(report: Report) -> None:
             if self._control is control:
                 self.in_loop(lambda: self._thoughts.report(board, report, live=True))
 
-        chosen = await asyncio.to_thread(session.choose, side, control, watch)
+        chosen = await asyncio.to_thread(self.choose, side, control, watch)
         if self._control is not control:
             return  # cancelled meanwhile
         self._control = None
         if chosen.report is not None:
             self._thoughts.report(board, chosen.report, live=False)
-        if session.game.flag():
-            session.announce()
+        if self.game.flag():
+            self.announce()
         else:
-            session.apply(chosen)
+            self.apply(chosen)
         self._go_on()
 
     async def _change_opponent(self, name: str) -> None:
         agent = await self._slowly(f"loading {name}", asyncio.to_thread(self._run.agent, name))
         self._newest = name == NEWEST
-        self.cancel()
-        play_with(self.session, agent)
+        self._cancel()
+        play_with(self, agent)
         self._go_on()
 
     async def _tell_run(self) -> None:

@@ -19,7 +19,7 @@ import chess
 from aiohttp import WSMsgType, web
 
 from agent.browser.learning import NEWEST, Learning
-from agent.browser.page import Page, PageSession
+from agent.browser.page import Page
 from agent.engine.agent import load_agent
 from agent.errors import InputError
 
@@ -47,12 +47,12 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Server:
-    """The pages and their games. `make_session` begins a game for a new page."""
+    """The pages and their games. `make_page` begins the game of a new page."""
 
-    def __init__(self, make_session: Callable[[], PageSession], learning: Learning | None = None) -> None:
+    def __init__(self, make_page: Callable[[], Page]) -> None:
         self.token = secrets.token_urlsafe(24)
         self.pages: dict[str, Page] = {}
-        self._make_session, self._learning = make_session, learning
+        self._make_page = make_page
 
     def app(self) -> web.Application:
         """The web application."""
@@ -86,7 +86,7 @@ class Server:
         elif page is None and len(self.pages) >= MOST_PAGES:
             await line.send_json({"kind": "full", "text": f"{MOST_PAGES} pages are open already; close one."})
         else:
-            page = page or self.pages.setdefault(name, Page(self._make_session(), self._learning))
+            page = page or self.pages.setdefault(name, self._make_page())
             page.outbox.put("hello", known=known)
             await self._serve(page, line)
         await line.close()
@@ -103,7 +103,7 @@ class Server:
                 if left < 0:
                     if now - warned > 1:
                         warned = now
-                        page.tell("Too many messages at once; some were dropped.")
+                        page.say("Too many messages at once; some were dropped.")
                     await asyncio.sleep(1 / RATE)  # what it sends meanwhile waits
                 elif message.type is WSMsgType.TEXT:
                     page.receive(message.data)
@@ -117,7 +117,7 @@ class Server:
         surplus = len(self.pages) + (coming not in self.pages) - MOST_PAGES
         for place, (left_at, name) in enumerate(sorted(gone)):
             if place < surplus or time.monotonic() - left_at > KEPT:
-                self.pages.pop(name).session.close()
+                self.pages.pop(name).close()
 
 
 async def _index(_request: web.Request) -> web.StreamResponse:
@@ -150,12 +150,12 @@ def browser_command(
         agent = load_agent(weights, progress=print) if learning is None else learning.agent(NEWEST)
         chance = random.Random(seed)
 
-        def make_session() -> PageSession:
+        def make_page() -> Page:
             color = chance.random() < 0.5 if side == "random" else side == "white"
             board = chess.Board() if start is None else start.copy()
-            return PageSession(agent, board, color, seed=chance.getrandbits(31), **options)
+            return Page(learning, agent, board, color, seed=chance.getrandbits(31), **options)
 
-        server = Server(make_session, learning)
+        server = Server(make_page)
         address = f"http://{HOST}:{listener.getsockname()[1]}/{server.token}/"
         print(*(f"{warning}." for warning in agent.warnings), f"The board is at {address}", sep="\n")
         print(f"It plays with {agent.origin}. Press Ctrl-C to end it.", flush=True)

@@ -18,7 +18,7 @@ from agent.browser import learning
 from agent.browser import server as browser
 from agent.browser.learning import Learning
 from agent.browser.messages import Outbox, read_message
-from agent.browser.page import PageSession
+from agent.browser.page import Page
 from agent.browser.policy import policy_of
 from agent.browser.server import HEADERS, MOST_PAGES, STATIC, Server
 from agent.engine.agent import Agent
@@ -72,7 +72,7 @@ class Site:
 
     def __init__(self, thinker: Scripted, run: Learning | None = None) -> None:
         agent, level = Agent(thinker, "a test", identity="sha256:0", weights=weights()), Level(simulations=8)
-        self.server = Server(lambda: PageSession(agent, chess.Board(), chess.WHITE, level=level), run)
+        self.server = Server(lambda: Page(run, agent, chess.Board(), chess.WHITE, level=level))
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["Site"]:
