@@ -9,7 +9,7 @@ from typing import Any, Final
 from agent.browser.learning import NEWEST, Learning
 from agent.browser.messages import Message, Outbox, read_message
 from agent.browser.state import game_state
-from agent.browser.thoughts import EVERY, Thoughts
+from agent.browser.thoughts import EVERY, Thoughts, stop_searches
 from agent.engine.limits import Control
 from agent.engine.report import Report
 from agent.errors import InputError
@@ -184,7 +184,7 @@ class Page(Session):
         self._show()
         side = self.mover
         if side is not None and self._control is None and self.connected:
-            self._thoughts.stop()
+            stop_searches()
             control = self._control = Control(EVERY)
             self._spawn(self._choose(side, control))
 

@@ -17,7 +17,14 @@ from agent.play.session import Session
 
 EVERY: Final = 0.18  # seconds between two reports of a search
 _LONGEST: Final = 120.0  # seconds of an open search
+_searches: Final[set[Control]] = set()  # open ones, of all pages
 _NODES: Final = 20_000  # of each position whose move is judged, as `zeromass analyse` has them
+
+
+def stop_searches() -> None:
+    """End the open searches of all pages, which share the agent: a move that is due goes first."""
+    for control in _searches:
+        control.stop()
 
 
 class Thoughts:
@@ -76,7 +83,9 @@ class Thoughts:
                 self.in_loop(lambda: self.report(board, report, live=True))
 
         think = functools.partial(self.session.agent.think, control=control, watch=watch)
+        _searches.add(control)
         report = await asyncio.to_thread(think, board, Limits(seconds=_LONGEST), ThinkOptions(lines=5, keep=1))
+        _searches.discard(control)
         if self._control in (control, None) and self.session.mover is None:
             self._control = None
             self.report(board, report, live=False)

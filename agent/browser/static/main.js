@@ -155,7 +155,7 @@ function look() {
     clearTimeout(looking)
     looking = setTimeout(() => {
         if (policy?.fen !== fenShown()) send({kind: "look", ply: shown})
-        if (searching && thought?.fen !== fenShown()) send({kind: "think", on: true, ply: shown})
+        if (searching && !game.thinking && thought?.fen !== fenShown()) send({kind: "think", on: true, ply: shown})
     }, 120)
 }
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import hashlib
 import json
+import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from agent.browser.page import Page
 from agent.browser.policy import policy_of
 from agent.browser.server import HEADERS, MOST_PAGES, STATIC, Server
 from agent.engine.agent import Agent
+from agent.engine.limits import Limits
+from agent.engine.report import Report
 from agent.errors import InputError
 from agent.networks.sparse.architecture import SparseArchitecture
 from agent.networks.sparse.network import SparseNetwork
@@ -123,6 +126,27 @@ async def test_a_reload_while_the_agent_thinks_lets_it_think_again() -> None:
         thinker.go_on.set()
         async with site.page() as page:
             await page.plies(2)
+
+
+class Waiting(Scripted):
+    """Moves at once, but searches until it is stopped, and nothing else meanwhile."""
+
+    def think(self, board: chess.Board, limits: Limits, *options: Any, **rest: Any) -> Report:
+        with self.lock:
+            if limits.seconds is not None:
+                rest["control"].wait()
+            return super().think(board, limits, *options, **rest)
+
+    lock = threading.Lock()
+
+
+async def test_an_open_search_gives_way_to_another_pages_move() -> None:
+    async with Site(Waiting()).running() as site, site.page() as page, site.page("1" * 32) as other:
+        await page.send(kind="think", on=True, ply=0)
+        await asyncio.sleep(0.2)
+        await other.send(kind="line", text="e4")
+        await other.plies(2)
+        assert not (await page.wait("thought", lambda thought: not thought["live"]))["live"]
 
 
 async def test_commands_that_reach_files_or_programs_and_broken_games_are_refused(tmp_path: Path) -> None:
