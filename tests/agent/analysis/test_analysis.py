@@ -15,7 +15,7 @@ from agent.analysis.picture import picture_of_game, write_picture
 from agent.engine.agent import Agent
 from agent.engine.thinker import Thinker
 from agent.errors import InputError
-from agent.play.judge import Judged, annotate, judge_game
+from agent.play.judge import Judged, judge_game
 from agent.play.saved import find_games
 from agent.search import material_evaluator
 
