@@ -17,6 +17,7 @@ from torch import Tensor
 
 from kernels.on_triton.launch import Operand, Tile, launch, operand, tile_for
 from kernels.on_triton.tiles import (
+    at,
     columns_of,
     entry_legal,
     legal_tile,
@@ -116,14 +117,14 @@ def cross_entropy_kernel(
             for first in range(begin, end, K):
                 column, q, legal, bad = entries(indices, targets, words, w_row, w_col, rows, first, end, size, K, ACC)
                 wrong = tl.maximum(wrong, tl.max(bad.to(tl.int32), 0))
-                x = tl.load(logits + rows * x_row * step + column * x_col, mask=legal).to(ACC)
+                x = tl.load(logits + rows * x_row * step + at(column, x_col), mask=legal).to(ACC)
                 log_p = x - row_peak - row_log_sum
                 total -= (1.0 - EPS) * tl.sum(tl.where(legal & (q != 0.0), q * log_p, 0.0), 0)
             good = wrong == 0
         else:
             target = tl.load(targets + rows, mask=live, other=-1)
             good = entry_legal(words, w_row, w_col, rows, live, target, size)
-            taken = tl.load(logits + rows * x_row * step + target * x_col, mask=good).to(ACC)
+            taken = tl.load(logits + rows * x_row * step + at(target, x_col), mask=good).to(ACC)
             total -= (1.0 - EPS) * (taken - row_peak - row_log_sum)
         if EPS > 0.0:
             total += uniform_loss(
@@ -189,7 +190,7 @@ def cross_entropy_backward_kernel(
         write_step = V if WIDE_OUT else 1
         for first in range(begin, end, K):
             column, q, legal, _bad = entries(indices, targets, words, w_row, w_col, rows, first, end, size, K, ACC)
-            x = tl.load(logits + rows * x_row * read_step + column * x_col, mask=legal).to(ACC)
+            x = tl.load(logits + rows * x_row * read_step + at(column, x_col), mask=legal).to(ACC)
             p = tl.exp(x - row_peak - row_log_sum)
             value = g * (pull * p - ((1.0 - EPS) * q + share))
             tl.store(out + rows * o_row * write_step + column, value.to(out.dtype.element_ty), mask=legal & good)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from kernels.on_triton.launch import launch, operand, tile_for
 from kernels.on_triton.tiles import (
+    at,
     columns_of,
     fold,
     legal_tile,
@@ -227,7 +228,7 @@ def compact_backward_kernel(
             legal, some = legal_tile(words, w_row, w_col, rows, live, start, size, G, V)
             place = places(legal, seen, R, G, V)
             seen += row_sum(legal.to(tl.int32))
-            address = gradient + rows[:, None, None] * g_row + place * g_col
+            address = gradient + rows[:, None, None] * g_row + at(place, g_col)
             g = tl.load(address, mask=legal & (place < width), other=0.0).to(ACC)
             if again == 0:
                 total += row_sum(g)

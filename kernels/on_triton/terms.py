@@ -8,6 +8,7 @@ from torch import Tensor
 
 from kernels.on_triton.launch import launch, operand, tile_for
 from kernels.on_triton.tiles import (
+    at,
     columns_of,
     entry_legal,
     legal_tile,
@@ -41,7 +42,7 @@ def terms_kernel(
         move = tl.load(moves + rows, mask=live, other=-1)
         known = entry_legal(words, w_row, w_col, rows, live, move, size)
         step = V if WIDE else 1
-        taken = tl.load(logits + rows * x_row * step + move * x_col, mask=known).to(ACC)
+        taken = tl.load(logits + rows * x_row * step + at(move, x_col), mask=known).to(ACC)
         value = tl.where(known, taken - row_peak - row_log_sum, float("-inf"))
         tl.store(log_prob + rows, tl.where(empty, 0.0, value), mask=live)
     else:
@@ -169,7 +170,9 @@ def sample_kernel(
         top = tl.maximum(top, high)
     none = empty | undefined
     step = V if WIDE else 1
-    drawn = tl.load(logits + rows * x_row * step + move * x_col, mask=live & (none == 0), other=0.0).to(ACC) - row_peak
+    drawn = (
+        tl.load(logits + rows * x_row * step + at(move, x_col), mask=live & (none == 0), other=0.0).to(ACC) - row_peak
+    )
     if HOT:
         drawn = drawn / temperature
     h = row_log_sum - t / tl.where(empty, 1.0, s)
