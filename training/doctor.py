@@ -20,6 +20,7 @@ from agent.compilation import base_folder, cache_folder
 from agent.errors import InputError
 from agent.networks.network import autocast_dtype
 from kernels import resolve_backend
+from kernels.ops.backend import triton_fault
 
 PACKAGES: Final = (
     "zeromass", "torch", "triton", "ray", "numba", "numpy", "chess", "tensorboard", "safetensors", "resvg-py",
@@ -127,10 +128,11 @@ def _control_groups(controller: str) -> Iterator[Path]:
 
 
 def _paths(cuda: bool, backend: str, cores: int) -> tuple[dict[str, str], ...]:
+    fault = triton_fault(torch.device("cuda")) if cuda else ""
     kernels_why = {
-        ("triton", True): "a CUDA device is here and Triton is installed",
+        ("triton", True): "a CUDA device is here and Triton runs on it",
         ("triton", False): "the environment asks for it; run by Triton's interpreter: for tests, slow",
-        ("torch", True): "Triton is not installed, or the environment asks for torch",
+        ("torch", True): f"Triton cannot run here: {fault}" if fault else "the environment asks for torch",
         ("torch", False): "no CUDA device, and Triton needs one; Numba and torch operators compute the same",
     }[backend, cuda]
     half = str(autocast_dtype(torch.device("cuda"))).removeprefix("torch.") if cuda else ""

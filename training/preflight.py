@@ -1,8 +1,12 @@
-"""Whether the GPUs that settings ask for are there, asked before anything starts."""
+"""Whether the GPUs that settings ask for are there, asked before anything starts, and what of them is not used."""
 
 import math
+import warnings
+
+import torch
 
 from agent.errors import InputError
+from kernels.ops.backend import triton_fault
 from training.settings import Settings
 
 
@@ -19,6 +23,14 @@ def check_gpus(settings: Settings, present: int, where: str) -> None:
         parts = " and ".join(f"{len(each)} x {name}={each[0]:g}" for name, each in asked.items() if sum(each))
         fault = f"the settings ask for {sum(shares):g} GPUs ({parts}), and {where} has {present}"
         raise InputError(f"{fault}; lower them, or see zeromass doctor")
+
+
+def kernels_note(device: torch.device) -> str:
+    """A sentence for the user where Triton should run on `device`, a GPU, and cannot; else empty."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the sentence is returned
+        fault = triton_fault(device) if device.type == "cuda" else ""
+    return f"Triton cannot run here ({fault}); the kernels take torch's operators instead, slower" if fault else ""
 
 
 def _fit(shares: list[float], gpus: int) -> bool:

@@ -14,8 +14,10 @@ from agent.networks.network import autocast_dtype
 from agent.networks.residual.evaluator import graph_size
 from agent.networks.sparse.architecture import SparseArchitecture
 from agent.networks.sparse.network import SparseNetwork
+from kernels.ops import backend
 from training import preflight
 from training.cluster import ray_for
+from training.doctor import examine
 from training.parallel import make_learner
 from training.settings import LearnerSettings, load_settings
 
@@ -103,3 +105,20 @@ def test_a_run_without_a_step_is_no_success(
     said = capsys.readouterr().out
     assert f"it: ended without {missing}; train longer" in said
     assert "done" not in said
+
+
+def test_a_gpu_without_triton_is_told_to_the_user(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(backend, "_faults", ["no C compiler"])
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a card")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device=None: (9, 0))
+    monkeypatch.delenv("ZEROMASS_KERNELS_BACKEND", raising=False)
+    assert preflight.kernels_note(torch.device("cpu")) == ""
+    assert preflight.kernels_note(torch.device("cuda")).startswith(
+        "Triton cannot run here (no C compiler); the kernels"
+    )
+    report = examine()
+    assert report.kernels_backend == "torch"
+    assert report.paths[0]["reason"] == "Triton cannot run here: no C compiler"
