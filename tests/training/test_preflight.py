@@ -1,7 +1,10 @@
 """Runs that ask for GPUs: refused before anything starts where there are too few, and told why actors cannot start."""
 
+import ctypes
 import itertools
+import subprocess
 from pathlib import Path
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
@@ -20,6 +23,8 @@ from training.cluster import ray_for
 from training.doctor import examine
 from training.parallel import make_learner
 from training.settings import LearnerSettings, load_settings
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize(
@@ -122,3 +127,75 @@ def test_a_gpu_without_triton_is_told_to_the_user(
     report = examine()
     assert report.kernels_backend == "torch"
     assert report.paths[0]["reason"] == "Triton cannot run here: no C compiler"
+
+
+class Nvml:
+    """As the driver's library answers."""
+
+    def __init__(self, failure: int = 0) -> None:
+        self.nvmlInit_v2 = lambda: failure
+
+    def nvmlSystemGetDriverVersion(self, text: Any, length: int) -> int:  # noqa: N802
+        text.value = b"550.54.14"
+        return 0
+
+    def nvmlDeviceGetCount_v2(self, count: Any) -> int:  # noqa: N802
+        count._obj.value = 2
+        return 0
+
+
+def test_the_driver_is_asked_through_its_own_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    for answer, expected in ((Nvml(), ("550.54.14", 2)), (Nvml(18), ("error 18", 0)), (OSError(), ("", 0))):
+        monkeypatch.setattr(ctypes, "CDLL", Mock(side_effect=[answer]))
+        assert preflight.nvidia_driver() == expected
+
+
+@pytest.mark.parametrize(
+    ("built", "driver", "usable", "advice"),
+    [
+        (None, "", False, ""),
+        ("13.0", "", False, ""),
+        ("13.0", "580.65.06", True, ""),
+        (
+            "13.0",
+            "550.54.14",
+            False,
+            "driver 550.54.14 is too old for CUDA 13.0, which needs 580 or newer: update it, or",
+        ),
+        ("13.0", "470.1", False, "driver 470.1 is too old for CUDA 13.0, which needs 580 or newer: update it."),
+        (
+            None,
+            "580.65.06",
+            False,
+            "for this torch is built for CPUs: install a CUDA build",
+        ),
+        ("12.6", "550.54.14", False, "driver 550.54.14 fits CUDA 12.6, and yet torch finds no GPU"),
+        ("12.6", "error 18", False, "NVIDIA's driver does not answer (NVML error 18): restart"),
+    ],
+)
+def test_doctor_names_cuda_and_driver_and_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, built: str | None, driver: str, usable: bool, advice: str
+) -> None:
+    state, found = preflight.cuda_state(built, driver, 1, usable)
+    assert (advice in found, bool(found)) == (True, bool(advice))
+    monkeypatch.setattr(torch.version, "cuda", built)
+    monkeypatch.setattr("training.doctor.nvidia_driver", lambda: (driver, 1))
+    if not usable:
+        report = examine()
+        assert (
+            report.cuda
+            == state
+            == f"torch for {f'CUDA {built}' if built else 'CPUs only'}, NVIDIA driver {driver or 'none'}"
+        )
+        assert (found in report.limits) == bool(found)
+
+
+def test_make_takes_another_build_of_torch() -> None:
+    def commands(*words: str) -> list[str]:
+        done = subprocess.run(["make", "-nB", ".venv/.installed", *words], cwd=ROOT, capture_output=True, text=True)
+        return [line for line in done.stdout.splitlines() if "pip install" in line]
+
+    assert len(commands()) == 1
+    first, second = commands("TORCH_INDEX=https://example.org/cpu")
+    assert first.endswith("-c constraints.txt --no-deps --index-url https://example.org/cpu torch")
+    assert [second] == commands()
