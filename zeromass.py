@@ -28,7 +28,7 @@ _SideBySide = Annotated[int, Option(min=1, max=256, help="Concurrent games under
 def train(
     arguments: Annotated[
         list[str] | None,
-        Argument(metavar="[CONFIG] [KEY=VALUE]...", help="demo, cpu, gpu, cluster or a YAML file; then settings."),
+        Argument(metavar="[CONFIG] [KEY=VALUE]...", help="demo, cpu, gpu-demo, gpu, cluster or YAML; then settings."),
     ] = None,
     resume: Annotated[str | None, Option(metavar="RUN", help="Continue from this run's newest checkpoint.")] = None,
     cluster: Annotated[str | None, Option(metavar="ADDRESS", help="Join this Ray cluster.")] = None,
