@@ -1,0 +1,22 @@
+"""Placement of tensors, without a GPU: tests that touch a device run again on a pretended one."""
+
+import pytest
+
+from tests.processes import run_python
+
+FILES = (
+    "tests/on_pretended.py tests/agent/networks/test_graphs.py tests/agent/networks/test_residual.py "
+    "tests/agent/networks/test_planes.py tests/agent/networks/test_meter.py tests/agent/networks/test_policy.py "
+    "tests/agent/networks/test_kinds.py tests/agent/players/test_player.py tests/selfplay/test_generator.py "
+    "tests/training/test_learner.py tests/training/test_losses.py tests/training/test_loop.py"
+)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_tests_that_touch_a_device_pass_on_a_pretended_one() -> None:
+    plugins = ("-p", "tests.pretended", "-p", "no:xdist", "-p", "no:cacheprovider")
+    words = ("-m", "pytest", "-q", *plugins, "-m", "not slow and not hours", *FILES.split())
+    done = run_python(*words, seconds=3500, TRITON_INTERPRET="1")
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert "skipped" not in done.stdout.splitlines()[-1]
