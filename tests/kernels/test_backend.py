@@ -91,6 +91,7 @@ def test_a_launcher_that_cannot_be_built_is_named(tmp_path: Path) -> None:
 
 def test_torch_takes_over_where_triton_cannot_run(monkeypatch: pytest.MonkeyPatch) -> None:
     probe = Mock(return_value="no C compiler")
+    monkeypatch.delenv(ENVIRONMENT_VARIABLE, raising=False)
     monkeypatch.setattr(backends, "_faults", [])
     monkeypatch.setattr(backends, "_probe", probe)
     cuda = torch.device("cuda")

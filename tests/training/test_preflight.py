@@ -43,6 +43,7 @@ def test_too_few_gpus(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], gpus: int, more: str, told: str
 ) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
     words = ["train", "gpu", f"run.folder={tmp_path}", "run.steps=1", "run.minutes=null", *more.split()]
     assert zeromass.main(words) == 2
     said = capsys.readouterr()
@@ -179,6 +180,7 @@ def test_doctor_names_cuda_and_driver_and_what_to_do(
     state, found = preflight.cuda_state(built, driver, 1, usable)
     assert (advice in found, bool(found)) == (True, bool(advice))
     monkeypatch.setattr(torch.version, "cuda", built)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr("training.doctor.nvidia_driver", lambda: (driver, 1))
     if not usable:
         report = examine()
