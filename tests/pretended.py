@@ -71,8 +71,9 @@ def _call(func, args, kwargs):
         raise TypeError("can't convert cuda:0 device type tensor to numpy")
     if func in (Tensor.to, Tensor.cpu, Tensor.cuda):
         return _move(func, first, list(args[1:]), kwargs)
-    if func in (Tensor.pin_memory, Tensor.is_pinned):
-        return first if func == Tensor.pin_memory else True
+    if func == Tensor.pin_memory:
+        first.untyped_storage().pinned = True
+        return first
     asked = kwargs.get("device")
     if asked is not None and _is_cuda(asked):
         kwargs["device"] = "cpu"
@@ -108,7 +109,9 @@ def _check(func, name, args, given, there) -> None:
 
 def _count(tensor: Tensor, *, to_device: bool, waits: bool) -> None:
     counts["bytes to device" if to_device else "bytes to host"] += tensor.numel() * tensor.element_size()
-    counts["copies to device" if to_device else "sync: copy to host"] += to_device or waits
+    if to_device:  # from memory that may move the copy is made at once
+        waits |= not getattr(tensor.untyped_storage(), "pinned", False)
+    counts[f"{'sync: ' * waits}copy to {'device' if to_device else 'host'}"] += 1
 
 
 def _move(func, tensor, rest, kwargs):

@@ -113,18 +113,14 @@ def test_a_run_without_a_step_is_no_success(
     assert "done" not in said
 
 
-def test_a_gpu_without_triton_is_told_to_the_user(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_gpu_without_triton_is_told_to_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backend, "_faults", ["no C compiler"])
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a card")
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device=None: (9, 0))
     monkeypatch.delenv("ZEROMASS_KERNELS_BACKEND", raising=False)
     assert preflight.kernels_note(torch.device("cpu")) == ""
-    assert preflight.kernels_note(torch.device("cuda")).startswith(
-        "Triton cannot run here (no C compiler); the kernels"
-    )
+    assert preflight.kernels_note(torch.device("cuda")).startswith("Triton cannot run here (no C compiler); the")
     report = examine()
     assert report.kernels_backend == "torch"
     assert report.paths[0]["reason"] == "Triton cannot run here: no C compiler"
@@ -157,19 +153,9 @@ def test_the_driver_is_asked_through_its_own_library(monkeypatch: pytest.MonkeyP
         (None, "", False, ""),
         ("13.0", "", False, ""),
         ("13.0", "580.65.06", True, ""),
-        (
-            "13.0",
-            "550.54.14",
-            False,
-            "driver 550.54.14 is too old for CUDA 13.0, which needs 580 or newer: update it, or",
-        ),
+        ("13.0", "550.54.14", False, "driver 550.54.14 is too old for CUDA 13.0, which needs 580 or newer: update it,"),
         ("13.0", "470.1", False, "driver 470.1 is too old for CUDA 13.0, which needs 580 or newer: update it."),
-        (
-            None,
-            "580.65.06",
-            False,
-            "for this torch is built for CPUs: install a CUDA build",
-        ),
+        (None, "580.65.06", False, "for this torch is built for CPUs: install a CUDA build"),
         ("12.6", "550.54.14", False, "driver 550.54.14 fits CUDA 12.6, and yet torch finds no GPU"),
         ("12.6", "error 18", False, "NVIDIA's driver does not answer (NVML error 18): restart"),
     ],
@@ -183,12 +169,8 @@ def test_doctor_names_cuda_and_driver_and_what_to_do(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr("training.doctor.nvidia_driver", lambda: (driver, 1))
     if not usable:
-        report = examine()
-        assert (
-            report.cuda
-            == state
-            == f"torch for {f'CUDA {built}' if built else 'CPUs only'}, NVIDIA driver {driver or 'none'}"
-        )
+        report, build = examine(), f"CUDA {built}" if built else "CPUs only"
+        assert report.cuda == state == f"torch for {build}, NVIDIA driver {driver or 'none'}"
         assert (found in report.limits) == bool(found)
 
 
