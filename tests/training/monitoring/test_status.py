@@ -1,6 +1,9 @@
 """`zeromass status`, `report` and `monitor` on run folders, through the command line."""
 
+import base64
+import hashlib
 import json
+import math
 import re
 import time
 from html.parser import HTMLParser
@@ -8,6 +11,8 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
+import chess
+import chess.pgn
 import pytest
 from ray.util.metrics import Gauge
 
@@ -131,13 +136,13 @@ def test_sparklines() -> None:
 
 
 class _Page(HTMLParser):
-    """Tags opened and closed, and every address that something could be fetched from."""
+    """Tags opened and closed, every address that something could be fetched from, and all texts and attributes."""
 
     VOID = frozenset({"meta", "link", "img", "input", "br"})
 
     def __init__(self, text: str) -> None:
         super().__init__()
-        self.open, self.addresses, self.seen = list[str](), list[str](), list[str]()
+        self.open, self.addresses, self.seen, self.texts = list[str](), list[str](), list[str](), list[str]()
         self.feed(text)
         self.close()
 
@@ -146,6 +151,7 @@ class _Page(HTMLParser):
         if tag not in self.VOID:
             self.open.append(tag)
         self.addresses += [value or "" for name, value in attrs if name in ("src", "href", "xlink:href", "action")]
+        self.texts += [value or "" for _, value in attrs]
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.handle_starttag(tag, attrs)
@@ -154,6 +160,9 @@ class _Page(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
 
 
 def test_the_report_is_one_whole_page(run: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -170,8 +179,31 @@ def test_the_report_is_one_whole_page(run: RunFolder, tmp_path: Path, capsys: py
     shown = "Losses|loss/value|Ladder|Sample games|learner.batch_size|50.0 %|squares that the latest games"
     for words in shown.split("|"):
         assert words in text or words.lower() in text, words
-    assert "step-12 &lt;b&gt;" in text
-    assert "step-12 <b>" not in text
+    _, script, _ = re.split("</?script>", text)
+    allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{allowed}'; img-src data:"
+    assert policy in page.texts
+
+
+def test_hostile_values_are_text_in_the_report(tmp_path: Path) -> None:
+    evil = [f"""{place}"'><zz onzz=1>{{{{ 7 * 7 }}}}&lt;""" for place in range(11)]
+    folder = fake_run(tmp_path / evil[0], {"step": 1, f"system/actor/{evil[1]}/idle": 0.5, "loss/value": math.inf})
+    (folder / "settings.yaml").write_text(json.dumps({"run": {"folder": evil[2], "steps": 1}}))
+    match = dict(zip(("when", "opponent", "wins", "draws", "losses"), evil[3:8], strict=True))
+    append_row(
+        folder / "matches.jsonl", {"step": 1, "score": 0.5, "elo": None, "elo_low": 0, "elo_high": None, **match}
+    )
+    table = Standings("", "", [standing(evil[8], 0, 0, 0, None)], [])
+    Results(folder / "ladder.json").write(table.to_json())
+    game = chess.pgn.Game({"White": evil[9], "Termination": evil[10], "Result": "1-0"})
+    game.add_variation(chess.Move.from_uci("e2e4"))
+    (folder / "games").mkdir()
+    (folder / "games" / "game-1.pgn").write_text(str(game))
+    text = report_page(RunFolder(folder))
+    page = _Page(text)
+    assert (page.open, "zz" in page.seen) == ([], False)
+    assert [value for value in evil if not any(value in shown for shown in page.texts)] == []
+    assert "Infinity" not in text  # which no browser reads as JSON
 
 
 def test_a_report_that_cannot_be_written_is_one_sentence(run: RunFolder, capsys: pytest.CaptureFixture[str]) -> None:
