@@ -99,21 +99,16 @@ def _search_alone(seconds: float) -> float:
 
 def compare_with_peer(figures: Figures, rounds: int, seconds: float, python: str, progress: Progress) -> None:
     """Ours in a process a core, and Pgx + mctx, which uses all cores by itself, in turn; networks of equal size."""
-    cores = usable_cores()
-    ours, theirs = list[float](), list[float]()
+    cores, case = usable_cores(), f"{RESIDUAL.name}, all cores"
+    progress(f"{case} ...")
     with multiprocessing.get_context("spawn").Pool(cores) as processes:
-        for number in range(rounds):
-            progress(f"{PEER}, round {number + 1} of {rounds} ...")
-            speed = peer(python, PEER)
-            if speed is None:
-                progress(f"Pgx and mctx are not installed for {python}: left out")
-                return
-            theirs.append(speed)
-            ours.append(sum(processes.map(_search_alone, [seconds] * cores, chunksize=1)))
-    case = f"{RESIDUAL.name}, all cores"
-    figures.add(case, SEARCH, ours, "1/s")
-    figures.add(case, PEER, theirs, "1/s")
-    figures.ratio(case, PEER, ours, theirs)
+        calls: dict[str, Callable[[], float | None]] = {PEER: partial(peer, python, PEER)}
+        calls[SEARCH] = lambda: sum(processes.map(_search_alone, [seconds] * cores, chunksize=1))
+        rates = in_turn(calls, rounds, progress)
+    for name, values in rates.items():
+        figures.add(case, name, values, "1/s")
+    if PEER in rates:
+        figures.ratio(case, PEER, rates[SEARCH], rates[PEER])
 
 
 def run(

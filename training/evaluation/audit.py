@@ -14,9 +14,7 @@ from rich.table import Table
 from torch import Tensor
 
 from agent import rules, vocabulary
-from agent.compilation import warm_up
 from agent.errors import InputError
-from agent.networks.bundled import find_weights
 from agent.networks.evaluator import Evaluator
 from agent.networks.policy import MaskedPolicy
 from agent.networks.registry import make_evaluator
@@ -25,6 +23,7 @@ from kernels import invalid_mass, unpack_legal
 from kernels.ops.alternatives import WAYS
 from selfplay.generator import Generator
 from selfplay.settings import SelfplaySettings
+from training.evaluation.command import find_aloud
 from training.learner import resolve_device
 from training.monitoring.display import Display
 
@@ -115,11 +114,8 @@ def audit_command(weights: Path | None, run: str | None, pgn: Path | None, posit
     `find_weights`. Positions come from the games in `pgn`, else from self-play. An InputError where weights or PGN are
     missing, damaged or empty."""
     display = Display(Console(stderr=True, highlight=False, soft_wrap=True))
-    found = find_weights(weights, run)
-    for line in (*found.warnings, f"auditing {found.origin}"):
-        display.say(line)
-    warm_up(display.say)
-    evaluator = make_evaluator(found.weights.network, resolve_device("auto"))
+    network = find_aloud(weights, run, display, "auditing").network
+    evaluator = make_evaluator(network, resolve_device("auto"))
     source = positions_of_pgn(pgn, display.say) if pgn is not None else positions_of_selfplay(evaluator)
     with display.counting(f"auditing {positions:,} positions", positions) as advance:
         audit = run_audit(evaluator, source, positions, advance)

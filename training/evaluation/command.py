@@ -53,7 +53,7 @@ def evaluate_command(weights: Path | None, run: str | None, options: MatchOption
         opponent = make_opponent(options.opponent, options.seed, options.play)
         if isinstance(opponent, ConcurrentPlayers):
             stack.callback(opponent.close)
-        loaded = _find(weights, run, display)
+        loaded = find_aloud(weights, run, display)
         play, player = options.play, options.play.player(loaded)
         # Only moves of a search with a number of simulations can be repeated.
         searched = play.simulations > 0 and not play.policy and play.seconds is None
@@ -97,7 +97,7 @@ def conversion_command(
 ) -> int:
     """Run `zeromass evaluate --conversion`; for arguments and errors see `evaluate_command`."""
     display = Display(Console(stderr=True, highlight=False, soft_wrap=True))
-    found = conversions(play.player(_find(weights, run, display)), games=games, seed=seed)
+    found = conversions(play.player(find_aloud(weights, run, display)), games=games, seed=seed)
     if as_json:
         print(json.dumps({"conversion": [one.to_json() for one in found]}))
     else:
@@ -122,9 +122,10 @@ def anchored(result: MatchResult, anchor: float) -> tuple[dict[str, float | None
     return row, f"{bound} Elo on Stockfish's scale (95 % interval; every game was {reason})"
 
 
-def _find(weights: Path | None, run: str | None, display: Display) -> Weights:
+def find_aloud(weights: Path | None, run: str | None, display: Display, doing: str = "testing") -> Weights:
+    """Weights as `find_weights` finds them; says which, and compiles what plays them."""
     found = find_weights(weights, run)
-    for line in (*found.warnings, f"testing {found.origin}"):
+    for line in (*found.warnings, f"{doing} {found.origin}"):
         display.say(line)
     warm_up(display.say)
     return found.weights

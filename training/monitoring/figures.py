@@ -133,21 +133,18 @@ class RecentRows:
 
     def __init__(self, count: int) -> None:
         self._rows: deque[_Row] = deque(maxlen=count)
-        self._targets, self._target_entropy, self._batches = np.zeros(3), 0.0, 0
+        self._batches: list[NDArray[np.float64]] = []  # [4] mean target and mean entropy of each since the last row
 
     def batch(self, batch: Batch) -> None:
         """The learner trained on this batch."""
         targets = batch.wdl.astype(np.float64)
-        self._batches += 1
-        self._targets += targets.mean(0)
-        self._target_entropy += float(_entropies(targets).mean())
+        self._batches.append(np.append(targets.mean(0), _entropies(targets).mean()))
 
     def add(self, means: dict[str, float], spread: float | None) -> None:
         """A row: means over its batches by tag, and the spread of values, None if it was not taken."""
-        size = max(self._batches, 1)
-        targets, entropy = self._targets / size, self._target_entropy / size
-        self._rows.append(_Row(means["loss/value"], targets, entropy, means["policy/entropy"], spread))
-        self._targets, self._target_entropy, self._batches = np.zeros(3), 0.0, 0
+        *targets, entropy = np.mean(self._batches or np.zeros((1, 4)), axis=0)
+        self._rows.append(_Row(means["loss/value"], np.array(targets), entropy, means["policy/entropy"], spread))
+        self._batches = []
 
     def figures(self, least: int) -> dict[str, float]:
         """The guard's figures that `least` rows or more support."""

@@ -1,4 +1,4 @@
-"""The dashboard: what TensorBoard's custom scalars and the report show, the charts that matter first; layout.yaml lists them."""
+"""The dashboard: the charts of layout.yaml, which TensorBoard's custom scalars and the report show."""
 
 import re
 from pathlib import Path
