@@ -7,13 +7,12 @@ import json
 import os
 import re
 import signal
-import socket
-import struct
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 
@@ -196,29 +195,14 @@ def test_selfplay_and_learner_pass_through_the_triton_kernels(runs: Path) -> Non
         assert all(any(name.startswith(op) and count > 0 for name, count in ran.items()) for op in needed), ran
 
 
-def sockets(processes: set[int]) -> set[str]:
-    """Inodes of the sockets that the processes hold."""
-    held = set()
-    for process in processes:
-        with contextlib.suppress(OSError):  # it ended meanwhile
-            for entry in Path(f"/proc/{process}/fd").iterdir():
-                with contextlib.suppress(OSError):  # closed meanwhile, as the one that lists the folder
-                    link = str(entry.readlink())
-                    held |= {link[8:-1]} if link.startswith("socket:[") else set()
-    return held
-
-
 def listening(processes: set[int]) -> list[str]:
-    """Addresses on which the processes listen: what `ss -ltn` shows of them."""
-    held, addresses = sockets(processes), []
-    for table, kind in (("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6)):
-        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
-            _, local, _, state, *rest = line.split()
-            if state == "0A" and rest[5] in held:
-                words = bytes.fromhex(local.split(":")[0])
-                host = b"".join(struct.pack(">I", word) for (word,) in struct.iter_unpack("<I", words))
-                addresses.append(socket.inet_ntop(kind, host).removeprefix("::ffff:"))
-    return addresses
+    """Addresses on which the processes listen."""
+    addresses = list[str]()
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):  # it ended meanwhile
+            held = psutil.Process(process).net_connections("tcp")
+            addresses += [one.laddr.ip for one in held if one.status == psutil.CONN_LISTEN]
+    return [address.removeprefix("::ffff:") for address in addresses]
 
 
 def test_a_local_run_listens_on_loopback_alone(runs: Path) -> None:

@@ -5,7 +5,6 @@ import json
 from pathlib import Path
 
 import chess
-import chess.pgn
 import numpy as np
 import pytest
 import torch
@@ -14,6 +13,7 @@ import zeromass
 from agent import rules, vocabulary
 from agent.networks.evaluator import Evaluator
 from agent.networks.network import Network
+from agent.networks.registry import make_evaluator
 from agent.networks.residual.network import ResidualArchitecture, ResidualNetwork
 from agent.networks.sparse.architecture import SparseArchitecture
 from agent.networks.sparse.network import SparseNetwork
@@ -24,8 +24,6 @@ from tests.training.records import record
 from training.evaluation.audit import OURS, Audit, positions_of_pgn, positions_of_selfplay, run_audit
 from training.monitoring.figures import dense_logits, leak_row, policy_now
 
-MIDDLEGAME = "r3k2r/p1ppqpb1/bn2pnp1/3PN3/1p2P3/2N2Q1p/PPPBBPPP/R3K2R w KQkq - 0 1"
-
 
 @pytest.fixture
 def evaluator() -> Evaluator:
@@ -33,24 +31,6 @@ def evaluator() -> Evaluator:
     network = ResidualNetwork(ResidualArchitecture(blocks=1, channels=8))
     torch.nn.init.normal_(network.policy_planes.weight, std=3.0)  # strong opinions, many of them illegal
     return Evaluator(network)
-
-
-def test_figures_equal_a_sum_over_what_python_chess_calls_illegal(evaluator: Evaluator) -> None:
-    board = chess.Board(MIDDLEGAME)
-    legal = np.zeros(vocabulary.SIZE, bool)
-    legal[expected_moves(board)] = True
-    position = rules.from_board(board)[None]
-    logits = evaluator.evaluate(position).logits[0].double().numpy()
-    audit = Audit()
-    audit.add(evaluator, position)
-    row = audit.to_json()
-    plain, multiplied = np.exp(logits), np.exp(logits * legal)
-    assert row["unmasked_max"] == pytest.approx(plain[~legal].sum() / plain.sum(), rel=1e-4)
-    assert row["multiplied_max"] == pytest.approx(multiplied[~legal].sum() / multiplied.sum(), rel=1e-4)
-    assert row["multiplied_max"] == row["multiplied_mean"] > 0
-    assert row["kernel_max"] == row["kernel_mean"] == row["renormalised_max"] == row["added_log_mask_max"] == 0.0
-    assert row["multiplied_worst"] == MIDDLEGAME
-    assert row["unmasked_argmax_illegal"] == float(not legal[logits.argmax()])
 
 
 def test_positions_of_selfplay_are_counted_exactly(evaluator: Evaluator) -> None:
@@ -113,11 +93,18 @@ def test_mass_of_each_way(network: Network) -> None:
         weights = np.exp(scores - scores.max(1, keepdims=True))
         return [float(value) for value in (weights * ~legal).sum(1) / weights.sum(1)]
 
-    found_row = leak_row(network, positions)
-    for name, found in (("multiplied", mass(logits * legal)), ("unmasked", mass(logits))):
-        assert found_row[f"leak/{name}_max"] == pytest.approx(max(found), abs=1e-5)
-        assert found_row[f"leak/{name}_mean"] == pytest.approx(np.mean(found), abs=1e-5)
-    assert found_row["leak/kernel_max"] == found_row["leak/kernel_mean"] == 0.0
+    live, audit = leak_row(network, positions), Audit()
+    audit.add(make_evaluator(network), positions)
+    told = audit.to_json()
+    for name, scores in (("multiplied", logits * legal), ("unmasked", logits)):
+        found = mass(scores)
+        wanted = pytest.approx([max(found), np.mean(found)], abs=1e-5)
+        assert [live[f"leak/{name}_{which}"] for which in ("max", "mean")] == wanted
+        assert [told[f"{name}_{which}"] for which in ("max", "mean")] == wanted
+        assert told[f"{name}_worst"] == rules.to_fen(positions[np.argmax(found)])
+        assert told[f"{name}_argmax_illegal"] == 1 - legal[np.arange(16), scores.argmax(1)].mean()
+    assert live["leak/kernel_max"] == live["leak/kernel_mean"] == told["kernel_max"] == told["kernel_mean"] == 0.0
+    assert told["renormalised_max"] == told["added_log_mask_max"] == 0.0
     probabilities = policy_now(network, positions)
     assert (probabilities[~legal] == 0).all()
     assert probabilities.sum(1) == pytest.approx(np.ones(16), abs=1e-5)

@@ -4,7 +4,6 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
-from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -14,7 +13,7 @@ from agent import rules
 from agent.players.player import Choice
 from agent.rules import Games
 from training.evaluation.match import play_match
-from training.evaluation.match_runner import ConcurrentPlayers, Hooks, MatchInterrupt, concurrent_pairs, run_games
+from training.evaluation.match_runner import ConcurrentPlayers, Hooks, MatchInterrupt, run_games
 from training.evaluation.openings import Openings
 
 
@@ -88,17 +87,6 @@ def test_a_concurrent_player_plays_one_game_at_a_time() -> None:
     assert min(begun) > 1
 
 
-def test_calls_of_a_shared_player_are_serialised() -> None:
-    shared = Arithmetic(5, pause=0.001)
-    pairs = concurrent_pairs(shared, ConcurrentPlayers([Arithmetic() for _ in range(3)]))
-    assert [opponent.name for _, opponent in pairs] == ["arithmetic:7"] * 3
-    assert {player.name for player, _ in pairs} == {"arithmetic:5"}
-    players = ConcurrentPlayers([Arithmetic() for _ in range(3)])
-    play_match(shared, players, Openings(0, 4), games=6, ply_cap=20)
-    assert shared.calls >= 6 * 8
-    assert concurrent_pairs(shared, Arithmetic()) == []
-
-
 def test_ctrl_c_ends_all_concurrent_games_within_a_ply() -> None:
     players = [Arithmetic(7, pause=0.002) for _ in range(3)]
     then: list[int] = []
@@ -138,11 +126,3 @@ def test_an_error_in_one_game_ends_the_match() -> None:
 
     with pytest.raises(RuntimeError, match="the engine is gone"):
         play_match(ConcurrentPlayers([Arithmetic(), Broken()]), Arithmetic(5), Openings(0), games=40, ply_cap=60)
-
-
-def test_players_with_processes_are_closed() -> None:
-    program = Mock(close=Mock(), calls=0)
-    players = ConcurrentPlayers([Arithmetic(), program])
-    players.close()
-    program.close.assert_called_once_with()
-    assert players.total("calls") == 0

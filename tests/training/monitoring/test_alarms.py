@@ -41,7 +41,7 @@ def test_an_alarm_is_seen_everywhere_and_outlasts_a_resume(tmp_path: Path, monke
     folder = RunFolder(tmp_path / "it")
     first = next(row for row in log_of(folder.path) if row["guard/alarm"])
     step = first["step"]
-    assert first["guard/alarm/decisive"] == 1
+    assert [first[f"guard/{name}"] for name in ("alarm", "alarm/decisive", "alarm/entropy")] == [1, 1, 0]
     share = number(100 * first["guard/decisive"])
     said = f"alarm decisive: guard/decisive is {share} % (healthy: 100 % or more): collapse; "
     assert f"guard, step {step}: {said}" in shown

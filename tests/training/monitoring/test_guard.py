@@ -25,7 +25,6 @@ from tests.training.records import record
 from training.monitoring import guard as module
 from training.monitoring.figures import AHEAD, HELD, RecentGame, side_ahead, value_spread
 from training.monitoring.guard import Guard
-from training.monitoring.tags.tags import TAGS
 from training.replay import Batch
 from training.settings import GuardSettings
 
@@ -203,25 +202,6 @@ def test_the_guard_is_silent_before_it_has_evidence(monkeypatch: pytest.MonkeyPa
     guard = Guard(SETTINGS)
     assert entropies(guard, [0.0] * (6 - 1)) == []
     assert len(entropies(guard, [0.0], start=6 - 1)) == 1
-
-
-def test_a_guard_goes_on_where_it_was(narrow: GuardSettings) -> None:
-    guard = Guard(narrow)
-    entropies(guard, [0.7, 0.4])
-    resumed = Guard(narrow)
-    resumed.restore(guard.state())
-    assert resumed.alarms == guard.alarms
-    assert entropies(resumed, [0.4], start=2) == []  # not raised twice
-    assert entropies(resumed, [0.9], start=3) == ["alarm entropy is over: 0.9 nats"]
-
-
-def test_a_row_shows_which_alarms_are_on(narrow: GuardSettings) -> None:
-    guard = Guard(narrow)
-    guard.rows.add({**HEALTHY, "policy/entropy": 0.1}, 0.1)
-    row = guard.judge(0)
-    names = "alarm", "alarm/entropy", "alarm/decisive", "entropy"
-    assert [row[f"guard/{name}"] for name in names] == pytest.approx([1.0, 1.0, 0.0, 0.1])
-    assert set(row) <= set(TAGS)
 
 
 def test_an_alarm_about_a_high_figure_ends_below_its_margin(monkeypatch: pytest.MonkeyPatch) -> None:
