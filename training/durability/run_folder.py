@@ -139,7 +139,8 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
         raise InputError(f"'{path}' cannot be read ({error.strerror}); move it out of the run folder") from error
     for line in lines:
         with contextlib.suppress(ValueError, RecursionError):
-            row = json.loads(line)
+            # An integer beyond 64 bits may be beyond float too, which figures are computed in.
+            row = json.loads(line, parse_int=lambda digits: int(digits) if len(digits) < 20 else float(digits))
             if isinstance(row, dict) and type(row.get("step")) is int and isinstance(row.get("time", 0), int | float):
                 rows.append(row)
     return rows

@@ -111,6 +111,7 @@ def test_following_ends_with_the_run_or_ctrl_c(tmp_path: Path, monkeypatch: pyte
     [
         *(("log.jsonl", content) for content in (b"\xff\xfe", b"[" * 99_999, b'{"step": true}')),
         ("log.jsonl", b'{"step": 1, "time": "x"}'),
+        ("log.jsonl", b'{"step": 1, "loss/value": 1%s}' % (b"0" * 400)),
         ("log.jsonl", b'{"step": 1, "policy/entropy": Infinity}\n{"step": 2, "policy/entropy": NaN}'),
         *(("matches.jsonl", content) for content in (b"\xff", b'{"step": 1}', b'{"step": 1, "score": "x"}')),
         *(("summary.json", content) for content in (b"", b"null", b"{}", b'{"games": []', b"\xff")),
