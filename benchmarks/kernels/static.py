@@ -68,11 +68,9 @@ def recorded(size: int, dtype: torch.dtype) -> list[Launch]:
         softmax.masked_log_softmax_backward(rows, rows, words, value, value, 0)
         terms.policy_terms(rows, words, column)
         terms.policy_terms_backward(value, value, rows, words, column, value, value, value)
-        for form, smoothing, z in (
-            (index, 0.0, 0.0), (dense, 0.0, 0.0), (ragged, 0.0, 0.0), (index, 0.1, 1e-4), (dense, 0.1, 1e-4),
-        ):  # fmt: skip
-            cross_entropy.cross_entropy(rows, words, form, smoothing, z)
-            cross_entropy.cross_entropy_backward(value, rows, words, form, smoothing, z, [value, value, known])
+        for form in (index, dense, ragged):
+            cross_entropy.cross_entropy(rows, words, form)
+            cross_entropy.cross_entropy_backward(value, rows, words, form, [value, value, known])
         terms.masked_sample(rows, words, 2**40 + 1, column, 1.0)
         values, indices, _counts, _peak, _log_sum = softmax.legal_log_probs(rows, words, 218)
         softmax.legal_log_probs_backward(values, indices, rows, words, value, value)
@@ -135,7 +133,6 @@ def inspect(launch: Launch, target: str) -> dict[str, Any]:
     compiled = compile_launch(launch, target)
     registers, spilled, loads, stores = (_read_amd if target.startswith("gfx") else _read_nvidia)(compiled)
     detail = [flag.lower() for flag in ("LOG", "SOFT", "RAGGED") if launch.options.get(flag)]
-    detail += ["smoothed"] if launch.options.get("EPS") else []
     return {
         "kernel": " ".join([launch.kernel.__name__, *detail]),
         "target": target,

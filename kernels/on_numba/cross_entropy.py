@@ -9,14 +9,12 @@ from torch import Tensor
 
 from kernels.compilation import njit
 from kernels.on_numba.batch import NO_INDEX, NO_MATRIX, NONE, in_parts
-from kernels.on_numba.rows import SLACK, find, gather, probabilities, statistics, total
+from kernels.on_numba.rows import SLACK, find, gather, probabilities, statistics
 from kernels.ops.arguments import per_row
 
 
 @njit
-def _forward_loop(
-    first, last, logits, words, offsets, targets, masses, dense, smoothing, z_loss, loss, peaks, log_sums, known
-):
+def _forward_loop(first, last, logits, words, offsets, targets, masses, dense, loss, peaks, log_sums, known):
     """Cross-entropy of stored targets: row r's are offsets[r] .. offsets[r + 1]; an index target is one of mass 1. Or
     of `dense` targets [R, N], where that is not empty."""
     size = logits.shape[1]
@@ -39,7 +37,7 @@ def _forward_loop(
                 q = np.float64(dense[row, columns[i]])
                 if q != 0.0:
                     present -= 1
-                    value -= (1.0 - smoothing) * q * (shifted[i] - log_sum)
+                    value -= q * (shifted[i] - log_sum)
             known[row] = present == 0
         begin, end = (0, 0) if dense.shape[0] else (offsets[row], offsets[row + 1])
         for i in range(begin, end):
@@ -47,21 +45,16 @@ def _forward_loop(
             if place < 0:
                 known[row] = known[row] and masses[i] == 0.0
             elif masses[i] != 0.0:
-                value -= (1.0 - smoothing) * masses[i] * (shifted[place] - log_sum)
-        if n == 0:
-            continue
-        if smoothing > 0.0:
-            value -= smoothing / n * (total(shifted, n) - n * log_sum)
-        value += z_loss * (peak + log_sum) ** 2
-        loss[row] = (value if peak == peak else np.nan) if known[row] else np.inf
+                value -= masses[i] * (shifted[place] - log_sum)
+        if n:
+            loss[row] = (value if peak == peak else np.nan) if known[row] else np.inf
 
 
 @njit
 def _backward_loop(
-    first, last, gradient, logits, words, offsets, targets, masses, dense, smoothing, z_loss, peaks, log_sums, known,
-    out,
+    first, last, gradient, logits, words, offsets, targets, masses, dense, peaks, log_sums, known, out
 ):  # fmt: skip
-    """dx = g [(sum q' + 2 z log Z) p - q'], 0 in a row whose target is illegal."""
+    """dx = g [(sum q) p - q], 0 in a row whose target is illegal."""
     size = logits.shape[1]
     columns = np.empty(size + SLACK, np.int64)
     log_p, p = np.empty(size + SLACK), np.empty(size + SLACK)
@@ -81,41 +74,34 @@ def _backward_loop(
             mass += masses[i]
         for i in range(n if dense.shape[0] else 0):
             mass += dense[row, columns[i]]
-        pull = (1.0 - smoothing) * mass + smoothing + 2.0 * z_loss * (peak + log_sum)
         probabilities(logits, row, columns, n, peak, log_sum, log_p, p)
         for i in range(n):
-            p[i] = pull * p[i] - smoothing / n
+            p[i] *= mass
         for i in range(begin, end):
             place = find(columns, n, targets[i])
             if place >= 0:
-                p[place] -= (1.0 - smoothing) * masses[i]
+                p[place] -= masses[i]
         for i in range(n if dense.shape[0] else 0):
-            p[i] -= (1.0 - smoothing) * dense[row, columns[i]]
+            p[i] -= dense[row, columns[i]]
         for i in range(n):
             out[row, columns[i]] = g * p[i]
 
 
-def cross_entropy(
-    logits: Tensor, words: Tensor, targets: list[Tensor], smoothing: float, z_loss: float
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def cross_entropy(logits: Tensor, words: Tensor, targets: list[Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """-> loss, peak, log_sum and bool `known`, `[R]` each."""
     loss, peak, log_sum = per_row(logits, 3)
     known = logits.new_empty(logits.shape[0], dtype=torch.bool)
-    in_parts(_forward_loop, logits, logits, words, *_stored(targets), smoothing, z_loss, loss, peak, log_sum, known)
+    in_parts(_forward_loop, logits, logits, words, *_stored(targets), loss, peak, log_sum, known)
     return loss, peak, log_sum, known
 
 
 def cross_entropy_backward(
-    gradient: Tensor, logits: Tensor, words: Tensor, targets: list[Tensor], smoothing: float, z_loss: float,
-    saved: list[Tensor],
-) -> Tensor:  # fmt: skip
+    gradient: Tensor, logits: Tensor, words: Tensor, targets: list[Tensor], saved: list[Tensor]
+) -> Tensor:
     """[R, N] gradient of the logits."""
     peak, log_sum, known = saved
     out = logits.new_empty(logits.shape)
-    in_parts(
-        _backward_loop, logits, gradient, logits, words, *_stored(targets), smoothing, z_loss, peak, log_sum, known,
-        out,
-    )  # fmt: skip
+    in_parts(_backward_loop, logits, gradient, logits, words, *_stored(targets), peak, log_sum, known, out)
     return out
 
 

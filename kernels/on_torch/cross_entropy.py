@@ -1,10 +1,6 @@
-"""Cross-entropy with index, dense and ragged targets, with label smoothing and z-loss, in PyTorch operators.
+"""Cross-entropy with index, dense and ragged targets, in PyTorch operators.
 
-For a target distribution q over the legal entries of a row, smoothed to q' = (1 - eps) q + eps / n (n legal entries):
-
-    loss = -sum q' log p + z (log Z)^2          log Z = peak + log(sum)
-    dx   = g [ (Q' + 2 z log Z) p - q' ]         Q' = sum q'
-"""
+For a target distribution q over the legal entries of a row: loss = -sum q log p, dx = g [(sum q) p - q]."""
 
 import torch
 from torch import Tensor
@@ -13,31 +9,25 @@ from kernels.on_torch.legality import legal_mask, log_probabilities, rows, weigh
 from kernels.on_torch.terms import one_hot
 
 
-def cross_entropy(
-    logits: Tensor, words: Tensor, targets: list[Tensor], smoothing: float, z_loss: float
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def cross_entropy(logits: Tensor, words: Tensor, targets: list[Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """-> loss, peak, log_sum and bool `known`: no target mass on illegal entries, all `[R]`. An illegal target has
     probability 0 and so costs +inf; an empty row has nothing to learn and costs 0."""
     row = rows(logits, words)
     q, known = _distribution(row.legal, targets, row.peak.dtype)
-    loss = -weighted(_smooth(q, row.legal, smoothing), row.shifted - row.log_sum[:, None]).sum(1)
-    if z_loss:
-        loss = loss + z_loss * (row.peak + row.log_sum) ** 2
+    loss = -weighted(q, row.shifted - row.log_sum[:, None]).sum(1)
     loss = torch.where(row.peak.isnan(), torch.nan, loss)
     return torch.where(known, loss, torch.inf).masked_fill(row.empty, 0.0), row.peak, row.log_sum, known
 
 
 def cross_entropy_backward(
-    gradient: Tensor, logits: Tensor, words: Tensor, targets: list[Tensor], smoothing: float, z_loss: float,
-    saved: list[Tensor],
-) -> Tensor:  # fmt: skip
+    gradient: Tensor, logits: Tensor, words: Tensor, targets: list[Tensor], saved: list[Tensor]
+) -> Tensor:
     """Gradient of the logits; zero in an empty row and in one whose target is illegal."""
     peak, log_sum, known = saved
     legal = legal_mask(words, logits.shape[1])
-    q = _smooth(_distribution(legal, targets, peak.dtype)[0], legal, smoothing)
+    q = _distribution(legal, targets, peak.dtype)[0]
     p = log_probabilities(logits, legal, peak, log_sum).exp()
-    total = q.sum(1) + 2 * z_loss * (peak + log_sum)
-    result = gradient[:, None] * (total[:, None] * p - q)
+    result = gradient[:, None] * (q.sum(1, keepdim=True) * p - q)
     return result.masked_fill(~(legal & known[:, None]), 0.0).to(logits.dtype)
 
 
@@ -67,10 +57,3 @@ def _spread(
     wrong = torch.zeros(count, dtype=torch.int32, device=legal.device)
     wrong.index_add_(0, owner, (outside & (mass != 0)).to(torch.int32))
     return dense, wrong == 0
-
-
-def _smooth(q: Tensor, legal: Tensor, smoothing: float) -> Tensor:
-    if not smoothing:
-        return q
-    count = legal.sum(1, keepdim=True).clamp(min=1).to(q.dtype)
-    return (1 - smoothing) * q + legal * (smoothing / count)

@@ -1,10 +1,5 @@
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-calls, allow-untyped-decorators
-"""Cross-entropy with index, dense and ragged targets, with label smoothing and z-loss.
-
-q' = (1 - eps) q + eps / n over the n legal entries of a row, log Z = peak + log_sum:
-
-    loss = -sum q' log p + z (log Z)^2
-    dx   = g [ (sum q' + 2 z log Z) p - q' ]
+"""Cross-entropy with index, dense and ragged targets: loss = -sum q log p, dx = g [(sum q) p - q].
 
 Of ragged targets a program takes one row, and walks only the entries that its target stores."""
 
@@ -35,32 +30,6 @@ ENTRIES = 512
 
 
 @triton.jit
-def uniform_loss(
-    logits, x_row, x_col, words, w_row, w_col, rows, live, size, peak, log_sum, share,
-    G: tl.constexpr, V: tl.constexpr, WIDE: tl.constexpr, ACC: tl.constexpr,
-):  # fmt: skip
-    """What smoothing adds: -share sum log p over the legal entries, [R]."""
-    total = share * 0.0
-    for start in range(0, size, G * V):
-        legal, some = legal_tile(words, w_row, w_col, rows, live, start, size, G, V)
-        x = read(logits, x_row, x_col, rows, start, legal, some, 0.0, G, V, WIDE, ACC)
-        log_p = x - peak[:, None, None] - log_sum[:, None, None]
-        total -= share * row_sum(tl.where(legal, log_p, 0.0))
-    return total
-
-
-@triton.jit
-def store_loss(loss, known, rows, live, total, good, empty, undefined, peak, log_sum, Z: tl.constexpr):
-    """Add the z-loss. An illegal target has probability 0, which costs +inf; an empty row has nothing to learn."""
-    if Z > 0.0:
-        log_z = peak + log_sum
-        total += Z * log_z * log_z
-    total = tl.where(undefined, float("nan"), total)
-    tl.store(known + rows, good.to(tl.uint8), mask=live)
-    tl.store(loss + rows, tl.where(empty, 0.0, tl.where(good, total, float("inf"))), mask=live)
-
-
-@triton.jit
 def stored(offsets, held):
     """First and end of the row's stored entries, kept within the `held` ones there are."""
     row = tl.program_id(0).to(tl.int64)
@@ -83,18 +52,16 @@ def cross_entropy_kernel(
     logits, words, targets, offsets, indices, loss, peak, log_sum, known,
     count, size, held, x_row, x_col, w_row, w_col, q_row, q_col,
     R: tl.constexpr, G: tl.constexpr, V: tl.constexpr, K: tl.constexpr, WIDE: tl.constexpr, WIDE_Q: tl.constexpr,
-    SOFT: tl.constexpr, RAGGED: tl.constexpr, EPS: tl.constexpr, Z: tl.constexpr, ACC: tl.constexpr,
+    SOFT: tl.constexpr, RAGGED: tl.constexpr, ACC: tl.constexpr,
 ):  # fmt: skip
-    """1. Statistics. 2. The target's part: one entry for an index, a pass for a distribution, or its stored entries.
-    3. Smoothing, z-loss."""
+    """1. Statistics. 2. The target's part: one entry for an index, a pass for a distribution, or its stored entries."""
     rows, live = program_rows(count, R)
-    row_peak, row_log_sum, empty, undefined, _s, _t, legal_count, _best = statistics(
+    row_peak, row_log_sum, empty, undefined, _s, _t, _count, _best = statistics(
         logits, x_row, x_col, words, w_row, w_col, rows, live, size, R, G, V, WIDE, ACC
     )
     tl.store(peak + rows, row_peak, mask=live)
     tl.store(log_sum + rows, row_log_sum, mask=live)
     total = tl.zeros([R], ACC)
-    share = EPS / tl.maximum(legal_count, 1).to(ACC)
     if SOFT:
         wrong = tl.zeros([R], tl.int32)
         for start in range(0, size, G * V):
@@ -105,9 +72,9 @@ def cross_entropy_kernel(
             q = read(targets, q_row, q_col, rows, start, inside, group, 0.0, G, V, WIDE_Q, ACC)
             wrong = tl.maximum(wrong, row_max(((q != 0.0) & (legal == 0)).to(tl.int32)))
             x = read(logits, x_row, x_col, rows, start, legal, some, float("-inf"), G, V, WIDE, ACC)
-            mixed = tl.where(legal, (1.0 - EPS) * q + share[:, None, None], 0.0)
+            q = tl.where(legal, q, 0.0)
             log_p = x - row_peak[:, None, None] - row_log_sum[:, None, None]
-            total -= row_sum(tl.where(mixed == 0.0, 0.0, mixed * log_p))
+            total -= row_sum(tl.where(q == 0.0, 0.0, q * log_p))
         good = wrong == 0
     else:
         step = V if WIDE else 1
@@ -119,19 +86,17 @@ def cross_entropy_kernel(
                 wrong = tl.maximum(wrong, tl.max(bad.to(tl.int32), 0))
                 x = tl.load(logits + rows * x_row * step + at(column, x_col), mask=legal).to(ACC)
                 log_p = x - row_peak - row_log_sum
-                total -= (1.0 - EPS) * tl.sum(tl.where(legal & (q != 0.0), q * log_p, 0.0), 0)
+                total -= tl.sum(tl.where(legal & (q != 0.0), q * log_p, 0.0), 0)
             good = wrong == 0
         else:
             target = tl.load(targets + rows, mask=live, other=-1)
             good = entry_legal(words, w_row, w_col, rows, live, target, size)
             taken = tl.load(logits + rows * x_row * step + at(target, x_col), mask=good).to(ACC)
-            total -= (1.0 - EPS) * (taken - row_peak - row_log_sum)
-        if EPS > 0.0:
-            total += uniform_loss(
-                logits, x_row, x_col, words, w_row, w_col, rows, live, size, row_peak, row_log_sum, share,
-                G, V, WIDE, ACC,
-            )  # fmt: skip
-    store_loss(loss, known, rows, live, total, good, empty, undefined, row_peak, row_log_sum, Z)
+            total -= taken - row_peak - row_log_sum
+    total = tl.where(undefined, float("nan"), total)
+    tl.store(known + rows, good.to(tl.uint8), mask=live)
+    # An illegal target has probability 0, which costs +inf; an empty row has nothing to learn.
+    tl.store(loss + rows, tl.where(empty, 0.0, tl.where(good, total, float("inf"))), mask=live)
 
 
 @triton.jit
@@ -139,20 +104,21 @@ def cross_entropy_backward_kernel(
     gradient, logits, words, targets, offsets, indices, peak, log_sum, known, out,
     count, size, held, g_step, x_row, x_col, w_row, w_col, q_row, q_col, o_row,
     R: tl.constexpr, G: tl.constexpr, V: tl.constexpr, K: tl.constexpr, WIDE: tl.constexpr, WIDE_Q: tl.constexpr,
-    WIDE_OUT: tl.constexpr, SOFT: tl.constexpr, RAGGED: tl.constexpr, EPS: tl.constexpr, Z: tl.constexpr,
-    ACC: tl.constexpr,
+    WIDE_OUT: tl.constexpr, SOFT: tl.constexpr, RAGGED: tl.constexpr, ACC: tl.constexpr,
 ):  # fmt: skip
-    """1. sum q' and n. 2. dx, without q where that is stored. 3. The stored entries again, with q. A row whose target
+    """1. sum q. 2. dx, without q where that is stored. 3. The stored entries again, with q. A row whose target
     is illegal gets zeros: nothing can be learnt from it."""
     rows, live = program_rows(count, R)
     g = tl.load(gradient + rows * g_step, mask=live, other=0.0).to(ACC)
     row_peak = tl.load(peak + rows, mask=live, other=0.0)
     row_log_sum = tl.load(log_sum + rows, mask=live, other=0.0)
     mass = tl.full([R], 1.0, ACC)
-    share = tl.zeros([R], ACC)
     good = tl.load(known + rows, mask=live, other=0) != 0
     if SOFT:
         mass = tl.zeros([R], ACC)
+        for start in range(0, size, G * V):
+            legal, some = legal_tile(words, w_row, w_col, rows, live, start, size, G, V)
+            mass += row_sum(read(targets, q_row, q_col, rows, start, legal, some, 0.0, G, V, WIDE_Q, ACC))
     elif RAGGED:
         mass = tl.zeros([R], ACC)
         begin, end = stored(offsets, held)
@@ -161,16 +127,6 @@ def cross_entropy_backward_kernel(
             mass += tl.sum(tl.where(legal, q, 0.0), 0)
     else:
         target = tl.load(targets + rows, mask=live, other=-1)
-    if SOFT or EPS > 0.0:
-        legal_count = tl.zeros([R], tl.int32)
-        for start in range(0, size, G * V):
-            legal, some = legal_tile(words, w_row, w_col, rows, live, start, size, G, V)
-            legal_count += row_sum(legal.to(tl.int32))
-            if SOFT:
-                mass += row_sum(read(targets, q_row, q_col, rows, start, legal, some, 0.0, G, V, WIDE_Q, ACC))
-        share = EPS / tl.maximum(legal_count, 1).to(ACC)
-        mass = (1.0 - EPS) * mass + EPS
-    pull = mass + 2.0 * Z * (row_peak + row_log_sum)
     for start in range(0, size, G * V):
         legal, some = legal_tile(words, w_row, w_col, rows, live, start, size, G, V)
         x = read(logits, x_row, x_col, rows, start, legal, some, float("-inf"), G, V, WIDE, ACC)
@@ -181,7 +137,7 @@ def cross_entropy_backward_kernel(
             q = tl.zeros([1, 1, 1], ACC)
         else:
             q = (columns_of(start, G, V) == target[:, None, None]).to(ACC)
-        value = g[:, None, None] * (pull[:, None, None] * p - ((1.0 - EPS) * q + share[:, None, None]))
+        value = g[:, None, None] * (mass[:, None, None] * p - q)
         write(out, o_row, rows, live, start, size, tl.where(legal & good[:, None, None], value, 0.0), G, V, WIDE_OUT)
     if RAGGED:
         # Other threads of this program wrote those columns; the barrier orders their stores before these.
@@ -192,13 +148,11 @@ def cross_entropy_backward_kernel(
             column, q, legal, _bad = entries(indices, targets, words, w_row, w_col, rows, first, end, size, K, ACC)
             x = tl.load(logits + rows * x_row * read_step + at(column, x_col), mask=legal).to(ACC)
             p = tl.exp(x - row_peak - row_log_sum)
-            value = g * (pull * p - ((1.0 - EPS) * q + share))
+            value = g * (mass * p - q)
             tl.store(out + rows * o_row * write_step + column, value.to(out.dtype.element_ty), mask=legal & good)
 
 
-def cross_entropy(
-    logits: Tensor, words: Tensor, targets: list[Tensor], smoothing: float, z_loss: float
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def cross_entropy(logits: Tensor, words: Tensor, targets: list[Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Launch the forward for index `[R]`, dense `[R, N]` or ragged targets; loss, peak, log_sum, known, `[R]` each."""
     count, size = logits.shape
     loss, peak, log_sum = per_row(logits, 3)
@@ -206,15 +160,14 @@ def cross_entropy(
     tile, x, given, held, q, form = _operands(logits, targets)
     launch(
         cross_entropy_kernel, tile, logits.dtype, logits, words, *given, loss, peak, log_sum, known, count, size, held,
-        x.row, x.column, *words.stride(), q.row, q.column, WIDE=x.wide, WIDE_Q=q.wide, EPS=smoothing, Z=z_loss, **form,
+        x.row, x.column, *words.stride(), q.row, q.column, WIDE=x.wide, WIDE_Q=q.wide, **form,
     )  # fmt: skip
     return loss, peak, log_sum, known.view(torch.bool)
 
 
 def cross_entropy_backward(
-    gradient: Tensor, logits: Tensor, words: Tensor, targets: list[Tensor], smoothing: float, z_loss: float,
-    saved: list[Tensor],
-) -> Tensor:  # fmt: skip
+    gradient: Tensor, logits: Tensor, words: Tensor, targets: list[Tensor], saved: list[Tensor]
+) -> Tensor:
     """Launch the backward."""
     count, size = logits.shape
     out = torch.empty((count, size), dtype=logits.dtype, device=logits.device)
@@ -224,7 +177,7 @@ def cross_entropy_backward(
     launch(
         cross_entropy_backward_kernel, tile, logits.dtype, gradient, logits, words, *given, peak, log_sum,
         known.view(torch.uint8), out, count, size, held, gradient.stride(0), x.row, x.column, *words.stride(), q.row,
-        q.column, o.row, WIDE=x.wide, WIDE_Q=q.wide, WIDE_OUT=o.wide, EPS=smoothing, Z=z_loss, **form,
+        q.column, o.row, WIDE=x.wide, WIDE_Q=q.wide, WIDE_OUT=o.wide, **form,
     )  # fmt: skip
     return out
 

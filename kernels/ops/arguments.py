@@ -1,6 +1,5 @@
 """Checks of callers' arguments, shared by the public ops: one clear sentence that quotes the offending value."""
 
-import math
 import operator
 from typing import SupportsIndex
 
@@ -49,14 +48,6 @@ def whole(value: SupportsIndex, name: str) -> int:
         return operator.index(value)
     except TypeError:
         raise TypeError(f"{name} must be an integer, got {value!r}") from None
-
-
-def check_number(value: float, name: str, *, below: float = math.inf) -> float:
-    """Require 0 <= value < `below`."""
-    if not 0.0 <= value < below:
-        limit = "finite and at least 0" if below == math.inf else f"at least 0 and below {below:g}"
-        raise ValueError(f"{name} must be {limit}, got {value}")
-    return float(value)
 
 
 def row_dtype(dtype: torch.dtype) -> torch.dtype:

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from kernels.on_torch import cross_entropy
-from kernels.ops.arguments import FLOATS, INTEGERS, check_logits, check_number, check_row_indices, per_row, row_dtype
+from kernels.ops.arguments import FLOATS, INTEGERS, check_logits, check_row_indices, per_row, row_dtype
 from kernels.ops.legality import legal_words
 from kernels.ops.registration import differentiable, register
 
@@ -22,27 +22,17 @@ class RaggedTargets(NamedTuple):
 
 
 def masked_cross_entropy(
-    logits: Tensor,
-    targets: Tensor | RaggedTargets,
-    *,
-    legal: Tensor,
-    label_smoothing: float = 0.0,
-    z_loss: float = 0.0,
-    backend: str = "auto",
+    logits: Tensor, targets: Tensor | RaggedTargets, *, legal: Tensor, backend: str = "auto"
 ) -> Tensor:
     """Return the cross-entropy of each row: float32 `[B]` (float64 for float64 logits).
 
     logits: `[B, N]`, any float dtype and strides. targets: integers `[B]`, or a distribution a row: floats `[B, N]`, or
-    `RaggedTargets`. legal: as for `masked_softmax`. `label_smoothing` eps mixes the target with the uniform
-    distribution over the legal entries; `z_loss` z adds z (log sum exp)^2. Differentiable once with respect to the
-    logits.
+    `RaggedTargets`. legal: as for `masked_softmax`. Differentiable once with respect to the logits.
 
     A target on an illegal entry, or out of range, costs +inf and sends no gradient. A row without a legal entry costs
     0. Undefined rows are NaN. Raises TypeError or ValueError for arguments that do not fit, and for targets that
     require grad."""
     words, backend = legal_words(legal, logits, backend)
-    smoothing = check_number(label_smoothing, "label_smoothing", below=1.0)
-    z = check_number(z_loss, "z_loss")
     # One tensor, indices [B] or probabilities [B, N], or the three of ragged ones.
     if isinstance(targets, RaggedTargets):
         form = _check_ragged(targets, logits)
@@ -55,7 +45,7 @@ def masked_cross_entropy(
             raise ValueError(f"targets must have shape {tuple(logits.shape)} on {logits.device}, {found}")
         _refuse_gradient(targets)
         form = [targets]
-    loss: Tensor = _apply(logits, words, form, smoothing, z, backend)[0]
+    loss: Tensor = _apply(logits, words, form, backend)[0]
     return loss
 
 
@@ -86,10 +76,10 @@ _backward = register(cross_entropy.cross_entropy_backward)
 
 def _differentiate(gradient: Tensor, logits: Tensor, words: Tensor, *kept: Any) -> Tensor:
     if torch._C._functorch.is_legacy_batchedtensor(gradient):  # by `is_grads_batched`, which cannot map lists
-        slope = _differentiate(torch.ones_like(kept[-5]), logits, words, *kept)
+        slope = _differentiate(torch.ones_like(kept[-3]), logits, words, *kept)
         return torch.where(slope == 0, 0.0, gradient[:, None] * slope).to(logits.dtype)
-    *targets, peak, log_sum, known, smoothing, z_loss, backend = kept
-    result: Tensor = _backward(gradient, logits, words, targets, smoothing, z_loss, [peak, log_sum, known], backend)
+    *targets, peak, log_sum, known, backend = kept
+    result: Tensor = _backward(gradient, logits, words, targets, [peak, log_sum, known], backend)
     return result
 
 
@@ -99,5 +89,5 @@ _apply = differentiable(
         lambda logits, *rest: (*per_row(logits, 3), logits.new_empty(logits.shape[0], dtype=torch.bool)),
     ),
     _differentiate,
-    lambda logits, words, targets, *rest: ((logits, words, *targets, *rest[4:]), rest[:3]),
+    lambda logits, words, targets, *rest: ((logits, words, *targets, *rest[2:]), rest[:1]),
 )

@@ -16,7 +16,7 @@ from torch import Tensor
 import kernels
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-SMOOTHING, Z_LOSS, SEED, WIDTH = 0.125, 0.25, 77, 12
+SEED, WIDTH = 77, 12
 
 
 @dataclass
@@ -103,15 +103,15 @@ def _entropy(x: Tensor) -> Tensor:
 Targets = Callable[[Case], Tensor | kernels.RaggedTargets]
 
 
-def _loss(name: str, targets: Targets, soft: bool = False, smoothing: float = SMOOTHING, z: float = Z_LOSS) -> Op:
+def _loss(name: str, targets: Targets, soft: bool = False) -> Op:
     """`soft`: the targets stand for the distribution, not for the index."""
-    loss = partial(kernels.masked_cross_entropy, label_smoothing=smoothing, z_loss=z)
 
     def expect(x: Tensor, columns: Tensor, taken: Tensor, q: Tensor) -> tuple[Tensor]:
-        q = (1 - smoothing) * (q if soft else taken.double()) + smoothing / len(x)
-        return (-(q * x.log_softmax(0)).sum() + z * x.logsumexp(0) ** 2,)
+        return (-((q if soft else taken.double()) * x.log_softmax(0)).sum(),)
 
-    return Op(name, lambda c, b: (loss(c.logits, targets(c), legal=c.legal, backend=b),), expect)
+    return Op(
+        name, lambda c, b: (kernels.masked_cross_entropy(c.logits, targets(c), legal=c.legal, backend=b),), expect
+    )
 
 
 _sample = partial(kernels.masked_sample, seed=SEED, temperature=0.5)
@@ -124,8 +124,7 @@ OPS = [
         lambda c, b: kernels.masked_policy_terms(c.logits, c.targets, legal=c.legal, backend=b),
         lambda x, columns, taken, q: (x.log_softmax(0)[taken].sum(), _entropy(x), taken[x.argmax()].double()),
     ),
-    _loss("masked_cross_entropy", lambda c: c.targets, False, 0.0, 0.0),
-    _loss("masked_cross_entropy, smoothed", lambda c: c.targets),
+    _loss("masked_cross_entropy", lambda c: c.targets),
     _loss("masked_cross_entropy, soft", lambda c: c.soft, True),
     _loss("masked_cross_entropy, ragged", lambda c: c.ragged(), True),
     Op(

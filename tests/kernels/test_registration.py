@@ -23,7 +23,6 @@ def calls() -> dict[str, tuple[Any, ...]]:
     forms = {"index": [moves], "dense": [case.soft], "ragged": [indices, offsets, masses]}
     p = kernels.masked_softmax(plain, legal=words)
     columns = torch.zeros(5, 6, dtype=torch.int32, device=DEVICE)
-    smooth = (0.1, 0.01)
     return {
         "pack_legal": (case.mask.view(torch.uint8), "torch"),
         "unpack_legal": (words, 40, "torch"),
@@ -33,9 +32,9 @@ def calls() -> dict[str, tuple[Any, ...]]:
         "masked_log_softmax_backward": (p, plain, words, value, value, 5, "torch"),
         "policy_terms": (logits, words, moves, "torch"),
         "policy_terms_backward": (value, value, plain, words, moves, value, value, value, "torch"),
-        **{f"cross_entropy, {form}": (logits, words, given, *smooth, "torch") for form, given in forms.items()},
+        **{f"cross_entropy, {form}": (logits, words, given, "torch") for form, given in forms.items()},
         **{
-            f"cross_entropy_backward, {form}": (value, plain, words, given, *smooth, [value, value, known], "torch")
+            f"cross_entropy_backward, {form}": (value, plain, words, given, [value, value, known], "torch")
             for form, given in forms.items()
         },
         "masked_sample": (plain, words, 3, case.keys, 0.5, "torch"),
@@ -59,7 +58,7 @@ def test_opcheck(name: str, path: str, backend: str) -> None:
 
 def policy_loss(logits: Tensor, case_legal: Tensor, moves: Tensor, advantage: Tensor) -> Tensor:
     terms = kernels.masked_policy_terms(logits, moves, legal=case_legal)
-    supervised = kernels.masked_cross_entropy(logits, moves, legal=case_legal, label_smoothing=0.1, z_loss=1e-3)
+    supervised = kernels.masked_cross_entropy(logits, moves, legal=case_legal)
     p = kernels.masked_softmax(logits, legal=case_legal)
     return (
         (-advantage * terms.log_prob - 0.01 * terms.entropy + supervised + p.square().sum(1)).mean()
