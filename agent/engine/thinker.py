@@ -16,7 +16,8 @@ from agent.engine.limits import SLICE, Control, Limits, ThinkOptions, allotted
 from agent.engine.pace import Pace
 from agent.engine.report import Line, Report
 from agent.networks.contract import CompiledEvaluator, LeafEvaluator
-from agent.rules import Games
+from agent.players.player import Choice
+from agent.rules import Games, to_fen
 from agent.search.gumbel.single import SingleGumbelSearch
 from agent.search.pvs.search import PrincipalVariationSearch
 from agent.search.settings import SearchSettings, playing
@@ -164,3 +165,24 @@ def _reports(started: float, every: float | None) -> Iterator[bool]:
         while time.perf_counter() - started < due:
             yield False
         yield True
+
+
+class TimedPlayer:
+    """Thinks `seconds` about every move, on one core, by a thinker that is not used elsewhere at the same time."""
+
+    def __init__(self, thinker: Thinker, seconds: float) -> None:
+        self._thinker, self._limits = thinker, Limits(seconds=seconds)
+        self.name = f"search:{seconds:g}s"
+        self.nodes, self.moves = 0, 0  # so far
+
+    def choose(self, games: Games) -> Choice:
+        """Choose a move in every game."""
+        moves, values = np.zeros(len(games), np.uint16), np.zeros(len(games), np.float32)
+        for row, position in enumerate(games.positions):
+            board = chess.Board(to_fen(position))
+            report = self._thinker.think(board, self._limits, games=games.take([row]))
+            moves[row] = vocabulary.from_uci(report.best.move.uci(), black=board.turn == chess.BLACK)
+            values[row] = report.best.score
+            self.nodes += report.nodes
+        self.moves += len(games)
+        return Choice(moves, values)

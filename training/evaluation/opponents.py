@@ -15,8 +15,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from agent.engine.thinker import Thinker
-from agent.engine.timed import TimedPlayer
+from agent.engine.thinker import Thinker, TimedPlayer
 from agent.errors import InputError
 from agent.files import what_is
 from agent.networks.registry import make_evaluator

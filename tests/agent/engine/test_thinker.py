@@ -11,8 +11,7 @@ import pytest
 from agent import vocabulary
 from agent.engine.limits import Clock, Control, Limits, ThinkOptions
 from agent.engine.report import Report
-from agent.engine.thinker import Thinker
-from agent.engine.timed import TimedPlayer
+from agent.engine.thinker import Thinker, TimedPlayer
 from agent.rules import Games
 from agent.search import material_evaluator, playing
 from agent.search.gumbel.single import SingleGumbelSearch
