@@ -25,10 +25,9 @@ class SearchResult(NamedTuple):
     probabilities: Floats
     """[M] improved policy: softmax of logits + sigma(completed values); sums to 1 in every game."""
     visits: Counts  # [M] simulations through each move
-    raw_values: Floats
-    """[B] expected score -1..1 of the side to move by the network alone; 1 where it mates at once."""
     values: Floats
-    """[B] expected score of the improved policy, its moves valued as the search completed them."""
+    """[B] expected score -1..1 of the improved policy, its moves valued as the search completed them; for the side to
+    move."""
 
     def trimmed(self) -> "SearchResult":
         """Without the space that was not filled."""
@@ -45,15 +44,14 @@ class SearchResult(NamedTuple):
 
 def make_output(games: int) -> SearchResult:
     """Results of `games` games for compiled code to fill, with space for 218 moves a game; see `trimmed`."""
-    space, values = games * MAX_LEGAL, (np.empty(games, np.float32), np.empty(games, np.float32))
+    space, moves, values = games * MAX_LEGAL, np.empty(games, np.uint16), np.empty(games, np.float32)
     ragged = np.empty(space, np.uint16), np.empty(space, np.float32), np.empty(space, np.int32)
-    return SearchResult(np.empty(games, np.uint16), np.zeros(games + 1, np.int64), *ragged, *values)
+    return SearchResult(moves, np.zeros(games + 1, np.int64), *ragged, values)
 
 
 @njit
 def write_result(tree: Tree, params: SearchParams, game: np.int64, output: SearchResult, scratch: Scratch) -> None:
     """Write what the finished `tree` says to row `game` of `output`; rows must be written in order."""
-    output.raw_values[game] = tree.nodes[0].value
     if tree.nodes[0].exact:
         _write_mate(tree, game, output, scratch)
         return

@@ -30,8 +30,7 @@ DEFAULTS: Final = {
     "bad_capture": 1.0,  # taken off a capture that loses material
     "no_hash_move": 4.0,  # from this depth on, a position without a known move is searched a ply less deep
 }
-NAMES: Final = tuple(DEFAULTS)
 (
     REVERSE, REVERSE_DEPTH, FUTILE, FUTILE_SLOPE, DELTA, NULL, LATE, SHALLOW, REDUCE, REDUCE_DIVISOR, LIKELY,
     UNLIKELY, KILLER, HISTORY, BAD_CAPTURE, NO_HASH_MOVE,
-) = range(len(NAMES))  # fmt: skip
+) = range(len(DEFAULTS))  # fmt: skip
