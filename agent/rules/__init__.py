@@ -2,7 +2,6 @@
 
 from agent.rules.batch import NO_MOVE as NO_MOVE
 from agent.rules.batch import count_moves as count_moves
-from agent.rules.batch import in_check as in_check
 from agent.rules.batch import is_black as is_black
 from agent.rules.batch import is_legal as is_legal
 from agent.rules.batch import keys as keys

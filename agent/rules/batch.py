@@ -9,11 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from agent.compilation import inlined, njit
-from agent.rules import movegen
 from agent.rules.bits import Counts, Moves, Words, popcount
-from agent.rules.boundary import checked, checked_counts, checked_moves, output
 from agent.rules.convert import describe
-from agent.rules.layout import OWN, PIECE_VALUES, STATE
+from agent.rules.layout import OWN, PIECE_VALUES, STATE, checked, checked_counts, checked_moves, output
 from agent.rules.movegen import ROW, count_targets, find_targets, write_moves
 from agent.rules.record import BLACK, repetition_key
 from agent.rules.step import is_legal_move, make_move
@@ -75,12 +73,6 @@ def _outcome(positions: Words, claim_draws: bool, codes: NDArray[np.uint8]) -> N
     for i in range(positions.shape[0]):
         find_targets(positions[i], targets)
         codes[i] = termination(positions[i], count_targets(positions[i], targets) != 0, claim_draws)
-
-
-@njit
-def _in_check(positions: Words, checks: NDArray[np.bool_]) -> None:
-    for i in range(positions.shape[0]):
-        checks[i] = movegen.in_check(positions[i])
 
 
 @inlined
@@ -214,11 +206,6 @@ def outcome(positions: Words, *, claim_draws: bool) -> NDArray[np.uint8]:
 def is_black(positions: Words) -> NDArray[np.bool_]:
     """Whether Black is to move, bool [B]."""
     return np.asarray((checked(positions)[:, STATE] & BLACK) != 0, np.bool_)
-
-
-def in_check(positions: Words) -> NDArray[np.bool_]:
-    """Whether the side to move is in check, bool [B]."""
-    return _each(_in_check, positions, np.bool_)
 
 
 def material(positions: Words) -> NDArray[np.int32]:

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.rules import record
-from agent.rules.boundary import checked
-from agent.rules.layout import KINGS, OWN, PAWNS, STATE
+from agent.rules.layout import KINGS, OWN, PAWNS, STATE, checked
 
 _CASTLING_ROOKS: Final = (chess.BB_H1, chess.BB_A1, chess.BB_H8, chess.BB_A8)
 """By the bits of castling rights, White to move."""

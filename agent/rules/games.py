@@ -11,9 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from agent.compilation import njit, on_warm_up
 from agent.rules import batch
 from agent.rules.bits import Counts, Integers, Moves, Words, u64
-from agent.rules.boundary import checked, checked_moves
 from agent.rules.convert import from_board, from_fen, from_history
-from agent.rules.layout import STATE, WORDS
+from agent.rules.layout import STATE, WORDS, checked, checked_moves
 from agent.rules.record import count_repetitions, halfmove_clock, repetition_key, with_repetitions
 from agent.rules.step import is_legal_move, make_move
 from agent.vocabulary import SIZE
@@ -70,18 +69,16 @@ def _successors(
     positions: Words,
     keys: Words,
     length: Counts,
-    rows: Integers,
     indices: Moves,
     offsets: Integers,
     children: Words,
     moves: Moves,
 ) -> None:
-    for j in range(rows.shape[0]):
-        i = rows[j]
+    for i in range(positions.shape[0]):
         # Add the position to its own history for now: length[i] is beyond the last key.
         keys[i, length[i]] = repetition_key(positions[i])
-        for child in range(offsets[j], offsets[j + 1]):
-            move = indices[j, child - offsets[j]]
+        for child in range(offsets[i], offsets[i + 1]):
+            move = indices[i, child - offsets[i]]
             moves[child] = move
             make_move(positions[i], np.int64(move), children[child])
             state = children[child, STATE]
@@ -157,18 +154,16 @@ class Games:
             raise batch.illegal_move(array[illegal], chosen[illegal], self.positions[chosen[illegal]])
         self._longest += 1
 
-    def successors(self, rows: ArrayLike | None = None) -> tuple[Words, Moves, Integers]:
-        """All positions one legal move after `rows` (all), repetitions counted: positions [S, WORDS], moves uint16 [S],
-        offsets int64 [R + 1]; row r's are offsets[r]:offsets[r + 1], by ascending move. A ValueError where a row does
-        not exist or comes twice."""
-        chosen = self._rows(rows)
-        indices, counts = batch.legal_moves(self.positions[chosen])
-        offsets = np.zeros(len(chosen) + 1, np.int64)
+    def successors(self) -> tuple[Words, Moves, Integers]:
+        """All positions one legal move on, repetitions counted: positions [S, WORDS], moves uint16 [S], offsets int64
+        [B + 1]; row b's are offsets[b]:offsets[b + 1], by ascending move."""
+        indices, counts = batch.legal_moves(self.positions)
+        offsets = np.zeros(len(self) + 1, np.int64)
         np.cumsum(counts, out=offsets[1:])
         children = np.empty((int(offsets[-1]), WORDS), np.uint64)
         moves = np.empty(int(offsets[-1]), np.uint16)
         self._make_room()
-        _successors(self.positions, self._keys, self._length, chosen, indices, offsets, children, moves)
+        _successors(self.positions, self._keys, self._length, indices, offsets, children, moves)
         return children, moves, offsets
 
     def observe(self, claim_draws: bool = True, *, out: batch.Observation | None = None) -> batch.Observation:
@@ -236,8 +231,8 @@ def _exercise() -> None:
     games.play(indices[:, 0])
     games.observe()
     games.outcome()
-    games.successors(rows=[0])
+    games.successors()
     games.reset()
-    for query in (batch.keys, batch.in_check, batch.material, batch.count_moves):
+    for query in (batch.keys, batch.material, batch.count_moves):
         query(games.positions)
     batch.play(games.positions, batch.legal_moves(games.positions)[0][:, 0])

@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 from agent.compilation import inlined, njit, on_warm_up
 from agent.rules import record, start
 from agent.rules.bits import ONE, Words, lowest, u64
-from agent.rules.boundary import checked, output
-from agent.rules.layout import OWN, STATE, WORDS
+from agent.rules.layout import OWN, STATE, WORDS, checked, output
 from agent.rules.record import en_passant_bit, halfmove_clock, repetitions
 
 PLANES: Final = 21  # number of input planes

@@ -14,7 +14,7 @@ from agent.networks.sparse.features import FEATURES, MAPS, MAX_FEATURES, PIECE_R
 from agent.networks.sparse.moves import MOVE_ROOM, move_kinds
 from agent.networks.sparse.vectors import borrowed
 from agent.rules.bits import Words
-from agent.rules.boundary import checked
+from agent.rules.layout import checked
 from agent.vocabulary import MAX_LEGAL
 
 

@@ -12,7 +12,7 @@ from agent.networks.sparse.architecture import fill
 from agent.networks.sparse.compiled import evaluate_all
 from agent.networks.sparse.network import SparseNetwork
 from agent.networks.sparse.vectors import Floats
-from agent.rules.boundary import checked, checked_counts
+from agent.rules.layout import checked, checked_counts
 from agent.vocabulary import MAX_LEGAL
 
 

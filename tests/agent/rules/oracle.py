@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from agent import rules, vocabulary
 from agent.rules import Games, Termination
+from agent.rules.movegen import in_check
 from tests.agent.positions import PERFT, TRICKY
 
 
@@ -62,7 +63,7 @@ def differences(boards: Sequence[chess.Board], positions: NDArray[np.uint64], *,
     Without `history` the positions are taken to know of no earlier ones."""
     found = []
     indices, counts = rules.legal_moves(positions)
-    checks, material, black = rules.in_check(positions), rules.material(positions), rules.is_black(positions)
+    material, black = rules.material(positions), rules.is_black(positions)
     plain = rules.outcome(positions, claim_draws=False)
     claimed = rules.outcome(positions, claim_draws=True)
     occurred = (positions[:, 7] >> np.uint64(16)) & np.uint64(0xFF)
@@ -72,7 +73,7 @@ def differences(boards: Sequence[chess.Board], positions: NDArray[np.uint64], *,
         for name, ours, theirs in (
             ("fen", rules.to_fen(positions[row]), board.fen()),
             ("moves", indices[row, : counts[row]].tolist(), expected_moves(board)),
-            ("check", bool(checks[row]), board.is_check()),
+            ("check", in_check(positions[row]), board.is_check()),
             ("material", int(material[row]), expected_material(board)),
             ("black", bool(black[row]), not board.turn),
             ("outcome", Termination(int(plain[row])), automatic),

@@ -97,9 +97,6 @@ def test_successors_are_what_playing_gives() -> None:
             trial.play([moves[child]], rows=[row])
             assert trial.positions[row].tolist() == positions[child].tolist()
     assert occurred(positions)[: offsets[1]] == (moves[: offsets[1]] == move("f6g8", black=True)).tolist()
-    some, _, cuts = twin.successors(rows=[3, 0])
-    assert some.tolist() == positions[[*range(offsets[3], offsets[4]), *range(offsets[0], offsets[1])]].tolist()
-    assert cuts.tolist() == [0, offsets[4] - offsets[3], offsets[4] - offsets[3] + offsets[1]]
 
 
 def test_rows_play_and_reset_alone() -> None:

@@ -113,7 +113,6 @@ def test_garbage_neither_crashes_nor_writes_outside() -> None:
             rules.observe(positions, claim_draws=True, out=(guarded[1:-1], counts[1:-1], codes[1:-1]))
         for array, value in ((guarded, 7), (counts, 0), (codes, 99)):
             assert (array[[0, -1]] == value).all()
-        rules.in_check(positions)
         rules.outcome(positions, claim_draws=True)
         rules.is_legal(positions, rng.integers(0, 1880, 500))
 
