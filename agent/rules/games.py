@@ -83,7 +83,7 @@ def _successors(
             make_move(positions[i], np.int64(move), children[child])
             state = children[child, STATE]
             if halfmove_clock(state):
-                occurred = count_repetitions(repetition_key(children[child]), keys, i, length[i] + 1)
+                occurred = count_repetitions(repetition_key(children[child]), keys, np.int64(i), length[i] + 1)
                 children[child, STATE] = with_repetitions(state, occurred)
 
 
