@@ -5,7 +5,6 @@ contract, same results up to rounding."""
 import importlib
 import importlib.util
 import os
-import subprocess
 import sys
 import warnings
 from collections import Counter
@@ -67,9 +66,9 @@ def _probe(device: torch.device) -> str:
     try:
         unpack = importlib.import_module("kernels.on_triton.legality").unpack_legal
         unpack(torch.zeros(1, 1, dtype=torch.int32, device=device), 1)
-    except subprocess.CalledProcessError:
-        return "the C compiler failed; it needs Python's headers, such as those of the package python3-dev"
     except Exception as error:  # whatever it is, torch's operators do the work
+        if type(error).__name__ == "CalledProcessError":
+            return "the C compiler failed; it needs Python's headers, such as those of the package python3-dev"
         if "C compiler" in str(error):
             return "no C compiler is installed: install gcc, or name one in the environment variable CC"
         if "libcuda" in str(error):
