@@ -1,7 +1,5 @@
 """The rules compared with python-chess, which shares no code with them."""
 
-import itertools
-import sys
 from collections.abc import Sequence
 from typing import Final
 
@@ -12,7 +10,6 @@ from numpy.typing import NDArray
 from agent import rules, vocabulary
 from agent.rules import Games, Termination
 from agent.rules.movegen import in_check
-from tests.agent.positions import PERFT, TRICKY
 
 
 def expected_moves(board: chess.Board) -> list[int]:
@@ -152,18 +149,3 @@ def game_differences(positions: int, style: str, seed: int) -> tuple[int, set[Te
         for uci, board in zip(chosen, boards, strict=True):
             board.push_uci(uci)
     return compared, seen, found
-
-
-def main() -> int:
-    """Exit code 1, and the first difference printed, if the rules differ from python-chess."""
-    trees = (tree_differences(fen, 2 if fen in TRICKY[:-2] else 1)[1] for fen in (*TRICKY, *list(PERFT)[1:]))
-    games = (game_differences(4000, style, seed=1)[2] for style in STYLES)
-    for found in itertools.chain(trees, games):
-        if found:
-            print(found[0])
-            return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

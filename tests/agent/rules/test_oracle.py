@@ -1,8 +1,5 @@
-"""The rules agree with python-chess: on games, on trees below tricky positions, and not once a rule is broken; and with
-the published perft counts."""
-
-import shutil
-from pathlib import Path
+"""The rules agree with python-chess: on games and on trees below tricky positions; and with the published perft
+counts."""
 
 import chess
 import numpy as np
@@ -14,9 +11,7 @@ from agent import rules, vocabulary
 from agent.rules import Games, Termination
 from tests.agent.positions import PERFT, START, TRICKY, harvest
 from tests.agent.rules.oracle import STYLES, differences, game_differences, tree_differences
-from tests.processes import run_python
 
-ROOT = Path(__file__).resolve().parents[3]
 REPETITIONS = {Termination.NONE, Termination.FIVEFOLD_REPETITION, Termination.THREEFOLD_REPETITION}
 ENDS = {Termination.NONE, Termination.CHECKMATE, Termination.STALEMATE, Termination.INSUFFICIENT_MATERIAL}
 
@@ -68,37 +63,6 @@ def test_any_line_of_play(fen: str, choices: list[int]) -> None:
         board.push(move)
     assert differences([board], games.positions) == []
     assert rules.from_board(board).tolist() == games.positions[0].tolist()
-
-
-MUTANTS = {
-    "castles through check": ("movegen", "attacked & u64(0x70)", "attacked & u64(0x50)"),
-    "castles long over b1": ("movegen", "everyone & u64(0x0E)", "everyone & u64(0x0C)"),
-    "keeps rights for a lost rook": ("step", "(63, 4), ", ""),
-    "pins nothing": ("movegen", "targets[square] &= LINE[king, square]", "pass"),
-    "pins pieces to the spot": ("movegen", "targets[square] &= LINE[king, square]", "targets[square] = u64(0)"),
-    "king hides behind itself": ("movegen", "everyone & ~(position[KINGS] & own)", "everyone"),
-    "ignores pins in en passant": ("movegen", "attackers_of(position, king, after) & theirs == NOTHING:", "True:"),
-    "leaves the pawn taken en passant": ("step", "pawns &= ~(end_bit >> u64(8))", "pass"),
-    "keeps en passant for all to see": ("step", "en_passant_captors(child, double, king_square(child)):", "True:"),
-    "answers double checks": ("movegen", "if checkers & (checkers - ONE):", "if False:"),
-    "forgets rights in repetition": ("record", "u64(0xFF1F)", "u64(0xFF10)"),
-}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("mutant", MUTANTS)
-def test_a_broken_rule_is_noticed(mutant: str, tmp_path: Path) -> None:
-    module, original, broken = MUTANTS[mutant]
-    for folder in ("agent", "tests"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    path = tmp_path / "agent" / "rules" / f"{module}.py"
-    source = path.read_text()
-    assert source.count(original) == 1
-    path.write_text(source.replace(original, broken))
-    cache = str(tmp_path / "cache")
-    run = run_python("-m", "tests.agent.rules.oracle", folder=tmp_path, seconds=900, NUMBA_CACHE_DIR=cache)
-    assert run.returncode == 1, run.stderr
-    assert "python-chess" in run.stdout or "ValueError" in run.stderr
 
 
 @pytest.mark.parametrize("fen", PERFT)
