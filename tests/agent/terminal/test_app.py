@@ -1,6 +1,7 @@
 """Textual's pilot at the board: whole games by mouse and by keyboard, promotions and en passant among them."""
 
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import chess
@@ -22,20 +23,30 @@ Hands = Callable[["Pilot[None]", chess.Move], Awaitable[None]]
 PROMOTIONS = "7k/P7/8/8/8/8/8/K7 w - - 0 1"
 
 
-def app_of(agent: str, fen: str = chess.STARTING_FEN, person: chess.Color = chess.WHITE) -> BoardApp:
-    scripted = Agent(Scripted(agent, -0.1), "a script", identity="sha256:0")
-    return BoardApp(BoardSession(scripted, chess.Board(fen), person, level=Level(simulations=8)))
+@contextlib.asynccontextmanager
+async def board_app(
+    thinker: Scripted, fen: str = chess.STARTING_FEN, person: chess.Color = chess.WHITE, *, small: bool = False
+) -> AsyncIterator[tuple[BoardApp, "Pilot[None]"]]:
+    """The app on a terminal of 130 x 40 characters, or 80 x 24, against an agent that answers as `thinker` does."""
+    agent = Agent(thinker, "a script", identity="sha256:0")
+    app = BoardApp(BoardSession(agent, chess.Board(fen), person, level=Level(simulations=8)))
+    async with app.run_test(size=(80, 24) if small else (130, 40)) as pilot:
+        yield app, pilot
+
+
+async def until(pilot: "Pilot[None]", so: Callable[[], bool]) -> None:
+    for _ in range(600):
+        await pilot.pause(0.02)
+        if so():
+            return
+    raise AssertionError("it never came true")
 
 
 async def settle(pilot: "Pilot[None]", plies: int) -> None:
     """Until the agent has answered."""
     app = pilot.app
     assert isinstance(app, BoardApp)
-    for _ in range(600):
-        await pilot.pause(0.02)
-        if len(app.session.game.notes) >= plies or app.session.game.over:
-            return
-    raise AssertionError(f"{len(app.session.game.notes)} plies, not {plies}")
+    await until(pilot, lambda: len(app.session.game.notes) >= plies or app.session.game.over)
 
 
 async def click(pilot: "Pilot[None]", *places: chess.Square) -> None:
@@ -77,9 +88,8 @@ async def by_typing(pilot: "Pilot[None]", move: chess.Move) -> None:
 
 
 async def type_keys(pilot: "Pilot[None]", line: str) -> None:
-    named = ("space", "plus", "number_sign", "equals_sign", "minus", "slash", "full_stop")
-    keys = dict(zip(" +#=-/.", named, strict=True))
-    await pilot.press(*(keys.get(letter, letter) for letter in line))
+    named = {" ": "space", "+": "plus", "#": "number_sign", "=": "equals_sign", "-": "minus", "/": "slash"}
+    await pilot.press(*(named.get(letter, letter) for letter in line))
 
 
 async def type_line(pilot: "Pilot[None]", line: str) -> None:
@@ -91,8 +101,7 @@ async def type_line(pilot: "Pilot[None]", line: str) -> None:
 @pytest.mark.parametrize("hands", [by_mouse, by_arrows, by_typing])
 async def test_a_whole_game_with_en_passant_to_mate(hands: Hands) -> None:
     """1. e4 a6 2. e5 f5 3. exf6 and so on to 7. Bxg6 mate."""
-    app = app_of("a7a6 f7f5 a6a5 a5a4 g7g6 h7g6")
-    async with app.run_test(size=(130, 40)) as pilot:
+    async with board_app(Scripted("a7a6 f7f5 a6a5 a5a4 g7g6 h7g6")) as (app, pilot):
         for ply, uci in enumerate(["e2e4", "e4e5", "e5f6", "f1d3", "d1h5", "h5g6", "d3g6"]):
             move = chess.Move.from_uci(uci)
             assert app.session.board.is_en_passant(move) == (uci == "e5f6")
@@ -105,16 +114,14 @@ async def test_a_whole_game_with_en_passant_to_mate(hands: Hands) -> None:
 @pytest.mark.parametrize("hands", [by_mouse, by_arrows, by_typing])
 @pytest.mark.parametrize("piece", "qrbn")
 async def test_promotion_to_each_piece(hands: Hands, piece: str) -> None:
-    app = app_of("h8h7", PROMOTIONS)
-    async with app.run_test(size=(130, 40)) as pilot:
+    async with board_app(Scripted("h8h7"), PROMOTIONS) as (app, pilot):
         await hands(pilot, chess.Move.from_uci(f"a7a8{piece}"))
         await settle(pilot, 1)
         assert app.session.board.piece_at(chess.A8) == chess.Piece.from_symbol(piece.upper())
 
 
 async def test_a_whole_game_as_black_on_a_turned_board() -> None:
-    app = app_of("f2f3 g2g4", person=chess.BLACK)
-    async with app.run_test(size=(130, 40)) as pilot:
+    async with board_app(Scripted("f2f3 g2g4"), person=chess.BLACK) as (app, pilot):
         await settle(pilot, 1)
         assert app.query_one(Squares).flipped
         await by_mouse(pilot, chess.Move.from_uci("e7e5"))
@@ -124,8 +131,7 @@ async def test_a_whole_game_as_black_on_a_turned_board() -> None:
 
 
 async def test_clicks_that_are_no_move_do_nothing() -> None:
-    app = app_of("")
-    async with app.run_test(size=(130, 40)) as pilot:
+    async with board_app(Scripted()) as (app, pilot):
         squares = app.query_one(Squares)
         await click(pilot, chess.E7, chess.E4, chess.G1, chess.G1, chess.G1, chess.G5, chess.E2, chess.D2)
         assert app.session.game.notes == []
@@ -136,8 +142,7 @@ async def test_clicks_that_are_no_move_do_nothing() -> None:
 
 
 async def test_promotion_can_be_taken_back() -> None:
-    app = app_of("", PROMOTIONS)
-    async with app.run_test(size=(130, 40)) as pilot:
+    async with board_app(Scripted(), PROMOTIONS) as (app, pilot):
         await click(pilot, chess.A7, chess.A8)
         assert isinstance(app.screen, Promotion)
         await press(pilot, "escape")
@@ -145,8 +150,7 @@ async def test_promotion_can_be_taken_back() -> None:
 
 
 async def test_commands_by_keys_and_by_typing(tmp_path: Path) -> None:
-    app = app_of("e7e5 h8g7")
-    async with app.run_test(size=(130, 40)) as pilot:
+    async with board_app(Scripted("e7e5 h8g7")) as (app, pilot):
         await type_line(pilot, "e4")
         await settle(pilot, 2)
         await press(pilot, "f5")
@@ -173,8 +177,7 @@ async def test_commands_by_keys_and_by_typing(tmp_path: Path) -> None:
 
 
 async def test_agent_against_itself_and_interruption() -> None:
-    app = app_of("")
-    async with app.run_test(size=(130, 40)) as pilot:
+    async with board_app(Scripted()) as (app, pilot):
         app.action_obey("side none")
         await settle(pilot, 6)
         app.action_obey("side both")
@@ -186,26 +189,20 @@ async def test_agent_against_itself_and_interruption() -> None:
 async def test_a_slow_command_leaves_the_board_alive() -> None:
     """While a hint is thought about, everything else is answered, if only with a sentence."""
     gated = Gated()
-    app = BoardApp(BoardSession(Agent(gated, "a script"), chess.Board(), chess.WHITE))
-    async with app.run_test(size=(130, 40)) as pilot:
+    async with board_app(gated) as (app, pilot):
         app.action_obey("hint")
         await type_line(pilot, "e4")
         assert "Still busy with 'hint'" in app.said[-1]
         await by_mouse(pilot, chess.Move.from_uci("e2e4"))
         assert app.session.game.notes == []
         gated.go_on.set()
-        for _ in range(600):
-            await pilot.pause(0.02)
-            if app.said[-1].startswith("Hint: "):
-                break
-        assert app.said[-1].startswith("Hint: ")
+        await until(pilot, lambda: app.said[-1].startswith("Hint: "))
         await type_line(pilot, "e4")
         await settle(pilot, 2)
 
 
 async def test_a_long_text_has_a_page_of_its_own() -> None:
-    app = app_of("")
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with board_app(Scripted(), small=True) as (app, pilot):
         for key in ("escape", "enter", "f1"):
             await press(pilot, "f1")
             assert isinstance(app.screen, Page)
@@ -216,8 +213,7 @@ async def test_a_long_text_has_a_page_of_its_own() -> None:
 
 
 async def test_a_resized_terminal_keeps_the_whole_board_and_the_line() -> None:
-    app = app_of("e7e5")
-    async with app.run_test(size=(130, 40)) as pilot:
+    async with board_app(Scripted("e7e5")) as (app, pilot):
         for size in ((40, 12), (80, 24), (20, 5), (200, 60), (60, 30)):
             await pilot.resize_terminal(*size)
             await pilot.pause(0.1)
@@ -240,8 +236,7 @@ def test_every_theme_draws_every_square() -> None:
 
 
 async def test_what_is_typed_reaches_the_line_wherever_one_has_clicked() -> None:
-    app = app_of("")
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with board_app(Scripted(), small=True) as (app, pilot):
         line = app.query_one("#line", Input)
         for place in ("#squares", "#moves", "#said", "", "tab"):
             if place == "tab":
@@ -265,8 +260,7 @@ async def test_what_is_typed_reaches_the_line_wherever_one_has_clicked() -> None
 
 @pytest.mark.parametrize("typed", ["g1", "g1=", "g2g1", "gxh1", "g2h1", "gxf1"])
 async def test_a_promotion_is_completed_to_a_queen(typed: str) -> None:
-    app = app_of("", "8/8/8/8/8/k7/6p1/1K3N1R b - - 0 1", chess.BLACK)
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with board_app(Scripted(), "8/8/8/8/8/k7/6p1/1K3N1R b - - 0 1", chess.BLACK, small=True) as (app, pilot):
         await type_keys(pilot, typed)
         await pilot.pause(0.1)
         await pilot.press("right", "enter")
@@ -275,7 +269,6 @@ async def test_a_promotion_is_completed_to_a_queen(typed: str) -> None:
 
 
 async def test_the_clock_may_tick_while_the_board_closes() -> None:
-    app = app_of("")
-    async with app.run_test(size=(130, 40)):
+    async with board_app(Scripted()) as (app, _):
         app.action_obey("clock 5+3")
     app._tick()  # as Textual's timer may, when the widgets are gone
