@@ -32,9 +32,8 @@ from agent.networks.weights import Weights
 from agent.play.level import Level
 from agent.rules import Games
 from agent.vocabulary import SIZE, from_uci
-from tests.agent.standin import Gated, Scripted
+from tests.agent.standin import PATIENCE, Gated, Scripted
 
-PATIENCE = 20.0  # seconds until a missing answer fails a test
 KIWIPETE = chess.Board("r3k2r/p1ppqpb1/bn2pnp1/3PN3/1p2P3/2N2Q1p/PPPBBPPP/R3K2R w KQkq - 0 1")
 
 

@@ -15,7 +15,7 @@ from agent.engine.agent import Agent
 from agent.play.level import Level
 from agent.terminal.app import BoardApp
 from agent.terminal.dialogs import Page, Promotion
-from agent.terminal.squares import PAINTED, Squares
+from agent.terminal.squares import Squares
 from agent.terminal.view import BoardSession
 from tests.agent.standin import Gated, Scripted
 
@@ -223,16 +223,6 @@ async def test_a_resized_terminal_keeps_the_whole_board_and_the_line() -> None:
                 assert squares.region.right <= size[0]
         await by_mouse(pilot, chess.Move.from_uci("e2e4"))
         await settle(pilot, 2)
-
-
-def test_every_theme_draws_every_square() -> None:
-    squares = Squares(chess.Board("4k3/8/8/8/8/8/4q3/4K2R w K - 0 1"))
-    for theme in PAINTED:
-        for flipped in (False, True):
-            squares.theme_name, squares.flipped = theme, flipped
-            for square in chess.SQUARES:
-                x, y = squares.offset_of(square)
-                assert squares.square_at(x, y) == square
 
 
 async def test_what_is_typed_reaches_the_line_wherever_one_has_clicked() -> None:

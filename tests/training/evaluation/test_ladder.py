@@ -56,14 +56,17 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 class Arena:
     """In place of `play_match`: notes what was asked for, and invents results; `strike` ends it like Ctrl-C or `by`."""
 
-    def __init__(self, strike: int | None = None, by: type[BaseException] | MatchStop = KeyboardInterrupt) -> None:
+    def __init__(
+        self, patched: pytest.MonkeyPatch, strike: int = -1, by: type[BaseException] | MatchStop = KeyboardInterrupt
+    ) -> None:
         self.asked: list[tuple[str, str, int, int]] = []
         self.strike, self.by = strike, by
+        patched.setattr(command, "play_match", self)
 
     def __call__(
         self, player: Player, opponent: Player, openings: Openings, *, games: int, first: int, **rest: object
     ) -> MatchResult:
-        if self.strike is not None and len(self.asked) == self.strike:
+        if len(self.asked) == self.strike:
             raise self.by
         self.asked.append((player.name, opponent.name, first, games))
         points = np.random.default_rng([openings.seed, first, len(self.asked)]).choice([-1, 0, 1], games)
@@ -117,25 +120,21 @@ def test_a_ladder_from_the_command_line(run: Path, capsys: pytest.CaptureFixture
 
 def test_an_interrupted_ladder(run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--games", "50", "--against", "random"]
-    first = Arena(strike=8)
-    monkeypatch.setattr(command, "play_match", first)
+    first = Arena(monkeypatch, strike=8)
     assert ladder(*words) == 130
     assert "the same command continues" in capsys.readouterr().err
     assert sum(games_in(run).values()) == 6 * 20 + 2 * 20  # six pairs in turn, two of them a second time
-    second = Arena()
-    monkeypatch.setattr(command, "play_match", second)
+    second = Arena(monkeypatch)
     assert (ladder(*words), set(games_in(run).values())) == (0, {50})
     assert sum(games for *_, games in first.asked + second.asked) == 6 * 50
     # Each pair continues the numbering of its openings.
     assert sorted(first for *_, first, _ in first.asked + second.asked) == sorted([0, 20, 40] * 6)
-    third = Arena()
-    monkeypatch.setattr(command, "play_match", third)
+    third = Arena(monkeypatch)
     assert (ladder(*words), third.asked) == (0, [])
     assert ladder("--games", "54", "--against", "random") == 0
     assert {asked[2:] for asked in third.asked} == {(50, 4)}
     # Other limits, or a new snapshot, need new games.
-    fourth = Arena()
-    monkeypatch.setattr(command, "play_match", fourth)
+    fourth = Arena(monkeypatch)
     words = ["ladder", "it", "--simulations", "3", "--conversions", "0", "--games", "2", "--against", ""]
     assert (zeromass.main(words), len(fourth.asked)) == (0, 3)
     assert "Elo with step 0 at 0, because neither Stockfish nor random played" in capsys.readouterr().err
@@ -152,7 +151,7 @@ def test_the_standings_are_printed_whatever_fails(
         raise OSError(errno.ENOSPC, fault)
 
     stop = MatchError(fault, np.array([0, 1, 3]), Played(np.array([1, 0, 1], np.int8), np.zeros(3, np.int32), 0))
-    monkeypatch.setattr(command, "play_match", Arena(3, stop))
+    Arena(monkeypatch, 3, stop)
     if fault == "disk full":
         monkeypatch.setattr(files, "write_atomic", full)
     assert ladder("--games", "50", "--against", "random", "--json") == 2
@@ -162,7 +161,7 @@ def test_the_standings_are_printed_whatever_fails(
 
 
 def test_endings_are_played_once(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "play_match", Arena())
+    Arena(monkeypatch)
     shown: list[int] = []
 
     def count(player: Player, *, games: int, seed: int) -> list[Conversion]:
@@ -269,7 +268,7 @@ def test_a_damaged_snapshot_is_named_and_a_newer_checkpoint_counts(run: Path) ->
 
 def test_a_missing_engine(run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(shutil, "which", lambda *_args, **_kwargs: None)
-    monkeypatch.setattr(command, "play_match", Arena())
+    Arena(monkeypatch)
     assert ladder("--games", "2", "--against", "random,stockfish:1350") == 0
     said = capsys.readouterr().err
     assert "left out stockfish:1350: engine 'stockfish' is not on PATH; install it" in said
