@@ -5,6 +5,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -67,20 +68,20 @@ def test_a_learner_sends_positions_and_waits_twice_at_most(with_search: bool, mo
     ("config", "more", "selfplay", "learner"),
     [
         ("gpu-demo", "", "masked_sample masked_softmax invalid_mass", "policy_terms policy_terms_backward"),
-        ("gpu", "selfplay.simulations=2", "legal_log_probs invalid_mass", "cross_entropy cross_entropy_backward"),
+        # What a search improved is in the memory of the CPU, and checked there.
+        ("gpu", "selfplay.simulations=2", "legal_log_probs", "cross_entropy cross_entropy_backward"),
     ],
 )
 def test_whole_runs_pass_through_triton(
     config: str, more: str, selfplay: str, learner: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = tmp_path / "it"
-    for words in (
-        [config, f"run.folder={tmp_path}", *SMALL.split(), *more.split()],
-        ["--resume", str(run), "run.steps=3"],
-    ):
+    def summary(*words: str) -> dict[str, Any]:
         assert zeromass.main(["train", *words]) == 0, capsys.readouterr()
-        summary = json.loads((run / "summary.json").read_text())
-        assert summary["distributions"] > summary["largest_invalid_mass"] == 0.0
-        for side, needed in (("selfplay_kernels", selfplay), ("learner_kernels", learner)):
-            assert all(summary[side].get(f"{op}.triton", 0) > 0 for op in needed.split()), summary[side]
-    assert summary["steps"] == 3
+        found: dict[str, Any] = json.loads((tmp_path / "it" / "summary.json").read_text())
+        assert found["distributions"] > found["largest_invalid_mass"] == 0.0
+        return found
+
+    first = summary(config, f"run.folder={tmp_path}", *SMALL.split(), *more.split())
+    for side, needed in (("selfplay_kernels", selfplay), ("learner_kernels", learner)):
+        assert all(first[side].get(f"{op}.triton", 0) > 0 for op in needed.split()), first[side]
+    assert summary("--resume", str(tmp_path / "it"), "run.steps=3")["steps"] == 3

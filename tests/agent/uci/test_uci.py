@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import chess
 import pytest
@@ -66,7 +67,6 @@ class Loader:
 
 
 READY = ("info string compiling rules ...", "info string skipped: an old one", "info string playing with weights None")
-MIDDLE = (WEAKEST + STRONGEST) // 2
 INFO = r"info depth 1 seldepth 1 multipv 1 score cp 139 nodes 20 nps 2000 hashfull 1 time 10 pv \w{4,5}"
 MOVE = r"bestmove \w+"
 WEIGHTS = "setoption name WeightsFile value"
@@ -160,36 +160,29 @@ def test_options_reach_the_search(loader: Loader, program: Program) -> None:
 def test_a_hash_too_large_is_told_and_the_old_one_kept(
     loader: Loader, program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def resize(megabytes: int) -> None:
-        raise MemoryError
-
-    monkeypatch.setattr(loader.thinker, "resize", resize)
+    monkeypatch.setattr(loader.thinker, "resize", Mock(side_effect=MemoryError))
     program.talk("setoption name Hash value 65536", "info string there is no memory for a Hash of 65536 MB; .*")
     program.talk("go", INFO, MOVE)
 
 
-def test_limited_strength_means_fewer_simulations_and_noise(loader: Loader, program: Program) -> None:
-    program.talk("setoption name UCI_LimitStrength value true")
-    for elo in (WEAKEST, MIDDLE, STRONGEST):
-        program.talk(f"setoption name UCI_Elo value {elo}; go wtime 60000 btime 60000", INFO, MOVE)
-    asked = [(limits.simulations, options.temperature) for _, limits, options in loader.thinker.asked]
-    assert asked == [strength_of(elo)[:2] for elo in (WEAKEST, MIDDLE, STRONGEST)]
-
-
-def test_a_beginner_blunders_the_best_player_does_not(program: Program) -> None:
+def test_limited_strength_means_fewer_simulations_noise_and_blunders(loader: Loader, program: Program) -> None:
     """The script always finds the same move; at the weakest level most moves are others, but legal, and by chance."""
     program.talk("setoption name UCI_LimitStrength value true; setoption name Seed value 5")
-    for elo in (WEAKEST, STRONGEST):
+    best = {}
+    for elo in (WEAKEST, (WEAKEST + STRONGEST) // 2, STRONGEST):
         program.talk(f"setoption name UCI_Elo value {elo}")
         played = []
         for opening in chess.Board().legal_moves:
-            program.talk(f"position startpos moves {opening}; go nodes 20", INFO)
+            program.talk(f"position startpos moves {opening}; go wtime 60000 btime 60000", INFO)
             played.append(program.answers.get(timeout=PATIENCE).split()[1])
             board = chess.Board()
             board.push(opening)
             assert chess.Move.from_uci(played[-1]) in board.legal_moves
-        best = played.count("a7a5")
-        assert best < 12 if elo == WEAKEST else best == 20
+        best[elo] = played.count("a7a5")
+        _, limits, options = loader.thinker.asked[-1]
+        assert (limits.simulations, options.temperature) == strength_of(elo)[:2]
+    assert best[WEAKEST] < 12
+    assert best[STRONGEST] == 20
 
 
 UNKNOWN = ("info string unknown command 'xyzzy' ignored", "info string unknown option 'name Contempt value 64' ignored")
