@@ -21,9 +21,9 @@ from agent.networks.evaluator import Evaluator
 from agent.networks.registry import make_evaluator
 from agent.rules import WORDS, Games
 from selfplay import pool as module
-from selfplay.actor import GameBatch
 from selfplay.inference import Answer, Batcher, BatcherStatistics, RemoteEvaluator, start_inference
 from selfplay.pool import LocalPool, RayPool
+from selfplay.record import GameRecord
 from selfplay.settings import ActorSettings, InferenceSettings, SelfplaySettings
 from tests.selfplay.test_pool import ARCHITECTURE, gather, network, process_of, same_games, until_streams, weights
 
@@ -211,14 +211,13 @@ def test_records_name_the_versions_that_answered(pool: RayPool) -> None:
     pool.publish(weights(), 0)
     gather(pool, 3)
     pool.publish(weights(1), 1)
-    batches: list[GameBatch] = []
-    while not any(1 in record.versions for batch in batches for record in batch.records):
-        batches += pool.collect(wait=True)
-    for batch in batches:
-        for record in batch.records:
-            assert set(record.versions.tolist()) <= {0, 1}
-            assert record.versions.tolist() == sorted(record.versions.tolist())
-            assert record.version == record.versions[-1]
+    records: list[GameRecord] = []
+    while not any(1 in record.versions for record in records):
+        records += [record for batch in pool.collect(wait=True) for record in batch.records]
+    for record in records:
+        assert set(record.versions.tolist()) <= {0, 1}
+        assert record.versions.tolist() == sorted(record.versions.tolist())
+        assert record.version == record.versions[-1]
 
 
 @pytest.mark.usefixtures("local_ray")

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -26,27 +27,20 @@ GAME = "e2e4 a7a6 e4e5 d7d5 e5d6 a6a5 d6c7 a5a4 c7b8PIECE a4a3 g1f3 h7h6 f1c4 h6
 LOST = "1. e4 e5 2. Qh5 Nc6 3. Qxh7 Rxh7 4. Nf3 Nf6 *"
 
 
-class Served:
-    """`zeromass play --browser` in a process of its own."""
-
-    def __init__(self, *words: str, port: int | None = None) -> None:
-        chosen = [] if port is None else ["--port", str(port)]
-        self.process = start_zeromass("play", "--browser", "--no-open", *chosen, *words)
-        assert self.process.stdout is not None
-        line = next(line for line in self.process.stdout if "The board is at " in line)
-        self.address = line.split()[-1]
-        self.port = int(self.address.split(":")[2].split("/")[0])
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.communicate()
+@contextlib.contextmanager
+def serving(*words: str) -> Iterator[str]:
+    """The address of `zeromass play --browser` in a process of its own, which is killed at the end."""
+    process = start_zeromass("play", "--browser", "--no-open", "--strength", "16", *words)
+    assert process.stdout is not None
+    yield next(line for line in process.stdout if "The board is at " in line).split()[-1]
+    process.kill()
+    process.communicate()
 
 
 @pytest.fixture(scope="module")
-def served() -> Iterator[Served]:
-    server = Served("--strength", "16")
-    yield server
-    server.kill()
+def address() -> Iterator[str]:
+    with serving() as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -83,9 +77,9 @@ class Table:
         box = self.page.locator(f"#board rect[data-square={square}]").bounding_box()
         return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
-    def click(self, uci: str) -> None:
+    def click(self, uci: str, *, touch: bool = False) -> None:
         for square in (uci[:2], uci[2:4]):
-            self.page.mouse.click(*self.at(square))
+            (self.page.touchscreen.tap if touch else self.page.mouse.click)(*self.at(square))
 
     def drag(self, uci: str) -> None:
         mouse = self.page.mouse
@@ -93,10 +87,6 @@ class Table:
         mouse.down()
         mouse.move(*self.at(uci[2:4]), steps=4)
         mouse.up()
-
-    def tap(self, uci: str) -> None:
-        for square in (uci[:2], uci[2:4]):
-            self.page.touchscreen.tap(*self.at(square))
 
     def keys(self, uci: str) -> None:
         """From the square that has the cursor with the arrow keys."""
@@ -131,10 +121,14 @@ class Table:
 
 
 @pytest.mark.parametrize(("hand", "piece"), [("mouse", "n"), ("keyboard", "q"), ("touch", "n")])
-def test_a_whole_game(context: Any, served: Served, hand: str, piece: str) -> None:
+def test_a_whole_game(context: Any, address: str, hand: str, piece: str) -> None:
     """With castling, en passant and promotion, to mate."""
-    table = Table(context, served.address)
-    ways = {"mouse": (table.click, table.drag), "keyboard": (table.keys,), "touch": (table.tap,)}[hand]
+    table = Table(context, address)
+    ways = {
+        "mouse": (table.click, table.drag),
+        "keyboard": (table.keys,),
+        "touch": (partial(table.click, touch=True),),
+    }[hand]
     game = GAME.replace("PIECE", piece).split()
     for ply, uci in enumerate(game, 1):
         table.page.wait_for_timeout(300)  # the board takes no pointer before its piece has arrived
@@ -154,8 +148,8 @@ def test_a_whole_game(context: Any, served: Served, hand: str, piece: str) -> No
     assert table.pgn().headers["Result"] == "1-0"
 
 
-def test_mistakes_undo_position_and_pgn(context: Any, served: Served) -> None:
-    table = Table(context, served.address, "white")
+def test_mistakes_undo_position_and_pgn(context: Any, address: str) -> None:
+    table = Table(context, address, "white")
     table.click("e2e5")
     table.said("'e2e5' is illegal here; legal moves like it: e3, e4.")
     table.type("Ke9")
@@ -183,8 +177,8 @@ def test_mistakes_undo_position_and_pgn(context: Any, served: Served) -> None:
     assert table.page.inner_text("#verdict").startswith("Qxh7 is a blunder: it loses")
 
 
-def test_thinking_is_seen_to_change_and_the_sums_are_right(context: Any, served: Served) -> None:
-    table = Table(context, served.address, "white")
+def test_thinking_is_seen_to_change_and_the_sums_are_right(context: Any, address: str) -> None:
+    table = Table(context, address, "white")
     assert table.page.locator("#sum-illegal", has_text="0.0").inner_text() == "0.0"
     table.page.select_option("#strength", "3s")
     table.said("The agent plays with 3 s a move.")
@@ -211,37 +205,31 @@ def test_thinking_is_seen_to_change_and_the_sums_are_right(context: Any, served:
 
 
 def test_two_tabs_reload_and_a_server_that_is_started_again(context: Any) -> None:
-    first = Served("--strength", "16")
-    try:
-        table = Table(context, first.address, "white")
+    with serving() as first:
+        table = Table(context, first, "white")
         table.type("e4")
         table.wait_plies(2)
-        other = Table(context, first.address, "white")
+        other = Table(context, first, "white")
         other.type("d4")
         other.wait_plies(2)
         table.page.reload()
         table.wait_plies(2)
         assert (table.moves()[0], other.moves()[0]) == ("e2e4", "d2d4")
         before = table.moves()
-    finally:
-        first.kill()
     playwright.expect(table.page.locator("#banner")).to_contain_text("The server does not answer", timeout=20_000)
-    again = Served("--strength", "16", port=first.port)
-    try:
-        assert again.address != first.address
-        table.page.goto(again.address)
+    with serving("--port", first.split(":")[2].split("/")[0]) as again:
+        assert again != first
+        table.page.goto(again)
         table.said("The server was started again; your game goes on.")
         table.wait_plies(2)
         assert table.moves() == before
         table.type("Nf3")
         table.wait_plies(4)
-    finally:
-        again.kill()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_it_fits_and_axe_finds_nothing_serious(context: Any, served: Served, scheme: str, tmp_path: Path) -> None:
-    table = Table(context, served.address, "white")
+def test_it_fits_and_axe_finds_nothing_serious(context: Any, address: str, scheme: str, tmp_path: Path) -> None:
+    table = Table(context, address, "white")
     table.type("e4")
     table.wait_plies(2)
     table.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
