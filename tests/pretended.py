@@ -136,21 +136,9 @@ def _move(func, tensor, rest, kwargs):
     return mark(result) if target else result
 
 
-class _Event:
-    def __init__(self, **options: Any) -> None: ...
-    def record(self, stream: Any = None) -> None: ...
-    def wait(self, stream: Any = None) -> None: ...
-    def query(self) -> bool:
-        return True
-
-    def synchronize(self) -> None:
-        counts["sync: event"] += 1
-
-
 class _Stream(contextlib.nullcontext):
     def __init__(self, *arguments: Any, **options: Any) -> None: ...
     def wait_stream(self, stream: Any) -> None: ...
-    def wait_event(self, event: Any) -> None: ...
     def synchronize(self) -> None:
         counts["sync: stream"] += 1
 
@@ -177,8 +165,7 @@ def install() -> None:
     }  # fmt: skip
     for name, answer in answers.items():
         setattr(cuda, name, lambda *arguments, answer=answer, **options: answer)
-    cuda.synchronize = lambda device=None: counts.update(["sync: device"])
-    cuda.Event, cuda.Stream, cuda.CUDAGraph, torch.autocast = _Event, _Stream, _Graph, _Autocast
+    cuda.Stream, cuda.CUDAGraph, torch.autocast = _Stream, _Graph, _Autocast
     torch.is_autocast_enabled = lambda kind=None: enabled("cpu" if kind in ("cuda", None) else kind)
     apply, run = torch.autograd.Function.apply.__func__, threading.Thread.run
 

@@ -1,4 +1,4 @@
-"""masked_sample: the right distribution, keyed noise, and nothing illegal in ten million draws."""
+"""masked_sample: the right distribution, keyed noise, and nothing illegal in ten million draws; the hash of keys."""
 
 import math
 from functools import partial
@@ -11,6 +11,7 @@ from torch import Tensor
 import kernels
 from kernels.on_torch import terms
 from kernels.ops.backend import without_numba
+from kernels.splitmix import GOLDEN, finalise, mix
 from tests.kernels.family import DEVICE, make_case
 
 
@@ -161,3 +162,17 @@ def test_the_kernels_noise_is_finite_for_every_pattern() -> None:
     assert torch.equal(out, out.sort(descending=True).values)
     assert float(out[0]) == pytest.approx(33 * math.log(2), abs=1e-4)
     torch.testing.assert_close(out, terms.bits_to_gumbel(bits), rtol=1e-5, atol=1e-6)
+
+
+PUBLISHED = [6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431, 16408922859458223821]
+
+
+def test_the_published_sequence_of_seed_1234567() -> None:
+    with np.errstate(over="ignore"):
+        states = np.uint64(1234567) + np.arange(5, dtype=np.uint64) * GOLDEN
+        assert [int(finalise(state + GOLDEN)) for state in states] == PUBLISHED
+    assert mix(states.view(np.int64)).view(np.uint64).tolist() == PUBLISHED
+    # It is one to one, and scatters.
+    keys = mix(np.arange(100_000, dtype=np.int64))
+    assert len(np.unique(keys)) == 100_000
+    assert abs(np.unpackbits(keys.view(np.uint8)).mean() - 0.5) < 0.001

@@ -213,29 +213,23 @@ def test_games_with_other_limits_and_unconnected_players_are_left_out() -> None:
     assert standings_of(results, "2 simulations", "2 simulations") is None
 
 
-def test_the_picture_shows_time_to_the_right_and_elo_upwards(tmp_path: Path) -> None:
-    elos = {"sha256:0": 200.0, "sha256:1": 500.0, "sha256:2": 900.0, "random": 0.0}
+def test_the_picture_shows_time_to_the_right_and_elo_upwards_of_each_run_in_its_colour(tmp_path: Path) -> None:
+    elos = {"sha256:0": 200.0, "sha256:1": 500.0, "sha256:2": 900.0, "stockfish:1350": 1350.0}
     standings = standings_of(results_of(elos, 60, 2), "64 simulations", "64 simulations")
     assert standings is not None
     (tmp_path / "ladder.json").write_text(json.dumps(standings.to_json()))
-    svg = picture_of_ladder({"run": read_standings(tmp_path)}, "a < b & c")
+    given = standing("stockfish:1350", 1350, 1350, 1350, None)
+    runs = {"one": read_standings(tmp_path), "two": [standing("b", 1000, 900, 1100, 3.0), given]}
+    svg = picture_of_ladder(runs, "a < b & c")
     assert "http" not in re.sub(r"http://www.w3.org/(2000/svg|1999/xlink)", "", svg)
     root = ET.fromstring(svg)
     dots = root.findall(f"{SPACE}circle")
     across = [float(dot.attrib["cx"]) for dot in dots]
-    up = [float(dot.attrib["cy"]) for dot in dots]
-    assert (len(dots), across, up) == (3, sorted(across), sorted(up, reverse=True))
-    assert {"a < b & c", "random 0"} <= {text.text for text in root.findall(f"{SPACE}text")}
-
-
-def test_several_ladders_share_a_picture_and_each_has_its_colour() -> None:
-    given = standing("stockfish:1350", 1350, 1350, 1350, None)
-    runs = {"one": [standing("a", 900, 800, 1000, 1.0), given], "two": [standing("b", 1000, 900, 1100, 2.0), given]}
-    root = ET.fromstring(picture_of_ladder(runs))
-    first, second = root.findall(f"{SPACE}circle")
-    assert float(first.attrib["cx"]) < float(second.attrib["cx"])
+    up = [float(dot.attrib["cy"]) for dot in dots[:3]]
+    assert (len(dots), across, up) == (4, sorted(across), sorted(up, reverse=True))
     names = {text.text: text.attrib["fill"] for text in root.findall(f"{SPACE}text")}
-    assert (names["one"], names["two"]) == (first.attrib["fill"], second.attrib["fill"])
+    assert {"a < b & c", "stockfish:1350 1350"} <= names.keys()
+    assert (names["one"], names["two"]) == (dots[0].attrib["fill"], dots[3].attrib["fill"])
     assert names["one"] != names["two"]
     assert len(root.findall(f"{SPACE}line[@stroke-dasharray]")) == 1
     alone = ET.fromstring(picture_of_ladder({"one": runs["one"]}))
