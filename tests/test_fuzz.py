@@ -154,7 +154,7 @@ def typed(chance: random.Random) -> Case:
 
 Surface = Callable[[random.Random], Case]
 SURFACES: dict[Surface, int] = {words: 600, settings: 350, fens: 250, pgns: 250, weights: 200, runs: 200, typed: 150}
-"""How many cases of each, 2,000 in all; UCI lines are those of `tests/agent/uci/test_fuzz.py`."""
+"""How many cases of each, 2,000 in all; UCI lines are those of `tests/agent/uci/test_process.py`."""
 
 
 @pytest.fixture(scope="module")

@@ -126,25 +126,21 @@ def test_a_gpu_without_triton_is_told_to_the_user(monkeypatch: pytest.MonkeyPatc
     assert report.paths[0]["reason"] == "Triton cannot run here: no C compiler"
 
 
-class Nvml:
-    """As the driver's library answers."""
-
-    def __init__(self, failure: int = 0) -> None:
-        self.nvmlInit_v2 = lambda: failure
-
-    def nvmlSystemGetDriverVersion(self, text: Any, length: int) -> int:  # noqa: N802
+@pytest.mark.parametrize(("answer", "expected"), [(0, ("550.54.14", 2)), (18, ("error 18", 0)), (None, ("", 0))])
+def test_the_driver_is_asked_through_its_own_library(
+    answer: int | None, expected: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def version(text: Any, length: int) -> int:
         text.value = b"550.54.14"
         return 0
 
-    def nvmlDeviceGetCount_v2(self, count: Any) -> int:  # noqa: N802
+    def number(count: Any) -> int:
         count._obj.value = 2
         return 0
 
-
-def test_the_driver_is_asked_through_its_own_library(monkeypatch: pytest.MonkeyPatch) -> None:
-    for answer, expected in ((Nvml(), ("550.54.14", 2)), (Nvml(18), ("error 18", 0)), (OSError(), ("", 0))):
-        monkeypatch.setattr(ctypes, "CDLL", Mock(side_effect=[answer]))
-        assert preflight.nvidia_driver() == expected
+    library = Mock(nvmlInit_v2=lambda: answer, nvmlSystemGetDriverVersion=version, nvmlDeviceGetCount_v2=number)
+    monkeypatch.setattr(ctypes, "CDLL", Mock(side_effect=[OSError() if answer is None else library]))
+    assert preflight.nvidia_driver() == expected
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -81,6 +80,9 @@ class Table:
         for square in (uci[:2], uci[2:4]):
             (self.page.touchscreen.tap if touch else self.page.mouse.click)(*self.at(square))
 
+    def tap(self, uci: str) -> None:
+        self.click(uci, touch=True)
+
     def drag(self, uci: str) -> None:
         mouse = self.page.mouse
         mouse.move(*self.at(uci[:2]))
@@ -124,11 +126,7 @@ class Table:
 def test_a_whole_game(context: Any, address: str, hand: str, piece: str) -> None:
     """With castling, en passant and promotion, to mate."""
     table = Table(context, address)
-    ways = {
-        "mouse": (table.click, table.drag),
-        "keyboard": (table.keys,),
-        "touch": (partial(table.click, touch=True),),
-    }[hand]
+    ways = {"mouse": (table.click, table.drag), "keyboard": (table.keys,), "touch": (table.tap,)}[hand]
     game = GAME.replace("PIECE", piece).split()
     for ply, uci in enumerate(game, 1):
         table.page.wait_for_timeout(300)  # the board takes no pointer before its piece has arrived

@@ -1,5 +1,5 @@
-"""When to stop: a search that says what the test wants, on a clock that the test moves; and shares of a clock, with which
-a player never oversteps a time control."""
+"""When to stop: a search that says what the test wants, on a clock that the test moves; and shares of a clock, which
+never overstep a time control."""
 
 from dataclasses import replace
 from types import SimpleNamespace

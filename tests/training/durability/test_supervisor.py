@@ -1,4 +1,4 @@
-"""The trainer dies, hangs, fails, is refused, or has a loss that is not finite: the driver starts another one, or says why
+"""The trainer dies, hangs, fails, is refused, or has a loss that is not finite: the driver starts another, or says why
 not."""
 
 import json
