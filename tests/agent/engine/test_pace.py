@@ -1,5 +1,4 @@
-"""When to stop: a search that says what the test wants, on a clock that the test moves; and shares of a clock, which
-never overstep a time control."""
+"""When to stop: shares of a clock, and a search that says what the test wants, on a clock that the test moves."""
 
 from dataclasses import replace
 from types import SimpleNamespace

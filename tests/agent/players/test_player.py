@@ -1,5 +1,5 @@
-"""Players: legal always; the greedy one takes and mates; the look-ahead sees mates and draws by rule exactly. Moves of a
-game are recovered from positions, for an engine."""
+"""Players: legal always; the greedy one takes and mates; the look-ahead sees mates and draws by rule exactly. Moves of
+a game are recovered from positions, for an engine."""
 
 import random
 

@@ -157,7 +157,6 @@ def test_a_session_as_lichess_bot_holds_it(caplog: pytest.LogCaptureFixture) -> 
     assert [record.getMessage() for record in caplog.records] == []
 
 
-LINES = 10_000
 SENTENCES = (
     "uci; isready; ucinewgame; debug on; debug off; stop; ponderhit; register later; position startpos; "
     "position startpos moves e2e4 e7e5 g1f3; position fen 8/8/8/8/8/5k2/8/4q2K w - - 0 1; "
@@ -195,7 +194,7 @@ def test_ten_thousand_lines(tmp_path: Path) -> None:
     letters = (string.ascii_letters + string.digits + " /-\t=#+").encode()
     lines = [
         mutated(chance) if chance.random() < 0.8 else bytes(chance.choices(letters, k=chance.randrange(60)))
-        for _ in range(LINES)
+        for _ in range(10_000)
     ]
     # Whatever thinks without end is stopped, so that the rest is read.
     asked = [line + (b"\n" if number % 10 else b"\nstop\n") for number, line in enumerate(lines)]

@@ -1,5 +1,4 @@
-"""The trainer dies, hangs, fails, is refused, or has a loss that is not finite: the driver starts another, or says why
-not."""
+"""The trainer dies, hangs, fails, is refused, or has no finite loss: the driver starts another, or says why not."""
 
 import json
 import os

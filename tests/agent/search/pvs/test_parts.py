@@ -1,5 +1,4 @@
-"""The transposition table and the scores, by what must hold of them; what captures win, against an exchange played out
-by python-chess."""
+"""The transposition table, the scores, and what captures win by an exchange that python-chess plays out."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
