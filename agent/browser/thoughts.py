@@ -8,6 +8,7 @@ from typing import Final
 import chess
 
 from agent.browser.messages import Outbox
+from agent.browser.policy import policy_of
 from agent.browser.state import report_state
 from agent.engine.limits import Control, Limits, ThinkOptions
 from agent.engine.report import Report
@@ -65,8 +66,6 @@ class Thoughts:
         if ply < len(reports) and (report := reports[ply]) is not None:
             self.report(board, report, live=False)
         if weights is not None and any(board.legal_moves):
-            from agent.browser.policy import policy_of  # with torch
-
             self.outbox.put("policy", fen=board.fen(), **await asyncio.to_thread(policy_of, board, weights))
 
     async def think(self, ply: int) -> None:
