@@ -3,8 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Of another build of torch, such as PyTorch's for CPUs alone or for an older CUDA; after `make clean`.
+TORCH_INDEX ?=
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-slow check format clean
+.PHONY: demo test test-slow verify-gpu check format clean
 
 demo: $(STAMP)  ## train for a few minutes on this machine and show that the agent got stronger
 	$(BIN)/zeromass train demo
@@ -14,6 +17,9 @@ test: $(STAMP)  ## the test suite, without the slow ones
 
 test-slow: $(STAMP)  ## only the slow tests
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m slow -n 2 --dist worksteal
+
+verify-gpu: $(STAMP)  ## everything that only a GPU can show, in ten minutes; docs/gpu.md
+	$(BIN)/zeromass verify gpu
 
 check: $(STAMP)  ## exactly what CI checks: format, lint, types
 	$(BIN)/ruff format --check .
@@ -32,7 +38,8 @@ $(STAMP): pyproject.toml constraints.txt
 	  echo "ZeroMass needs Python 3.11 or newer; $$($(PYTHON) --version) is too old. Run: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 2; }
 	@test -x $(BIN)/python || { rm -rf $(VENV); $(PYTHON) -m venv $(VENV); }
 	@echo "Installing into $(VENV) (a minute or two, once) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@$(if $(TORCH_INDEX),$(PIP) --no-deps --index-url $(TORCH_INDEX) torch)
+	@$(PIP) -e '.[dev]'
 	@echo "Compiling what plays (half a minute, once) ..."
 	@printf 'isready\nsetoption name Simulations value 8\ngo\nquit\n' | $(BIN)/zeromass uci > /dev/null
 	@touch $@

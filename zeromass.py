@@ -28,7 +28,7 @@ _SideBySide = Annotated[int, Option(min=1, max=256, help="Concurrent games under
 def train(
     arguments: Annotated[
         list[str] | None,
-        Argument(metavar="[CONFIG] [KEY=VALUE]...", help="demo, cpu, gpu, cluster or a YAML file; then settings."),
+        Argument(metavar="[CONFIG] [KEY=VALUE]...", help="demo, cpu, gpu-demo, gpu, cluster or YAML; then settings."),
     ] = None,
     resume: Annotated[str | None, Option(metavar="RUN", help="Continue from this run's newest checkpoint.")] = None,
     cluster: Annotated[str | None, Option(metavar="ADDRESS", help="Join this Ray cluster.")] = None,
@@ -227,7 +227,7 @@ def benchmark(
     what: Literal["kernels", "rules", "search", "selfplay", "learner", "strength", "signature", "weights"],
     settings: Annotated[
         list[str] | None,
-        Argument(metavar="[KEY=VALUE]...", help="Other settings (selfplay, learner, strength, weights)."),
+        Argument(metavar="[KEY=VALUE]...", help="Other settings (kernels, selfplay, learner, strength, weights)."),
     ] = None,
     peers_python: Annotated[
         str | None, Option(metavar="PATH", help="An interpreter that has OpenSpiel, Pgx, mctx (rules, search).")
@@ -268,6 +268,26 @@ def benchmark(
     for part in module.show(found):
         Console().print(part)
     return 0
+
+
+@app.command()
+def verify(what: Literal["gpu"], as_json: _Json = False) -> int:
+    """Check on this machine's GPU what only a GPU can show, in ten minutes; exit code 1 if something is wrong."""
+    import json
+
+    from agent.files import write_atomic
+
+    sys.path.append(str(Path(__file__).resolve().parent))
+    try:
+        from benchmarks.gpu import verify as verify_gpu
+    except ModuleNotFoundError as error:
+        raise InputError(f"'verify {what}' is not part of this installation; run it in a source tree") from error
+    found = verify_gpu(lambda line: print(line, file=sys.stderr, flush=True))
+    kept = Path("runs", f"verify-gpu-{found['date'].replace(':', '')}.json")
+    kept.parent.mkdir(exist_ok=True)
+    write_atomic(kept, json.dumps(found, indent=1).encode())
+    print(json.dumps(found) if as_json else f"{found['card']}: {'good' if found['passed'] else 'faults'}; {kept}")
+    return 0 if found["passed"] else 1
 
 
 def _exclusive(weights: Path | None, run: str | None) -> None:

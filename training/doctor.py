@@ -20,6 +20,8 @@ from agent.compilation import base_folder, cache_folder
 from agent.errors import InputError
 from agent.networks.network import autocast_dtype
 from kernels import resolve_backend
+from kernels.ops.backend import triton_fault
+from training.preflight import cuda_state, nvidia_driver
 
 PACKAGES: Final = (
     "zeromass", "torch", "triton", "ray", "numba", "numpy", "chess", "tensorboard", "safetensors", "resvg-py",
@@ -35,6 +37,7 @@ class Report:
 
     device: str  # `cuda` or `cpu`: where networks are trained and, on `cuda`, where actors may evaluate
     device_name: str
+    cuda: str  # what torch is built for, and NVIDIA's driver
     kernels_backend: str  # `triton` or `torch`, as the kernels resolve it for `device`
     inference_runtime: str
     """What evaluates the network that suits this machine: `graphs` are a residual network's CUDA graphs, `numba` is a
@@ -71,9 +74,11 @@ def examine(folder: Path = Path()) -> Report:
     disk = shutil.disk_usage(folder).free / _GIB
     shared = shutil.disk_usage("/dev/shm").free / _GIB if Path("/dev/shm").is_dir() else None
     memory = usable_memory() / _GIB
+    state, advice = cuda_state(torch.version.cuda, *nvidia_driver(), usable=cuda)
     return Report(
         device=device.type,
         device_name=torch.cuda.get_device_name() if cuda else platform.processor() or platform.machine(),
+        cuda=state,
         kernels_backend=backend,
         inference_runtime="graphs" if cuda else "numba",
         cores=cores,
@@ -85,7 +90,7 @@ def examine(folder: Path = Path()) -> Report:
         python=platform.python_version(),
         versions=versions(),
         paths=_paths(cuda, backend, cores),
-        limits=_limits(cuda, cores, memory, disk, shared, cached),
+        limits=(*[advice] * bool(advice), *_limits(cuda, cores, memory, disk, shared, cached)),
     )
 
 
@@ -127,10 +132,11 @@ def _control_groups(controller: str) -> Iterator[Path]:
 
 
 def _paths(cuda: bool, backend: str, cores: int) -> tuple[dict[str, str], ...]:
+    fault = triton_fault(torch.device("cuda")) if cuda else ""
     kernels_why = {
-        ("triton", True): "a CUDA device is here and Triton is installed",
+        ("triton", True): "a CUDA device is here and Triton runs on it",
         ("triton", False): "the environment asks for it; run by Triton's interpreter: for tests, slow",
-        ("torch", True): "Triton is not installed, or the environment asks for torch",
+        ("torch", True): f"Triton cannot run here: {fault}" if fault else "the environment asks for torch",
         ("torch", False): "no CUDA device, and Triton needs one; Numba and torch operators compute the same",
     }[backend, cuda]
     half = str(autocast_dtype(torch.device("cuda"))).removeprefix("torch.") if cuda else ""
@@ -194,6 +200,7 @@ def _print(report: Report) -> None:
     machine = Table(show_header=False, title="This machine", title_justify="left")
     shared = report.shared_memory_gib
     machine.add_row("device", f"{report.device} ({report.device_name})")
+    machine.add_row("CUDA", report.cuda)
     machine.add_row("cores", str(report.cores))
     machine.add_row("memory", f"{report.memory_gib} GiB")
     machine.add_row("free disk", f"{report.disk_free_gib} GiB")

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from agent.errors import InputError
-from agent.networks.meter import InvalidMassMeter
-from agent.networks.network import Network, Prediction, autocast_dtype
+from agent.networks.meter import InvalidMassMeter, Measured
+from agent.networks.network import Network, Prediction, autocast_dtype, sent
 from agent.networks.policy import MaskedPolicy
 from training.losses import Loss, actor_critic_loss, improved_policy_loss
 from training.replay import Batch
@@ -71,6 +71,7 @@ class Learner:
         self.device = resolve_device(settings.device)
         self.network = network.to(self.device).train()
         self.meter, self.means, self.step = InvalidMassMeter(), StepMeans(), 0
+        self._moments: tuple[float, float] | None = None  # of the advantages; None: those of the batch
         # float16 has few exponents: losses are scaled up, and a step whose gradients overflow is left out.
         half = autocast_dtype(self.device) == torch.float16
         self._scaler = torch.amp.GradScaler(self.device.type, enabled=half)
@@ -90,7 +91,7 @@ class Learner:
         finite."""
         output = self.network.predict(batch.positions)
         loss = self._differentiate(self._loss(batch, output))
-        self._note(batch, output, loss, self._update(loss, progress))
+        self._update(loss, self._measure(batch, output), progress)
 
     def close(self) -> None:
         """End other processes; here there are none."""
@@ -128,14 +129,15 @@ class Learner:
             return improved_policy_loss(logits, values, legal=legal, policies=targets, wdl=wdl, settings=settings)
         return actor_critic_loss(
             logits, values, legal=legal, moves=output.lanes(self._tensor(batch.moves)),
-            log_probs=self._tensor(batch.log_probs), advantages=self._normalise(self._tensor(batch.advantages)),
+            log_probs=self._tensor(batch.log_probs), advantages=self._tensor(self._normalise(batch.advantages)),
             wdl=wdl, settings=settings,
         )  # fmt: skip
 
-    def _normalise(self, advantages: Tensor) -> Tensor:
+    def _normalise(self, advantages: NDArray[np.float32]) -> NDArray[np.float32]:
         """To mean 0 and deviation 1, so that the size of the value's errors does not matter."""
-        mean, deviation = moments(advantages)
-        return (advantages - mean) / (deviation + 1e-6)
+        mean, deviation = self._moments or moments(torch.from_numpy(advantages))
+        normal: NDArray[np.float32] = ((torch.from_numpy(advantages) - mean) / (deviation + 1e-6)).numpy()
+        return normal
 
     def _differentiate(self, loss: Loss) -> Loss:
         """Compute the gradients of the parameters; the loss to report."""
@@ -143,27 +145,29 @@ class Learner:
         self._scaler.scale(loss.total).backward()  # type: ignore[no-untyped-call]
         return loss
 
-    def _update(self, loss: Loss, progress: float) -> float:
-        """Clip the gradient, check that it is finite, step; returns the gradient's norm before clipping."""
+    def _measure(self, batch: Batch, output: Prediction) -> Measured:
+        probabilities = MaskedPolicy(output.logits.detach(), output.legal).probabilities
+        return self.meter.measure(probabilities, batch.positions, indices=output.indices)
+
+    def _update(self, loss: Loss, measured: Measured, progress: float) -> None:
+        """Clip the gradient, check that it is finite and the mass in place, step."""
         self._scaler.unscale_(self.optimizer)
         clipped_norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_CLIP)
-        total, norm = float(loss.total.detach()), float(clipped_norm)
+        # All figures in one copy: the only time in a step that the host waits for a GPU.
+        figures = loss.total.detach(), clipped_norm, *measured.figures, *loss.parts.values()
+        total, norm, *mass_and_parts = torch.stack([figure.double() for figure in figures]).tolist()
         if not (math.isfinite(total) and (math.isfinite(norm) or self._scaler.is_enabled())):
             self._scaler.update()  # the next step begins anew
             reason = f"loss {total} or gradient norm {norm} is not finite"
             message = f"{reason} at step {self.step + 1}; the weights were not touched; resume from the last checkpoint"
             raise LearningError(reason, f"{message} with a lower learner.learning_rate")
+        self.meter.judge(measured, *mass_and_parts[:2])
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate(progress)
         self._scaler.step(self.optimizer)
         self._scaler.update()
         self.step += 1
-        return norm
-
-    def _note(self, batch: Batch, output: Prediction, loss: Loss, norm: float) -> None:
-        probabilities = MaskedPolicy(output.logits.detach(), output.legal).probabilities
-        self.meter.check(probabilities, batch.positions, indices=output.indices)
-        self.means.add({name: float(part) for name, part in loss.parts.items()} | {"learner/gradient_norm": norm})
+        self.means.add(dict(zip(loss.parts, mass_and_parts[2:], strict=True)) | {"learner/gradient_norm": norm})
 
     def _tensor(self, array: NDArray[Any]) -> Tensor:
-        return torch.from_numpy(array).to(self.device, non_blocking=True)
+        return sent(array, self.device)

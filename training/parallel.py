@@ -23,7 +23,6 @@ import ray
 import torch
 import torch.distributed as dist
 from numpy.typing import NDArray
-from torch import Tensor
 
 from agent.errors import InputError
 from agent.networks.contract import Architecture
@@ -59,18 +58,10 @@ def make_learner(network: Network, settings: LearnerSettings, *, searched: bool)
 class _ShareLearner(Learner):
     """Steps on a share, by gradients that are averaged over all shares."""
 
-    def __init__(self, network: Network, settings: LearnerSettings, *, searched: bool) -> None:
-        super().__init__(network, settings, searched=searched)
-        self._moments: Moments = (0.0, 1.0)
-
     def train_share(self, share: Batch, moments: Moments, progress: float) -> None:
         """`Learner.train` on one share of a batch whose advantages have these moments."""
         self._moments = moments
         super().train(share, progress=progress)
-
-    def _normalise(self, advantages: Tensor) -> Tensor:
-        mean, deviation = self._moments
-        return (advantages - mean) / (deviation + 1e-6)
 
     def _differentiate(self, loss: Loss) -> Loss:
         super()._differentiate(loss)

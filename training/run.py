@@ -25,6 +25,7 @@ from training.durability.run_folder import RunFolder, run_locked
 from training.evaluation.match import MatchResult
 from training.loop import TrainingLoop
 from training.matches import StoppedError
+from training.preflight import kernels_note
 from training.settings import Settings
 
 
@@ -74,6 +75,8 @@ def _train(settings: Settings, folder: RunFolder, resume: Resume, display: Scree
     network = _network(settings, checkpoint)
     run = assemble(settings, folder, network, checkpoint, say=display.say, tick=display.tick)
     loop = run.loop
+    if note := kernels_note(loop.learner.device):
+        display.say(note)
     if resume == "asked" and loop.progress >= 1.0:
         run.close()
         trained = f"run.minutes={settings.run.minutes}, run.steps={settings.run.steps}"

@@ -134,8 +134,8 @@ class Settings(Section):
 
 def load_settings(config: str | Path | None, overrides: list[str] | None = None) -> Settings:
     """Read a settings file, apply overrides such as `learner.batch_size=512`, validate. `config` is a YAML path, or the
-    name of one of ours (`demo`, `cpu`, `gpu`, `cluster`); None: all defaults. An InputError where the file is missing
-    or not YAML, a key is unknown, a value is out of range."""
+    name of one of ours, such as `demo`; None: all defaults. An InputError where the file is missing or not YAML, a key
+    is unknown, a value is out of range."""
     tree: DictConfig | ListConfig = OmegaConf.create({})
     if config is not None:
         path = _find(config)

@@ -3,6 +3,7 @@ derived again from the packed positions; on a sample of rows python-chess derive
 whether the mask, its packing, or the rules are at fault."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import chess
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from agent import rules, vocabulary
+from agent.networks.network import sent
 from kernels import invalid_mass
 
 
@@ -38,6 +40,16 @@ class MassReading:
         self.distributions += other.distributions
 
 
+class Measured(NamedTuple):
+    """What a meter found on B distributions, on their device."""
+
+    figures: tuple[Tensor, Tensor]  # float64, the largest mass and the sum
+    mass: Tensor  # float64 [B]
+    probabilities: Tensor
+    positions: NDArray[np.uint64]
+    indices: Tensor | None
+
+
 @dataclass
 class InvalidMassMeter:
     """Checks every distribution that was sampled or trained. On `oracle_rows` rows of a batch python-chess derives
@@ -55,24 +67,36 @@ class InvalidMassMeter:
         they are [B, N], and `indices` int64 [B, N] the move of each, 1880 for none."""
         if len(positions) == 0:
             return 0.0
+        measured = self.measure(probabilities, positions, indices=indices)
+        return self.judge(measured, *torch.stack(measured.figures).tolist())
+
+    def measure(
+        self, probabilities: Tensor, positions: NDArray[np.uint64], *, indices: Tensor | None = None
+    ) -> "Measured":
+        """The first half of `check`, for B above 0: it waits for no GPU."""
         probabilities = probabilities.detach()
-        legal = torch.from_numpy(rules.legal_bits(positions)).to(probabilities.device)
+        legal = sent(rules.legal_bits(positions), probabilities.device)
         if indices is None:
-            outside = probabilities[:, vocabulary.SIZE :].abs().sum(1).double().cpu()
-            mass = invalid_mass(probabilities[:, : vocabulary.SIZE], legal=legal).double().cpu() + outside
+            outside = probabilities[:, vocabulary.SIZE :].abs().sum(1).double()
+            mass = invalid_mass(probabilities[:, : vocabulary.SIZE], legal=legal).double() + outside
         else:
             # Spare bits, that of move 1880 among them, are 0. Chosen, not multiplied: 0 * NaN would be NaN.
             has = ((legal.gather(1, indices >> 5) >> (indices & 31)) & 1).bool()
-            mass = torch.where(has, 0.0, probabilities.float().abs()).sum(1).double().cpu()
+            mass = torch.where(has, 0.0, probabilities.float().abs()).sum(1).double()
         for row in self._rows_for_oracle(len(positions)):
-            by_python_chess = legal_by_python_chess(positions[row]).to(probabilities.device)[None]
-            again = invalid_mass(_dense(probabilities, indices, row)[None], legal=by_python_chess).double().cpu()[0]
+            by_python_chess = sent(legal_by_python_chess(positions[row]).numpy(), probabilities.device)[None]
+            again = invalid_mass(_dense(probabilities, indices, row)[None], legal=by_python_chess).double()[0]
             mass[row] = torch.maximum(mass[row], again)
-        largest = float(mass.max())  # NaN stays NaN
-        self.reading.add(MassReading(largest, float(mass.sum()), len(positions)))
+        return Measured((mass.max(), mass.sum()), mass, probabilities, positions, indices)
+
+    def judge(self, measured: "Measured", largest: float, total: float) -> float:
+        """The second half of `check`: its `figures`, read, are `largest` and `total`; NaN stays NaN."""
+        positions = measured.positions
+        self.reading.add(MassReading(largest, total, len(positions)))
         if largest != 0.0:
+            mass = measured.mass.cpu()
             worst = int(torch.where(mass.isnan(), torch.inf, mass).argmax())
-            row_probabilities = _dense(probabilities, indices, worst)
+            row_probabilities = _dense(measured.probabilities, measured.indices, worst)
             raise InvalidMassError(_describe(row_probabilities, positions[worst], float(mass[worst])))
         return largest
 

@@ -2,7 +2,7 @@
 B positions, A = 1,880 moves, N lanes: A, or the 218 lanes of compact logits."""
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -61,10 +61,16 @@ class Network(nn.Module, ABC):
 
     def predict(self, positions: NDArray[np.uint64]) -> Prediction:
         """What the learner trains, for packed positions uint64 [B, WORDS]; see `autocast`."""
-        legal = torch.from_numpy(rules.legal_bits(positions)).to(self.device)
+        legal = sent(rules.legal_bits(positions), self.device)
         with autocast(self.device):
             logits, value_logits = self.dense(positions)
         return Prediction(logits, legal, value_logits, None)
+
+
+def sent(array: NDArray[Any], device: torch.device) -> Tensor:
+    """The array on `device`. On the way to a GPU it is pinned, so that the host need not wait for the copy."""
+    tensor = torch.from_numpy(array)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
 
 
 def autocast(device: torch.device) -> torch.autocast:

@@ -43,9 +43,14 @@ class Weights:
         return network.eval()
 
     def for_search(self) -> LeafEvaluator | CompiledEvaluator:
-        """What a search on the CPU should be given: a new compiled network, without torch, where the kind has one."""
+        """What a search here should be given: a new compiled network, without torch, where the kind has one; else the
+        network on the GPU, if there is one."""
         compiled = self.architecture.compiled(self.tensors)
-        return make_evaluator(self.network).for_search() if compiled is None else compiled
+        if compiled is not None:
+            return compiled
+        import torch
+
+        return make_evaluator(self.network, "cuda" if torch.cuda.is_available() else "cpu").for_search()
 
 
 def to_bytes(network: "Network", provenance: Mapping[str, str], dtype: type[np.floating] = np.float32) -> bytes:
@@ -87,7 +92,7 @@ def load_weights(path: Path) -> Weights:
         _check(architecture, tensors)
         tensors = {name: tensor.astype(np.float32) for name, tensor in tensors.items()}
         weights = Weights(architecture, tensors, _read_provenance(metadata.get("provenance", "")))
-        weights.for_search()  # refuses tensors that do not fit
+        _ = architecture.compiled(weights.tensors) or weights.network  # refuse tensors that do not fit
     except (ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[:2][-1].strip()[:200]  # torch has it in the second line
         raise InputError(f"weights file '{path}' cannot be used ({reason}); use another") from error

@@ -52,25 +52,25 @@ class Contender(NamedTuple):
 
 def problem(rows: int, size: int, share: float, dtype: torch.dtype, device: torch.device) -> Problem:
     """Draw a batch with round(share * size) legal entries a row."""
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator(device).manual_seed(0)
+    drawn: dict[str, Any] = {"generator": generator, "device": device}
     count = max(1, round(share * size))
-    legal = torch.full((rows, size), count == size)
+    legal = torch.full((rows, size), count == size, device=device)
     for first in range(0, rows if count < size else 0, 1024):
-        part = torch.rand(min(1024, rows - first), size, generator=generator)
+        part = torch.rand(min(1024, rows - first), size, **drawn)
         legal[first : first + 1024].scatter_(1, part.topk(count, 1).indices, True)
-    weights = torch.rand(rows, size, generator=generator) * legal
-    soft = (weights / weights.sum(1, keepdim=True)).to(device)
-    legal = legal.to(device)
+    soft = torch.rand(rows, size, **drawn) * legal
+    soft /= soft.sum(1, keepdim=True)
     offsets = torch.arange(rows + 1, device=device) * count
     ragged = kernels.RaggedTargets(offsets, legal.nonzero()[:, 1].to(torch.uint16), soft[legal].half())
     return Problem(
-        torch.randn(rows, size, generator=generator).to(device, dtype).requires_grad_(),
+        torch.randn(rows, size, **drawn).to(dtype).requires_grad_(),
         legal,
         kernels.pack_legal(legal),
         soft.argmax(1),
         soft,
         ragged,
-        torch.randn(rows, size, generator=generator).to(device, dtype),
+        torch.randn(rows, size, **drawn).to(dtype),
         torch.arange(rows, device=device),
     )
 

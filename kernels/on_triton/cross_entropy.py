@@ -14,8 +14,9 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from kernels.on_triton.launch import Operand, Tile, launch, operand, tile_for
+from kernels.on_triton.launch import Operand, Tile, fresh, launch, operand, tile_for
 from kernels.on_triton.tiles import (
+    at,
     columns_of,
     entry_legal,
     legal_tile,
@@ -92,7 +93,7 @@ def cross_entropy_kernel(
         target = tl.load(targets + rows, mask=live, other=-1)
         good = entry_legal(words, w_row, w_col, rows, live, target, size)
         step = V if WIDE else 1
-        taken = tl.load(logits + rows * x_row * step + target * x_col, mask=good).to(ACC)
+        taken = tl.load(logits + rows * x_row * step + at(target, x_col), mask=good).to(ACC)
         total -= (1.0 - EPS) * (taken - row_peak - row_log_sum)
         if EPS > 0.0:
             total += uniform_loss(
@@ -177,7 +178,7 @@ def ragged_kernel(
     for first in range(begin, end, K):
         column, q, legal, bad = entries(indices, probabilities, words, w_row, w_col, rows, first, end, size, K, ACC)
         wrong = tl.maximum(wrong, tl.max(bad.to(tl.int32), 0))
-        x = tl.load(logits + rows * x_row * step + column * x_col, mask=legal).to(ACC)
+        x = tl.load(logits + rows * x_row * step + at(column, x_col), mask=legal).to(ACC)
         log_p = x - row_peak - row_log_sum
         total -= (1.0 - EPS) * tl.sum(tl.where(legal & (q != 0.0), q * log_p, 0.0), 0)
     if EPS > 0.0:
@@ -229,7 +230,7 @@ def ragged_backward_kernel(
     write_step = V if WIDE_OUT else 1
     for first in range(begin, end, K):
         column, q, legal, _bad = entries(indices, probabilities, words, w_row, w_col, rows, first, end, size, K, ACC)
-        x = tl.load(logits + rows * x_row * read_step + column * x_col, mask=legal).to(ACC)
+        x = tl.load(logits + rows * x_row * read_step + at(column, x_col), mask=legal).to(ACC)
         p = tl.exp(x - row_peak - row_log_sum)
         value = g * (pull * p - ((1.0 - EPS) * q + share))
         tl.store(out + rows * o_row * write_step + column, value.to(out.dtype.element_ty), mask=legal & good)
@@ -271,7 +272,7 @@ def cross_entropy_backward(
     peak, log_sum, known = saved
     known = known.view(torch.uint8)
     tile = tile_for(size, logits.dtype)
-    x, o = operand(logits, tile), operand(out, tile)
+    x, o = operand(logits, tile), fresh(size, tile)
     if len(targets) == 3:
         indices, offsets, masses = targets
         launch(

@@ -6,8 +6,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from kernels.on_triton.launch import launch, launch_options, on_device, operand, tile_for
-from kernels.on_triton.tiles import columns_of, legal_tile, program_rows, read, row_sum
+from kernels.on_triton.launch import launch, launch_grid, operand, tile_for
+from kernels.on_triton.tiles import at, columns_of, legal_tile, program_rows, read, row_sum
 from kernels.ops.arguments import per_row
 
 WORDS = 64  # words a program: 2,048 columns
@@ -24,7 +24,7 @@ def pack_kernel(mask, words, size, width, m_row, m_col, WORDS: tl.constexpr, V: 
     if WIDE:
         byte = tl.load(mask + row * m_row * V + column, mask=(first < size)[:, :, None] & (column >= 0), other=0)
     else:
-        byte = tl.load(mask + row * m_row + column * m_col, mask=column < size, other=0)
+        byte = tl.load(mask + row * m_row + at(column, m_col), mask=column < size, other=0)
     bits = (byte != 0).to(tl.int32) << (column % 32)
     tl.store(words + row * width + word, tl.sum(tl.sum(bits, 2), 1), mask=word < width)
 
@@ -35,7 +35,7 @@ def unpack_kernel(words, mask, size, w_row, w_col, WORDS: tl.constexpr):
     row = tl.program_id(0).to(tl.int64)
     column = tl.program_id(1) * WORDS * 32 + tl.arange(0, WORDS * 32)
     inside = column < size
-    word = tl.load(words + row * w_row + (column // 32) * w_col, mask=inside, other=0)
+    word = tl.load(words + row * w_row + at(column // 32, w_col), mask=inside, other=0)
     tl.store(mask + row * size + column, ((word >> (column % 32)) & 1).to(tl.uint8), mask=inside)
 
 
@@ -64,12 +64,9 @@ def pack_legal(mask: Tensor) -> Tensor:
     width = triton.cdiv(size, 32)
     words = torch.empty((count, width), dtype=torch.int32, device=mask.device)
     if words.numel():
-        with on_device(mask):
-            grid = (count, triton.cdiv(width, WORDS))
-            m = operand(mask, tile_for(size, torch.float32))
-            pack_kernel[grid](
-                mask, words, size, width, m.row, m.column, WORDS=WORDS, V=8, WIDE=m.wide, **launch_options()
-            )
+        m = operand(mask, tile_for(size, torch.float32))
+        given = mask, words, size, width, m.row, m.column
+        launch_grid(pack_kernel, (count, triton.cdiv(width, WORDS)), given, {"WORDS": WORDS, "V": 8, "WIDE": m.wide})
     return words
 
 
@@ -78,9 +75,8 @@ def unpack_legal(words: Tensor, size: int) -> Tensor:
     count = words.shape[0]
     mask = torch.empty((count, size), dtype=torch.uint8, device=words.device)
     if mask.numel():
-        with on_device(words):
-            grid = (count, triton.cdiv(triton.cdiv(size, 32), WORDS))
-            unpack_kernel[grid](words, mask, size, *words.stride(), WORDS=WORDS, **launch_options())
+        grid = count, triton.cdiv(triton.cdiv(size, 32), WORDS)
+        launch_grid(unpack_kernel, grid, (words, mask, size, *words.stride()), {"WORDS": WORDS})
     return mask.view(torch.bool)
 
 

@@ -6,8 +6,9 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from kernels.on_triton.launch import launch, operand, tile_for
+from kernels.on_triton.launch import fresh, launch, operand, tile_for
 from kernels.on_triton.tiles import (
+    at,
     columns_of,
     entry_legal,
     legal_tile,
@@ -41,7 +42,7 @@ def terms_kernel(
         move = tl.load(moves + rows, mask=live, other=-1)
         known = entry_legal(words, w_row, w_col, rows, live, move, size)
         step = V if WIDE else 1
-        taken = tl.load(logits + rows * x_row * step + move * x_col, mask=known).to(ACC)
+        taken = tl.load(logits + rows * x_row * step + at(move, x_col), mask=known).to(ACC)
         value = tl.where(known, taken - row_peak - row_log_sum, float("-inf"))
         tl.store(log_prob + rows, tl.where(empty, 0.0, value), mask=live)
     else:
@@ -106,7 +107,7 @@ def policy_terms_backward(
     count, size = logits.shape
     out = torch.empty((count, size), dtype=logits.dtype, device=logits.device)
     tile = tile_for(size, logits.dtype)
-    x, o = operand(logits, tile), operand(out, tile)
+    x, o = operand(logits, tile), fresh(size, tile)
     gl = peak if log_prob_gradient is None else log_prob_gradient
     gh = peak if entropy_gradient is None else entropy_gradient
     launch(
@@ -170,7 +171,9 @@ def sample_kernel(
         top = tl.maximum(top, high)
     none = empty | undefined
     step = V if WIDE else 1
-    drawn = tl.load(logits + rows * x_row * step + move * x_col, mask=live & (none == 0), other=0.0).to(ACC) - row_peak
+    drawn = (
+        tl.load(logits + rows * x_row * step + at(move, x_col), mask=live & (none == 0), other=0.0).to(ACC) - row_peak
+    )
     if HOT:
         drawn = drawn / temperature
     h = row_log_sum - t / tl.where(empty, 1.0, s)

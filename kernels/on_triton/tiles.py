@@ -22,13 +22,19 @@ def columns_of(start, G: tl.constexpr, V: tl.constexpr):
 
 
 @triton.jit
+def at(columns, stride):
+    """Offset of columns as int64, for column * stride passes 2^31 in transposed matrices of a million rows."""
+    return columns.to(tl.int64) * stride
+
+
+@triton.jit
 def legal_tile(
     words, w_row, w_col, rows, live, start, size, G: tl.constexpr, V: tl.constexpr,
     period=0, CAUSAL: tl.constexpr = False,
 ):  # fmt: skip
     """Legality [R, G, V], and [R, G, 1] where a group holds a legal entry."""
     first = start + tl.arange(0, G) * V
-    address = words + rows[:, None] * w_row + (first // 32)[None, :] * w_col
+    address = words + rows[:, None] * w_row + at(first // 32, w_col)[None, :]
     word = tl.load(address, mask=live[:, None] & (first < size)[None, :], other=0)
     bits = word >> (first % 32)[None, :]
     lane = tl.arange(0, V)[None, None, :]
@@ -53,7 +59,7 @@ def read(
     if WIDE:
         value = tl.load(matrix + rows[:, None, None] * m_row * V + columns, mask=some & (columns >= 0))
     else:
-        value = tl.load(matrix + rows[:, None, None] * m_row + columns * m_col, mask=legal)
+        value = tl.load(matrix + rows[:, None, None] * m_row + at(columns, m_col), mask=legal)
     return tl.where(legal, value.to(ACC), other)
 
 
@@ -154,5 +160,5 @@ def entry_legal(words, w_row, w_col, rows, live, index, size):
     """Whether one column a row, `index` [R] of any integer, is in range and legal; never reads out of bounds."""
     inside = live & (index >= 0) & (index < size)
     column = tl.where(inside, index, 0)
-    word = tl.load(words + rows * w_row + (column // 32) * w_col, mask=inside, other=0)
+    word = tl.load(words + rows * w_row + at(column // 32, w_col), mask=inside, other=0)
     return (((word >> (column % 32).to(tl.int32)) & 1) != 0) & inside

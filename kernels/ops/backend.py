@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import os
 import sys
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,14 +26,14 @@ launched: Counter[str] = Counter()  # how often each op ran on each backend ("tr
 
 def resolve_backend(backend: str, device: torch.device) -> str:
     """Return "triton" or "torch" for tensors on `device`. `auto` follows the environment variable
-    ZEROMASS_KERNELS_BACKEND, then the device: Triton on CUDA, torch elsewhere. Raises ValueError for an unknown name
-    and RuntimeError when Triton is asked for where it cannot run."""
+    ZEROMASS_KERNELS_BACKEND, then the device: Triton on CUDA where it runs, torch elsewhere. Raises ValueError for an
+    unknown name and RuntimeError when Triton is asked for where it cannot run."""
     if backend == "auto":
         backend = os.environ.get(ENVIRONMENT_VARIABLE) or "auto"
     if backend not in BACKENDS:
         raise ValueError(f"backend must be one of {', '.join(BACKENDS)}, got {backend!r}")
     if backend == "auto":
-        return "triton" if device.type == "cuda" and triton_installed() else "torch"
+        return "triton" if device.type == "cuda" and not triton_fault(device) else "torch"
     if backend == "triton":
         _require_triton(device)
     return backend
@@ -41,6 +42,39 @@ def resolve_backend(backend: str, device: torch.device) -> str:
 def triton_installed() -> bool:
     """Whether the triton package can be imported (it is not there on macOS)."""
     return sys.modules.get("triton") is not None or importlib.util.find_spec("triton") is not None
+
+
+def triton_fault(device: torch.device) -> str:
+    """Why Triton cannot run on this GPU, such as `no C compiler is installed: ...`; empty where it can. The first call
+    in a process launches a kernel to see, and warns once where that fails; later ones remember, whatever the GPU."""
+    if not _faults:
+        _faults.append(_probe(device))
+        if _faults[0]:
+            sentence = f"Triton cannot run here ({_faults[0]}); the masked ops take torch's operators instead"
+            warnings.warn(sentence, RuntimeWarning, stacklevel=2)
+    return _faults[0]
+
+
+_faults: list[str] = []  # what `triton_fault` found, once it has looked
+triton_fault._dynamo_marked_constant = True  # type: ignore[attr-defined]  # a compiler asks instead of tracing it
+
+
+def _probe(device: torch.device) -> str:
+    """Launch the smallest kernel. Triton compiles its launcher for this machine first, with a C compiler."""
+    if not triton_installed():
+        return "the triton package is not installed"
+    try:
+        unpack = importlib.import_module("kernels.on_triton.legality").unpack_legal
+        unpack(torch.zeros(1, 1, dtype=torch.int32, device=device), 1)
+    except Exception as error:  # whatever it is, torch's operators do the work
+        if type(error).__name__ == "CalledProcessError":
+            return "the C compiler failed; it needs Python's headers, such as those of the package python3-dev"
+        if "C compiler" in str(error):
+            return "no C compiler is installed: install gcc, or name one in the environment variable CC"
+        if "libcuda" in str(error):
+            return "the driver's library libcuda.so.1 is not found: install NVIDIA's driver"
+        return " ".join(f"{type(error).__name__}: {error}".split())[:200]
+    return ""
 
 
 def implementation(backend: str, module: str, name: str, arguments: Sequence[Any]) -> tuple[str, Callable[..., Any]]:
@@ -93,6 +127,8 @@ def reset_launches() -> None:
 def _require_triton(device: torch.device) -> None:
     if not triton_installed():
         raise RuntimeError("backend='triton' needs the triton package, which is not installed; use backend='torch'")
+    if device.type == "cuda" and (fault := triton_fault(device)):
+        raise RuntimeError(f"backend='triton' cannot run here: {fault}; or use backend='torch'")
     if device.type in ("cuda", "meta"):  # on the second nothing runs
         return
     # Triton reads the variable while it is imported: set later, its own helpers stay compiled.

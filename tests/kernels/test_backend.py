@@ -1,15 +1,20 @@
 """Which backend runs, who decides, and how one can tell. Each process here is fresh, for Triton looks once."""
 
+import shutil
+import warnings
+from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
 
 import kernels
 import kernels.ops
-from kernels.ops.backend import ENVIRONMENT_VARIABLE
-from tests.kernels.family import make_case
+from kernels.ops import backend as backends
+from kernels.ops.backend import ENVIRONMENT_VARIABLE, triton_fault
+from tests.kernels.family import DEVICE, make_case
 from tests.processes import run_python
 
 SOFTMAX = (
@@ -65,6 +70,47 @@ def test_a_backend_that_cannot_run_says_why() -> None:
         done = python(before + SOFTMAX.format("" if environment else ", backend='triton'"), **environment)
         assert done.returncode != 0
         assert sentence in done.stderr.splitlines()[-1]
+
+
+FAKE = (  # a GPU that Triton believes in until it builds its launcher
+    "import torch; from kernels.ops.backend import triton_fault; torch.cuda.is_available = lambda: True;"
+    "torch.cuda.current_device = lambda: 0; torch.cuda.get_device_capability = lambda device=None: (9, 0);"
+    "print([triton_fault(torch.device('cpu')) for _ in range(2)])"
+)
+
+
+def test_a_launcher_that_cannot_be_built_is_named(tmp_path: Path) -> None:
+    folders = {"TRITON_CACHE_DIR": str(tmp_path), "TRITON_LIBCUDA_PATH": str(tmp_path)}
+    for compiler, sentence in (
+        ({"PATH": "", "CC": ""}, "no C compiler is installed: install gcc"),
+        ({"CC": shutil.which("false") or ""}, "the C compiler failed; it needs Python's headers"),
+    ):
+        done = python(f"import os; os.environ['CC'] or os.environ.pop('CC'); {FAKE}", **folders, **compiler)
+        assert done.stdout.count(sentence) == 2, done.stderr
+
+
+def test_torch_takes_over_where_triton_cannot_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    probe = Mock(return_value="no C compiler")
+    monkeypatch.delenv(ENVIRONMENT_VARIABLE, raising=False)
+    monkeypatch.setattr(backends, "_faults", [])
+    monkeypatch.setattr(backends, "_probe", probe)
+    cuda = torch.device("cuda")
+    with pytest.warns(RuntimeWarning, match=r"Triton cannot run here \(no C compiler\)"):
+        assert kernels.resolve_backend("auto", cuda) == "torch"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert kernels.resolve_backend("auto", cuda) == "torch"
+        with pytest.raises(RuntimeError, match="cannot run here: no C compiler; or use backend='torch'"):
+            kernels.resolve_backend("triton", cuda)
+    probe.assert_called_once_with(cuda)
+
+
+def test_the_probe_launches_a_kernel() -> None:
+    """Here in the interpreter; and anything that goes wrong is one line."""
+    assert backends._probe(DEVICE) == ""
+    assert "\n" not in backends._probe(torch.device("meta"))
+    compiled = torch.compile(lambda x: x + len(triton_fault(DEVICE)), fullgraph=True, backend="eager")
+    assert compiled(torch.ones(1)) == 1
 
 
 def test_launches_are_counted_by_op_and_backend() -> None:

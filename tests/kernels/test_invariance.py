@@ -41,6 +41,23 @@ def test_a_batch_is_its_rows_in_any_order(op: Op, backend: str) -> None:
     assert same_bits((whole[order] for whole in op.run(case, backend)), permuted)
 
 
+FAR = 56_000_000  # between neighbouring columns: the last of 40 lies beyond 2^31 elements
+
+
+@pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
+def test_columns_beyond_two_billion_elements_are_found(op: Op) -> None:
+    """As in transposed logits of many rows. Memory that is not written to is not taken, where this is a CPU."""
+    case = make_case(5, 40, torch.float16)
+    far = torch.empty(39 * FAR + 5, dtype=torch.float16, device=DEVICE).as_strided((5, 40), (1, FAR)).copy_(case.logits)
+    assert same_bits(run(op, case.with_logits(far), "triton"), run(op, case, "triton"))
+
+
+def test_masks_with_columns_beyond_two_billion_bytes_are_packed() -> None:
+    mask = make_case(5, 40).mask
+    far = torch.empty(39 * FAR + 5, dtype=torch.bool, device=DEVICE).as_strided((5, 40), (1, FAR)).copy_(mask)
+    assert same_bits([kernels.pack_legal(far, backend="triton")], [kernels.pack_legal(mask, backend="triton")])
+
+
 def test_shift_invariance(backend: str) -> None:
     """A constant added to a row changes nothing; powers of two keep the sums exact."""
     case = make_case(5, 72, poison=0.0)

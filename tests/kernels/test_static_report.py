@@ -44,7 +44,7 @@ def test_dense_rows_move_by_128_bits_on_sm_90(dtype: str, per_matrix: int) -> No
 
 def check(row: dict[str, Any]) -> None:
     assert row["spill_bytes"] == 0, row
-    assert 0 < row["registers"] <= 128, row
+    assert 0 < row["registers"] <= (256 if row["target"] == "gfx1100" else 128), row  # its waves of 32 may have 256
     assert row["shared_bytes"] <= 16 * 1024, row
     if row["legal"] == "wide" and "softmax" in row["kernel"]:
         assert set(row["loads"]) <= {"32", "128"}, row

@@ -1,7 +1,10 @@
 """Runs that ask for GPUs: refused before anything starts where there are too few, and told why actors cannot start."""
 
+import ctypes
 import itertools
+import subprocess
 from pathlib import Path
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
@@ -14,10 +17,14 @@ from agent.networks.network import autocast_dtype
 from agent.networks.residual.evaluator import graph_size
 from agent.networks.sparse.architecture import SparseArchitecture
 from agent.networks.sparse.network import SparseNetwork
+from kernels.ops import backend
 from training import preflight
 from training.cluster import ray_for
+from training.doctor import examine
 from training.parallel import make_learner
 from training.settings import LearnerSettings, load_settings
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize(
@@ -36,6 +43,7 @@ def test_too_few_gpus(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], gpus: int, more: str, told: str
 ) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
     words = ["train", "gpu", f"run.folder={tmp_path}", "run.steps=1", "run.minutes=null", *more.split()]
     assert zeromass.main(words) == 2
     said = capsys.readouterr()
@@ -103,3 +111,72 @@ def test_a_run_without_a_step_is_no_success(
     said = capsys.readouterr().out
     assert f"it: ended without {missing}; train longer" in said
     assert "done" not in said
+
+
+def test_a_gpu_without_triton_is_told_to_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backend, "_faults", ["no C compiler"])
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a card")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device=None: (9, 0))
+    monkeypatch.delenv("ZEROMASS_KERNELS_BACKEND", raising=False)
+    assert preflight.kernels_note(torch.device("cpu")) == ""
+    assert preflight.kernels_note(torch.device("cuda")).startswith("Triton cannot run here (no C compiler); the")
+    report = examine()
+    assert report.kernels_backend == "torch"
+    assert report.paths[0]["reason"] == "Triton cannot run here: no C compiler"
+
+
+def test_the_driver_is_asked_through_its_own_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    def version(text: Any, length: int) -> int:
+        text.value = b"550.54.14"
+        return 0
+
+    def count(number: Any) -> int:
+        number._obj.value = 2
+        return 0
+
+    def library(failure: int) -> Mock:
+        given = {"nvmlSystemGetDriverVersion": version, "nvmlDeviceGetCount_v2": count}
+        return Mock(nvmlInit_v2=lambda: failure, **given)
+
+    for answer, expected in ((library(0), ("550.54.14", 2)), (library(18), ("error 18", 0)), (OSError(), ("", 0))):
+        monkeypatch.setattr(ctypes, "CDLL", Mock(side_effect=[answer]))
+        assert preflight.nvidia_driver() == expected
+
+
+@pytest.mark.parametrize(
+    ("built", "driver", "usable", "advice"),
+    [
+        (None, "", False, ""),
+        ("13.0", "", False, ""),
+        ("13.0", "580.65.06", True, ""),
+        ("13.0", "550.54.14", False, "driver 550.54.14 is too old for CUDA 13.0, which needs 580 or newer: update it,"),
+        ("13.0", "470.1", False, "driver 470.1 is too old for CUDA 13.0, which needs 580 or newer: update it."),
+        (None, "580.65.06", False, "for this torch is built for CPUs: install a CUDA build"),
+        ("12.6", "550.54.14", False, "driver 550.54.14 fits CUDA 12.6, and yet torch finds no GPU"),
+        ("12.6", "error 18", False, "NVIDIA's driver does not answer (NVML error 18): restart"),
+    ],
+)
+def test_doctor_names_cuda_and_driver_and_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, built: str | None, driver: str, usable: bool, advice: str
+) -> None:
+    state, found = preflight.cuda_state(built, driver, 1, usable)
+    assert (advice in found, bool(found)) == (True, bool(advice))
+    monkeypatch.setattr(torch.version, "cuda", built)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr("training.doctor.nvidia_driver", lambda: (driver, 1))
+    if not usable:
+        report, build = examine(), f"CUDA {built}" if built else "CPUs only"
+        assert report.cuda == state == f"torch for {build}, NVIDIA driver {driver or 'none'}"
+        assert (found in report.limits) == bool(found)
+
+
+def test_make_takes_another_build_of_torch() -> None:
+    def commands(*words: str) -> list[str]:
+        done = subprocess.run(["make", "-nB", ".venv/.installed", *words], cwd=ROOT, capture_output=True, text=True)
+        return [line for line in done.stdout.splitlines() if "pip install" in line]
+
+    assert len(commands()) == 1
+    first, second = commands("TORCH_INDEX=https://example.org/cpu")
+    assert first.endswith("-c constraints.txt --no-deps --index-url https://example.org/cpu torch")
+    assert [second] == commands()

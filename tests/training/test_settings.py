@@ -14,9 +14,13 @@ from training.monitoring.tags.tags import WATCHES
 from training.settings import CONFIGS, Settings, known_keys, load_settings
 
 
-@pytest.mark.parametrize("name", ["demo", "cpu", "gpu", "cluster"])
+@pytest.mark.parametrize("name", ["demo", "cpu", "gpu-demo", "gpu", "cluster"])
 def test_our_configs_are_valid_by_name_and_by_path(name: str) -> None:
-    assert load_settings(name) == load_settings(CONFIGS / f"{name}.yaml")
+    settings = load_settings(name)
+    assert settings == load_settings(CONFIGS / f"{name}.yaml")
+    assert (settings.network.kind == "residual") == (settings.selfplay.gpus > 0)
+    if settings.network.kind == "sparse":  # not measured on a GPU
+        assert settings.learner.device == "cpu"
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 
 from agent import vocabulary
 from agent.networks.contract import Architecture
-from agent.networks.network import Network
-from agent.networks.residual.planes import PLANES, planes
+from agent.networks.network import Network, sent
+from agent.networks.residual.planes import PLANES, planes, planes_torch
 
 MOVE_PLANES: Final = 76  # planes of the policy head: 8 directions x 7 distances, 8 knight moves, 3 x 4 promotions
 _KNIGHT: Final = ((1, 2), (2, 1), (2, -1), (1, -2), (-1, -2), (-2, -1), (-2, 1), (-1, 2))
@@ -113,6 +113,11 @@ class ResidualNetwork(Network):
         return cells.index_select(1, self.policy_cells), self.value_out(value)
 
     def dense(self, positions: NDArray[np.uint64]) -> tuple[Tensor, Tensor]:
-        """See `Network`."""
-        outputs: tuple[Tensor, Tensor] = self(torch.from_numpy(planes(positions)).to(self.device))
+        """See `Network`. Only packed positions, 64 bytes each, go to a GPU; their planes are made there."""
+        if self.device.type == "cuda":
+            words = sent(np.ascontiguousarray(positions).view(np.int64), self.device)
+            inputs = planes_torch(words).contiguous(memory_format=torch.channels_last)
+        else:
+            inputs = torch.from_numpy(planes(positions))
+        outputs: tuple[Tensor, Tensor] = self(inputs)
         return outputs

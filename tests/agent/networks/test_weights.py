@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -34,6 +35,19 @@ def test_half_precision_is_half_as_large_and_loads_as_float32(tmp_path: Path) ->
     for name, tensor in load_weights(half).network.state_dict().items():
         assert tensor.dtype == torch.float32
         torch.testing.assert_close(tensor, network.state_dict()[name], rtol=2**-11, atol=2**-24)
+
+
+def test_a_residual_network_plays_on_the_gpu_if_there_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Mock()
+    monkeypatch.setattr("agent.networks.weights.make_evaluator", made)
+    path = small_weights(tmp_path)
+    for present, device in ((False, "cpu"), (True, "cuda")):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda present=present: present)
+        weights = load_weights(path)
+        assert not made.called
+        weights.for_search()
+        made.assert_called_once_with(weights.network, device)
+        made.reset_mock()
 
 
 def rewritten(path: Path, tensors: Callable[[dict[str, Tensor]], object] = len, **metadata: str) -> None:

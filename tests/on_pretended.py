@@ -1,0 +1,80 @@
+"""What only shows on a GPU, on the pretended one: `TRITON_INTERPRET=1 pytest -p tests.pretended tests/on_pretended.py`.
+
+`tests/test_pretended.py` runs it.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import zeromass
+from agent.networks.network import Network
+from agent.networks.registry import make_network
+from agent.networks.residual.network import ResidualArchitecture
+from tests import pretended
+from tests.training.records import record, searched
+from training.learner import Learner
+from training.replay import Batch, ReplayBuffer
+from training.settings import LearnerSettings
+from training.targets import targets
+
+BATCH = 64
+SMALL = (
+    "run.minutes=null run.steps=2 run.name=it network.blocks=1 network.channels=8 selfplay.actors=0 selfplay.games=4 "
+    "selfplay.ply_cap=10 selfplay.opening_plies=4 learner.batch_size=8 learner.publish_steps=1 replay.warmup=16 "
+    "replay.capacity=600 log.steps=1 evaluation.games=0"
+)
+
+
+def batch(*, with_search: bool) -> Batch:
+    replay = ReplayBuffer(400, entries_per_ply=40 * with_search)
+    for seed in range(12):
+        game = (searched if with_search else record)(24, seed=seed)
+        replay.add(game, targets(game, adjudication=0.5, gae_lambda=0.9))
+    return replay.sample(BATCH, np.random.default_rng(1))
+
+
+def network() -> Network:
+    torch.manual_seed(1)
+    return make_network(ResidualArchitecture(1, 8))
+
+
+@pytest.mark.parametrize("with_search", [False, True])
+def test_a_learner_sends_positions_and_waits_twice_at_most(with_search: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZEROMASS_KERNELS_BACKEND", "torch")
+    given = batch(with_search=with_search)
+    gpu = Learner(network(), LearnerSettings(device="cuda"), searched=with_search)
+    cpu = Learner(network(), LearnerSettings(device="cpu"), searched=with_search)
+    assert pretended.on_device(next(gpu.network.parameters()))
+    for step in range(3):
+        waits, sent = pretended.synchronisations(), pretended.counts["bytes to device"]
+        gpu.train(given, progress=0.0)
+        cpu.train(given, progress=0.0)
+        if step:  # at first python-chess looks at a row, too
+            assert 1 <= pretended.synchronisations() - waits <= 2, pretended.counts
+            packed = sum(array.nbytes for array in vars(given).values() if isinstance(array, np.ndarray))
+            entries = given.policies.indices.nbytes * 2 + given.policies.offsets.nbytes
+            legality = 2 * BATCH * 59 * 4  # of the mask, and of the meter
+            assert pretended.counts["bytes to device"] - sent <= packed + entries + legality
+    ours, theirs = gpu.means.take(), cpu.means.take()
+    assert {name: pytest.approx(value, rel=0.05, abs=0.05) for name, value in theirs.items()} == ours
+
+
+@pytest.mark.parametrize(
+    ("config", "more", "selfplay", "learner"),
+    [
+        ("gpu-demo", "", "masked_sample masked_softmax invalid_mass", "policy_terms policy_terms_backward"),
+        ("gpu", "selfplay.simulations=2", "legal_log_probs", "cross_entropy cross_entropy_backward"),
+    ],
+)
+def test_whole_runs_pass_through_triton(config: str, more: str, selfplay: str, learner: str, tmp_path: Path) -> None:
+    assert zeromass.main(["train", config, f"run.folder={tmp_path}", *SMALL.split(), *more.split()]) == 0
+    summary = json.loads((tmp_path / "it/summary.json").read_text())
+    assert summary["distributions"] > summary["largest_invalid_mass"] == 0.0
+    for side, needed in (("selfplay_kernels", selfplay), ("learner_kernels", learner)):
+        assert all(summary[side].get(f"{op}.triton", 0) > 0 for op in needed.split()), summary[side]
+    assert zeromass.main(["train", "--resume", str(tmp_path / "it"), "run.steps=3"]) == 0
+    assert json.loads((tmp_path / "it/summary.json").read_text())["steps"] == 3

@@ -1,0 +1,34 @@
+"""Placement of tensors, without a GPU: tests that touch a device run again on a pretended one."""
+
+from typing import Any
+
+import pytest
+
+from tests.processes import run_python
+
+FILES = (
+    "tests/agent/networks/test_graphs.py tests/agent/networks/test_residual.py "
+    "tests/agent/networks/test_planes.py tests/agent/networks/test_meter.py tests/agent/networks/test_policy.py "
+    "tests/agent/networks/test_kinds.py tests/agent/players/test_player.py tests/selfplay/test_generator.py "
+    "tests/training/test_learner.py tests/training/test_losses.py tests/training/test_loop.py "
+    "tests/training/test_preflight.py tests/agent/networks/test_weights.py tests/training/evaluation/test_audit.py "
+    "tests/training/evaluation/test_match.py tests/training/monitoring/test_leak.py"
+)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize(
+    ("files", "capability", "backend"), [("tests/on_pretended.py", "9.0", "auto"), (FILES, "6.1", "torch")]
+)
+def test_tests_that_touch_a_device_pass_on_a_pretended_one(files: str, capability: str, backend: str) -> None:
+    plugins = ("-p", "tests.pretended", "-p", "no:xdist", "-p", "no:cacheprovider")
+    words = ("-m", "pytest", "-q", *plugins, "-m", "not slow and not hours", *files.split())
+    pretended: dict[str, Any] = {
+        "PRETENDED_CAPABILITY": capability,
+        "ZEROMASS_KERNELS_BACKEND": backend,
+        "TRITON_INTERPRET": "1",
+    }
+    done = run_python(*words, seconds=3500, **pretended)
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert "skipped" not in done.stdout.splitlines()[-1]
