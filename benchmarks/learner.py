@@ -42,7 +42,7 @@ CASES: Final[dict[str, tuple[str, list[str]]]] = {
     "residual 3 x 32, actor-critic": ("demo", ["network.kind=residual"]),
 }
 """A config and changes to it."""
-_METHODS: Final = {"_loss": "loss", "_differentiate": "backward", "_update": "optimiser", "_note": "meter"}
+_METHODS: Final = {"_loss": "loss", "_differentiate": "backward", "_measure": "meter", "_update": "optimiser"}
 STAGES: Final = ("replay", "forward", *_METHODS.values())
 
 

@@ -91,8 +91,7 @@ class Learner:
         finite."""
         output = self.network.predict(batch.positions)
         loss = self._differentiate(self._loss(batch, output))
-        probabilities = MaskedPolicy(output.logits.detach(), output.legal).probabilities
-        self._update(loss, self.meter.measure(probabilities, batch.positions, indices=output.indices), progress)
+        self._update(loss, self._measure(batch, output), progress)
 
     def close(self) -> None:
         """End other processes; here there are none."""
@@ -145,6 +144,10 @@ class Learner:
         self.optimizer.zero_grad(set_to_none=True)
         self._scaler.scale(loss.total).backward()  # type: ignore[no-untyped-call]
         return loss
+
+    def _measure(self, batch: Batch, output: Prediction) -> Measured:
+        probabilities = MaskedPolicy(output.logits.detach(), output.legal).probabilities
+        return self.meter.measure(probabilities, batch.positions, indices=output.indices)
 
     def _update(self, loss: Loss, measured: Measured, progress: float) -> None:
         """Clip the gradient, check that it is finite and the mass in place, step."""
