@@ -17,11 +17,12 @@ _POINTS: Final = 120  # of a curve
 _GAMES: Final = 30  # newest sample games that are listed
 _KEPT: Final = 4  # agents that stay loaded
 _CURVES: Final = {
-    "score": "evaluation/score",
+    "score": "score",  # of matches.jsonl, the others are of log.jsonl
     "mass": "policy/invalid_mass_max",
     "checked": "policy/distributions_checked",
     "games": "selfplay/games_per_second",
 }
+_TORN: Final = (ValueError, RecursionError, KeyError, TypeError, AttributeError)  # what a torn line gives
 
 
 class Learning:
@@ -65,13 +66,14 @@ class Learning:
     def _curves(self) -> dict[str, list[list[float]]]:
         """Points [step, value] of each curve."""
         found: dict[str, list[list[float]]] = {name: [] for name in _CURVES}
-        with contextlib.suppress(OSError), (self.folder / "log.jsonl").open("rb") as file:
-            for line in file:
-                with contextlib.suppress(ValueError, RecursionError, KeyError, TypeError):  # a torn line
-                    row = json.loads(line)
-                    for name, tag in _CURVES.items():
-                        if math.isfinite(row.get(tag, math.nan)):
-                            found[name].append([int(row["step"]), float(row[tag])])
+        for name in ("log.jsonl", "matches.jsonl"):
+            with contextlib.suppress(OSError), (self.folder / name).open("rb") as file:
+                for line in file:
+                    with contextlib.suppress(*_TORN):
+                        row = json.loads(line)
+                        for curve, tag in _CURVES.items():
+                            if math.isfinite(row.get(tag, math.nan)):
+                                found[curve].append([int(row["step"]), float(row[tag])])
         thinned = {name: points[:: max(len(points) // _POINTS, 1)] for name, points in found.items()}
         return {name: [*points, *found[name][-1:]] for name, points in thinned.items()}
 

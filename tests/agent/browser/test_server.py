@@ -282,8 +282,9 @@ async def test_a_run_is_shown_and_played(tmp_path: Path, monkeypatch: pytest.Mon
     for step in (0, 200, 1000):
         (tmp_path / "weights" / f"step-{step:08d}.safetensors").touch()
     (tmp_path / "games" / "game-00000007.pgn").write_text("1. e4 { value before +0.10 } e5 { value before +0.20 } *")
-    rows = [{"step": step, "policy/invalid_mass_max": 0.0, "evaluation/score": step / 100} for step in (1, 50, 99)]
+    rows = [{"step": step, "policy/invalid_mass_max": 0.0} for step in (1, 50, 99)]
     (tmp_path / "log.jsonl").write_text("\n".join(map(json.dumps, rows)) + '\n{"step": 1')
+    (tmp_path / "matches.jsonl").write_text('{"step": 0, "score": 0.75}\n[]\n{"step": 99, "score": 0.99}\n')
     monkeypatch.setattr(learning, "load_agent", lambda *_, **named: Agent(Scripted(), f"newest {bool(named)}"))
     async with Site(Scripted(), Learning(str(tmp_path))).running() as site, site.page() as page:
         run = await page.wait("run")
