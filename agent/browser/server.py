@@ -1,5 +1,5 @@
 """`zeromass play --browser`: a small server on loopback that serves one page and talks with it. The address holds a
-random token; whoever does not know it gets nothing. `Host` and `Origin` must be names of this machine, so that no page
+random token, and without it nothing is served. `Host` and `Origin` must be names of this machine, so that no page
 of another site reaches the server through the user's browser."""
 
 import asyncio
