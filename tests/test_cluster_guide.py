@@ -51,7 +51,7 @@ def machines(tmp_path: Path) -> Iterator[dict[str, str]]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect(("192.0.2.1", 9))  # nothing is sent: which of our addresses others would see
         address = probe.getsockname()[0]
-    with tempfile.TemporaryDirectory(prefix="zm-", dir="/tmp") as short:  # a socket's path may have 107 characters
+    with tempfile.TemporaryDirectory(prefix="zm-", dir="/tmp", ignore_cleanup_errors=True) as short:
         yield {
             **os.environ,
             "HOME": str(tmp_path),
@@ -61,9 +61,11 @@ def machines(tmp_path: Path) -> Iterator[dict[str, str]]:
             "PYTHONPATH": str(ROOT),
             "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache"),
         }
-        for pid in descendants(short, root=1):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        while pids := descendants(short, root=1):  # a daemon that dies late may still write below `short`
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.1)
 
 
 @pytest.mark.slow
