@@ -1,14 +1,12 @@
 """PUCT below the root: against the formula in float64, and on trees whose values are known."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import chess
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from agent.networks.contract import LegalEvaluation
 from agent.rules import Games
 from agent.search import GumbelSearch, SearchSettings, material_evaluator, playing
 from tests.agent.search.evaluators import MaterialLeaves
@@ -103,31 +101,14 @@ def test_the_agent_plays_with_it_and_self_play_does_not() -> None:
     assert (with_it.values != without.values).all()
 
 
-class Opinionated(MaterialLeaves):
-    """Prefers moves of high number; after the first answer, the root's, at `temperature`."""
-
-    def __init__(self, temperature: float = 1.0) -> None:
-        super().__init__()
-        self.temperature = temperature
-
-    def evaluate_legal(
-        self, positions: NDArray[np.uint64], moves: NDArray[np.uint16], counts: NDArray[np.int32]
-    ) -> LegalEvaluation:
-        found = super().evaluate_legal(positions, moves, counts)
-        warmth = self.temperature if len(self.batches) > 1 else 1.0
-        logits = moves[:, : found.logits.shape[1]].astype(np.float32) / np.float32(200 * warmth)
-        return LegalEvaluation(logits, found.values)
-
-
 @pytest.mark.parametrize("c_puct", [0.0, 1.2])
 def test_the_temperature_is_that_of_every_policy_below_the_root(c_puct: float) -> None:
     """Told to the search, or to a network that answers so: the same."""
     games = Games.from_boards([chess.Board("r1bqkbnr/pppp1ppp/2n5/4p3/2B1P3/5N2/PPPP1PPP/RNBQK2R b KQkq - 3 3")])
     plain = SearchSettings(simulations=200, gumbel_scale=0.0, c_puct=c_puct)
-    warm = SearchSettings(simulations=200, gumbel_scale=0.0, c_puct=c_puct, policy_temperature=2.0)
-    told = GumbelSearch(warm, Opinionated()).run(games)
-    answered = GumbelSearch(plain, Opinionated(2.0)).run(games)
-    neither = GumbelSearch(plain, Opinionated()).run(games)
+    told = GumbelSearch(replace(plain, policy_temperature=2.0), MaterialLeaves()).run(games)
+    answered = GumbelSearch(plain, MaterialLeaves(temperature=2.0)).run(games)
+    neither = GumbelSearch(plain, MaterialLeaves()).run(games)
     assert told.visits.tolist() == answered.visits.tolist()
     np.testing.assert_allclose(told.values, answered.values, atol=1e-6)
     assert abs(told.values[0] - neither.values[0]) > 1e-4

@@ -14,9 +14,9 @@ from agent import rules, vocabulary
 from agent.networks.contract import LeafEvaluator, LegalEvaluation
 from agent.networks.evaluator import Evaluation, Evaluator
 from agent.rules import Games
-from agent.search import CompiledEvaluator, GumbelSearch, SearchResult, SearchSettings, material_evaluator
+from agent.search import GumbelSearch, SearchResult, SearchSettings, material_evaluator
 from tests.agent.positions import harvest
-from tests.agent.search.evaluators import MaterialLeaves, evaluate_losing, untrained
+from tests.agent.search.evaluators import MaterialLeaves, untrained
 
 FENS = [chess.STARTING_FEN, "6k1/5ppp/8/8/8/8/8/R6K w - - 0 1", *harvest(10, seed=4)]  # the second mates at once
 SETTINGS = SearchSettings(simulations=48)
@@ -46,19 +46,17 @@ def test_contract_of_the_result(network: Any, simulations: int) -> None:
     result = GumbelSearch(replace(SETTINGS, simulations=simulations), network).run(searched, np.arange(12), seed=3)
     np.testing.assert_array_equal(searched.positions, before)
     indices, counts = rules.legal_moves(before)
+    dense = result.dense()
+    assert dense.shape == (12, vocabulary.SIZE)
     for game in range(len(FENS)):
         part = slice(result.offsets[game], result.offsets[game + 1])
         assert result.indices[part].tolist() == indices[game, : counts[game]].tolist()
+        assert (np.delete(dense[game], result.indices[part]) == 0.0).all()
         assert result.moves[game] in result.indices[part]
         assert result.probabilities[part].sum() == pytest.approx(1, abs=1e-5)
         assert (result.probabilities[part] >= 0).all()
         assert result.visits[part].sum() in (simulations, 0)
         assert abs(result.values[game]) <= 1
-    dense = result.dense()
-    assert dense.shape == (12, vocabulary.SIZE)
-    for game in range(12):
-        illegal = np.setdiff1d(np.arange(vocabulary.SIZE), indices[game, : counts[game]])
-        assert (dense[game, illegal] == 0.0).all()
 
 
 def test_batched_and_compiled_agree_to_the_bit() -> None:
@@ -134,13 +132,14 @@ def test_leaves_with_known_values_need_no_network() -> None:
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("spoilt", ["spoil_value", "spoil_logit"])
 def test_answers_that_are_no_numbers_are_refused(spoilt: str, bad: float) -> None:
-    """A logit of -inf is none of these: the move is impossible."""
-    search = GumbelSearch(SETTINGS, MaterialLeaves(**{spoilt: bad}))
-    if (spoilt, bad) == ("spoil_logit", -np.inf):
-        search.run(games())
-    else:
-        with pytest.raises(ValueError, match="a position of game 11 is NaN"):
+    """A logit of -inf is none of these: the move is impossible. In halves, the third batch is the first half's."""
+    for network, blamed in ((MaterialLeaves, 11), (Later, 5)):
+        search = GumbelSearch(SETTINGS, network(**{spoilt: bad}))
+        if (spoilt, bad) == ("spoil_logit", -np.inf):
             search.run(games())
+        else:
+            with pytest.raises(ValueError, match=f"a position of game {blamed} is NaN"):
+                search.run(games())
 
 
 def test_answers_of_another_shape_are_refused() -> None:
@@ -172,12 +171,6 @@ def test_no_games() -> None:
         assert (len(result.moves), result.offsets.tolist()) == (0, [0])
 
 
-def test_every_evaluator_gets_a_loop_of_its_own() -> None:
-    """A second compiled evaluator must not run the first one's machine code."""
-    result = GumbelSearch(SearchSettings(simulations=0), CompiledEvaluator(evaluate_losing, 0, 0)).run(games())
-    assert set(result.values.round(6).tolist()) <= {-0.25, 1.0}
-
-
 # Searching in two halves, one of which waits while the other walks.
 
 
@@ -201,20 +194,13 @@ class Later(MaterialLeaves):
         return wait
 
 
-def searched(network: Any, count: int) -> SearchResult:
-    return GumbelSearch(SETTINGS, network).run(games(FENS[:count]), np.arange(count), seed=3)
-
-
-@pytest.mark.parametrize("count", [1, 2, 3, 12])
-def test_halves_find_what_the_whole_finds(count: int) -> None:
-    """To the bit; among the games is one that mates at once and asks for nothing."""
-    assert_same(searched(Later(), count), searched(MaterialLeaves(), count))
-
-
-def test_memory_kept_from_a_larger_search_does_no_harm() -> None:
+def test_halves_find_what_the_whole_finds() -> None:
+    """To the bit, in memory kept from larger searches; one of the games mates at once and asks for nothing."""
     search = GumbelSearch(SETTINGS, Later())
-    search.run(games(), np.arange(12), seed=1)
-    assert_same(search.run(games(FENS[:5]), np.arange(5), seed=3), searched(MaterialLeaves(), 5))
+    for count in (12, 5, 3, 2, 1):
+        some, keys = games(FENS[:count]), np.arange(count)
+        whole = GumbelSearch(SETTINGS, MaterialLeaves()).run(some, keys, seed=3)
+        assert_same(search.run(some, keys, seed=3), whole)
 
 
 def test_one_half_is_under_way_while_the_other_walks() -> None:
@@ -233,10 +219,3 @@ def test_who_does_not_overlap_is_asked_as_a_whole() -> None:
     GumbelSearch(SETTINGS, network).run(Games(6))
     assert network.events[:4] == ["ask", "wait", "ask", "wait"]
     assert network.batches[0] == 6
-
-
-def test_an_answer_that_is_no_number_is_blamed_on_its_game() -> None:
-    """The third batch is the first half's second: its last game is number 5."""
-    for network, blamed in ((Later, 5), (MaterialLeaves, 11)):
-        with pytest.raises(ValueError, match=f"a position of game {blamed} is NaN"):
-            searched(network(spoil_value=np.nan), 12)

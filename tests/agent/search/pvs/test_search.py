@@ -1,5 +1,6 @@
 """The search as a whole: determinism, lines, draws, mates, and what it refuses. With material, and with the network."""
 
+import random
 from typing import Any, cast
 
 import chess
@@ -17,6 +18,8 @@ from agent.search.compiled import evaluate_material
 from agent.search.pvs.search import PrincipalVariationSearch
 from agent.search.thinking import RootMove, RootOptions
 from tests.agent.positions import PERFT, TRICKY, harvest, shuffled
+from tests.agent.rules.oracle import push
+from tests.agent.search.pvs.test_fuzz import scattered
 from training.evaluation.conversion import KingPlayer
 
 MATERIAL, NETWORK = material_evaluator(), cast(CompiledEvaluator, find_weights().weights.for_search())
@@ -44,10 +47,10 @@ def uci(board: chess.Board, found: RootMove) -> str:
 
 
 def play(board: chess.Board, line: tuple[int, ...]) -> chess.Board:
-    """The board after `line`, refused by python-chess if a move is illegal."""
+    """The board after `line`, of which each move must be legal by python-chess."""
     after = board.copy()
     for move in line:
-        after.push_uci(vocabulary.to_uci(move, black=not after.turn))
+        push(after, move)
     return after
 
 
@@ -165,13 +168,10 @@ def minimax(board: chess.Board, plies: int) -> int:
 
 def test_a_full_width_search_knows_every_mate_within_its_depth() -> None:
     """Of every move at the root, in small endgames."""
-    rng, proven = np.random.default_rng(36), list[int]()
+    chance, proven = random.Random(36), list[int]()
     search = PrincipalVariationSearch(MATERIAL, megabytes=1)
     while len(proven) < 250:
-        board = chess.Board(None)
-        for piece, square in zip(rng.choice(["KkQR", "KkQp", "KkRR", "KkQbP"]), rng.permutation(64), strict=False):
-            board.set_piece_at(int(square), chess.Piece.from_symbol(piece))
-        board.turn = bool(rng.integers(2))
+        board = scattered(chance, chance.choice(["KkQR", "KkQp", "KkRR", "KkQbP"]))
         edge = chess.BB_BACKRANKS | chess.BB_FILE_A | chess.BB_FILE_H
         if not board.is_valid() or not board.kings & board.occupied_co[False] & edge or not any(board.legal_moves):
             continue
@@ -215,18 +215,16 @@ def evaluate_spoilt(position: Any, moves: Any, count: Any, spoilt: Any, scratch:
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1.5])
 def test_a_network_without_a_number_is_refused(value: float) -> None:
-    board, spoilt = chess.Board("3qk3/8/8/8/8/8/8/3QK3 w - - 0 1"), np.array([0.0, value, 0.0])
+    games, spoilt = Games.from_boards([chess.Board("3qk3/8/8/8/8/8/8/3QK3 w - - 0 1")]), np.zeros(3)
     search = PrincipalVariationSearch(CompiledEvaluator(evaluate_spoilt, spoilt, 0), megabytes=1)
-    with pytest.raises(ValueError, match="NaN"):
-        search.begin(Games.from_boards([board]), RootOptions())
-    spoilt[:] = 0, 0, value
-    if value != 1.5:
+    for at_the_root in ((0, value, 0), *([] if value == 1.5 else [(0, 0, value)])):
+        spoilt[:] = at_the_root
         with pytest.raises(ValueError, match="NaN"):
-            search.begin(Games.from_boards([board]), RootOptions())
+            search.begin(games, RootOptions())
     spoilt[:] = 9, value, 0  # a queen is taken
-    search.begin(Games.from_boards([board]), RootOptions())
+    search.begin(games, RootOptions())
     with pytest.raises(ValueError, match="NaN"):
         search.run(100)
     spoilt[:] = 0
-    search.begin(Games.from_boards([board]), RootOptions())
+    search.begin(games, RootOptions())
     assert search.run(100)
