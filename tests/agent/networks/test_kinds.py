@@ -19,7 +19,7 @@ from agent.networks.sparse.architecture import SparseArchitecture
 from agent.networks.sparse.network import SparseNetwork
 from agent.networks.weights import load_weights, save_weights
 from agent.rules import Games
-from agent.search import GumbelSearch, SearchSettings
+from agent.search import GumbelSearch, SearchSettings, material_evaluator
 from tests.agent.networks.test_sparse_compiled import rounded
 from tests.agent.positions import PERFT
 from tests.agent.rules.test_games import random_positions
@@ -137,6 +137,7 @@ def test_compiled_search_finds_what_batched_search_finds_with_the_same_network()
     sparse = evaluator(SparseArchitecture(width=64, hidden=32))
     games = Games.from_boards([chess.Board(fen) for fen in [*PERFT][1:3]])
     settings = SearchSettings(simulations=24)
+    GumbelSearch(settings, material_evaluator()).run(games)  # whose machine code is another
     compiled = GumbelSearch(settings, sparse.for_search()).run(games, [1, 2], 3)
     batched = GumbelSearch(settings, Evaluator(sparse._network)).run(games, [1, 2], 3)
     for name in ("moves", "visits", "probabilities", "values"):

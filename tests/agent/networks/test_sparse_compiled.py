@@ -44,6 +44,22 @@ def rounded(network: SparseNetwork) -> SparseNetwork:
     return network
 
 
+def check_alike(network: SparseNetwork, positions: NDArray[np.uint64], policy: float, value: float) -> float:
+    """Logits of legal moves and values of torch and of the evaluator differ by less than `policy` and `value`; spread
+    of the logits."""
+    _, moves, counts = with_moves(positions)
+    logits, values = SparseEvaluator(network).evaluate_legal(positions, moves, counts)
+    legal = np.arange(218) < counts[:, None]
+    columns = torch.from_numpy(np.where(legal, moves, 0).astype(np.int64))
+    with torch.no_grad():
+        dense, value_logits = network.dense(positions)
+    expected = dense.gather(1, columns).numpy()
+    assert np.abs(expected - logits)[legal].max() < policy
+    assert np.abs(expected_score(value_logits).numpy() - values).max() < value
+    assert (logits[~legal] == 0).all()
+    return float(expected[legal].std())
+
+
 def with_moves(positions: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.uint16], NDArray[np.int32]]:
     return positions, *rules.legal_moves(positions)
 
@@ -51,39 +67,18 @@ def with_moves(positions: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArr
 @pytest.mark.parametrize("architecture", ARCHITECTURES, ids=str)
 def test_torch_and_numba_agree(architecture: SparseArchitecture, positions: NDArray[np.uint64]) -> None:
     network = trained(architecture)
-    _, moves, counts = with_moves(positions)
-    logits, values = SparseEvaluator(network).evaluate_legal(positions, moves, counts)
-    columns = np.where(np.arange(218) < counts[:, None], moves, 0).astype(np.int64)
-    differences, spread = [], []
-    for rows in np.array_split(np.arange(len(positions)), 10):
-        with torch.no_grad():
-            dense, value = network.dense(positions[rows])
-        expected = dense.gather(1, torch.from_numpy(columns[rows])).numpy()
-        legal = np.arange(218) < counts[rows, None]
-        differences.append(np.abs(expected - logits[rows])[legal].max())
-        differences.append(np.abs(expected_score(value).numpy() - values[rows]).max())
-        spread.append(expected[legal].std())
     assert len(positions) == 10_000
-    assert max(differences) < 1e-5
-    assert min(spread) > 0.05
-    assert (logits[np.arange(218) >= counts[:, None]] == 0).all()
+    for rows in np.array_split(positions, 10):
+        assert check_alike(network, rows, 1e-5, 1e-5) > 0.05
 
 
 def test_the_rounded_first_layer_changes_little(positions: NDArray[np.uint64]) -> None:
     """Of the bundled network; sums beyond the range end there and do not wrap around."""
     network = bundled.find_weights().weights.network
     assert isinstance(network, SparseNetwork)
-    evaluator, some = SparseEvaluator(network), positions[:1000]
-    with torch.no_grad():
-        dense, value = network.dense(some)
-    _, moves, counts = with_moves(some)
-    logits, values = evaluator.evaluate_legal(some, moves, counts)
-    legal = np.arange(218) < counts[:, None]
-    columns = torch.from_numpy(np.where(legal, moves[:, :218], 0).astype(np.int64))
-    assert np.abs(expected_score(value).numpy() - values).max() < 0.01
-    assert np.abs(dense.gather(1, columns).numpy() - logits[:, :218])[legal].max() < 0.1
+    check_alike(network, positions[:1000], policy=0.1, value=0.01)
     torch.nn.init.constant_(network.features.weight, 10.0)
-    (evaluator := SparseEvaluator(network)).evaluate_legal(some, moves, counts)
+    (evaluator := SparseEvaluator(network)).evaluate_legal(*with_moves(positions[:1000]))
     assert (evaluator.compiled.scratch.accumulator == 32767 * UNIT).all()
 
 
