@@ -54,38 +54,22 @@ def test_the_forums_worked_example(backend: str) -> None:
 
 @pytest.mark.parametrize("size", [8, 2048])
 def test_padding_and_causal_masks_of_attention(size: int, backend: str) -> None:
-    """2,048 is the width at which the published kernel leaves half of each row unwritten; rows are few there."""
-    rows = min(size, 12)
-    scores = torch.randn(rows, size, generator=torch.Generator().manual_seed(0)).to(DEVICE)
-    keep = torch.arange(size, device=DEVICE) < size - 3  # the last three columns are padding
-    index = torch.arange(rows, device=DEVICE)[:, None]
-    below = torch.arange(size, device=DEVICE) <= index
+    """[batch, heads, rows, columns], a padding mask for each of the batch, row i of every head at position i.
 
-    padded = kernels.masked_softmax(scores, legal=keep, backend=backend)
-    torch.testing.assert_close(padded, scores.masked_fill(~keep, -torch.inf).softmax(1), rtol=1e-5, atol=1e-7)
-    assert torch.equal(padded[:, -3:], torch.zeros_like(padded[:, -3:]))
-
-    causal = kernels.masked_softmax(scores, legal=torch.ones_like(keep), causal=True, backend=backend)
-    torch.testing.assert_close(causal, scores.masked_fill(~below, -torch.inf).softmax(1), rtol=1e-5, atol=1e-7)
-    assert torch.equal(causal[~below], torch.zeros_like(causal[~below]))
-
-    both = kernels.masked_log_softmax(scores, legal=keep, causal=True, fill=-7.0, backend=backend)
-    want = scores.masked_fill(~(below & keep), -torch.inf).log_softmax(1).masked_fill(~(below & keep), -7.0)
-    torch.testing.assert_close(both, want, rtol=1e-5, atol=1e-5)
-
-
-def test_attention_in_four_dimensions(backend: str) -> None:
-    """[batch, heads, rows, columns], a padding mask for each of the batch, row i of every head at position i."""
-    scores = torch.randn(2, 3, 5, 5, generator=torch.Generator().manual_seed(1)).to(DEVICE).requires_grad_()
-    keep = torch.tensor([[1, 1, 1, 1, 1], [0, 1, 1, 1, 0]], dtype=torch.bool, device=DEVICE)[:, None, None, :]
-    below = torch.ones(5, 5, dtype=torch.bool, device=DEVICE).tril()
-    p = kernels.masked_softmax(scores, legal=keep, causal=True, backend=backend)
-    # Row 0 of the second sequence keeps nothing: zeros, where PyTorch has NaN.
-    want = scores.masked_fill(~(below & keep), -torch.inf).softmax(-1).nan_to_num()
-    torch.testing.assert_close(p, want, rtol=1e-5, atol=1e-7)
-    weight = torch.linspace(0, 1, p.numel(), device=DEVICE).view(p.shape)
-    (gradient,) = torch.autograd.grad((p * weight).sum(), scores)
-    defined = (below & keep).any(-1, keepdim=True).expand_as(p)
-    reference = torch.where(defined, scores, 0.0).masked_fill(~(below & keep) & defined, -torch.inf).softmax(-1)
-    (want,) = torch.autograd.grad((reference * weight * defined).sum(), scores)
-    torch.testing.assert_close(gradient, want, rtol=1e-4, atol=1e-6)
+    2,048 is the width at which the published kernel leaves half of each row unwritten."""
+    scores = torch.randn(2, 2, 3, size, generator=torch.Generator().manual_seed(0)).to(DEVICE).requires_grad_()
+    weight = torch.linspace(0, 1, scores.numel(), device=DEVICE).view(scores.shape)
+    column = torch.arange(size, device=DEVICE)
+    padding = torch.stack([column < size - 3, (column > 0) & (column < size - 1)])[:, None, None, :]
+    every, below = torch.ones(size, dtype=torch.bool, device=DEVICE), column <= column[:3, None]
+    for keep, causal, kept in ((padding, False, padding), (every, True, below), (padding, True, padding & below)):
+        p = kernels.masked_softmax(scores, legal=keep, causal=causal, backend=backend)
+        # Row 0 of the second sequence may keep nothing: zeros, where PyTorch has NaN.
+        want = scores.masked_fill(~kept, -torch.inf).softmax(-1).nan_to_num()
+        torch.testing.assert_close(p, want, rtol=1e-5, atol=1e-7)
+        assert not p.masked_fill(kept, 0).any()
+        gradient, wanted = (torch.autograd.grad((each * weight).sum(), scores)[0] for each in (p, want))
+        torch.testing.assert_close(gradient, wanted, rtol=1e-4, atol=1e-6)
+        logp = kernels.masked_log_softmax(scores, legal=keep, causal=causal, fill=-7.0, backend=backend)
+        want = scores.masked_fill(~kept, -torch.inf).log_softmax(-1).masked_fill(~kept, -7.0)
+        torch.testing.assert_close(logp, want, rtol=1e-5, atol=1e-5)
