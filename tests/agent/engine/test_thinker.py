@@ -45,15 +45,20 @@ def thinker(request: pytest.FixtureRequest) -> Thinker:
         Limits(clock=Clock(-1.0, 100.0, 1)),
         Limits(clock=Clock(60.0), simulations=100),
         Limits(depth=3),
+        Limits(mate=1),
         Limits(nodes=1),
+        Limits(nodes=100),
         Limits(simulations=1),
     ],
 )
-def test_every_limit_ends_with_a_legal_move(thinker: Thinker, limits: Limits) -> None:
+def test_every_limit_ends_with_a_legal_move_of_those_asked_for(thinker: Thinker, limits: Limits) -> None:
     report = thinker.think(BUSY, limits)
     assert BUSY.is_legal(report.best.move)
     most = limits.simulations or limits.nodes or 10**6
     assert 1 <= report.nodes <= most
+    for moves, wanted in ((("a2a3", "h2h4", "e2e5"), {"a2a3", "h2h4"}), (("e2e5",), set(START))):
+        report = thinker.think(chess.Board(), replace(limits, moves=moves), ThinkOptions(lines=MAX_LEGAL))
+        assert {line.move.uci() for line in report.lines} == wanted
 
 
 def searched(search: Thinking, nodes: int, simulations: int | None = None) -> list[tuple[int, int, float]]:
@@ -126,19 +131,6 @@ def test_lines_are_ranked(thinker: Thinker, limits: Limits, keep: int | None) ->
         assert not bounds
     elif limits.nodes == 3000 and keep is not None:
         assert lines[keep:] == tuple(bounds)
-
-
-def test_a_forced_move_has_one_line(thinker: Thinker) -> None:
-    forced = chess.Board("7k/8/8/8/8/8/r7/7K w - - 0 1")
-    for limits in (Limits(simulations=20), Limits(nodes=20), Limits(clock=Clock(1e6)), Limits(depth=2)):
-        assert len(thinker.think(forced, limits, ThinkOptions(lines=9)).lines) == 1
-
-
-@pytest.mark.parametrize("limits", [Limits(100), Limits(nodes=100), Limits(mate=1), Limits(clock=Clock(0.0))])
-def test_searched_moves_only(thinker: Thinker, limits: Limits) -> None:
-    for moves, wanted in ((("a2a3", "h2h4", "e2e5"), {"a2a3", "h2h4"}), (("e2e5",), set(START))):
-        report = thinker.think(chess.Board(), replace(limits, moves=moves), ThinkOptions(lines=MAX_LEGAL))
-        assert {line.move.uci() for line in report.lines} == wanted
 
 
 def released(

@@ -69,14 +69,15 @@ def test_history_outlives_the_75_move_rule() -> None:
     assert keys[1, : lengths[1]].tolist() == wanted[0, : lengths[1]].tolist()
 
 
-def test_stateless_play_forgets_repetitions() -> None:
-    games = Games(1)
+def test_taken_games_keep_their_history_and_stateless_play_knows_none() -> None:
+    games, back = Games(3), move("f6g8", black=True)
     play_line(games, "g1f3 g8f6 f3g1")
-    positions = games.positions.copy()
-    rules.play(positions, [move("f6g8", black=True)])
-    play_line(games, "f6g8")
-    assert (occurred(games.positions), occurred(positions)) == ([1], [0])
-    assert rules.keys(positions).tolist() == rules.keys(games.positions).tolist()
+    taken, positions = games.take([2, 0]), games.positions[:2].copy()
+    taken.play([back] * 2)
+    rules.play(positions, [back] * 2)
+    assert (occurred(taken.positions), occurred(positions)) == ([1, 1], [0, 0])
+    assert rules.keys(positions).tolist() == rules.keys(taken.positions).tolist()
+    assert games.ply.tolist() == [3, 3, 3]
 
 
 def test_successors_are_what_playing_gives() -> None:
@@ -174,14 +175,6 @@ def test_unchecked_play_still_refuses_what_is_no_index() -> None:
         games.play([move("e2e4"), 1880], check=False)
     games.play([move("e2e4")] * 2, check=False)
     assert rules.to_fen(games.positions[1]).startswith("rnbqkbnr/pppppppp/8/8/4P3/")
-
-
-def test_taken_games_go_on_with_their_history() -> None:
-    games = Games(3)
-    play_line(games, "g1f3 g8f6 f3g1")
-    taken = games.take([2, 0])
-    taken.play([move("f6g8", black=True)] * 2)
-    assert (occurred(taken.positions), games.ply.tolist()) == ([1, 1], [3, 3, 3])
 
 
 def test_read_only_and_empty_batches() -> None:

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agent.search.settings import visit_schedule
 from tests.agent.search.gumbel.abstract import Game, search
 
 GOLDEN = np.load(Path(__file__).parents[3] / "data" / "search" / "golden.npz", allow_pickle=False)
@@ -37,12 +36,3 @@ def test_equal_to_mctx(group: str) -> None:
         np.testing.assert_allclose(found.policy, policy[:legal], atol=2e-5, err_msg=name)
         assert found.mean == pytest.approx(mean, abs=1e-5), name
         assert not policy[legal:].any(), name
-
-
-def test_schedule_of_the_paper() -> None:
-    """Figure 1's setting: 16 actions, 200 simulations: 4 phases of about 50."""
-    schedule = visit_schedule(16, 200)[16]
-    assert schedule[:48].tolist() == [0] * 16 + [1] * 16 + [2] * 16
-    assert schedule[48:96].tolist() == np.repeat(np.arange(3, 9), 8).tolist()
-    assert visit_schedule(4, 5)[1].tolist() == [0, 1, 2, 3, 4]
-    assert visit_schedule(3, 0).shape == (4, 0)
