@@ -9,7 +9,7 @@ from agent import rules
 from agent.networks import bundled
 from agent.networks.network import expected_score
 from agent.networks.sparse.architecture import SparseArchitecture
-from agent.networks.sparse.compiled import UNIT, evaluate
+from agent.networks.sparse.compiled import UNIT
 from agent.networks.sparse.evaluator import SparseEvaluator
 from agent.networks.sparse.network import SparseNetwork
 from tests.agent.positions import PERFT, TRICKY
@@ -82,28 +82,18 @@ def test_the_rounded_first_layer_changes_little(positions: NDArray[np.uint64]) -
     assert (evaluator.compiled.scratch.accumulator == 32767 * UNIT).all()
 
 
-def test_one_position_gets_the_same_numbers_as_in_a_batch(positions: NDArray[np.uint64]) -> None:
-    """Bit for bit."""
-    evaluator = SparseEvaluator(trained(SparseArchitecture()))
-    _, parameters, scratch = evaluator.for_search()
-    _, moves, counts = with_moves(positions[:300])
-    logits, values = evaluator.evaluate_legal(positions[:300], moves, counts)
-    for row in reversed(range(300)):
-        alone = np.zeros(218, np.float32)
-        value = evaluate(positions[row], moves[row], np.int64(counts[row]), parameters, scratch, alone)
-        assert (alone == logits[row]).all()
-        assert value == values[row]
-        assert value == pytest.approx(float(scratch.wdl[0] - scratch.wdl[2]), abs=1e-6)
-        assert float(scratch.wdl.sum()) == pytest.approx(1, abs=1e-6)
-
-
-def test_huge_value_logits_do_not_overflow() -> None:
+@pytest.mark.parametrize("bias", [0.0, 2000.0])
+def test_outcomes_of_the_last_position_are_those_of_torch(bias: float, positions: NDArray[np.uint64]) -> None:
+    """Huge value logits do not overflow."""
     network = trained(SparseArchitecture())
-    with torch.no_grad():
-        network.value.bias.copy_(torch.tensor([2000.0, -2000.0, 0.0]))
+    network.value.bias.data += torch.tensor([bias, -bias, 0.0])
     evaluator = SparseEvaluator(network)
-    assert evaluator.evaluate_legal(*with_moves(rules.start(1))).values.tolist() == [1.0]
-    assert evaluator.for_search().scratch.wdl.tolist() == [1.0, 0.0, 0.0]
+    for position in positions[:300, None]:
+        value = float(evaluator.evaluate_legal(*with_moves(position)).values[0])
+        with torch.no_grad():
+            expected = network.dense(position)[1].softmax(1)[0].tolist()
+        assert evaluator.for_search().scratch.wdl.tolist() == pytest.approx(expected, abs=1e-5)
+        assert value == pytest.approx(expected[0] - expected[2], abs=1e-5)
 
 
 def test_arrays_that_do_not_fit_are_refused() -> None:
