@@ -31,19 +31,15 @@ def z_score(counts: Tensor, probabilities: Tensor) -> float:
     return float((statistic / k) ** (1 / 3) - (1 - 2 / (9 * k))) / math.sqrt(2 / (9 * k))
 
 
-def one_row(size: int) -> tuple[Tensor, Tensor]:
-    """Logits from 0 down to -9, every third column illegal and tempting."""
-    logits = -9 * torch.linspace(0, 1, size, device=DEVICE)[None, :].roll(7, 1)
-    legal = torch.arange(size, device=DEVICE)[None, :] % 3 != 0
-    return logits.masked_fill(~legal, 1e4), legal
-
-
 # The interpreter draws 3,000 a second, the others millions; where there is a flaw, the score grows with the draws.
 DRAWS = {"triton": 2_000, "numba": 400_000, "eager": 50_000}
 
 
 def check_distribution(size: int, draws: int, temperature: float, backend: str, seed: int = 1) -> None:
-    logits, legal = one_row(size)
+    """Logits from 0 down to -9, every third column illegal and tempting."""
+    legal = torch.arange(size, device=DEVICE)[None, :] % 3 != 0
+    logits = -9 * torch.linspace(0, 1, size, device=DEVICE)[None, :].roll(7, 1)
+    logits = logits.masked_fill(~legal, 1e4)
     counts = torch.zeros(size, dtype=torch.int64, device=DEVICE)
     sample = partial(kernels.masked_sample, legal=legal, seed=seed, temperature=temperature, backend=backend)
     for keys in torch.split(torch.arange(draws, device=DEVICE), 50_000):

@@ -33,15 +33,11 @@ def values(board: chess.Board, depth: int) -> dict[chess.Move, int]:
     return found
 
 
-def positions() -> list[chess.Board]:
-    boards = [*map(chess.Board, TRICKY[::3]), *map(rules.to_board, random_positions(12, seed=5))]
-    return [board for board in boards if any(board.legal_moves)]
-
-
 @pytest.mark.parametrize("depth", [1, 2])
 @pytest.mark.parametrize("seed", [0, 1])
 def test_the_move_is_one_of_the_best_by_minimax(depth: int, seed: int) -> None:
-    boards = positions()
+    boards = [*map(chess.Board, TRICKY[::3]), *map(rules.to_board, random_positions(12, seed=5))]
+    boards = [board for board in boards if any(board.legal_moves)]
     moves = AlphaBetaPlayer(depth, seed).choose(Games.from_boards(boards)).moves
     for board, index in zip(boards, moves, strict=True):
         found = values(board, depth)

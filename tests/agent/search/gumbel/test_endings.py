@@ -29,15 +29,15 @@ def searched(*boards: chess.Board, network: Any = MATERIAL, **settings: Any) -> 
     return GumbelSearch(quiet, network).run(Games.from_boards(boards))
 
 
+def after(board: chess.Board, move: chess.Move) -> chess.Board:
+    below = board.copy(stack=False)
+    below.push(move)
+    return below
+
+
 def mating_moves(board: chess.Board) -> set[str]:
     """By python-chess."""
-    found = set()
-    for move in board.legal_moves:
-        board.push(move)
-        if board.is_checkmate():
-            found.add(move.uci())
-        board.pop()
-    return found
+    return {move.uci() for move in board.legal_moves if after(board, move).is_checkmate()}
 
 
 def test_mating_moves_are_those_of_python_chess() -> None:
@@ -74,16 +74,8 @@ def test_mates_in_two_are_found_by_an_untrained_network() -> None:
     solved = 0
     for board, move in zip(boards, result.moves.tolist(), strict=True):
         push(board, move)
-        solved += all(answered(board, reply) for reply in list(board.legal_moves)) and not board.is_game_over()
+        solved += all(mating_moves(after(board, reply)) for reply in board.legal_moves) and not board.is_game_over()
     assert solved >= 90
-
-
-def answered(board: chess.Board, reply: chess.Move) -> bool:
-    """Whether there is a mate in one after `reply`."""
-    board.push(reply)
-    mates = bool(mating_moves(board))
-    board.pop()
-    return mates
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """The transposition table, the scores, and what captures win by an exchange that python-chess plays out."""
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import chess
@@ -15,6 +14,7 @@ from agent.search.pvs.scores import INFINITE, MATE, PROVEN, mate_of, score_of, v
 from agent.search.pvs.table import AT_LEAST, AT_MOST, EXACT, NO_MOVE, UNKNOWN, WAYS, Table, find, fullness, make_table
 from agent.search.pvs.table import store as store_entry
 from tests.agent.positions import PERFT, TRICKY, harvest
+from tests.agent.rules.test_games import random_positions
 
 
 class Entry(NamedTuple):
@@ -137,22 +137,12 @@ def exchange(board: chess.Board, move: chess.Move) -> int:
     return WORTH.get(taken or 0, 0) - lost
 
 
-def positions() -> Iterator[chess.Board]:
-    yield from map(chess.Board, [*PERFT, *TRICKY, *harvest(30, seed=31)])
-    rng = np.random.default_rng(32)
-    for _ in range(30):
-        board = chess.Board()
-        while board.ply() < 60 and not board.is_game_over():
-            board.push(rng.choice(np.array(list(board.legal_moves), object)))
-            if board.ply() % 5 == 0:
-                yield board
-
-
 def test_exchanges_are_those_of_a_played_out_one() -> None:
     """The worth is met exactly: it is won, and no more than it."""
     captures = quiet = 0
-    for board in positions():
-        position = rules.from_board(board)
+    tricky = [rules.from_fen(fen) for fen in (*PERFT, *TRICKY, *harvest(30, seed=31))]
+    for position in (*tricky, *random_positions(360, seed=32)):
+        board = rules.to_board(position)
         for move in board.legal_moves:
             index = np.int64(vocabulary.from_uci(move.uci(), black=not board.turn))
             if move.promotion:
