@@ -16,16 +16,14 @@ from numpy.typing import NDArray
 
 import kernels
 from agent.memory import resident_bytes
-from agent.networks.evaluator import Evaluator
 from agent.networks.registry import make_evaluator, make_network
 from selfplay.generator import Generator, GeneratorStatistics
 from selfplay.identity import check_identity
-from selfplay.inference import InferenceHandle, RemoteEvaluator
-from selfplay.inference import Weights as Weights
 from selfplay.record import GameRecord
 from selfplay.settings import ActorSettings
 
 _WEIGHTS: Final = "weights."
+Weights = Mapping[str, NDArray[np.float32]]  # published weights: a network's state as arrays by name
 
 
 @dataclass(frozen=True)
@@ -45,16 +43,14 @@ class GameBatch:
 
 
 class GamePlayer:
-    """A generator with weights that can be exchanged between calls; runs in an actor or in the learner's process.
-    Without an `evaluator` made elsewhere it makes one of its own."""
+    """A generator with weights that can be exchanged between calls; runs in an actor or in the learner's process."""
 
-    def __init__(self, settings: ActorSettings, stream: int, evaluator: Evaluator | None = None) -> None:
+    def __init__(self, settings: ActorSettings, stream: int) -> None:
         self._settings, self._stream = settings, stream
-        if evaluator is None:
-            with torch.random.fork_rng(devices=[]):  # these weights are replaced before the first move
-                network = make_network(settings.architecture)
-            device = "cuda" if settings.selfplay.gpus > 0 else "cpu"
-            evaluator = make_evaluator(network, device, runtime=settings.inference.runtime)
+        with torch.random.fork_rng(devices=[]):  # these weights are replaced before the first move
+            network = make_network(settings.architecture)
+        device = "cuda" if settings.selfplay.gpus > 0 else "cpu"
+        evaluator = make_evaluator(network, device, runtime=settings.selfplay.runtime)
         self._generator = Generator(evaluator, settings.selfplay, seed=settings.seed, stream=stream)
         self._generator.version = -1
         self._weights: Weights = {}
@@ -102,23 +98,15 @@ class GamePlayer:
 
 
 class GameActor:
-    """Ray wrapper of a `GamePlayer`: fetches weights only when their version is new, then plays. It asks the actor
-    `inference`, or (None) evaluates the network itself. `expected` is the identity of the process that started it;
-    None: not checked. `niceness` is added to its own, so that a learner on the same cores comes first."""
+    """Ray wrapper of a `GamePlayer`: fetches weights only when their version is new, then plays. `expected` is the
+    identity of the process that started it; None: not checked. `niceness` is added to its own, so that a learner on the
+    same cores comes first."""
 
-    def __init__(
-        self,
-        settings: ActorSettings,
-        stream: int,
-        inference: InferenceHandle | None = None,
-        expected: str | None = None,
-        niceness: int = 0,
-    ) -> None:
+    def __init__(self, settings: ActorSettings, stream: int, expected: str | None = None, niceness: int = 0) -> None:
         os.nice(niceness)
         self._expected = expected
         torch.set_num_threads(settings.selfplay.threads)
-        self._remote = None if inference is None else RemoteEvaluator(inference)
-        self._player = GamePlayer(settings, stream, self._remote)
+        self._player = GamePlayer(settings, stream)
 
     def play(self, weights: list["ray.ObjectRef[Weights]"], version: int) -> GameBatch:
         """Play one call's plies with `weights`: one reference in a list, so that Ray fetches only what is needed. An
@@ -126,8 +114,6 @@ class GameActor:
         raises as a death.)"""
         if self._expected is not None:
             check_identity(self._expected, f"the game actor on {socket.gethostname()}")
-        if self._remote is not None:
-            self._remote.use(weights, version)
-        elif version != self._player.version:
+        if version != self._player.version:
             self._player.load(ray.get(weights[0]), version)
         return self._player.play()

@@ -115,7 +115,6 @@ class Generator:
         keys = mix(numbers * 4096 + self._games.ply)  # [G], one for each (game, ply)
         before_move = perf_counter()
         selected = self._select(self._games, keys)
-        self.version = self.evaluator.take_version(self.version)
         before_meter = perf_counter()
         self._meter.check(selected.probabilities, positions)
         before_rules = perf_counter()

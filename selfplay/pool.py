@@ -10,13 +10,12 @@ from typing import Any, Final, cast
 
 import ray
 from numpy.typing import NDArray
-from ray.exceptions import RayActorError, RayError, RayTaskError
+from ray.exceptions import RayActorError, RayTaskError
 
 from agent.errors import InputError
 from agent.networks.meter import InvalidMassError
 from selfplay.actor import GameActor, GameBatch, GamePlayer, Weights
 from selfplay.identity import identity
-from selfplay.inference import BatcherStatistics, start_inference
 from selfplay.settings import ActorSettings
 
 IN_FLIGHT: Final = 2  # calls an actor may have under way: one played, one waiting, so it never idles between them
@@ -35,11 +34,6 @@ class Pool:
     def actors(self) -> int:
         """Actors alive."""
         return 1
-
-    @property
-    def batch_fill(self) -> float | None:
-        """Positions a batch of the inference actor, as a share of its batch size; None where there is none (yet)."""
-        return None
 
     def publish(self, weights: Weights, version: int) -> None:
         """Use these weights from the next call on."""
@@ -98,7 +92,7 @@ class RayPool(Pool):
 
     def __init__(self, settings: ActorSettings, *, first_stream: int = 0, heartbeat: float = 300.0) -> None:
         self.streams, self._settings, self._heartbeat = first_stream, settings, heartbeat
-        selfplay, inference = settings.selfplay, settings.inference
+        selfplay = settings.selfplay
         # Ray's own restarts would rerun the constructor with the same stream and play the same games again.
         self._actor_class = ray.remote(
             num_cpus=selfplay.cores, num_gpus=selfplay.gpus, resources=dict(selfplay.resources), max_restarts=0
@@ -108,28 +102,12 @@ class RayPool(Pool):
         self._calls: dict[ray.ObjectRef[GameBatch], ray.actor.ActorHandle[GameActor]] = {}
         self._heard: dict[ray.actor.ActorHandle[GameActor], float] = {}  # of actors that have answered: when last
         self._missing: dict[int, float] = {}  # when the places of the dead are to be taken
-        self._asked: ray.ObjectRef[BatcherStatistics] | None = None  # what `batch_fill` waits for
-        self._inference = None
-        if inference.actor:
-            self._inference = start_inference(settings.architecture, inference, callers=selfplay.actors)
         self._actors: list[ray.actor.ActorHandle[GameActor] | None] = [self._start() for _ in range(selfplay.actors)]
 
     @property
     def actors(self) -> int:
         """Actors alive."""
         return len(self._living())
-
-    @property
-    def batch_fill(self) -> float | None:
-        """See `Pool`; since the last call, and one answer late, because it does not wait."""
-        if self._inference is None or (self._asked and not ray.wait([self._asked], timeout=0)[0]):
-            return None
-        found = BatcherStatistics()
-        if self._asked:
-            with contextlib.suppress(RayError):  # it died
-                found = ray.get(self._asked)
-        self._asked = self._inference.take_statistics.remote()
-        return found.positions / found.batches / self._settings.inference.batch_size if found.batches else None
 
     def publish(self, weights: Weights, version: int) -> None:
         """Put the weights into the object store once; calls from now on name them."""
@@ -161,12 +139,10 @@ class RayPool(Pool):
         """Kill the actors; unfinished games are dropped."""
         for actor in self._living():
             ray.kill(actor)
-        if self._inference is not None:
-            ray.kill(self._inference)
         self._actors, self._calls, self._missing = [], {}, {}
 
     def _start(self) -> "ray.actor.ActorHandle[GameActor]":
-        actor = self._actor_class.remote(self._settings, self.streams, self._inference, identity(), NICENESS)
+        actor = self._actor_class.remote(self._settings, self.streams, identity(), NICENESS)
         self.streams += 1
         return cast("ray.actor.ActorHandle[GameActor]", actor)
 
@@ -185,7 +161,7 @@ class RayPool(Pool):
                 raise InvalidMassError(str(error.cause)) from error
             if isinstance(error.cause, InputError):  # other code there than here
                 raise error.cause from error
-            raise  # also where the inference actor is gone for good: a new game actor would not help
+            raise
         except RayActorError as error:
             if error.actor_init_failed and not self._heard:
                 last = str(error).strip().splitlines()[-1]

@@ -1,4 +1,4 @@
-"""Settings sections of self-play: `selfplay` and `inference`."""
+"""The settings section of self-play."""
 
 from dataclasses import dataclass, fields
 from typing import Literal
@@ -27,6 +27,9 @@ class SelfplaySettings(Section):
     c_scale: float = Field(0.1, ge=0, le=100, description="Weight of values against logits in the search.")
     gumbel_scale: float = Field(1.0, ge=0, le=10, description="Size of the root noise; 1 samples as the paper does.")
     gpus: float = Field(0, ge=0, description="GPUs of each actor; above 0 it evaluates on CUDA.")
+    runtime: Literal["auto", "eager", "graphs"] = Field(
+        "auto", description="Of a residual network; auto: graphs on CUDA, eager on the CPU."
+    )
     cpus: float | None = Field(None, ge=0, description="Cores each actor asks Ray for; null: as many as its threads.")
     resources: dict[str, float] = Field({}, description="Custom Ray resources of each actor: pins it to nodes.")
 
@@ -44,21 +47,10 @@ class SelfplaySettings(Section):
         return SearchSettings(**{name: getattr(self, name) for name in shared})
 
 
-class InferenceSettings(Section):
-    """Where and how self-play evaluates a residual network."""
-
-    runtime: Literal["auto", "eager", "graphs"] = Field("auto", description="auto: graphs on CUDA, eager on the CPU.")
-    actor: bool = Field(False, description="One actor evaluates for all game actors, in joint batches.")
-    batch_size: int = Field(256, ge=1, le=65_536, description="Positions that make a batch of that actor.")
-    max_wait_ms: float = Field(2.0, ge=0, le=1000, description="Longest wait of a request for others to join.")
-    gpus: float = Field(0, ge=0, description="GPUs of that actor; above 0 it evaluates on CUDA.")
-
-
 @dataclass(frozen=True)
 class ActorSettings:
     """Everything that a process which plays games needs to know."""
 
     architecture: Architecture
     selfplay: SelfplaySettings
-    inference: InferenceSettings
     seed: int  # of the run

@@ -159,8 +159,7 @@ def _network(settings: Settings, checkpoint: Checkpoint | None) -> Network:
 def _pool(settings: Settings, first_stream: int, unfinished: Arrays) -> Pool:
     if settings.replay.games is not None:
         return Pool()
-    gpus = settings.inference.gpus if settings.inference.actor else settings.selfplay.gpus
-    check_runtime(settings.inference.runtime, torch.device("cuda" if gpus > 0 else "cpu"))
+    check_runtime(settings.selfplay.runtime, torch.device("cuda" if settings.selfplay.gpus > 0 else "cpu"))
     if settings.selfplay.actors == 0:
         return LocalPool(settings.actor, first_stream, unfinished)
     return RayPool(settings.actor, first_stream=first_stream, heartbeat=settings.run.heartbeat_seconds)

@@ -16,7 +16,7 @@ from agent.errors import InputError
 from agent.files import typed_path, what_is
 from agent.networks.settings import NetworkSettings
 from agent.settings import PathText, Section
-from selfplay.settings import ActorSettings, InferenceSettings, SelfplaySettings
+from selfplay.settings import ActorSettings, SelfplaySettings
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 """The settings files that come with the project; `train demo` means `configs/demo.yaml`."""
@@ -115,7 +115,6 @@ class Settings(Section):
     run: RunSettings = RunSettings()
     network: NetworkSettings = NetworkSettings()
     selfplay: SelfplaySettings = SelfplaySettings()
-    inference: InferenceSettings = InferenceSettings()
     replay: ReplaySettings = ReplaySettings()
     learner: LearnerSettings = LearnerSettings()
     guard: GuardSettings = GuardSettings()
@@ -125,7 +124,7 @@ class Settings(Section):
     @property
     def actor(self) -> ActorSettings:
         """What each game actor gets of them."""
-        return ActorSettings(self.network.architecture, self.selfplay, self.inference, self.run.seed)
+        return ActorSettings(self.network.architecture, self.selfplay, self.run.seed)
 
     def to_yaml(self) -> str:
         """The resolved tree as YAML; `load_settings` reads it back."""
@@ -172,11 +171,6 @@ def _check_together(settings: Settings) -> None:
     if settings.evaluation.every_minutes and not settings.evaluation.games:
         setting = f"evaluation.every_minutes={settings.evaluation.every_minutes:g}"
         raise InputError(f"setting {setting} needs games to play; set evaluation.games")
-    if settings.inference.actor and settings.selfplay.actors == 0:
-        raise InputError("setting inference.actor=true needs game actors; set selfplay.actors to 1 or more")
-    if settings.inference.actor and settings.network.architecture.compiled() is not None:
-        kind = f"network.kind={settings.network.kind}, which is evaluated inside the search"
-        raise InputError(f"setting inference.actor=true has no use with {kind}; use another kind")
 
 
 def _find(config: str | Path) -> Path:

@@ -65,10 +65,6 @@ class Evaluator(LeafEvaluator):
         compact = legal_log_probs(evaluation.logits[:length], legal=legal, width=int(counts.max(initial=1)))
         return LegalEvaluation(compact.log_probs.cpu().numpy(), evaluation.values[:length].cpu().numpy())
 
-    def take_version(self, loaded: int) -> int:
-        """The oldest version of weights that answered since the last call; `loaded` if they are this object's own."""
-        return loaded
-
     def for_search(self) -> LeafEvaluator | CompiledEvaluator:
         """What a search should be given: the compiled network where there is one."""
         return self

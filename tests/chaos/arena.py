@@ -19,9 +19,8 @@ from training.durability.replay_store import ReplayStore, StoredGame
 SETTINGS = (
     "run.minutes=null run.steps=10000000 run.checkpoint_seconds=2 run.heartbeat_seconds=20 network.kind=residual "
     "network.blocks=0 network.channels=8 selfplay.actors=3 selfplay.games=8 selfplay.ply_cap=24 "
-    "selfplay.plies_per_call=4 inference.actor=true inference.runtime=eager inference.batch_size=16 "
-    "learner.batch_size=64 learner.publish_steps=4 replay.warmup=256 replay.capacity=1000000 log.steps=1 "
-    "evaluation.games=0"
+    "selfplay.plies_per_call=4 learner.batch_size=64 learner.publish_steps=4 replay.warmup=256 "
+    "replay.capacity=1000000 log.steps=1 evaluation.games=0"
 )
 """A run that saves, logs and publishes every few seconds. Its replay buffer holds all games, so all can be counted."""
 ON_NODES_THAT_PLAY = "selfplay.resources={games: 1}"  # so both nodes have a game actor

@@ -91,7 +91,6 @@ def fill_disk(arena: Arena, generator: np.random.Generator) -> bool:
 FAULTS: dict[str, tuple[Fault, float]] = {
     "kill a game actor": (_signal("ray::GameActor", signal.SIGKILL), 30),
     "stop a game actor": (_signal("ray::GameActor", signal.SIGSTOP), 10),
-    "kill the inference actor": (_signal("ray::InferenceActor", signal.SIGKILL), 16),
     "kill the trainer": (_signal("ray::Trainer", signal.SIGKILL), 10),
     "stop the trainer": (_signal("ray::Trainer", signal.SIGSTOP), 3),
     "kill the driver": (_signal_driver(signal.SIGKILL), 6),

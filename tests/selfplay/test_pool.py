@@ -22,12 +22,12 @@ from selfplay.actor import GameActor, GameBatch, Weights
 from selfplay.identity import PACKAGES, ROOT, check_identity, code_hash, identity
 from selfplay.pool import IN_FLIGHT, LocalPool, Pool, RayPool
 from selfplay.record import GameRecord
-from selfplay.settings import ActorSettings, InferenceSettings, SelfplaySettings
+from selfplay.settings import ActorSettings, SelfplaySettings
 
 pytestmark = pytest.mark.usefixtures("local_ray")
 ARCHITECTURE = ResidualArchitecture(blocks=1, channels=8)
 SELFPLAY = SelfplaySettings(actors=2, games=4, opening_plies=4, ply_cap=12, plies_per_call=6)
-SETTINGS = ActorSettings(ARCHITECTURE, SELFPLAY, InferenceSettings(), seed=0)
+SETTINGS = ActorSettings(ARCHITECTURE, SELFPLAY, seed=0)
 
 
 def network(seed: int = 0) -> ResidualNetwork:
@@ -162,9 +162,9 @@ def test_without_ray_games_are_played_only_when_awaited() -> None:
 
 
 def test_actors_that_cannot_start_say_why_at_the_first_death() -> None:
-    with closing(RayPool(replace(SETTINGS, inference=InferenceSettings(runtime="graphs")))) as pool:
+    with closing(RayPool(replace(SETTINGS, selfplay=SELFPLAY.model_copy(update={"runtime": "graphs"})))) as pool:
         pool.publish(weights(), 0)
-        with pytest.raises(InputError, match=r"actors cannot start \(inference.runtime=graphs needs .*zeromass doctor"):
+        with pytest.raises(InputError, match=r"actors cannot start \(selfplay.runtime=graphs needs .*zeromass doctor"):
             gather(pool, 1)
         assert pool.restarts == 0
 
@@ -198,5 +198,5 @@ def test_this_process_is_itself_and_no_other() -> None:
 
 def test_a_game_actor_with_other_code_refuses_to_play() -> None:
     with pytest.raises(InputError, match=r"^the game actor on .* runs other code"):
-        GameActor(SETTINGS, 0, None, "0000").play([], 0)
-    assert GameActor(SETTINGS, 0, None, identity()).play([ray.put(weights())], 0).version == 0
+        GameActor(SETTINGS, 0, "0000").play([], 0)
+    assert GameActor(SETTINGS, 0, identity()).play([ray.put(weights())], 0).version == 0

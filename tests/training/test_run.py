@@ -167,9 +167,8 @@ def test_ctrl_c_and_sigterm_end_in_a_checkpoint_and_say_how_to_go_on(runs: Path,
     assert int(path.name.removeprefix("step-")) > 0
 
 
-def test_a_run_with_an_inference_actor_trains_on_searched_games(runs: Path) -> None:
-    asked = ["inference.actor=true", "inference.batch_size=16", "inference.max_wait_ms=1", "inference.runtime=eager"]
-    finish(start_training("demo", *TINY, *asked, "selfplay.simulations=4", folder=runs))
+def test_a_run_trains_on_searched_games(runs: Path) -> None:
+    finish(start_training("demo", *TINY, "selfplay.simulations=4", folder=runs))
     summary = json.loads((runs / "runs" / "it" / "summary.json").read_text())
     assert (summary["steps"], summary["largest_invalid_mass"]) == (12, 0.0)
     assert min(summary["games"], summary["distributions"]) > 0
@@ -206,8 +205,8 @@ def listening(processes: set[int]) -> list[str]:
 
 
 def test_a_local_run_listens_on_loopback_alone(runs: Path) -> None:
-    """Ray, trainer, game actors, inference actor and a learner of two processes."""
-    more = ["run.steps=100000", "learner.workers=2", "inference.actor=true", "inference.runtime=eager"]
+    """Ray, trainer, game actors and a learner of two processes."""
+    more = ["run.steps=100000", "learner.workers=2"]
     process = start_training("demo", *TINY, *more, folder=runs)
     wait_for(lambda: has_rows(runs / "runs" / "it"), process, seconds=300)
     found = listening(set(family(process.pid)))

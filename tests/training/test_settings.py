@@ -46,8 +46,6 @@ def test_our_configs_are_valid_by_name_and_by_path(name: str) -> None:
         (["learner.batch_size"], "'learner.batch_size' is not of the form key=value"),
         (["=3"], "'=3' is not of the form key=value"),
         (["run.minutes=null"], "run.minutes and run.steps are both unset"),
-        (["inference.actor=true", "network.kind=residual", "selfplay.actors=0"], "set selfplay.actors to 1 or more"),
-        (["inference.actor=true", "network.kind=sparse"], "has no use with network.kind=sparse"),
         (["evaluation.every_minutes=5", "evaluation.games=0"], "evaluation.every_minutes=5 needs games to play; set"),
         (["run.snapshot_minutes=-1"], "run.snapshot_minutes=-1 is refused"),
     ],

@@ -190,8 +190,6 @@ class Watch(Attachment):
         }
         if self._games.games:
             row["value/calibration_error"] = calibration(*self._games.values_and_scores()).error
-        if loop.pool is not None and (fill := loop.pool.batch_fill) is not None:
-            row["system/batch_fill"] = fill
         return row
 
     def _due(self, step: int, last: bool) -> bool:

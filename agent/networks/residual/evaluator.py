@@ -94,7 +94,7 @@ def graph_size(length: int) -> int:
 def check_runtime(runtime: str, device: torch.device) -> None:
     """Refuse a runtime that does not run on `device`. An InputError where it is `graphs` without CUDA."""
     if runtime == "graphs" and device.type != "cuda":
-        raise InputError("inference.runtime=graphs needs a CUDA device; use auto or eager")
+        raise InputError("selfplay.runtime=graphs needs a CUDA device; use auto or eager")
 
 
 def make_evaluator(network: ResidualNetwork, device: torch.device, runtime: str) -> Evaluator:

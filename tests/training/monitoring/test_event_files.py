@@ -17,7 +17,6 @@ from training.monitoring.tags.tags import TAGS, find_tag
 
 ELSEWHERE = {
     **{name: "no match was asked for" for name in TAGS if name.startswith("evaluation/")},
-    "system/batch_fill": "no inference actor",
     "time/waiting": "plays its own games, and never waits",
     "system/memory_growth": "a process is judged after thirty readings",
 }

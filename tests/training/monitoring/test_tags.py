@@ -49,7 +49,7 @@ def test_a_healthy_range(low: Any, high: Any, words: str, inside: list[float], o
 
 def test_advice_names_settings_that_exist() -> None:
     advice = " ".join(cause.advice for cause in CAUSES)
-    named = re.findall(r"\b(?:run|selfplay|inference|replay|learner|log)\.\w+", advice)
+    named = re.findall(r"\b(?:run|selfplay|replay|learner|log)\.\w+", advice)
     assert len(named) > 10
     assert set(named) <= set(known_keys())
 

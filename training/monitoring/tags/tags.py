@@ -38,9 +38,8 @@ BLIND: Final = Cause("blind value", "lower learner.reuse or learner.learning_rat
 UNSTABLE: Final = Cause("unstable learning", "lower learner.learning_rate or learner.reuse")
 STALE: Final = Cause("stale actors", "raise learner.publish_steps or lower selfplay.plies_per_call")
 STARVED: Final = Cause("starved learner", "raise selfplay.actors or lower selfplay.simulations")
-EMPTY: Final = Cause("empty batches", "lower inference.batch_size, or raise inference.max_wait_ms or selfplay.games")
 OVERHEAD: Final = Cause("costly monitoring", "raise log.steps and log.pictures_minutes")
-CAUSES: Final = (LEAK, SICK_ACTORS, COLLAPSE, PLATEAU, CUT_OFF, BLIND, UNSTABLE, STALE, STARVED, EMPTY, OVERHEAD)
+CAUSES: Final = (LEAK, SICK_ACTORS, COLLAPSE, PLATEAU, CUT_OFF, BLIND, UNSTABLE, STALE, STARVED, OVERHEAD)
 """The most urgent first: what ruins a run before what slows it."""
 
 
@@ -137,7 +136,6 @@ WATCHES: Final[dict[str, Tag]] = {tag.name.removeprefix("guard/"): tag for tag i
 
 _CALIBRATION: Final = "how far values were from results, bin by bin, over the latest games; points from -1 to 1"
 _LAG: Final = "versions between the newest weights and those that played the plies that arrived"
-_FILL: Final = "positions a batch of the inference actor, as a share of inference.batch_size"
 _TAGS: Final = (
     Tag("loss/total", "what is minimised: policy + value - entropy bonus, weighted"),
     Tag("loss/policy", "PPO's clipped surrogate, negated; with search the cross-entropy with improved policies, nats"),
@@ -175,7 +173,6 @@ _TAGS: Final = (
     Tag("system/version_lag", _LAG, "versions", high=16, cause=STALE),
     Tag("system/slowest_actor", "positions a second of the slowest actor, as a share of the mean actor's", "share"),
     Tag("system/queue", "batches of games that were ready when the learner asked"),
-    Tag("system/batch_fill", _FILL, "share", low=0.1, cause=EMPTY),
     Tag("system/rescues", "times a loss was not finite and the weights went back, since the last start"),
     Tag("system/memory_trainer", "memory of the trainer's process", "MiB"),
     Tag("system/memory_actor", "memory of the largest game actor", "MiB"),
