@@ -161,7 +161,7 @@ def learn(pool: WatchedPool, settings: Settings, seconds: float) -> tuple[float,
         try:
             loop.run(cast(Pool, pool), stop=lambda: perf_counter() > deadline and loop.learner.step > 0)
         finally:
-            run.close()
+            run.metrics.close()
         return pool.speed, loop.learner.step * settings.learner.batch_size / pool.seconds
 
 

@@ -15,12 +15,12 @@ from training.durability.run_folder import RunFolder
 from training.durability.snapshots import Snapshots
 from training.durability.watchdog import LearningWatchdog
 from training.durability.window import Acknowledgement, Window
+from training.learner import Learner
 from training.loop import TrainingLoop
 from training.matches import Matches, SampleGames
 from training.monitoring.guard import Guard
 from training.monitoring.metrics import Metrics
 from training.monitoring.watch import LoopFigures, Watch
-from training.parallel import make_learner
 from training.replay import ENTRIES_PER_PLY, ReplayBuffer
 from training.settings import Settings
 
@@ -50,11 +50,6 @@ class Run:
     disk: DiskPatience
     metrics: Metrics
 
-    def close(self) -> None:
-        """Close the event file, end the learner's other processes."""
-        self.loop.learner.close()
-        self.metrics.close()
-
 
 def assemble(
     settings: Settings,
@@ -71,7 +66,7 @@ def assemble(
     if checkpoint is not None and "attachments" not in state:
         raise InputError(f"checkpoint '{checkpoint.path}' is of an earlier version of ZeroMass; start a new run")
     step: Final = -1 if checkpoint is None else int(state["step"])
-    learner = make_learner(network, settings.learner, searched=settings.selfplay.simulations > 0)
+    learner = Learner(network, settings.learner, searched=settings.selfplay.simulations > 0)
     window = Window(make_replay(settings), folder.replay)
     disk = DiskPatience(folder.path, say)
     if checkpoint is not None:

@@ -54,7 +54,7 @@ def _start(settings: Settings) -> None:
     if not os.access(typed_path("~"), os.W_OK):  # as in containers; Ray keeps a token at home
         os.environ["HOME"] = str(base_folder())
     selfplay, learner = settings.selfplay, settings.learner
-    cores = max(math.ceil(selfplay.actors * selfplay.cores + learner.threads * learner.workers), usable_cores())
+    cores = max(math.ceil(selfplay.actors * selfplay.cores + learner.threads), usable_cores())
     own: dict[str, Any] = {"num_cpus": cores, "object_store_memory": OBJECT_STORE_BYTES}
     # Inherited by Ray's processes: they are needed for the last checkpoint after the terminal has gone.
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)

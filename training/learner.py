@@ -49,11 +49,6 @@ class StepMeans:
         return means
 
 
-def moments(advantages: Tensor) -> tuple[float, float]:
-    """Mean and standard deviation."""
-    return float(advantages.mean()), float(advantages.std(correction=0))
-
-
 def resolve_device(setting: str) -> torch.device:
     """`auto` is CUDA where there is one, else the CPU. An InputError for `cuda` where there is none."""
     if setting == "cuda" and not torch.cuda.is_available():
@@ -71,7 +66,6 @@ class Learner:
         self.device = resolve_device(settings.device)
         self.network = network.to(self.device).train()
         self.meter, self.means, self.step = InvalidMassMeter(), StepMeans(), 0
-        self._moments: tuple[float, float] | None = None  # of the advantages; None: those of the batch
         # float16 has few exponents: losses are scaled up, and a step whose gradients overflow is left out.
         half = autocast_dtype(self.device) == torch.float16
         self._scaler = torch.amp.GradScaler(self.device.type, enabled=half)
@@ -90,11 +84,9 @@ class Learner:
         InvalidMassError where the policy has mass on an illegal move, a LearningError where loss or gradient is not
         finite."""
         output = self.network.predict(batch.positions)
-        loss = self._differentiate(self._loss(batch, output))
+        loss = self._loss(batch, output)
+        self._differentiate(loss)
         self._update(loss, self._measure(batch, output), progress)
-
-    def close(self) -> None:
-        """End other processes; here there are none."""
 
     def weights(self) -> dict[str, NDArray[np.float32]]:
         """The weights as float32 arrays, copied, ready for the object store."""
@@ -129,21 +121,14 @@ class Learner:
             return improved_policy_loss(logits, values, legal=legal, policies=targets, wdl=wdl, settings=settings)
         return actor_critic_loss(
             logits, values, legal=legal, moves=output.lanes(self._tensor(batch.moves)),
-            log_probs=self._tensor(batch.log_probs), advantages=self._tensor(self._normalise(batch.advantages)),
+            log_probs=self._tensor(batch.log_probs), advantages=self._tensor(_normalised(batch.advantages)),
             wdl=wdl, settings=settings,
         )  # fmt: skip
 
-    def _normalise(self, advantages: NDArray[np.float32]) -> NDArray[np.float32]:
-        """To mean 0 and deviation 1, so that the size of the value's errors does not matter."""
-        mean, deviation = self._moments or moments(torch.from_numpy(advantages))
-        normal: NDArray[np.float32] = ((torch.from_numpy(advantages) - mean) / (deviation + 1e-6)).numpy()
-        return normal
-
-    def _differentiate(self, loss: Loss) -> Loss:
-        """Compute the gradients of the parameters; the loss to report."""
+    def _differentiate(self, loss: Loss) -> None:
+        """Compute the gradients of the parameters."""
         self.optimizer.zero_grad(set_to_none=True)
         self._scaler.scale(loss.total).backward()  # type: ignore[no-untyped-call]
-        return loss
 
     def _measure(self, batch: Batch, output: Prediction) -> Measured:
         probabilities = MaskedPolicy(output.logits.detach(), output.legal).probabilities
@@ -171,3 +156,10 @@ class Learner:
 
     def _tensor(self, array: NDArray[Any]) -> Tensor:
         return sent(array, self.device)
+
+
+def _normalised(advantages: NDArray[np.float32]) -> NDArray[np.float32]:
+    """To mean 0 and deviation 1, so that the size of the value's errors does not matter."""
+    given = torch.from_numpy(advantages)
+    normal: NDArray[np.float32] = ((given - float(given.mean())) / (float(given.std(correction=0)) + 1e-6)).numpy()
+    return normal

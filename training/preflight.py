@@ -19,7 +19,7 @@ def check_gpus(settings: Settings, present: int, where: str) -> None:
     players = 0 if settings.replay.games is not None else max(settings.selfplay.actors, 1)
     asked = {
         "selfplay.gpus": [settings.selfplay.gpus] * players,
-        "learner.gpus": [settings.learner.gpus] * settings.learner.workers,
+        "learner.gpus": [settings.learner.gpus],
     }
     shares = sorted((share for each in asked.values() for share in each), reverse=True)
     if not _fit(shares, present):

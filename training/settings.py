@@ -58,8 +58,7 @@ class LearnerSettings(Section):
 
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: CUDA where there is one.")
     threads: int = Field(1, ge=1, description="torch threads of the learner on the CPU.")
-    workers: int = Field(1, ge=1, le=1024, description="Processes that share each batch, the trainer included.")
-    gpus: float = Field(0, ge=0, description="GPUs each of them asks Ray for; needed on clusters only.")
+    gpus: float = Field(0, ge=0, description="GPUs the trainer asks Ray for; needed on clusters only.")
     resources: dict[str, float] = Field({}, description="Custom Ray resources of the trainer: pins it to nodes.")
     node: Literal["driver", "any"] = Field(
         "driver", description="Where the trainer runs: beside the command, or anywhere if all nodes share run.folder."

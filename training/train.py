@@ -35,8 +35,7 @@ def train_command(config: str | None, overrides: list[str], resume: str | None, 
         check_gpus(settings, torch.cuda.device_count(), "this machine")
     folder = folder or RunFolder.create(settings, config)
     try:
-        recorded = settings.replay.games is not None and settings.learner.workers == 1
-        if settings.selfplay.actors == 0 or recorded:
+        if settings.selfplay.actors == 0 or settings.replay.games is not None:
             with _stop_on_signals() as stopped:
                 summary = run_training(settings, folder, resume=how, display=display, stop=stopped.is_set)
         else:

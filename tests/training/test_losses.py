@@ -10,10 +10,12 @@ from torch import Tensor
 
 from agent.networks.residual.network import ResidualArchitecture, ResidualNetwork
 from kernels import RaggedTargets, pack_legal
-from tests.training.test_parallel import batches
+from tests.training.records import record
 from training.learner import Learner, LearningError
 from training.losses import actor_critic_loss, improved_policy_loss
+from training.replay import Batch, ReplayBuffer
 from training.settings import LearnerSettings
+from training.targets import targets
 
 SETTINGS = LearnerSettings(value_weight=0.7, entropy_bonus=0.05)
 POLICY_ALONE = LearnerSettings(value_weight=0, entropy_bonus=0)
@@ -116,6 +118,14 @@ def learner(**changes: float) -> Learner:
     return Learner(ResidualNetwork(ResidualArchitecture(blocks=1, channels=16)), settings)
 
 
+def sampled_batch() -> Batch:
+    replay = ReplayBuffer(400, entries_per_ply=0)
+    for seed in range(12):
+        game = record(24, seed=seed)
+        replay.add(game, targets(game, adjudication=0.5, gae_lambda=0.9))
+    return replay.sample(32, np.random.default_rng(0))
+
+
 def test_learning_rate_falls_along_a_cosine() -> None:
     one = learner(final_learning_rate=1e-3)
     rates = [one.learning_rate(progress) for progress in (0.0, 0.5, 1.0, 2.0)]
@@ -123,7 +133,7 @@ def test_learning_rate_falls_along_a_cosine() -> None:
 
 
 def test_a_loss_that_is_not_finite_leaves_the_weights_alone() -> None:
-    one, (batch,) = learner(), batches(1, with_search=False)
+    one, batch = learner(), sampled_batch()
     before = one.weights()
     batch.wdl[0, 0] = np.nan
     with pytest.raises(LearningError, match="is not finite at step 1; the weights were not touched"):
@@ -134,7 +144,7 @@ def test_a_loss_that_is_not_finite_leaves_the_weights_alone() -> None:
 def test_float16_learns_the_same_and_leaves_out_steps_that_overflow(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = learner()
     monkeypatch.setattr("training.learner.autocast_dtype", lambda device: torch.float16)
-    scaled, (batch,) = learner(), batches(1, with_search=False)
+    scaled, batch = learner(), sampled_batch()
     for one in (plain, scaled):
         for _ in range(3):
             one.train(batch, progress=0.0)

@@ -15,14 +15,11 @@ import zeromass
 from agent.errors import InputError
 from agent.networks.network import autocast_dtype
 from agent.networks.residual.evaluator import graph_size
-from agent.networks.sparse.architecture import SparseArchitecture
-from agent.networks.sparse.network import SparseNetwork
 from kernels.ops import backend
 from training import preflight
 from training.cluster import ray_for
 from training.doctor import examine
-from training.parallel import make_learner
-from training.settings import LearnerSettings, load_settings
+from training.settings import load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -86,13 +83,6 @@ def test_graphs_are_hardly_larger_than_their_batches() -> None:
     for length in range(17, 3000):
         assert length <= graph_size(length) < 1.5 * length
     assert [graph_size(length) for length in (1, 64, 463, 512, 1024)] == [16, 64, 512, 512, 1024]
-
-
-def test_learners_do_not_share_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    settings = LearnerSettings(workers=2, gpus=0.5)
-    with pytest.raises(InputError, match=r"workers=2 needs a whole GPU for each of them, and learner.gpus=0.5"):
-        make_learner(SparseNetwork(SparseArchitecture(64, 32)), settings, searched=True)
 
 
 @pytest.mark.parametrize(

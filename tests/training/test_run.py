@@ -205,9 +205,8 @@ def listening(processes: set[int]) -> list[str]:
 
 
 def test_a_local_run_listens_on_loopback_alone(runs: Path) -> None:
-    """Ray, trainer, game actors and a learner of two processes."""
-    more = ["run.steps=100000", "learner.workers=2"]
-    process = start_training("demo", *TINY, *more, folder=runs)
+    """Ray, trainer and game actors."""
+    process = start_training("demo", *TINY, "run.steps=100000", folder=runs)
     wait_for(lambda: has_rows(runs / "runs" / "it"), process, seconds=300)
     found = listening(set(family(process.pid)))
     process.terminate()
