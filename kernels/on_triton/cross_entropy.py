@@ -10,7 +10,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from kernels.on_triton.launch import Operand, Tile, launch, operand, tile_for
+from kernels.on_triton.launch import Operand, Tile, fresh, launch, operand, tile_for
 from kernels.on_triton.tiles import (
     at,
     columns_of,
@@ -173,7 +173,7 @@ def cross_entropy_backward(
     out = torch.empty((count, size), dtype=logits.dtype, device=logits.device)
     peak, log_sum, known = saved
     tile, x, given, held, q, form = _operands(logits, targets)
-    o = operand(out, tile)
+    o = fresh(size, tile)
     launch(
         cross_entropy_backward_kernel, tile, logits.dtype, gradient, logits, words, *given, peak, log_sum,
         known.view(torch.uint8), out, count, size, held, gradient.stride(0), x.row, x.column, *words.stride(), q.row,

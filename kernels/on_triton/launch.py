@@ -1,6 +1,6 @@
 """Shapes of the tiles: how many rows and columns a program takes, and by how many warps."""
 
-from contextlib import AbstractContextManager, nullcontext
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import torch
@@ -19,6 +19,7 @@ class Tile(NamedTuple):
     V: int
 
 
+@cache
 def tile_for(size: int, dtype: torch.dtype, *, widest: int = WIDEST, area: int = 2048) -> Tile:
     """Choose the tile for rows of `size` columns. Derived and checked in compiled code, not tuned on a device:
 
@@ -65,17 +66,69 @@ def operand(tensor: Tensor, tile: Tile) -> Operand:
     return Operand(row // tile.V if wide else row, column, wide)
 
 
+@cache
+def fresh(size: int, tile: Tile) -> Operand:
+    """As `operand` for a new matrix of `size` columns: contiguous, and aligned as all memory of PyTorch's is."""
+    wide = size % tile.V == 0
+    return Operand(size // tile.V if wide else size, 1, wide)
+
+
 def launch(kernel: Any, tile: Tile, dtype: torch.dtype, *arguments: Any, **constants: Any) -> None:
     """Run `kernel` over the rows of its first argument, if there are any, and accumulate as `dtype` does."""
     rows = arguments[0].shape[0]
-    accumulated = tl.float64 if dtype == torch.float64 else tl.float32
     if rows:
-        with on_device(arguments[0]):
-            kernel[(triton.cdiv(rows, tile.R),)](
-                *arguments, R=tile.R, G=tile.G, V=tile.V, ACC=accumulated, **constants, **launch_options()
-            )
+        launch_grid(kernel, ((rows + tile.R - 1) // tile.R, 1), arguments, constants, tile, dtype)
 
 
-def on_device(tensor: Tensor) -> AbstractContextManager[Any]:
-    """Make the tensor's GPU current: a kernel runs on the current one, wherever its arguments are."""
-    return torch.cuda.device(tensor.device) if tensor.device.type == "cuda" else nullcontext()
+def launch_grid(
+    kernel: Any, grid: tuple[int, int], arguments: tuple[Any, ...], constants: dict[str, Any],
+    tile: Tile | None = None, dtype: torch.dtype | None = None,
+) -> None:  # fmt: skip
+    """Run `kernel` on its arguments and its compile-time constants, given in the same order at each call. With a tile
+    these include its sizes, and what `dtype` accumulates in.
+
+    Triton takes longer to find the compiled kernel than to run it. Here it is remembered by what Triton specialises:
+    dtypes, alignment, whether an integer is 1 or a multiple of 16 or takes 64 bits, and the constants. Tensors are then
+    handed over as addresses, which no one asks the driver about again.
+    """
+    index = arguments[0].device.index
+    if index is not None and index != torch.cuda.current_device():
+        with torch.cuda.device(index):  # a kernel runs on the current one, wherever its arguments are
+            launch_grid(kernel, grid, arguments, constants, tile, dtype)
+        return
+    special: list[Any] = [id(kernel), index, tile, dtype, *constants.values()]
+    given: list[Any] = []
+    for argument in arguments:
+        if type(argument) is int:
+            given.append(argument)
+            special.append(_class(argument))
+        elif type(argument) is float:
+            given.append(argument)
+            special.append(float)
+        else:
+            address = argument.data_ptr()
+            given.append(address)
+            special += argument.dtype, address & 15 == 0
+    key = tuple(special)
+    known = _compiled.get(key)
+    hook = triton.knobs.runtime.launch_enter_hook
+    if known is None or getattr(hook, "calls", hook):  # a profiler listens
+        if tile is not None:
+            accumulated = tl.float64 if dtype == torch.float64 else tl.float32
+            constants = {**tile._asdict(), "ACC": accumulated, **constants}
+        compiled = kernel[grid](*arguments, **constants, **launch_options())
+        if compiled is not None and torch.version.hip is None:  # the interpreter gives none; AMD's specialises more
+            rest = [None] * len(constants)  # they are compiled in
+            _compiled[key] = compiled.run, compiled.function, compiled.packed_metadata, rest
+        return
+    run, function, metadata, rest = known
+    stream = torch._C._cuda_getCurrentRawStream(index)
+    run(*grid, 1, stream, function, metadata, None, None, None, *given, *rest)
+
+
+@lru_cache(4096)
+def _class(number: int) -> tuple[bool, bool, bool]:
+    return number == 1, number % 16 == 0, -(2**31) <= number < 2**31
+
+
+_compiled: dict[tuple[Any, ...], tuple[Any, ...]] = {}

@@ -6,7 +6,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from kernels.on_triton.launch import launch, launch_options, on_device, operand, tile_for
+from kernels.on_triton.launch import launch, launch_grid, operand, tile_for
 from kernels.on_triton.tiles import at, columns_of, legal_tile, program_rows, read, row_sum
 from kernels.ops.arguments import per_row
 
@@ -64,12 +64,9 @@ def pack_legal(mask: Tensor) -> Tensor:
     width = triton.cdiv(size, 32)
     words = torch.empty((count, width), dtype=torch.int32, device=mask.device)
     if words.numel():
-        with on_device(mask):
-            grid = (count, triton.cdiv(width, WORDS))
-            m = operand(mask, tile_for(size, torch.float32))
-            pack_kernel[grid](
-                mask, words, size, width, m.row, m.column, WORDS=WORDS, V=8, WIDE=m.wide, **launch_options()
-            )
+        m = operand(mask, tile_for(size, torch.float32))
+        given = mask, words, size, width, m.row, m.column
+        launch_grid(pack_kernel, (count, triton.cdiv(width, WORDS)), given, {"WORDS": WORDS, "V": 8, "WIDE": m.wide})
     return words
 
 
@@ -78,9 +75,8 @@ def unpack_legal(words: Tensor, size: int) -> Tensor:
     count = words.shape[0]
     mask = torch.empty((count, size), dtype=torch.uint8, device=words.device)
     if mask.numel():
-        with on_device(words):
-            grid = (count, triton.cdiv(triton.cdiv(size, 32), WORDS))
-            unpack_kernel[grid](words, mask, size, *words.stride(), WORDS=WORDS, **launch_options())
+        grid = count, triton.cdiv(triton.cdiv(size, 32), WORDS)
+        launch_grid(unpack_kernel, grid, (words, mask, size, *words.stride()), {"WORDS": WORDS})
     return mask.view(torch.bool)
 
 

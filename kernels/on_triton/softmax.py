@@ -6,7 +6,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from kernels.on_triton.launch import launch, operand, tile_for
+from kernels.on_triton.launch import fresh, launch, operand, tile_for
 from kernels.on_triton.tiles import (
     at,
     columns_of,
@@ -144,9 +144,9 @@ def _forward(
 ) -> Tensor:
     """`saved`: where peak and log_sum go, for the logarithm."""
     count, size = logits.shape
-    out = torch.empty((count, size), dtype=dtype, device=logits.device)
+    out = logits.new_empty((count, size), dtype=dtype)
     tile = tile_for(size, logits.dtype)
-    x, o = operand(logits, tile), operand(out, tile)
+    x, o = operand(logits, tile), fresh(size, tile)
     launch(
         softmax_kernel, tile, logits.dtype, logits, words, out, *(saved or (out, out)), count, size, period, fill,
         x.row, x.column, *words.stride(), o.row, WIDE=x.wide, WIDE_OUT=o.wide, CAUSAL=period > 0,
@@ -162,7 +162,7 @@ def _backward(
     count, size = gradient.shape
     out = torch.empty((count, size), dtype=dtype, device=gradient.device)
     tile = tile_for(size, dtype)
-    g, y, o = operand(gradient, tile), operand(given, tile), operand(out, tile)
+    g, y, o = operand(gradient, tile), operand(given, tile), fresh(size, tile)
     launch(
         softmax_backward_kernel, tile, dtype, gradient, given, words, out, *(saved or (out, out)), count, size, period,
         g.row, g.column, y.row, y.column, *words.stride(), o.row, WIDE_GRADIENT=g.wide, WIDE=y.wide, WIDE_OUT=o.wide,
@@ -262,7 +262,7 @@ def legal_log_probs_backward(
     count, size = logits.shape
     out = torch.empty((count, size), dtype=logits.dtype, device=logits.device)
     tile = tile_for(size, logits.dtype, area=1024)
-    x, o = operand(logits, tile), operand(out, tile)
+    x, o = operand(logits, tile), fresh(size, tile)
     launch(
         compact_backward_kernel, tile, logits.dtype, gradient, logits, words, peak, log_sum, out, count, size,
         indices.shape[1], *gradient.stride(), x.row, x.column, *words.stride(), o.row, WIDE=x.wide, WIDE_OUT=o.wide,

@@ -6,7 +6,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from kernels.on_triton.launch import launch, operand, tile_for
+from kernels.on_triton.launch import fresh, launch, operand, tile_for
 from kernels.on_triton.tiles import (
     at,
     columns_of,
@@ -106,7 +106,7 @@ def policy_terms_backward(
     count, size = logits.shape
     out = torch.empty((count, size), dtype=logits.dtype, device=logits.device)
     tile = tile_for(size, logits.dtype)
-    x, o = operand(logits, tile), operand(out, tile)
+    x, o = operand(logits, tile), fresh(size, tile)
     gl = peak if log_prob_gradient is None else log_prob_gradient
     gh = peak if entropy_gradient is None else entropy_gradient
     launch(

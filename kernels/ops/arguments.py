@@ -63,6 +63,8 @@ def per_row(matrix: Tensor, count: int) -> list[Tensor]:
 def output_dtype(logits: Tensor) -> torch.dtype:
     """Return the dtype of entrywise results: that of the logits, or float32 under autocast, as PyTorch's softmax does.
     The kernel writes float32 from half-precision logits directly, so autocast costs no extra pass."""
+    if not torch._C._is_any_autocast_enabled():
+        return logits.dtype
     kind = logits.device.type
     if logits.dtype != torch.float64 and kind != "meta" and torch.is_autocast_enabled(kind):
         return torch.float32

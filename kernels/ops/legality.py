@@ -73,8 +73,11 @@ def legal_words(
     packed = legal.dtype == torch.int32
     width = words_for(size) if packed else size
     lead = logits.shape[:-1]
-    expands = all(have in (1, want) for have, want in zip(legal.shape[-2::-1], lead[::-1], strict=False))
-    if not 1 <= legal.dim() <= logits.dim() or legal.shape[-1] != width or not expands:
+    expands = legal.shape[:-1] == lead or (
+        1 <= legal.dim() <= logits.dim()
+        and all(have in (1, want) for have, want in zip(legal.shape[-2::-1], lead[::-1], strict=False))
+    )
+    if not expands or legal.shape[-1] != width:
         kind = f"packed words for {size} columns, {width} a row" if packed else f"a mask of {size} columns"
         raise ValueError(f"legal must be {kind}, for {tuple(lead)} rows or fewer; got shape {tuple(legal.shape)}")
     words = legal if packed else pack_legal(legal, backend=backend)

@@ -6,7 +6,7 @@ With an op that does nothing, forward and backward took 62 us this way and 95 us
 Python's part of `Function.apply`, which binds arguments for function transforms, would take another 37 us.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from operator import itemgetter
 from typing import Any
 
@@ -23,9 +23,10 @@ _library = torch.library.Library("zeromass", "FRAGMENT")  # type: ignore[no-unty
 
 
 def register(body: Callable[..., Any], fake: Callable[..., Any] | None = None) -> Any:
-    """Register an op that takes the arguments of `body` and then `str backend`; return its callable. body: a function
-    of `on_torch`; functions of that name in the same file of `on_triton` and `on_numba` do the same. fake: gives shapes
-    and dtypes of the results from fake arguments; by default those of the argument `logits`."""
+    """Register an op that takes the arguments of `body` and then `str backend`; return what calls it: the operator, or
+    in eager mode its implementation `run` at once, which saves the dispatcher's time. body: a function of `on_torch`;
+    functions of that name in the same file of `on_triton` and `on_numba` do the same. fake: gives shapes and dtypes of
+    the results from fake arguments; by default those of the argument `logits`."""
     name, module = body.__name__, body.__module__.rpartition(".")[2]
     given, arrow, results = torch.library.infer_schema(body, mutates_args=()).rpartition(") -> ")
     if fake is None:
@@ -46,7 +47,42 @@ def register(body: Callable[..., Any], fake: Callable[..., Any] | None = None) -
     torch.library.register_fake(f"zeromass::{name}", fake, lib=_library)
     op = getattr(torch.ops.zeromass, name).default
     torch.library.register_vmap(f"zeromass::{name}", _over_rows(op), lib=_library)
-    return op
+
+    def call(*arguments: Any) -> Any:
+        return run(*arguments) if _unseen(arguments) else op(*arguments)
+
+    call.op, call.run = op, run  # type: ignore[attr-defined]
+    return call
+
+
+def _unseen(arguments: tuple[Any, ...]) -> bool:
+    """Whether nobody asks to see operators: no compiler, tracer, mode, transform or kind of tensor of its own."""
+    return not (
+        torch.compiler.is_compiling()
+        or torch._C._get_tracing_state()
+        or torch._C._len_torch_dispatch_stack()
+        or torch._C._len_torch_function_stack()
+        or torch._C._are_functorch_transforms_active()
+        or forward_ad._current_level >= 0
+    ) and _plain(arguments)
+
+
+def _plain(arguments: Iterable[Any]) -> bool:
+    for one in arguments:
+        kind = type(one)
+        if kind is Tensor or kind is torch.nn.Parameter:
+            # Views that the dispatcher resolves, tensors without data, gradients that autograd batches.
+            if one.is_neg() or one.is_meta or torch._C._functorch.is_legacy_batchedtensor(one):
+                return False
+        elif kind is list:
+            if not _plain(one):
+                return False
+        elif kind not in _NUMBERS:
+            return False
+    return True
+
+
+_NUMBERS = {int, float, str, torch.dtype, type(None)}
 
 
 def _over_rows(call: Callable[..., Any]) -> Callable[..., Any]:
@@ -100,8 +136,10 @@ def differentiable(
     class Derivative(torch.autograd.Function):
         @staticmethod
         def forward(*arguments: Any) -> Any:
+            if _unseen(arguments):
+                return forward.run(*arguments)
             with torch._C._AutoDispatchBelowAutograd():
-                return forward(*arguments)
+                return forward.op(*arguments)
 
         @staticmethod
         def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
@@ -142,12 +180,17 @@ def differentiable(
             return Derivative.apply(*arguments)  # type: ignore[no-untyped-call]
         return shorter(*unwrap_dead_wrappers(arguments))  # type: ignore[no-untyped-call]
 
-    _library.impl(forward._schema.name.split("::")[1], apply, "Autograd")  # type: ignore[no-untyped-call]
+    _library.impl(forward.op._schema.name.split("::")[1], apply, "Autograd")  # type: ignore[no-untyped-call]
 
     def call(*arguments: Any) -> Any:
-        # A compiler or tracer must see the operator; eager mode takes the shorter way to the same Function.
-        seen = torch.compiler.is_compiling() or torch._C._get_tracing_state()
-        return forward(*arguments) if seen else apply(*arguments)
+        # A compiler or tracer must see the operator; eager mode takes the shorter way to the same Function, or to what
+        # it computes where there is nothing to differentiate.
+        if torch.compiler.is_compiling() or torch._C._get_tracing_state():
+            return forward.op(*arguments)
+        wanted = torch.is_grad_enabled() and arguments[0].requires_grad
+        if wanted or not _unseen(arguments):
+            return apply(*arguments)
+        return forward.run(*arguments)
 
     return call
 
