@@ -238,7 +238,7 @@ def benchmark(
     what: Literal["kernels", "rules", "search", "selfplay", "learner", "strength", "signature", "weights"],
     settings: Annotated[
         list[str] | None,
-        Argument(metavar="[KEY=VALUE]...", help="Other settings (selfplay, learner, strength, weights)."),
+        Argument(metavar="[KEY=VALUE]...", help="Other settings (kernels, selfplay, learner, strength, weights)."),
     ] = None,
     peers_python: Annotated[
         str | None, Option(metavar="PATH", help="An interpreter that has OpenSpiel, Pgx, mctx (rules, search).")

@@ -1,10 +1,13 @@
 """The benchmark of the ops: its figures, and the matrices that it prints; tables of all benchmarks."""
 
+from typing import Any
+
 import pytest
+import torch
 from rich.console import Console
 
 import benchmarks.kernels
-from benchmarks.kernels import FAMILY
+from benchmarks.kernels.contenders import FAMILY, problem
 from benchmarks.measuring import Figures, table
 
 
@@ -12,7 +15,16 @@ def test_figures_and_matrices(monkeypatch: pytest.MonkeyPatch) -> None:
     family = {op: [c for c in contenders if not c.compile] for op, contenders in FAMILY.items()}
     monkeypatch.setattr(benchmarks.kernels, "FAMILY", family)
     monkeypatch.setattr(benchmarks.kernels, "SECONDS", 0.0)
-    figures = benchmarks.kernels.run(rows=[4], sizes=[40], shares=[0.1])
+    said = list[str]()
+
+    def small(rows: int, *rest: Any) -> Any:
+        if rows > 4:
+            raise torch.OutOfMemoryError
+        return problem(rows, *rest)
+
+    monkeypatch.setattr(benchmarks.kernels, "problem", small)
+    figures = benchmarks.kernels.run(["rows=4,5", "sizes=40", "shares=0.1"], said.append)
+    assert said[1:] == ["5 x 40, 10% ...", "5 x 40, 10% does not fit into the memory of the GPU: left out"]
     for row in figures["ratios"]:
         assert 0 < row["low"] <= row["value"] <= row["high"]
     assert {row["op"] for row in figures["ratios"]} == FAMILY.keys() - {"pack_legal"}  # which has no rival
@@ -24,6 +36,14 @@ def test_figures_and_matrices(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(lines) < 100
     assert [line.strip() for line in lines if line.strip() in FAMILY] == list(FAMILY)
     assert "The eager forms take" in " ".join(" ".join(lines).split())
+
+
+def test_bytes_requested() -> None:
+    """Two groups of eight columns of 20 hold legal entries; words are one an eighth of a byte."""
+    given = problem(3, 20, 1.0, torch.float16, torch.device("cpu"))
+    given.legal[:, 8:] = False
+    given.legal[:, 17] = True
+    assert benchmarks.kernels.requested(given) == {"forward": 96 + 12 + 120, "with backward": 2 * 228 + 96}
 
 
 def test_a_table_keeps_the_order_and_leaves_missing_cells_empty() -> None:
