@@ -13,8 +13,12 @@ import torch
 
 import zeromass
 from agent.networks.network import Network
-from agent.networks.registry import make_network
+from agent.networks.registry import make_evaluator, make_network
 from agent.networks.residual.network import ResidualArchitecture
+from agent.rules import Games
+from agent.search import GumbelSearch, SearchSettings
+from agent.search.gumbel import batched, search
+from agent.search.gumbel.result import SearchResult
 from tests import pretended
 from tests.training.records import record, searched
 from training.learner import Learner
@@ -62,6 +66,28 @@ def test_a_learner_sends_positions_and_waits_twice_at_most(with_search: bool, mo
             assert pretended.counts["bytes to device"] - sent <= packed + entries + legality
     ours, theirs = gpu.means.take(), cpu.means.take()
     assert {name: pytest.approx(value, rel=0.05, abs=0.05) for name, value in theirs.items()} == ours
+
+
+def test_one_half_of_the_games_walks_while_the_other_is_evaluated(monkeypatch: pytest.MonkeyPatch) -> None:
+    evaluator, walk = make_evaluator(network(), "cuda", runtime="graphs"), batched.walk_games
+
+    def walked(*arguments: Any) -> Any:
+        pretended.order.append("walk")
+        return walk(*arguments)
+
+    def searched_games() -> SearchResult:
+        pretended.order.clear()
+        return GumbelSearch(SearchSettings(simulations=12), evaluator).run(Games(6), np.arange(6), seed=3)
+
+    monkeypatch.setattr(search, "walk_games", walked)
+    in_halves, order = searched_games(), list(pretended.order)
+    assert order[:8] == ["launch", "launch", "wait", "walk", "launch", "wait", "walk", "launch"]
+    assert order.count("launch") == order.count("wait") == order.count("walk") > 20
+    monkeypatch.setattr(evaluator, "overlaps", False)
+    whole = searched_games()
+    assert pretended.order[:6] == ["launch", "wait", "walk"] * 2
+    for one, other in zip(in_halves, whole, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from torch.utils._pytree import tree_flatten
 os.environ.setdefault("TRITON_INTERPRET", "1")
 CUDA = torch.device("cuda", 0)
 counts: Counter[str] = Counter()  # synchronisations and copies by kind, bytes copied by direction
+order = list[str]()  # graphs launched, answers waited for
 
 _SYNCHRONISING = {
     Tensor.item, Tensor.tolist, Tensor.__bool__, Tensor.__float__, Tensor.__int__, Tensor.__index__, Tensor.nonzero,
@@ -143,9 +144,22 @@ class _Stream(contextlib.nullcontext):
         counts["sync: stream"] += 1
 
 
+class _Event(_Stream):
+    def record(self, stream: Any = None) -> None: ...
+
+    def synchronize(self) -> None:
+        counts["sync: event"] += 1
+        order.append("wait")
+
+    def elapsed_time(self, end: Any) -> float:
+        return 1.0
+
+
 class _Graph:
+    def again(self) -> None: ...
     def replay(self) -> None:
         counts["graph replays"] += 1
+        order.append("launch")
         self.again()
 
 
@@ -160,12 +174,12 @@ def install() -> None:
     answers = {
         "is_available": True, "device_count": 1, "current_device": 0, "get_device_name": "a pretended GPU",
         "get_device_capability": (9, 0), "_lazy_init": None, "set_device": None, "empty_cache": None,
-        "manual_seed_all": None, "current_stream": _Stream(), "stream": contextlib.nullcontext(),
+        "manual_seed_all": None, "synchronize": None, "current_stream": _Stream(), "stream": contextlib.nullcontext(),
         "graph": contextlib.nullcontext(), "device": contextlib.nullcontext(),
     }  # fmt: skip
     for name, answer in answers.items():
         setattr(cuda, name, lambda *arguments, answer=answer, **options: answer)
-    cuda.Stream, cuda.CUDAGraph, torch.autocast = _Stream, _Graph, _Autocast
+    cuda.Stream, cuda.Event, cuda.CUDAGraph, torch.autocast = _Stream, _Event, _Graph, _Autocast
     torch.is_autocast_enabled = lambda kind=None: enabled("cpu" if kind in ("cuda", None) else kind)
     apply, run = torch.autograd.Function.apply.__func__, threading.Thread.run
 
@@ -183,6 +197,8 @@ def install() -> None:
 
     def record(self, size: int) -> Any:
         """Of a graph evaluator: what is run again writes to the tensors of the first time, as a graph does."""
+        sent = _Event()
+        sent.synchronize = lambda: None  # what was sent first has long arrived
         staged = torch.zeros(size, evaluator.WORDS, dtype=torch.int64)
         positions, graph = staged.to(self.device), _Graph()
         results = tuple(one.clone() for one in self._compute(positions))
@@ -192,7 +208,7 @@ def install() -> None:
                 kept.copy_(one)
 
         graph.again = again
-        return evaluator._Graph(graph, staged, positions, *results)
+        return evaluator._Graph(graph, staged, positions, *results, sent)
 
     evaluator.GraphEvaluator._record = record
 

@@ -1,7 +1,7 @@
 """Packed positions in, policy logits and values out: how players, searches and self-play use a network. Shapes: B
 positions, L positions whose legal moves are given, K at least the largest number of legal moves among them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from agent.networks.contract import CompiledEvaluator, Counts, LeafEvaluator, LegalEvaluation, Moves, Positions
-from agent.networks.network import Network, autocast, expected_score
+from agent.networks.network import Network, autocast, expected_score, sent
 from agent.rules import pack_moves
 from agent.vocabulary import SIZE
 from kernels import legal_log_probs
@@ -30,6 +30,7 @@ class Evaluator(LeafEvaluator):
 
     def __init__(self, network: Network, device: torch.device | str = "cpu", batch_size: int = 512) -> None:
         self.device, self.batch_size = torch.device(device), batch_size
+        self.overlaps = self.device.type == "cuda"
         self.least_batch = 16 if self.device.type == "cpu" else 1
         """Smaller batches round differently on a CPU; `evaluate_legal` fills them up."""
         self._network = network.to(self.device).eval()
@@ -52,18 +53,37 @@ class Evaluator(LeafEvaluator):
         """float32 [B] expected scores of packed positions, on the CPU."""
         return np.asarray(self.evaluate(positions).values.cpu(), np.float32)
 
-    @torch.inference_mode()
     def evaluate_legal(self, positions: Positions, moves: Moves, counts: Counts) -> LegalEvaluation:
         """See `LeafEvaluator`. Only the compact policy leaves the device. On a CPU a position's result does not depend
         on the positions beside it: batches smaller than `least_batch`, for which oneDNN takes kernels that round
         differently, are filled up with copies of a position."""
+        return self._launch(positions, moves, counts)()
+
+    def ask_legal(self, positions: Positions, moves: Moves, counts: Counts) -> Callable[[], LegalEvaluation]:
+        """See `LeafEvaluator`; a GPU works meanwhile."""
+        launch = self._launch if self.overlaps else super().ask_legal
+        return launch(positions, moves, counts)
+
+    @torch.inference_mode()
+    def _launch(self, positions: Positions, moves: Moves, counts: Counts) -> Callable[[], LegalEvaluation]:
         length = len(positions)
         if 0 < length < self.least_batch:
             positions = np.concatenate([positions, np.repeat(positions[:1], self.least_batch - length, axis=0)])
         evaluation = self.evaluate(positions)
-        legal = torch.from_numpy(pack_moves(moves, counts)).to(evaluation.logits.device)
+        legal = sent(pack_moves(moves, counts), self.device)
         compact = legal_log_probs(evaluation.logits[:length], legal=legal, width=int(counts.max(initial=1)))
-        return LegalEvaluation(compact.log_probs.cpu().numpy(), evaluation.values[:length].cpu().numpy())
+        results = compact.log_probs, evaluation.values[:length]
+        log_probs, values = (result.to("cpu", non_blocking=True) for result in results)
+        copied = torch.cuda.Event() if self.device.type == "cuda" else None  # type: ignore[no-untyped-call]
+        if copied is not None:
+            copied.record(torch.cuda.current_stream(self.device))
+
+        def wait() -> LegalEvaluation:
+            if copied is not None:
+                copied.synchronize()
+            return LegalEvaluation(log_probs.numpy(), values.numpy())
+
+        return wait
 
     def for_search(self) -> LeafEvaluator | CompiledEvaluator:
         """What a search should be given: the compiled network where there is one."""

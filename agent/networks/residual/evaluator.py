@@ -36,6 +36,7 @@ class _Graph(NamedTuple):
     positions: Tensor  # int64 [N, WORDS]
     logits: Tensor  # float32 [N, 1880]
     values: Tensor  # float32 [N]
+    sent: torch.cuda.Event  # the last copy from `staged` has ended
 
 
 class GraphEvaluator(Evaluator):
@@ -54,9 +55,10 @@ class GraphEvaluator(Evaluator):
         if size not in self._graphs:
             self._graphs[size] = self._record(size)
         graph = self._graphs[size]
-        torch.cuda.current_stream(self.device).synchronize()  # the last copy from `staged` has ended
+        graph.sent.synchronize()
         graph.staged[:length].copy_(torch.from_numpy(np.ascontiguousarray(positions).view(np.int64)))
         graph.positions.copy_(graph.staged, non_blocking=True)
+        graph.sent.record(torch.cuda.current_stream(self.device))
         graph.graph.replay()
         # Copies: the graph's memory is written again by the next call.
         return Evaluation(graph.logits[:length].clone(), graph.values[:length].clone())
@@ -73,7 +75,7 @@ class GraphEvaluator(Evaluator):
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
             logits, values = self._compute(positions)
-        return _Graph(graph, staged, positions, logits, values)
+        return _Graph(graph, staged, positions, logits, values, torch.cuda.Event())  # type: ignore[no-untyped-call]
 
     def _compute(self, positions: Tensor) -> tuple[Tensor, Tensor]:
         inputs = planes_torch(positions, self._dtype).contiguous(memory_format=torch.channels_last)
