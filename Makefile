@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 TORCH_INDEX ?=
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-slow check format clean
+.PHONY: demo test test-slow verify-gpu check format clean
 
 demo: $(STAMP)  ## train for a few minutes on this machine and show that the agent got stronger
 	$(BIN)/zeromass train demo
@@ -17,6 +17,9 @@ test: $(STAMP)  ## the test suite, without the slow ones
 
 test-slow: $(STAMP)  ## only the slow tests
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m slow -n 2 --dist worksteal
+
+verify-gpu: $(STAMP)  ## what only a GPU can show, in ten minutes at most; docs/gpu.md
+	$(BIN)/zeromass verify gpu
 
 check: $(STAMP)  ## exactly what CI checks: format, lint, types
 	$(BIN)/ruff format --check .

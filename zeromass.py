@@ -281,6 +281,26 @@ def benchmark(
     return 0
 
 
+@app.command()
+def verify(what: Literal["gpu"], as_json: _Json = False) -> int:
+    """Check what only a GPU can show, in ten minutes at most; exit code 1 if something is wrong."""
+    import json
+
+    from agent.files import write_atomic
+
+    sys.path.append(str(Path(__file__).resolve().parent))
+    try:
+        from benchmarks.gpu import verify as verify_gpu
+    except ModuleNotFoundError as error:
+        raise InputError(f"'verify {what}' is not part of this installation; run it in a source tree") from error
+    found = verify_gpu(lambda line: print(line, file=sys.stderr, flush=True))
+    kept = Path("runs", f"verify-gpu-{found['date'].replace(':', '')}.json")
+    kept.parent.mkdir(exist_ok=True)
+    write_atomic(kept, json.dumps(found, indent=1).encode())
+    print(json.dumps(found) if as_json else f"{found['card']}: {'good' if found['passed'] else 'faults'}; {kept}")
+    return 0 if found["passed"] else 1
+
+
 def _exclusive(weights: Path | None, run: str | None) -> None:
     if weights is not None and run is not None:
         raise InputError(f"--weights '{weights}' and --run '{run}' exclude each other; give one")

@@ -163,6 +163,11 @@ class _Graph:
         self.again()
 
 
+class _Generator(torch.Generator):
+    def __new__(cls, device: Any = None) -> Any:
+        return super().__new__(cls)
+
+
 class _Autocast(torch.autocast):
     def __init__(self, device_type: str, dtype: Any = None, enabled: bool = True, cache_enabled: Any = None) -> None:
         kind = "cpu" if device_type == "cuda" else device_type
@@ -179,7 +184,8 @@ def install() -> None:
     }  # fmt: skip
     for name, answer in answers.items():
         setattr(cuda, name, lambda *arguments, answer=answer, **options: answer)
-    cuda.Stream, cuda.Event, cuda.CUDAGraph, torch.autocast = _Stream, _Event, _Graph, _Autocast
+    cuda.Stream, cuda.Event, cuda.CUDAGraph = _Stream, _Event, _Graph
+    torch.autocast, torch.Generator = _Autocast, _Generator
     torch.is_autocast_enabled = lambda kind=None: enabled("cpu" if kind in ("cuda", None) else kind)
     apply, run = torch.autograd.Function.apply.__func__, threading.Thread.run
 

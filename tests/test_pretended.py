@@ -9,7 +9,8 @@ FILES = (
     "tests/agent/networks/test_meter.py tests/agent/networks/test_policy.py tests/agent/networks/test_kinds.py "
     "tests/agent/networks/test_weights.py tests/agent/players/test_player.py tests/selfplay/test_generator.py "
     "tests/training/test_losses.py tests/training/test_loop.py tests/training/test_preflight.py "
-    "tests/training/evaluation/test_audit.py tests/training/evaluation/test_match.py"
+    "tests/training/evaluation/test_audit.py tests/training/evaluation/test_match.py "
+    "tests/kernels/test_benchmark.py tests/test_verify_gpu.py::test_evaluators_are_compared"
 )
 
 
