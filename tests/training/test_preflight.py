@@ -27,10 +27,10 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.mark.parametrize(
     ("gpus", "more", "told"),
     [
-        (0, "", "ask for 0.5 GPUs (2 x selfplay.gpus=0.25), and this machine has 0"),
+        (0, "", "ask for 1 GPUs (4 x selfplay.gpus=0.25), and this machine has 0"),
         (1, "selfplay.actors=5", "ask for 1.25 GPUs (5 x selfplay.gpus=0.25), and this machine has 1"),
         (2, "selfplay.actors=3 selfplay.gpus=0.6", "ask for 1.8 GPUs (3 x selfplay.gpus=0.6), and this machine has 2"),
-        (1, "learner.gpus=1", "ask for 1.5 GPUs (2 x selfplay.gpus=0.25 and 1 x learner.gpus=1), and"),
+        (1, "learner.gpus=1", "ask for 2 GPUs (4 x selfplay.gpus=0.25 and 1 x learner.gpus=1), and"),
         (0, "selfplay.gpus=0 learner.device=cuda", "learner.device=cuda needs a GPU that torch can use"),
         (0, "selfplay.actors=0 selfplay.gpus=1", "ask for 1 GPUs (1 x selfplay.gpus=1), and this machine has 0"),
     ],
