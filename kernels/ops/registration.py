@@ -56,10 +56,11 @@ def register(body: Callable[..., Any], fake: Callable[..., Any] | None = None) -
 
 
 def _unseen(arguments: tuple[Any, ...]) -> bool:
-    """Whether nobody asks to see operators: no compiler, tracer, mode, transform or kind of tensor of its own."""
+    """Whether no one looks for operators: no compiler, tracer, profiler, mode, transform or subclass of tensors."""
     return not (
         torch.compiler.is_compiling()
         or torch._C._get_tracing_state()
+        or torch._C._autograd._profiler_enabled()
         or torch._C._len_torch_dispatch_stack()
         or torch._C._len_torch_function_stack()
         or torch._C._are_functorch_transforms_active()

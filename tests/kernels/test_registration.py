@@ -129,3 +129,11 @@ def test_autocast_gives_float32(dtype: torch.dtype, backend: str) -> None:
     logq = kernels.masked_log_softmax(exact, legal=case.legal, fill=0.0, backend=backend)
     (want,) = torch.autograd.grad((q[:, 3] + 0.1 * logq[:, 5]).sum(), exact)
     torch.testing.assert_close(gradient.float(), want, rtol=1e-2, atol=1e-4)
+
+
+def test_a_profiler_sees_the_operators() -> None:
+    """Eager calls pass by the dispatcher, but for whoever watches it."""
+    case = make_case(5, 40)
+    with torch.profiler.profile() as seen:
+        kernels.masked_softmax(case.logits, legal=case.legal)
+    assert "zeromass::masked_softmax" in {event.key for event in seen.key_averages()}
