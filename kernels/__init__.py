@@ -22,9 +22,9 @@ else:  # a type checker must not take every name for defined
 
 
 __all__ = [
-    "LegalLogProbs", "PolicyTerms", "RaggedTargets", "Sample", "invalid_mass", "launches", "legal_log_probs",
-    "masked_cross_entropy", "masked_entropy", "masked_log_softmax", "masked_policy_terms", "masked_sample",
-    "masked_softmax", "pack_legal", "reset_launches", "resolve_backend", "unpack_legal", "words_for",
+    "LegalLogProbs", "MaskedCategorical", "PolicyTerms", "RaggedTargets", "Sample", "invalid_mass", "launches",
+    "legal_log_probs", "masked_cross_entropy", "masked_entropy", "masked_log_softmax", "masked_policy_terms",
+    "masked_sample", "masked_softmax", "pack_legal", "reset_launches", "resolve_backend", "unpack_legal", "words_for",
 ]  # fmt: skip
 
 
