@@ -11,7 +11,7 @@ import ray
 ROOT = Path(__file__).resolve().parent.parent
 FLOORS = ["kernels", "agent", "selfplay", "training", "zeromass"]
 FLOORS_OF_AGENT = ["rules", "networks", "search", "players", "engine", "play"]
-FACES = ["uci", "terminal", "browser", "analysis"]
+FACES = ["uci", "terminal", "browser", "analysis", "env"]
 OUTSIDE = {"kernels": {"chess", "ray"}, "agent": {"ray", "tensorboard"}, "selfplay": {"tensorboard"}}
 
 
