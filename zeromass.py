@@ -12,8 +12,7 @@ from agent.errors import InputError
 from agent.files import typed_path
 from agent.program import program, remember_program, safe_streams
 
-_ABOUT = "A chess agent that learns by playing itself and gives illegal moves probability exactly zero."
-app = typer.Typer(help=_ABOUT, add_completion=False, rich_markup_mode=None)
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 _Json = Annotated[bool, Option("--json", help="Print one JSON object on standard output.")]
 _Weights = Annotated[Path | None, Option(help="Use this weights file; default: the bundled weights.")]
@@ -22,6 +21,16 @@ _Seed = Annotated[int, Option(min=0, max=2**31 - 1, help="Seed of everything ran
 _Simulations = Annotated[int, Option(min=0, max=100_000, help="Of the agent's search; 0: one ply.")]
 _Seconds = Annotated[float | None, Option(min=0.01, max=3600, help="Each side's time a move, instead of simulations.")]
 _SideBySide = Annotated[int, Option(min=1, max=256, help="Concurrent games under time control, one core each.")]
+
+
+@app.callback(invoke_without_command=True)
+def options(version: Annotated[bool, Option("--version", help="Print the version and exit.")] = False) -> None:
+    """A chess agent that learns by playing itself and gives illegal moves probability exactly zero."""
+    if version:
+        from importlib.metadata import version as installed
+
+        print(f"zeromass {installed('zeromass')}")
+        raise typer.Exit
 
 
 @app.command()
@@ -223,6 +232,20 @@ def report(
     from training.monitoring.report.report import report_command
 
     return report_command(run, out)
+
+
+@app.command()
+def export(
+    form: Annotated[Literal["onnx"], Argument(help="With the masked policy, for ONNX Runtime and others.")],
+    out: Annotated[Path, Option(help="Write it there.")] = Path("zeromass.onnx"),
+    weights: _Weights = None,
+    run: _Run = None,
+) -> int:
+    """Write a network in a form that other programs read."""
+    _exclusive(weights, run)
+    from agent.networks.export import export_command
+
+    return export_command(weights, run, out)
 
 
 @app.command()

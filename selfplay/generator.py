@@ -1,6 +1,6 @@
 """Plays many games in lock-step. Plain Python: no Ray, one ply a call. Shapes: G games side by side."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Final
@@ -130,6 +130,11 @@ class Generator:
         self._statistics.entropy_total += float(selected.entropies.sum())
         self._statistics.seconds += perf_counter() - started
         return finished
+
+    def __iter__(self) -> Iterator[GameRecord]:
+        """Games without end, in the order in which they end."""
+        while True:
+            yield from self.step()
 
     def take_statistics(self) -> GeneratorStatistics:
         """Statistics since the last call."""

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import chess
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.rules import Termination
+from agent import vocabulary
+from agent.rules import Termination, to_board
 
 
 @dataclass(frozen=True)
@@ -76,3 +78,10 @@ class GameRecord:
     def plies(self) -> int:
         """T, the plies played by the policy."""
         return len(self.moves)
+
+    def board(self) -> chess.Board:
+        """The final position, with all moves of the game on its stack."""
+        board = to_board(self.start)
+        for move in [*self.opening.tolist(), *self.moves.tolist()]:
+            board.push_uci(vocabulary.to_uci(move, black=not board.turn))
+        return board

@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import sys
+import tomllib
 import urllib.request
 from pathlib import Path
 from types import ModuleType
@@ -68,6 +69,8 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
         ("monitor nobody", "run 'nobody' does not exist; none in runs/ yet"),
         ("monitor", "folder 'runs' with runs does not exist"),
         ("monitor --port 70000", "Invalid value for '--port'.*70000"),
+        ("export torch", "Invalid value for .*torch"),
+        ("export onnx --weights missing.safetensors", "weights file 'missing.safetensors' does not exist"),
         ("benchmark", "Missing argument 'what'. Choose from: kernels, rules"),
         ("benchmark chess", "Invalid value for .*chess"),
         ("evaluate --games 0", "Invalid value for '--games'.*0"),
@@ -101,6 +104,14 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
 def test_mistake_is_one_sentence(capsys: pytest.CaptureFixture[str], words: str, sentence: str) -> None:
     assert re.search(sentence, refused(capsys, *words.split()), re.IGNORECASE)
     assert not Path("runs").exists()
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert zeromass.main(["--version"]) == 0
+    assert (
+        capsys.readouterr().out
+        == f"zeromass {tomllib.loads((ROOT / 'pyproject.toml').read_text())['project']['version']}\n"
+    )
 
 
 def test_mistake_from_the_shell() -> None:
