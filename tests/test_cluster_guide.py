@@ -146,3 +146,13 @@ def test_the_manifest_asks_for_settings_that_there_are() -> None:
     assert settings.selfplay.resources == {"games": 1.0}
     assert settings.learner.node == "any"
     assert Path(settings.run.folder, settings.run.name) == Path("/runs/kube")
+
+
+def test_the_dockerfile_copies_what_there_is_and_makes_the_image_of_the_manifest() -> None:
+    text = (ROOT / "Dockerfile").read_text()
+    copied = [name for line in re.findall(r"^COPY (.*) \S+$", text, re.M) for name in line.split()]
+    assert all((ROOT / name).exists() for name in copied)
+    allowed = re.findall(r"^!(\S+)", (ROOT / ".dockerignore").read_text(), re.M)
+    assert sorted(copied) == sorted(allowed)
+    built = re.findall(r"docker build -t (\S+)", text + (ROOT / "docs" / "cluster.md").read_text())
+    assert set(built) == set(re.findall(r"image: (\S+)", (ROOT / "configs" / "kuberay.yaml").read_text()))

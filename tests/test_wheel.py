@@ -1,4 +1,4 @@
-"""The wheel: installed outside the tree, with no file of the checkout in reach, it has everything it needs."""
+"""The source distribution has every tracked file, and the wheel made of it everything it needs, outside the tree."""
 
 import json
 import os
@@ -6,10 +6,13 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.test_api import EXAMPLES
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("agent", "configs", "kernels", "selfplay", "training", "zeromass")
@@ -33,13 +36,18 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     tracked = run("git", "ls-files", cwd=ROOT).split()
     for name in tracked:
-        if name.startswith(PACKAGES) or name in ("pyproject.toml", "README.md", "LICENSE"):
-            (folder / "source" / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / "source" / name)
+        (folder / "source" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, folder / "source" / name)
+    backend = "from setuptools import build_meta; print(build_meta.build_sdist('..'))"
+    packed = folder / run(sys.executable, "-c", backend, cwd=folder / "source").splitlines()[-1]
+    shutil.unpack_archive(packed, folder, filter="data")
+    unpacked = folder / packed.name.removesuffix(".tar.gz")
+    assert [name for name in tracked if not (unpacked / name).is_file()] == []
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check")
-    run(*pip, "wheel", "--no-deps", "--no-build-isolation", "-w", folder, folder / "source", cwd=folder)
+    run(*pip, "wheel", "--no-deps", "--no-build-isolation", "-w", folder, unpacked, cwd=folder)
     (wheel,) = folder.glob("zeromass-*.whl")
     shutil.rmtree(folder / "source")
+    shutil.rmtree(unpacked)
 
     environment = folder / "environment"
     run(sys.executable, "-m", "venv", "--without-pip", environment, cwd=folder)
@@ -48,7 +56,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # Dependencies come from the running environment; path files within that folder, the checkout's among them, do not.
     borrowed = {sysconfig.get_path("purelib"), *(path for path in sys.path if path.endswith("site-packages"))}
     (site / "borrowed.pth").write_text("\n".join(sorted(borrowed)) + "\n")
-    run(*pip, "--python", python, "install", "--no-deps", "--no-index", wheel, cwd=folder)
+    run(*pip, "--python", python, "install", "--ignore-installed", "--no-deps", "--no-index", wheel, cwd=folder)
 
     elsewhere = folder / "elsewhere"
     elsewhere.mkdir()
@@ -71,3 +79,13 @@ def test_trains_reports_plays_and_speaks_uci(installed: Path) -> None:
     assert "2. your move" in zeromass(installed, "play", "--plain", "--strength", "8", stdin="e4\nquit\n")
     spoken = zeromass(installed, "uci", stdin="uci\nisready\nposition startpos\ngo nodes 16\nquit\n")
     assert "bestmove" in spoken.partition("uciok")[2]
+
+
+def test_every_example_of_the_guide_runs_from_the_wheel(installed: Path) -> None:
+    for library in ("pettingzoo", "onnxruntime"):
+        pytest.importorskip(library, reason=f"{library} is not installed (extras rl, onnx)")
+    for example in EXAMPLES:
+        run(installed / "environment" / "bin" / "python", "-c", example, cwd=installed / "elsewhere")
+    card = "import agent, pathlib; print((pathlib.Path(agent.__file__).parent / 'data' / 'zeromass.md').exists())"
+    assert run(installed / "environment" / "bin" / "python", "-c", card, cwd=installed / "elsewhere") == "True\n"
+    assert zeromass(installed, "--version") == f"zeromass {version('zeromass')}\n"

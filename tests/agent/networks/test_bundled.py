@@ -1,5 +1,7 @@
 """The bundled weights: whole, small, and strong."""
 
+import hashlib
+
 import pytest
 
 from agent.networks.bundled import BUNDLED, find_weights
@@ -17,6 +19,15 @@ def test_they_are_found_without_a_name_and_tell_where_they_come_from() -> None:
     assert found.warnings == ()
     assert int(found.weights.provenance["games"]) > 0
     assert BUNDLED.stat().st_size < 8 * 2**20
+
+
+def test_the_model_card_is_that_of_the_file() -> None:
+    card, weights = BUNDLED.with_suffix(".md").read_text(), find_weights().weights
+    assert f"`{hashlib.sha256(BUNDLED.read_bytes()).hexdigest()}`" in card
+    provenance = ", ".join(f"{key} {value}" for key, value in weights.provenance.items())
+    assert f"| provenance in the file | {provenance} |" in card
+    rows, width = weights.tensors["features.weight"].shape
+    assert f"{rows:,} features x {width}, {weights.tensors['hidden.bias'].size} hidden" in card
 
 
 @pytest.mark.parametrize(
