@@ -1,7 +1,7 @@
 """Draws the pictures of the README and the docs with today's program: `python -m docs.pictures [FOLDER]`. FOLDER is
 docs/images by default. What is drawn is played and measured with the bundled weights: a game on the board in the
-terminal, the policy on one position, an audit of 20,000 positions; docs/ladders and the sick runs are drawn anew. The
-PNG files are not: they are photographs of a browser."""
+terminal, the policy on one position, an audit of 20,000 positions; docs/ladders is drawn anew. Not drawn
+are the PNG files, photographs of a browser, and the sick runs, which were drawn once."""
 
 import asyncio
 import sys
@@ -20,7 +20,7 @@ from agent.networks.registry import make_evaluator
 from agent.play.level import Level
 from agent.terminal.app import BoardApp
 from agent.terminal.view import BoardSession
-from docs import ladders, sick
+from docs import ladders
 from tests.agent.terminal.screens import Screen, picture
 from training.evaluation.audit import OURS, TITLES, Audit, positions_of_selfplay, run_audit
 
@@ -74,7 +74,6 @@ def main(folder: Path = DOCS / "images") -> None:
     (folder / "zeromass.svg").write_text(drawing.document(940, 400, position + bars(audit, 425, 10)))
     (folder / "leak.svg").write_text(drawing.document(560, 380, bars(audit, 20, 5)))
     ladders.main(folder / "ladder.svg", {f"seed {seed}": DOCS / "ladders" / f"seed{seed}" for seed in (1, 2)})
-    sick.draw(folder)
 
 
 if __name__ == "__main__":

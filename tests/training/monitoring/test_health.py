@@ -26,7 +26,7 @@ def rows(count: int, **changes: float) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("cause", [COLLAPSE, STARVED, STALE])
 def test_a_run_made_sick_on_purpose_gets_its_own_cause(cause: Cause) -> None:
-    """Rows of real runs, see docs/sick.py."""
+    """Rows of real runs, see docs/watching.md."""
     found = read_rows(SICK / f"{cause.name.replace(' ', '-')}.jsonl")
     assert len(found) >= ENOUGH
     health = judge(found)
