@@ -264,7 +264,7 @@ def benchmark(
         Argument(metavar="[KEY=VALUE]...", help="Other settings (kernels, selfplay, learner, strength, weights)."),
     ] = None,
     peers_python: Annotated[
-        str | None, Option(metavar="PATH", help="An interpreter that has OpenSpiel, Pgx, mctx (rules, search).")
+        str | None, Option(metavar="PATH", help="An interpreter that has OpenSpiel, PettingZoo (rules).")
     ] = None,
     rounds: Annotated[int | None, Option(min=1, help="Times that speeds are measured in turn.")] = None,
     seconds: Annotated[float | None, Option(min=0.001, help="Of one timing.")] = None,

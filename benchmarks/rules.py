@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter
 from typing import Final
@@ -25,7 +26,8 @@ from benchmarks.measuring import Figures, Found, Progress, in_turn, peer, rate, 
 
 _ROOT: Final = Path(__file__).resolve().parent.parent
 INPUTS: Final = ("packed positions", "float32 planes")  # what a ply leaves for a network: dense planes too
-PEERS: Final = ("OpenSpiel", "python-chess", "Pgx")  # each makes what its users need for a ply, see `peers`
+ENVIRONMENT: Final = "Gymnasium environment"
+PEERS: Final = ("OpenSpiel", "python-chess", "PettingZoo")  # each makes what its users need for a ply, see `peers`
 
 
 @njit
@@ -71,6 +73,26 @@ def plies_a_second(*, dense: bool, batch: int = 256, seconds: float = 1.0) -> fl
     return rate(play, seconds)
 
 
+def environment_plies_a_second(batch: int = 256, seconds: float = 1.0) -> float | None:
+    """Random games of the vector environment, planes and masks included; None where gymnasium is not installed."""
+    if find_spec("gymnasium") is None:
+        return None
+    from agent.env.vector import ChessVectorEnv
+
+    envs, generator = ChessVectorEnv(batch), np.random.default_rng(1)
+    mask = envs.reset(seed=1)[0]["action_mask"]
+
+    def play() -> int:
+        nonlocal mask
+        legal, counts = np.flatnonzero(mask) % mask.shape[1], mask.sum(1, dtype=np.int64)
+        # The actions of games that are over are ignored.
+        drawn = legal[np.minimum(counts.cumsum() - counts + generator.integers(counts.clip(1)), len(legal) - 1)]
+        mask = envs.step(drawn)[0]["action_mask"]
+        return batch
+
+    return rate(play, seconds)
+
+
 def perft_nodes_a_second(depth: int = 6) -> float:
     """Leaves of the start position to `depth`, bulk-counted."""
     position = rules.from_fen(chess.STARTING_FEN)
@@ -103,10 +125,11 @@ def run(
 
     contenders: dict[str, Callable[[], float | None]] = {"perft": perft_nodes_a_second}
     contenders |= {inputs: partial(plies_a_second, dense=inputs == INPUTS[1], seconds=seconds) for inputs in INPUTS}
+    contenders[ENVIRONMENT] = partial(environment_plies_a_second, seconds=seconds)
     contenders |= {name: partial(peer, peers_python, name) for name in PEERS}
     speeds = in_turn(contenders, rounds, progress)
     figures = Figures()
-    for inputs in INPUTS:
+    for inputs in [one for one in (*INPUTS, ENVIRONMENT) if one in speeds]:
         figures.add(inputs, "ours", speeds[inputs], "plies/s")
         for name in [one for one in PEERS if one in speeds]:
             figures.add(inputs, name, speeds[name], "plies/s")
