@@ -7,7 +7,6 @@ from typing import Final
 from agent.memory import resident_bytes
 from selfplay.actor import GameBatch
 
-SHOWN: Final = 16  # actors with curves of their own; a cluster's others are in the sums and in the slowest
 SETTLED: Final = 30  # readings of a process before its memory counts as settled
 WORTH_A_WARNING: Final = 1.5  # times its settled memory
 _MB: Final = 2**20
@@ -28,31 +27,24 @@ class _Actor:
     """One place in the pool; actors that replaced each other share it."""
 
     stream: int
-    replaced: int = 0
     plies: int = 0
-    busy: float = 0.0
-    away: float = 0.0
-    lag: int = 0
     memory: Memory = field(default_factory=Memory)
 
 
 class ActorTally:
-    """Sums over the batches that arrived since the last row, actor by actor; `say` gets a warning about a process whose
-    memory grows, once a process."""
+    """How many plies each actor has played since the last row; `say` gets a warning about a process whose memory grows,
+    once a process."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say, self._trainer = say, Memory()
         self._actors: dict[int, _Actor] = {}
 
-    def add(self, batch: GameBatch, version: int) -> None:
-        """Count one batch that arrived while `version` was the newest."""
+    def add(self, batch: GameBatch) -> None:
+        """Count one batch that arrived."""
         actor = self._actors.setdefault(batch.place, _Actor(batch.stream))
         if batch.stream != actor.stream:
-            actor.stream, actor.replaced, actor.memory = batch.stream, actor.replaced + 1, Memory()
+            actor.stream, actor.memory = batch.stream, Memory()
         actor.plies += batch.statistics.plies
-        actor.busy += batch.statistics.seconds
-        actor.away += batch.away
-        actor.lag = version - batch.version
         self._read(actor.memory, batch.resident, f"the game actor of stream {batch.stream}")
 
     def memory_row(self) -> dict[str, float]:
@@ -65,23 +57,12 @@ class ActorTally:
         growth = [memory.now / memory.settled for memory in (self._trainer, *actors) if memory.settled]
         return row | ({"system/memory_growth": max(growth)} if growth else {})
 
-    def row(self, seconds: float) -> dict[str, float]:
-        """Scalars by tag over the `seconds` since the last row, and a new start."""
-        row: dict[str, float] = {}
-        rates = []
-        for place, actor in sorted(self._actors.items()):
-            rates.append(actor.plies / seconds)
-            if place < SHOWN:
-                row |= {
-                    f"system/actor/{place}/positions_per_second": actor.plies / seconds,
-                    f"system/actor/{place}/idle": actor.away / max(actor.away + actor.busy, 1e-9),
-                    f"system/actor/{place}/version_lag": float(actor.lag),
-                    f"system/actor/{place}/restarts": float(actor.replaced),
-                }
-            actor.plies, actor.busy, actor.away = 0, 0.0, 0.0
-        if rates:
-            row["system/slowest_actor"] = min(rates) / max(sum(rates) / len(rates), 1e-9)
-        return row
+    def row(self) -> dict[str, float]:
+        """The slowest actor since the last row, and a new start; empty before the first batch."""
+        plies = [actor.plies for actor in self._actors.values()]
+        for actor in self._actors.values():
+            actor.plies = 0
+        return {"system/slowest_actor": min(plies) / max(sum(plies) / len(plies), 1)} if plies else {}
 
     def _read(self, memory: Memory, occupied: int, process: str) -> None:
         """Take a reading, 0 where the system gives none."""

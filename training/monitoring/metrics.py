@@ -92,8 +92,7 @@ class Metrics:
         self._writer.close()
 
     def _show_in_ray(self, row: Mapping[str, float]) -> None:
-        """As gauges for clusters that Prometheus scrapes: `zeromass_loss_total` and so on, labelled by run. Curves of
-        single actors are left out, because Ray has its own metrics of every process."""
+        """As gauges for clusters that Prometheus scrapes: `zeromass_loss_total` and so on, labelled by run."""
         for name in row.keys() & TAGS.keys():
             if name not in self._gauges:
                 metric = "zeromass_" + name.replace("/", "_")

@@ -119,7 +119,7 @@ class Watch(Attachment):
         self._since["calls"] += 1
         for batch in batches:
             done = batch.statistics
-            self._actors.add(batch, version)
+            self._actors.add(batch)
             self._rates.add(plies=done.plies, games=len(batch.records))
             counts = {"batches": 1, "plies": done.plies, "lag": version - batch.version, "entropy": done.entropy_total}
             self._since.update(counts)
@@ -154,7 +154,7 @@ class Watch(Attachment):
                 row["selfplay/entropy"] = since["entropy"] / since["plies"]
                 row["system/version_lag"] = since["lag"] / since["batches"]
             if self._detailed_at is None or now - self._detailed_at >= DETAIL_SECONDS:
-                row |= self._details(loop, batch, now - (self._detailed_at or self._started))
+                row |= self._details(loop, batch)
                 self._detailed_at = now
 
     def end(self, loop: TrainingLoop) -> None:
@@ -180,12 +180,12 @@ class Watch(Attachment):
             write_pictures(self._metrics, learner.step, self._games, learner.network)
         self._drawn_at = learner.step, time.monotonic()
 
-    def _details(self, loop: TrainingLoop, batch: Batch, seconds: float) -> dict[str, float]:
-        """What costs too much for every row; `seconds` since the last such row."""
+    def _details(self, loop: TrainingLoop, batch: Batch) -> dict[str, float]:
+        """What costs too much for every row."""
         row = {
             **self._games.row(),
             **leak_row(loop.learner.network, batch.positions),
-            **self._actors.row(max(seconds, 1e-9)),
+            **self._actors.row(),
             **self._stopwatch.row((loop.waiting, *PARTS)),
         }
         if self._games.games:

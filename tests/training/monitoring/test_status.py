@@ -183,7 +183,7 @@ def test_the_report_is_one_whole_page(run: RunFolder, tmp_path: Path, capsys: py
 
 def test_hostile_values_are_text_in_the_report(tmp_path: Path) -> None:
     evil = [f"""{place}"'><zz onzz=1>{{{{ 7 * 7 }}}}&lt;""" for place in range(11)]
-    folder = fake_run(tmp_path / evil[0], {"step": 1, f"system/actor/{evil[1]}/idle": 0.5, "loss/value": math.inf})
+    folder = fake_run(tmp_path / evil[0], {"step": 1, f"evaluation/conversion/{evil[1]}": 0.5, "loss/value": math.inf})
     (folder / "settings.yaml").write_text(json.dumps({"run": {"folder": evil[2], "steps": 1}}))
     match = dict(zip(("when", "opponent", "wins", "draws", "losses"), evil[3:8], strict=True))
     append_row(
