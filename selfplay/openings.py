@@ -1,12 +1,10 @@
-"""How a self-play game begins: after random moves, in an endgame, or with a side far ahead. Games that all begin alike
-teach one game many times. Games between equals are rarely won in the endgames that a beginner cannot win, so some begin
-there: a few pieces on an open board, often against a bare king."""
+"""How a self-play game begins: after random moves, or with a side far ahead. Games that all begin alike teach one game
+many times."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import chess
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,9 +12,6 @@ from agent import rules
 from kernels.splitmix import mix
 from selfplay.settings import SelfplaySettings
 
-_STRONG: Final = ("Q", "R", "RR", "QR", "BB", "BN", "QN", "QB", "RN", "RB", "P", "PP", "QP", "RP", "BP", "NP", "RPP")
-"""Pieces of the stronger side; half of the time the other has a bare king,"""
-_WEAK: Final = ("P", "PP", "N", "B", "R", "NP", "BP", "RP", "Q")  # else one of these
 LEAD: Final = 5  # least pawns' worth by which a side is ahead after a decisive opening: a rook
 MOST: Final = 20  # largest lead asked for: little is left of the other side, as in games against a random player
 LONGEST: Final = 100  # plies after which a decisive opening is drawn again; for `MOST` half of them have at most 33
@@ -32,16 +27,12 @@ class Opening:
 
 def draw_opening(settings: SelfplaySettings, seed: int, draw: int) -> Opening:
     """The opening that `seed` (int64 >= 0) and `draw` (64 random bits) fix; a legal move always follows it. Without
-    endgames and decisive openings it is `random_opening(seed, draw modulo opening_plies + 1)`."""
+    decisive openings it is `random_opening(seed, draw modulo opening_plies + 1)`."""
     if settings.decisive_share > 0:
         # Scrambled once more: the seed itself goes on to draw the moves.
         chance = int(mix(np.array([seed], np.int64)).view(np.uint64)[0] >> np.uint64(11)) * 2.0**-53
         if chance < settings.decisive_share:
             return Opening(rules.start(1)[0], decisive_opening(seed, LEAD + draw % (MOST - LEAD + 1)))
-    if settings.endgame_share > 0:
-        generator = np.random.default_rng([seed, draw])
-        if generator.random() < settings.endgame_share:
-            return Opening(random_endgame(generator), [])
     return Opening(rules.start(1)[0], random_opening(seed, draw % (settings.opening_plies + 1)))
 
 
@@ -63,25 +54,6 @@ def random_opening(seed: int, plies: int, *, after: Sequence[int] = ()) -> list[
             rules.play(position, np.array([moves[-1]], np.uint16))
         if len(moves) == len(after) + plies and rules.outcome(position, claim_draws=True)[0] == rules.Termination.NONE:
             return moves
-
-
-def random_endgame(generator: np.random.Generator) -> NDArray[np.uint64]:
-    """[WORDS] a legal position of kings and a few pieces, with a legal move and no outcome yet; either side to move."""
-    while True:
-        strong = _STRONG[generator.integers(len(_STRONG))]
-        weak = "" if generator.random() < 0.5 else _WEAK[generator.integers(len(_WEAK))]
-        stronger = bool(generator.integers(2))
-        board = chess.Board(None)
-        board.turn = bool(generator.integers(2))
-        squares = generator.permutation(64).tolist()
-        for colour, symbols in ((stronger, "K" + strong), (not stronger, "K" + weak)):
-            for symbol in symbols:
-                square = squares.pop()
-                while symbol == "P" and chess.square_rank(square) in (0, 7):
-                    square = squares.pop()
-                board.set_piece_at(square, chess.Piece(chess.Piece.from_symbol(symbol).piece_type, colour))
-        if board.is_valid() and board.outcome() is None:
-            return rules.from_board(board)
 
 
 def decisive_opening(seed: int, lead: int = LEAD) -> list[int]:

@@ -63,7 +63,7 @@ class GameRecord:
     seed: int  # int64; fixes opening and samples
     version: int  # version of the weights that played the last ply (a game may span several)
     versions: NDArray[np.int32]  # [T] version of the weights that played each ply
-    start: NDArray[np.uint64]  # [WORDS] packed position that the game began from: the standard start, or an endgame
+    start: NDArray[np.uint64]  # [WORDS] packed position that the game began from: the standard start, but in old runs
     opening: NDArray[np.uint16]  # moves played from there before the policy took over, as vocabulary indices
     positions: NDArray[np.uint64]  # [T, WORDS] packed position before each ply, seen from the side to move
     moves: NDArray[np.uint16]  # [T] the move sampled, as vocabulary index seen from the side to move
