@@ -1,6 +1,10 @@
 """The examples: PPO takes its steps, which check themselves, and learns."""
 
+import math
+from typing import Any
+
 import pytest
+import ray
 
 pytest.importorskip("gymnasium", reason="gymnasium is not installed (extra rl)")
 import torch
@@ -42,3 +46,24 @@ def test_ppo_beats_random_within_ten_minutes() -> None:
         assert Trainer(Arguments(minutes=10.0, test_seconds=600.0)).run() >= 0.8
     finally:
         torch.set_num_threads(threads)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_rllib_learns_with_a_mask_that_holds() -> None:
+    """Every sample is checked in the example, every action by the environment."""
+    pytest.importorskip("tree", reason="ray[rllib] is not installed")
+    from examples.rllib import config
+
+    ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False, _node_ip_address="127.0.0.1")
+    try:
+        algorithm: Any = config(games=8, steps=256, max_plies=30, hidden=16).build_algo()
+        before = [one.clone() for one in algorithm.get_module().parameters()]
+        for _ in range(3):
+            learned = algorithm.train()["learners"]["default_policy"]
+        assert all((one != other).any() for one, other in zip(before, algorithm.get_module().parameters(), strict=True))
+        assert 2 < learned["entropy"] < 4  # of some 30 legal moves; over all 1,880 it would be 7.5
+        assert math.isfinite(learned["total_loss"])
+        algorithm.stop()
+    finally:
+        ray.shutdown()
