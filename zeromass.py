@@ -12,7 +12,7 @@ from agent.errors import InputError
 from agent.files import typed_path
 from agent.program import program, remember_program, safe_streams
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
+app = typer.Typer(rich_markup_mode=None)
 
 _Json = Annotated[bool, Option("--json", help="Print one JSON object on standard output.")]
 _Weights = Annotated[Path | None, Option(help="Use this weights file; default: the bundled weights.")]

@@ -106,12 +106,15 @@ def test_mistake_is_one_sentence(capsys: pytest.CaptureFixture[str], words: str,
     assert not Path("runs").exists()
 
 
-def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+def test_version_and_completion(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     assert zeromass.main(["--version"]) == 0
-    assert (
-        capsys.readouterr().out
-        == f"zeromass {tomllib.loads((ROOT / 'pyproject.toml').read_text())['project']['version']}\n"
-    )
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert capsys.readouterr().out == f"zeromass {version}\n"
+    for name, value in (("_ZEROMASS_COMPLETE", "complete_bash"), ("COMP_WORDS", "zeromass tr"), ("COMP_CWORD", "1")):
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit, match="0"):
+        zeromass.main([])
+    assert capsys.readouterr().out == "train\n"
 
 
 def test_mistake_from_the_shell() -> None:
