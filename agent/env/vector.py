@@ -1,7 +1,7 @@
 """Many games of chess as one Gymnasium vector environment, on the compiled rules. Shapes: B games."""
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 from gymnasium import register, spaces
@@ -10,13 +10,35 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
 
 from agent import rules
-from agent.env.spaces import Form, Observations, look, observation_space
+from agent.networks.residual.planes import PLANES, planes
 from agent.players.player import Player
 from agent.rules import Games, Termination
 from agent.vocabulary import SIZE
 
 ID: Final = "zeromass/Chess-v0"
+MOST: Final = 655.36  # of an input plane: the half-move clock / 100, from any position
+Form = Literal["planes", "packed"]
+Observations = dict[str, NDArray[np.generic]]
 Step = tuple[Observations, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]
+
+
+def observation_space(form: Form) -> spaces.Dict:
+    """Of one game: `observation` and `action_mask`. Raises ValueError: `form` is unknown."""
+    if form not in ("planes", "packed"):
+        raise ValueError(f"observation {form!r} is neither 'planes' nor 'packed'")
+    words = spaces.Box(0, np.iinfo(np.uint64).max, (rules.WORDS,), np.uint64)
+    box = spaces.Box(0, MOST, (PLANES, 8, 8), np.float32) if form == "planes" else words
+    return spaces.Dict({"observation": box, "action_mask": spaces.Box(0, 1, (SIZE,), np.int8)})
+
+
+def look(positions: NDArray[np.uint64], form: Form, claim_draws: bool) -> tuple[Observations, NDArray[np.uint8]]:
+    """Observations of packed positions [B, WORDS], whose masks are zero where the game has ended, and `Termination`
+    codes [B]."""
+    moves, counts, codes = rules.observe(positions, claim_draws=claim_draws)
+    counts[codes != Termination.NONE] = 0
+    words = rules.pack_moves(moves, counts).view(np.uint8)
+    mask = np.unpackbits(words, axis=1, count=SIZE, bitorder="little").view(np.int8)
+    return {"observation": planes(positions) if form == "planes" else positions.copy(), "action_mask": mask}, codes
 
 
 class ChessVectorEnv(VectorEnv[Observations, NDArray[np.int64], NDArray[Any]]):

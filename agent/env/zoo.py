@@ -7,8 +7,7 @@ from gymnasium import spaces
 from pettingzoo import AECEnv
 
 from agent import rules
-from agent.env.spaces import Observations, look
-from agent.env.vector import ChessVectorEnv
+from agent.env.vector import ChessVectorEnv, Observations, look
 from agent.rules.convert import from_history
 from agent.vocabulary import SIZE
 

@@ -13,7 +13,6 @@ from typing import Any, Final
 import chess
 import chess.pgn
 
-from agent import rules, vocabulary
 from agent.compilation import locked
 from agent.errors import InputError
 from agent.files import write_atomic
@@ -160,20 +159,14 @@ def append_row(path: Path, row: dict[str, Any]) -> None:
 
 def to_pgn(record: GameRecord, run: str) -> chess.pgn.Game:
     """The game with its provenance; comments mark the end of the opening and give the values."""
-    game = chess.pgn.Game()
+    game = chess.pgn.Game.from_board(record.board())
     player, why = f"ZeroMass version {record.version}", record.termination.name.lower().replace("_", " ")
     result = "*" if record.termination == Termination.TRUNCATED else _RESULTS[record.outcome]
     game.headers.update(Event=f"ZeroMass self-play, run {run}", White=player, Black=player, Result=result)
     game.headers.update(Termination=why, GameId=record.game, Seed=str(record.seed))
-    board = rules.to_board(record.start)
-    if board.fen() != chess.STARTING_FEN:
-        game.setup(board)
-    node: chess.pgn.GameNode = game
-    black = board.turn == chess.BLACK
     comments = [""] * len(record.opening) + [f"value before {value:+.2f}" for value in record.values.tolist()]
     if record.opening.size:
         comments[len(record.opening) - 1] = "end of the opening"
-    for move, comment in zip([*record.opening.tolist(), *record.moves.tolist()], comments, strict=True):
-        node = node.add_variation(chess.Move.from_uci(vocabulary.to_uci(move, black=black)))
-        node.comment, black = comment, not black
+    for node, comment in zip(game.mainline(), comments, strict=True):
+        node.comment = comment
     return game

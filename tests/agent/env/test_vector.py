@@ -13,8 +13,7 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from agent import rules, vocabulary
-from agent.env.spaces import observation_space
-from agent.env.vector import ID, ChessVectorEnv
+from agent.env.vector import ID, ChessVectorEnv, observation_space
 from agent.networks.residual.planes import planes
 from agent.players.player import RandomPlayer
 from agent.rules import Termination

@@ -10,7 +10,7 @@ pytest.importorskip("pettingzoo", reason="pettingzoo is not installed (extra rl)
 from pettingzoo.test import api_test, seed_test
 
 from agent import rules, vocabulary
-from agent.env.spaces import Form
+from agent.env.vector import Form
 from agent.env.zoo import ChessAECEnv
 from agent.networks.residual.planes import planes
 from agent.rules import Termination
