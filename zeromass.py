@@ -243,8 +243,10 @@ def export(
 ) -> int:
     """Write a network in a form that other programs read."""
     _exclusive(weights, run)
-    from agent.networks.export import export_command
-
+    try:
+        from agent.networks.export import export_command
+    except ModuleNotFoundError as error:
+        raise InputError(f"package {error.name!r} is not installed; run pip install 'zeromass[onnx]'") from error
     return export_command(weights, run, out)
 
 

@@ -136,8 +136,7 @@ class Engine:
 
 
 def _limits(board: Board, limit: Limit, root_moves: tuple[Move, ...]) -> Limits:
-    white, black = (limit.white_clock, limit.white_inc), (limit.black_clock, limit.black_inc)
-    remaining, increment = white if board.turn else black
+    remaining, increment = (limit.white_clock, limit.white_inc) if board.turn else (limit.black_clock, limit.black_inc)
     clock = None if remaining is None else Clock(remaining, increment or 0.0, limit.remaining_moves)
     if all(one is None for one in (clock, limit.time, limit.nodes, limit.depth, limit.mate)):
         raise ValueError(f"{limit} sets no end; give time, nodes, depth, mate or the mover's clock")
@@ -151,13 +150,11 @@ def _limits(board: Board, limit: Limit, root_moves: tuple[Move, ...]) -> Limits:
 
 
 def _info(board: Board, report: Report, number: int) -> InfoDict:
-    line, nodes, depth = report.lines[number], report.nodes, int(report.depth)
+    line = report.lines[number]
     score = Cp(centipawns(line.score)) if line.mate_in is None else Mate(line.mate_in)
-    info = InfoDict(
-        multipv=number + 1, score=PovScore(score, board.turn), pv=list(line.moves), depth=depth, nodes=nodes
-    )
-    info |= InfoDict(seldepth=report.deepest, nps=round(report.speed), time=report.seconds)
-    info["hashfull"] = round(1000 * report.full)
+    info = InfoDict(multipv=number + 1, score=PovScore(score, board.turn), pv=list(line.moves))
+    info |= InfoDict(depth=int(report.depth), seldepth=report.deepest, nodes=report.nodes, time=report.seconds)
+    info |= InfoDict(nps=round(report.speed), hashfull=round(1000 * report.full))
     if line.wdl is not None:
         info["wdl"] = PovWdl(Wdl(*line.wdl), board.turn)
     return info

@@ -15,7 +15,6 @@ from rich.table import Table
 from agent import rules
 from agent.compilation import warm_up
 from agent.networks.contract import Architecture, CompiledEvaluator, LeafEvaluator
-from agent.networks.evaluator import Evaluator
 from agent.networks.registry import make_evaluator, make_network
 from agent.networks.residual.network import ResidualArchitecture
 from agent.networks.sparse.architecture import SparseArchitecture
@@ -53,17 +52,12 @@ def searching(evaluator: LeafEvaluator | CompiledEvaluator, simulations: int, ga
     return lambda: int(search.run(games, np.arange(len(games)), seed=1).visits.sum())
 
 
-def evaluator_of(architecture: Architecture) -> Evaluator:
-    """A network with random weights, which do not change its time."""
-    torch.manual_seed(0)
-    network = make_network(architecture)
-    for parameter in network.parameters():
-        torch.nn.init.normal_(parameter, std=0.05)
-    return make_evaluator(network)
-
-
 def measure(figures: Figures, case: Case, rounds: int, seconds: float, progress: Progress) -> None:
-    evaluator, games = evaluator_of(case.architecture), midgames(case.batch)
+    torch.manual_seed(0)
+    network = make_network(case.architecture)
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.05)  # its time is that of trained weights
+    evaluator, games = make_evaluator(network), midgames(case.batch)
     moves, counts = rules.legal_moves(games.positions)
 
     def alone() -> int:

@@ -13,7 +13,7 @@ from agent.networks.evaluator import Evaluator
 from agent.networks.meter import InvalidMassMeter, MassReading
 from agent.rules import Games, Termination
 from kernels.splitmix import mix
-from selfplay.openings import Opening, draw_opening
+from selfplay.openings import draw_opening
 from selfplay.record import GameRecord, RaggedPolicy
 from selfplay.selection import SelectedMoves, make_selector
 from selfplay.settings import SelfplaySettings
@@ -42,7 +42,7 @@ class GameInProgress:
 
     number: int  # in its stream
     seed: int
-    opening: Opening
+    opening: list[int]
     positions: list[NDArray[np.uint64]] = field(default_factory=list)
     moves: list[int] = field(default_factory=list)
     log_probs: list[float] = field(default_factory=list)
@@ -57,8 +57,8 @@ class GameInProgress:
             seed=self.seed,
             version=self.versions[-1],
             versions=np.array(self.versions, np.int32),
-            start=self.opening.position,
-            opening=np.array(self.opening.moves, np.uint16),
+            start=rules.start(1)[0],
+            opening=np.array(self.opening, np.uint16),
             positions=np.stack(self.positions),
             moves=np.array(self.moves, np.uint16),
             log_probs=np.array(self.log_probs, np.float32),
@@ -73,8 +73,7 @@ class GameInProgress:
         """As arrays by name. Positions are left out: playing the moves again gives them."""
         return {
             "facts": np.array([self.number, self.seed], np.int64),
-            "start": self.opening.position,
-            "opening": np.array(self.opening.moves, np.uint16),
+            "opening": np.array(self.opening, np.uint16),
             **vars(RaggedPolicy.joined(self.policies)),  # offsets, indices, probabilities
             **{name: np.array(getattr(self, name), dtype) for name, dtype in _COLUMNS.items()},
         }
@@ -83,11 +82,10 @@ class GameInProgress:
     def restored(cls, arrays: Mapping[str, NDArray[Any]]) -> "GameInProgress":
         """The game of a saved `state`, without its positions."""
         number, seed = arrays["facts"].tolist()
-        opening = Opening(np.array(arrays["start"]), arrays["opening"].tolist())
         policies = RaggedPolicy(*(np.array(arrays[name]) for name in ("offsets", "indices", "probabilities")))
         columns = {name: arrays[name].tolist() for name in _COLUMNS}
         split = [policies.plies(ply, ply + 1) for ply in range(len(policies))]
-        return cls(number, seed, opening, policies=split, **columns)
+        return cls(number, seed, arrays["opening"].tolist(), policies=split, **columns)
 
 
 class Generator:
@@ -200,12 +198,12 @@ class Generator:
         self._begin(row, opening, [])
         return GameInProgress(number, seed, opening)
 
-    def _begin(self, row: int, opening: Opening, moves: list[int]) -> list[NDArray[np.uint64]]:
+    def _begin(self, row: int, opening: list[int], moves: list[int]) -> list[NDArray[np.uint64]]:
         """Reset `row`, play the opening and then `moves`; the positions before each of these."""
         rows, positions = np.array([row]), []
-        self._games.reset(rows, opening.position[None])
-        for number, move in enumerate([*opening.moves, *moves]):
-            if number >= len(opening.moves):
+        self._games.reset(rows)
+        for number, move in enumerate([*opening, *moves]):
+            if number >= len(opening):
                 positions.append(self._games.positions[row].copy())
             self._games.play(np.array([move], np.uint16), rows)
         return positions

@@ -2,11 +2,9 @@
 many times."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from agent import rules
 from kernels.splitmix import mix
@@ -17,23 +15,15 @@ MOST: Final = 20  # largest lead asked for: little is left of the other side, as
 LONGEST: Final = 100  # plies after which a decisive opening is drawn again; for `MOST` half of them have at most 33
 
 
-@dataclass(frozen=True)
-class Opening:
-    """The beginning of one game."""
-
-    position: NDArray[np.uint64]  # [WORDS] packed
-    moves: list[int]  # vocabulary indices played from there before the policy takes over
-
-
-def draw_opening(settings: SelfplaySettings, seed: int, draw: int) -> Opening:
-    """The opening that `seed` (int64 >= 0) and `draw` (64 random bits) fix; a legal move always follows it. Without
-    decisive openings it is `random_opening(seed, draw modulo opening_plies + 1)`."""
+def draw_opening(settings: SelfplaySettings, seed: int, draw: int) -> list[int]:
+    """Vocabulary indices of the moves that `seed` (int64 >= 0) and `draw` (64 random bits) fix; a legal move always
+    follows them. Without decisive openings they are `random_opening(seed, draw modulo opening_plies + 1)`."""
     if settings.decisive_share > 0:
         # Scrambled once more: the seed itself goes on to draw the moves.
         chance = int(mix(np.array([seed], np.int64)).view(np.uint64)[0] >> np.uint64(11)) * 2.0**-53
         if chance < settings.decisive_share:
-            return Opening(rules.start(1)[0], decisive_opening(seed, LEAD + draw % (MOST - LEAD + 1)))
-    return Opening(rules.start(1)[0], random_opening(seed, draw % (settings.opening_plies + 1)))
+            return decisive_opening(seed, LEAD + draw % (MOST - LEAD + 1))
+    return random_opening(seed, draw % (settings.opening_plies + 1))
 
 
 def random_opening(seed: int, plies: int, *, after: Sequence[int] = ()) -> list[int]:

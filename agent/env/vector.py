@@ -111,8 +111,7 @@ class ChessVectorEnv(VectorEnv[Observations, NDArray[np.int64], NDArray[Any]]):
         if self._opponent is not None:
             replied[rows] = self._codes(rows) == Termination.NONE
             self._reply(np.flatnonzero(replied))
-        if ended.any():
-            self._begin(np.flatnonzero(ended))
+        self._begin(np.flatnonzero(ended))
         observations, codes = self._look()
         mated = (codes == Termination.CHECKMATE) & ~ended
         rewards = np.where(mated, np.where(replied, -1.0, 1.0), 0.0)

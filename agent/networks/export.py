@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from onnx import TensorProto, checker, helper, numpy_helper
 
 from agent import rules
-from agent.errors import InputError
 from agent.files import check_output, save
 from agent.networks.bundled import find_weights, identity
+from agent.networks.residual.planes import planes
+from agent.networks.sparse.batch import sparse_batch
 from agent.networks.weights import Weights
 from agent.vocabulary import SIZE
 from kernels.on_onnx import masked_softmax
@@ -29,16 +31,12 @@ class _Graph:
 
     def add(self, operator: str, *inputs: Any, outputs: list[str] | None = None, **attributes: Any) -> str:
         """A node; inputs are names or arrays. The name of its first output."""
-        from onnx import helper
-
         names = [one if isinstance(one, str) else self._constant(np.asarray(one)) for one in inputs]
         outputs = outputs or [f"{operator}{len(self.nodes)}"]
         self.nodes.append(helper.make_node(operator, names, outputs, **attributes))
         return outputs[0]
 
     def _constant(self, array: NDArray[Any]) -> str:
-        from onnx import numpy_helper
-
         self.constants.append(numpy_helper.from_array(array, f"constant{len(self.constants)}"))
         return str(self.constants[-1].name)
 
@@ -96,13 +94,8 @@ def _sparse(graph: _Graph, weights: Weights) -> tuple[str, str]:
 def to_onnx(weights: Weights) -> bytes:
     """An ONNX model (opset 18) from what `onnx_inputs` gives to `policy` float32 [B, 1880], probabilities that are 0.0
     at illegal moves, and `wdl` float32 [B, 3], those of win, draw and loss. Architecture and provenance are its
-    metadata. Raises InputError: the package onnx is missing."""
-    try:
-        from onnx import TensorProto, checker, helper
-    except ImportError as error:
-        raise InputError("package 'onnx' is not installed; run pip install 'zeromass[onnx]'") from error
-    graph, metadata = _Graph(), weights.architecture.metadata()
-    sparse = metadata["architecture"] == "sparse"
+    metadata."""
+    graph, sparse = _Graph(), weights.architecture.kind == "sparse"
     policy, value = (_sparse if sparse else _residual)(graph, weights)
     graph.add("Identity", policy, outputs=["policy"])
     graph.add("Softmax", value, axis=1, outputs=["wdl"])
@@ -116,7 +109,8 @@ def to_onnx(weights: Weights) -> bytes:
     made = helper.make_graph(graph.nodes, "zeromass", inputs, outputs, graph.constants)
     model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 18)], ir_version=8, producer_name="zeromass")
     card = {"zeromass": version("zeromass"), "weights": identity(weights), "license": "MIT"}
-    helper.set_model_props(model, {**metadata, **card, "provenance": json.dumps(dict(weights.provenance))})
+    card["provenance"] = json.dumps(dict(weights.provenance))
+    helper.set_model_props(model, {**weights.architecture.metadata(), **card})
     checker.check_model(model)
     return bytes(model.SerializeToString())
 
@@ -124,19 +118,12 @@ def to_onnx(weights: Weights) -> bytes:
 def onnx_inputs(weights: Weights, positions: NDArray[np.uint64]) -> dict[str, NDArray[Any]]:
     """What the model of these weights reads of packed positions [B, WORDS], by the names of its inputs."""
     if weights.architecture.kind == "residual":
-        from agent.networks.residual.planes import planes
-
         words = rules.legal_bits(positions).view(np.uint8)
         legal = np.unpackbits(words, axis=1, count=SIZE, bitorder="little").astype(np.bool_)
         return {"planes": planes(positions), "legal": legal}
-    from agent.networks.sparse.batch import sparse_batch
-
     features, offsets, moves, kinds, move_offsets = (tensor.numpy() for tensor in sparse_batch(positions))
-    return {
-        "features": _padded(features, offsets),
-        "moves": _padded(moves, move_offsets),
-        "kinds": _padded(kinds, move_offsets),
-    }
+    lanes = {"moves": _padded(moves, move_offsets), "kinds": _padded(kinds, move_offsets)}
+    return {"features": _padded(features, offsets), **lanes}
 
 
 def _padded(ragged: NDArray[np.int32], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -147,7 +134,7 @@ def _padded(ragged: NDArray[np.int32], offsets: NDArray[np.int64]) -> NDArray[np
 
 
 def export_command(weights: Path | None, run: str | None, out: Path) -> int:
-    """`zeromass export onnx`. Raises InputError: see `find_weights` and `to_onnx`."""
+    """`zeromass export onnx`. Raises InputError: see `find_weights`, or `out` cannot be written."""
     found = find_weights(weights, run)
     check_output(out)
     data = to_onnx(found.weights)

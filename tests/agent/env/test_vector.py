@@ -9,14 +9,15 @@ import pytest
 
 pytest.importorskip("gymnasium", reason="gymnasium is not installed (extra rl)")
 import gymnasium
-from gymnasium.utils.env_checker import check_env
+from gymnasium.utils.env_checker import check_env, data_equivalence
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
-from agent import rules, vocabulary
+from agent import rules
 from agent.env.vector import ID, ChessVectorEnv, observation_space
 from agent.networks.residual.planes import planes
 from agent.players.player import RandomPlayer
 from agent.rules import Termination
+from tests.agent.rules.oracle import expected_claim, expected_moves, expected_termination, push
 
 ENDINGS = (
     *("7k/8/6QK/8/8/8/8/8 w - - 0 1", "k7/2Q5/8/8/8/8/8/7K w - - {late} 80", "7k/8/8/8/8/8/8/Kq6 w - - 0 1"),
@@ -27,8 +28,9 @@ ENDINGS = (
 class Reference(gymnasium.Env[Any, Any]):
     """One game by python-chess."""
 
+    observation_space, action_space = observation_space("packed"), gymnasium.spaces.Discrete(1880)
+
     def __init__(self, fen: str, claim_draws: bool, max_plies: int) -> None:
-        self.observation_space, self.action_space = observation_space("packed"), gymnasium.spaces.Discrete(1880)
         self.fen, self.claim_draws, self.most = fen, claim_draws, max_plies
 
     def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
@@ -37,33 +39,17 @@ class Reference(gymnasium.Env[Any, Any]):
 
     def look(self, code: int) -> Any:
         mask = np.zeros(1880, np.int8)
-        for move in self.board.legal_moves if code == Termination.NONE else ():
-            mask[vocabulary.from_uci(move.uci(), black=not self.board.turn)] = 1
+        mask[expected_moves(self.board) if code == Termination.NONE else []] = 1
         seen = {"observation": rules.from_board(self.board), "action_mask": mask}
         return seen, {"action_mask": mask, "termination": np.uint8(code)}
 
     def step(self, action: Any) -> Any:
-        self.board.push_uci(vocabulary.to_uci(int(action), black=not self.board.turn))
-        outcome = self.board.outcome()
-        code = Termination[outcome.termination.name] if outcome else Termination.NONE
-        if code == Termination.NONE and self.claim_draws:
-            code = Termination.FIFTY_MOVES if self.board.halfmove_clock >= 100 else code
-            code = Termination.THREEFOLD_REPETITION if not code and self.board.is_repetition(3) else code
+        push(self.board, action)
+        code = expected_termination(self.board)
+        code = expected_claim(self.board, code) if self.claim_draws else code
         late = code == Termination.NONE and len(self.board.move_stack) >= self.most
         seen, info = self.look(Termination.TRUNCATED if late else code)
         return seen, float(code == Termination.CHECKMATE), code != Termination.NONE, late, info
-
-
-def same(ours: Any, theirs: Any) -> None:
-    if isinstance(ours, dict):
-        assert ours.keys() == theirs.keys()
-        ours, theirs = tuple(ours.values()), tuple(theirs[name] for name in ours)
-    if isinstance(ours, tuple) or (isinstance(ours, np.ndarray) and ours.dtype == object):
-        for one, other in zip(ours, theirs, strict=True):
-            same(one, other)
-    else:
-        assert np.asarray(ours).dtype == np.asarray(theirs).dtype
-        np.testing.assert_array_equal(ours, theirs)
 
 
 @pytest.mark.parametrize("claim_draws", [True, False])
@@ -79,7 +65,7 @@ def test_every_step_is_that_of_python_chess_in_gymnasiums_environment(
     starts, plain = np.array([rules.from_fen(fen) for fen in fens]), ours.games.reset
     monkeypatch.setattr(ours.games, "reset", lambda rows: plain(rows, starts[rows]))
     generator, seen, over = np.random.default_rng(0), set[int](), np.zeros(games, np.bool_)
-    same(ours.reset(seed=0), theirs.reset(seed=0))
+    assert data_equivalence(ours.reset(seed=0), theirs.reset(seed=0), exact=True)
     for _ in range(400):
         if mode == AutoresetMode.DISABLED and over.any():
             with pytest.raises(ValueError, match=f"game {over.argmax()} is over"):
@@ -92,13 +78,13 @@ def test_every_step_is_that_of_python_chess_in_gymnasiums_environment(
         actions = np.array([generator.choice(row) if len(row) else 0 for row in moves])
         found, expected = ours.step(actions), theirs.step(actions)
         if mode == AutoresetMode.SAME_STEP and "final_info" in expected[-1]:
+            rows = found[-1]["_final_info"]
             for final in (found[-1]["final_info"], expected[-1]["final_info"]):
-                rows = found[-1]["_final_info"]
                 seen |= set(final["termination"][rows].tolist())
                 for name in ("action_mask", "termination"):  # theirs is zero in games that go on
                     final[name] = final[name] * rows.reshape(-1, *[1] * (final[name].ndim - 1))
         seen |= set(found[-1]["termination"].tolist())
-        same(found, expected)
+        assert data_equivalence(found, expected, exact=True)
         over = found[2] | found[3]
     claims = {Termination.FIFTY_MOVES, Termination.THREEFOLD_REPETITION}
     assert seen >= {*range(4), Termination.TRUNCATED, *(claims if claim_draws else {Termination.SEVENTYFIVE_MOVES})}
@@ -106,42 +92,35 @@ def test_every_step_is_that_of_python_chess_in_gymnasiums_environment(
 
 
 class One(gymnasium.Env[Any, Any]):
-    """A vector environment of one game as a plain one, for Gymnasium's checker."""
-
-    metadata = {"render_modes": []}  # noqa: RUF012
+    """A vector environment of one game as a plain one, for Gymnasium's checker; actions count the legal moves."""
 
     def __init__(self, **options: Any) -> None:
-        self.games = ChessVectorEnv(1, autoreset_mode="Disabled", **options)
+        self.games, self.render_mode = ChessVectorEnv(1, autoreset_mode="Disabled", **options), None
         self.observation_space, self.action_space = self.games.single_observation_space, gymnasium.spaces.Discrete(1880)
-        self.render_mode = None
 
     def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
         super().reset(seed=seed)
-        seen, _ = self.games.reset(seed=seed)
-        return {name: array[0] for name, array in seen.items()}, {}
+        self.seen = {name: array[0] for name, array in self.games.reset(seed=seed)[0].items()}
+        return self.seen, {}
 
     def step(self, action: int) -> Any:
-        legal = np.flatnonzero(self.games._look()[0]["action_mask"][0])
-        seen, rewards, terminations, truncations, _ = self.games.step([legal[action % len(legal)]])
-        outcome: Any = float(rewards[0]), bool(terminations[0]), bool(truncations[0]), {}
-        return {name: array[0] for name, array in seen.items()}, *outcome
+        legal = np.flatnonzero(self.seen["action_mask"])
+        seen, *outcome, _ = self.games.step([legal[action % len(legal)]])
+        self.seen = {name: array[0] for name, array in seen.items()}
+        return self.seen, *(one[0].item() for one in outcome), {}
 
 
 @pytest.mark.parametrize("options", [{}, {"observation": "packed", "opponent": RandomPlayer, "opening_plies": 6}])
-def test_gymnasiums_checker(options: dict[str, Any]) -> None:
+def test_gymnasiums_checker_and_a_batch_made_by_name(options: dict[str, Any]) -> None:
     check_env(One(**options), skip_render_check=True)
-
-
-def test_spaces_of_a_batch_hold_its_observations_and_it_can_be_made_by_name() -> None:
-    for form in ("planes", "packed"):
-        envs: Any = gymnasium.make_vec(ID, 5, observation=form, opening_plies=20)
-        seen, infos = envs.reset(seed=1)
-        assert envs.observation_space.contains(seen)
-        assert envs.action_space.contains(seen["action_mask"].argmax(1))
-        np.testing.assert_array_equal(infos["action_mask"], seen["action_mask"])
-        positions = envs.unwrapped.games.positions
-        np.testing.assert_array_equal(seen["observation"], planes(positions) if form == "planes" else positions)
-        assert len(np.unique(positions, axis=0)) == 5
+    envs: Any = gymnasium.make_vec(ID, 5, **{**options, "opening_plies": 20})
+    seen, infos = envs.reset(seed=1)
+    assert envs.observation_space.contains(seen)
+    assert envs.action_space.contains(seen["action_mask"].argmax(1))
+    assert infos["action_mask"] is seen["action_mask"]
+    positions = envs.unwrapped.games.positions
+    np.testing.assert_array_equal(seen["observation"], positions if options else planes(positions))
+    assert len(np.unique(positions, axis=0)) == 5
 
 
 def test_an_opponent_replies_for_either_side_and_its_mates_cost() -> None:
@@ -171,13 +150,8 @@ def test_bad_arguments_are_value_errors() -> None:
     with pytest.raises(ValueError, match="move 0 of row 1 is not legal in rnbq"):
         envs.step([seen["action_mask"][0].argmax(), 0])
     np.testing.assert_array_equal(envs.games.positions, rules.start(2))
-    for options, sentence in (
-        ({"num_envs": 0}, "num_envs 0"),
-        ({"max_plies": 4, "opening_plies": 3}, "max_plies 4"),
-        ({"observation": "pixels"}, "'pixels'"),
-        ({"autoreset_mode": "never"}, "never"),
-    ):
-        with pytest.raises(ValueError, match=sentence):
-            ChessVectorEnv(**options)
     with pytest.raises(ValueError, match="reset_mask"):
         envs.reset(options={"reset_mask": np.zeros(3, np.bool_)})
+    for option, bad in (("num_envs", 0), ("max_plies", 1), ("observation", "pixels"), ("autoreset_mode", "never")):
+        with pytest.raises(ValueError, match=str(bad)):
+            ChessVectorEnv(**{option: bad})  # type: ignore[arg-type]

@@ -14,6 +14,7 @@ from agent.env.vector import Form
 from agent.env.zoo import ChessAECEnv
 from agent.networks.residual.planes import planes
 from agent.rules import Termination
+from tests.agent.rules.oracle import expected_moves
 
 
 @pytest.mark.parametrize("form", ["planes", "packed"])
@@ -27,47 +28,40 @@ def test_pettingzoos_own_tests(form: Form) -> None:
     seed_test(lambda: ChessAECEnv(observation=form), num_cycles=200)
 
 
-def test_a_game_as_each_side_sees_it_and_its_mate() -> None:
-    env, board = ChessAECEnv("ansi"), chess.Board()
+def play(env: ChessAECEnv, *sans: str) -> None:
+    """Play a game from the start, comparing what both sides see with python-chess."""
+    board = chess.Board()
     env.reset(seed=0)
-    for san in ("f3", "e5", "g4", "Qh4#"):
-        agent = "player_0" if board.turn else "player_1"
-        assert env.agent_selection == agent
-        assert env.render() == str(board)
+    for san in sans:
+        mover, other = ("player_0", "player_1") if board.turn else ("player_1", "player_0")
+        assert (env.agent_selection, env.render(), any(env.truncations.values())) == (mover, str(board), False)
         seen, reward, *_ = env.last()
         assert reward == 0
-        expected = {vocabulary.from_uci(move.uci(), black=not board.turn) for move in board.legal_moves}
-        assert set(np.flatnonzero(seen["action_mask"]).tolist()) == expected
+        assert np.flatnonzero(seen["action_mask"]).tolist() == expected_moves(board)
         np.testing.assert_array_equal(seen["observation"], planes(rules.from_board(board)[None])[0])
-        other = board.copy(stack=False)
-        other.turn, other.ep_square = not board.turn, None
-        waiting = env.observe("player_1" if board.turn else "player_0")
-        np.testing.assert_array_equal(waiting["observation"], planes(rules.from_board(other)[None])[0])
+        turned = board.copy(stack=False)
+        turned.turn, turned.ep_square = not board.turn, None
+        waiting = env.observe(other)
+        np.testing.assert_array_equal(waiting["observation"], planes(rules.from_board(turned)[None])[0])
         assert not waiting["action_mask"].any()
-        move = board.push_san(san)
-        env.step(vocabulary.from_uci(move.uci(), black=agent == "player_1"))
+        env.step(vocabulary.from_uci(board.push_san(san).uci(), black=mover == "player_1"))
+
+
+def test_games_as_each_side_sees_them_and_their_ends() -> None:
+    env = ChessAECEnv("ansi")
+    play(env, "f3", "e5", "g4", "Qh4#")
     assert env.rewards == {"player_0": -1.0, "player_1": 1.0}
-    assert all(env.terminations.values())
-    assert not any(env.truncations.values())
+    assert (all(env.terminations.values()), any(env.truncations.values())) == (True, False)
     assert env.infos["player_0"]["termination"] == Termination.CHECKMATE
     assert not env.observe("player_0")["action_mask"].any()
-
-
-def test_draws_truncations_and_illegal_actions() -> None:
-    env = ChessAECEnv()
+    shuffle = 2 * ("Nf3", "Nf6", "Ng1", "Ng8")
+    play(env, *shuffle)
+    assert (env.rewards["player_0"], env.terminations["player_1"]) == (0, True)
+    assert env.infos["player_0"]["termination"] == Termination.THREEFOLD_REPETITION
+    env = ChessAECEnv("ansi", max_plies=9, claim_draws=False)
+    play(env, *shuffle, "Nf3")
+    assert (env.terminations["player_1"], env.truncations["player_1"]) == (False, True)
     env.reset()
     with pytest.raises(ValueError, match="move 0 of row 0 is not legal"):
         env.step(0)
     assert env.agent_selection == "player_0"
-    shuffle = [vocabulary.from_uci(uci, black=False) for uci in ("g1f3", "g1f3", "f3g1", "f3g1")]
-    for action in 2 * shuffle:
-        env.step(action)
-    assert env.infos["player_0"]["termination"] == Termination.THREEFOLD_REPETITION
-    assert env.terminations == {"player_0": True, "player_1": True}
-    assert set(env.rewards.values()) == {0.0}
-    env = ChessAECEnv(max_plies=9, claim_draws=False)
-    env.reset()
-    for action in [*(2 * shuffle), shuffle[0]]:
-        assert not any(env.truncations.values())
-        env.step(action)
-    assert (env.terminations["player_1"], env.truncations["player_1"]) == (False, True)
