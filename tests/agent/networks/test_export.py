@@ -1,52 +1,40 @@
-"""ONNX models beside the networks in torch: the same masked policy and win, draw, loss in ONNX Runtime."""
+"""ONNX models agree with the networks in torch, and their masks hold."""
 
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+pytest.importorskip("onnxruntime", reason="onnxruntime is not installed (extra onnx)")
+pytest.importorskip("onnx", reason="onnx is not installed (extra onnx)")
+import onnxruntime
+
 import zeromass
 from agent import rules
 from agent.api import load
-from agent.networks.bundled import BUNDLED
 from agent.networks.export import onnx_inputs
 from agent.networks.residual.network import ResidualArchitecture, ResidualNetwork
 from agent.networks.weights import save_weights
-
-onnxruntime: Any = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed (extra onnx)")
-pytest.importorskip("onnx", reason="onnx is not installed (extra onnx)")
-
-
-def positions() -> Any:
-    """1,000 of random games, and a mate."""
-    games, generator, found = rules.Games(50), np.random.default_rng(0), []
-    for _ in range(100):
-        indices, counts, codes = games.observe()
-        games.reset(codes != rules.Termination.NONE)
-        indices, counts, _ = games.observe()
-        games.play(indices[np.arange(50), generator.integers(counts)])
-        found.append(games.positions.copy())
-    mate = rules.from_fen("7k/6Q1/5K2/8/8/8/8/8 b - - 0 1")
-    return np.concatenate([np.concatenate(found)[::5], mate[None]])
+from benchmarks.search import midgames
 
 
 @pytest.mark.parametrize("kind", ["sparse", "residual"])
-def test_onnx_runtime_agrees_with_torch(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path, out = BUNDLED, tmp_path / "network.onnx"
-    if kind == "residual":
-        torch.manual_seed(0)
-        network = ResidualNetwork(ResidualArchitecture(blocks=2, channels=16))
-        for parameter in network.parameters():  # fresh heads are nearly indifferent, fresh branches off
-            parameter.data += 0.1 * torch.randn_like(parameter)
-        path = tmp_path / "residual.safetensors"
-        save_weights(path, network, {"run": "test"})
-    assert zeromass.main(["export", "onnx", "--weights", str(path), "--out", str(out)]) == 0
-    assert str(out) in capsys.readouterr().out
-    model, packed = load(path), positions()
+def test_onnx_runtime_agrees_with_torch(kind: str, tmp_path: Path) -> None:
+    """On 1,000 positions of random games, and a mate."""
+    path, out = tmp_path / "residual.safetensors", tmp_path / "network.onnx"
+    torch.manual_seed(0)
+    network = ResidualNetwork(ResidualArchitecture(blocks=2, channels=16))
+    for parameter in network.parameters():  # fresh heads are nearly indifferent, fresh branches off
+        parameter.data += 0.1 * torch.randn_like(parameter)
+    save_weights(path, network, {"run": "test"})
+    weights = ["--weights", str(path)] if kind == "residual" else []
+    assert zeromass.main(["export", "onnx", *weights, "--out", str(out)]) == 0
+    model = load(path if weights else None)
+    mate = rules.from_fen("7k/6Q1/5K2/8/8/8/8/8 b - - 0 1")[None]
+    packed = np.concatenate([*(midgames(250, plies).positions for plies in (2, 12, 40, 90)), mate])
     expected = model.evaluate(packed)
     session = onnxruntime.InferenceSession(str(out), providers=["CPUExecutionProvider"])
     policy, wdl = session.run(["policy", "wdl"], onnx_inputs(model.weights, packed))
@@ -55,11 +43,10 @@ def test_onnx_runtime_agrees_with_torch(kind: str, tmp_path: Path, capsys: pytes
     assert expected.policy.max(1)[:-1].std() > 0.01
     np.testing.assert_array_equal(policy == 0, expected.policy == 0)
     assert not policy[-1].any()
-    single = session.run(["policy"], onnx_inputs(model.weights, packed[:1]))[0]
+    (single,) = session.run(["policy"], onnx_inputs(model.weights, packed[:1]))
     np.testing.assert_allclose(single, policy[:1], atol=1e-5)
     metadata = session.get_modelmeta().custom_metadata_map
-    assert metadata["architecture"] == kind
-    assert json.loads(metadata["provenance"]) == dict(model.weights.provenance)
+    assert (metadata["architecture"], json.loads(metadata["provenance"])) == (kind, dict(model.weights.provenance))
 
 
 def test_what_hinders_an_export_is_one_sentence(
@@ -67,6 +54,7 @@ def test_what_hinders_an_export_is_one_sentence(
 ) -> None:
     assert zeromass.main(["export", "onnx", "--out", str(tmp_path / "none" / "x.onnx")]) == 2
     assert "none/x.onnx' cannot be written (" in capsys.readouterr().err
+    monkeypatch.delitem(sys.modules, "agent.networks.export")
     monkeypatch.setitem(sys.modules, "onnx", None)
     assert zeromass.main(["export", "onnx", "--out", str(tmp_path / "x.onnx")]) == 2
     assert capsys.readouterr().err.endswith("package 'onnx' is not installed; run pip install 'zeromass[onnx]'\n")
