@@ -1,5 +1,17 @@
-"""For the whole suite: one torch thread, so that tests that run side by side do not fight for cores."""
+"""For the whole suite: one torch thread, so that tests that run side by side do not fight for cores; Ray on this
+machine, for the modules that ask for it."""
 
+from collections.abc import Iterator
+
+import pytest
+import ray
 import torch
 
 torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def local_ray() -> Iterator[None]:
+    ray.init(address="local", num_cpus=4, include_dashboard=False, log_to_driver=False, _node_ip_address="127.0.0.1")
+    yield
+    ray.shutdown()
