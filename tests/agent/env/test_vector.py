@@ -1,5 +1,6 @@
-"""The vector environment beside python-chess in Gymnasium's own vector environment, and by Gymnasium's checker."""
+"""The vector environment beside Gymnasium's own, and by Gymnasium's checker; test_zoo compares a game with python-chess."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -13,11 +14,10 @@ from gymnasium.utils.env_checker import check_env, data_equivalence
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from agent import rules
-from agent.env.vector import ID, ChessVectorEnv, observation_space
+from agent.env.vector import ID, ChessVectorEnv
 from agent.networks.residual.planes import planes
 from agent.players.player import RandomPlayer
 from agent.rules import Termination
-from tests.agent.rules.oracle import expected_claim, expected_moves, expected_termination, push
 
 ENDINGS = (
     *("7k/8/6QK/8/8/8/8/8 w - - 0 1", "k7/2Q5/8/8/8/8/8/7K w - - {late} 80", "7k/8/8/8/8/8/8/Kq6 w - - 0 1"),
@@ -25,45 +25,44 @@ ENDINGS = (
 )
 
 
-class Reference(gymnasium.Env[Any, Any]):
-    """One game by python-chess."""
+def begin_at(envs: ChessVectorEnv, fens: Sequence[str]) -> ChessVectorEnv:
+    """Let each game begin there."""
+    starts, reset = np.array([rules.from_fen(fen) for fen in fens]), envs.games.reset
+    envs.games.reset = lambda rows: reset(rows, starts[rows])  # type: ignore[assignment, method-assign, misc]
+    return envs
 
-    observation_space, action_space = observation_space("packed"), gymnasium.spaces.Discrete(1880)
 
-    def __init__(self, fen: str, claim_draws: bool, max_plies: int) -> None:
-        self.fen, self.claim_draws, self.most = fen, claim_draws, max_plies
+class One(gymnasium.Env[Any, Any]):
+    """A vector environment of one game as a plain one, for Gymnasium's own; a legal move in place of an illegal one."""
+
+    def __init__(self, fen: str = chess.STARTING_FEN, **options: Any) -> None:
+        self.games, self.render_mode = begin_at(ChessVectorEnv(1, autoreset_mode="Disabled", **options), [fen]), None
+        self.observation_space, self.action_space = self.games.single_observation_space, gymnasium.spaces.Discrete(1880)
 
     def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
-        self.board = chess.Board(self.fen)
-        return self.look(Termination.NONE)
+        super().reset(seed=seed)
+        self.seen, infos = map(first, self.games.reset(seed=seed))
+        return self.seen, infos
 
-    def look(self, code: int) -> Any:
-        mask = np.zeros(1880, np.int8)
-        mask[expected_moves(self.board) if code == Termination.NONE else []] = 1
-        seen = {"observation": rules.from_board(self.board), "action_mask": mask}
-        return seen, {"action_mask": mask, "termination": np.uint8(code)}
+    def step(self, action: int) -> Any:
+        mask = self.seen["action_mask"]
+        seen, *outcome, infos = self.games.step([action if mask[action] else mask.argmax()])
+        self.seen = first(seen)
+        return self.seen, *(one[0].item() for one in outcome), first(infos)
 
-    def step(self, action: Any) -> Any:
-        push(self.board, action)
-        code = expected_termination(self.board)
-        code = expected_claim(self.board, code) if self.claim_draws else code
-        late = code == Termination.NONE and len(self.board.move_stack) >= self.most
-        seen, info = self.look(Termination.TRUNCATED if late else code)
-        return seen, float(code == Termination.CHECKMATE), code != Termination.NONE, late, info
+
+def first(arrays: dict[str, Any]) -> dict[str, Any]:
+    return {name: array[0] for name, array in arrays.items() if name[0] != "_"}
 
 
 @pytest.mark.parametrize("claim_draws", [True, False])
 @pytest.mark.parametrize("mode", list(AutoresetMode))
-def test_every_step_is_that_of_python_chess_in_gymnasiums_environment(
-    mode: AutoresetMode, claim_draws: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_step_is_that_of_gymnasiums_environment_of_single_games(mode: AutoresetMode, claim_draws: bool) -> None:
     """Observations, rewards, ends by every rule, and what is reset when."""
-    fens, most = [fen.format(late=97 if claim_draws else 147) for fen in ENDINGS], 40
-    games = len(fens)
-    theirs: Any = SyncVectorEnv([partial(Reference, fen, claim_draws, most) for fen in fens], autoreset_mode=mode)
-    ours = ChessVectorEnv(games, observation="packed", autoreset_mode=mode, max_plies=most, claim_draws=claim_draws)
-    starts, plain = np.array([rules.from_fen(fen) for fen in fens]), ours.games.reset
-    monkeypatch.setattr(ours.games, "reset", lambda rows: plain(rows, starts[rows]))
+    fens, games = [fen.format(late=97 if claim_draws else 147) for fen in ENDINGS], len(ENDINGS)
+    options: Any = {"observation": "packed", "max_plies": 40, "claim_draws": claim_draws}
+    theirs: Any = SyncVectorEnv([partial(One, fen, **options) for fen in fens], autoreset_mode=mode)
+    ours = begin_at(ChessVectorEnv(games, autoreset_mode=mode, **options), fens)
     generator, seen, over = np.random.default_rng(0), set[int](), np.zeros(games, np.bool_)
     assert data_equivalence(ours.reset(seed=0), theirs.reset(seed=0), exact=True)
     for _ in range(400):
@@ -91,25 +90,6 @@ def test_every_step_is_that_of_python_chess_in_gymnasiums_environment(
     assert claim_draws or not seen & claims
 
 
-class One(gymnasium.Env[Any, Any]):
-    """A vector environment of one game as a plain one, for Gymnasium's checker; actions count the legal moves."""
-
-    def __init__(self, **options: Any) -> None:
-        self.games, self.render_mode = ChessVectorEnv(1, autoreset_mode="Disabled", **options), None
-        self.observation_space, self.action_space = self.games.single_observation_space, gymnasium.spaces.Discrete(1880)
-
-    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
-        super().reset(seed=seed)
-        self.seen = {name: array[0] for name, array in self.games.reset(seed=seed)[0].items()}
-        return self.seen, {}
-
-    def step(self, action: int) -> Any:
-        legal = np.flatnonzero(self.seen["action_mask"])
-        seen, *outcome, _ = self.games.step([legal[action % len(legal)]])
-        self.seen = {name: array[0] for name, array in seen.items()}
-        return self.seen, *(one[0].item() for one in outcome), {}
-
-
 @pytest.mark.parametrize("options", [{}, {"observation": "packed", "opponent": RandomPlayer, "opening_plies": 6}])
 def test_gymnasiums_checker_and_a_batch_made_by_name(options: dict[str, Any]) -> None:
     check_env(One(**options), skip_render_check=True)
@@ -130,12 +110,10 @@ def test_an_opponent_replies_for_either_side_and_its_mates_cost() -> None:
     sides, over = rules.is_black(envs.games.positions), np.zeros(64, np.bool_)
     assert 10 < sides.sum() < 54
     for _ in range(500):
-        before = envs.games.ply.copy()
         actions = [generator.choice(np.flatnonzero(row)) if row.any() else -1 for row in seen["action_mask"]]
         seen, reward, terminations, truncations, infos = envs.step(actions)
-        moved, blacks = ~over & ~(terminations | truncations), rules.is_black(envs.games.positions)
-        assert set((envs.games.ply - before)[moved].tolist()) == {2}
-        assert (blacks == sides)[moved].all()
+        blacks = rules.is_black(envs.games.positions)
+        assert (blacks == sides)[~over & ~(terminations | truncations)].all()  # two plies on
         mates = infos["termination"] == Termination.CHECKMATE
         # The side to move was mated: the agent's own where the reply mated.
         np.testing.assert_array_equal(reward, np.where(mates, np.where(blacks == sides, -1.0, 1.0), 0.0))
