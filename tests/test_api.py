@@ -33,9 +33,6 @@ def engine() -> Engine:
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=[re.findall(r"\w+", one.splitlines()[-1])[0] for one in EXAMPLES])
 def test_every_example_of_the_guide_runs(example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for word, library in (("agent.env", "gymnasium"), ("agent.env.zoo", "pettingzoo"), ("onnx", "onnxruntime")):
-        if word in example:
-            pytest.importorskip(library, reason=f"{library} is not installed (extras rl, onnx)")
     monkeypatch.chdir(tmp_path)
     assert len(EXAMPLES) >= 10
     exec(compile(example, "docs", "exec"), {"__name__": "example"})

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("gymnasium", reason="gymnasium is not installed (extra rl)")
 from examples.ppo import Arguments, Trainer
 
 

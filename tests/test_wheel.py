@@ -34,15 +34,12 @@ def run(*command: str | Path, cwd: Path, stdin: str = "") -> str:
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the `environment` that holds the wheel, and an empty folder `elsewhere` to work in."""
     folder = tmp_path_factory.mktemp("wheel")
-    tracked = run("git", "ls-files", cwd=ROOT).split()
-    for name in tracked:
-        (folder / "source" / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, folder / "source" / name)
+    run("git", "checkout-index", "--all", f"--prefix={folder}/source/", cwd=ROOT)
     backend = "from setuptools import build_meta; print(build_meta.build_sdist('..'))"
     packed = folder / run(sys.executable, "-c", backend, cwd=folder / "source").splitlines()[-1]
     shutil.unpack_archive(packed, folder, filter="data")
     unpacked = folder / packed.name.removesuffix(".tar.gz")
-    assert [name for name in tracked if not (unpacked / name).is_file()] == []
+    assert [name for name in run("git", "ls-files", cwd=ROOT).split() if not (unpacked / name).is_file()] == []
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check")
     run(*pip, "wheel", "--no-deps", "--no-build-isolation", "-w", folder, unpacked, cwd=folder)
     (wheel,) = folder.glob("zeromass-*.whl")
@@ -82,10 +79,7 @@ def test_trains_reports_plays_and_speaks_uci(installed: Path) -> None:
 
 
 def test_every_example_of_the_guide_runs_from_the_wheel(installed: Path) -> None:
-    for library in ("pettingzoo", "onnxruntime"):
-        pytest.importorskip(library, reason=f"{library} is not installed (extras rl, onnx)")
     for example in EXAMPLES:
         run(installed / "environment" / "bin" / "python", "-c", example, cwd=installed / "elsewhere")
-    card = "import agent, pathlib; print((pathlib.Path(agent.__file__).parent / 'data' / 'zeromass.md').exists())"
-    assert run(installed / "environment" / "bin" / "python", "-c", card, cwd=installed / "elsewhere") == "True\n"
+    assert list((installed / "environment").rglob("agent/data/zeromass.md"))
     assert zeromass(installed, "--version") == f"zeromass {version('zeromass')}\n"

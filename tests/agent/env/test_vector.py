@@ -1,15 +1,13 @@
-"""The vector environment beside Gymnasium's own, and by Gymnasium's checker; test_zoo compares a game with python-chess."""
+"""The vector environment beside Gymnasium's own, and by Gymnasium's checker; test_zoo compares with python-chess."""
 
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import chess
+import gymnasium
 import numpy as np
 import pytest
-
-pytest.importorskip("gymnasium", reason="gymnasium is not installed (extra rl)")
-import gymnasium
 from gymnasium.utils.env_checker import check_env, data_equivalence
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 

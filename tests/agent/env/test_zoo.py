@@ -5,8 +5,6 @@ import warnings
 import chess
 import numpy as np
 import pytest
-
-pytest.importorskip("pettingzoo", reason="pettingzoo is not installed (extra rl)")
 from pettingzoo.test import api_test, seed_test
 
 from agent import rules, vocabulary

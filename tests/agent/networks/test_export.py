@@ -5,12 +5,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
-
-pytest.importorskip("onnxruntime", reason="onnxruntime is not installed (extra onnx)")
-pytest.importorskip("onnx", reason="onnx is not installed (extra onnx)")
-import onnxruntime
 
 import zeromass
 from agent import rules
