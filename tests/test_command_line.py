@@ -70,6 +70,7 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
         ("monitor", "folder 'runs' with runs does not exist"),
         ("monitor --port 70000", "Invalid value for '--port'.*70000"),
         ("export torch", "Invalid value for .*torch"),
+        ("export onnx --out none/x.onnx", "none/x.onnx' cannot be written"),
         ("export onnx --weights missing.safetensors", "weights file 'missing.safetensors' does not exist"),
         ("benchmark", "Missing argument 'what'. Choose from: kernels, rules"),
         ("benchmark chess", "Invalid value for .*chess"),

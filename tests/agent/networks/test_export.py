@@ -46,12 +46,8 @@ def test_onnx_runtime_agrees_with_torch(kind: str, tmp_path: Path) -> None:
     assert (metadata["architecture"], json.loads(metadata["provenance"])) == (kind, dict(model.weights.provenance))
 
 
-def test_what_hinders_an_export_is_one_sentence(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert zeromass.main(["export", "onnx", "--out", str(tmp_path / "none" / "x.onnx")]) == 2
-    assert "none/x.onnx' cannot be written (" in capsys.readouterr().err
+def test_a_missing_package_is_one_sentence(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "agent.networks.export")
     monkeypatch.setitem(sys.modules, "onnx", None)
-    assert zeromass.main(["export", "onnx", "--out", str(tmp_path / "x.onnx")]) == 2
+    assert zeromass.main(["export", "onnx"]) == 2
     assert capsys.readouterr().err.endswith("package 'onnx' is not installed; run pip install 'zeromass[onnx]'\n")
