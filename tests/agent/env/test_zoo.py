@@ -58,7 +58,8 @@ def test_games_as_each_side_sees_them_and_their_ends() -> None:
     assert env.infos["player_0"]["termination"] == Termination.THREEFOLD_REPETITION
     env = ChessAECEnv("ansi", max_plies=9, claim_draws=False)
     play(env, *shuffle, "Nf3")
-    assert (env.terminations["player_1"], env.truncations["player_1"]) == (False, True)
+    mask = env.observe("player_1")["action_mask"]
+    assert (env.terminations["player_1"], env.truncations["player_1"], mask.any()) == (False, True, False)
     env.reset()
     with pytest.raises(ValueError, match="move 0 of row 0 is not legal"):
         env.step(0)
