@@ -59,7 +59,7 @@ def test_games_as_each_side_sees_them_and_their_ends() -> None:
     env = ChessAECEnv("ansi", max_plies=9, claim_draws=False)
     play(env, *shuffle, "Nf3")
     mask = env.observe("player_1")["action_mask"]
-    assert (env.terminations["player_1"], env.truncations["player_1"], mask.any()) == (False, True, False)
+    assert (env.terminations["player_1"], env.truncations["player_1"], bool(mask.any())) == (False, True, False)
     env.reset()
     with pytest.raises(ValueError, match="move 0 of row 0 is not legal"):
         env.step(0)
