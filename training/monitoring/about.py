@@ -11,7 +11,7 @@ from training.settings import Settings
 
 HOW_TO_READ: Final = """\
 **Ten seconds:** *Custom scalars*, the group *Is it healthy?*. **One minute:** `{program} status RUN` names the cause.
-*Images* has sample games, openings, heat maps, calibration; *Text* the games as PGN, settings and versions.
+*Images* has sample games, openings, calibration; *Text* the games as PGN, settings and versions.
 
 | one of these is not healthy | it means | change |
 |---|---|---|

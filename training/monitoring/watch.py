@@ -25,7 +25,7 @@ from training.monitoring.metrics import Metrics
 from training.monitoring.pictures.calibration import calibration, picture_of_calibration
 from training.monitoring.pictures.game import picture_of_record
 from training.monitoring.pictures.ladder import picture_of_ladder, read_standings
-from training.monitoring.pictures.moves import picture_of_heat, picture_of_openings
+from training.monitoring.pictures.openings import picture_of_openings
 from training.monitoring.tags.layout import layout
 from training.replay import Batch
 from training.settings import Settings
@@ -207,7 +207,6 @@ def write_pictures(metrics: Metrics, step: int, games: RecentGames, network: Net
         metrics.picture(tag, picture_of_record(record, partial(policy_now, network)), step)
     if games.games:
         metrics.picture("games/openings", picture_of_openings(games.games), step)
-        metrics.picture("games/heat_map", picture_of_heat(games.games), step)
         metrics.picture("games/calibration", picture_of_calibration(*games.values_and_scores(), len(games.games)), step)
     if standings := read_standings(metrics.folder.path):
         metrics.picture("evaluation/ladder", picture_of_ladder({"": standings}), step)

@@ -55,7 +55,7 @@ def test_pictures_wait_while_monitoring_is_expensive(tmp_path: Path, monkeypatch
 
 
 def pictures(folder: RunFolder) -> list[int]:
-    return [event.step for event in events_of(folder).Images("games/heat_map")]
+    return [event.step for event in events_of(folder).Images("games/openings")]
 
 
 def test_details_come_when_they_are_due(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

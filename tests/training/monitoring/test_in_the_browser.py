@@ -72,7 +72,7 @@ def test_the_layout(page: "Page", address: str, tmp_path: Path) -> None:
 def test_the_boards_and_the_text(page: "Page", address: str, tmp_path: Path) -> None:
     page.goto(f"{address}#images")
     text(page, "games/drawn").wait_for(state="attached")
-    for place in range(3):  # a game, the openings, the heat map
+    for place in range(3):  # a game, the openings, the calibration
         image = playwright.expect(page.locator("img").nth(place))
         image.to_have_js_property("naturalWidth", 1240, timeout=PATIENCE)
     page.screenshot(path=tmp_path / "boards.png")

@@ -21,14 +21,7 @@ from training.monitoring.figures import RecentGames
 from training.monitoring.pictures.calibration import calibration, picture_of_calibration
 from training.monitoring.pictures.game import key_plies, likeliest, picture_of_record, white_values
 from training.monitoring.pictures.ladder import picture_of_ladder, read_standings
-from training.monitoring.pictures.moves import (
-    Node,
-    colour,
-    opening_tree,
-    picture_of_heat,
-    picture_of_openings,
-    squares_of_moves,
-)
+from training.monitoring.pictures.openings import Node, colour, opening_tree, picture_of_openings
 
 
 def games_of(*records: GameRecord) -> RecentGames:
@@ -97,24 +90,6 @@ def test_calibration_against_a_loop() -> None:
     assert calibration(np.full(4, 0.95, np.float32), -np.ones(4, np.int64)).error == pytest.approx(1.95, abs=1e-6)
 
 
-def test_squares_against_python_chess() -> None:
-    generator = np.random.default_rng(3)
-    records = []
-    for seed in range(6):
-        whole = record(30, seed=seed)
-        cut = int(generator.integers(0, 5))
-        rest = {name: getattr(whole, name)[cut:] for name in ("moves", "positions", "values", "log_probs")}
-        records.append(record(30, seed=seed, opening=whole.moves[:cut], **rest))
-    starts, ends = squares_of_moves(games_of(*records).games)
-    wanted = np.zeros((2, 64), np.int64)
-    for each in records:
-        for ply, move in enumerate(moves_of(each)):
-            if ply >= len(each.opening):
-                flip = 56 if ply % 2 else 0  # seen by the side to move
-                wanted[[0, 1], [move.from_square ^ flip, move.to_square ^ flip]] += 1
-    assert [starts.tolist(), ends.tolist()] == wanted.tolist()
-
-
 def test_the_opening_tree_against_python_chess() -> None:
     records = [record(8, seed=seed % 3, outcome=(1, 0, -1, 1)[seed % 4]) for seed in range(12)]
     root = opening_tree(games_of(*records).games, depth=3)
@@ -162,7 +137,6 @@ def test_every_picture_is_valid_svg_that_renders() -> None:
         picture_of_record(records[0], uniform),
         picture_of_record(record(1, seed=99), uniform),
         picture_of_openings(games.games),
-        picture_of_heat(games.games),
         picture_of_calibration(values, scores, 26),
         *(picture_of_ladder({"": players}) for players in (rungs, rungs[1:2], rungs[:1], endless)),
     ]

@@ -25,7 +25,7 @@ from training.monitoring.tags.layout import charts
 from training.monitoring.tags.tags import TAGS, number
 
 _HERE: Final = Path(__file__).parent
-_PICTURES: Final = ("games/openings", "games/heat_map", "games/calibration")
+_PICTURES: Final = ("games/openings", "games/calibration")
 
 
 def report_command(run: str, out: Path | None) -> int:

@@ -198,7 +198,6 @@ _TAGS: Final = (
     Tag("games/decisive", "the newest game that was won: boards where the value moved most", kind="picture"),
     Tag("games/drawn", "the newest game that was not won, likewise", kind="picture"),
     Tag("games/openings", "the first plies of the latest games; colour is White's score", kind="picture"),
-    Tag("games/heat_map", "the squares that the latest games moved from and to", kind="picture"),
     Tag("games/calibration", "values against results of the latest games", kind="picture"),
     Tag("evaluation/ladder", "the ladder, where the run has one", kind="picture"),
     Tag("games/pgn", "the two sample games, annotated", kind="text"),

@@ -1,12 +1,10 @@
-"""The moves of recent games: their opening tree, and where they went from and to."""
+"""The openings of recent games as a tree."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 import chess
-import numpy as np
-from numpy.typing import NDArray
 
 from agent import drawing, vocabulary
 from training.monitoring.figures import RecentGame
@@ -16,7 +14,6 @@ DEPTH: Final = 5
 _LEFT, _TOP, _WIDTH, _HEIGHT = 14, 62, 1212, 486
 _ENOUGH: Final = 20  # from so many games without given plies on, the tree shows only these
 _LEAST: Final = 13  # pixels: lower boxes are drawn together as one
-_SQUARE: Final = 58
 
 
 @dataclass
@@ -58,7 +55,8 @@ def picture_of_openings(games: Sequence[RecentGame]) -> str:
 
 def colour(score: float) -> str:
     """From red (-1, Black) over grey (0) to green (1, White)."""
-    return _mix((200, 200, 200), (209, 36, 47) if score < 0 else (26, 127, 55), min(abs(score), 1.0) ** 0.7)
+    winner, share = (209, 36, 47) if score < 0 else (26, 127, 55), min(abs(score), 1.0) ** 0.7
+    return "#" + "".join(f"{round(200 + (part - 200) * share):02x}" for part in winner)
 
 
 def _draw(node: Node, board: chess.Board, depth: int, y: float, scale: float, parts: list[str]) -> None:
@@ -87,44 +85,3 @@ def _draw(node: Node, board: chess.Board, depth: int, y: float, scale: float, pa
         if scale * rest > _LEAST:
             words = f"{rest} in rarer moves"
             parts.append(drawing.text(x + 8, y + scale * rest / 2 + 4, words, 12, fill=drawing.PALE))
-
-
-def squares_of_moves(games: Sequence[RecentGame]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """int64 [64] how often a move began on each square, and [64] how often one ended there; given plies left out."""
-    counts = np.zeros(vocabulary.SIZE, np.int64)
-    for game in games:
-        counts += np.bincount(game.moves[game.given :], minlength=vocabulary.SIZE)
-    starts, ends = np.zeros(64, np.int64), np.zeros(64, np.int64)
-    for move in np.flatnonzero(counts).tolist():
-        uci = chess.Move.from_uci(vocabulary.to_uci(move, black=False))
-        starts[uci.from_square] += counts[move]
-        ends[uci.to_square] += counts[move]
-    return starts, ends
-
-
-def picture_of_heat(games: Sequence[RecentGame]) -> str:
-    """SVG of two boards of shares, seen from the side to move."""
-    starts, ends = squares_of_moves(games)
-    parts = []
-    for counts, which, left in ((starts, "from", 90), (ends, "to", 670)):
-        parts.append(drawing.text(left, 64, f"{which} (seen by the side to move)", 13, fill=drawing.PALE))
-        shares = counts / max(int(counts.sum()), 1)
-        largest = max(float(shares.max()), 1e-9)
-        for place, name in enumerate("abcdefgh"):
-            x, y = left + _SQUARE * (place + 0.5), 72 + _SQUARE * (7.55 - place)
-            parts.append(drawing.text(x, 72 + _SQUARE * 8 + 16, name, 12, anchor="middle", fill=drawing.PALE))
-            parts.append(drawing.text(left - 12, y, f"{place + 1}", 12, anchor="middle", fill=drawing.PALE))
-        for square in range(64):
-            x = left + _SQUARE * chess.square_file(square)
-            y = 72 + _SQUARE * (7 - chess.square_rank(square))
-            part = float(shares[square]) / largest
-            shade = _mix((240, 244, 250), (9, 63, 145), part**0.8)
-            parts.append(drawing.rectangle(x, y, _SQUARE - 2, _SQUARE - 2, shade, 'rx="4"'))
-            ink = "white" if part > 0.55 else drawing.INK
-            words = f"{100 * shares[square]:.1f}"
-            parts.append(drawing.text(x + _SQUARE / 2 - 1, y + 34, words, 13, anchor="middle", fill=ink))
-    return picture(f"Where the last {len(games):,} games moved, {int(starts.sum()):,} moves, per cent", parts)
-
-
-def _mix(near: tuple[int, int, int], far: tuple[int, int, int], part: float) -> str:
-    return "#" + "".join(f"{round(low + (high - low) * part):02x}" for low, high in zip(near, far, strict=True))
