@@ -37,7 +37,6 @@ class GameBatch:
     launches: Mapping[str, int] = field(default_factory=dict)
     """How often each kernel ran on each backend during the call, keyed like `masked_softmax.triton`."""
     away: float = 0.0  # seconds since the previous call: sending, loading weights, waiting; 0 in the first call
-    loading: float = 0.0  # seconds of these that went into loading weights
     place: int = 0  # of the actor in its pool; a replacement takes over the place
     resident: int = 0  # bytes that this process occupies now; 0 where the system does not say
 
@@ -55,7 +54,6 @@ class GamePlayer:
         self._generator.version = -1
         self._weights: Weights = {}
         self._ended: float | None = None
-        self._loading = 0.0
 
     @property
     def version(self) -> int:
@@ -77,24 +75,21 @@ class GamePlayer:
     def load(self, weights: Weights, version: int) -> None:
         """Use these weights from the next ply on."""
         self._weights = weights
-        started = perf_counter()
         with warnings.catch_warnings():
             # The object store's arrays are read-only, of which torch warns; the evaluator only copies from them.
             warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
             self._generator.evaluator.load({name: torch.from_numpy(array) for name, array in weights.items()})
         self._generator.version = version
-        self._loading += perf_counter() - started
 
     def play(self) -> GameBatch:
         """Play `plies_per_call` plies in every game."""
         away = 0.0 if self._ended is None else perf_counter() - self._ended
-        loading, self._loading = self._loading, 0.0
         before = Counter(kernels.launches())
         records = [record for _ in range(self._settings.selfplay.plies_per_call) for record in self._generator.step()]
         launches = dict(Counter(kernels.launches()) - before)
         found = records, self._generator.take_statistics(), launches
         self._ended = perf_counter()
-        return GameBatch(self._stream, self.version, *found, away, loading, resident=resident_bytes())
+        return GameBatch(self._stream, self.version, *found, away, resident=resident_bytes())
 
 
 class GameActor:

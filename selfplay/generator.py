@@ -29,10 +29,7 @@ class GeneratorStatistics:
 
     plies: int = 0
     entropy_total: float = 0.0
-    seconds: float = 0.0  # in all; what is not in the next three is Python that keeps the records
-    moving: float = 0.0  # selecting moves: network, search, sampling
-    checking: float = 0.0  # the meter
-    ruling: float = 0.0  # playing the moves and judging the positions
+    seconds: float = 0.0
     mass: MassReading = field(default_factory=MassReading)
 
 
@@ -111,20 +108,13 @@ class Generator:
         positions = self._games.positions.copy()
         numbers = np.array([game.number for game in self._progress], np.int64)
         keys = mix(numbers * 4096 + self._games.ply)  # [G], one for each (game, ply)
-        before_move = perf_counter()
         selected = self._select(self._games, keys)
-        before_meter = perf_counter()
         self._meter.check(selected.probabilities, positions)
-        before_rules = perf_counter()
         self._games.play(selected.moves)
         outcomes = self._games.outcome(claim_draws=True)
-        after_rules = perf_counter()
         self._note(positions, selected)
         finished = self._harvest(outcomes)
         self._statistics.plies += len(positions)
-        self._statistics.moving += before_meter - before_move
-        self._statistics.checking += before_rules - before_meter
-        self._statistics.ruling += after_rules - before_rules
         self._statistics.entropy_total += float(selected.entropies.sum())
         self._statistics.seconds += perf_counter() - started
         return finished

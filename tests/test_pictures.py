@@ -42,24 +42,20 @@ def ladder(folder: Path, wins: int, how: str = "0.1 s") -> Path:
     return folder
 
 
-def test_runs_share_a_scale_and_a_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_runs_share_a_scale_and_a_start(tmp_path: Path) -> None:
     folders = {"one": ladder(tmp_path / "one", 20), "two": ladder(tmp_path / "two", 30)}
-    ladders.main(tmp_path / "both.svg", folders)
-    said = capsys.readouterr().out
-    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in said.splitlines() if line.startswith("| ")]
-    table = {(row[0], row[1]): row[2] for row in cells[1:]}
-    assert table[("stockfish:1350", "")] == "1350 (given)"
-    elo = {key: float(told.split()[0]) for key, told in table.items()}
+    elo = {row.player: row.elo for row in ladders.rated(folders).rows}
     # 30 of 40 is 400 log10(3) = 191 Elo above, 10 of 40 as much below; 20 of 40 is level.
-    assert elo[("one", "60")] == pytest.approx(1350, abs=1)
-    rest = [elo[key] for key in (("two", "60"), ("one", "0"), ("two", "0"))]
-    assert rest == pytest.approx([1350 + 191, 1350 - 191, 1350 - 191], abs=12)
-    assert len(table) == 5
-    texts = [
-        text.text
-        for text in ElementTree.parse(tmp_path / "both.svg").getroot().iter("{http://www.w3.org/2000/svg}text")
-    ]
-    assert {"one", "two"} <= set(texts)
+    wanted = {
+        "stockfish:1350": 1350,
+        "one, step 9": 1350,
+        "two, step 9": 1541,
+        "one, step 0": 1159,
+        "two, step 0": 1159,
+    }
+    assert elo == pytest.approx(wanted, abs=12)
+    ladders.main(tmp_path / "both.svg", folders)
+    assert {"one", "two"} <= set(words(tmp_path / "both.svg"))
 
 
 def test_games_of_two_ways_or_none_make_no_scale(tmp_path: Path) -> None:

@@ -57,37 +57,28 @@ def test_learner_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(learner_benchmark.show(found)) == 3
 
 
-def test_a_watched_pool_counts_what_passes() -> None:
+def test_what_is_driven_is_counted_sent_and_published() -> None:
     settings = load_settings("demo", [*TINY, "learner.publish_steps=1"])
     actors = settings.actor
     weights = {name: tensor.numpy().copy() for name, tensor in make_network(actors.architecture).state_dict().items()}
-    inner, replay = LocalPool(actors), make_replay(settings)
-    inner.publish(weights, 0)
-    pool = selfplay_benchmark.WatchedPool(inner)
-    speed = selfplay_benchmark.drive(pool, replay, settings, weights, seconds=0.5)
-    assert speed == pool.plies / pool.seconds
-    assert pool.plies % (4 * 4) == 0  # whole calls
-    assert pool.plies >= replay.added > 0
-    assert pool.versions == int(pool.plies // (32 / settings.learner.reuse)) > 0
-    assert list(pool.shares) == list(selfplay_benchmark.STAGES)
-    assert sum(pool.shares.values()) == pytest.approx(1)
-    assert min(pool.shares.values()) >= 0
-    assert 64 < pool.bytes_a_position < 1000
-    assert pool.actors == inner.actors
+    pool, replay = LocalPool(actors), make_replay(settings)
+    pool.publish(weights, 0)
+    speed, batches = selfplay_benchmark.drive(pool, replay, settings, weights, seconds=0.5)
+    version = pool.collect(wait=True)[0].version
+    assert speed > 2 * replay.added > 0
+    assert version > 0
+    assert 64 < selfplay_benchmark.bytes_a_position(batches) < 1000
 
 
 @pytest.mark.slow
 def test_selfplay_command(capsys: pytest.CaptureFixture[str]) -> None:
-    words = "benchmark selfplay --json --rounds 1 --seconds 0.3 learner.publish_steps=1 replay.warmup=64"
+    words = "benchmark selfplay --json --rounds 1 --seconds 0.3 learner.publish_steps=1"
     assert zeromass.main([*words.split(), *TINY, "selfplay.actors=1"]) == 0
     found = json.loads(capsys.readouterr().out)
     for mode in selfplay_benchmark.MODES:
-        for case in ("plain processes", selfplay_benchmark.ACTORS, "trained beside the actors"):
+        for case in ("plain processes", selfplay_benchmark.ACTORS):
             assert value_of(found, case, mode) > 0
         assert value_of(found, "a position as sent, bytes", mode) > 64
-        shares = [value_of(found, f"share: {stage}", mode) for stage in selfplay_benchmark.STAGES]
-        assert min(shares) >= 0
-        assert sum(shares) == pytest.approx(1)
     assert len(selfplay_benchmark.show(found)) == 2
     for ratio in found["ratios"]:
         assert 0 < ratio["low"] <= ratio["value"] <= ratio["high"]

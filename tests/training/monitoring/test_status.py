@@ -172,7 +172,7 @@ def test_the_report_is_one_whole_page(run: RunFolder, tmp_path: Path, capsys: py
     assert all(address.startswith(("#", "data:")) for address in page.addresses), page.addresses
     assert not re.search(r"url\(|@import|fetch\(|XMLHttp|import\(", text)
     assert page.seen.count("input") >= 1  # a game can be stepped through
-    shown = "Losses|loss/value|Ladder|Sample games|learner.batch_size|50.0 %|squares that the latest games"
+    shown = "Losses|loss/value|Ladder|Sample games|learner.batch_size|50.0 %|colour is White"
     for words in shown.split("|"):
         assert words in text or words.lower() in text, words
     _, script, _ = re.split("</?script>", text)
