@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 import chess
@@ -23,21 +24,6 @@ from agent.terminal.squares import PAINTED, Squares
 
 _SHORT: Final = 3  # lines that are no page, however low the log is: the moves of the agent among them
 _WIDE: Final = 70  # columns from which there is a right half
-_CSS: Final = """
-#left { height: 1fr; padding: 0 1; }
-#right { width: 1fr; height: 1fr; padding: 0 1; }
-#moves-box { height: 1fr; min-height: 3; border: round $primary; }
-#log { height: 1fr; border-top: solid $primary; }
-#log, #moves-box { scrollbar-size-vertical: 1; scrollbar-background: $background; }
-#line { background: $boost; }
-#bar { height: 2; }
-#report { height: auto; max-height: 8; margin-bottom: 1; }
-#legal { width: 1fr; height: 1; color: $text-muted; }
-.player { height: 1; }
-Screen.-low #log, Screen.-lowest #log { border-top: none; }
-Screen.-lowest #legal, Screen.-lowest .player, Screen.-lowest Footer { display: none; }
-Screen.-narrow #right { display: none; }
-"""
 
 
 class BoardSession(Session):
@@ -76,7 +62,7 @@ class BoardView(App[None]):
     """The screen of a session. `BoardApp` adds what happens on it."""
 
     TITLE = "ZeroMass"
-    CSS = _CSS
+    CSS_PATH = Path(__file__).with_suffix(".tcss")
     ENABLE_COMMAND_PALETTE = False
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (_WIDE, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-lowest"), (14, "-low"), (30, "-high")]  # noqa: RUF012
