@@ -66,8 +66,7 @@ class Page(Session):
         self._cancel()
         self._thoughts.stop()
         self._ticker.cancel()
-        if self.hint_control is not None:
-            self.hint_control.stop()
+        self.hint_control.stop()
 
     def in_loop(self, task: Callable[[], None]) -> None:
         """Call `task` in the loop's thread, from any thread."""
@@ -92,10 +91,7 @@ class Page(Session):
         try:
             self._do(read_message(text))
         except InputError as error:
-            self._refuse(error)
-
-    def _refuse(self, error: InputError) -> None:
-        self.say(f"{str(error)[:1].upper()}{str(error)[1:]}.")
+            self.refuse(error)
 
     def _do(self, message: Message) -> None:
         if self._busy and message.kind in ("line", "pgn", "sample", "opponent"):
@@ -151,7 +147,7 @@ class Page(Session):
             try:
                 await work
             except InputError as error:
-                self._refuse(error)
+                self.refuse(error)
             except Exception as error:
                 self.say(f"Something went wrong in the server ({type(error).__name__}); start it again.")
                 raise
@@ -174,9 +170,7 @@ class Page(Session):
         """End the game when a clock has run out."""
         while True:
             await asyncio.sleep(_TICK)
-            if self.game.flag():
-                self._cancel()
-                self.announce()
+            self.flag()
 
     def _go_on(self) -> None:
         """Draw, and let a program whose turn it is begin to think."""
@@ -207,10 +201,7 @@ class Page(Session):
         self._control = None
         if chosen.report is not None:
             self._thoughts.report(board, chosen.report, live=False)
-        if self.game.flag():
-            self.announce()
-        else:
-            self.apply(chosen)
+        self.apply(chosen)
         self._go_on()
 
     async def _change_opponent(self, name: str) -> None:

@@ -10,7 +10,6 @@ from agent.engine.report import Report
 from agent.notation import sans
 from agent.play.judge import Judged
 from agent.play.session import Session
-from agent.play.sides import AgentSide
 
 _VALUE: Final = re.compile(r"(?:score|value before) ([+-][0-9]\.[0-9]+)")
 _LINE: Final = 6  # moves of a line that are shown
@@ -51,10 +50,14 @@ def _plies(session: Session, judged: Mapping[int, Judged]) -> list[dict[str, Any
 
 
 def _side(session: Session, color: chess.Color) -> dict[str, Any]:
-    side, game = session.sides[color], session.game
-    name = f"ZeroMass, {side.level}" if isinstance(side, AgentSide) else session.names[color]
-    shown = {"name": name, "person": side is None, "seconds": game.seconds_left(color)}
-    return shown | {"captured": game.captured(not color), "lead": game.balance() * (1 if color else -1)}
+    game = session.game
+    return {
+        "name": session.label(color),
+        "person": session.sides[color] is None,
+        "seconds": game.seconds_left(color),
+        "captured": game.captured(not color),
+        "lead": game.lead(color),
+    }
 
 
 def report_state(report: Report, board: chess.Board) -> dict[str, Any]:

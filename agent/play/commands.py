@@ -11,7 +11,6 @@ import chess
 
 from agent.engine.agent import Agent
 from agent.engine.limits import Control
-from agent.engine.report import Report
 from agent.errors import InputError
 from agent.files import save, typed_path
 from agent.notation import MoveError, quote, read_fen, read_move, sans, side_name
@@ -56,7 +55,7 @@ def obey(session: Session, line: str) -> bool:
         try:
             command(session, rest.strip())
         except InputError as error:
-            session.say(f"{str(error)[:1].upper()}{str(error)[1:]}.")
+            session.refuse(error)
     elif session.game.over:
         session.say(f"The game is over, so '{line[:40]}' cannot be played; type new, undo, pgn or quit.")
     elif session.mover is not None:
@@ -258,7 +257,19 @@ def play_with(session: Session, agent: Agent) -> None:
 
 
 def _think(session: Session, _rest: str) -> None:
-    session.say("Nothing yet." if session.thought is None else _report_lines(*session.thought))
+    """A move a line with prior, nodes, value, and the line in SAN."""
+    if session.thought is None:
+        session.say("Nothing yet.")
+        return
+    report, board = session.thought
+    wdl = report.best.wdl
+    chances = "" if wdl is None else "win {:.1f} %, draw {:.1f} %, loss {:.1f} %; ".format(*(part / 10 for part in wdl))
+    told = [f"{chances}{report.nodes} nodes, {report.speed:,.0f} a second"]
+    for line in report.lines:
+        move, *answers = sans(board, line.moves[:4])
+        figures = f"prior {100 * line.prior:5.1f} %  nodes {line.nodes:8}  value {line.value}"
+        told.append(f"{move:7} {figures}  {' '.join(answers)}".rstrip())
+    session.say("\n".join(told))
 
 
 def _theme(session: Session, rest: str) -> None:
@@ -267,18 +278,6 @@ def _theme(session: Session, rest: str) -> None:
     session.theme = rest or THEMES[(THEMES.index(session.theme) + 1) % len(THEMES)]
     session.say(f"Theme: {session.theme}.")
     session.show()
-
-
-def _report_lines(report: Report, board: chess.Board) -> str:
-    """A report on `board` as plain text: a move a line with prior, nodes, value, and the line in SAN."""
-    rows = []
-    for line in report.lines:
-        move, *answers = sans(board, line.moves[:4])
-        figures = f"prior {100 * line.prior:5.1f} %  nodes {line.nodes:8}  value {line.value}"
-        rows.append(f"{move:7} {figures}  {' '.join(answers)}".rstrip())
-    wdl = report.best.wdl
-    chances = "" if wdl is None else f"win {wdl[0] / 10:.1f} %, draw {wdl[1] / 10:.1f} %, loss {wdl[2] / 10:.1f} %; "
-    return "\n".join([f"{chances}{report.nodes} nodes, {report.speed:,.0f} a second", *rows])
 
 
 COMMANDS: Final[Mapping[str, Callable[[Session, str], None]]] = {

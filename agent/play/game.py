@@ -125,10 +125,10 @@ class Game:
             for kind in (chess.QUEEN, chess.ROOK, chess.BISHOP, chess.KNIGHT, chess.PAWN)
         )
 
-    def balance(self) -> int:
-        """White's material less Black's, in pawns."""
+    def lead(self, color: chess.Color) -> int:
+        """Material of `color` less that of the other side, in pawns."""
         return sum(
-            worth * (len(self.board.pieces(kind, chess.WHITE)) - len(self.board.pieces(kind, chess.BLACK)))
+            worth * (len(self.board.pieces(kind, color)) - len(self.board.pieces(kind, not color)))
             for kind, worth in zip(chess.PIECE_TYPES, PIECE_VALUES, strict=False)
         )
 
@@ -137,10 +137,9 @@ class Game:
         game = chess.pgn.Game.from_board(self.board)
         for node, comment in zip(game.mainline(), self.notes, strict=True):
             node.comment = comment
-        game.headers["Event"] = "zeromass play"
-        game.headers["Date"] = datetime.datetime.now(datetime.UTC).strftime("%Y.%m.%d")
-        game.headers["White"], game.headers["Black"] = names[chess.WHITE], names[chess.BLACK]
-        game.headers["Result"] = self.result
+        date = datetime.datetime.now(datetime.UTC).strftime("%Y.%m.%d")
+        game.headers.update(Event="zeromass play", Date=date, Result=self.result)
+        game.headers.update(White=names[chess.WHITE], Black=names[chess.BLACK])
         if self.reason:
             game.headers["Termination"] = self.reason
         if self.minutes is not None:

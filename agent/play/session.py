@@ -9,6 +9,7 @@ from agent.engine.agent import Agent
 from agent.engine.limits import Control
 from agent.engine.report import Report
 from agent.engine.thinker import Watcher
+from agent.errors import InputError
 from agent.notation import move_number, side_name
 from agent.play.game import Game
 from agent.play.level import Level
@@ -32,7 +33,7 @@ class Session:
     game: Game = field(init=False)
     sides: dict[chess.Color, Side | None] = field(init=False)  # None: a person
     flipped: bool = field(init=False)
-    hint_control: Control | None = field(init=False, default=None)  # cancels the search for a hint
+    hint_control: Control = field(init=False, default_factory=Control)  # cancels the search for a hint
 
     def __post_init__(self) -> None:
         self.game = Game(self.start.copy(), self.seed)
@@ -42,6 +43,10 @@ class Session:
     def say(self, text: str) -> None:
         """Show text to the people."""
         raise NotImplementedError
+
+    def refuse(self, error: InputError) -> None:
+        """Say what was wrong."""
+        self.say(f"{str(error)[:1].upper()}{str(error)[1:]}.")
 
     def show(self) -> None:
         """Draw the board."""
@@ -70,7 +75,10 @@ class Session:
         return side.choose(self.board.copy(), self.game.seed, self.game.clock(), control, watch)
 
     def apply(self, chosen: ChosenMove) -> None:
-        """Play what a program chose. The agent claims a draw instead where it can and stands worse."""
+        """Play what a program chose, unless its time has run out. The agent claims a draw instead where it can and
+        stands worse."""
+        if self.flag():
+            return
         if chosen.report is not None and chosen.report.best.score < 0 and (claimable := self.game.claimable()):
             self.finish("1/2-1/2", f"the agent claims {claimable}")
             return
@@ -81,6 +89,13 @@ class Session:
         if not self.game.over:
             self.show()
         self.announce()
+
+    def flag(self) -> bool:
+        """End the game and say so if the mover's time has run out; returns whether it has."""
+        if fallen := self.game.flag():
+            self.interrupt()
+            self.announce()
+        return fallen
 
     def play_move(self, move: chess.Move) -> None:
         """Play a person's legal move."""
@@ -117,11 +132,15 @@ class Session:
             for color, side in self.sides.items()
         }
 
+    def label(self, color: chess.Color) -> str:
+        """Who plays `color`, for the board: the agent with its level."""
+        side = self.sides[color]
+        return f"ZeroMass, {side.level}" if isinstance(side, AgentSide) else self.names[color]
+
     def close(self) -> None:
         """Cancel searches and end engines."""
         self.interrupt()
-        if self.hint_control is not None:
-            self.hint_control.stop()
+        self.hint_control.stop()
         for side in self.sides.values():
             if side is not None:
                 side.close()

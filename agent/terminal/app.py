@@ -108,9 +108,7 @@ class BoardApp(BoardView):
     def _tick(self) -> None:
         game = self.session.game
         if self.is_running and game.minutes is not None and not game.over:  # not while the board closes
-            if game.flag():
-                self.cancel()
-                self.session.announce()
+            self.session.flag()
             self.draw_players()
 
     def _go_on(self) -> None:
@@ -149,14 +147,10 @@ class BoardApp(BoardView):
             self.draw_report()
 
     def _apply(self, control: Control, chosen: ChosenMove) -> None:
-        if self._control is not control:
-            return  # cancelled meanwhile
-        self._control = self.report = None
-        if not self.session.game.flag():
+        if self._control is control:  # else it was cancelled
+            self._control = self.report = None
             self.session.apply(chosen)
-        else:
-            self.session.announce()
-        self._go_on()
+            self._go_on()
 
     def _give_up(self, control: Control, why: str) -> None:
         if self._control is control:

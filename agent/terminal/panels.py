@@ -16,7 +16,7 @@ def player_line(game: Game, color: chess.Color, name: str, width: int, *, figuri
     turn = "▶ " if game.board.turn == color and not game.over else "  "
     captured = game.captured(not color)
     shown = "".join(chess.UNICODE_PIECE_SYMBOLS[symbol] for symbol in captured) if figurines else captured
-    lead = game.balance() if color == chess.WHITE else -game.balance()
+    lead = game.lead(color)
     left = game.seconds_left(color)
     tenths = int(10 * max(left or 0.0, 0.0))
     clock = "" if left is None else f"  {tenths // 600}:{tenths % 600 / 10:04.1f}"

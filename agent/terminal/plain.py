@@ -45,10 +45,8 @@ class Streams:
         return line.strip() if line else None
 
     def say(self, text: str = "") -> None:
-        """Write `text` and a line end at once; characters that the encoding lacks become `?`."""
-        encoding = self.output.encoding or "utf-8"
-        self.output.write(text.encode(encoding, "replace").decode(encoding) + "\n")
-        self.output.flush()
+        """Write `text` and a line end at once."""
+        print(text, file=self.output, flush=True)
 
     @property
     def figurines(self) -> bool:
@@ -96,16 +94,14 @@ class Dialogue(Session):
                 self.say(f"Play again: {program()} play --plain")
                 return
             self.game.run_clock()
-            if (side := self.mover) is not None:
-                self._let_choose(side)
+            if self.mover is not None:
+                self._let_choose(self.mover)
                 continue
             line = self.streams.ask(self._prompt())
             if line is None:
                 self.say("End of input; the game is left here." if not self.game.over else "")
                 return
-            if self.game.flag():
-                self.announce()
-            elif line.strip() and not obey(self, line.strip()):
+            if not self.flag() and line.strip() and not obey(self, line.strip()):
                 return
 
     def _let_choose(self, side: Side) -> None:
@@ -114,9 +110,6 @@ class Dialogue(Session):
         except InputError as error:
             self.say(f"{error}.")
             obey(self, "engine off")
-            return
-        if self.game.flag():
-            self.announce()
         else:
             self.apply(chosen)
 

@@ -80,12 +80,6 @@ class Squares(Widget, can_focus=True):
         self.styles.width, self.styles.height = self.outer
         self.refresh(layout=True)
 
-    def offset_of(self, square: chess.Square) -> tuple[int, int]:
-        """The cell in the middle of a square, from the widget's corner."""
-        file, rank = chess.square_file(square), chess.square_rank(square)
-        column, row = (7 - file, rank) if self.flipped else (file, 7 - rank)
-        return MARGIN + column * self.wide + self.wide // 2, row * self.high + self.high // 2
-
     def square_at(self, x: int, y: int) -> chess.Square | None:
         """The square of a cell; None: beside the board."""
         column, row = (x - MARGIN) // self.wide, y // self.high

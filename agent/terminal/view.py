@@ -17,7 +17,6 @@ from textual.widgets import Footer, Input, Label, Static
 from agent.engine.report import Report
 from agent.play.commands import COMMANDS
 from agent.play.session import Session
-from agent.play.sides import AgentSide
 from agent.terminal.dialogs import Page
 from agent.terminal.panels import move_list, player_line, report_table, score_bar
 from agent.terminal.squares import PAINTED, Squares
@@ -185,9 +184,7 @@ class BoardView(App[None]):
         session, figurines = self.session, PAINTED[self.session.theme].figurines
         above = chess.WHITE if session.flipped else chess.BLACK
         for place, color in (("#above", above), ("#below", not above)):
-            side = session.sides[color]
-            name = f"ZeroMass, {side.level}" if isinstance(side, AgentSide) else session.names[color]
-            line = player_line(session.game, color, name, self._columns, figurines=figurines)
+            line = player_line(session.game, color, session.label(color), self._columns, figurines=figurines)
             self.query_one(place, Static).update(line)
 
     def draw_report(self) -> None:

@@ -77,6 +77,12 @@ SCREENS = (
 )
 
 
+def offset_of(squares: Squares, square: chess.Square) -> tuple[int, int]:
+    """A cell of a square, from the widget's corner."""
+    wide, high = squares.outer
+    return next((x, y) for x in range(wide) for y in range(high) if squares.square_at(x, y) == square)
+
+
 async def picture(app: BoardApp, screen: Screen) -> str:
     """The screen as SVG, once `app` has done what `screen` says."""
     async with app.run_test(size=screen.size) as pilot:
@@ -88,7 +94,7 @@ async def picture(app: BoardApp, screen: Screen) -> str:
                 await pilot.pause(0.02)
         squares = app.query_one(Squares)
         for square in screen.clicks:
-            await pilot.click(squares, offset=squares.offset_of(square))
+            await pilot.click(squares, offset=offset_of(squares, square))
             await pilot.pause()
         app.query_one("#line", Input).cursor_blink = False
         shots: list[str] = []

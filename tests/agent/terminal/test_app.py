@@ -18,6 +18,7 @@ from agent.terminal.dialogs import Page, Promotion
 from agent.terminal.squares import Squares
 from agent.terminal.view import BoardSession
 from tests.agent.standin import Gated, Scripted
+from tests.agent.terminal.screens import offset_of
 
 Hands = Callable[["Pilot[None]", chess.Move], Awaitable[None]]
 PROMOTIONS = "7k/P7/8/8/8/8/8/K7 w - - 0 1"
@@ -52,7 +53,7 @@ async def settle(pilot: "Pilot[None]", plies: int) -> None:
 async def click(pilot: "Pilot[None]", *places: chess.Square) -> None:
     squares = pilot.app.query_one(Squares)
     for square in places:
-        assert await pilot.click(squares, offset=squares.offset_of(square))
+        assert await pilot.click(squares, offset=offset_of(squares, square))
         await pilot.pause()
 
 

@@ -159,7 +159,7 @@ def test_a_person_goes_on_after_the_game(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_board_in_letters_where_the_stream_has_no_figurines() -> None:
-    output = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    output = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="replace")  # as the program has it
     scripted = Agent(Scripted(""), "run café")
     Dialogue(scripted, chess.Board(), chess.WHITE, streams=Streams(io.StringIO(""), output)).run()
     output.seek(0)
