@@ -41,6 +41,11 @@ def board_at(
     return re.sub(r"<svg ", f'<svg x="{x:g}" y="{y:g}" ', drawn, count=1)
 
 
+def arrow(move: chess.Move, colour: str, opacity: int) -> chess.svg.Arrow:
+    """A move on a board; opacity is 0..255."""
+    return chess.svg.Arrow(move.from_square, move.to_square, color=f"{colour}{opacity:02x}")
+
+
 def document(width: int, height: int, content: str) -> str:
     """A whole SVG file on white."""
     return (

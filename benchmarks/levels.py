@@ -103,7 +103,7 @@ def measure(agent: Agent, minutes: float, results: Results) -> None:
     with contextlib.ExitStack() as stack:
         for name, rating in ANCHORS.items():
             options = {"UCI_LimitStrength": True, "UCI_Elo": round(rating)}
-            players[name] = engine = EnginePlayer(name, ["stockfish"], options, nodes=NODES)
+            players[name] = engine = EnginePlayer(name, "stockfish", options, nodes=NODES)
             stack.callback(engine.close)
         completed = bool(results)
         while not completed or time.monotonic() < ends:
@@ -183,7 +183,7 @@ def main() -> None:
     weights = agent.identity.split()[0]
     results = kept(options.output, weights)
     measure(agent, options.minutes, results)
-    with start_engine(["stockfish"]) as engine:
+    with start_engine("stockfish") as engine:
         table = table_of(results, weights, engine.id.get("name", "Stockfish"))
     write_atomic(options.output, f"{json.dumps(table, indent=1)}\n".encode())
     if options.output == LEVELS:

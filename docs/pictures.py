@@ -23,6 +23,7 @@ from agent.terminal.view import BoardSession
 from docs import ladders
 from tests.agent.terminal.screens import Screen, picture
 from training.evaluation.audit import OURS, TITLES, Audit, positions_of_selfplay, run_audit
+from training.monitoring.pictures.game import likeliest
 
 DOCS = Path(__file__).parent
 FEN = "r1bqkbnr/pppp1ppp/2n5/4p2Q/2B1P3/8/PPPP1PPP/RNB1K1NR b KQkq - 3 3"
@@ -40,14 +41,9 @@ def arrows(evaluator: Evaluator, count: int = 8) -> list[chess.svg.Arrow]:
     """The most probable moves in `FEN`, more opaque the more probable they are."""
     position = rules.from_fen(FEN)[None]
     policy = MaskedPolicy(evaluator.evaluate(position).logits, torch.from_numpy(rules.legal_bits(position)))
-    top = policy.probabilities[0].topk(count)
-    drawn = []
-    for probability, move in zip(top.values.tolist(), top.indices.tolist(), strict=True):
-        if probability > 0:
-            uci = chess.Move.from_uci(vocabulary.to_uci(move, black=True))
-            opacity = int(60 + 190 * probability / top.values[0].item())
-            drawn.append(chess.svg.Arrow(uci.from_square, uci.to_square, color=f"{drawing.BLUE}{opacity:02x}"))
-    return drawn
+    top = likeliest(policy.probabilities[0].numpy(), count)
+    moves = [(chess.Move.from_uci(vocabulary.to_uci(move, black=True)), share / top[0][1]) for move, share in top]
+    return [drawing.arrow(move, drawing.BLUE, int(60 + 190 * share)) for move, share in moves]
 
 
 def bars(audit: Audit, x: float, y: float) -> str:

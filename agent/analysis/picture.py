@@ -6,7 +6,7 @@ from typing import Final
 import chess
 import chess.svg
 
-from agent.drawing import board_at, document, text, to_png
+from agent.drawing import BLUE, arrow, board_at, document, text, to_png
 from agent.engine.report import Line
 from agent.files import save
 from agent.play.judge import Judged
@@ -19,9 +19,9 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 420, 960, 60, 380
 def picture_of_game(judged: list[Judged], title: str) -> str:
     """SVG of a game: the value for White over the plies, verdicts as dots; the worst move as arrows on its board."""
     worst = max(judged, key=lambda move: move.lost)
-    arrows = [chess.svg.Arrow(worst.move.from_square, worst.move.to_square, color="#d1242fc0")]
+    arrows = [arrow(worst.move, "#d1242f", 0xC0)]
     if worst.move != worst.best.move:
-        arrows.append(chess.svg.Arrow(worst.best.move.from_square, worst.best.move.to_square, color="#1a7f37c0"))
+        arrows.append(arrow(worst.best.move, "#1a7f37", 0xC0))
     caption = worst.san
     if worst.lost >= 0.005:
         caption += f" lost {worst.lost:.2f}; better {worst.best_sans[0]}"
@@ -32,10 +32,8 @@ def picture_of_position(board: chess.Board, lines: tuple[Line, ...], title: str)
     """SVG of a position: its best moves as arrows, and as bars of prior and of their share of the search."""
     searched = max(sum(line.nodes for line in lines), 1)
     shares = [line.nodes / searched for line in lines]
-    arrows = [
-        chess.svg.Arrow(line.move.from_square, line.move.to_square, color=f"#1f6feb{int(60 + 190 * share):02x}")
-        for line, share in reversed([*zip(lines, shares, strict=True)][:5])
-    ]
+    likeliest = [*zip(lines, shares, strict=True)][:5]
+    arrows = [arrow(line.move, BLUE, int(60 + 190 * share)) for line, share in reversed(likeliest)]
     rows = []
     for place, line in enumerate(lines[:10]):
         y = _TOP + 32 * place

@@ -1,6 +1,5 @@
 """Who moves the pieces of one colour in a game: the agent or another UCI engine. A person is None."""
 
-import shlex
 from typing import NamedTuple
 
 import chess
@@ -10,7 +9,6 @@ from agent.engine.agent import Agent
 from agent.engine.limits import Clock, Control, ThinkOptions
 from agent.engine.report import Report
 from agent.engine.thinker import Watcher
-from agent.errors import InputError
 from agent.play.level import Level
 from agent.play.provenance import Source, note
 from agent.play.strength import blunder
@@ -75,11 +73,7 @@ class EngineSide(Side):
     Raises InputError: it cannot be started or is no UCI engine."""
 
     def __init__(self, command: str, seconds: float = 1.0) -> None:
-        try:
-            words = shlex.split(command)
-        except ValueError as error:
-            raise InputError(f"engine {command!r} cannot be read ({error}); give one such as stockfish") from error
-        self._engine, self._seconds = start_engine(words), seconds
+        self._engine, self._seconds = start_engine(command), seconds
         self.name = self._engine.id.get("name", command)  # as it calls itself
 
     def choose(

@@ -3,8 +3,9 @@ with `close_engine`: its thread keeps the interpreter from ending."""
 
 import logging
 import os
+import shlex
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final
 
@@ -44,27 +45,29 @@ def find_engine(program: str) -> str:
     return found
 
 
-def start_engine(
-    command: Sequence[str], options: Mapping[str, bool | int | str] | None = None
-) -> chess.engine.SimpleEngine:
-    """Start an engine with `options` by UCI name; Threads is 1 unless given. Raises InputError: it is not there, does
-    not start, does not speak UCI, or refuses an option."""
-    if not command:
+def start_engine(command: str, options: Mapping[str, bool | int | str] | None = None) -> chess.engine.SimpleEngine:
+    """Start an engine by a `command` as typed in a shell, with `options` by UCI name; Threads is 1 unless given. Raises
+    InputError: it is not there, does not start, does not speak UCI, or refuses an option."""
+    try:
+        program, *words = shlex.split(command) or [""]
+    except ValueError as error:
+        raise InputError(f"engine {command!r} cannot be read ({error}); close its quotes") from error
+    if not program:
         raise InputError("engine '' names no command; give one such as stockfish")
-    words = [find_engine(command[0]), *command[1:]]
+    found = find_engine(program)
     chess.engine.LOGGER.setLevel(logging.CRITICAL)  # what an engine says besides UCI would land on our board
     try:
-        engine = _Engine.popen_uci(words, timeout=_TIMEOUT)
+        engine = _Engine.popen_uci([found, *words], timeout=_TIMEOUT)
     except _FAILURES as error:
         fault = f"does not start as a UCI engine ({_reason(error)}); try another"
-        raise InputError(f"engine '{command[0]}' {fault}") from error
+        raise InputError(f"engine '{program}' {fault}") from error
     try:
         single = {"Threads": 1} if "Threads" in engine.options else {}
         engine.configure({**single, **(options or {})})
     except _FAILURES as error:
         close_engine(engine)
         fault = f"refuses its options {dict(options or {})}: {_reason(error)}"
-        raise InputError(f"engine '{command[0]}' {fault}") from error
+        raise InputError(f"engine '{program}' {fault}") from error
     return engine
 
 
@@ -130,13 +133,12 @@ def _key(board: chess.Board) -> tuple[str, int]:
 class EnginePlayer:
     """A UCI engine on one core with a fixed time a move, or `nodes` instead, which do not depend on the machine's load.
     It gets the moves of its game from the opening on, so it keeps its hash tables until the game ends. Where several
-    games alternate, each position counts as a new game. `options` are by UCI name; Threads is 1 unless given. An
-    InputError where the engine does not start, does not speak UCI, or refuses an option."""
+    games alternate, each position counts as a new game. For `command`, `options` and errors see `start_engine`."""
 
     def __init__(
         self,
         name: str,
-        command: Sequence[str],
+        command: str,
         options: Mapping[str, bool | int | str],
         *,
         seconds: float = ENGINE_SECONDS,

@@ -31,7 +31,7 @@ class Reference(AbstractContextManager["Reference"]):
     kept."""
 
     def __init__(self, nodes: int = NODES) -> None:
-        self._nodes, self._engine = nodes, start_engine(["stockfish"], {"Hash": _HASH})
+        self._nodes, self._engine = nodes, start_engine("stockfish", {"Hash": _HASH})
         self.name = self._engine.id.get("name", "Stockfish")
         words = re.sub(r"\W+", "-", self.name.lower())
         self._path = base_folder() / f"judgements-{words}-{nodes}.json"

@@ -70,13 +70,12 @@ def conversions(
     *,
     games: int,
     seed: int,
-    endings: Sequence[str] = tuple(ENDINGS),
     defenders: Sequence[str] = DEFENDERS,
     hooks: Hooks = NO_HOOKS,
 ) -> list[Conversion]:
     """Play `games` of each ending against each defender, from the same starts."""
     found = []
-    for ending in endings:
+    for ending in ENDINGS:
         starts = random_starts(ending, games, seed)
         for defender in defenders:
             king = KingPlayer(seed) if defender == "king" else RandomPlayer(seed)

@@ -9,8 +9,7 @@
 | `PATH` | a weights file, searched like the agent |
 """
 
-import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -80,15 +79,9 @@ def make_opponent(name: str, seed: int, options: PlayOptions | None = None) -> P
         if detail and not detail.isdecimal():
             raise InputError(f"opponent {name!r} has no Elo that could be read; write stockfish:1350, say")
         strength = {"UCI_LimitStrength": True, "UCI_Elo": int(detail)} if detail else {}
-        return _engines(name, ["stockfish"], strength, options)
+        return _engines(name, "stockfish", strength, options)
     if kind == "engine":
-        try:
-            command = shlex.split(detail)
-        except ValueError as error:
-            raise InputError(f"opponent {name!r} cannot be read ({error}); close its quotes") from error
-        if not command:
-            raise InputError(f"opponent {name!r} names no command; write engine:/path/to/engine")
-        return _engines(name, command, {}, options)
+        return _engines(name, detail, {}, options)
     if options is not None and (Path(name).suffix or what_is(name)):
         return options.player(load_weights(Path(name)))
     known = "random, greedy, alphabeta:2, stockfish:1350, engine:COMMAND, or the path of a weights file"
@@ -102,7 +95,7 @@ def anchor_of(name: str) -> float | None:
 
 
 def _engines(
-    name: str, command: Sequence[str], strength: Mapping[str, bool | int], options: PlayOptions | None
+    name: str, command: str, strength: Mapping[str, bool | int], options: PlayOptions | None
 ) -> ConcurrentPlayers:
     """Processes of one engine, one for each concurrent game."""
     options = options or PlayOptions()

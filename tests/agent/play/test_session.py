@@ -167,7 +167,7 @@ HIDDEN = (
 def test_thoughts_are_those_about_the_last_moves(lines: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What `think` and the board tell, and by what the agent takes a draw."""
     for name, stand_in in (
-        ("start_engine", lambda words: SimpleNamespace(id={})),
+        ("start_engine", lambda command: SimpleNamespace(id={})),
         ("engine_move", lambda engine, name, board, limit: min(board.legal_moves, key=chess.Move.uci)),
         ("close_engine", lambda engine: None),
     ):

@@ -1,7 +1,6 @@
 """Opponents by name, with a small UCI engine that can be made to fail."""
 
 import contextlib
-import shlex
 import threading
 from pathlib import Path
 
@@ -80,8 +79,7 @@ FAILURES = {
 
 @pytest.mark.parametrize("fault", FAILURES)
 def test_a_failure(engine: str, fault: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    words = [*shlex.split(engine.removeprefix("engine:")), fault]
-    with contextlib.closing(EnginePlayer("x", words, {})) as player:
+    with contextlib.closing(EnginePlayer("x", f"{engine.removeprefix('engine:')} {fault}", {})) as player:
         monkeypatch.setattr(player._engine, "timeout", 2.0 if fault == "silent" else 60.0)
         with pytest.raises(MatchError, match=f"engine 'x' {FAILURES[fault]}") as stop:
             play_match(RandomPlayer(1), ConcurrentPlayers([player]), Openings(1, 4), games=3, ply_cap=20)
@@ -96,8 +94,8 @@ def test_a_failure(engine: str, fault: str, monkeypatch: pytest.MonkeyPatch, cap
 
 def test_a_clock_bounds_the_wait(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """python-chess waits for ever for a move under a clock."""
-    words, clock = [*shlex.split(engine.removeprefix("engine:")), "silent"], Limit(white_clock=0.1, black_clock=0.1)
-    with contextlib.closing(EnginePlayer("x", words, {})) as player:
+    clock = Limit(white_clock=0.1, black_clock=0.1)
+    with contextlib.closing(EnginePlayer("x", f"{engine.removeprefix('engine:')} silent", {})) as player:
         monkeypatch.setattr(player._engine, "timeout", 2.0)
         moves = (external.engine_move(player._engine, "x", chess.Board(), clock, game) for game in range(3))
         with pytest.raises(InputError, match="no answer within"):

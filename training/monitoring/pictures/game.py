@@ -58,8 +58,7 @@ def _board_of(record: GameRecord, ply: int, probabilities: NDArray[np.floating],
     arrows = []
     for move, probability in reversed(likeliest(probabilities)):
         drawn = chess.Move.from_uci(vocabulary.to_uci(move, black=black))
-        strength = int(50 + 205 * probability**0.5)
-        arrows.append(chess.svg.Arrow(drawn.from_square, drawn.to_square, color=f"#1f6feb{strength:02x}"))
+        arrows.append(drawing.arrow(drawn, drawing.BLUE, int(50 + 205 * probability**0.5)))
     played = int(record.moves[ply])
     chosen = chess.Move.from_uci(vocabulary.to_uci(played, black=black))
     dots = "..." if black else "."
