@@ -43,6 +43,20 @@ class BoardSession(Session):
         self.app.in_app_thread(self.app.cancel)
 
 
+class _Newest(VerticalScroll, can_focus=False):
+    """Shows its end, also once its size has changed."""
+
+    def on_resize(self) -> None:
+        self.scroll_end(animate=False)
+
+
+class _Growing(Static):
+    """Text in a `_Newest`, which shows the text's end once it has grown."""
+
+    def on_resize(self) -> None:
+        self.query_ancestor(_Newest).scroll_end(animate=False)
+
+
 class BoardView(App[None]):
     """The screen of a session. `BoardApp` adds what happens on it."""
 
@@ -70,20 +84,18 @@ class BoardView(App[None]):
                 yield Static(id="below", classes="player")
                 yield Input(placeholder="a move (e4, e7e8q) or help", id="line", compact=True, select_on_focus=False)
                 yield Label(id="legal")
-                with VerticalScroll(id="log", can_focus=False):
-                    yield Static(id="said")
+                with _Newest(id="log"):
+                    yield _Growing(id="said")
             with Vertical(id="right"):
                 yield Static(id="bar")
                 yield Static(id="report")
-                with VerticalScroll(id="moves-box", can_focus=False):
-                    yield Static(id="moves")
+                with _Newest(id="moves-box"):
+                    yield _Growing(id="moves")
         yield Footer(compact=True)
 
     def on_mount(self) -> None:
         """Begin."""
         self._thread = threading.get_ident()
-        for place in ("#log", "#moves-box"):
-            self.query_one(place).anchor()  # shows its end, also as it grows
         self.query_one("#line", Input).focus()
         for warning in self.session.agent.warnings:
             self.say(f"{warning}.")
@@ -104,6 +116,7 @@ class BoardView(App[None]):
         self.draw_players()
         self.draw_report()
         self._draw_legal(self.query_one("#line", Input).value)
+        self._show_end("#log")
 
     def in_app_thread(self, task: Callable[..., None], *arguments: object) -> None:
         """Call `task` in the app's own thread, from any thread; nothing happens once the app has ended."""
@@ -122,7 +135,7 @@ class BoardView(App[None]):
         """Add to the log."""
         self.said = [*self.said, text][-100:]
         self.query_one("#said", Static).update(Text("\n".join(self.said)))
-        self.query_one("#log").scroll_end(animate=False)  # wherever the user has scrolled
+        self._show_end("#log")
 
     def tell(self, text: str) -> None:
         """Add to the log, or show a page where the log could not show all of it."""
@@ -147,6 +160,10 @@ class BoardView(App[None]):
         """Show what was said before, or after."""
         self.query_one("#log").scroll_relative(y=lines)
 
+    def _show_end(self, place: str) -> None:
+        """Scroll to the end, wherever the user has scrolled."""
+        self.query_one(place, _Newest).scroll_end(animate=False)
+
     def draw(self) -> None:
         """Redraw everything."""
         session, squares = self.session, self.query_one(Squares)
@@ -155,7 +172,7 @@ class BoardView(App[None]):
         squares.refresh()
         self.draw_players()
         self.query_one("#moves", Static).update(move_list(session.game))
-        self.query_one("#moves-box").scroll_end(animate=False)
+        self._show_end("#moves-box")
         self.draw_report()
         ucis = [move.uci() for move in session.board.legal_moves]
         line = self.query_one("#line", Input)
