@@ -11,7 +11,6 @@ all games at once. Levels that turn out no stronger than the one below are left 
 kept and added to. Run it again when the bundled weights change; it uses one core.
 """
 
-import argparse
 import contextlib
 import datetime
 import itertools
@@ -22,6 +21,7 @@ from typing import Any, Final
 
 import chess
 import numpy as np
+import typer
 
 from agent import rules, vocabulary
 from agent.engine.agent import Agent, load_agent
@@ -173,20 +173,16 @@ def _figures(rating: Rating) -> dict[str, int]:
     return {"elo": round(rating.elo), "low": low, "high": high, "games": rating.games}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=12.0)
-    parser.add_argument("--weights", type=Path)
-    parser.add_argument("--output", type=Path, default=LEVELS)
-    options = parser.parse_args()
-    agent = load_agent(options.weights)
-    weights = agent.identity.split()[0]
-    results = kept(options.output, weights)
-    measure(agent, options.minutes, results)
+def main(minutes: float = 12.0, weights: Path | None = None, output: Path = LEVELS) -> None:
+    """Measure for so many minutes, and write what was found."""
+    agent = load_agent(weights)
+    name = agent.identity.split()[0]
+    results = kept(output, name)
+    measure(agent, minutes, results)
     with start_engine("stockfish") as engine:
-        table = table_of(results, weights, engine.id.get("name", "Stockfish"))
-    write_atomic(options.output, f"{json.dumps(table, indent=1)}\n".encode())
-    if options.output == LEVELS:
+        table = table_of(results, name, engine.id.get("name", "Stockfish"))
+    write_atomic(output, f"{json.dumps(table, indent=1)}\n".encode())
+    if output == LEVELS:
         before, _, rest = GUIDE.read_text().partition(MARKS[0])
         after = rest.partition(MARKS[1])[2]
         write_atomic(GUIDE, f"{before}{MARKS[0]}\n{markdown(table)}\n{MARKS[1]}{after}".encode())
@@ -194,4 +190,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

@@ -208,8 +208,8 @@ def bounded(monkeypatch: pytest.MonkeyPatch, shipped: Agent, tmp_path: Path) -> 
     monkeypatch.setattr(train, "ray_for", lambda *rest: contextlib.nullcontext())
     for owner in (evaluate, ladder):
         replaced(owner, "play_match", lambda real, *rest, **more: real(*rest, **{**more, "games": 2, "ply_cap": 10}))
-        few = {"games": 1, "endings": ["kq"]}
-        replaced(owner, "conversions", lambda real, *rest, few=few, **more: real(*rest, **{**more, **few}))
+        replaced(owner, "conversions", lambda real, *rest, **more: real(*rest, **{**more, "games": 1}))
+    monkeypatch.setattr("training.evaluation.conversion.ENDINGS", {"kq": (chess.QUEEN,)})
     replaced(audit, "run_audit", lambda real, judge, source, number, *rest: real(judge, source, min(number, 99), *rest))
     for owner in (analysis, plain, replay):
         replaced(owner, "load_agent", load)

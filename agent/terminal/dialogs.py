@@ -1,6 +1,6 @@
 """Dialogs over the board: a page of text, and the choice of a promotion piece."""
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import chess
 from rich.text import Text
@@ -10,6 +10,8 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Button, Static
+
+_KINDS: Final = (chess.QUEEN, chess.ROOK, chess.BISHOP, chess.KNIGHT)
 
 
 class Page(ModalScreen[None]):
@@ -38,17 +40,14 @@ class Promotion(ModalScreen[int | None]):
 
     CSS = "Promotion { align: center middle; } #pieces { width: auto; height: auto; padding: 1; background: $panel; }"
     BINDINGS: ClassVar[list[BindingType]] = [
-        ("q", "become(5)", "queen"),
-        ("r", "become(4)", "rook"),
-        ("b", "become(3)", "bishop"),
-        ("n", "become(2)", "knight"),
+        *((chess.piece_symbol(kind), f"become({kind})", chess.piece_name(kind)) for kind in _KINDS),
         ("escape", "become(0)", "back"),
     ]
 
     def compose(self) -> ComposeResult:
         """Four buttons."""
         with Horizontal(id="pieces"):
-            for kind in (chess.QUEEN, chess.ROOK, chess.BISHOP, chess.KNIGHT):
+            for kind in _KINDS:
                 yield Button(chess.piece_name(kind), id=chess.piece_name(kind))
 
     @on(Button.Pressed)

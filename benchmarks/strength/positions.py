@@ -5,12 +5,12 @@ reference engine finds open. The same seed, weights and engine give the same fil
 incomparable.
 """
 
-import argparse
 import random
 from pathlib import Path
 from typing import Final
 
 import chess
+import typer
 
 from agent.engine.agent import Agent, load_agent
 from agent.engine.limits import Limits
@@ -70,15 +70,12 @@ def is_open(reference: Reference, fen: str) -> bool:
     return abs(score) < _CENTIPAWNS
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--weights", type=Path)
-    options = parser.parse_args()
+def main(seed: int = 1, weights: Path | None = None) -> None:
+    """Make and write them."""
     with Reference() as reference:
-        found = make_positions(load_agent(options.weights, progress=print), reference, MOST, options.seed, print)
+        found = make_positions(load_agent(weights, progress=print), reference, MOST, seed, print)
     save(POSITIONS, "".join(f"{fen}\n" for fen in found).encode())
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from agent import vocabulary
 from agent.files import save
+from agent.notation import side_name
 from agent.play.provenance import OPENING, Source, write_source
 from agent.players.player import Player
 from training.evaluation.match_runner import NO_HOOKS, Hooks, MatchStop, concurrent_pairs, run_games
@@ -146,15 +147,12 @@ class MatchRecorder:
         for row, board in enumerate(self._boards):
             if not board.move_stack or (only is not None and row not in only):
                 continue  # the match ended before it
-            game = chess.pgn.Game.from_board(board)
-            outcome = board.outcome(claim_draw=True)
-            color = chess.WHITE if row % 2 == 0 else chess.BLACK
-            names = {color: self._player, not color: self._opponent}
+            game, color = chess.pgn.Game.from_board(board), row % 2 == 0
             result, why = "1/2-1/2", "cap"
-            if outcome is not None:
+            if (outcome := board.outcome(claim_draw=True)) is not None:
                 result, why = outcome.result(), outcome.termination.name.lower().replace("_", " ")
-            sides = {"White": names[chess.WHITE], "Black": names[chess.BLACK]}
-            game.headers.update(Event="zeromass evaluate", Round=str(row + 1), Result=result, Termination=why, **sides)
+            game.headers.update({side_name(color): self._player, side_name(not color): self._opponent})
+            game.headers.update(Event="zeromass evaluate", Round=str(row + 1), Result=result, Termination=why)
             game.headers[OPENING] = str(self._openings.length(row))
             if self._source is not None:
                 write_source(game, color, self._source)

@@ -55,15 +55,9 @@ class Sprt:
 
     def to_json(self, pairs: Sequence[int]) -> dict[str, Any]:
         """The test, its state after `pairs` [5], and its verdict."""
-        state = {"ratio": float(self.ratio(np.array(pairs))), "lower": BOUNDS[0], "upper": BOUNDS[1]}
-        return {
-            **asdict(self),
-            "alpha": ERROR_RATE,
-            "beta": ERROR_RATE,
-            **state,
-            "pairs": list(pairs),
-            "verdict": self.verdict(pairs),
-        }
+        test = {**asdict(self), "alpha": ERROR_RATE, "beta": ERROR_RATE, "lower": BOUNDS[0], "upper": BOUNDS[1]}
+        ratio = float(self.ratio(np.array(pairs)))
+        return {**test, "ratio": ratio, "pairs": list(pairs), "verdict": self.verdict(pairs)}
 
     def sentence(self, pairs: Sequence[int]) -> str:
         """For people."""
