@@ -6,6 +6,7 @@ import os
 import random
 import sys
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -23,38 +24,6 @@ from agent.program import program
 _LETTERS = str.maketrans({symbol: letter for letter, symbol in chess.UNICODE_PIECE_SYMBOLS.items()} | {"·": "."})
 
 
-@dataclass
-class Streams:
-    """Where lines come from and go to. Where the input is a keyboard (`person`), prompts stay on the line, and another
-    game may follow; else prompts end their line, and the program ends with the game."""
-
-    input: TextIO
-    output: TextIO
-    person: bool = False
-
-    def ask(self, prompt: str) -> str | None:
-        """One line without its end, or None at the end of input."""
-        if self.person:
-            try:
-                return input(f"{prompt} ")  # with line editing where readline is available
-            except EOFError:
-                self.say()
-                return None
-        self.say(prompt)
-        line = self.input.readline()
-        return line.strip() if line else None
-
-    def say(self, text: str = "") -> None:
-        """Write `text` and a line end at once."""
-        print(text, file=self.output, flush=True)
-
-    @property
-    def figurines(self) -> bool:
-        """Whether the output can show chess figurines."""
-        encoding = self.output.encoding or "utf-8"
-        return "♔♟·".encode(encoding, "replace").decode(encoding) == "♔♟·"
-
-
 def draw_board(board: chess.Board, *, flipped: bool = False, figurines: bool = True) -> str:
     """The board as ten lines, White below unless `flipped`; letters (white upper case) without `figurines`."""
     squares = board.unicode(empty_square="·", orientation=not flipped)
@@ -65,17 +34,34 @@ def draw_board(board: chess.Board, *, flipped: bool = False, figurines: bool = T
 
 @dataclass
 class Dialogue(Session):
-    """One person against the agent, line by line. See `Session`; `streams` lead to the person."""
+    """One person against the agent, line by line; see `Session`. Where the input is a keyboard, prompts stay on the
+    line, and another game may follow; else prompts end their line, and the program ends with the game."""
 
-    streams: Streams = field(kw_only=True)
+    input: TextIO = field(kw_only=True)
+    output: TextIO = field(kw_only=True)
+    keyboard: bool = field(default=False, kw_only=True)
 
     def say(self, text: str) -> None:
-        """One or more lines."""
-        self.streams.say(text)
+        """One or more lines, at once."""
+        print(text, file=self.output, flush=True)
+
+    def ask(self, prompt: str) -> str | None:
+        """One line without its end, or None at the end of input."""
+        if self.keyboard:
+            try:
+                return input(f"{prompt} ").strip()  # with line editing where readline is available
+            except EOFError:
+                self.say("")
+                return None
+        self.say(prompt)
+        line = self.input.readline()
+        return line.strip() if line else None
 
     def show(self) -> None:
         """The board in ten lines, with the clocks where there are any."""
-        figurines = self.theme != "ascii" and self.streams.figurines
+        encoding = self.output.encoding or "utf-8"
+        shown = "♔♟·".encode(encoding, "replace").decode(encoding) == "♔♟·"
+        figurines = self.theme != "ascii" and shown
         self.say(draw_board(self.board, flipped=self.flipped, figurines=figurines))
         if self.game.minutes is not None:
             left = (f"{side_name(color)} {self.game.seconds_left(color) or 0:.1f} s" for color in chess.COLORS)
@@ -90,18 +76,18 @@ class Dialogue(Session):
         self.game.settle()
         self.announce()
         while True:
-            if self.game.over and not self.streams.person:
+            if self.game.over and not self.keyboard:
                 self.say(f"Play again: {program()} play --plain")
                 return
             self.game.run_clock()
             if self.mover is not None:
                 self._let_choose(self.mover)
                 continue
-            line = self.streams.ask(self._prompt())
+            line = self.ask(self._prompt())
             if line is None:
                 self.say("End of input; the game is left here." if not self.game.over else "")
                 return
-            if not self.flag() and line.strip() and not obey(self, line.strip()):
+            if not self.flag() and line and not obey(self, line):
                 return
 
     def _let_choose(self, side: Side) -> None:
@@ -134,11 +120,10 @@ def play_command(
     where there is a terminal. `options` are fields of `Session`; None: the default."""
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
     plain = plain or os.environ.get("TERM", "dumb") in ("dumb", "unknown")  # no cursor movement
-    streams = Streams(sys.stdin, sys.stdout, terminal)
     color = random.Random(seed).random() < 0.5 if side == "random" else side == "white"
     if terminal:
-        streams.say("Loading the agent ...")
-    agent = load_agent(weights, run, progress=streams.say)
+        print("Loading the agent ...", flush=True)
+    agent = load_agent(weights, run, progress=partial(print, flush=True))
     options = {name: value for name, value in options.items() if value is not None}
     options |= {"seed": random.Random(seed).getrandbits(31), "load": lambda name: load_agent(run=name)}
     start = start or chess.Board()
@@ -151,7 +136,7 @@ def play_command(
     if terminal:
         with contextlib.suppress(ImportError):  # not everywhere
             import readline  # noqa: F401  (gives `input` its line editing)
-    dialogue = Dialogue(agent, start, color, streams=streams, **options)
+    dialogue = Dialogue(agent, start, color, input=sys.stdin, output=sys.stdout, keyboard=terminal, **options)
     try:
         dialogue.run()
     finally:

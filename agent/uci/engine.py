@@ -11,7 +11,7 @@ import secrets
 import sys
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,13 +34,13 @@ Loader = Callable[[Path | None, Callable[[str], None]], "Agent"]
 """Loads the agent, given a weights file (None: the default) and a function for progress lines. Raises InputError."""
 
 
+@dataclass
 class Search:
     """One `go` and its cancellation token."""
 
-    def __init__(self, arguments: str) -> None:
-        self.arguments = arguments
-        self.control = Control()
-        self.done = threading.Event()
+    arguments: str
+    control: Control = field(default_factory=Control)
+    done: threading.Event = field(default_factory=threading.Event)
 
 
 class Engine:

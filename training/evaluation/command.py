@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,8 +46,7 @@ def evaluate_command(weights: Path | None, run: str | None, options: MatchOption
     games = options.games if test is None else options.games - options.games % 2
     openings = Openings(options.seed)
     display = Display(Console(stderr=True, highlight=False, soft_wrap=True))
-    finished: Container[int] | None = None
-    failure: MatchStop | None = None
+    stopped: MatchStop | None = None
     with contextlib.ExitStack() as stack:
         opponent = make_opponent(options.opponent, options.seed, options.play)
         if isinstance(opponent, ConcurrentPlayers):
@@ -71,7 +69,7 @@ def evaluate_command(weights: Path | None, run: str | None, options: MatchOption
         except MatchStop as stop:
             if not len(stop.games):
                 raise
-            finished, failure = set(stop.games.tolist()), stop
+            stopped = stop
             result = MatchResult.of(opponent.name, stop.played.points, stop.played.illegal_moves)
             lines = [f"stopped after {result.games} of {games} games", result.sentence()]
             row = {**result.to_json(), "stopped": True}
@@ -84,12 +82,12 @@ def evaluate_command(weights: Path | None, run: str | None, options: MatchOption
         lines.append(sentence)
     try:
         if options.pgn is not None:
-            recorder.write(options.pgn, finished)
+            recorder.write(options.pgn, None if stopped is None else set(stopped.games.tolist()))
     finally:
         print(json.dumps(row) if as_json else "\n".join(lines))
-    if isinstance(failure, MatchError):
-        raise failure
-    return 0 if finished is None else 130
+    if isinstance(stopped, MatchError):
+        raise stopped
+    return 0 if stopped is None else 130
 
 
 def conversion_command(

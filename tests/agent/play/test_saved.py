@@ -14,7 +14,7 @@ from agent.play.provenance import Source, note, write_source
 from agent.play.replay import replay_command
 from agent.play.saved import find_games, read_games
 from agent.play.strength import Strength
-from agent.terminal.plain import Dialogue, Streams
+from agent.terminal.plain import Dialogue
 from tests.agent.standin import Scripted
 from training.evaluation.audit import positions_of_pgn
 
@@ -91,7 +91,7 @@ def test_every_verb_reads_with_it(
     assert replay_command(path, None, None) == 0
     assert [len(batch) for batch in positions_of_pgn(path, print)] == [1]
     output = io.StringIO()
-    session = Dialogue(agent, chess.Board(), chess.WHITE, streams=Streams(io.StringIO(), output, False))
+    session = Dialogue(agent, chess.Board(), chess.WHITE, input=io.StringIO(), output=output)
     assert obey(session, f"load {path}")
     assert len(session.game.notes) == 1
     told = capsys.readouterr().out + output.getvalue()

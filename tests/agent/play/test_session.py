@@ -13,7 +13,7 @@ from agent.engine.agent import Agent
 from agent.play.commands import obey
 from agent.play.sides import EngineSide
 from agent.play.strength import strength_of
-from agent.terminal.plain import Dialogue, Streams
+from agent.terminal.plain import Dialogue
 from tests.agent.standin import Scripted
 from tests.agent.terminal.test_plain import talk
 
@@ -91,7 +91,7 @@ def test_moves_of_the_agent_before_are_marked(tmp_path: Path, identity: str, mar
     talk(f"e4; d4; save {path}", "e7e5 d7d5")
     scripted = Agent(Scripted("a7a6"), "a script", identity=identity)
     lines = io.StringIO(f"load {path}\nNf3\nsave {path}\n")
-    dialogue = Dialogue(scripted, chess.Board(), chess.WHITE, streams=Streams(lines, io.StringIO()), seed=9)
+    dialogue = Dialogue(scripted, chess.Board(), chess.WHITE, input=lines, output=io.StringIO(), seed=9)
     dialogue.run()
     saved = chess.pgn.read_game(io.StringIO(path.read_text()))
     assert saved is not None

@@ -11,7 +11,7 @@ import pytest
 
 from agent.engine.agent import Agent
 from agent.play.commands import COMMANDS
-from agent.terminal.plain import Dialogue, Streams
+from agent.terminal.plain import Dialogue
 from tests.agent.standin import Scripted
 from tests.processes import start_zeromass
 
@@ -25,9 +25,9 @@ def talk(
 ) -> tuple[str, Dialogue]:
     """Type `lines` (separated by ;) against an agent with scripted moves; what was said, and the dialogue."""
     output = io.StringIO()
-    streams = Streams(io.StringIO("".join(f"{line.strip()}\n" for line in lines.split(";"))), output)
+    typed = io.StringIO("".join(f"{line.strip()}\n" for line in lines.split(";")))
     scripted = Agent(Scripted(agent, value), "a script", identity="sha256:0")
-    dialogue = Dialogue(scripted, chess.Board(fen), person, streams=streams)
+    dialogue = Dialogue(scripted, chess.Board(fen), person, input=typed, output=output)
     dialogue.run()
     dialogue.close()
     return output.getvalue(), dialogue
@@ -146,7 +146,7 @@ def test_a_person_goes_on_after_the_game(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("builtins.input", typed := mock.Mock(side_effect=[*lines, EOFError]))
     output = io.StringIO()
     scripted = Agent(Scripted("e7e5 d7d5"), "a script")
-    dialogue = Dialogue(scripted, chess.Board(), chess.WHITE, streams=Streams(io.StringIO(), output, person=True))
+    dialogue = Dialogue(scripted, chess.Board(), chess.WHITE, input=io.StringIO(), output=output, keyboard=True)
     dialogue.run()
     assert typed.mock_calls[1] == mock.call("new, undo, pgn or quit: ")
     said = output.getvalue()
@@ -161,7 +161,7 @@ def test_a_person_goes_on_after_the_game(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_board_in_letters_where_the_stream_has_no_figurines() -> None:
     output = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="replace")  # as the program has it
     scripted = Agent(Scripted(""), "run café")
-    Dialogue(scripted, chess.Board(), chess.WHITE, streams=Streams(io.StringIO(""), output)).run()
+    Dialogue(scripted, chess.Board(), chess.WHITE, input=io.StringIO(""), output=output).run()
     output.seek(0)
     said = output.read()
     assert "8 r n b q k b n r\n7 p p p p p p p p\n6 . . . . . . . .\n" in said
