@@ -154,16 +154,13 @@ def table_of(results: Results, weights: str, engine: str) -> dict[str, Any]:
 
 
 def markdown(table: dict[str, Any]) -> str:
-    rows = [
-        (f"{row['simulations']:,}", f"{row['temperature']:g}", f"{100 * row['blunder_rate']:g} %", row)
-        for row in table["rungs"]
-    ]
-    rows += [(name, "", "", row) for name, row in table["others"].items()]
+    rows = [(f"{name} |  | ", row) for name, row in table["others"].items()]
+    for row in table["rungs"]:
+        blunders = f"{100 * row['blunder_rate']:g} %"
+        rows.append((f"{row['simulations']:,} | {row['temperature']:g} | {blunders}", row))
     lines = ["| simulations, or opponent | noise | blunders | Elo | interval | games |", "|---|---|---|---|---|---|"]
-    lines += [
-        f"| {' | '.join(words)} | {row['elo']} | {row['low']} to {row['high']} | {row['games']} |"
-        for *words, row in sorted(rows, key=lambda row: float(row[-1]["elo"]))
-    ]
+    for words, row in sorted(rows, key=lambda row: float(row[1]["elo"])):
+        lines.append(f"| {words} | {row['elo']} | {row['low']} to {row['high']} | {row['games']} |")
     source = f"{table['games']} games of {table['date']} with weights {table['weights']}, against {table['scale']}."
     return "\n".join([*lines, "", source])
 

@@ -43,11 +43,11 @@ class Learning:
     def agent(self, name: str) -> Agent:
         """The agent with the weights of a snapshot, or of the newest checkpoint. Raises InputError: there is no such
         snapshot, or its weights cannot be used."""
-        if name != NEWEST and name not in self._snapshots():
-            raise InputError(f"snapshot {quote(name)} does not exist; choose one of the list")
         if name == NEWEST:
             return self._newest(next(iter(checkpoint_weights(self.folder)), None))
-        return self._snapshot(self._snapshots()[name])
+        if (weights := self._snapshots().get(name)) is None:
+            raise InputError(f"snapshot {quote(name)} does not exist; choose one of the list")
+        return self._snapshot(weights)
 
     def game(self, name: str) -> Path:
         """The file of a sample game, or of the newest. Raises InputError: there is none."""
