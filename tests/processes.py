@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -39,11 +39,19 @@ def run_python(
     return subprocess.run(command, input=typed, cwd=folder, env=environment, capture_output=True, **options)
 
 
-def start_zeromass(*words: str, folder: Path | None = None) -> subprocess.Popen[str]:
+class Piped(subprocess.Popen[str]):
+    """A process of which all streams are pipes."""
+
+    stdin: IO[str]
+    stdout: IO[str]
+    stderr: IO[str]
+
+
+def start_zeromass(*words: str, folder: Path | None = None) -> Piped:
     """`zeromass WORDS` with pipes, which heeds Ctrl-C."""
     pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     command = [sys.executable, "-m", "zeromass", *words]
-    return subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, preexec_fn=heed_ctrl_c, encoding="utf-8", **pipes)
+    return Piped(command, cwd=folder, env=ENVIRONMENT, preexec_fn=heed_ctrl_c, encoding="utf-8", **pipes)
 
 
 def start_training(

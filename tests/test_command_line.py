@@ -189,8 +189,6 @@ def test_play_sides(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_output_into_a_closed_pipe_is_quiet() -> None:
     process = start_zeromass("doctor")
-    assert process.stdout is not None
-    assert process.stderr is not None
     process.stdout.close()
     assert process.wait(120) in (0, 1)
     assert process.stderr.read() == ""
@@ -198,7 +196,6 @@ def test_output_into_a_closed_pipe_is_quiet() -> None:
 
 def test_interrupt_ends_play_without_traceback() -> None:
     process = start_zeromass("play")
-    assert process.stdout is not None
     assert any("your move" in line for line in process.stdout)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
@@ -259,7 +256,6 @@ def test_monitor_says_where_and_ends_with_ctrl_c() -> None:
         server.bind(("127.0.0.1", DEFAULT_PORT))
         server.listen()
     process, told = start_zeromass("monitor", "mine"), list[str]()
-    assert process.stdout is not None
     while not told or "Ctrl-C" not in told[-1]:
         told.append(next(process.stdout))
     match = re.search(r"^TensorBoard shows runs/mine at (http://127\.0\.0\.1:\d+/)$", "".join(told), re.MULTILINE)

@@ -229,5 +229,4 @@ def _evaluated(network: Network) -> Iterator[None]:
 
 def _entropies(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
     """In nats, over the last axis."""
-    logs = np.log(probabilities, out=np.zeros_like(probabilities), where=probabilities > 0)
-    return -np.asarray((probabilities * logs).sum(-1))
+    return np.asarray(torch.special.entr(torch.from_numpy(probabilities)).sum(-1))

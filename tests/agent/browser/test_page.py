@@ -30,7 +30,6 @@ LOST = "1. e4 e5 2. Qh5 Nc6 3. Qxh7 Rxh7 4. Nf3 Nf6 *"
 def serving(*words: str) -> Iterator[str]:
     """The address of `zeromass play --browser` in a process of its own, which is killed at the end."""
     process = start_zeromass("play", "--browser", "--no-open", "--strength", "16", *words)
-    assert process.stdout is not None
     yield next(line for line in process.stdout if "The board is at " in line).split()[-1]
     process.kill()
     process.communicate()

@@ -11,7 +11,7 @@ import pytest
 
 from agent.engine.agent import Agent
 from agent.play.commands import obey
-from agent.play.sides import EngineSide
+from agent.play.sides import ChosenMove, EngineSide
 from agent.play.strength import strength_of
 from agent.terminal.plain import Dialogue
 from tests.agent.standin import Scripted
@@ -134,11 +134,11 @@ def test_clock_is_shown_and_a_new_game_begins() -> None:
     assert dialogue.board == chess.Board()
 
 
-def test_a_flag_falls() -> None:
+def test_a_flag_falls_and_a_move_chosen_too_late_is_not_played() -> None:
     _, dialogue = talk("clock 5+0; quit")
     dialogue.game._left[chess.WHITE] = -0.1
-    assert dialogue.game.flag()
-    assert (dialogue.game.result, dialogue.game.reason) == ("0-1", "Black wins on time")
+    dialogue.apply(ChosenMove(chess.Move.from_uci("e2e4"), "", None))
+    assert (dialogue.board, dialogue.game.result, dialogue.game.reason) == (chess.Board(), "0-1", "Black wins on time")
 
 
 def test_themes() -> None:

@@ -180,9 +180,6 @@ def test_guide_and_help_name_every_command() -> None:
 def test_whole_game_over_a_pipe(tmp_path: Path) -> None:
     """To the end by the rules, with refused lines on the way; the agent's moves are followed by python-chess."""
     process, board, chance = start_zeromass("play", "--plain", folder=tmp_path), chess.Board(), random.Random(5)
-    assert process.stdin is not None
-    assert process.stdout is not None
-    assert process.stderr is not None
     refused = asked = 0
     result = ""
     for line in map(str.rstrip, process.stdout):

@@ -56,9 +56,6 @@ def test_uci_test_suite(tmp_path: Path) -> None:
 
 def test_reader_that_goes_away_ends_the_engine_quietly(tmp_path: Path) -> None:
     process = start_zeromass("uci", folder=tmp_path)
-    assert process.stdin is not None
-    assert process.stdout is not None
-    assert process.stderr is not None
     process.stdout.close()
     process.stdin.write("uci\nuci\n")
     process.stdin.flush()
