@@ -77,14 +77,13 @@ class Audit:
         """Number of positions."""
         return self.leaks[OURS].positions
 
-    def add(self, evaluator: Evaluator, positions: NDArray[np.uint64]) -> None:
-        """Include packed positions [B, WORDS]; those without a legal move are skipped."""
-        packed = torch.from_numpy(rules.legal_bits(positions))
-        alive = packed.ne(0).any(1).numpy()
-        positions, packed = positions[alive], packed[torch.from_numpy(alive)].to(evaluator.device)
+    def add(self, logits: Tensor, positions: NDArray[np.uint64]) -> None:
+        """Include packed positions [B, WORDS] with their logits [B, 1880]; those without a legal move are skipped."""
+        packed = torch.from_numpy(rules.legal_bits(positions)).to(logits.device)
+        alive = packed.ne(0).any(1)
+        positions, packed, logits = positions[alive.cpu().numpy()], packed[alive], logits[alive]
         if len(positions) == 0:
             return
-        logits = evaluator.evaluate(positions).logits
         legal = unpack_legal(packed, size=vocabulary.SIZE)
         self.leaks[OURS].add(MaskedPolicy(logits, packed).probabilities, legal, positions)
         for name, way in WAYS.items():
@@ -135,7 +134,8 @@ def run_audit(
     audit = Audit()
     for batch in source:
         before = audit.positions
-        audit.add(evaluator, batch[: positions - before])
+        wanted = batch[: positions - before]
+        audit.add(evaluator.evaluate(wanted).logits, wanted)
         advance(audit.positions - before)
         if audit.positions >= positions:
             break

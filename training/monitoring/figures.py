@@ -11,13 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agent import rules, vocabulary
+from agent import rules
 from agent.networks.network import Network, expected_score
 from agent.networks.policy import MaskedPolicy
 from agent.rules import Termination
-from kernels import invalid_mass, unpack_legal
-from kernels.ops.alternatives import multiplied, unmasked
 from selfplay.record import GameRecord
+from training.evaluation.audit import OURS, Audit
 from training.replay import Batch
 
 AHEAD: Final = 5  # pawns' worth (1, 3, 3, 5, 9) from which on a side is far ahead: a rook
@@ -197,22 +196,13 @@ def policy_now(network: Network, positions: NDArray[np.uint64]) -> NDArray[np.fl
 
 
 def leak_row(network: Network, positions: NDArray[np.uint64]) -> dict[str, float]:
-    """The live audit, by tag: the mass that each way of masking puts on illegal moves, largest and mean over the first
+    """The live audit, by tag: the mass that ways of masking put on illegal moves, largest and mean over the first
     `AUDITED` positions."""
-    positions = positions[:AUDITED]
-    logits = dense_logits(network, positions)
-    packed = torch.from_numpy(rules.legal_bits(positions))
-    legal = unpack_legal(packed, size=vocabulary.SIZE)
-    row = {}
-    for name, probabilities in (
-        ("kernel", MaskedPolicy(logits, packed).probabilities),
-        ("multiplied", multiplied(logits, legal)),
-        ("unmasked", unmasked(logits, legal)),
-    ):
-        mass = invalid_mass(probabilities, legal=legal).double()
-        row[f"leak/{name}_max"] = float(mass.max())
-        row[f"leak/{name}_mean"] = float(mass.mean())
-    return row
+    positions, audit = positions[:AUDITED], Audit()
+    audit.add(dense_logits(network, positions), positions)
+    masses = audit.to_json()
+    names = (f"{way}_{which}" for way in (OURS, "multiplied", "unmasked") for which in ("max", "mean"))
+    return {f"leak/{name}": masses[name] for name in names}
 
 
 @contextmanager

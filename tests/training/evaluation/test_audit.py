@@ -39,7 +39,8 @@ def test_positions_of_selfplay_are_counted_exactly(evaluator: Evaluator) -> None
     assert audit.positions == sum(done) == 500
     assert audit.leaks[OURS].largest == 0.0
     assert 0 < audit.leaks["unmasked"].mean <= audit.leaks["unmasked"].largest <= 1.0001
-    audit.add(evaluator, rules.from_fen("7k/5Q2/6K1/8/8/8/8/8 b - - 0 1")[None])  # finished
+    finished = rules.from_fen("7k/5Q2/6K1/8/8/8/8/8 b - - 0 1")[None]
+    audit.add(evaluator.evaluate(finished).logits, finished)
     assert audit.positions == 500
 
 
@@ -94,7 +95,7 @@ def test_mass_of_each_way(network: Network) -> None:
         return [float(value) for value in (weights * ~legal).sum(1) / weights.sum(1)]
 
     live, audit = leak_row(network, positions), Audit()
-    audit.add(make_evaluator(network), positions)
+    audit.add(make_evaluator(network).evaluate(positions).logits, positions)
     told = audit.to_json()
     for name, scores in (("multiplied", logits * legal), ("unmasked", logits)):
         found = mass(scores)
