@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
+import numpy as np
 from rich.console import Console, Group
 from rich.live import Live
 from rich.panel import Panel
@@ -82,16 +83,11 @@ def screen(folder: RunFolder, health: Health) -> Group:
 
 
 def sparkline(values: list[float], width: int = 16) -> str:
-    """The last `width` means of the finite `values` as bars between their least and largest."""
+    """At most `width` means of the finite `values` as bars between their least and largest."""
     values = [value for value in values if math.isfinite(value)]
-    if not values:
-        return ""
-    size = max(1, len(values) // width)
-    means = [sum(values[at : at + size]) / len(values[at : at + size]) for at in range(0, len(values), size)][-width:]
-    low, high = min(means), max(means)
-    if high == low:
-        return _BARS[0] * len(means)
-    return "".join(_BARS[round((value - low) / (high - low) * (len(_BARS) - 1))] for value in means)
+    means = [float(part.mean()) for part in np.array_split(values, min(len(values), width) or 1) if part.size]
+    low, high = min(means, default=0.0), max(means, default=0.0)
+    return "".join(_BARS[round((mean - low) / ((high - low) or 1.0) * (len(_BARS) - 1))] for mean in means)
 
 
 def has_ended(folder: RunFolder) -> bool:
