@@ -147,7 +147,7 @@ def test_a_run_folder_without_checkpoint_and_trainer_is_used_again(capsys: pytes
     run.mkdir(parents=True)
     with run_locked(run):
         assert zeromass.main(words) == 2
-        assert RunFolder(run).go_on == "start it again"
+        assert RunFolder(run).go_on == "go on with --resume 'my runs/it'"
     assert "run 'my runs/it' is being trained by another process; stop that one first" in capsys.readouterr().err
     (run / "matches.jsonl").write_text('{"step": 0, "when": "before"}\n')
     assert [zeromass.main(words), zeromass.main(words)] == [0, 2]

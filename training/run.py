@@ -54,7 +54,8 @@ class Summary:
 
 
 Resume = Literal["no", "asked", "heal"]
-"""How a run begins: new; from a checkpoint, as the user asked; from the newest one, if there is any, after a fault."""
+"""How a run begins: new; from the newest checkpoint, as the user asked or after a fault. A run that ended before its
+first one begins."""
 
 
 def run_training(
@@ -133,8 +134,8 @@ def _missing(loop: TrainingLoop) -> str:
 
 def _checkpoint(folder: RunFolder, resume: Resume, display: Screen) -> Checkpoint | None:
     """What to go on from, if anything; says which, and which ones are damaged."""
-    if resume == "no" or (resume == "heal" and not list_checkpoints(folder.checkpoints)):
-        return None
+    if resume == "no" or not (list_checkpoints(folder.checkpoints) or folder.log.exists()):
+        return None  # the first checkpoint comes before the first row
     path, checkpoint, damaged = newest_checkpoint(folder.checkpoints)
     for sentence in damaged:
         display.say(f"skipped: {sentence}")

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -23,7 +24,7 @@ import zeromass
 from tests.processes import descendants, family, start_training, wait_until_gone
 from tests.training.monitoring.short_run import events_of
 from tests.training.runs import log_of
-from training.durability.checkpoint import list_checkpoints, newest_checkpoint
+from training.durability.checkpoint import Checkpoints, list_checkpoints, newest_checkpoint
 from training.durability.run_folder import RunFolder
 
 SETTINGS = (
@@ -96,6 +97,28 @@ def test_a_mask_broken_on_purpose_stops_the_run(
     assert re.search(r"zeromass: invalid mass 0\.\d+ in position '.+': illegal move \w+ has", capsys.readouterr().err)
     names = [path.name for path in list_checkpoints(runs / "runs" / "it" / "checkpoints")]
     assert names == ["step-00000000"]  # of untrained weights: nothing was learned from the leak
+
+
+def test_a_run_that_ended_before_its_first_checkpoint_is_begun_by_resume(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The match before training is kept; a run that lost its checkpoints is another matter."""
+
+    def break_down(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.chdir(runs)
+    words = ["train", "demo", *TINY, "selfplay.actors=0", "evaluation.games=2", "evaluation.ply_cap=10"]
+    with monkeypatch.context() as patched:
+        patched.setattr(Checkpoints, "begin", break_down)
+        assert zeromass.main(words) == 2
+    assert "then go on with --resume runs/it" in capsys.readouterr().err
+    assert zeromass.main(["train", "--resume", "it"]) == 0
+    rows = (runs / "runs/it/matches.jsonl").read_text().splitlines()
+    assert [(row["when"], row["step"]) for row in map(json.loads, rows)] == [("before", 0), ("after", 12)]
+    shutil.rmtree(runs / "runs/it/checkpoints")
+    assert zeromass.main(["train", "--resume", "it", "run.steps=16"]) == 2
+    assert "no valid checkpoint in 'runs/it/checkpoints': it is empty or missing" in capsys.readouterr().err
 
 
 def test_disk_faults(runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -74,8 +74,7 @@ class RunFolder:
     @property
     def go_on(self) -> str:
         """What to do after an end that was not planned."""
-        saved = list_checkpoints(self.checkpoints)
-        return f"go on with --resume {shlex.quote(str(self.path))}" if saved else "start it again"
+        return f"go on with --resume {shlex.quote(str(self.path))}"
 
     def settings(self, overrides: list[str]) -> Settings:
         """The run's settings, with overrides on top."""
