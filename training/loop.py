@@ -110,9 +110,11 @@ class TrainingLoop:
         the learner."""
         self.pool, self.stop, self.stopwatch = pool, stop, Stopwatch()
         before, started, self.paused = self.counters.seconds, time.monotonic(), 0.0
+        # First, for the first checkpoint holds the pool's weights and streams.
+        pool.publish(self.learner.weights(), self.counters.version)
+        self.counters.streams = pool.streams
         for attachment in self.attachments:
             attachment.begin(self)
-        pool.publish(self.learner.weights(), self.counters.version)
         while self.progress < 1.0 and not stop():
             self._collect(pool)
             self._train(pool)

@@ -78,3 +78,19 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path, mode: str, mo
         assert found[part] == content, part
     assert len(wanted["games"]) > 5
     assert any(name.endswith(".moves") and content for name, content in wanted["unfinished"].items())
+
+
+@pytest.mark.parametrize("steps", [0, 3])
+def test_a_run_killed_before_its_second_checkpoint_begins_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int
+) -> None:
+    whole = begin(settings(tmp_path, "whole", "searched, sparse"))
+    go(whole, 4)
+    chosen = settings(tmp_path, "torn", "searched, sparse")
+    with monkeypatch.context() as patched:
+        patched.setattr(Checkpoints, "end", lambda self, loop: None)
+        go(begin(chosen), steps)
+    again = resume(chosen)
+    assert again.loop.learner.step == 0
+    go(again, 4)
+    assert everything(again) == everything(whole)
