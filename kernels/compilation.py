@@ -194,12 +194,14 @@ def base_folder() -> Path:
     """The folder that holds the caches of all versions of the sources; if none can be used, the one that was wanted."""
     usual = {"win32": os.environ.get("LOCALAPPDATA") or "~/AppData/Local", "darwin": "~/Library/Caches"}
     wanted = os.environ.get("NUMBA_CACHE_DIR") or usual.get(sys.platform) or os.environ.get("XDG_CACHE_HOME")
-    candidates: list[Path] = []
+    folders: list[Path] = []
     with contextlib.suppress(RuntimeError):  # no home: containers run users by number
-        candidates.append(Path(wanted or "~/.cache").expanduser())
+        folders.append(Path(wanted or "~/.cache").expanduser() / "zeromass")
     with contextlib.suppress(OSError):  # no folder for temporary files
-        candidates.append(Path(tempfile.gettempdir()) / f"cache-{os.getuid() if hasattr(os, 'getuid') else ''}")
-    folders = [candidate / "zeromass" for candidate in candidates] or [Path("zeromass-cache")]
+        # Directly there: in a folder of others they could exchange ours, or lead elsewhere by a link.
+        place = Path(tempfile.gettempdir()) / f"zeromass-{os.getuid() if hasattr(os, 'getuid') else ''}"
+        folders += [] if place.is_symlink() else [place]
+    folders = folders or [Path("zeromass-cache")]
     for folder in folders:
         with contextlib.suppress(OSError):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -233,8 +233,28 @@ def test_a_user_needs_no_name_and_no_home(
     assert [run(), run()] == [COMPILED, CACHED]
     folder = compilation.base_folder()
     below = {(): "", ("HOME",): "cache/.cache"}.get(names, "cache") if place == "cache" else ""
-    assert folder == tmp_path / (below or f"temporary/cache-{os.getuid()}") / "zeromass"
+    assert folder == tmp_path / (f"{below}/zeromass" if below else f"temporary/zeromass-{os.getuid()}")
     assert folder.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("planted", ["cache-{}", "zeromass-{}"])
+def test_what_others_planted_among_temporary_files_is_not_used(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch, planted: str
+) -> None:
+    """Neither a folder of theirs, in which they could exchange ours, nor a link to one that must stay as it is."""
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "/proc")
+    trap, victim = tmp_path / "temporary" / planted.format(os.getuid()), tmp_path / "victim"
+    open_to_others(victim)
+    trap.parent.mkdir()
+    if planted.startswith("cache"):
+        open_to_others(trap)
+    else:
+        trap.symlink_to(victim)
+    count, _ = run()
+    assert count == 1
+    assert trap not in compilation.base_folder().parents
+    assert list(trap.iterdir()) == []
+    assert victim.stat().st_mode & 0o777 == 0o777
 
 
 @pytest.mark.slow
