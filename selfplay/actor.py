@@ -65,12 +65,12 @@ class GamePlayer:
         weights = {f"{_WEIGHTS}{name}": array for name, array in self._weights.items()}
         return {**weights, **self._generator.state(), "stream": np.array([self._stream], np.int64)}
 
-    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Go on from a saved state of a player with the same settings and stream; a ValueError if it had another number
-        of games."""
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> bool:
+        """Go on from a saved state of a player with the same settings and stream, see `Generator.restore`."""
         weights = {name.removeprefix(_WEIGHTS): a for name, a in state.items() if name.startswith(_WEIGHTS)}
-        self._generator.restore(state)
-        self.load(weights, self._generator.version)
+        if restored := self._generator.restore(state):
+            self.load(weights, self._generator.version)
+        return restored
 
     def load(self, weights: Weights, version: int) -> None:
         """Use these weights from the next ply on."""

@@ -137,16 +137,21 @@ class Generator:
             arrays |= {f"{row}.{name}": array for name, array in game.state().items()}
         return arrays
 
-    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Take over a saved state; a ValueError if it is of a generator with another number of games."""
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> bool:
+        """Take over a saved state; False where it is of a generator with another number of games. Any exception where
+        it is damaged."""
         rows = len(self._progress)
         if f"{rows - 1}.facts" not in arrays or f"{rows}.facts" in arrays:
-            raise ValueError(f"the saved games are not {rows}")
+            return False
         self._started, self.version = arrays["started"].tolist()
         for row in range(rows):
             own = {name.removeprefix(f"{row}."): a for name, a in arrays.items() if name.startswith(f"{row}.")}
             game = self._progress[row] = GameInProgress.restored(own)
+            rules.check_possible(game.opening.position)
             game.positions = self._begin(row, game.opening, game.moves)
+            if game.moves:
+                game.record("0" * 32, 0, Termination.TRUNCATED, 0).check()
+        return True
 
     def _note(self, positions: NDArray[np.uint64], selected: SelectedMoves) -> None:
         searched = len(selected.policies.indices) > 0

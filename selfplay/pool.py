@@ -60,8 +60,7 @@ class LocalPool(Pool):
     ) -> None:
         if state:
             self._player = GamePlayer(settings, int(state["stream"][0]))
-            with contextlib.suppress(ValueError):
-                self._player.restore(state)
+            if self._player.restore(state):
                 self.streams = first_stream
                 return
         self._player = GamePlayer(settings, first_stream)

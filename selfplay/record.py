@@ -1,14 +1,16 @@
 """A finished game as it is sent: once, whole, immutable."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import chess
 import numpy as np
 from numpy.typing import NDArray
 
-from agent import vocabulary
-from agent.rules import Termination, to_board
+from agent import rules, vocabulary
+from agent.rules import Games, Termination, to_board
 
 
 @dataclass(frozen=True)
@@ -85,3 +87,43 @@ class GameRecord:
         for move in [*self.opening.tolist(), *self.moves.tolist()]:
             board.push_uci(vocabulary.to_uci(move, black=not board.turn))
         return board
+
+    def check(self) -> None:
+        """For a record of a file, which may hold anything: a ValueError or TypeError unless it is a game of chess."""
+        plies, policies = len(self.moves), self.policies
+        check_array(self.start, np.uint64, rules.WORDS)
+        check_array(self.positions, np.uint64, plies, rules.WORDS)
+        check_array(self.opening, np.uint16, len(self.opening))
+        check_array(policies.offsets, np.int64, plies + 1)
+        counts, entries = np.diff(policies.offsets), len(policies.indices)
+        for array, dtype, size in (
+            *((self.moves, np.uint16, plies), (self.versions, np.int32, plies), (self.log_probs, np.float32, plies)),
+            *((self.values, np.float32, plies), (policies.indices, np.uint16, entries)),
+            (policies.probabilities, np.float16, entries),
+        ):
+            check_array(array, dtype, size)
+        if {type(value) for value in (self.seed, self.version, self.outcome, self.balance)} != {int}:
+            raise TypeError("a number is of another type")
+        if not (plies and abs(self.outcome) <= 1 and re.fullmatch("[0-9a-f]{32}", self.game)):
+            raise ValueError("it has no plies, no result or no id")
+        if policies.offsets[0] != 0 or policies.offsets[-1] != entries or counts.min() < 0:
+            raise ValueError("its policies have other plies")
+        rules.check_possible(self.start)
+        games = Games(1)
+        games.reset(positions=self.start[None])
+        for move in self.opening:
+            games.play([move])
+        for position, move in zip(self.positions, self.moves, strict=True):
+            if not np.array_equal(games.positions[0], position):
+                raise ValueError("its moves lead to other positions")
+            games.play([move])
+        if not rules.is_legal(np.repeat(self.positions, counts, axis=0), policies.indices).all():
+            raise ValueError("its policies hold moves that are not legal")
+
+
+def check_array(array: Any, dtype: type[np.generic], *shape: int) -> None:
+    """A ValueError unless it is an array of this type and shape without NaN or infinities."""
+    if not isinstance(array, np.ndarray) or array.dtype != dtype or array.shape != shape:
+        raise ValueError(f"not {np.dtype(dtype)} {list(shape)}: {getattr(array, 'dtype', type(array))}")
+    if not np.isfinite(array).all():
+        raise ValueError("a number is not finite")

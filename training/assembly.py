@@ -3,12 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
 
 from agent.errors import InputError
 from agent.networks.network import Network
 from training.attachment import Attachment
-from training.durability.checkpoint import Checkpoint, Checkpoints
+from training.durability.checkpoint import Checkpoint, Checkpoints, understood
 from training.durability.disk import DiskPatience
 from training.durability.progress_relay import Progress
 from training.durability.run_folder import RunFolder
@@ -65,14 +64,16 @@ def assemble(
     state = {} if checkpoint is None else checkpoint.state
     if checkpoint is not None and "attachments" not in state:
         raise InputError(f"checkpoint '{checkpoint.path}' is of an earlier version of ZeroMass; start a new run")
-    step: Final = -1 if checkpoint is None else int(state["step"])
+    step = -1
     learner = Learner(network, settings.learner, searched=settings.selfplay.simulations > 0)
     window = Window(make_replay(settings), folder.replay)
     disk = DiskPatience(folder.path, say)
     if checkpoint is not None:
-        learner.restore(checkpoint.optimizer)
-        if settings.selfplay.actors == 0:  # games that the checkpoint does not know are played again, as they were
-            disk.writing(partial(window.store.cut, state["replay"]["number"]))
+        with understood(checkpoint):
+            step = int(state["step"])
+            learner.restore(checkpoint.optimizer)
+            if settings.selfplay.actors == 0:  # games that the checkpoint does not know are played again, as they were
+                disk.writing(partial(window.store.cut, int(state["replay"]["number"])))
     guard = Guard(settings.guard, say)
     metrics = disk.writing(lambda: Metrics(folder, None if checkpoint is None else step))
     watch = Watch(settings, metrics, guard.games, disk, say)
@@ -94,7 +95,8 @@ def assemble(
     ]
     loop = TrainingLoop(settings, learner, window, attachments)
     if checkpoint is not None:
-        loop.restore(state, say)
+        with understood(checkpoint):
+            loop.restore(state, say)
     if settings.replay.games is not None:
         loop.learn_from(RunFolder.find(settings.replay.games).replay, say)
     return Run(loop, folder, guard, watch, checkpoints, matches, watchdog, disk, metrics)

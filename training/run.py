@@ -19,7 +19,7 @@ from agent.networks.residual.evaluator import check_runtime
 from agent.networks.weights import load_weights
 from selfplay.pool import LocalPool, Pool, RayPool
 from training.assembly import assemble
-from training.durability.checkpoint import WEIGHTS, Arrays, Checkpoint, list_checkpoints, newest_checkpoint
+from training.durability.checkpoint import WEIGHTS, Checkpoint, list_checkpoints, newest_checkpoint, understood
 from training.durability.progress_relay import TRAINING, Progress, Screen
 from training.durability.run_folder import RunFolder, run_locked
 from training.evaluation.match import MatchResult
@@ -88,8 +88,7 @@ def _train(settings: Settings, folder: RunFolder, resume: Resume, display: Scree
             run.matches.play(loop, "before", display, stop)
         torch.set_num_threads(settings.learner.threads)
         if loop.progress < 1.0 and not stop():
-            unfinished = {} if checkpoint is None else checkpoint.player
-            with closing(_pool(settings, loop.counters.streams, unfinished)) as pool:
+            with closing(_pool(settings, loop.counters.streams, checkpoint)) as pool:
                 display.tick(Progress(TRAINING, loop.progress, "first games ..."))
                 kernels.reset_launches()
                 loop.run(pool, stop=stop)
@@ -157,10 +156,11 @@ def _network(settings: Settings, checkpoint: Checkpoint | None) -> Network:
     return network
 
 
-def _pool(settings: Settings, first_stream: int, unfinished: Arrays) -> Pool:
+def _pool(settings: Settings, first_stream: int, checkpoint: Checkpoint | None) -> Pool:
     if settings.replay.games is not None:
         return Pool()
     check_runtime(settings.selfplay.runtime, torch.device("cuda" if settings.selfplay.gpus > 0 else "cpu"))
     if settings.selfplay.actors == 0:
-        return LocalPool(settings.actor, first_stream, unfinished)
+        with understood(checkpoint):
+            return LocalPool(settings.actor, first_stream, checkpoint.player if checkpoint else None)
     return RayPool(settings.actor, first_stream=first_stream, heartbeat=settings.run.heartbeat_seconds)

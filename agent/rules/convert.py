@@ -98,6 +98,13 @@ def to_board(position: NDArray[np.uint64]) -> chess.Board:
     return board.mirror() if state & int(record.BLACK) else board
 
 
+def check_possible(position: NDArray[np.uint64]) -> None:
+    """Before compiled code gets words [WORDS] of a file: a ValueError unless they are a possible position of standard
+    chess without repetitions."""
+    if not np.array_equal(from_board(to_board(position)), position):
+        raise ValueError(f"{describe(position)} has castling rights, en passant or repetitions that are impossible")
+
+
 def to_fen(position: NDArray[np.uint64]) -> str:
     """FEN of a packed position [WORDS], with an en-passant square only where capturing is legal. Raises ValueError: the
     words are not a board."""

@@ -2,6 +2,7 @@
 loopback alone."""
 
 import contextlib
+import dataclasses
 import errno
 import json
 import os
@@ -12,7 +13,9 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 import torch
@@ -24,7 +27,7 @@ import zeromass
 from tests.processes import descendants, family, start_training, wait_until_gone
 from tests.training.monitoring.short_run import events_of
 from tests.training.runs import log_of
-from training.durability.checkpoint import Checkpoints, list_checkpoints, newest_checkpoint
+from training.durability.checkpoint import Checkpoints, list_checkpoints, newest_checkpoint, write_checkpoint
 from training.durability.run_folder import RunFolder
 
 SETTINGS = (
@@ -66,6 +69,14 @@ def steps_in_tensorboard(folder: Path, tag: str) -> list[int]:
 def runs(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path
     subprocess.run(["pkill", "-KILL", "-f", str(tmp_path)], check=False)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run without actors."""
+    folder = tmp_path_factory.mktemp("runs")
+    assert zeromass.main(["train", "demo", *TINY, "selfplay.actors=0", f"run.folder={folder}"]) == 0
+    return folder / "it"
 
 
 def test_a_run_with_ray_actors_ends_with_a_summary(runs: Path) -> None:
@@ -119,6 +130,36 @@ def test_a_run_that_ended_before_its_first_checkpoint_is_begun_by_resume(
     shutil.rmtree(runs / "runs/it/checkpoints")
     assert zeromass.main(["train", "--resume", "it", "run.steps=16"]) == 2
     assert "no valid checkpoint in 'runs/it/checkpoints': it is empty or missing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "value"),
+    [
+        ("player", "0.start", np.full(8, 2**64 - 1, np.uint64)),
+        ("player", "0.moves", np.array([65535], np.uint16)),
+        ("player", "1.versions", None),
+        ("optimizer", "", None),
+        ("state", "counters", []),
+        ("state", "replay", None),
+        ("state", "step", "x"),
+        ("state", "generator", {"state": 7}),
+        ("state", "torch_generator", "00"),
+    ],
+)
+def test_a_forged_checkpoint_is_refused_in_a_sentence(
+    trained: Path, capsys: pytest.CaptureFixture[str], part: str, name: str, value: Any
+) -> None:
+    """Its manifest is valid."""
+    _, checkpoint, _ = newest_checkpoint(trained / "checkpoints")
+    values: Any = dict(getattr(checkpoint, part))
+    values[name or min(values)] = value
+    if value is None:
+        del values[name or min(values)]
+    changed: Any = {part: values}
+    forged = write_checkpoint(trained / "checkpoints", 13, dataclasses.replace(checkpoint, **changed), keep=9)
+    assert zeromass.main(["train", "--resume", str(trained), "run.steps=16"]) == 2
+    assert f"zeromass: checkpoint '{forged}' cannot be used (" in capsys.readouterr().err
+    shutil.rmtree(forged)
 
 
 def test_disk_faults(runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

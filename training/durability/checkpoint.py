@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -94,13 +94,14 @@ def read_checkpoint(path: Path) -> Checkpoint:
     try:
         manifest = json.loads((path / MANIFEST).read_bytes())
         contents = {name: (path / name).read_bytes() for name in _FILES}
-        wrong = [name for name, entry in _manifest(contents).items() if manifest[name] != entry]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        if wrong := [name for name, entry in _manifest(contents).items() if manifest[name] != entry]:
+            raise ValueError(f"{', '.join(wrong)} differs from its manifest")
+        optimizer, player = (
+            safetensors.numpy.load(contents[f"{part}.safetensors"]) for part in ("optimizer", "player")
+        )
+        return Checkpoint(contents[WEIGHTS], optimizer, dict(json.loads(contents["state.json"])), player, path)
+    except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
         raise InputError(f"checkpoint '{path}' is damaged ({error})") from error
-    if wrong:
-        raise InputError(f"checkpoint '{path}' is damaged ({', '.join(wrong)} differs from its manifest)")
-    optimizer, player = (safetensors.numpy.load(contents[f"{part}.safetensors"]) for part in ("optimizer", "player"))
-    return Checkpoint(contents[WEIGHTS], optimizer, json.loads(contents["state.json"]), player, path)
 
 
 def newest_checkpoint(folder: Path) -> tuple[Path, Checkpoint, list[str]]:
@@ -114,6 +115,18 @@ def newest_checkpoint(folder: Path) -> tuple[Path, Checkpoint, list[str]]:
             damaged.append(str(error))
     found = "; ".join(damaged) if damaged else "it is empty or missing"
     raise InputError(f"no valid checkpoint in '{folder}': {found}; start a new run")
+
+
+@contextlib.contextmanager
+def understood(checkpoint: Checkpoint | None) -> Iterator[None]:
+    """Around the use of what a checkpoint holds, which may be anything: an InputError where it is of no use."""
+    try:
+        yield
+    except Exception as error:
+        if checkpoint is None or isinstance(error, InputError | OSError):
+            raise
+        fault = f"checkpoint '{checkpoint.path}' cannot be used ({type(error).__name__}: {error})"
+        raise InputError(f"{fault}; move it away to go on from the one before") from error
 
 
 def first_needed(folder: Path) -> int:

@@ -7,6 +7,7 @@ An entry of a segment is a header (magic, length, BLAKE2b of what follows) and a
 then safetensors of arrays; no pickle. It is verified when read. A reader that meets a damaged entry looks for the next
 magic whose entry is whole."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 
 from agent.files import fsync_folder, write_atomic
 from agent.rules import Termination
-from selfplay.record import GameRecord, RaggedPolicy
+from selfplay.record import GameRecord, RaggedPolicy, check_array
 from training.targets import Targets
 
 SEGMENT_BYTES: Final = 8 * 2**20  # a segment that has reached this size is closed
@@ -92,6 +93,12 @@ def _read(data: bytes, place: int) -> tuple[StoredGame | None, int]:
     payload = data[start : start + length]
     if magic != MAGIC or len(payload) != length or hashlib.blake2b(payload, digest_size=16).digest() != digest:
         return None, place
+    with contextlib.suppress(Exception):  # who wrote it may have made the checksum too
+        return _game(payload), start + length
+    return None, place
+
+
+def _game(payload: bytes) -> StoredGame:
     (size,) = _PLAIN_LENGTH.unpack_from(payload)
     head = _PLAIN_LENGTH.size
     values: dict[str, Any] = json.loads(payload[head : head + size])
@@ -99,7 +106,13 @@ def _read(data: bytes, place: int) -> tuple[StoredGame | None, int]:
     values["record.termination"] = Termination(values["record.termination"])
     values["record.policies"] = _part(RaggedPolicy, "record.policies", values)
     record, targets = _part(GameRecord, "record", values), _part(Targets, "targets", values)
-    return StoredGame(values["number"], values["stream"], record, targets), start + length
+    record.check()
+    check_array(targets.wdl, np.float32, record.plies, 3)
+    check_array(targets.advantages, np.float32, record.plies)
+    number, stream = (int(values[name]) for name in ("number", "stream"))
+    if min(number, stream) < 0:
+        raise ValueError("a number is negative")
+    return StoredGame(number, stream, record, targets)
 
 
 def _part(kind: Any, prefix: str, values: dict[str, Any]) -> Any:

@@ -2,8 +2,13 @@
 
 import dataclasses
 import errno
+import hashlib
 import os
+import struct
+from collections.abc import Callable
+from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -65,6 +70,65 @@ def test_a_flip_of_any_bit_and_any_tear_cost_one_game_and_are_named() -> None:
         whole, *rest = read_entries(data[:end])
         assert not isinstance(whole, Damage)
         assert (whole[1].number, rest) == (0, [Damage(first, end)])
+
+
+def changed(name: str, at: Any, value: Any) -> Callable[[StoredGame], StoredGame]:
+    """A game whose array `name` is another one; the name of its part comes first."""
+
+    def change(game: StoredGame) -> StoredGame:
+        part, _, field = name.rpartition(".")
+        owner = attrgetter(part)(game)
+        array = np.array(getattr(owner, field))
+        array[at] = value
+        twin: Any = dataclasses.replace(owner, **{field: array})
+        while part != "record" and "." in part:
+            part, _, field = part.rpartition(".")
+            twin = dataclasses.replace(attrgetter(part)(game), **{field: twin})
+        return dataclasses.replace(game, **{part: twin})
+
+    return change
+
+
+def plain(**values: object) -> Callable[[StoredGame], StoredGame]:
+    return lambda game: dataclasses.replace(game, record=dataclasses.replace(game.record, **values))  # type: ignore[arg-type]
+
+
+FORGED = {
+    "overlapping start": changed("record.start", 1, 2**64 - 1),
+    "overlapping position": changed("record.positions", (3, 1), 2**64 - 1),
+    "another position": changed("record.positions", (3, 7), 0),
+    "no move": changed("record.moves", 4, 65535),
+    "an illegal move": changed("record.moves", 0, 1),
+    "an illegal target": changed("record.policies.indices", 0, 65535),
+    "offsets beyond": changed("record.policies.offsets", -1, 10**6),
+    "NaN": changed("record.values", 0, np.nan),
+    "infinite targets": changed("targets.wdl", (0, 0), np.inf),
+    "one ply less": plain(versions=np.zeros(11, np.int32)),
+    "wide moves": plain(moves=np.zeros(12, np.int64)),
+    "no plies": plain(moves=np.zeros(0, np.uint16)),
+    "a result of 7": plain(outcome=7),
+    "text for a number": plain(balance="1"),
+    "no id": plain(game="../../x"),
+    "no number": lambda game: dataclasses.replace(game, number=-1),
+}
+
+
+@pytest.mark.parametrize("forge", FORGED.values(), ids=FORGED)
+def test_a_forged_game_with_a_valid_checksum_is_damage(forge: Callable[[StoredGame], StoredGame]) -> None:
+    """Compiled code, which checks no bounds, gets what is read."""
+    entries = [to_entry(stored(1)), to_entry(forge(stored(3))), to_entry(stored(5))]
+    first, wrong, last = read_entries(b"".join(entries))
+    assert not isinstance(first, Damage)
+    assert not isinstance(last, Damage)
+    assert (first[1].number, last[1].number) == (1, 5)
+    assert wrong == Damage(len(entries[0]), len(entries[0]) + len(entries[1]))
+
+
+def test_a_missing_field_and_a_foreign_payload_are_damage() -> None:
+    payload = to_entry(stored(1))[24:]
+    for forged in (payload.replace(b"record.seed", b"record.sead"), b"", b"\xff" * 9, b"\0\0\0\0"):
+        header = struct.pack("<4sI16s", b"ZMg1", len(forged), hashlib.blake2b(forged, digest_size=16).digest())
+        assert list(read_entries(header + forged)) == [Damage(0, 24 + len(forged))]
 
 
 def test_what_is_synced_is_there_for_another_process_and_what_waits_is_not(tmp_path: Path) -> None:
