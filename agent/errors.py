@@ -1,4 +1,9 @@
-"""The error for bad input by the user."""
+"""The error for bad input by the user, and what of a file may reach a terminal."""
+
+
+def printable(text: str) -> str:
+    """`text` as one line without control characters, which could steer a terminal: these are escaped."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in " ".join(text.split()))
 
 
 class InputError(ValueError):
@@ -7,6 +12,5 @@ class InputError(ValueError):
     stays one line that can be printed."""
 
     def __str__(self) -> str:
-        line = " ".join(super().__str__().split())
-        line = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in line)
+        line = printable(super().__str__())
         return line if len(line) <= 600 else f"{line[:400]} ... {line[-150:]}"

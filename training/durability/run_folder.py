@@ -14,7 +14,7 @@ import chess
 import chess.pgn
 
 from agent.compilation import locked
-from agent.errors import InputError
+from agent.errors import InputError, printable
 from agent.files import write_atomic
 from agent.rules import Termination
 from agent.runs import RUNS, find_run
@@ -94,7 +94,7 @@ class RunFolder:
     def first_match(self) -> MatchResult | None:
         """The match before training, if there was one."""
         found = next((row for row in read_rows(self.matches) if row.get("when") == "before"), {})
-        with contextlib.suppress(KeyError):  # none, or a damaged line
+        with contextlib.suppress(KeyError, TypeError):  # none, or a damaged line
             return MatchResult.from_json(found)
         return None
 
@@ -140,16 +140,18 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
             # An integer beyond 64 bits may be beyond float too, which figures are computed in.
             row = json.loads(line, parse_int=lambda digits: int(digits) if len(digits) < 20 else float(digits))
             if isinstance(row, dict) and type(row.get("step")) is int and isinstance(row.get("time", 0), int | float):
-                rows.append(row)
+                rows.append({printable(key): value for key, value in row.items()})
     return rows
 
 
 def append_row(path: Path, row: dict[str, Any]) -> None:
-    """Add one line to a log; on a full disk nothing rather than half a line."""
+    """Add one line to a log, below one torn by a crash; on a full disk nothing rather than half a line."""
     size = path.stat().st_size if path.exists() else 0
     try:
-        with path.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+        with path.open("a+b") as file:
+            file.seek(max(size - 1, 0))
+            torn = file.read() not in (b"", b"\n")
+            file.write(b"\n" * torn + json.dumps(row).encode() + b"\n")
     except OSError:
         if path.exists():
             os.truncate(path, size)

@@ -1,6 +1,7 @@
 """Matches: wins, draws, losses, the score with its interval and in Elo, and the games as PGN."""
 
 import math
+import operator
 from collections.abc import Container
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent import vocabulary
+from agent.errors import printable
 from agent.files import save
 from agent.notation import side_name
 from agent.play.provenance import OPENING, Source, write_source
@@ -55,8 +57,11 @@ class MatchResult:
 
     @classmethod
     def from_json(cls, row: dict[str, Any]) -> Self:
-        """Read back what `to_json` wrote."""
-        return cls(**{key: row[key] for key in ("opponent", "games", "wins", "draws", "losses", "illegal_moves")})
+        """Read back what `to_json` wrote; a KeyError or TypeError where it is something else."""
+        counts: Any = {key: operator.index(row[key]) for key in ("games", "wins", "draws", "losses", "illegal_moves")}
+        if min(counts.values()) < 0 or counts["wins"] + counts["draws"] + counts["losses"] != counts["games"]:
+            raise TypeError("no match has this result")
+        return cls(printable(str(row["opponent"])), **counts)
 
     def sentence(self) -> str:
         """For people."""

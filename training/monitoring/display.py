@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from agent.program import program
 from training.durability.progress_relay import Progress as RunProgress
@@ -94,7 +95,7 @@ class Display(Screen):
         table = Table.grid(padding=(0, 2))
         for what, value in rows.items():
             if value:
-                table.add_row(what, value)
+                table.add_row(what, Text(value))
         ending = f"ended without {summary.missing}; train longer" if summary.missing else "done"
         title = f"{summary.folder.name}: {'stopped, checkpoint saved' if summary.stopped else ending}"
-        self.console.print(Panel(table, title=title, expand=False))
+        self.console.print(Panel(table, title=Text(title), expand=False))

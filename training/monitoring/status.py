@@ -75,7 +75,9 @@ def screen(folder: RunFolder, health: Health) -> Group:
     if health.findings:
         table = Table.grid(padding=(0, 2))
         for finding in health.findings:
-            table.add_row(Text(finding.cause.name, style="red"), finding.sentence, f"do: {finding.cause.suggestion}")
+            table.add_row(
+                Text(finding.cause.name, style="red"), Text(finding.sentence), f"do: {finding.cause.suggestion}"
+            )
         parts.append(Panel(table, title="what is wrong, the worst first", title_align="left", expand=False))
     if health.rows:
         parts.append(_figures(health, folder.settings([]).guard))
@@ -123,5 +125,7 @@ def _figures(health: Health, guard: GuardSettings) -> Table:
             tag = tag.limited(getattr(guard, name.removeprefix("guard/"))) if tag.limit else tag
             mark = Text("!", style="bold red") if name in sick else Text("✓" if tag.healthy else " ", style="green")
             bars = sparkline([value for _, value in series(health.rows, name)])
-            table.add_row(mark, name, tag.show(values[name]), Text(tag.healthy, style="dim"), Text(bars, style="blue"))
+            table.add_row(
+                mark, Text(name), tag.show(values[name]), Text(tag.healthy, style="dim"), Text(bars, style="blue")
+            )
     return table

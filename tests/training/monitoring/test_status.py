@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import io
 import json
 import math
 import re
@@ -15,15 +16,17 @@ import chess
 import chess.pgn
 import pytest
 from ray.util.metrics import Gauge
+from rich.console import Console
 
 import zeromass
 from tests.training.monitoring.short_run import short_run
 from tests.training.records import standing
-from training.durability.run_folder import RunFolder, append_row
+from training.durability.run_folder import RunFolder, append_row, read_rows
 from training.evaluation.ladder.standings import Results, Standings
 from training.evaluation.match import MatchResult
 from training.monitoring import metrics as metrics_module
 from training.monitoring import status as status_module
+from training.monitoring.display import Display
 from training.monitoring.metrics import Metrics
 from training.monitoring.report.report import report_page
 from training.monitoring.status import has_ended, sparkline
@@ -127,6 +130,29 @@ def test_a_damaged_file(tmp_path: Path, capsys: pytest.CaptureFixture[str], file
     for verb in ("status", "report"):
         assert zeromass.main([verb, str(path.parent)]) == (2 if content is None else 0)
         assert "cannot be read" in capsys.readouterr().err or content is not None
+
+
+def test_a_torn_line_swallows_no_other(tmp_path: Path) -> None:
+    folder = RunFolder(fake_run(tmp_path / "run"))
+    folder.matches.write_bytes(b'{"step": 0, "wh\xff')
+    for step in (1, 2):
+        append_row(folder.matches, {"step": step, "a\x1b[2J": 1})
+    assert [*map(list, read_rows(folder.matches))] == [["step", r"a\x1b[2J"]] * 2
+    assert folder.matches.read_bytes().endswith(b'}\n{"step": 2, "a\\u001b[2J": 1}\n')
+
+
+@pytest.mark.parametrize("wrong", [{"wins": "1"}, {"games": 10**30}, {"losses": -1}, {"draws": 1}])
+def test_what_is_no_match_is_none(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    folder, row = RunFolder(fake_run(tmp_path / "run")), MatchResult("[/x]\x1b]0;\x07", 2, 1, 0, 1, 0).to_json()
+    append_row(folder.matches, {"step": 0, "when": "before", **row, **wrong})
+    assert folder.first_match() is None
+    append_row(folder.matches, {"step": 0, "when": "before", **row})
+    folder.matches.write_text(folder.matches.read_text().splitlines()[1])
+    before = folder.first_match()
+    assert (before and before.opponent) == r"[/x]\x1b]0;\x07"
+    counts = dict.fromkeys(("games", "positions", "steps", "seconds", "distributions", "largest_invalid_mass"), 1)
+    summary = Mock(before=before, after=before, folder=folder.path, missing="", **counts)
+    Display(Console(file=io.StringIO())).summary(summary)  # no markup
 
 
 def test_sparklines() -> None:
