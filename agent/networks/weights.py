@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from agent import vocabulary
-from agent.errors import InputError
+from agent.errors import InputError, printable
 from agent.files import what_is, write_atomic
 from agent.networks.contract import Architecture, CompiledEvaluator, LeafEvaluator
 from agent.networks.registry import KINDS, architecture_of, make_evaluator, make_network
@@ -38,8 +38,11 @@ class Weights:
         """The network in torch, always the same one."""
         import torch
 
+        state = {name: torch.from_numpy(tensor) for name, tensor in self.tensors.items()}
+        with torch.device("meta"):  # refuses tensors that do not fit, before memory is taken for those that would
+            make_network(self.architecture).load_state_dict(state, assign=True)
         network = make_network(self.architecture)
-        network.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in self.tensors.items()})
+        network.load_state_dict(state)
         return network.eval()
 
     def for_search(self) -> LeafEvaluator | CompiledEvaluator:
@@ -101,7 +104,7 @@ def load_weights(path: Path) -> Weights:
 
 def _check(architecture: Architecture, tensors: Mapping[str, NDArray[Any]]) -> None:
     """Raise ValueError for sizes that the file cannot fill, before memory is taken for them, and for broken numbers."""
-    largest = max(0, len(tensors), *(size for tensor in tensors.values() for size in tensor.shape))
+    largest = max(0, len(tensors), *(size for tensor in tensors.values() for size in tensor.shape if tensor.size))
     if any(size > largest for size in asdict(architecture).values()):
         raise ValueError(f"it says {architecture}, but its largest tensor has {largest} rows")
     for name, tensor in tensors.items():
@@ -116,4 +119,4 @@ def _read_provenance(text: str) -> dict[str, str]:
         found = None
     if not isinstance(found, dict):
         raise ValueError(f"its provenance {quote(text)} is no JSON object")
-    return {str(key): str(value) for key, value in found.items()}
+    return {printable(str(key)): printable(str(value)) for key, value in found.items()}

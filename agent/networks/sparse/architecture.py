@@ -1,6 +1,6 @@
 """The sizes of a sparse network, and its compiled form. Light: no torch."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Self
 
@@ -14,7 +14,9 @@ from agent.networks.sparse.moves import MOVE_KINDS, MOVE_ROOM
 from agent.networks.sparse.vectors import Floats, Shorts, aligned
 from agent.vocabulary import MAX_LEGAL, SIZE
 
-_LAYERS: Final = ("features", "hidden", "policy", "kinds", "value")
+_NAMES: Final = [
+    f"{layer}.{part}" for layer in ("features", "hidden", "policy", "kinds", "value") for part in ("weight", "bias")
+]
 _FIXED: Final = {"threats": "True", "moves": "True", "control": "False", "king_buckets": "0", "phases": "1"}
 """What weights files of older versions say of features that were settings then, with the values that are fixed now."""
 
@@ -49,6 +51,8 @@ class SparseArchitecture(Architecture):
         shapes: list[tuple[int, ...]] = [
             (width, hidden), (hidden,), (SIZE, hidden), (SIZE,), (MOVE_KINDS, hidden), (MOVE_KINDS,), (3, hidden), (3,),
         ]  # fmt: skip
+        if tensors is not None:  # before memory is taken
+            _check([(FEATURES + PIECE_ROWS, width), (width,), *shapes], tensors)
         first = aligned(FEATURES, width, dtype=np.int16), aligned(width, dtype=np.int16)
         parameters = SparseParameters._make([*first, *(aligned(*shape) for shape in shapes)])
         rows, kinds = np.zeros(max(MAX_FEATURES, width + 1), np.int32), np.zeros(MAX_LEGAL, np.int32)
@@ -64,21 +68,23 @@ def fill(parameters: SparseParameters, tensors: Mapping[str, Floats]) -> None:
     """Copy weights float32, named as in the `state_dict` of `SparseNetwork`, in place: no array is exchanged. Shared
     rows are added in, and the first layer is rounded. A ValueError where a tensor is missing, unknown or of another
     shape."""
-    names = (f"{layer}.{part}" for layer in _LAYERS for part in ("weight", "bias"))
-    targets: dict[str, NDArray[Any]] = dict(zip(names, parameters, strict=True))
-    shapes = {name: target.shape for name, target in targets.items()}
-    shapes["features.weight"] = FEATURES + PIECE_ROWS, parameters.features.shape[1]
-    for name in sorted(shapes.keys() | tensors.keys()):
-        found = tensors[name].shape if name in tensors else None
-        if found != shapes.get(name):
-            raise ValueError(f"tensor {name} has shape {found}, its architecture wants {shapes.get(name)}")
+    _check([(FEATURES + PIECE_ROWS, parameters.features.shape[1]), *(each.shape for each in parameters[1:])], tensors)
     pieces, state, shared = np.split(tensors["features.weight"], [STATE_AT, FEATURES])
     summed = (pieces.reshape(THREATS, PIECE_ROWS, -1) + shared).reshape(STATE_AT, -1)
     parameters.features[...] = in_units(np.concatenate([summed, state]))
     parameters.features_bias[...] = in_units(tensors["features.bias"])
+    targets: dict[str, NDArray[Any]] = dict(zip(_NAMES, parameters, strict=True))
     for name, target in targets.items():
         if target.dtype == np.float32:
             target[...] = tensors[name]
+
+
+def _check(shapes: Sequence[tuple[int, ...]], tensors: Mapping[str, Floats]) -> None:
+    wanted = dict(zip(_NAMES, shapes, strict=True))
+    for name in sorted(wanted.keys() | tensors.keys()):
+        found = tensors[name].shape if name in tensors else None
+        if found != wanted.get(name):
+            raise ValueError(f"tensor {name} has shape {found}, its architecture wants {wanted.get(name)}")
 
 
 def in_units(numbers: Floats) -> Shorts:

@@ -1,6 +1,7 @@
 """Weights files: whole round trips, and a sentence for every way in which a file can be wrong."""
 
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from unittest.mock import Mock
@@ -17,6 +18,7 @@ from agent.networks.residual.network import ResidualArchitecture, ResidualNetwor
 from agent.networks.sparse.architecture import SparseArchitecture
 from agent.networks.sparse.network import SparseNetwork
 from agent.networks.weights import load_weights, save_weights, to_bytes
+from tests.processes import run_python
 
 
 def small_weights(folder: Path) -> Path:
@@ -121,3 +123,30 @@ def test_sparse_networks_with_features_of_older_versions(tmp_path: Path) -> None
     """The bundled weights name features that were settings once."""
     rewritten(path := sparse_weights(tmp_path), phases="1", threats="True")
     assert load_weights(path).network.architecture == SparseArchitecture(width=64, hidden=32)
+
+
+@pytest.mark.parametrize(
+    ("make", "sizes", "shape"),
+    [
+        (small_weights, {"blocks": 10**9}, (10**9, 0)),
+        (small_weights, {"channels": 40_000}, (1, 40_000)),
+        (sparse_weights, {"width": 40_000 * 64}, (1, 40_000 * 64)),
+        (sparse_weights, {"hidden": 1_000_000 * 32}, (10**9, 0)),
+    ],
+)
+def test_sizes_without_tensors_take_no_memory(
+    make: Callable[[Path], Path], sizes: dict[str, int], shape: tuple[int, ...], tmp_path: Path
+) -> None:
+    text = {name: str(size) for name, size in sizes.items()}
+    rewritten(path := make(tmp_path), lambda kept: kept.update(x=torch.zeros(shape, dtype=torch.float16)), **text)
+    code = (
+        "import resource, sys, torch; resource.setrlimit(resource.RLIMIT_DATA, (2 << 30, 2 << 30)); "
+        "from pathlib import Path; from agent.networks.weights import load_weights; load_weights(Path(sys.argv[1]))"
+    )
+    said = run_python("-c", code, str(path)).stderr.splitlines()[-1]
+    assert re.search(r"InputError: weights file .* cannot be used \((it says|Unexpected|tensor .* has shape)", said)
+
+
+def test_provenance_is_text_on_one_line(tmp_path: Path) -> None:
+    rewritten(path := small_weights(tmp_path), provenance=r'{"run": "a\n[b]\u001b[2J", "step": {"x": 1}}')
+    assert load_weights(path).provenance == {"run": r"a [b]\x1b[2J", "step": "{'x': 1}"}
