@@ -1,5 +1,6 @@
 """Where runs and their checkpoints are, for code that only reads them. Light: no torch."""
 
+import re
 from pathlib import Path
 from typing import Final
 
@@ -23,9 +24,12 @@ def find_run(name: str, runs: Path = RUNS) -> Path:
 
 def checkpoint_weights(folder: Path) -> list[Path]:
     """The weights files of a run folder's checkpoints, newest step first. They may be damaged."""
-    files = [
-        (int(number), file)
-        for file in folder.glob("checkpoints/step-*/weights.safetensors")
-        if (number := file.parent.name.removeprefix("step-")).isdecimal()
-    ]
-    return [file for _, file in sorted(files, reverse=True)]
+    return [path / "weights.safetensors" for path in reversed(by_step(folder / "checkpoints").values())]
+
+
+def by_step(folder: Path, ending: str = "") -> dict[int, Path]:
+    """The paths `step-N` with this ending in a folder by their numbers, ascending. What is named in any other way, such
+    as `step-best`, is not ours."""
+    pattern = re.compile(rf"step-([0-9]{{8}}|[1-9][0-9]{{8,17}}){re.escape(ending)}")
+    found = ((pattern.fullmatch(path.name), path) for path in folder.glob("step-*"))
+    return dict(sorted((int(match[1]), path) for match, path in found if match))

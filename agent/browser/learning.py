@@ -10,7 +10,7 @@ from typing import Any, Final
 from agent.engine.agent import Agent, load_agent
 from agent.errors import InputError
 from agent.notation import quote
-from agent.runs import checkpoint_weights, find_run
+from agent.runs import by_step, checkpoint_weights, find_run
 
 NEWEST: Final = "newest"
 _POINTS: Final = 120  # of a curve
@@ -57,8 +57,7 @@ class Learning:
         raise InputError(f"sample game {quote(name)} does not exist; wait until the run has written one")
 
     def _snapshots(self) -> dict[str, Path]:
-        files = self.folder.glob("weights/step-*.safetensors")
-        return {path.stem: path for path in files if path.stem.removeprefix("step-").isdecimal()}
+        return {path.stem: path for path in by_step(self.folder / "weights", ".safetensors").values()}
 
     def _games(self) -> list[Path]:
         return sorted(self.folder.glob("games/*.pgn"), reverse=True)[:_GAMES]

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 import agent.networks.weights
 from agent.errors import InputError
 from agent.files import fsync_folder, write_durable
+from agent.runs import by_step
 from training.attachment import Attachment
 from training.durability.disk import DiskPatience
 
@@ -59,7 +60,7 @@ def write_checkpoint(folder: Path, step: int, checkpoint: Checkpoint, *, keep: i
     final = folder / f"step-{step:08d}"
     temporary = folder / f".{final.name}.{os.getpid()}.tmp"
     folder.mkdir(parents=True, exist_ok=True)
-    for stale in folder.glob(".step-*.tmp"):
+    for stale in folder.glob(f".step-{'[0-9]' * 8}*.tmp"):
         shutil.rmtree(stale, ignore_errors=True)
     contents = {
         WEIGHTS: checkpoint.weights,
@@ -86,7 +87,7 @@ def write_checkpoint(folder: Path, step: int, checkpoint: Checkpoint, *, keep: i
 
 def list_checkpoints(folder: Path) -> list[Path]:
     """Checkpoint folders, newest first; not verified."""
-    return sorted(folder.glob("step-*"), reverse=True)
+    return [*reversed(by_step(folder).values())]
 
 
 def read_checkpoint(path: Path) -> Checkpoint:

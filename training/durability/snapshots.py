@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.networks.weights import save_weights
+from agent.runs import by_step
 from training.attachment import Attachment
 from training.durability.checkpoint import Checkpoints
 from training.durability.disk import DiskPatience
@@ -71,8 +72,7 @@ def snapshot_path(run: Path, step: int) -> Path:
 
 def snapshot_files(run: Path) -> list[Path]:
     """The snapshots of a run folder, oldest first; not verified."""
-    found = [path for path in run.glob("weights/step-*.safetensors") if path.stem.removeprefix("step-").isdecimal()]
-    return sorted(found, key=step_of)
+    return [*by_step(run / "weights", ".safetensors").values()]
 
 
 def step_of(path: Path) -> int:

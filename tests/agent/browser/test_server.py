@@ -303,8 +303,8 @@ async def test_a_run_is_shown_and_played(tmp_path: Path, monkeypatch: pytest.Mon
         await page.send(kind="line", text="new")
         await page.send(kind="line", text="side black")
         await page.plies(1)
-        (tmp_path / "checkpoints" / "step-9").mkdir(parents=True)
-        (tmp_path / "checkpoints" / "step-9" / "weights.safetensors").touch()
+        (tmp_path / "checkpoints" / "step-00000009").mkdir(parents=True)
+        (tmp_path / "checkpoints" / "step-00000009" / "weights.safetensors").touch()
         await page.send(kind="line", text="a6")
         await page.said("Now playing with newest True.")  # another file is the newest, so it was loaded anew
 

@@ -33,6 +33,16 @@ def test_only_the_newest_are_kept_and_a_step_can_be_written_again(tmp_path: Path
         newest_checkpoint(tmp_path / "nowhere")
 
 
+def test_what_others_put_beside_checkpoints_is_neither_used_nor_touched(tmp_path: Path) -> None:
+    others = ["step-best", "step-00000099.old", "step-9", "step-٠٠٠٠٠٠٠٩", "step-00000009 ", ".step-mine.tmp"]
+    for name in others:
+        write_checkpoint(tmp_path / "elsewhere", 2, make(2), keep=1).rename(tmp_path / name)
+    for step in (1, 99_999_999, 100_000_000):
+        write_checkpoint(tmp_path, step, make(step), keep=2)
+    assert [path.name for path in list_checkpoints(tmp_path)] == ["step-100000000", "step-99999999"]
+    assert {(tmp_path / name).is_dir() for name in others} == {True}
+
+
 def test_games_are_kept_for_the_oldest_checkpoint_that_can_be_read(tmp_path: Path) -> None:
     assert first_needed(tmp_path) == 0
     for step, first in ((1, 7), (2, 3), (3, 9)):
