@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import ray
@@ -23,9 +24,11 @@ from agent.files import typed_path
 from tests.training.monitoring.test_status import fake_run, sick_rows
 from tests.training.test_run import TINY, has_rows
 from training import doctor, train
+from training.durability import run_folder
 from training.durability.checkpoint import newest_checkpoint
 from training.durability.progress_relay import Progress
 from training.durability.run_folder import RunFolder, run_locked
+from training.learner import LearningError
 from training.monitoring.display import Display
 from training.settings import load_settings
 
@@ -142,7 +145,9 @@ def test_a_start_that_fails_names_its_cause_and_leaves_the_name(
         assert re.match(f"zeromass: Ray did not start on this machine .*{sentence}", capsys.readouterr().err)
 
 
-def test_a_run_folder_without_checkpoint_and_trainer_is_used_again(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_folder_without_checkpoint_and_trainer_is_used_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     words, run = ["train", "demo", *TINY, "selfplay.actors=0", "run.folder=my runs"], Path("my runs/it")
     run.mkdir(parents=True)
     with run_locked(run):
@@ -154,10 +159,37 @@ def test_a_run_folder_without_checkpoint_and_trainer_is_used_again(capsys: pytes
     assert "'my runs/it' exists already; go on with --resume 'my runs/it', or choose" in capsys.readouterr().err
     assert zeromass.main([*words, f"run.folder={'x' * 300}"]) == 2
     assert "cannot be made (File name too long); set run.folder or run.name" in capsys.readouterr().err
-    (run / ".lock").unlink()
-    (run / ".lock").symlink_to("/proc/none")
-    assert zeromass.main(["train", "--resume", str(run), "run.steps=16"]) == 2
-    assert "run 'my runs/it' cannot be written (No such file" in capsys.readouterr().err
+    for name in (".lock", ".driver"):
+        (run / name).unlink()
+        (run / name).symlink_to("/proc/none")
+        assert zeromass.main(["train", "--resume", str(run), "run.steps=16"]) == 2
+        assert "run 'my runs/it' cannot be written (No such file" in capsys.readouterr().err
+        (run / name).unlink()
+    with monkeypatch.context() as patched:
+        patched.setattr("fcntl.flock", Mock(side_effect=OSError(errno.ENOLCK, "No locks available")))
+        assert zeromass.main(["train", "--resume", str(run), "run.steps=16"]) == 2
+    assert "run 'my runs/it' cannot be written (No locks available)" in capsys.readouterr().err
+
+
+def test_of_two_that_start_or_resume_a_run_at_once_one_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """While the first one still starts Ray, say."""
+    monkeypatch.setattr(run_folder, "PATIENCE", 0.5)
+    codes: list[int] = []
+
+    def start_others(*_: object, **__: object) -> None:
+        if not codes:
+            codes.append(0)  # only once
+            codes[:] = [zeromass.main([*words, "run.seed=8"]), zeromass.main(["train", "--resume", "it"])]
+        raise LearningError("stopped", "stopped")
+
+    monkeypatch.setattr(train, "run_training", start_others)
+    words = ["train", "demo", *TINY, "selfplay.actors=0"]
+    assert zeromass.main([*words, "run.seed=7"]) == 1
+    assert codes == [2, 2]
+    assert capsys.readouterr().err.count("run 'runs/it' is being trained by another process; stop that one first") == 2
+    assert RunFolder(Path("runs/it")).settings([]).run.seed == 7
 
 
 OLD = "cpu/{0}cpu.cfs_quota_us={1}, cpu/{0}cpu.cfs_period_us=100000, memory/{0}memory.limit_in_bytes={2}"  # version 1

@@ -2,7 +2,7 @@
 
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from threading import Event
 from types import FrameType
 
@@ -11,7 +11,7 @@ import torch
 from agent.errors import InputError
 from agent.networks.meter import InvalidMassError
 from training.cluster import ray_for
-from training.durability.run_folder import RunFolder
+from training.durability.run_folder import DRIVER, RunFolder, run_locked
 from training.durability.supervisor import StoppedHardError, TrainerLostError, supervise
 from training.learner import LearningError, resolve_device
 from training.monitoring.display import Display
@@ -33,17 +33,20 @@ def train_command(config: str | None, overrides: list[str], resume: str | None, 
     if cluster is None:
         resolve_device(settings.learner.device)
         check_gpus(settings, torch.cuda.device_count(), "this machine")
-    folder = folder or RunFolder.create(settings, config)
+    claim = ExitStack()
+    folder = folder or RunFolder.create(settings, config, claim)
     try:
+        if resume is not None:
+            claim.enter_context(run_locked(folder.path, DRIVER))
         if settings.selfplay.actors == 0 or settings.replay.games is not None:
-            with _stop_on_signals() as stopped:
+            with claim, _stop_on_signals() as stopped:
                 summary = run_training(settings, folder, resume=how, display=display, stop=stopped.is_set)
         else:
             display.say(f"starting Ray and {settings.selfplay.actors} self-play actors ...")
             if cluster is not None:  # actors there work in another folder
                 folder = RunFolder(folder.path.resolve())
             # After Ray, which would install its own handler of SIGTERM.
-            with ray_for(settings, cluster), _stop_on_signals() as stopped:
+            with claim, ray_for(settings, cluster), _stop_on_signals() as stopped:
                 summary = supervise(settings, folder, resume=how, display=display, stop=stopped.is_set)
         display.summary(summary)
         return 1 if summary.missing else 0

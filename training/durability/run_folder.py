@@ -7,6 +7,7 @@ import shlex
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +25,7 @@ from training.evaluation.match import MatchResult
 from training.settings import Settings, load_settings
 
 PATIENCE: Final = 60.0  # seconds that a process waits for an earlier one that may just have been killed
+DRIVER: Final = ".driver"
 _RESULTS: Final = {1: "1-0", 0: "1/2-1/2", -1: "0-1"}
 
 
@@ -42,18 +44,21 @@ class RunFolder:
         self.faults = path / "faults.log"  # failures that were recovered from, one a line
 
     @classmethod
-    def create(cls, settings: Settings, config: str | None) -> "RunFolder":
-        """Make a run folder, or use one again that has no checkpoint; save the resolved settings in it. An InputError
-        where a run of this name exists or is being started, or the folder cannot be made."""
+    def create(cls, settings: Settings, config: str | None, claim: ExitStack | None = None) -> "RunFolder":
+        """Make a run folder, or use one again that has no checkpoint; save the settings in it. No other process
+        starts it until `claim` is closed. An InputError where a run of this name exists or is being started, or the
+        folder cannot be made."""
         stem = Path(config).stem if config else "run"
         name = settings.run.name or f"{stem}-{time.strftime('%Y%m%d-%H%M%S')}"
         path = Path(settings.run.folder) / name
         folder = cls(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
-            if list_checkpoints(folder.checkpoints):
-                raise InputError(f"run '{path}' exists already; {folder.go_on}, or choose another run.name")
-            with run_locked(path, patience=1.0):
+            with ExitStack() as held:
+                (claim or held).enter_context(run_locked(path, DRIVER, patience=1.0))
+                held.enter_context(run_locked(path, patience=1.0))
+                if list_checkpoints(folder.checkpoints):
+                    raise InputError(f"run '{path}' exists already; {folder.go_on}, or choose another run.name")
                 folder.matches.unlink(missing_ok=True)
                 for sub in (folder.checkpoints, folder.tensorboard, folder.games):
                     sub.mkdir(exist_ok=True)
@@ -104,22 +109,29 @@ class RunFolder:
 
 
 @contextlib.contextmanager
-def run_locked(folder: Path, *, patience: float = PATIENCE) -> Iterator[None]:
-    """Hold the lock of the run in `folder`: one process trains it. The system releases it when its holder dies. An
-    InputError where another process holds it after `patience` seconds, an OSError if the folder cannot be written."""
-    (folder / ".lock").touch()  # raises here rather than in the thread
+def run_locked(folder: Path, name: str = ".lock", *, patience: float | None = None) -> Iterator[None]:
+    """Hold a lock of the run in `folder`: one process trains it, and one, which holds `DRIVER`, started that one. The
+    system releases it when its holder dies. An InputError where another process holds it after `patience` seconds, an
+    OSError where it cannot be locked."""
     held, over = threading.Event(), threading.Event()
+    failed: list[OSError] = []
 
     def hold() -> None:
-        with locked(folder / ".lock"):
+        try:
+            with locked(folder / name):
+                held.set()
+                over.wait()
+        except OSError as error:
+            failed.append(error)
             held.set()
-            over.wait()
 
     holder = threading.Thread(target=hold, name="run lock", daemon=True)  # the lock itself has no timeout
     holder.start()
     try:
-        if not held.wait(patience):
+        if not held.wait(PATIENCE if patience is None else patience):
             raise InputError(f"run '{folder}' is being trained by another process; stop that one first")
+        if failed:
+            raise failed[0]
         yield
     finally:
         over.set()
