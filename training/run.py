@@ -78,13 +78,13 @@ def _train(settings: Settings, folder: RunFolder, resume: Resume, display: Scree
     loop = run.loop
     if note := kernels_note(loop.learner.device):
         display.say(note)
-    if resume == "asked" and loop.progress >= 1.0:
+    if resume == "asked" and loop.progress >= 1.0 and folder.has_finished(loop.learner.step):
         run.metrics.close()
         trained = f"run.minutes={settings.run.minutes}, run.steps={settings.run.steps}"
         raise InputError(f"run '{folder.path}' has already trained for its {trained}; give a larger one to go on")
     after, learner_kernels = None, {}
     try:
-        if checkpoint is None and folder.first_match() is None:
+        if checkpoint is None and folder.match("before") is None:
             run.matches.play(loop, "before", display, stop)
         torch.set_num_threads(settings.learner.threads)
         if loop.progress < 1.0 and not stop():
@@ -94,7 +94,7 @@ def _train(settings: Settings, folder: RunFolder, resume: Resume, display: Scree
                 loop.run(pool, stop=stop)
                 learner_kernels = kernels.launches()
         if not stop():
-            after = run.matches.play(loop, "after", display, stop)
+            after = folder.match("after", loop.learner.step) or run.matches.play(loop, "after", display, stop)
     except StoppedError:
         run.checkpoints.save(loop)
     finally:
@@ -109,7 +109,7 @@ def _train(settings: Settings, folder: RunFolder, resume: Resume, display: Scree
         seconds=loop.counters.seconds,
         distributions=mass.distributions,
         largest_invalid_mass=mass.largest,
-        before=folder.first_match(),
+        before=folder.match("before"),
         after=after,
         stopped=stop(),
         missing="" if stop() else _missing(loop),

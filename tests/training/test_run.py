@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import psutil
@@ -29,6 +30,7 @@ from tests.training.monitoring.short_run import events_of
 from tests.training.runs import log_of
 from training.durability.checkpoint import Checkpoints, list_checkpoints, newest_checkpoint, write_checkpoint
 from training.durability.run_folder import RunFolder
+from training.matches import Matches
 
 SETTINGS = (
     "run.minutes=null run.steps=12 run.name=it network.kind=residual network.blocks=1 network.channels=8 "
@@ -130,6 +132,27 @@ def test_a_run_that_ended_before_its_first_checkpoint_is_begun_by_resume(
     shutil.rmtree(runs / "runs/it/checkpoints")
     assert zeromass.main(["train", "--resume", "it", "run.steps=16"]) == 2
     assert "no valid checkpoint in 'runs/it/checkpoints': it is empty or missing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("moment", ["match", "summary"])
+def test_a_match_after_training_that_was_cut_short_is_played_by_resume(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """And once only."""
+
+    def play(*words: Any) -> Any:
+        return real(*words) if words[2] == "before" else interrupt()
+
+    monkeypatch.chdir(runs)
+    real, interrupt = Matches.play, Mock(side_effect=KeyboardInterrupt)
+    with monkeypatch.context() as patched:
+        patched.setattr(*((Matches, "play", play) if moment == "match" else ("training.run.Summary", interrupt)))
+        words = "selfplay.actors=0", "evaluation.games=2", "evaluation.ply_cap=10"
+        assert zeromass.main(["train", "demo", *TINY, *words]) == 130
+    assert [zeromass.main(["train", "--resume", "it"]) for _ in range(2)] == [0, 2]
+    rows = (runs / "runs/it/matches.jsonl").read_text().splitlines()
+    assert [(row["when"], row["step"]) for row in map(json.loads, rows)] == [("before", 0), ("after", 12)]
+    assert json.loads((runs / "runs/it/summary.json").read_text())["after"]["games"] == 2
 
 
 @pytest.mark.parametrize(

@@ -96,12 +96,20 @@ class RunFolder:
         with contextlib.suppress(OSError), self.faults.open("a", encoding="utf-8", errors="replace") as file:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {what}\n")
 
-    def first_match(self) -> MatchResult | None:
-        """The match before training, if there was one."""
-        found = next((row for row in read_rows(self.matches) if row.get("when") == "before"), {})
+    def match(self, when: str, step: int = 0) -> MatchResult | None:
+        """The match `before` or `after` training, at this learner step, if there was one."""
+        rows = read_rows(self.matches)
+        found = next((row for row in rows if (row.get("when"), row["step"]) == (when, step)), {})
         with contextlib.suppress(KeyError, TypeError):  # none, or a damaged line
             return MatchResult.from_json(found)
         return None
+
+    def has_finished(self, step: int) -> bool:
+        """Whether the run has a summary of this learner step, and was not stopped before that."""
+        with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
+            summary = json.loads((self.path / "summary.json").read_bytes())
+            return bool(summary["steps"] == step and not summary["stopped"])
+        return False
 
     def save_game(self, number: int, record: GameRecord) -> None:
         """Write one game as PGN, with its provenance in the tags."""

@@ -95,11 +95,11 @@ def test_matches_on_the_way_are_kept_and_shown(tmp_path: Path) -> None:
         assert [event.step for event in events.Scalars(tag)] == steps
     assert [event.value for event in events.Scalars("evaluation/score")] == [row["score"] for row in rows]
     # The match before training is another one.
-    assert folder.first_match() is None
+    assert folder.match("before") is None
     append_row(folder.matches, {"step": 0, "when": "before", **MatchResult("random", 2, 1, 0, 1, 0).to_json()})
     with (tmp_path / "it" / "matches.jsonl").open("a") as file:
         file.write('{"step": 9, "wh')  # torn by a crash
-    assert folder.first_match() == MatchResult("random", 2, 1, 0, 1, 0)
+    assert folder.match("before") == MatchResult("random", 2, 1, 0, 1, 0)
 
 
 def test_a_stop_ends_a_match_on_the_way_within_a_ply(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
