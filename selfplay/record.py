@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import chess
 import numpy as np
@@ -11,6 +11,13 @@ from numpy.typing import NDArray
 
 from agent import rules, vocabulary
 from agent.rules import Games, Termination, to_board
+
+_PLY: Final[dict[str, type[np.generic]]] = {
+    "moves": np.uint16,
+    "versions": np.int32,
+    "log_probs": np.float32,
+    "values": np.float32,
+}
 
 
 @dataclass(frozen=True)
@@ -96,12 +103,10 @@ class GameRecord:
         check_array(self.opening, np.uint16, len(self.opening))
         check_array(policies.offsets, np.int64, plies + 1)
         counts, entries = np.diff(policies.offsets), len(policies.indices)
-        for array, dtype, size in (
-            *((self.moves, np.uint16, plies), (self.versions, np.int32, plies), (self.log_probs, np.float32, plies)),
-            *((self.values, np.float32, plies), (policies.indices, np.uint16, entries)),
-            (policies.probabilities, np.float16, entries),
-        ):
-            check_array(array, dtype, size)
+        check_array(policies.indices, np.uint16, entries)
+        check_array(policies.probabilities, np.float16, entries)
+        for name, dtype in _PLY.items():
+            check_array(getattr(self, name), dtype, plies)
         if {type(value) for value in (self.seed, self.version, self.outcome, self.balance)} != {int}:
             raise TypeError("a number is of another type")
         if not (plies and abs(self.outcome) <= 1 and re.fullmatch("[0-9a-f]{32}", self.game)):

@@ -49,6 +49,10 @@ class Run:
     disk: DiskPatience
     metrics: Metrics
 
+    def close(self) -> None:
+        """Write the last events."""
+        self.disk.writing(self.metrics.flush)
+
 
 def assemble(
     settings: Settings,
@@ -78,7 +82,7 @@ def assemble(
     metrics = disk.writing(lambda: Metrics(folder, None if checkpoint is None else step))
     watch = Watch(settings, metrics, guard.games, disk, say)
     watchdog = LearningWatchdog(folder.checkpoints, folder.evidence, say)
-    checkpoints = Checkpoints(folder.path, disk, metrics.flush, step)
+    checkpoints = Checkpoints(folder.path, disk, lambda: disk.writing(metrics.flush), step)
     matches = Matches(folder, metrics, checkpoints, disk)
     attachments = [
         disk,

@@ -99,7 +99,7 @@ class Matches(Attachment):
         self._disk.writing(lambda: append_row(self._folder.matches, row))
         tags = match_tags(row) | {f"evaluation/conversion/{ending}": share for ending, share in conversion.items()}
         self._metrics.scalars(tags | ({"evaluation/seconds": seconds} if seconds else {}), loop.learner.step)
-        self._metrics.flush()
+        self._disk.writing(self._metrics.flush)
 
 
 def _match(loop: TrainingLoop, hooks: Hooks) -> MatchResult:

@@ -79,7 +79,7 @@ def _train(settings: Settings, folder: RunFolder, resume: Resume, display: Scree
     if note := kernels_note(loop.learner.device):
         display.say(note)
     if resume == "asked" and loop.progress >= 1.0 and folder.has_finished(loop.learner.step):
-        run.metrics.close()
+        run.close()
         trained = f"run.minutes={settings.run.minutes}, run.steps={settings.run.steps}"
         raise InputError(f"run '{folder.path}' has already trained for its {trained}; give a larger one to go on")
     after, learner_kernels = None, {}
@@ -99,7 +99,7 @@ def _train(settings: Settings, folder: RunFolder, resume: Resume, display: Scree
         run.checkpoints.save(loop)
     finally:
         display.tick(None)
-        run.metrics.close()
+        run.close()
     mass = loop.counters.mass
     summary = Summary(
         folder=folder.path,

@@ -40,8 +40,8 @@ class Snapshots(Attachment):
     def begin(self, loop: "TrainingLoop") -> None:
         """Delete files of later steps, which the run will repeat, and take the first one."""
         self._every = Every(self._minutes, loop.counters.seconds)
-        for path in snapshot_files(self._run):
-            if step_of(path) > loop.learner.step:
+        for step, path in snapshot_files(self._run).items():
+            if step > loop.learner.step:
                 path.unlink(missing_ok=True)
         if loop.learner.step == 0:
             self._take(loop)
@@ -70,11 +70,6 @@ def snapshot_path(run: Path, step: int) -> Path:
     return run / "weights" / f"step-{step:08d}.safetensors"
 
 
-def snapshot_files(run: Path) -> list[Path]:
-    """The snapshots of a run folder, oldest first; not verified."""
-    return [*by_step(run / "weights", ".safetensors").values()]
-
-
-def step_of(path: Path) -> int:
-    """The learner step in a snapshot's name."""
-    return int(path.stem.removeprefix("step-"))
+def snapshot_files(run: Path) -> dict[int, Path]:
+    """The snapshots of a run folder by their learner steps, oldest first; not verified."""
+    return by_step(run / "weights", ".safetensors")

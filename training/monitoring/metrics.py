@@ -3,8 +3,7 @@
 x is always the learner step. On resume both files are cut at the checkpoint's step, so a curve has no overlap,
 and everything up to a checkpoint is flushed before the checkpoint is written, so it has no gap.
 
-Summaries are made here rather than by `SummaryWriter.add_*`, which has no place for descriptions. TensorBoard keeps
-the first description of a tag, so later ones are left out.
+TensorBoard keeps the first description of a tag, so later ones are left out.
 """
 
 import time
@@ -16,12 +15,12 @@ from ray.util.metrics import Gauge
 from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
 from tensorboard.plugins.text.summary_v2 import text_pb
 from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import custom_scalars, hparams, make_histogram
 
 from agent.drawing import to_png
 from training.cluster import on_cluster
 from training.durability.run_folder import RunFolder, append_row
+from training.monitoring.event_file import EventFile
 from training.monitoring.pictures.frame import SIZE
 from training.monitoring.tags.tags import TAGS, Kind, find_tag
 
@@ -40,15 +39,16 @@ class Metrics:
             folder.cut_log(resumed_at)
         purge = None if resumed_at is None else resumed_at + 1
         self.first_step = purge or 0  # where a process writes what it knows from the start: the next process purges it
-        self._writer = SummaryWriter(str(folder.tensorboard), purge_step=purge)
+        self._events = EventFile(folder.tensorboard, purge)
+        self.flush = self._events.flush
         self._described: set[tuple[str, Kind]] = set()
         self._on_cluster = on_cluster()
         self._gauges: dict[str, Gauge] = {}
 
     def write(self, step: int, row: dict[str, float]) -> None:
-        """One row to TensorBoard, the log and, on a cluster, Ray."""
-        self.scalars(row, step)
+        """One row to the log, TensorBoard and, on a cluster, Ray; after an OSError nowhere."""
         append_row(self.folder.log, {"step": step, "time": round(time.time(), 3), **row})
+        self.scalars(row, step)
         if self._on_cluster:
             self._show_in_ray(row)
 
@@ -83,14 +83,6 @@ class Metrics:
         for summary in hparams(dict(settings), dict.fromkeys(metrics)):  # type: ignore[no-untyped-call]
             self._summary(summary, self.first_step)
 
-    def flush(self) -> None:
-        """Hand everything to the operating system."""
-        self._writer.flush()
-
-    def close(self) -> None:
-        """Flush and close."""
-        self._writer.close()
-
     def _show_in_ray(self, row: Mapping[str, float]) -> None:
         """As gauges for clusters that Prometheus scrapes: `zeromass_loss_total` and so on, labelled by run."""
         for name in row.keys() & TAGS.keys():
@@ -114,7 +106,7 @@ class Metrics:
         return SummaryMetadata(summary_description=tag.description, plugin_data=plugin)
 
     def _summary(self, summary: Any, step: int) -> None:
-        self._writer._get_file_writer().add_summary(summary, step)  # type: ignore[no-untyped-call]
+        self._events.add(step, summary=summary)
 
 
 def match_tags(match: Mapping[str, Any]) -> dict[str, float]:

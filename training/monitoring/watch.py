@@ -134,6 +134,7 @@ class Watch(Attachment):
         self._disk.room()
         with self._stopwatch.spending("writing"):
             self._disk.writing(lambda: self._metrics.write(loop.learner.step, row))
+            self._disk.writing(self._metrics.flush)
         self._draw(loop.learner)
         self.recent = row
 

@@ -17,7 +17,7 @@ from tests.training.monitoring.short_run import events_of
 from tests.training.test_loop import settings
 from training.durability.checkpoint import newest_checkpoint
 from training.durability.run_folder import RunFolder, append_row
-from training.durability.snapshots import Every, snapshot_files, snapshot_path, step_of
+from training.durability.snapshots import Every, snapshot_files, snapshot_path
 from training.evaluation.match import MatchResult
 from training.loop import TrainingLoop
 
@@ -36,7 +36,7 @@ def train(folder: Path, steps: int, *extra: str, resumed: bool = False) -> Train
 
 
 def steps_in(folder: Path) -> list[int]:
-    return [step_of(path) for path in snapshot_files(folder / "it")]
+    return list(snapshot_files(folder / "it"))
 
 
 def test_time_is_due_once_and_not_again_after_a_resume() -> None:
@@ -56,7 +56,7 @@ def test_a_run_keeps_weights_from_its_start_to_its_end(tmp_path: Path) -> None:
     last = load_weights(snapshot_path(tmp_path / "it", 6))
     for name, tensor in loop.learner.network.state_dict().items():
         assert torch.equal(tensor, last.network.state_dict()[name])
-    seconds = [float(load_weights(path).provenance["seconds"]) for path in snapshot_files(tmp_path / "it")]
+    seconds = [float(load_weights(path).provenance["seconds"]) for path in snapshot_files(tmp_path / "it").values()]
     assert seconds == sorted(seconds)
     assert seconds[0] == 0 < seconds[-1] == pytest.approx(loop.counters.seconds, abs=0.1)
     assert not list((tmp_path / "it" / "weights").glob(".*"))
@@ -64,13 +64,13 @@ def test_a_run_keeps_weights_from_its_start_to_its_end(tmp_path: Path) -> None:
 
 def test_snapshots_survive_a_resume_and_are_not_doubled(tmp_path: Path) -> None:
     train(tmp_path, 6, OFTEN)
-    kept = {path: path.read_bytes() for path in snapshot_files(tmp_path / "it")}
+    kept = {step: path.read_bytes() for step, path in snapshot_files(tmp_path / "it").items()}
     lost = snapshot_path(tmp_path / "it", 9)  # beyond the checkpoint
-    lost.write_bytes(kept[snapshot_path(tmp_path / "it", 6)])
+    lost.write_bytes(kept[6])
     loop = train(tmp_path, 10, "run.snapshot_minutes=100", resumed=True)
     assert (loop.counters.streams, loop.window.replay.games) == (2, loop.counters.games)
-    assert steps_in(tmp_path) == [*map(step_of, kept), 10]
-    assert all(path.read_bytes() == data for path, data in kept.items())
+    assert steps_in(tmp_path) == [*kept, 10]
+    assert all(snapshot_path(tmp_path / "it", step).read_bytes() == data for step, data in kept.items())
 
 
 def test_every_snapshot_on_the_way_has_a_checkpoint_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,11 @@
 """The event files of short real runs, read back by TensorBoard itself."""
 
+import errno
 import json
+import time
+from functools import partial
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -119,7 +123,7 @@ def test_after_a_resume_no_step_stands_twice(tmp_path: Path, lost: int) -> None:
         events.text("run/settings", "of the killed process", events.first_step)
         for step in range(13, 13 + 2 * lost):
             events.scalars({"loss/total": -1.0}, step)
-        events.close()
+        events.flush()
     resumed_run(folder, 30)
     shown = steps_shown(folder)
     for name, steps in shown.items():
@@ -129,10 +133,30 @@ def test_after_a_resume_no_step_stands_twice(tmp_path: Path, lost: int) -> None:
     assert shown["run/settings"] == [0, 13]
 
 
+def test_a_disk_that_is_full_and_a_clock_set_back_double_no_event(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SummaryWriter's thread would die at the first error, and TensorBoard reads files by the time in their names."""
+    folder = RunFolder(tmp_path)
+    folder.tensorboard.mkdir()
+    for hours in (2, 1, 0):
+        monkeypatch.setattr(time, "time", lambda hours=hours: 1.7e9 + 3600 * hours)
+        metrics = Metrics(folder, None if hours == 2 else 5 * (3 - hours))
+        for step in range(metrics.first_step, metrics.first_step + 10):
+            for path in sorted(folder.tensorboard.iterdir())[-1:]:
+                path.write_bytes(path.read_bytes() + b"half")
+            for call in (partial(metrics.write, step, {"loss/total": 1.0}), metrics.flush):
+                with monkeypatch.context() as full:
+                    full.setattr(Path, "open", Mock(side_effect=OSError(errno.ENOSPC, "no room")))
+                    with pytest.raises(OSError, match="no room"):
+                        call()
+                call()
+    assert steps_shown(folder)["loss/total"] == [row["step"] for row in log_of(tmp_path)]
+
+
 def test_an_undocumented_tag_is_refused(tmp_path: Path) -> None:
     events = Metrics(RunFolder(tmp_path), None)
     with pytest.raises(KeyError, match="'loss/nothing' is not documented"):
         events.scalars({"loss/nothing": 1.0}, 1)
     with pytest.raises(KeyError, match="'loss/total' is documented as a scalar, not as a text"):
         events.text("loss/total", "words", 1)
-    events.close()

@@ -252,6 +252,5 @@ def test_every_curve_has_a_name_that_ray_takes(tmp_path: Path, monkeypatch: pyte
     row = {name.replace("*", "0"): 1.5 for name, tag in TAGS.items() if tag.kind == "scalar"}
     metrics.write(1, row)
     metrics.write(2, row)
-    metrics.close()
     single = [name for name, tag in TAGS.items() if tag.kind == "scalar" and "*" not in name]
     assert (len(shown), shown["zeromass_loss_total"]) == (len(single), (1.5, {"run": "it"}))

@@ -18,7 +18,7 @@ from agent.networks.weights import Weights, load_weights
 from agent.players.external import find_engine
 from agent.players.player import Player
 from agent.runs import checkpoint_weights, find_run
-from training.durability.snapshots import snapshot_files, step_of
+from training.durability.snapshots import snapshot_files
 from training.evaluation.conversion import conversions
 from training.evaluation.ladder.standings import Results, standings_of, table_of
 from training.evaluation.match import MatchResult, play_match
@@ -174,7 +174,7 @@ def find_snapshots(run: Path, most: int, say: Callable[[str], None]) -> list[Sna
     """At most `most` evenly chosen snapshots of a run, the first and last included, oldest first. A checkpoint newer
     than all snapshots counts as one. Damaged files are reported through `say` and skipped; an InputError where there is
     none left."""
-    files = [(step_of(path), path) for path in snapshot_files(run)]
+    files = list(snapshot_files(run).items())
     for path in checkpoint_weights(run)[:1]:
         step = int(path.parent.name.removeprefix("step-"))
         if not files or step > files[-1][0]:
