@@ -12,7 +12,7 @@ import chess
 from agent.engine.agent import Agent
 from agent.engine.limits import Control
 from agent.errors import InputError
-from agent.files import save, typed_path
+from agent.files import save, typed_path, what_is
 from agent.notation import MoveError, quote, read_fen, read_move, sans, side_name
 from agent.play.game import Game, load_game
 from agent.play.level import read_level
@@ -144,7 +144,11 @@ def _pgn(session: Session, _rest: str) -> None:
 def _save(session: Session, rest: str) -> None:
     if not rest:
         raise InputError("save needs a file; type save game.pgn")
-    save(typed_path(rest), f"{session.game.to_pgn(session.names, session.sides)}\n".encode())
+    path = typed_path(rest)
+    if what_is(path) and path.is_file() and path.resolve() not in session.saved:
+        raise InputError(f"'{rest}' exists already; name another file, or delete it first")
+    save(path, f"{session.game.to_pgn(session.names, session.sides)}\n".encode())
+    session.saved.add(path.resolve())
     session.say(f"Saved to {rest}; {program()} replay {shlex.quote(rest)} repeats it.")
 
 

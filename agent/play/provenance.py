@@ -77,10 +77,12 @@ def read_source(game: chess.pgn.Game, color: chess.Color) -> Source | None:
     settings = read_settings(headers.get(f"{side}Settings", ""))
     try:
         simulations = int(headers[f"{side}Simulations"]) if f"{side}Simulations" in headers else None
-        numbers = simulations, float(headers.get(f"{side}Temperature", "0")), int(headers.get(f"{side}Seed", "0"))
-        return Source(weights, *numbers, settings)
+        temperature, seed = float(headers.get(f"{side}Temperature", "0")), int(headers.get(f"{side}Seed", "0"))
+        if (simulations or 0) in range(100_001) and 0 <= temperature <= 100 and seed in range(2**63):
+            return Source(weights, simulations, temperature, seed, settings)
     except ValueError:
-        return None
+        pass
+    return None
 
 
 def note(score: float | None, strength: Strength) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import chess
 
@@ -33,6 +34,7 @@ class Session:
     game: Game = field(init=False)
     sides: dict[chess.Color, Side | None] = field(init=False)  # None: a person
     flipped: bool = field(init=False)
+    saved: set[Path] = field(init=False, default_factory=set)  # files that it has written
     hint_control: Control = field(init=False, default_factory=Control)  # cancels the search for a hint
 
     def __post_init__(self) -> None:

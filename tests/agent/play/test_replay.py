@@ -188,3 +188,20 @@ def test_notes_are_read_back() -> None:
             assert strength_of_note(mark_foreign(note(score, strength))) == strength
     assert strength_of_note("score +0.250, 300 simulations", 0.7) == Strength(300, 0.7)  # the noise in a header
     assert strength_of_note("nice") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("Simulations", "1" + "0" * 20),
+        ("Simulations", "-1"),
+        ("Temperature", "inf"),
+        ("Temperature", "-1"),
+        ("Seed", "-7"),
+    ],
+)
+def test_absurd_headers_name_no_source(agent: Agent, name: str, value: str) -> None:
+    game = saved_game(agent)
+    game.headers[f"White{name}"] = value
+    assert read_source(game, chess.WHITE) is None
+    assert read_source(game, chess.BLACK) is not None

@@ -90,11 +90,12 @@ def test_moves_of_the_agent_before_are_marked(tmp_path: Path, identity: str, mar
     path = tmp_path / "g.pgn"
     talk(f"e4; d4; save {path}", "e7e5 d7d5")
     scripted = Agent(Scripted("a7a6"), "a script", identity=identity)
-    lines = io.StringIO(f"load {path}\nNf3\nsave {path}\n")
+    lines = io.StringIO(f"load {path}\nNf3\nsave {path}\nsave {path}.2\nsave {path}.2\n")
     dialogue = Dialogue(scripted, chess.Board(), chess.WHITE, input=lines, output=io.StringIO(), seed=9)
     dialogue.run()
-    saved = chess.pgn.read_game(io.StringIO(path.read_text()))
+    saved = chess.pgn.read_game(io.StringIO(Path(f"{path}.2").read_text()))
     assert saved is not None
+    assert "Nf3" not in path.read_text()  # only a file of this session is written again
     assert saved.headers["BlackSeed"] == "0"  # the game's, not this session's
     comments = [node.comment for node in saved.mainline() if node.turn() == chess.WHITE]
     assert [comment.endswith(", by another agent") for comment in comments] == [marked, marked, False]
