@@ -7,6 +7,7 @@ A new trainer resumes from the newest valid checkpoint after a delay. After `FRU
 checkpoint between them the driver gives up and says why.
 """
 
+import signal
 import socket
 import threading
 import time
@@ -47,6 +48,7 @@ class Trainer:
 
     def __init__(self, expected: str) -> None:
         self._expected, self._relay, self._stopped = expected, Relay(), threading.Event()
+        signal.signal(signal.SIGTERM, lambda *_: self.stop())  # systemd sends it to every process; Ray's handler exits
 
     def train(self, settings: Settings, folder: Path, resume: Resume) -> Summary:
         """See `training.run.run_training`."""
