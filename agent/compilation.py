@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from kernels.compilation import base_folder, bit_intrinsic, cache_folder, inlined, locked, njit, watched
+from kernels.compilation import base_folder, bit_intrinsic, cache_folder, inlined, njit, try_lock, watched
 
 __all__ = [
-    "base_folder", "bit_intrinsic", "cache_folder", "inlined", "locked", "njit", "on_warm_up", "warm_up",
+    "base_folder", "bit_intrinsic", "cache_folder", "inlined", "njit", "on_warm_up", "try_lock", "warm_up",
 ]  # fmt: skip
 
 _exercises: Final[list[Callable[[], None]]] = []

@@ -21,9 +21,10 @@ import os
 import re
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final, TypeVar, cast
+from typing import IO, Any, Final, TypeVar, cast
 
 import llvmlite
 import numba
@@ -264,21 +265,25 @@ def locked(path: Path, report: Callable[[str], None] | None = None) -> Iterator[
     text if another process has to be waited for."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with path.open("ab") as file:
+        if not try_lock(file) and report is not None:
+            report("another process compiles the same; waiting for it ...")
+        while not try_lock(file):
+            time.sleep(0.05)
+        yield
+
+
+def try_lock(file: IO[bytes]) -> bool:
+    """Whether this process has the exclusive lock of an open file now; closing the file releases it. An OSError where
+    it cannot be locked at all."""
+    try:
         if sys.platform == "win32":
             import msvcrt
 
-            msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
-            try:
-                yield
-            finally:
-                msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
         else:
             import fcntl
 
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if report is not None:
-                    report("another process compiles the same; waiting for it ...")
-                fcntl.flock(file, fcntl.LOCK_EX)
-            yield  # closing the file releases the lock
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):  # the second: Windows
+        return False
+    return True

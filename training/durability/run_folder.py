@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import shlex
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -14,7 +13,7 @@ from typing import Any, Final
 import chess
 import chess.pgn
 
-from agent.compilation import locked
+from agent.compilation import try_lock
 from agent.errors import InputError, printable
 from agent.files import write_atomic
 from agent.rules import Termination
@@ -121,30 +120,13 @@ def run_locked(folder: Path, name: str = ".lock", *, patience: float | None = No
     """Hold a lock of the run in `folder`: one process trains it, and one, which holds `DRIVER`, started that one. The
     system releases it when its holder dies. An InputError where another process holds it after `patience` seconds, an
     OSError where it cannot be locked."""
-    held, over = threading.Event(), threading.Event()
-    failed: list[OSError] = []
-
-    def hold() -> None:
-        try:
-            with locked(folder / name):
-                held.set()
-                over.wait()
-        except OSError as error:
-            failed.append(error)
-            held.set()
-
-    holder = threading.Thread(target=hold, name="run lock", daemon=True)  # the lock itself has no timeout
-    holder.start()
-    try:
-        if not held.wait(PATIENCE if patience is None else patience):
-            raise InputError(f"run '{folder}' is being trained by another process; stop that one first")
-        if failed:
-            raise failed[0]
+    until = time.monotonic() + (PATIENCE if patience is None else patience)
+    with (folder / name).open("ab") as file:
+        while not try_lock(file):
+            if time.monotonic() > until:
+                raise InputError(f"run '{folder}' is being trained by another process; stop that one first")
+            time.sleep(0.1)
         yield
-    finally:
-        over.set()
-        if held.is_set():
-            holder.join()
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
