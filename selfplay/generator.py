@@ -138,8 +138,7 @@ class Generator:
         return arrays
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> bool:
-        """Take over a saved state; False where it is of a generator with another number of games. Any exception where
-        it is damaged."""
+        """Take over a saved state; False: it has another number of games. Any exception where it is damaged."""
         rows = len(self._progress)
         if f"{rows - 1}.facts" not in arrays or f"{rows}.facts" in arrays:
             return False

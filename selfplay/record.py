@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import chess
 import numpy as np
@@ -11,13 +11,6 @@ from numpy.typing import NDArray
 
 from agent import rules, vocabulary
 from agent.rules import Games, Termination, to_board
-
-_PLY: Final[dict[str, type[np.generic]]] = {
-    "moves": np.uint16,
-    "versions": np.int32,
-    "log_probs": np.float32,
-    "values": np.float32,
-}
 
 
 @dataclass(frozen=True)
@@ -105,11 +98,12 @@ class GameRecord:
         counts, entries = np.diff(policies.offsets), len(policies.indices)
         check_array(policies.indices, np.uint16, entries)
         check_array(policies.probabilities, np.float16, entries)
-        for name, dtype in _PLY.items():
-            check_array(getattr(self, name), dtype, plies)
-        if {type(value) for value in (self.seed, self.version, self.outcome, self.balance)} != {int}:
-            raise TypeError("a number is of another type")
-        if not (plies and abs(self.outcome) <= 1 and re.fullmatch("[0-9a-f]{32}", self.game)):
+        check_array(self.moves, np.uint16, plies)
+        check_array(self.versions, np.int32, plies)
+        check_array(self.log_probs, np.float32, plies)
+        check_array(self.values, np.float32, plies)
+        types = {type(number) for number in (self.seed, self.version, self.outcome, self.balance)}
+        if not (plies and types == {int} and abs(self.outcome) <= 1 and re.fullmatch("[0-9a-f]{32}", self.game)):
             raise ValueError("it has no plies, no result or no id")
         if policies.offsets[0] != 0 or policies.offsets[-1] != entries or counts.min() < 0:
             raise ValueError("its policies have other plies")

@@ -110,9 +110,8 @@ class TrainingLoop:
         the learner."""
         self.pool, self.stop, self.stopwatch = pool, stop, Stopwatch()
         before, started, self.paused = self.counters.seconds, time.monotonic(), 0.0
-        # First, for the first checkpoint holds the pool's weights and streams.
         pool.publish(self.learner.weights(), self.counters.version)
-        self.counters.streams = pool.streams
+        self.counters.streams = pool.streams  # the first checkpoint holds both
         for attachment in self.attachments:
             attachment.begin(self)
         while self.progress < 1.0 and not stop():

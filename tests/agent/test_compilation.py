@@ -246,12 +246,8 @@ def test_what_others_planted_among_temporary_files_is_not_used(
     trap, victim = tmp_path / "temporary" / planted.format(os.getuid()), tmp_path / "victim"
     open_to_others(victim)
     trap.parent.mkdir()
-    if planted.startswith("cache"):
-        open_to_others(trap)
-    else:
-        trap.symlink_to(victim)
-    count, _ = run()
-    assert count == 1
+    open_to_others(trap) if planted.startswith("cache") else trap.symlink_to(victim)
+    assert run()[0] == 1
     assert trap not in compilation.base_folder().parents
     assert list(trap.iterdir()) == []
     assert victim.stat().st_mode & 0o777 == 0o777

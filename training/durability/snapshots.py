@@ -40,7 +40,7 @@ class Snapshots(Attachment):
     def begin(self, loop: "TrainingLoop") -> None:
         """Delete files of later steps, which the run will repeat, and take the first one."""
         self._every = Every(self._minutes, loop.counters.seconds)
-        for step, path in snapshot_files(self._run).items():
+        for step, path in by_step(self._run / "weights", ".safetensors").items():
             if step > loop.learner.step:
                 path.unlink(missing_ok=True)
         if loop.learner.step == 0:
@@ -68,8 +68,3 @@ class Snapshots(Attachment):
 def snapshot_path(run: Path, step: int) -> Path:
     """File of the snapshot of a learner step."""
     return run / "weights" / f"step-{step:08d}.safetensors"
-
-
-def snapshot_files(run: Path) -> dict[int, Path]:
-    """The snapshots of a run folder by their learner steps, oldest first; not verified."""
-    return by_step(run / "weights", ".safetensors")

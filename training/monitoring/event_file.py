@@ -14,17 +14,15 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 
 class EventFile:
     """A new file in `folder`. TensorBoard reads files in the order of their names, so this one's comes last, whatever
-    the clock says, and drops what earlier ones have from step `purge` on, if that is given."""
+    the clock says, and drops what earlier ones have from step `purge` on."""
 
-    def __init__(self, folder: Path, purge: int | None) -> None:
-        stamps = (path.name.split(".")[3] for path in folder.glob("events.out.tfevents.*"))
-        newest = max((int(stamp) for stamp in stamps if stamp.isdecimal()), default=0)
-        stamp = max(int(time.time()), newest + 1)
+    def __init__(self, folder: Path, purge: int) -> None:
+        earlier = folder.glob(f"events.out.tfevents.{'[0-9]' * 10}.*")
+        stamp = max([int(time.time()), *(int(path.name.split(".")[3]) + 1 for path in earlier)])
         self._path = folder / f"events.out.tfevents.{stamp:010d}.{socket.gethostname()}.{os.getpid()}.0"
         self._waiting, self._size = io.BytesIO(), 0  # not written yet; bytes written
         self.add(file_version="brain.Event:2")
-        if purge is not None:
-            self.add(purge, session_log=SessionLog(status=SessionLog.START))
+        self.add(purge, session_log=SessionLog(status=SessionLog.START))
 
     def add(self, step: int = 0, **content: Any) -> None:
         """An event, to be written by the next `flush`."""

@@ -37,9 +37,8 @@ class Metrics:
         self.folder = folder
         if resumed_at is not None:
             folder.cut_log(resumed_at)
-        purge = None if resumed_at is None else resumed_at + 1
-        self.first_step = purge or 0  # where a process writes what it knows from the start: the next process purges it
-        self._events = EventFile(folder.tensorboard, purge)
+        self.first_step = 0 if resumed_at is None else resumed_at + 1  # what is written there the next process purges
+        self._events = EventFile(folder.tensorboard, self.first_step)
         self.flush = self._events.flush
         self._described: set[tuple[str, Kind]] = set()
         self._on_cluster = on_cluster()

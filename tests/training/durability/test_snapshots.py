@@ -11,13 +11,14 @@ from agent import rules
 from agent.networks.weights import load_weights
 from agent.players.player import Choice
 from agent.rules import Games
+from agent.runs import by_step
 from selfplay.pool import LocalPool
 from tests.training import runs
 from tests.training.monitoring.short_run import events_of
 from tests.training.test_loop import settings
 from training.durability.checkpoint import newest_checkpoint
 from training.durability.run_folder import RunFolder, append_row
-from training.durability.snapshots import Every, snapshot_files, snapshot_path
+from training.durability.snapshots import Every, snapshot_path
 from training.evaluation.match import MatchResult
 from training.loop import TrainingLoop
 
@@ -35,8 +36,12 @@ def train(folder: Path, steps: int, *extra: str, resumed: bool = False) -> Train
     return runs.train(runs.resume(chosen) if resumed else runs.begin(chosen)).loop
 
 
+def snapshots_of(folder: Path) -> dict[int, Path]:
+    return by_step(folder / "it/weights", ".safetensors")
+
+
 def steps_in(folder: Path) -> list[int]:
-    return list(snapshot_files(folder / "it"))
+    return list(snapshots_of(folder))
 
 
 def test_time_is_due_once_and_not_again_after_a_resume() -> None:
@@ -56,7 +61,7 @@ def test_a_run_keeps_weights_from_its_start_to_its_end(tmp_path: Path) -> None:
     last = load_weights(snapshot_path(tmp_path / "it", 6))
     for name, tensor in loop.learner.network.state_dict().items():
         assert torch.equal(tensor, last.network.state_dict()[name])
-    seconds = [float(load_weights(path).provenance["seconds"]) for path in snapshot_files(tmp_path / "it").values()]
+    seconds = [float(load_weights(path).provenance["seconds"]) for path in snapshots_of(tmp_path).values()]
     assert seconds == sorted(seconds)
     assert seconds[0] == 0 < seconds[-1] == pytest.approx(loop.counters.seconds, abs=0.1)
     assert not list((tmp_path / "it" / "weights").glob(".*"))
@@ -64,7 +69,7 @@ def test_a_run_keeps_weights_from_its_start_to_its_end(tmp_path: Path) -> None:
 
 def test_snapshots_survive_a_resume_and_are_not_doubled(tmp_path: Path) -> None:
     train(tmp_path, 6, OFTEN)
-    kept = {step: path.read_bytes() for step, path in snapshot_files(tmp_path / "it").items()}
+    kept = {step: path.read_bytes() for step, path in snapshots_of(tmp_path).items()}
     lost = snapshot_path(tmp_path / "it", 9)  # beyond the checkpoint
     lost.write_bytes(kept[6])
     loop = train(tmp_path, 10, "run.snapshot_minutes=100", resumed=True)

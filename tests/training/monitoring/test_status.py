@@ -146,9 +146,8 @@ def test_what_is_no_match_is_none(tmp_path: Path, wrong: dict[str, Any]) -> None
     folder, row = RunFolder(fake_run(tmp_path / "run")), MatchResult("[/x]\x1b]0;\x07", 2, 1, 0, 1, 0).to_json()
     append_row(folder.matches, {"step": 0, "when": "before", **row, **wrong})
     assert folder.match("before") is None
-    append_row(folder.matches, {"step": 0, "when": "before", **row})
-    folder.matches.write_text(folder.matches.read_text().splitlines()[1])
-    before = folder.match("before")
+    append_row(folder.matches, {"step": 1, "when": "before", **row})
+    before = folder.match("before", 1)
     assert (before and before.opponent) == r"[/x]\x1b]0;\x07"
     counts = dict.fromkeys(("games", "positions", "steps", "seconds", "distributions", "largest_invalid_mass"), 1)
     summary = Mock(before=before, after=before, folder=folder.path, missing="", **counts)

@@ -17,8 +17,7 @@ from agent.networks.bundled import identity
 from agent.networks.weights import Weights, load_weights
 from agent.players.external import find_engine
 from agent.players.player import Player
-from agent.runs import checkpoint_weights, find_run
-from training.durability.snapshots import snapshot_files
+from agent.runs import by_step, checkpoint_weights, find_run
 from training.evaluation.conversion import conversions
 from training.evaluation.ladder.standings import Results, standings_of, table_of
 from training.evaluation.match import MatchResult, play_match
@@ -174,7 +173,7 @@ def find_snapshots(run: Path, most: int, say: Callable[[str], None]) -> list[Sna
     """At most `most` evenly chosen snapshots of a run, the first and last included, oldest first. A checkpoint newer
     than all snapshots counts as one. Damaged files are reported through `say` and skipped; an InputError where there is
     none left."""
-    files = list(snapshot_files(run).items())
+    files = list(by_step(run / "weights", ".safetensors").items())
     for path in checkpoint_weights(run)[:1]:
         step = int(path.parent.name.removeprefix("step-"))
         if not files or step > files[-1][0]:
