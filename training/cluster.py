@@ -8,7 +8,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -61,6 +61,8 @@ def _start(settings: Settings) -> None:
     with _loopback_only():
         try:
             ray.init(address="local", include_dashboard=False, **own, **_QUIET)
+            with suppress(OSError):  # Ray lets everyone read it
+                typed_path("~/.ray/auth_token").chmod(0o600)
         except Exception as error:  # of any class
             reason, advice = " ".join(str(error).split()), "try again when it is less busy"
             if isinstance(error, OSError) and not isinstance(error, TimeoutError | ConnectionError):

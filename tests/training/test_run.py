@@ -38,6 +38,7 @@ SETTINGS = (
     "learner.publish_steps=2 replay.warmup=64 replay.capacity=2000 log.steps=1 evaluation.games=0"
 )
 TINY = SETTINGS.split()
+WITH_MATCHES = "selfplay.actors=0", "evaluation.games=2", "evaluation.ply_cap=10"
 
 
 def finish(process: "subprocess.Popen[str]", code: int = 0) -> str:
@@ -116,15 +117,10 @@ def test_a_run_that_ended_before_its_first_checkpoint_is_begun_by_resume(
     runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The match before training is kept; a run that lost its checkpoints is another matter."""
-
-    def break_down(*_: object) -> None:
-        raise OSError(errno.EIO, "Input/output error")
-
     monkeypatch.chdir(runs)
-    words = ["train", "demo", *TINY, "selfplay.actors=0", "evaluation.games=2", "evaluation.ply_cap=10"]
     with monkeypatch.context() as patched:
-        patched.setattr(Checkpoints, "begin", break_down)
-        assert zeromass.main(words) == 2
+        patched.setattr(Checkpoints, "begin", Mock(side_effect=OSError(errno.EIO, "Input/output error")))
+        assert zeromass.main(["train", "demo", *TINY, *WITH_MATCHES]) == 2
     assert "then go on with --resume runs/it" in capsys.readouterr().err
     assert zeromass.main(["train", "--resume", "it"]) == 0
     rows = (runs / "runs/it/matches.jsonl").read_text().splitlines()
@@ -147,8 +143,7 @@ def test_a_match_after_training_that_was_cut_short_is_played_by_resume(
     real, interrupt = Matches.play, Mock(side_effect=KeyboardInterrupt)
     with monkeypatch.context() as patched:
         patched.setattr(*((Matches, "play", play) if moment == "match" else ("training.run.Summary", interrupt)))
-        words = "selfplay.actors=0", "evaluation.games=2", "evaluation.ply_cap=10"
-        assert zeromass.main(["train", "demo", *TINY, *words]) == 130
+        assert zeromass.main(["train", "demo", *TINY, *WITH_MATCHES]) == 130
     assert [zeromass.main(["train", "--resume", "it"]) for _ in range(2)] == [0, 2]
     rows = (runs / "runs/it/matches.jsonl").read_text().splitlines()
     assert [(row["when"], row["step"]) for row in map(json.loads, rows)] == [("before", 0), ("after", 12)]
@@ -199,9 +194,6 @@ def test_disk_faults(runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest
             raise OSError(refused.pop(), "No space left on device")
         really(descriptor)
 
-    def broken(descriptor: int) -> None:
-        raise OSError(errno.EIO, "Input/output error")
-
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", full_for_a_while)
         assert zeromass.main(["train", "--resume", "it", "run.steps=16"]) == 0
@@ -209,7 +201,7 @@ def test_disk_faults(runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest
     assert "warning: the disk of 'runs/it' is full (No space left on device); training pauses" in said
     assert "there is room on the disk again" in said
     with monkeypatch.context() as patched:
-        patched.setattr(os, "fsync", broken)
+        patched.setattr(os, "fsync", Mock(side_effect=OSError(errno.EIO, "Input/output error")))
         assert zeromass.main(["train", "--resume", "it", "run.steps=20"]) == 2
     sentence = "run 'runs/it' cannot be written (Input/output error); make room or repair it, then go on with "
     assert capsys.readouterr().err.strip().splitlines()[-1] == f"zeromass: {sentence}--resume runs/it"
@@ -303,5 +295,6 @@ def test_a_local_run_listens_on_loopback_alone(runs: Path) -> None:
     found = listening(set(family(process.pid)))
     process.terminate()
     finish(process)
+    assert Path("~/.ray/auth_token").expanduser().stat().st_mode & 0o077 == 0
     assert len(found) > 3
     assert {address for address in found if not address.startswith("127.") and address != "::1"} == set(), found
