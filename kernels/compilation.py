@@ -273,8 +273,7 @@ def locked(path: Path, report: Callable[[str], None] | None = None) -> Iterator[
 
 
 def try_lock(file: IO[bytes]) -> bool:
-    """Whether this process has the exclusive lock of an open file now; closing the file releases it. An OSError where
-    it cannot be locked at all."""
+    """Whether this process has the exclusive lock of an open file now; closing it releases it. An OSError: none can."""
     try:
         if sys.platform == "win32":
             import msvcrt

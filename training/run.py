@@ -54,8 +54,7 @@ class Summary:
 
 
 Resume = Literal["no", "asked", "heal"]
-"""How a run begins: new; from the newest checkpoint, as the user asked or after a fault. A run that ended before its
-first one begins."""
+"""How a run begins: new; from its newest checkpoint, if it has any, as the user asked or after a fault."""
 
 
 def run_training(

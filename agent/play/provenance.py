@@ -1,5 +1,6 @@
 """Where the moves of a saved game come from: PGN headers and comments from which it can be replayed."""
 
+import contextlib
 import re
 from dataclasses import dataclass, field, fields, replace
 from typing import Final
@@ -75,13 +76,11 @@ def read_source(game: chess.pgn.Game, color: chess.Color) -> Source | None:
     if not weights:
         return None
     settings = read_settings(headers.get(f"{side}Settings", ""))
-    try:
+    with contextlib.suppress(ValueError):
         simulations = int(headers[f"{side}Simulations"]) if f"{side}Simulations" in headers else None
         temperature, seed = float(headers.get(f"{side}Temperature", "0")), int(headers.get(f"{side}Seed", "0"))
         if (simulations or 0) in range(100_001) and 0 <= temperature <= 100 and seed in range(2**63):
             return Source(weights, simulations, temperature, seed, settings)
-    except ValueError:
-        pass
     return None
 
 

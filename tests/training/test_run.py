@@ -159,7 +159,6 @@ def test_a_match_after_training_that_was_cut_short_is_played_by_resume(
         ("optimizer", "", None),
         ("state", "counters", []),
         ("state", "replay", None),
-        ("state", "step", "x"),
         ("state", "generator", {"state": 7}),
         ("state", "torch_generator", "00"),
     ],

@@ -97,8 +97,7 @@ class RunFolder:
 
     def match(self, when: str, step: int = 0) -> MatchResult | None:
         """The match `before` or `after` training, at this learner step, if there was one."""
-        rows = read_rows(self.matches)
-        found = next((row for row in rows if (row.get("when"), row["step"]) == (when, step)), {})
+        found = next((row for row in read_rows(self.matches) if (row.get("when"), row["step"]) == (when, step)), {})
         with contextlib.suppress(KeyError, TypeError):  # none, or a damaged line
             return MatchResult.from_json(found)
         return None

@@ -142,6 +142,8 @@ class _Attempt:
             if result in ready:
                 summary: Summary = ray.get(result)
                 self._show(ray.get(trainer.updates.remote(0.0)))
+                if summary.stopped and not self._stop():  # its node goes; another one may take over
+                    raise TrainerLostError("the trainer was told to end")
                 return summary
             if stopped is None and self._stop():
                 trainer.stop.remote()

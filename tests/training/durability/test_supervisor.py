@@ -23,7 +23,7 @@ from training.replay import Batch
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM])
 def test_a_trainer_that_is_killed_or_hangs_is_replaced_and_goes_on(tmp_path: Path, how: signal.Signals) -> None:
     run = tmp_path / "runs" / "it"
     beats = ["run.checkpoint_seconds=0.5", "run.heartbeat_seconds=10"]
