@@ -2,7 +2,6 @@
 each actor has at most `IN_FLIGHT` calls under way. When the learner does not collect, it finishes these and waits, so a
 slow learner is never flooded; nothing polls."""
 
-import contextlib
 import time
 from collections.abc import Mapping
 from dataclasses import replace
