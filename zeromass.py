@@ -154,6 +154,22 @@ def ladder(
 
 
 @app.command()
+def tune(
+    file: Annotated[Path, Argument(metavar="FILE.json", help="Begin there, or continue what it holds.")],
+    nodes: Annotated[int, Option(min=100, max=10**8, help="Of each move's search.")] = 4000,
+    games: Annotated[int, Option(min=100, max=10**7, help="To tune with.")] = 20_000,
+    check: Annotated[int, Option(min=0, max=10**6, help="Then against the constants as they are.")] = 1000,
+    seed: _Seed = 0,
+    side_by_side: _SideBySide = 1,
+    weights: _Weights = None,
+) -> int:
+    """Tune the constants of the search by games; after Ctrl-C the same command continues."""
+    from training.evaluation.tune import tune_command
+
+    return tune_command(file, nodes, games, check, seed, side_by_side, weights)
+
+
+@app.command()
 def replay(
     pgn: Annotated[Path, Argument(metavar="GAME.pgn", help="Saved by play, or by evaluate --pgn.")],
     weights: _Weights = None,

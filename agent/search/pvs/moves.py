@@ -11,11 +11,26 @@ from agent.rules.layout import OWN
 from agent.rules.movegen import attackers_of, king_square
 from agent.rules.record import occupied
 from agent.rules.step import make_move
-from agent.search.pvs.margins import FUTILE, FUTILE_SLOPE, LATE, LIKELY, REDUCE, REDUCE_DIVISOR, SHALLOW, UNLIKELY
+from agent.search.pvs.margins import (
+    BAD_CAPTURE_DEPTH,
+    FUTILE,
+    FUTILE_SLOPE,
+    LATE,
+    LATE_WORSE,
+    LIKELY,
+    REDUCE,
+    REDUCE_DIVISOR,
+    REDUCE_RANK,
+    REDUCE_WORSE,
+    SHALLOW,
+    SKIP,
+    SKIP_SLOPE,
+    UNLIKELY,
+)
 from agent.search.pvs.ordering import GOOD_CAPTURE, is_quiet, reward
 from agent.search.pvs.scores import PROVEN
 from agent.search.pvs.state import FULL_WIDTH, LINE, NODES, ROOT_NODES, VALUE, Search
-from agent.search.pvs.steps import AGAIN, FULL_DONE, NEXT, REDUCED_DONE, ZERO_DONE, call, finish
+from agent.search.pvs.steps import AGAIN, FULL_DONE, NEXT, REDUCED_DONE, ZERO_DONE, call, finish, improves
 from agent.search.pvs.table import AT_LEAST, AT_MOST, EXACT, NO_MOVE
 
 
@@ -30,7 +45,7 @@ def next_move(search: Search, ply: np.int64) -> np.int64:
         move = np.int64(search.moves[ply, place])
         frame.place += 1
         quiet = is_quiet(position, move)
-        if depth > 0 and frame.tried > 0 and quiet and _skips(search, ply):
+        if depth > 0 and frame.tried > 0 and _skips(search, ply, quiet, search.ranks[ply, place]):
             continue
         make_move(position, move, child)
         frame.move = np.int32(move)
@@ -46,15 +61,18 @@ def next_move(search: Search, ply: np.int64) -> np.int64:
 
 
 @njit
-def _skips(search: Search, ply: np.int64) -> bool:
-    """Whether the quiet moves from here on are not worth a search: too late in the order, or too little to win."""
+def _skips(search: Search, ply: np.int64, quiet: bool, rank: float) -> bool:
+    """Whether a move is not worth a search: too late in the order, too unlikely, or too little to win."""
     search = borrowed(search)
     frame, margins = search.frames[ply], search.margins
     if frame.depth > margins[SHALLOW] or frame.check or frame.best <= -PROVEN or search.state[FULL_WIDTH]:
         return False
     if frame.beta - frame.bound > 1:
         return False
-    late = frame.tried > margins[LATE] + frame.depth * frame.depth
+    if not quiet:
+        return bool(rank < GOOD_CAPTURE and frame.depth <= margins[BAD_CAPTURE_DEPTH])
+    most = (margins[LATE] + frame.depth * frame.depth) * (1.0 if improves(search, ply) else margins[LATE_WORSE])
+    late = frame.tried > most or rank < -margins[SKIP] - margins[SKIP_SLOPE] * frame.depth
     return bool(late or frame.static + np.int64(margins[FUTILE] + margins[FUTILE_SLOPE] * frame.depth) <= frame.alpha)
 
 
@@ -65,7 +83,8 @@ def _reduction(search: Search, ply: np.int64, rank: float) -> np.int64:
     frame, child, margins = search.frames[ply], search.positions[ply + 1], search.margins
     if frame.depth < 3 or frame.tried < 2 or rank > GOOD_CAPTURE or search.state[FULL_WIDTH]:
         return np.int64(0)
-    less = np.int64(margins[REDUCE] + math.log(frame.depth) * math.log(frame.tried) / margins[REDUCE_DIVISOR])
+    more = margins[REDUCE_RANK] * max(-rank, 0.0) + (0.0 if improves(search, ply) else margins[REDUCE_WORSE])
+    less = np.int64(margins[REDUCE] + math.log(frame.depth) * math.log(frame.tried) / margins[REDUCE_DIVISOR] + more)
     less -= np.int64(frame.beta - frame.bound > 1)
     less += np.int64(rank < margins[UNLIKELY]) - np.int64(rank > margins[LIKELY])
     gives_check = attackers_of(child, king_square(child), occupied(child)) & ~child[OWN] != NOTHING

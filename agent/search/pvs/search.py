@@ -1,7 +1,7 @@
 """Iterative deepening: the root searched to depth 1, 2, 3, ..., in slices that can stop at any node."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import numpy as np
@@ -10,6 +10,7 @@ from agent.networks.contract import CompiledEvaluator
 from agent.rules import Games, keys
 from agent.search.compiled import bound
 from agent.search.pvs.loop import BROKEN, search_on
+from agent.search.pvs.margins import DEFAULTS
 from agent.search.pvs.scores import INFINITE, PROVEN, mate_of, score_of, value_of
 from agent.search.pvs.state import AGE, BASE, DEEPEST, FULL_WIDTH, NODES, PLY, ROOT_DEPTH, SELECTIVE, make_search
 from agent.search.pvs.steps import NEXT, PAUSED
@@ -92,6 +93,10 @@ class PrincipalVariationSearch(Thinking):
         self._search, self._megabytes = self._search._replace(table=make_table(megabytes)), megabytes
         self._search.history[:] = 0
         self._search.state[AGE] = 0
+
+    def set_margins(self, constants: Mapping[str, float]) -> None:
+        """Use other constants than `margins.DEFAULTS`; all must be there."""
+        self._search.margins[:] = [constants[name] for name in DEFAULTS]
 
     @property
     def full(self) -> float:

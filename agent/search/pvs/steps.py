@@ -47,6 +47,16 @@ def finish(search: Search, ply: np.int64, bound: np.int64) -> np.int64:
 
 
 @njit
+def improves(search: Search, ply: np.int64) -> bool:
+    """Whether the network's score is better than two plies ago."""
+    search = borrowed(search)
+    if ply < 2:
+        return True
+    before = search.frames[ply - 2].static
+    return bool(before == UNKNOWN or search.frames[ply].static > before)
+
+
+@njit
 def generate(search: Search, ply: np.int64) -> np.int64:
     """Find the legal moves, unless they are known; their number."""
     search = borrowed(search)
