@@ -157,7 +157,7 @@ def ladder(
 def tune(
     file: Annotated[Path, Argument(metavar="FILE.json", help="Begin there, or continue what it holds.")],
     nodes: Annotated[int, Option(min=100, max=10**8, help="Of each move's search.")] = 4000,
-    games: Annotated[int, Option(min=100, max=10**7, help="To tune with.")] = 20_000,
+    games: Annotated[int, Option(min=2, max=10**7, help="To tune with.")] = 20_000,
     check: Annotated[int, Option(min=0, max=10**6, help="Then against the constants as they are.")] = 1000,
     seed: _Seed = 0,
     side_by_side: _SideBySide = 1,

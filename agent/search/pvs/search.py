@@ -94,7 +94,7 @@ class PrincipalVariationSearch(Thinking):
         self._search.history[:] = 0
         self._search.state[AGE] = 0
 
-    def set_margins(self, constants: Mapping[str, float]) -> None:
+    def set_constants(self, constants: Mapping[str, float]) -> None:
         """Use other constants than `margins.DEFAULTS`; all must be there."""
         self._search.margins[:] = [constants[name] for name in DEFAULTS]
 
