@@ -9,22 +9,11 @@ from agent.rules.layout import BISHOPS, KINGS, KNIGHTS, OWN, QUEENS, ROOKS, STAT
 from agent.rules.movegen import attackers_of, king_square
 from agent.rules.record import CASTLING, halfmove_clock, next_state, occupied, repetition_key, swap_sides
 from agent.rules.termination import insufficient_material
-from agent.search.pvs.margins import NULL, REVERSE, REVERSE_BETTER, REVERSE_DEPTH
+from agent.search.pvs.margins import NULL, REVERSE, REVERSE_DEPTH
 from agent.search.pvs.ordering import order_captures
 from agent.search.pvs.scores import INFINITE, MATE, PROVEN
 from agent.search.pvs.state import BASE, DEEPEST, FULL_WIDTH, NODES, ROOT_DEPTH, SELECTIVE, VALUE, Search
-from agent.search.pvs.steps import (
-    AGAIN,
-    ASK_VALUE,
-    NULL_DONE,
-    VALUED,
-    ask_policy,
-    call,
-    finish,
-    generate,
-    improves,
-    leave,
-)
+from agent.search.pvs.steps import AGAIN, ASK_VALUE, NULL_DONE, VALUED, ask_policy, call, finish, generate, leave
 from agent.search.pvs.table import AT_LEAST, AT_MOST, EXACT, NO_MOVE, UNKNOWN, find
 
 
@@ -105,8 +94,7 @@ def weigh(search: Search, ply: np.int64) -> np.int64:
         frame.alpha = max(frame.alpha, frame.best)
         return order_captures(search, ply)
     if abs(beta) < PROVEN and static >= beta:
-        margin = margins[REVERSE] * depth - (margins[REVERSE_BETTER] if improves(search, ply) else 0.0)
-        if depth <= margins[REVERSE_DEPTH] and static - np.int64(margin) >= beta:
+        if depth <= margins[REVERSE_DEPTH] and static - np.int64(margins[REVERSE]) * depth >= beta:
             return leave(search, static)
         # Where only pawns are left, having to move may be what loses: no null move.
         pieces = (position[KNIGHTS] | position[BISHOPS] | position[ROOKS] | position[QUEENS]) & position[OWN]
