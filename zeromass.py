@@ -240,17 +240,6 @@ def status(
 
 
 @app.command()
-def report(
-    run: Annotated[str, Argument(metavar="RUN", help="Name or folder.")],
-    out: Annotated[Path | None, Option(help="Write it there; default: report.html in the run folder.")] = None,
-) -> int:
-    """Write a run as one HTML page to send to a colleague: curves, ladder, games, settings."""
-    from training.monitoring.report.report import report_command
-
-    return report_command(run, out)
-
-
-@app.command()
 def export(
     form: Annotated[Literal["onnx"], Argument(help="With the masked policy, for ONNX Runtime and others.")],
     out: Annotated[Path, Option(help="Write it there.")] = Path("zeromass.onnx"),
@@ -276,7 +265,7 @@ def doctor(as_json: _Json = False) -> int:
 
 @app.command()
 def benchmark(
-    what: Literal["kernels", "rules", "search", "selfplay", "learner", "strength", "signature", "weights"],
+    what: Literal["kernels", "rules", "search", "selfplay", "learner", "signature", "weights"],
     settings: Annotated[
         list[str] | None,
         Argument(metavar="[KEY=VALUE]...", help="Other settings (kernels, selfplay, learner, strength, weights)."),
@@ -288,7 +277,7 @@ def benchmark(
     seconds: Annotated[float | None, Option(min=0.001, help="Of one timing.")] = None,
     as_json: _Json = False,
 ) -> int:
-    """Measure speed against the alternatives in one sitting, or strength."""
+    """Measure speed against the alternatives in one sitting, or judge weights."""
     import inspect
     import json
     from importlib import import_module

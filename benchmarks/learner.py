@@ -1,4 +1,4 @@
-"""Speed of the learner beside the same step in stock PyTorch, and where its time goes: `zeromass benchmark learner`.
+"""Speed of the learner beside the same step in stock PyTorch: `zeromass benchmark learner`.
 
     zeromass benchmark learner learner.batch_size=2048 learner.threads=2 --rounds 5
 
@@ -9,10 +9,8 @@ include sampling from the replay buffer. Ours also meters invalid mass: it deriv
 position again. The plain one uses nothing of `kernels`, and has no meter.
 """
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from time import perf_counter
 from typing import Any, Final
 
 import numpy as np
@@ -42,8 +40,6 @@ CASES: Final[dict[str, tuple[str, list[str]]]] = {
     "residual 3 x 32, actor-critic": ("demo", ["network.kind=residual"]),
 }
 """A config and changes to it."""
-_METHODS: Final = {"_loss": "loss", "_differentiate": "backward", "_measure": "meter", "_update": "optimiser"}
-STAGES: Final = ("replay", "forward", *_METHODS.values())
 
 
 def _sparse(network: Any, positions: NDArray[np.uint64]) -> tuple[Tensor, Tensor]:
@@ -105,29 +101,6 @@ class PlainLearner:
         return torch.from_numpy(array).to(self._device)
 
 
-class Watch:
-    """Times the stages of a learner's steps by wrapping its methods; on CUDA each ends with a synchronisation."""
-
-    def __init__(self, learner: Learner) -> None:
-        self.seconds: Counter[str] = Counter()
-        self._device, self.mark = learner.device, perf_counter()
-        for name, stage in _METHODS.items():
-            setattr(learner, name, partial(self._timed, getattr(learner, name), stage))
-
-    def add(self, stage: str) -> None:
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
-        before, self.mark = self.mark, perf_counter()
-        self.seconds[stage] += self.mark - before  # type: ignore[assignment]
-
-    def _timed(self, method: Callable[..., Any], stage: str, *args: Any) -> Any:
-        if stage == "loss":
-            self.add("forward")
-        found = method(*args)
-        self.add(stage)
-        return found
-
-
 def filled_replay(settings: Settings, positions: int) -> ReplayBuffer:
     """At least `positions` plies of games of an untrained network by these settings."""
     actors, learner = settings.actor, settings.learner
@@ -146,14 +119,10 @@ def measure(figures: Figures, case: str, settings: Settings, rounds: int, second
     networks = [make_network(settings.network.architecture) for _ in range(2)]
     networks[1].load_state_dict(networks[0].state_dict())
     ours = Learner(networks[0], settings.learner, searched=searched)
-    watch = Watch(ours)
     plain = PlainLearner(networks[1], settings.learner, searched=searched, device=ours.device)
 
     def our_step() -> int:
-        watch.mark = perf_counter()
-        batch = replay.sample(batch_size, generator)
-        watch.add("replay")
-        ours.train(batch, progress=0.0)
+        ours.train(replay.sample(batch_size, generator), progress=0.0)
         return batch_size
 
     def plain_step() -> int:
@@ -162,20 +131,17 @@ def measure(figures: Figures, case: str, settings: Settings, rounds: int, second
 
     our_step()
     plain_step()
-    watch.seconds.clear()
     steps = {"ours": partial(rate, our_step, seconds), "plain": partial(rate, plain_step, seconds)}
     speeds = in_turn(steps, rounds, progress)
     for name, values in speeds.items():
         figures.add(case, name, values, "positions/s")
     figures.ratio(case, "plain", speeds["ours"], speeds["plain"])
-    for stage in STAGES:
-        figures.add(case, stage, [watch.seconds[stage] / watch.seconds.total()], "")
 
 
 def run(
     *, rounds: int = 3, seconds: float = 1.0, overrides: Sequence[str] = (), progress: Progress = lambda line: None
 ) -> Found:
-    """Measure the learner; a stage's result is its share of our step."""
+    """Measure the learner in each case."""
     chosen = {case: load_settings(config, [*changes, *overrides]) for case, (config, changes) in CASES.items()}
     warm_up(progress)
     figures = Figures()
@@ -190,6 +156,5 @@ def show(found: Found) -> list[Table | str]:
     ratios = [row["value"] for row in found["ratios"]]
     return [
         table(found, "Positions trained a second; in bold ours to the plain step", "case", ("ours", "plain")),
-        table(found, "Share of our step", "case", STAGES),
         f"our step is {min(ratios):.2f} to {max(ratios):.2f} times as fast as the plain one",
     ]

@@ -5,8 +5,7 @@
     zeromass benchmark weights games=games files=FILE,OTHER
 
 The games judged by are those that `replay.games` leaves out. Figures: cross-entropy of the value, divergence of the
-policy from the one that the games' search improved, how often their best moves agree, winning chances that the
-policy's best move loses (see `benchmark strength`), evaluations a second on one core.
+policy from the one that the games' search improved, how often their best moves agree, evaluations a second on one core.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,14 +13,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Final
 
-import chess
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field
 from rich.table import Table
 
-from agent import rules, vocabulary
+from agent import rules
 from agent.errors import InputError
 from agent.networks.network import Network
 from agent.networks.policy import MaskedPolicy
@@ -30,9 +28,6 @@ from agent.networks.weights import load_weights
 from agent.settings import PathText, Section
 from benchmarks.measuring import Figures, Found, Progress, in_turn, rate, read_settings, split, table, threads
 from benchmarks.search import midgames
-from benchmarks.strength import add
-from benchmarks.strength.positions import MOST, positions
-from benchmarks.strength.reference import Reference
 from training.durability.run_folder import RunFolder
 from training.durability.window import Window
 from training.learner import Learner
@@ -49,7 +44,6 @@ class WeightsSettings(Section):
     games: str  # the run that played
     files: Annotated[tuple[PathText, ...], BeforeValidator(split)]
     batches: int = Field(40, ge=1, le=10_000)  # of 1,024 positions
-    positions: int = Field(MOST, ge=0, le=MOST)  # for the policy's best move; 0: no reference engine is needed
 
 
 def judged_by(run: str, number: int, say: Progress = lambda line: None) -> list[Batch]:
@@ -99,14 +93,6 @@ def losses(network: Network, batches: Sequence[Batch]) -> NDArray[np.float64]:
     return np.array(rows).T
 
 
-def regrets(network: Network, fens: Sequence[str], reference: Reference) -> NDArray[np.float64]:
-    """[positions] what the policy's most probable moves lose."""
-    boards = [chess.Board(fen) for fen in fens]
-    moves = best_moves(network, rules.Games.from_boards(boards).positions)
-    chosen = [vocabulary.to_uci(int(move), black=not board.turn) for board, move in zip(boards, moves, strict=True)]
-    return np.array([reference.regret(*pair) for pair in zip(boards, map(chess.Move.from_uci, chosen), strict=True)])
-
-
 def run(
     *, rounds: int = 3, seconds: float = 1.0, overrides: Sequence[str] = (), progress: Progress = lambda line: None
 ) -> Found:
@@ -115,15 +101,11 @@ def run(
     paths = [Path(file) for file in settings.files]
     names = [path.name if [other.name for other in paths].count(path.name) == 1 else str(path) for path in paths]
     networks = {name: load_weights(path).network for name, path in zip(names, paths, strict=True)}
-    batches, fens = judged_by(settings.games, settings.batches, progress), positions()[: settings.positions]
+    batches = judged_by(settings.games, settings.batches, progress)
     for name, network in networks.items():
         progress(f"judging {name} ...")
         for what, values in zip(_FIGURES, losses(network, batches), strict=True):
             figures.add(name, what, [float(values.mean())], "" if what == "best move" else "nats")
-    if fens:
-        with Reference() as reference:
-            for name, network in networks.items():
-                add(figures, name, regrets(network, fens, reference))
     with threads(1):
         calls = {name: evaluating(network, seconds) for name, network in networks.items()}
         for name, speeds in in_turn(calls, rounds, progress).items():

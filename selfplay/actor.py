@@ -6,7 +6,6 @@ import warnings
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from time import perf_counter
 from typing import Any, Final
 
 import numpy as np
@@ -36,7 +35,6 @@ class GameBatch:
     statistics: GeneratorStatistics = field(default_factory=GeneratorStatistics)  # of the call, with unfinished games
     launches: Mapping[str, int] = field(default_factory=dict)
     """How often each kernel ran on each backend during the call, keyed like `masked_softmax.triton`."""
-    away: float = 0.0  # seconds since the previous call: sending, loading weights, waiting; 0 in the first call
     place: int = 0  # of the actor in its pool; a replacement takes over the place
     resident: int = 0  # bytes that this process occupies now; 0 where the system does not say
 
@@ -53,7 +51,6 @@ class GamePlayer:
         self._generator = Generator(evaluator, settings.selfplay, seed=settings.seed, stream=stream)
         self._generator.version = -1
         self._weights: Weights = {}
-        self._ended: float | None = None
 
     @property
     def version(self) -> int:
@@ -83,13 +80,11 @@ class GamePlayer:
 
     def play(self) -> GameBatch:
         """Play `plies_per_call` plies in every game."""
-        away = 0.0 if self._ended is None else perf_counter() - self._ended
         before = Counter(kernels.launches())
         records = [record for _ in range(self._settings.selfplay.plies_per_call) for record in self._generator.step()]
         launches = dict(Counter(kernels.launches()) - before)
         found = records, self._generator.take_statistics(), launches
-        self._ended = perf_counter()
-        return GameBatch(self._stream, self.version, *found, away, resident=resident_bytes())
+        return GameBatch(self._stream, self.version, *found, resident=resident_bytes())
 
 
 class GameActor:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from time import perf_counter
 from typing import Any, Final
 
 import numpy as np
@@ -29,7 +28,6 @@ class GeneratorStatistics:
 
     plies: int = 0
     entropy_total: float = 0.0
-    seconds: float = 0.0
     mass: MassReading = field(default_factory=MassReading)
 
 
@@ -104,7 +102,6 @@ class Generator:
     def step(self) -> list[GameRecord]:
         """Play one ply in every game; return the games that ended with it, in row order. An InvalidMassError where the
         policy that was sampled put mass on an illegal move."""
-        started = perf_counter()
         positions = self._games.positions.copy()
         numbers = np.array([game.number for game in self._progress], np.int64)
         keys = mix(numbers * 4096 + self._games.ply)  # [G], one for each (game, ply)
@@ -116,7 +113,6 @@ class Generator:
         finished = self._harvest(outcomes)
         self._statistics.plies += len(positions)
         self._statistics.entropy_total += float(selected.entropies.sum())
-        self._statistics.seconds += perf_counter() - started
         return finished
 
     def __iter__(self) -> Iterator[GameRecord]:
@@ -146,7 +142,6 @@ class Generator:
         for row in range(rows):
             own = {name.removeprefix(f"{row}."): a for name, a in arrays.items() if name.startswith(f"{row}.")}
             game = self._progress[row] = GameInProgress.restored(own)
-            rules.check_possible(game.opening.position)
             game.positions = self._begin(row, game.opening, game.moves)
             if game.moves:
                 game.record("0" * 32, 0, Termination.TRUNCATED, 0).check()

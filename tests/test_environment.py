@@ -35,7 +35,7 @@ from training.settings import load_settings
 FEN = "7k/6Q1/5K2/8/8/8/8/8 b - - 0 1"
 RUN = os.fsdecode(b"r\xff")
 FACES = (
-    *("--help", "doctor", "doctor --json", f"status {RUN}", f"status {RUN} --json", f"report {RUN}", "uci"),
+    *("--help", "doctor", "doctor --json", f"status {RUN}", f"status {RUN} --json", "uci"),
     *(f"play --plain --fen '{FEN}'", "analyse --nodes 4 '7k/8/5K2/8/8/8/8/6Q1 w - - 0 1'", "train nowhere"),
 )
 

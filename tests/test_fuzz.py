@@ -220,7 +220,7 @@ def bounded(monkeypatch: pytest.MonkeyPatch, shipped: Agent, tmp_path: Path) -> 
     monkeypatch.setattr(tensorboard, "threading", SimpleNamespace(Event=lambda: SimpleNamespace(wait=interrupt)))
     monkeypatch.setattr(status, "time", SimpleNamespace(sleep=interrupt, time=time.time))
     monkeypatch.setattr(chess.engine.SimpleEngine, "popen_uci", refuse)
-    for name in ("kernels", "rules", "search", "selfplay", "learner", "strength", "signature", "weights"):
+    for name in ("kernels", "rules", "search", "selfplay", "learner", "signature", "weights"):
         module = ModuleType(f"benchmarks.{name}")
         vars(module).update(run=lambda *, rounds=1, seconds=1.0, overrides=(), progress=None: {}, show=lambda found: [])
         monkeypatch.setitem(sys.modules, f"benchmarks.{name}", module)

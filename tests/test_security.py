@@ -51,7 +51,7 @@ def test_words_of_a_shell_are_only_words(
         *(["train", "demo", f"run.name={word}"], ["train", "demo", f"evaluation.opponent={word}"]),
         *(["evaluate", "--opponent", f"engine:{command}"] for command in (word, f"/does/not/exist {word}")),
         ["evaluate", "--weights", word],
-        *([verb, word] for verb in ("train", "monitor", "status", "report", "replay", "analyse", "ladder")),
+        *([verb, word] for verb in ("train", "monitor", "status", "replay", "analyse", "ladder")),
     ):
         assert main(arguments) == 2, arguments
         assert "Traceback" not in capsys.readouterr().err

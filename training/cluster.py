@@ -73,11 +73,6 @@ def _start(settings: Settings) -> None:
             signal.signal(signal.SIGHUP, before)
 
 
-def on_cluster() -> bool:
-    """Whether this process is part of a Ray that others can reach: local ones stay on loopback."""
-    return bool(ray.is_initialized()) and not str(cast(Any, ray.util).get_node_ip_address()).startswith("127.")
-
-
 @contextmanager
 def _loopback_only() -> Iterator[None]:
     """Let Ray use 127.0.0.1 as its address, as it does on macOS and Windows. Otherwise its servers listen on all

@@ -1,54 +1,12 @@
 # mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
-"""Masks to words, and the mass on illegal entries, by the loops."""
-
-import sys
+"""The mass on illegal entries, by a loop."""
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from kernels.compilation import njit
-from kernels.on_numba.batch import array, in_parts
+from kernels.on_numba.batch import in_parts
 from kernels.ops.arguments import per_row
-
-
-@njit
-def _pack_loop(first, last, mask, words):
-    size = mask.shape[1]
-    for row in range(first, last):
-        for w in range(words.shape[1]):
-            word = np.uint32(0)
-            for i in range(min(32, size - 32 * w)):
-                word |= np.uint32(mask[row, 32 * w + i] != 0) << np.uint32(i)
-            words[row, w] = np.int32(word)
-
-
-@njit
-def _pack_eights_loop(first, last, mask, words):
-    """The same from eight bytes at a time: uint64 `[R, N / 8]` to uint8 `[R, 4 W]`, little end first."""
-    eights = mask.shape[1]
-    for row in range(first, last):
-        words[row, eights:] = 0
-        for i in range(eights):
-            x = mask[row, i]
-            # The high bit of each byte: is it nonzero? Then gather the eight high bits into one byte.
-            x = (((x & np.uint64(0x7F7F7F7F7F7F7F7F)) + np.uint64(0x7F7F7F7F7F7F7F7F)) | x) >> np.uint64(7)
-            x &= np.uint64(0x0101010101010101)
-            words[row, i] = np.uint8((x * np.uint64(0x0102040810204080)) >> np.uint64(56))
-
-
-def pack_legal(mask: Tensor) -> Tensor:
-    """bool or uint8 `[R, N]` -> int32 `[R, W]`."""
-    mask = mask.view(torch.uint8)
-    rows, size = mask.shape
-    words = mask.new_empty((rows, (size + 31) // 32), dtype=torch.int32)
-    data = array(mask)
-    # A row of whole groups of eight bytes is packed eight at a time; a view of it needs an aligned start.
-    if size % 8 == 0 and rows and data.ctypes.data % 8 == 0 and sys.byteorder == "little":
-        in_parts(_pack_eights_loop, mask, data.view(np.uint64), words.numpy().view(np.uint8))
-    else:
-        in_parts(_pack_loop, mask, data, words)
-    return words
 
 
 @njit

@@ -1,8 +1,10 @@
 """Masks to words and back, the mass on illegal entries, and what every op needs of a row, in PyTorch operators. R rows,
 N columns. Illegal entries are replaced before any arithmetic, so nothing that stands there can spread."""
 
+import sys
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -11,6 +13,10 @@ def pack_legal(mask: Tensor) -> Tensor:
     """bool or uint8 `[R, N]` -> int32 `[R, W]`."""
     rows, size = mask.shape
     width = (size + 31) // 32
+    if mask.is_cpu and sys.byteorder == "little":
+        packed = np.zeros((rows, 4 * width), np.uint8)
+        packed[:, : (size + 7) // 8] = np.packbits(mask.view(torch.uint8).numpy(), axis=1, bitorder="little")
+        return torch.from_numpy(packed.view(np.int32))
     bits = torch.zeros(rows, width * 32, dtype=torch.int64, device=mask.device)
     bits[:, :size] = mask.view(torch.uint8) != 0
     weights = 1 << torch.arange(32, dtype=torch.int64, device=mask.device)

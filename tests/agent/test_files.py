@@ -50,7 +50,6 @@ VERBS = {
     "evaluate --pgn": "training.evaluation.command.make_opponent",
     "analyse game.pgn --pgn": "agent.analysis.command.load_agent",
     "analyse game.pgn --picture": "agent.analysis.command.load_agent",
-    "report run --out": "training.monitoring.report.report.report_page",
     "ladder": "training.evaluation.ladder.command.find_snapshots",
 }
 

@@ -35,7 +35,7 @@ def train(run: Run, *, until: int = 10**9, pool: Pool | None = None, unfinished:
     loop = run.loop
     games = pool or LocalPool(loop.settings.actor, loop.counters.streams, unfinished)
     loop.run(games, stop=lambda: loop.learner.step >= until)
-    run.metrics.close()
+    run.close()
     return run
 
 

@@ -51,10 +51,7 @@ def test_learner_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert [(row["case"], row["contender"]) for row in found["ratios"]] == [(case, "plain") for case in cases]
     for case, row in zip(cases, found["ratios"], strict=True):
         assert row["value"] == pytest.approx(value_of(found, case, "ours") / value_of(found, case, "plain"))
-        shares = [value_of(found, case, stage) for stage in learner_benchmark.STAGES]
-        assert min(shares) > 0
-        assert sum(shares) == pytest.approx(1)
-    assert len(learner_benchmark.show(found)) == 3
+    assert len(learner_benchmark.show(found)) == 2
 
 
 def test_what_is_driven_is_counted_sent_and_published() -> None:

@@ -35,7 +35,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = begin(settings("played", tmp_path_factory.mktemp("runs"), "run.steps=1", "learner.reuse=0"))
     loop = run.loop
     loop.run(LocalPool(loop.settings.actor), stop=lambda: loop.counters.games >= 120)
-    run.metrics.close()
+    run.close()
     assert (loop.learner.step, loop.progress, loop.window.store.waiting) == (0, 0.0, [])
     return run.folder.path
 

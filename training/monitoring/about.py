@@ -1,8 +1,7 @@
 """Texts of a run in TensorBoard: settings, versions, and how to read the dashboard."""
 
 import platform
-from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 from agent.program import program
 from training.doctor import usable_cores, versions
@@ -31,23 +30,12 @@ def how_to_read() -> str:
 def settings_text(settings: Settings) -> str:
     """Markdown: every setting, those that differ from their default in bold."""
     lines = ["| setting | value | meaning |", "|---|---|---|"]
-    for name, value, changed, meaning in described(settings):
-        lines.append(f"| {name} | {f'**`{value}`**' if changed else f'`{value}`'} | {meaning} |")
-    return "\n".join(lines)
-
-
-def described(settings: Settings) -> Iterator[tuple[str, Any, bool, str]]:
-    """Each setting: `section.key`, value, whether it differs from its default, meaning."""
     for name, section in settings:
         for key, field in type(section).model_fields.items():
             value = getattr(section, key)
-            yield f"{name}.{key}", value, value != field.default, field.description or ""
-
-
-def flat_settings(settings: Settings) -> dict[str, bool | str | float | int]:
-    """Settings as `section.key`; those that are unset are left out, tables are written as text."""
-    flat = {name: value for name, value, *_ in described(settings) if value is not None}
-    return {name: str(value) if isinstance(value, dict) else value for name, value in flat.items()}
+            shown = f"`{value}`" if value == field.default else f"**`{value}`**"
+            lines.append(f"| {name}.{key} | {shown} | {field.description or ''} |")
+    return "\n".join(lines)
 
 
 def versions_text() -> str:

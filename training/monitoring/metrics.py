@@ -10,18 +10,16 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
-from ray.util.metrics import Gauge
 from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
 from tensorboard.plugins.text.summary_v2 import text_pb
 from torch import Tensor
-from torch.utils.tensorboard.summary import custom_scalars, hparams, make_histogram
+from torch.utils.tensorboard.summary import custom_scalars, make_histogram
 
 from agent.drawing import to_png
-from training.cluster import on_cluster
 from training.durability.run_folder import RunFolder, append_row
 from training.monitoring.event_file import EventFile
 from training.monitoring.pictures.frame import SIZE
-from training.monitoring.tags.tags import TAGS, Kind, find_tag
+from training.monitoring.tags.tags import Kind, find_tag
 
 _PLUGINS: Final[dict[Kind, str]] = {"scalar": "scalars", "picture": "images", "text": "text", "histogram": "histograms"}
 _VALUES: Final = 20_000
@@ -40,15 +38,11 @@ class Metrics:
         self._events = EventFile(folder.tensorboard, self.first_step)
         self.flush = self._events.flush
         self._described: set[tuple[str, Kind]] = set()
-        self._on_cluster = on_cluster()
-        self._gauges: dict[str, Gauge] = {}
 
     def write(self, step: int, row: dict[str, float]) -> None:
-        """One row to the log, TensorBoard and, on a cluster, Ray; after an OSError nowhere."""
+        """One row to the log and TensorBoard; after an OSError nowhere."""
         append_row(self.folder.log, {"step": step, "time": round(time.time(), 3), **row})
         self.scalars(row, step)
-        if self._on_cluster:
-            self._show_in_ray(row)
 
     def scalars(self, row: Mapping[str, float], step: int) -> None:
         """One point of each curve, by tag, to TensorBoard only."""
@@ -75,19 +69,6 @@ class Metrics:
     def layout(self, layout: Mapping[str, Mapping[str, list[Any]]]) -> None:
         """The custom-scalars dashboard: `{group: {chart: ["Multiline", [tag pattern, ...]]}}`."""
         self._summary(custom_scalars(layout), self.first_step)  # type: ignore[no-untyped-call]
-
-    def hparams(self, settings: Mapping[str, bool | str | float | int], metrics: list[str]) -> None:
-        """Settings as hyperparameters, to compare runs by `metrics`."""
-        for summary in hparams(dict(settings), dict.fromkeys(metrics)):  # type: ignore[no-untyped-call]
-            self._summary(summary, self.first_step)
-
-    def _show_in_ray(self, row: Mapping[str, float]) -> None:
-        """As gauges for clusters that Prometheus scrapes: `zeromass_loss_total` and so on, labelled by run."""
-        for name in row.keys() & TAGS.keys():
-            if name not in self._gauges:
-                metric = "zeromass_" + name.replace("/", "_")
-                self._gauges[name] = Gauge(metric, description=TAGS[name].description, tag_keys=("run",))
-            self._gauges[name].set(row[name], tags={"run": self.folder.path.name})
 
     def _value(self, tag: str, kind: Kind, **content: Any) -> Any:
         return Summary.Value(tag=tag, metadata=self._metadata(tag, kind), **content)

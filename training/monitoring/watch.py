@@ -18,7 +18,7 @@ from training.durability.disk import DiskPatience
 from training.durability.run_folder import to_pgn
 from training.learner import Learner
 from training.loop import Stopwatch, TrainingLoop
-from training.monitoring.about import flat_settings, how_to_read, settings_text, versions_text
+from training.monitoring.about import how_to_read, settings_text, versions_text
 from training.monitoring.actors import ActorTally
 from training.monitoring.figures import RecentGames, leak_row, policy_now
 from training.monitoring.metrics import Metrics
@@ -36,7 +36,6 @@ WINDOW: Final = 15.0  # seconds of a rate: many calls of an actor, few checkpoin
 DETAIL_SECONDS: Final = 10.0
 """Between rows that have everything: games and audit cost more than the rest, and the times of actors and learner come
 in bursts."""
-COMPARED_BY = ["evaluation/elo", "evaluation/score", "loss/value", "guard/decisive", "selfplay/positions_per_second"]
 """Metrics by which TensorBoard compares runs."""
 PARTS: Final = ("learning", "sampling", "ingesting", "publishing", "evaluating", "saving", "writing")
 """Of the learner's time, beside waiting for games or playing them."""
@@ -108,7 +107,6 @@ class Watch(Attachment):
         first = self._metrics.first_step
         with self._stopwatch.spending("writing"):
             self._metrics.layout(layout())
-            self._metrics.hparams(flat_settings(self._settings), COMPARED_BY)
             self._metrics.text("run/how_to_read", how_to_read(), first)
             self._metrics.text("run/settings", settings_text(self._settings), first)
             self._metrics.text("run/versions", versions_text(), first)

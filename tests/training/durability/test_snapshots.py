@@ -121,7 +121,7 @@ def test_a_stop_ends_a_match_on_the_way_within_a_ply(tmp_path: Path, monkeypatch
     run = runs.begin(chosen)
     loop = run.loop
     loop.run(LocalPool(chosen.actor), stop=lambda: bool(asked["stop"]))
-    run.metrics.close()
+    run.close()
     assert asked == {"stop": 1, "after": 0}
     assert not (tmp_path / "it" / "matches.jsonl").exists()
     assert newest_checkpoint(run.folder.checkpoints)[1].state["step"] == loop.learner.step < 1000

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from tensorboard.backend.event_processing import plugin_event_accumulator
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from tests.training.monitoring.short_run import SEARCHED, events_of, resumed_run, short_run
 from tests.training.runs import log_of
@@ -98,7 +97,7 @@ def test_descriptions_stand_beside_the_charts_and_pictures_are_whole_pngs(run: t
             assert np.frombuffer(image.encoded_image_string[16:24], ">u4").tolist() == [image.width, image.height]
 
 
-def test_texts_and_hyperparameters_say_what_the_run_is(run: tuple[RunFolder, str]) -> None:
+def test_texts_say_what_the_run_is(run: tuple[RunFolder, str]) -> None:
     events = events_of(run[0])
     for tag, words in {
         "run/settings": "| learner.batch_size | **`64`** |",
@@ -107,9 +106,6 @@ def test_texts_and_hyperparameters_say_what_the_run_is(run: tuple[RunFolder, str
         "games/pgn": '[Event "ZeroMass self-play, run it"]',
     }.items():
         assert words in events.Tensors(tag)[-1].tensor_proto.string_val[0].decode()
-    content = events.PluginTagToContent("hparams")["_hparams_/session_start_info"]
-    values = HParamsPluginData.FromString(content).session_start_info.hparams
-    assert (values["learner.batch_size"].number_value, values["network.kind"].string_value) == (64, "sparse")
 
 
 @pytest.mark.parametrize("lost", [0, 4])

@@ -10,7 +10,6 @@ import pytest
 
 from tests.training.monitoring.short_run import short_run
 from training.durability.run_folder import RunFolder
-from training.monitoring.report.report import report_page
 from training.monitoring.tags.layout import HEALTH, layout
 from training.monitoring.tensorboard import start_tensorboard
 
@@ -80,38 +79,3 @@ def test_the_boards_and_the_text(page: "Page", address: str, tmp_path: Path) -> 
     for words in ("learner.batch_size", '[Event "ZeroMass self-play, run it"]', "starved learner", "tensorboard"):
         text(page, words).wait_for(state="attached")
     page.screenshot(path=tmp_path / "text.png")
-
-
-@pytest.mark.parametrize("dark", [False, True])
-def test_the_report(chromium: "Browser", run: RunFolder, tmp_path: Path, dark: bool) -> None:
-    file = tmp_path / "report.html"
-    file.write_text(report_page(run))
-    complaints, requests = list[str](), list[str]()
-    page = chromium.new_page(
-        viewport={"width": 1300, "height": 1600}, offline=True, color_scheme="dark" if dark else "light"
-    )
-    page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "assert") else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("requestfailed", lambda request: complaints.append(request.url))
-    page.on("request", lambda request: requests.append(request.url))
-    page.goto(file.as_uri())
-    assert page.locator(".chart").count() > 10
-    pieces = page.locator(".game .pieces")
-    before = pieces.first.inner_html()
-    page.locator(".game button[data-by='-1']").first.click()
-    assert pieces.first.inner_html() != before
-    page.locator(".game button[data-by='1']").first.click()
-    assert all(2 <= count <= 32 for count in pieces.evaluate_all("all => all.map(one => one.children.length)"))
-    page.locator(".chart svg").first.hover()
-    assert "step" in page.locator(".chart output").first.inner_text()
-    assert min(page.locator("img").evaluate_all("all => all.map(image => image.naturalWidth)")) > 0
-    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
-    assert background == ("rgb(13, 17, 23)" if dark else "rgb(255, 255, 255)")
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    page.screenshot(path=tmp_path / "report.png")
-    assert complaints == []
-    assert [asked for asked in requests if not asked.startswith(("file:", "data:", "about:"))] == []
-    # The page's policy lets no other script run.
-    page.evaluate("document.body.append(Object.assign(document.createElement('script'), {text: 'document.title = 1'}))")
-    assert page.title() == "ZeroMass: it"
-    page.close()

@@ -1,6 +1,5 @@
-"""The dashboard: the charts of layout.yaml, which TensorBoard's custom scalars and the report show."""
+"""The dashboard: the charts of layout.yaml, which TensorBoard's custom scalars show."""
 
-import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,15 +15,4 @@ def layout() -> dict[str, dict[str, list[Any]]]:
     return {
         group: {title: ["Multiline", [f"^{tag}$" for tag in tags.split()]] for title, tags in charts.items()}
         for group, charts in _CHARTS.items()
-    }
-
-
-def charts(names: list[str]) -> dict[str, dict[str, list[str]]]:
-    """The tags among `names` that each chart shows, by group and title."""
-    return {
-        group: {
-            title: [name for name in names if any(re.fullmatch(tag, name) for tag in tags.split())]
-            for title, tags in titles.items()
-        }
-        for group, titles in _CHARTS.items()
     }

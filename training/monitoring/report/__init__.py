@@ -1,1 +1,0 @@
-"""`zeromass report`: a run as one HTML page."""
