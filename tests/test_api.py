@@ -86,7 +86,7 @@ def test_lines_are_legal_the_best_first_and_kept_to_the_root_moves(engine: Engin
 
 
 def test_a_new_game_forgets_the_last(engine: Engine) -> None:
-    searches = ((20_000, "a"), (300, "a"), (300, "b"))
+    searches = ((50_000, "a"), (2000, "a"), (2000, "b"))
     _, same, new = (engine.play(chess.Board(), Limit(nodes=nodes), game=game) for nodes, game in searches)
     assert same.info["depth"] > new.info["depth"]
 

@@ -55,8 +55,8 @@ class MaskedCategorical(Distribution):
         """int64 `[*sample_shape, ...]`."""
         shape = torch.Size(sample_shape) + self.batch_shape
         logits, words = self._rows(shape)
-        seed = torch.randint(2**62, (), device="cpu").item()
-        keys = torch.arange(len(logits), device=logits.device)
+        seed = torch.randint(2**62, (), dtype=torch.int64, device="cpu").item()
+        keys = torch.arange(len(logits), dtype=torch.int64, device=logits.device)
         drawn = masked_sample(logits, legal=words, seed=int(seed), row_keys=keys, backend=self._backend)
         return drawn.moves.view(shape)
 

@@ -57,7 +57,8 @@ INTERPRETED = {"TRITON_INTERPRET": "1", ENVIRONMENT_VARIABLE: "triton"}
 )
 def test_auto_takes_what_there_is_or_is_asked_for(before: str, environment: dict[str, str], ran: str) -> None:
     done = python(before + SOFTMAX.format(""), **environment)
-    assert done.stdout == f"0.3333 masked_softmax.{ran} pack_legal.{ran}\n", done.stderr
+    packed = ran.replace("numba", "torch")  # there is no loop for it
+    assert done.stdout == f"0.3333 masked_softmax.{ran} pack_legal.{packed}\n", done.stderr
 
 
 def test_a_backend_that_cannot_run_says_why() -> None:

@@ -153,7 +153,7 @@ def test_a_match_after_training_that_was_cut_short_is_played_by_resume(
 @pytest.mark.parametrize(
     ("part", "name", "value"),
     [
-        ("player", "0.start", np.full(8, 2**64 - 1, np.uint64)),
+        ("player", "0.opening", np.array([65535], np.int64)),
         ("player", "0.moves", np.array([65535], np.uint16)),
         ("player", "1.versions", None),
         ("optimizer", "", None),
