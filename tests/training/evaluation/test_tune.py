@@ -1,6 +1,5 @@
 """Tuning by SPSA: it finds the best constants of a game whose best constants are known, and its file can be trusted."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -63,12 +62,3 @@ def test_a_damaged_file_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(InputError, match=r"t\.json"):
         Tuning.read(path)
     assert path.read_text() == text
-
-
-def test_a_tuning_of_other_constants_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "t.json"
-    row = json.loads(Tuning(nodes=1, games=2).model_dump_json())
-    row["constants"] = {"another": 1.0, **row["constants"]}
-    path.write_text(json.dumps(row))
-    with pytest.raises(InputError, match="other constants"):
-        Tuning.read(path)

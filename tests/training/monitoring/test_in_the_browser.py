@@ -1,4 +1,4 @@
-"""TensorBoard and the report as people see them, in headless Chromium. Screenshots stay in the test's folder."""
+"""TensorBoard as people see it, in headless Chromium. Screenshots stay in the test's folder."""
 
 import re
 import shutil
@@ -14,7 +14,7 @@ from training.monitoring.tags.layout import HEALTH, layout
 from training.monitoring.tensorboard import start_tensorboard
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Locator, Page
+    from playwright.sync_api import Locator, Page
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = (
@@ -37,18 +37,13 @@ def address(run: RunFolder) -> str:
     return start_tensorboard(run.path, None)
 
 
-@pytest.fixture(scope="module")
-def chromium() -> "Iterator[Browser]":
-    with playwright.sync_playwright() as driver:
-        yield driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
-
-
 @pytest.fixture
-def page(chromium: "Browser") -> "Iterator[Page]":
-    page = chromium.new_page(viewport={"width": 1500, "height": 1200})
-    page.set_default_timeout(PATIENCE)
-    yield page
-    page.close()
+def page() -> "Iterator[Page]":
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
+        page = browser.new_page(viewport={"width": 1500, "height": 1200})
+        page.set_default_timeout(PATIENCE)
+        yield page
 
 
 def text(page: "Page", words: str) -> "Locator":

@@ -13,9 +13,7 @@ from rich.console import Console
 
 import zeromass
 from tests.training.monitoring.short_run import short_run
-from tests.training.records import standing
 from training.durability.run_folder import RunFolder, append_row, read_rows
-from training.evaluation.ladder.standings import Results, Standings
 from training.evaluation.match import MatchResult
 from training.monitoring import status as status_module
 from training.monitoring.display import Display
@@ -25,11 +23,7 @@ from training.monitoring.tensorboard import SHOWN, runs_found
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    folder = short_run(tmp_path_factory.mktemp("runs"), 12)
-    players = [standing("step-12 <b>", 50, 20, 80, 1.0), standing("random", 0, 0, 0, None)]
-    Results(folder.path / "ladder.json").write(Standings("64 simulations", "", players, []).to_json())
-    append_row(folder.matches, {"step": 12, "when": "after", **MatchResult("random", 2, 1, 0, 1, 0).to_json()})
-    return folder
+    return short_run(tmp_path_factory.mktemp("runs"), 12)
 
 
 def fake_run(folder: Path, *rows: dict[str, Any]) -> Path:
@@ -98,22 +92,18 @@ def test_following_ends_with_the_run_or_ctrl_c(tmp_path: Path, monkeypatch: pyte
 
 
 @pytest.mark.parametrize(
-    ("file", "content"),
+    "content",
     [
-        *(("log.jsonl", content) for content in (b"\xff\xfe", b"[" * 99_999, b'{"step": true}')),
-        ("log.jsonl", b'{"step": 1, "time": "x"}'),
-        ("log.jsonl", b'{"step": 1, "loss/value": 1%s}' % (b"0" * 400)),
-        ("log.jsonl", b'{"step": 1, "policy/entropy": Infinity}\n{"step": 2, "policy/entropy": NaN}'),
-        *(("matches.jsonl", content) for content in (b"\xff", b'{"step": 1}', b'{"step": 1, "score": "x"}')),
-        *(("summary.json", content) for content in (b"", b"null", b"{}", b'{"games": []', b"\xff")),
-        ("ladder.json", b'{"standings": [{}]}'),
-        ("log.jsonl", None),  # a folder
+        *(b"\xff\xfe", b"[" * 99_999, b'{"step": true}', b'{"step": 1, "time": "x"}'),
+        b'{"step": 1, "loss/value": 1%s}' % (b"0" * 400),
+        b'{"step": 1, "policy/entropy": Infinity}\n{"step": 2, "policy/entropy": NaN}',
+        None,  # a folder
     ],
 )
-def test_a_damaged_file(tmp_path: Path, capsys: pytest.CaptureFixture[str], file: str, content: bytes | None) -> None:
+def test_a_damaged_log(tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes | None) -> None:
     """It costs no more than what is in it."""
-    path = fake_run(tmp_path / "run", {"step": 1, "time": 1.0}) / file
-    path.unlink(missing_ok=True)
+    path = fake_run(tmp_path / "run") / "log.jsonl"
+    path.unlink()
     path.mkdir() if content is None else path.write_bytes(content)
     assert zeromass.main(["status", str(path.parent)]) == (2 if content is None else 0)
     assert "cannot be read" in capsys.readouterr().err or content is not None
