@@ -1,4 +1,4 @@
-"""The constants of the search, as one array that can change without compiling. `zeromass tune` found them."""
+"""The constants of the search, as one array that can change without compiling. SPSA found them, see docs/log.md."""
 
 from typing import Final
 
