@@ -27,10 +27,9 @@ from rich.console import Console
 from rich.table import Table
 
 TARGETS = {
-    "sm_80": ("cuda", 80, 32),
-    "sm_90": ("cuda", 90, 32),
-    "sm_100": ("cuda", 100, 32),
+    **{f"sm_{chip}": ("cuda", chip, 32) for chip in (75, 80, 86, 89, 90, 100, 120)},
     "gfx942": ("hip", "gfx942", 64),
+    "gfx1100": ("hip", "gfx1100", 32),
 }
 ROWS = 64
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
