@@ -8,9 +8,8 @@ FILES = (
     "tests/on_pretended.py tests/agent/networks/test_graphs.py tests/agent/networks/test_residual.py "
     "tests/agent/networks/test_meter.py tests/agent/networks/test_policy.py tests/agent/networks/test_kinds.py "
     "tests/agent/networks/test_weights.py tests/agent/players/test_player.py tests/selfplay/test_generator.py "
-    "tests/training/test_losses.py tests/training/test_preflight.py "
-    "tests/training/evaluation/test_audit.py tests/training/evaluation/test_match.py "
-    "tests/kernels/test_benchmark.py"
+    "tests/training/test_losses.py tests/training/test_preflight.py tests/training/evaluation/test_audit.py "
+    "tests/training/evaluation/test_match.py tests/kernels/test_benchmark.py"
 )
 
 
