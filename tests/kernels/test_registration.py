@@ -132,7 +132,7 @@ def test_autocast_gives_float32(dtype: torch.dtype, backend: str) -> None:
 
 
 def test_a_profiler_sees_the_operators() -> None:
-    """Eager calls pass by the dispatcher, but for whoever watches it."""
+    """Eager calls pass by the dispatcher, unless something watches it."""
     case = make_case(5, 40)
     with torch.profiler.profile() as seen:
         kernels.masked_softmax(case.logits, legal=case.legal)
