@@ -49,7 +49,7 @@ $(STAMP): pyproject.toml constraints.txt requirements.lock
 	@echo "Installing into $(VENV) (a minute or two, once) ..."
 	@$(PIP) --require-hashes --no-deps -r requirements.lock
 	@$(if $(TORCH_INDEX),$(PIP) -c constraints.txt --no-deps --index-url $(TORCH_INDEX) torch)
-	@$(PIP) -c constraints.txt --no-build-isolation -e '.[dev]'
+	@PYTHONWARNINGS=ignore $(PIP) -c constraints.txt --no-build-isolation -e '.[dev]'
 	@echo "Compiling what plays (half a minute, once) ..."
 	@printf 'isready\nsetoption name Simulations value 8\ngo\nquit\n' | $(BIN)/zeromass uci > /dev/null
 	@touch $@

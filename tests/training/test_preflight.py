@@ -2,6 +2,7 @@
 
 import ctypes
 import itertools
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -164,7 +165,16 @@ def test_make_takes_another_build_of_torch() -> None:
         done = subprocess.run(["make", "-nB", ".venv/.installed", *words], cwd=ROOT, capture_output=True, text=True)
         return [line for line in done.stdout.splitlines() if "pip install" in line]
 
-    assert len(commands()) == 1
-    first, second = commands("TORCH_INDEX=https://example.org/cpu")
-    assert first.endswith("-c constraints.txt --no-deps --index-url https://example.org/cpu torch")
-    assert [second] == commands()
+    locked, rest = commands()
+    assert locked.endswith("--require-hashes --no-deps -r requirements.lock")
+    same, other, last = commands("TORCH_INDEX=https://example.org/cpu")
+    assert (same, last) == (locked, rest)
+    assert other.endswith("-c constraints.txt --no-deps --index-url https://example.org/cpu torch")
+
+
+def test_every_dependency_but_torch_is_locked_by_its_hashes() -> None:
+    """`make lock` writes the file; it must follow constraints.txt."""
+    one = r"^([\w-]+==[\w.]+)[^\n]*(?: \\\n +--hash=sha256:[0-9a-f]{64})+$"
+    pins = set(re.findall(one, (ROOT / "requirements.lock").read_text(), re.MULTILINE))
+    wanted = {line.lower() for line in (ROOT / "constraints.txt").read_text().splitlines() if line[0] != "#"}
+    assert wanted - pins == {"torch==2.13.0"}
