@@ -55,8 +55,6 @@ def _side(session: Session, color: chess.Color) -> dict[str, Any]:
         "name": session.label(color),
         "person": session.sides[color] is None,
         "seconds": game.seconds_left(color),
-        "captured": game.captured(not color),
-        "lead": game.lead(color),
     }
 
 

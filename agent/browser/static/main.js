@@ -128,7 +128,8 @@ function drawClocks() {
     for (const [id, color] of [["above", above], ["below", above === "w" ? "b" : "w"]]) {
         const side = game.sides[color], runs = running() && color === game.turn
         const left = side.seconds === null ? null : side.seconds - (runs ? (performance.now() - received) / 1000 : 0)
-        showPlayer(id, side, game.result === "*" && color === game.turn, left === null ? "" : clockText(left))
+        const turn = game.result === "*" && color === game.turn, clock = left === null ? "" : clockText(left)
+        showPlayer(id, side, color, {start: game.start, fen: fenShown(), turn, clock})
     }
 }
 

@@ -2,14 +2,25 @@
 import {byId, element, svg} from "./dom.js"
 
 const SIGNS = {blunder: "??", mistake: "?", inaccuracy: "?!"}
-const GLYPHS = {p: "♟", n: "♞", b: "♝", r: "♜", q: "♛"}
+const PIECES = [["q", "♛", 9], ["r", "♜", 5], ["b", "♝", 3], ["n", "♞", 3], ["p", "♟", 1]] // with their worth in pawns
 const percent = share => `${(100 * share).toFixed(share < 0.0995 ? 1 : 0)} %`
 
-export function showPlayer(id, side, turn, clock) {
-    const taken = [...side.captured].map(letter => GLYPHS[letter.toLowerCase()] ?? "").join("")
+/** What the side of `color` took between two positions, and how many pawns it is ahead. */
+function takings(start, fen, color) {
+    const count = (position, letter) => position.split(" ")[0].split(letter).length - 1
+    let taken = "", lead = 0
+    for (const [letter, glyph, worth] of PIECES) {
+        const own = color === "w" ? letter.toUpperCase() : letter, other = color === "w" ? letter : letter.toUpperCase()
+        taken += glyph.repeat(Math.max(count(start, other) - count(fen, other), 0))
+        lead += worth * (count(fen, own) - count(fen, other))
+    }
+    return taken + (lead > 0 ? ` +${lead}` : "")
+}
+
+export function showPlayer(id, side, color, {start, fen, turn, clock}) {
     byId(id).replaceChildren(
         element("span", {class: turn ? "name turn" : "name"}, [side.name]),
-        element("span", {class: "taken", "aria-hidden": "true"}, [taken + (side.lead > 0 ? ` +${side.lead}` : "")]),
+        element("span", {class: "taken", "aria-hidden": "true"}, [takings(start, fen, color)]),
         element("span", {class: "clock"}, [clock]),
     )
 }

@@ -166,12 +166,15 @@ def test_mistakes_undo_position_and_pgn(context: Any, address: str) -> None:
     table.page.click("#load")
     table.wait_plies(8)
     assert table.moves() == ["e2e4", "e7e5", "d1h5", "b8c6", "h5h7", "h8h7", "g1f3", "g8f6"]
+    taken = table.page.locator(".taken")
+    assert taken.all_inner_texts() == ["♛ +8", "♟"]  # Black above
     table.page.click("#judge")
     blunder = table.page.locator("button.ply.blunder")
     blunder.first.wait_for()
     assert "Qxh7??" in blunder.all_inner_texts()
     table.page.get_by_role("button", name="Qxh7??").click()
     assert table.page.inner_text("#verdict").startswith("Qxh7 is a blunder: it loses")
+    assert taken.all_inner_texts() == ["", "♟ +1"]
 
 
 def test_thinking_is_seen_to_change_and_the_sums_are_right(context: Any, address: str) -> None:
