@@ -36,7 +36,6 @@ WINDOW: Final = 15.0  # seconds of a rate: many calls of an actor, few checkpoin
 DETAIL_SECONDS: Final = 10.0
 """Between rows that have everything: games and audit cost more than the rest, and the times of actors and learner come
 in bursts."""
-"""Metrics by which TensorBoard compares runs."""
 PARTS: Final = ("learning", "sampling", "ingesting", "publishing", "evaluating", "saving", "writing")
 """Of the learner's time, beside waiting for games or playing them."""
 
