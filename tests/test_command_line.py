@@ -20,6 +20,7 @@ import zeromass
 from agent.networks.residual.network import ResidualArchitecture, ResidualNetwork
 from agent.networks.weights import save_weights
 from tests.processes import run_python, start_zeromass
+from tests.tables import table
 from training.doctor import examine, usable_cores
 from training.monitoring.tensorboard import DEFAULT_PORT
 
@@ -51,54 +52,7 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     return lines[0].removeprefix("zeromass: ")
 
 
-@pytest.mark.parametrize(
-    ("words", "sentence"),
-    [
-        ("plya", "No such command 'plya'. Did you mean 'play'?"),
-        ("play --palin", "No such option: --palin"),
-        ("play --side green", "Invalid value for '--side'.*green"),
-        ("play --seed x", "Invalid value for '--seed'.*x"),
-        ("play --fen nonsense", "FEN 'nonsense' cannot be read"),
-        ("play --fen 8/8/8/8/8/8/8/8", "FEN '8/8/8/8/8/8/8/8' is impossible: White has no king"),
-        ("play --weights missing.safetensors", "weights file 'missing.safetensors' does not exist"),
-        ("play --run nobody", "run 'nobody' does not exist; none in runs/ yet; start one with zeromass train"),
-        ("play --port 8470", "--port 8470 has no use without --browser; add it"),
-        ("play --browser --run nobody --no-open", "run 'nobody' does not exist"),
-        ("play --run a --weights b", "--weights 'b' and --run 'a' exclude each other"),
-        ("uci now", "unexpected extra argument.*now"),
-        ("monitor nobody", "run 'nobody' does not exist; none in runs/ yet"),
-        ("monitor", "folder 'runs' with runs does not exist"),
-        ("monitor --port 70000", "Invalid value for '--port'.*70000"),
-        ("export torch", "Invalid value for .*torch"),
-        ("export onnx --out none/x.onnx", "none/x.onnx' cannot be written"),
-        ("export onnx --weights missing.safetensors", "weights file 'missing.safetensors' does not exist"),
-        ("benchmark", "Missing argument 'what'. Choose from: kernels, rules"),
-        ("benchmark chess", "Invalid value for .*chess"),
-        ("evaluate --games 0", "Invalid value for '--games'.*0"),
-        ("evaluate --opponent nobody", "'nobody'"),
-        ("evaluate --sprt 50", "--sprt '50' is not a test .there is no colon.; write 0:50"),
-        ("evaluate --conversion --opponent greedy", "--conversion plays no match, so --opponent 'greedy' has no use"),
-        ("evaluate --conversion --sprt 0:50", "so --sprt '0:50' has no use"),
-        ("ladder", "Missing argument 'RUN'"),
-        ("ladder nobody", "run 'nobody' does not exist; none in runs/ yet"),
-        ("evaluate --weights missing.safetensors", "weights file 'missing.safetensors' does not exist"),
-        ("train learner.batchsize=3", "unknown setting 'learner.batchsize'; did you mean 'learner.batch_size'?"),
-        ("train nosuchfile", "settings file 'nosuchfile' does not exist"),
-        ("train demo cpu", "'cpu' is not a setting of the form key=value"),
-        ("status nobody", "run 'nobody' does not exist"),
-        ("status x --follow --json", "exclude each other"),
-        ("benchmark learner learner.batchsize=3", "did you mean 'learner.batch_size'"),
-        ("benchmark kernels learner.batch_size=3", "'learner.batch_size=3'"),
-        ("benchmark kernels --rounds 2", "--rounds 2"),
-        ("benchmark selfplay selfplay.actors=0", "selfplay.actors=0"),
-        ("benchmark weights file=3", "'file=3' is no setting of benchmark weights; those are games, files, batches"),
-        ("benchmark weights batches", "'batches' is no setting"),
-        ("benchmark weights games=a files=b batches=many", "batches=many is refused: input should be a valid integer"),
-        ("benchmark weights games=a files=b batches=0", "batches=0 is refused"),
-        ("benchmark signature --rounds 2", "--rounds 2 has no use here"),
-        ("train --resume nobody", "run 'nobody' does not exist; none in runs/ yet"),
-    ],
-)
+@pytest.mark.parametrize(("words", "sentence"), table("mistakes"))
 def test_mistake_is_one_sentence(capsys: pytest.CaptureFixture[str], words: str, sentence: str) -> None:
     assert re.search(sentence, refused(capsys, *words.split()), re.IGNORECASE)
     assert not Path("runs").exists()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent.program import program, remember_program
+from tests.tables import table
 
 
 @pytest.fixture(autouse=True)
@@ -19,18 +20,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         (tmp_path / name).touch(mode=0o755)
 
 
-@pytest.mark.parametrize(
-    ("script", "python", "shown"),
-    [
-        ("{here}/bin/zeromass", "{here}/bin/python", "zeromass"),
-        (".venv/bin/zeromass", "{here}/.venv/bin/python", ".venv/bin/zeromass"),
-        ("my venv/bin/zeromass", "{here}/bin/python", "'my venv/bin/zeromass'"),
-        ("zeromass.py", "{here}/bin/python", "python zeromass.py"),
-        ("{here}/zeromass.py", "{here}/venv/bin/python", "venv/bin/python zeromass.py"),
-        ("/elsewhere/zeromass.py", "/elsewhere/bin/python3", "/elsewhere/bin/python3 /elsewhere/zeromass.py"),
-        ("/usr/bin/pytest", "/usr/bin/python", "zeromass"),
-    ],
-)
+@pytest.mark.parametrize(("script", "python", "shown"), table("programs"))
 def test_the_path_is_shown_where_it_is_needed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str, python: str, shown: str
 ) -> None:

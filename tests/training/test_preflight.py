@@ -17,6 +17,7 @@ from agent.errors import InputError
 from agent.networks.network import autocast_dtype
 from agent.networks.residual.evaluator import graph_size
 from kernels.ops import backend
+from tests.tables import table
 from training import preflight
 from training.cluster import ray_for
 from training.doctor import examine
@@ -25,22 +26,12 @@ from training.settings import load_settings
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize(
-    ("gpus", "more", "told"),
-    [
-        (0, "", "ask for 1 GPUs (4 x selfplay.gpus=0.25), and this machine has 0"),
-        (1, "selfplay.actors=5", "ask for 1.25 GPUs (5 x selfplay.gpus=0.25), and this machine has 1"),
-        (2, "selfplay.actors=3 selfplay.gpus=0.6", "ask for 1.8 GPUs (3 x selfplay.gpus=0.6), and this machine has 2"),
-        (1, "learner.gpus=1", "ask for 2 GPUs (4 x selfplay.gpus=0.25 and 1 x learner.gpus=1), and"),
-        (0, "selfplay.gpus=0 learner.device=cuda", "learner.device=cuda needs a GPU that torch can use"),
-        (0, "selfplay.actors=0 selfplay.gpus=1", "ask for 1 GPUs (1 x selfplay.gpus=1), and this machine has 0"),
-    ],
-)
+@pytest.mark.parametrize(("gpus", "more", "told"), table("gpus"))
 def test_too_few_gpus(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], gpus: int, more: str, told: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], gpus: str, more: str, told: str
 ) -> None:
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: int(gpus))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus != "0")
     words = ["train", "gpu", f"run.folder={tmp_path}", "run.steps=1", "run.minutes=null", *more.split()]
     assert zeromass.main(words) == 2
     said = capsys.readouterr()
@@ -133,28 +124,17 @@ def test_the_driver_is_asked_through_its_own_library(
     assert preflight.nvidia_driver() == expected
 
 
-@pytest.mark.parametrize(
-    ("built", "driver", "usable", "advice"),
-    [
-        (None, "", False, ""),
-        ("13.0", "", False, ""),
-        ("13.0", "580.65.06", True, ""),
-        ("13.0", "550.54.14", False, "driver 550.54.14 is too old for CUDA 13.0, which needs 580 or newer: update it,"),
-        ("13.0", "470.1", False, "driver 470.1 is too old for CUDA 13.0, which needs 580 or newer: update it."),
-        (None, "580.65.06", False, "for this torch is built for CPUs: install a CUDA build"),
-        ("12.6", "550.54.14", False, "driver 550.54.14 fits CUDA 12.6, and yet torch finds no GPU"),
-        ("12.6", "error 18", False, "NVIDIA's driver does not answer (NVML error 18): restart"),
-    ],
-)
+@pytest.mark.parametrize(("cuda", "driver", "usable", "advice"), table("drivers"))
 def test_doctor_names_cuda_and_driver_and_what_to_do(
-    monkeypatch: pytest.MonkeyPatch, built: str | None, driver: str, usable: bool, advice: str
+    monkeypatch: pytest.MonkeyPatch, cuda: str, driver: str, usable: str, advice: str
 ) -> None:
-    state, found = preflight.cuda_state(built, driver, 1, usable)
+    built = None if cuda == "-" else cuda
+    state, found = preflight.cuda_state(built, driver, 1, usable == "yes")
     assert (advice in found, bool(found)) == (True, bool(advice))
     monkeypatch.setattr(torch.version, "cuda", built)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr("training.doctor.nvidia_driver", lambda: (driver, 1))
-    if not usable:
+    if usable == "no":
         report, build = examine(), f"CUDA {built}" if built else "CPUs only"
         assert report.cuda == state == f"torch for {build}, NVIDIA driver {driver or 'none'}"
         assert (found in report.limits) == bool(found)

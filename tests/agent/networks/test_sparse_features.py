@@ -18,6 +18,7 @@ from agent.rules.layout import STATE
 from tests.agent.positions import PERFT, TRICKY
 from tests.agent.rules.test_games import random_positions
 from tests.agent.search.pvs.test_fuzz import scattered
+from tests.tables import table
 
 RANK = {chess.PAWN: 1, chess.KNIGHT: 2, chess.BISHOP: 2, chess.ROOK: 3, chess.QUEEN: 4, chess.KING: 5}
 FENS = [*PERFT, *TRICKY]
@@ -138,20 +139,7 @@ def lone_kings(number: int, seed: int) -> list[chess.Board]:
 
 @pytest.mark.parametrize("number", [pytest.param(600), pytest.param(20_000, marks=pytest.mark.slow)])
 def test_moves_that_leave_a_lone_king_no_reply_have_kinds_of_their_own(number: int) -> None:
-    special = [
-        "8/8/8/8/8/8/8/k1K4R w - - 0 1",
-        "4k3/P7/3PKP2/8/8/8/8/8 w - - 0 1",  # promotions: a mate, and none by a knight
-        "6rk/6pp/8/8/8/8/8/R3K2R w KQ - 0 1",  # not alone
-        "8/8/8/8/8/6K1/5Q2/7k w - - 0 1",
-        "8/8/8/8/8/p7/P7/k1K5 w - - 0 1",
-        "8/8/8/8/8/7p/7P/R3K2k w Q - 0 1",  # castling
-        "7k/8/6KP/8/8/8/8/8 w - - 0 1",
-        "1B6/8/8/4pP2/4R3/5K1k/8/4R3 w - e6 0 1",  # en passant opens a line
-        "8/1R6/k7/2Pp4/K2R4/5Q2/6Q1/2N5 w - d6 0 1",
-        "5k2/8/8/4R1R1/8/8/8/4K2R w K - 0 1",  # castling mates
-        "k7/8/1KN5/8/8/8/8/7B w - - 0 1",  # a line that opens
-    ]
-    boards = [*map(chess.Board, special), *lone_kings(number, 1)]
+    boards = [*(chess.Board(fen) for fen, _ in table("lone_kings")), *lone_kings(number, 1)]
     boards += [board.mirror() for board in boards[:100]]
     found = checked_kinds(np.stack([rules.from_board(board) for board in boards]))
     assert min(found[MATE], found[STALEMATE]) > number / 20

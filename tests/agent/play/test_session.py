@@ -16,30 +16,12 @@ from agent.play.strength import strength_of
 from agent.terminal.plain import Dialogue
 from tests.agent.standin import Scripted
 from tests.agent.terminal.test_plain import talk
+from tests.tables import table
 
 STOCKFISH = shutil.which("stockfish") or ("/usr/games/stockfish" if Path("/usr/games/stockfish").exists() else None)
 
 
-@pytest.mark.parametrize(
-    ("line", "sentence"),
-    [
-        ("side purple", "Side 'purple' is not known; type side white, black, both or none."),
-        ("strength lots", "Strength 'lots' cannot be read; give simulations such as 400, seconds such as 2s, or elo"),
-        ("clock x", "Clock 'x' cannot be read; type clock 5+3 (minutes + seconds a move) or clock off."),
-        ("clock 0+1", "Clock '0+1' has no time; give at least 0.1 minutes."),
-        ("engine", "Engine needs a command; type engine stockfish, or engine off."),
-        ("engine /nowhere/at/all", "Engine '/nowhere/at/all' is not on PATH; give its full path."),
-        ("engine '", 'Engine "\'" cannot be read ('),
-        ("run", "Run '' cannot be loaded; type run NAME."),
-        ("theme pink", "Theme 'pink' is not known; type theme figurines, ascii, colour-blind."),
-        ("save", "Save needs a file; type save game.pgn."),
-        ("save /nowhere/at/all/a.pgn", "'/nowhere/at/all/a.pgn' cannot be written ("),
-        ("load", "Load needs a file; type load game.pgn."),
-        ("load nowhere.pgn", "'nowhere.pgn' cannot be read ("),
-        ("fen rubbish", "FEN 'rubbish' cannot be read ("),
-        ("think", "Nothing yet."),
-    ],
-)
+@pytest.mark.parametrize(("line", "sentence"), table("refused_commands"))
 def test_mistakes_are_answered_by_a_sentence(line: str, sentence: str) -> None:
     said, dialogue = talk(line)
     assert sentence in said

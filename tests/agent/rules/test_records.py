@@ -12,6 +12,7 @@ from agent.rules import WORDS, from_board, from_fen, to_board, to_fen
 from agent.rules.layout import KINGS, OWN, QUEENS, STATE
 from agent.vocabulary import MAX_LEGAL
 from tests.agent.positions import PERFT, START, TRICKY
+from tests.tables import table
 
 ALL = [*PERFT, *TRICKY, "k7/8/8/8/8/8/8/K6R w - - 0 1", "4k3/8/8/8/8/8/8/4K3 w - e6 0 1"]
 
@@ -36,32 +37,9 @@ def test_the_record_is_as_documented() -> None:
     assert (state >> 16 & 0xFF, state >> 24 & 0xFFFF, state >> 40) == (0, 3, 7)
 
 
-IMPOSSIBLE = {
-    "8/8/8/8/8/8/8/8 w - - 0 1": "no king",
-    "8/8/8/8/8/8/8/K7 w - - 0 1": "Black has no king",
-    "k7/8/8/8/8/8/8/8 w - - 0 1": "White has no king",
-    "kk6/8/8/8/8/8/8/K7 w - - 0 1": "too many kings",
-    "k6P/8/8/8/8/8/8/K7 w - - 0 1": "last rank",
-    "k7/8/8/8/8/8/8/K6p w - - 0 1": "last rank",
-    "7k/8/8/8/8/8/8/K6R w - - 0 1": "not to move is in check",
-    "4k3/8/8/8/8/8/8/4K3 w K - 0 1": "castling",
-    "4k3/8/8/8/8/8/8/4K1R1 w K - 0 1": "castling",
-    "4k3/8/8/8/8/8/8/5K1R w K - 0 1": "castling",
-    "4k3/8/8/8/8/8/8/4K2R w H - 0 1": "Chess960",
-    "bqnb1rkr/pp3ppp/3ppn2/2p5/5P2/P2P4/NPP1P1PP/BQ1BNRKR w HFhf - 2 9": "Chess960",
-    "4k3/pppppppp/p7/8/8/8/8/4K3 w - - 0 1": "more than 8 pawns",
-    "qqqqk3/pppppppp/8/8/8/8/8/4K3 w - - 0 1": "promoted",
-    "7k/8/8/8/QQQQQ3/QQQQQ3/8/K7 b - - 0 1": "promoted",
-    "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP w KQkq - 0 1": "cannot be read",
-    "not a position": "cannot be read",
-    "": "cannot be read",
-    "4k3/8/8/8/8/8/8/4K3 w - - 70000 1": "clock",
-}
-
-
-@pytest.mark.parametrize("fen", IMPOSSIBLE)
-def test_impossible_fens_are_refused_and_quoted(fen: str) -> None:
-    with pytest.raises(ValueError, match=IMPOSSIBLE[fen]) as caught:
+@pytest.mark.parametrize(("fen", "fault"), [*table("impossible"), ("", "cannot be read")])
+def test_impossible_fens_are_refused_and_quoted(fen: str, fault: str) -> None:
+    with pytest.raises(ValueError, match=fault) as caught:
         from_fen(fen)
     assert repr(fen) in str(caught.value)
 

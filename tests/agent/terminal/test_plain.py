@@ -14,10 +14,9 @@ from agent.play.commands import COMMANDS
 from agent.terminal.plain import Dialogue
 from tests.agent.standin import Scripted
 from tests.processes import start_zeromass
+from tests.tables import table
 
 ROOT = Path(__file__).resolve().parents[3]
-CHECK, KNIGHTS = "4k3/8/8/8/8/8/4q3/4K2R w K - 0 1", "4k3/8/8/8/8/2N5/8/2N1K1N1 w - - 0 1"
-PROMOTION = "4k3/P6P/8/8/8/8/8/4K3 w - - 0 1"
 
 
 def talk(
@@ -48,21 +47,7 @@ def test_person_mates_as_black_and_sees_the_board_from_there() -> None:
     assert "\n8 ♜ ♞ ♝ ♚ ♛ ♝ ♞ ♜\n  h g f e d c b a\n" in said
 
 
-@pytest.mark.parametrize(
-    ("fen", "line", "result"),
-    [
-        ("7k/8/5KQ1/8/8/8/8/8 w - - 0 1", "Qf7", "1/2-1/2 (draw by stalemate, 1 move)"),
-        ("7k/8/5K2/6q1/8/8/8/8 w - - 0 1", "Kxg5", "1/2-1/2 (draw by insufficient material, 1 move)"),
-        ("7k/8/5KQ1/8/8/8/8/8 w - - 0 1", "Qg7#", "1-0 (White wins by checkmate, 1 move)"),
-        ("7k/8/5K2/8/8/8/7R/8 w - - 149 90", "Kf5", "1/2-1/2 (draw by seventyfive moves, 1 move)"),
-        ("7k/6Q1/5K2/8/8/8/8/8 b - - 0 1", "e4", "1-0 (White wins by checkmate, 0 moves)"),  # over at once
-        (
-            "7k/8/5K2/8/8/8/7R/8 w - - 100 90",
-            "draw",
-            "1/2-1/2 (draw by 50 moves without capture or pawn move, 0 moves)",
-        ),
-    ],
-)
+@pytest.mark.parametrize(("fen", "line", "result"), table("endings"))
 def test_ends_by_the_rules_of_chess(fen: str, line: str, result: str) -> None:
     assert f"Result: {result}." in talk(line, fen=fen, person=chess.Board(fen).turn)[0]
 
@@ -70,24 +55,9 @@ def test_ends_by_the_rules_of_chess(fen: str, line: str, result: str) -> None:
 @pytest.mark.parametrize(
     ("fen", "typed", "sentence"),
     [
-        (chess.STARTING_FEN, "e5", "'e5' is illegal here; legal moves like it: e3, e4."),
-        (chess.STARTING_FEN, "e2e5", "'e2e5' is illegal here; legal moves like it: e3, e4."),
-        (chess.STARTING_FEN, "Nd2", "'Nd2' is illegal here; legal moves like it: Na3, Nc3, Nf3, Nh3."),
-        (chess.STARTING_FEN, "O-O", "'O-O' is illegal here; legal moves: Na3"),
-        (chess.STARTING_FEN, "xyz", "'xyz' cannot be read as a move or a command; type a move such as Na3, or help."),
-        (chess.STARTING_FEN, "e9", "'e9' cannot be read as a move or a command"),
-        (chess.STARTING_FEN, "resing", "'resing' cannot be read as a move or a command; did you mean resign?"),
-        (chess.STARTING_FEN, "0000", "'0000' cannot be read"),
-        (chess.STARTING_FEN, "--", "'--' cannot be read"),
+        *table("refused_moves"),
         (chess.STARTING_FEN, "\x1b[A", "'\\x1b[A' cannot be read"),
         (chess.STARTING_FEN, "z" * 500, f"'{'z' * 37}...' cannot be read"),
-        (KNIGHTS, "Ne2", "'Ne2' is ambiguous: type N3e2, Nc1e2 or Nge2."),
-        (KNIGHTS, "N1e2", "'N1e2' is ambiguous: type Nc1e2 or Nge2."),
-        (PROMOTION, "a7a8", "'a7a8' is ambiguous: type a7a8q, a7a8r, a7a8b or a7a8n."),
-        (PROMOTION, "a8", "'a8' is ambiguous: type a8=B, a8=N, a8=Q+ or a8=R+."),
-        (PROMOTION, "a8=K", "'a8=K' is illegal here; legal moves like it: a8=B, a8=N, a8=Q+, a8=R+."),
-        (PROMOTION, "a7a8k", "'a7a8k' is illegal here; legal moves like it: a7a8q, a7a8r, a7a8b, a7a8n."),
-        (CHECK, "Rh8", "'Rh8' is illegal here, where you are in check; legal moves: Kxe2."),
     ],
 )
 def test_refused_with_one_sentence_and_asked_again(fen: str, typed: str, sentence: str) -> None:

@@ -17,6 +17,7 @@ from agent.errors import InputError
 from agent.play.strength import STRONGEST, WEAKEST, strength_of
 from agent.uci.engine import Engine
 from tests.agent.standin import PATIENCE, Scripted
+from tests.tables import table
 
 
 class Program:
@@ -252,17 +253,7 @@ def test_no_legal_move(program: Program, fen: str, score: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("position", "sentence"),
-    [
-        ("fen not a fen", r"FEN 'not a fen' cannot be read \(.+\)"),
-        ("fen", r"FEN '' cannot be read \(.+\)"),
-        ("fen bnrkrnqb/8/8/8/8/8/8/BNRKRNQB w ECec - 0 1", "FEN '.+' is impossible: castling rights 'ECec' .*"),
-        ("startpos moves e2e4 e2e4", r"move 2 'e2e4' is not legal in 'rnbqkbnr/.* b KQkq - 0 1'"),
-        ("startpos moves e2e4 0000", r"move 2 '0000' is no move"),
-        ("startpos moves Nf3", r"move 1 'Nf3' is not legal in .*"),
-        ("e2e4", r"position 'e2e4' has neither startpos nor fen"),
-        ("", r"position '' has neither startpos nor fen"),
-    ],
+    ("position", "sentence"), [*table("uci_positions"), ("", "position '' has neither startpos nor fen")]
 )
 def test_after_a_bad_position_nothing_is_played_until_a_good_one(
     program: Program, position: str, sentence: str

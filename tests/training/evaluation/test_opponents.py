@@ -15,6 +15,7 @@ from agent.players.external import EnginePlayer
 from agent.players.player import RandomPlayer
 from agent.rules import Games
 from tests.processes import STAND_IN, install_stockfish, run_python
+from tests.tables import table
 from training.evaluation.match import play_match
 from training.evaluation.match_runner import ConcurrentPlayers, MatchError
 from training.evaluation.openings import Openings
@@ -112,19 +113,7 @@ def test_the_command_ends_when_the_match_does(engine: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "sentence"),
-    [
-        ("karpov", "no opponent 'karpov'; use random, greedy"),
-        ("alphabeta", "'alphabeta' lacks its depth"),
-        ("alphabeta:99", "'alphabeta:99' is refused: the depth of alphabeta must lie in 1..8"),
-        ("stockfish:strong", "'stockfish:strong' has no Elo"),
-        ("engine:", "names no command"),
-        ("engine:'open", "cannot be read"),
-        ("engine:/no/such/engine", "'/no/such/engine' is not on PATH; give its full path"),
-        ("engine:true", "does not start as a UCI engine"),
-        ("engine:/tmp", "'/tmp' cannot be executed; name a program"),
-        ("engine:/etc/passwd", "./etc/passwd. cannot be executed; name a program, or allow it with chmod .x"),
-        ("engine:echo 'uci\0ok'", "'echo' does not start as a UCI engine .embedded null byte"),
-    ],
+    [*table("opponents"), ("engine:echo 'uci\0ok'", "'echo' does not start as a UCI engine .embedded null byte")],
 )
 def test_an_unknown_opponent_is_refused(name: str, sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
