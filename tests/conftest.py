@@ -1,13 +1,19 @@
 """For the whole suite: one torch thread, so that tests that run side by side do not fight for cores; Ray on this
-machine, for the modules that ask for it."""
+machine and an empty working folder, for the modules that ask for them."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import ray
 import torch
 
 torch.set_num_threads(1)
+
+
+@pytest.fixture
+def in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture(scope="module")

@@ -20,11 +20,10 @@ from agent.search import GumbelSearch, SearchSettings
 from agent.search.gumbel import batched, search
 from agent.search.gumbel.result import SearchResult
 from tests import pretended
-from tests.training.records import record, searched
+from tests.training.records import record, sampled, searched
 from training.learner import Learner
-from training.replay import Batch, ReplayBuffer
+from training.replay import Batch
 from training.settings import LearnerSettings
-from training.targets import targets
 
 BATCH = 64
 SMALL = (
@@ -35,11 +34,8 @@ SMALL = (
 
 
 def batch(*, with_search: bool) -> Batch:
-    replay = ReplayBuffer(400, entries_per_ply=40 * with_search)
-    for seed in range(12):
-        game = (searched if with_search else record)(24, seed=seed)
-        replay.add(game, targets(game, adjudication=0.5, gae_lambda=0.9))
-    return replay.sample(BATCH, np.random.default_rng(1))
+    games = [(searched if with_search else record)(24, seed=seed) for seed in range(12)]
+    return sampled(games, BATCH, entries_per_ply=40 * with_search, seed=1)
 
 
 def network() -> Network:

@@ -24,13 +24,9 @@ from tests.tables import table
 from training.doctor import examine, usable_cores
 from training.monitoring.tensorboard import DEFAULT_PORT
 
+pytestmark = pytest.mark.usefixtures("in_empty_folder")
 ROOT = Path(__file__).resolve().parent.parent
 FEN = "7k/6Q1/5K2/8/8/8/8/8 b - - 0 1"
-
-
-@pytest.fixture(autouse=True)
-def in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture(scope="module")

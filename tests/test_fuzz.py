@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import chess
 import chess.engine
@@ -197,12 +198,7 @@ def bounded(monkeypatch: pytest.MonkeyPatch, shipped: Agent, tmp_path: Path) -> 
     def load(real: Any, *which: Any, **rest: Any) -> Any:
         return real(*which, **rest) if any(which) or "run" in rest else shipped
 
-    def refuse(*words: Any, **options: Any) -> Any:
-        raise FileNotFoundError(2, "no engines here")
-
-    def interrupt(*seconds: Any) -> Any:
-        raise KeyboardInterrupt
-
+    interrupt = Mock(side_effect=KeyboardInterrupt)
     replaced(train, "run_training", run_training)
     monkeypatch.setattr(train, "supervise", vars(train)["run_training"])
     monkeypatch.setattr(train, "ray_for", lambda *rest: contextlib.nullcontext())
@@ -219,7 +215,9 @@ def bounded(monkeypatch: pytest.MonkeyPatch, shipped: Agent, tmp_path: Path) -> 
     monkeypatch.setattr(tensorboard, "start_tensorboard", lambda *rest: "http://127.0.0.1:6006/")
     monkeypatch.setattr(tensorboard, "threading", SimpleNamespace(Event=lambda: SimpleNamespace(wait=interrupt)))
     monkeypatch.setattr(status, "time", SimpleNamespace(sleep=interrupt, time=time.time))
-    monkeypatch.setattr(chess.engine.SimpleEngine, "popen_uci", refuse)
+    monkeypatch.setattr(
+        chess.engine.SimpleEngine, "popen_uci", Mock(side_effect=FileNotFoundError(2, "no engines here"))
+    )
     for name in ("kernels", "rules", "search", "selfplay", "learner", "signature", "weights"):
         module = ModuleType(f"benchmarks.{name}")
         vars(module).update(run=lambda *, rounds=1, seconds=1.0, overrides=(), progress=None: {}, show=lambda found: [])

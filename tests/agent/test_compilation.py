@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
+from unittest.mock import Mock
 
 import pytest
 
@@ -181,8 +182,7 @@ def test_a_damaged_entry_is_compiled_again_and_replaced(
     assert [run(), run()] == [COMPILED, CACHED]
 
 
-def no_room(*_paths: str) -> None:
-    raise OSError(errno.ENOSPC, "No space left on device")
+no_room = Mock(side_effect=OSError(errno.ENOSPC, "No space left on device"))
 
 
 def open_to_others(folder: Path) -> None:

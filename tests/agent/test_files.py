@@ -16,6 +16,7 @@ from agent.runs import find_run
 from training.evaluation.opponents import PlayOptions, make_opponent
 from training.settings import load_settings
 
+pytestmark = pytest.mark.usefixtures("in_empty_folder")
 PASTED = '[Event "a"]\n\n' + " ".join(f"{number}. Nf3 Nf6" for number in range(80))
 NO_PATHS = [PASTED, "x" * 256, f"{'x' * 300}/y", "x/" * 3000, "a\nb", "a\0b", "\ud800"]
 PLACES: dict[str, Callable[[str], object]] = {
@@ -28,11 +29,6 @@ PLACES: dict[str, Callable[[str], object]] = {
     "save": lambda text: save(Path(text) / "x", b""),
     "check": lambda text: check_output(Path(text) / "x"),
 }
-
-
-@pytest.fixture(autouse=True)
-def in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
 
 
 @pytest.mark.parametrize("place", PLACES)

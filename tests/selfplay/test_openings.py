@@ -7,15 +7,7 @@ import pytest
 from selfplay import openings
 from selfplay.openings import LEAD, MOST, decisive_opening, draw_opening, random_opening
 from selfplay.settings import SelfplaySettings
-from tests.agent.rules.oracle import expected_material, push
-
-
-def board_of(opening: list[int]) -> chess.Board:
-    """The position after the opening, every move checked by python-chess."""
-    board = chess.Board()
-    for index in opening:
-        push(board, index)
-    return board
+from tests.agent.rules.oracle import after, expected_material
 
 
 def test_one_seed_gives_the_same_start() -> None:
@@ -25,7 +17,7 @@ def test_one_seed_gives_the_same_start() -> None:
 
 @pytest.mark.parametrize("least", [LEAD, 12, MOST])
 def test_after_a_decisive_opening_the_side_to_move_is_as_far_ahead_as_asked_and_the_game_goes_on(least: int) -> None:
-    boards = [board_of(decisive_opening(seed, least)) for seed in range(150)]
+    boards = [after(chess.Board(), decisive_opening(seed, least)) for seed in range(150)]
     for board in boards:
         assert expected_material(board) >= least
         assert board.outcome(claim_draw=True) is None

@@ -20,7 +20,7 @@ from agent.networks.residual.network import ResidualArchitecture, ResidualNetwor
 from selfplay import pool as module
 from selfplay.actor import GameActor, GameBatch, Weights
 from selfplay.identity import PACKAGES, ROOT, check_identity, code_hash, identity
-from selfplay.pool import IN_FLIGHT, LocalPool, Pool, RayPool
+from selfplay.pool import IN_FLIGHT, LocalPool, RayPool
 from selfplay.record import GameRecord
 from selfplay.settings import ActorSettings, SelfplaySettings
 
@@ -66,19 +66,6 @@ def until_streams(pool: RayPool, streams: set[int], batches: list[GameBatch]) ->
     return batches
 
 
-def same_games(pool: Pool, batches: list[GameBatch], least: int = 1) -> list[tuple[GameRecord, GameRecord]]:
-    """Games of stream 10 beside those that `pool` plays, which must be the same."""
-    theirs = [record for batch in batches if batch.stream == 10 for record in batch.records]
-    mine: list[GameRecord] = []
-    while len(mine) < len(theirs):
-        mine += [record for batch in pool.collect(wait=True) for record in batch.records]
-    for one, two in zip(mine, theirs, strict=False):
-        assert one.game == two.game
-        np.testing.assert_array_equal(one.moves, two.moves)
-    assert len(theirs) >= least
-    return list(zip(mine, theirs, strict=False))
-
-
 def test_games_come_from_both_actors_and_none_comes_twice(pool: RayPool) -> None:
     batches = until_streams(pool, {10, 11}, gather(pool, 16))
     assert {(batch.statistics.plies, batch.statistics.mass.largest) for batch in batches} == {(24, 0.0)}
@@ -90,7 +77,14 @@ def test_actors_play_what_plain_python_plays(pool: RayPool) -> None:
     local.publish(weights(), 0)
     while sum(batch.stream == 10 for batch in batches) < 4:  # the other actor may start first
         batches += pool.collect(wait=True)
-    same_games(local, batches)
+    theirs = [record for batch in batches if batch.stream == 10 for record in batch.records]
+    mine: list[GameRecord] = []
+    while len(mine) < len(theirs):
+        mine += [record for batch in local.collect(wait=True) for record in batch.records]
+    for one, two in zip(mine, theirs, strict=False):
+        assert one.game == two.game
+        np.testing.assert_array_equal(one.moves, two.moves)
+    assert theirs
 
 
 def test_a_new_version_reaches_every_actor(pool: RayPool) -> None:

@@ -1,5 +1,7 @@
 """Small game records for tests, by seed, and those of a generator."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from agent import rules
@@ -7,6 +9,8 @@ from agent.rules import Games, Termination
 from selfplay.generator import Generator
 from selfplay.record import GameRecord, RaggedPolicy
 from training.evaluation.ladder.standings import Standing
+from training.replay import Batch, ReplayBuffer
+from training.targets import targets
 
 
 def record(plies: int, *, seed: int = 0, version: int = 0, **changes: object) -> GameRecord:
@@ -50,6 +54,14 @@ def searched(plies: int, *, seed: int = 0, **changes: object) -> GameRecord:
     policies = [generator.dirichlet(np.ones(count)) for count in kept if count]
     ragged = RaggedPolicy(offsets, np.concatenate(rows).astype(np.uint16), np.concatenate(policies).astype(np.float16))
     return record(plies, seed=seed, policies=ragged, **changes)  # type: ignore[arg-type]
+
+
+def sampled(games: Sequence[GameRecord], size: int, *, entries_per_ply: int = 0, seed: int = 0) -> Batch:
+    """So many plies of `games`, by chance."""
+    replay = ReplayBuffer(400, entries_per_ply=entries_per_ply)
+    for game in games:
+        replay.add(game, targets(game, adjudication=0.5, gae_lambda=0.9))
+    return replay.sample(size, np.random.default_rng(seed))
 
 
 def finished(generator: Generator, count: int) -> list[GameRecord]:

@@ -10,12 +10,11 @@ from torch import Tensor
 
 from agent.networks.residual.network import ResidualArchitecture, ResidualNetwork
 from kernels import RaggedTargets, pack_legal
-from tests.training.records import record
+from tests.training.records import record, sampled
 from training.learner import Learner, LearningError
 from training.losses import actor_critic_loss, improved_policy_loss
-from training.replay import Batch, ReplayBuffer
+from training.replay import Batch
 from training.settings import LearnerSettings
-from training.targets import targets
 
 SETTINGS = LearnerSettings(value_weight=0.7, entropy_bonus=0.05)
 POLICY_ALONE = LearnerSettings(value_weight=0, entropy_bonus=0)
@@ -119,11 +118,7 @@ def learner(**changes: float) -> Learner:
 
 
 def sampled_batch() -> Batch:
-    replay = ReplayBuffer(400, entries_per_ply=0)
-    for seed in range(12):
-        game = record(24, seed=seed)
-        replay.add(game, targets(game, adjudication=0.5, gae_lambda=0.9))
-    return replay.sample(32, np.random.default_rng(0))
+    return sampled([record(24, seed=seed) for seed in range(12)], 32)
 
 
 def test_learning_rate_falls_along_a_cosine() -> None:

@@ -1,6 +1,5 @@
 """Compact lanes of logits must mean what the whole vocabulary means, to losses and to the meter."""
 
-import numpy as np
 import pytest
 import torch
 
@@ -11,9 +10,8 @@ from agent.networks.sparse.architecture import SparseArchitecture
 from agent.networks.sparse.network import SparseNetwork
 from kernels import RaggedTargets, masked_cross_entropy
 from tests.agent.networks.test_sparse_compiled import trained
-from tests.training.records import searched
-from training.replay import Batch, ReplayBuffer
-from training.targets import targets
+from tests.training.records import sampled, searched
+from training.replay import Batch
 
 
 @pytest.fixture
@@ -23,11 +21,7 @@ def network() -> SparseNetwork:
 
 @pytest.fixture
 def batch() -> Batch:
-    replay = ReplayBuffer(200, entries_per_ply=40)
-    for seed in range(3):
-        game = searched(40, seed=seed)
-        replay.add(game, targets(game, adjudication=0.0, gae_lambda=0.9))
-    return replay.sample(64, np.random.default_rng(0))
+    return sampled([searched(40, seed=seed) for seed in range(3)], 64, entries_per_ply=40)
 
 
 def test_lanes_give_the_loss_of_the_whole_vocabulary(network: SparseNetwork, batch: Batch) -> None:

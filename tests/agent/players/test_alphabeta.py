@@ -58,9 +58,3 @@ def test_equal_moves_are_chosen_among_by_chance() -> None:
     games = Games.from_boards([chess.Board()] * 200)
     moves = AlphaBetaPlayer(1, 3).choose(games).moves
     assert len(np.unique(moves)) == 20, "from the start every move leaves the balance as it is"
-
-
-@pytest.mark.parametrize("depth", [0, 9])
-def test_a_depth_out_of_range_is_refused(depth: int) -> None:
-    with pytest.raises(ValueError, match=f"1..8, not {depth}"):
-        AlphaBetaPlayer(depth, 0)

@@ -1,6 +1,6 @@
 """The rules compared with python-chess, which shares no code with them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import chess
@@ -23,6 +23,14 @@ def push(board: chess.Board, index: int) -> chess.Move:
     assert move in board.legal_moves
     board.push(move)
     return move
+
+
+def after(board: chess.Board, line: Iterable[int]) -> chess.Board:
+    """A board after `line`, of which each move must be legal by python-chess."""
+    end = board.copy()
+    for index in line:
+        push(end, index)
+    return end
 
 
 def expected_termination(board: chess.Board) -> Termination:

@@ -94,24 +94,8 @@ def program(fresh: Program) -> Program:
 
 
 def test_handshake_before_anything_is_loaded(loader: Loader, fresh: Program) -> None:
-    fresh.talk(
-        "uci",
-        r"id name ZeroMass .+",
-        r"id author .+",
-        r"option name WeightsFile type string default <empty>",
-        r"option name Simulations type spin default 0 min 0 max 1000000",
-        r"option name MultiPV type spin default 1 min 1 max 218",
-        r"option name Temperature type spin default 0 min 0 max 1000",
-        r"option name Seed type spin default 0 min 0 max 2147483647",
-        r"option name UCI_ShowWDL type check default false",
-        r"option name UCI_LimitStrength type check default false",
-        rf"option name UCI_Elo type spin default \d+ min {WEAKEST} max {STRONGEST}",
-        r"option name Move Overhead type spin default 10 min 0 max 5000",
-        r"option name Ponder type check default false",
-        r"option name Threads type spin default 1 min 1 max 1024",
-        r"option name Hash type spin default 64 min 1 max 65536",
-        "uciok",
-    )
+    answers = (row[0].format(weakest=WEAKEST, strongest=STRONGEST) for row in table("uci"))
+    fresh.talk("uci", *answers)
     assert loader.asked == []
     fresh.talk("isready; isready", "readyok", *READY, "readyok")  # no program expects a sentence before the answer
     assert loader.asked == [None]

@@ -9,6 +9,7 @@ import pytest
 from agent.engine.report import Line, Report, centipawns
 from agent.errors import InputError
 from agent.uci.words import bestmove, info_lines, read_position
+from tests.tables import table
 
 E4, E5 = chess.Move.from_uci("e2e4"), chess.Move.from_uci("e7e5")
 
@@ -53,18 +54,9 @@ def test_centipawns_invert_the_curve_of_lichess() -> None:
     assert [centipawns(score) for score in (-1.0, 1.0, 0.0)] == [-2000, 2000, 0]
 
 
-@pytest.mark.parametrize(
-    ("mate", "score"),
-    [
-        (1, "mate 1 wdl 1000 0 0"),
-        (3, "mate 2 wdl 1000 0 0"),
-        (-2, "mate -1 wdl 0 0 1000"),
-        (-4, "mate -2 wdl 0 0 1000"),
-        (0, "cp 0 wdl 250 500 250"),
-    ],
-)
-def test_score(mate: int, score: str) -> None:
-    report = Report((Line((E4, E5), 0.0, 0.1, 30, 0.5, mate),), 1000, 0.5, 3.9, 7, 0.25)
+@pytest.mark.parametrize(("mate", "score"), table("uci_scores"))
+def test_score(mate: str, score: str) -> None:
+    report = Report((Line((E4, E5), 0.0, 0.1, 30, 0.5, int(mate)),), 1000, 0.5, 3.9, 7, 0.25)
     wanted = f"info depth 3 seldepth 7 multipv 1 score {score} nodes 1000 nps 2000 hashfull 250 time 500 pv e2e4 e7e5"
     assert info_lines(report, show_wdl=True) == [wanted]
     assert bestmove(report) == "bestmove e2e4 ponder e7e5"

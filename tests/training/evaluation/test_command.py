@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import Mock
 
 import chess.pgn
 import pytest
@@ -26,10 +27,7 @@ from training.evaluation.openings import PLIES
 from training.evaluation.opponents import anchor_of
 from training.monitoring.display import Display
 
-
-@pytest.fixture(autouse=True)
-def in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("in_empty_folder")
 
 
 def evaluate(capsys: pytest.CaptureFixture[str], *words: str) -> str:
@@ -117,12 +115,9 @@ def test_the_result_is_printed_whatever_fails(
                 raise InputError(fault)
             return super().choose(games)
 
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, fault)
-
     monkeypatch.setattr(command, "make_opponent", lambda *_: ConcurrentPlayers([Engine(0)]))
     if fault == "disk full":
-        monkeypatch.setattr(files, "write_atomic", full)
+        monkeypatch.setattr(files, "write_atomic", Mock(side_effect=OSError(errno.ENOSPC, fault)))
     assert zeromass.main(["evaluate", "--policy", "--games", "4", "--pgn", "out.pgn", "--json"]) == 2
     printed = capsys.readouterr()
     row = json.loads(printed.out)

@@ -7,6 +7,7 @@ import shutil
 import xml.etree.ElementTree as ET
 from itertools import combinations
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -147,13 +148,10 @@ def test_an_interrupted_ladder(run: Path, monkeypatch: pytest.MonkeyPatch, capsy
 def test_the_standings_are_printed_whatever_fails(
     run: Path, fault: str, games: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, fault)
-
     stop = MatchError(fault, np.array([0, 1, 3]), Played(np.array([1, 0, 1], np.int8), np.zeros(3, np.int32), 0))
     Arena(monkeypatch, 3, stop)
     if fault == "disk full":
-        monkeypatch.setattr(files, "write_atomic", full)
+        monkeypatch.setattr(files, "write_atomic", Mock(side_effect=OSError(errno.ENOSPC, fault)))
     assert ladder("--games", "50", "--against", "random", "--json") == 2
     printed = capsys.readouterr()
     assert sum(pair["games"] for pair in json.loads(printed.out)["pairs"]) == games

@@ -42,15 +42,7 @@ def mating_moves(board: chess.Board) -> set[str]:
 
 def test_mating_moves_are_those_of_python_chess() -> None:
     """Also the odd ones: by castling, en passant, promotion, discovered and double check."""
-    odd = (
-        "5k2/8/8/8/8/8/8/4K2R w K - 0 1",  # castling gives check
-        "3k4/2p1p3/2P1P3/8/8/8/8/R3K3 w Q - 0 1",
-        "8/8/8/8/1k1Pp3/8/8/K7 b - d3 0 1",
-        "6bk/5P1p/7K/8/8/8/8/8 w - - 0 1",
-        "k7/2P5/1K6/8/8/8/8/8 w - - 0 1",
-        "rnbqkbnr/ppppp2p/5p2/6p1/4P3/3P4/PPP2PPP/RNBQKBNR w KQkq - 0 3",
-    )
-    fens = [*odd, *TRICKY, *harvest(15, seed=11), *MATES["one"], *MATES["two"]]
+    fens = [*MATES["odd"], *TRICKY, *harvest(15, seed=11), *MATES["one"], *MATES["two"]]
     moves, targets, spare = np.empty(ROW, np.uint16), np.empty(64, np.uint64), np.empty(8, np.uint64)
     mates = 0
     for fen in fens + [chess.Board(fen).mirror().fen() for fen in fens]:

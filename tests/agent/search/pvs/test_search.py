@@ -18,7 +18,7 @@ from agent.search.compiled import evaluate_material
 from agent.search.pvs.search import PrincipalVariationSearch
 from agent.search.thinking import RootMove, RootOptions
 from tests.agent.positions import PERFT, TRICKY, harvest, shuffled
-from tests.agent.rules.oracle import push
+from tests.agent.rules.oracle import after
 from tests.agent.search.pvs.test_fuzz import scattered
 from training.evaluation.conversion import KingPlayer
 
@@ -44,14 +44,6 @@ def searched(
 
 def uci(board: chess.Board, found: RootMove) -> str:
     return vocabulary.to_uci(found.move, black=not board.turn)
-
-
-def play(board: chess.Board, line: tuple[int, ...]) -> chess.Board:
-    """The board after `line`, of which each move must be legal by python-chess."""
-    after = board.copy()
-    for move in line:
-        push(after, move)
-    return after
 
 
 def index(board: chess.Board, move: str) -> int:
@@ -91,10 +83,10 @@ def test_what_is_said_about_the_moves(network: CompiledEvaluator, mate: bool) ->
         assert values == sorted(values, reverse=True)
         for move in found:
             assert move.line[0] == move.move
-            end = play(board, move.line)
+            end = after(board, move.line)
             assert not move.mate or move.value == np.sign(move.mate)
             if move.mate in (1, -2):
-                assert minimax(play(board, move.line[:1]), 1) == (-1000 if move.mate == 1 else 999)
+                assert minimax(after(board, move.line[:1]), 1) == (-1000 if move.mate == 1 else 999)
             assert len(move.line) != abs(move.mate) or end.is_checkmate()
 
 
@@ -148,10 +140,10 @@ def test_the_winning_side_stands_nowhere_twice(fen: str) -> None:
         if board.turn:
             search.begin(games, RootOptions())
             search.run(2000)
-            board = play(board, search.look(1)[0].line[:1])
+            board = after(board, search.look(1)[0].line[:1])
             assert not board.is_repetition(2)
         else:
-            board = play(board, (int(defender.choose(games).moves[0]),))
+            board = after(board, (int(defender.choose(games).moves[0]),))
 
 
 def minimax(board: chess.Board, plies: int) -> int:
@@ -197,7 +189,7 @@ def test_odd_games() -> None:
     for move in ("g1f3", "g8f6", "f3g1", "f6g8") * 270:
         long.push_uci(move)
     for found in searched(long, 500, network=NETWORK, lines=3, most=3):
-        assert play(long, found.line)
+        assert after(long, found.line)
     with pytest.raises(ValueError, match="without a legal move"):
         searched(chess.Board("7k/6Q1/6K1/8/8/8/8/8 b - - 0 1"))
 
