@@ -21,25 +21,7 @@ from agent.play.session import Session, expected_score
 from agent.play.sides import AgentSide, EngineSide
 from agent.program import program
 
-HELP: Final = """\
-A move: e4, Nf3, exd5, O-O, e8=Q, or by squares: e2e4, g1f3, e7e8q.
-help    this list             moves   your legal moves
-undo    take back your move   hint    what the agent would play for you
-resign  give up               draw    claim one, or offer it to the agent
-fen     the position; fen FEN sets one up
-pgn     the game so far       save    save FILE.pgn
-load    load FILE.pgn and play on
-flip    turn the board        new     another game
-side    side white, black, both (two people) or none (agent against agent)
-strength  strength 400, 2s or elo 1200
-clock   clock 5+3 (minutes + seconds a move), or clock off
-engine  engine COMMAND: a UCI engine takes the agent's place; engine off
-run     run NAME: play the newest network of that run
-think   what the agent thought of its last move
-theme   how the board is drawn
-quit    leave
-Expected scores run from -1 (lost) over 0 (even) to +1 (won)."""
-
+HELP: Final = Path(__file__).with_name("help.txt").read_text("utf-8").rstrip()
 THEMES: Final = ("figurines", "ascii", "colour-blind")
 _CLOCK: Final = re.compile(r"([0-9]{1,4}(?:\.[0-9]+)?)\s*(?:\+\s*([0-9]{1,4}(?:\.[0-9]+)?))?")
 

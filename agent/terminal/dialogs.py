@@ -17,11 +17,6 @@ _KINDS: Final = (chess.QUEEN, chess.ROOK, chess.BISHOP, chess.KNIGHT)
 class Page(ModalScreen[None]):
     """A text too long for the log, such as the help; the arrow keys scroll."""
 
-    CSS = """
-    Page { align: center middle; }
-    #page { width: 90%; max-width: 90; height: auto; max-height: 90%; padding: 0 1; background: $panel;
-            border: round $primary; }
-    """
     BINDINGS: ClassVar[list[BindingType]] = [("escape,enter,space,q,f1", "dismiss", "back")]
 
     def __init__(self, text: str) -> None:
@@ -38,7 +33,6 @@ class Page(ModalScreen[None]):
 class Promotion(ModalScreen[int | None]):
     """Which piece a pawn becomes."""
 
-    CSS = "Promotion { align: center middle; } #pieces { width: auto; height: auto; padding: 1; background: $panel; }"
     BINDINGS: ClassVar[list[BindingType]] = [
         *((chess.piece_symbol(kind), f"become({kind})", chess.piece_name(kind)) for kind in _KINDS),
         ("escape", "become(0)", "back"),
