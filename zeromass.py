@@ -58,9 +58,7 @@ def play(
     run: _Run = None,
     seed: Annotated[int | None, Option(min=0, help="Fixes a random side and the noise.")] = None,
     strength: Annotated[str | None, Option(metavar="LEVEL", help="400 (simulations), 2s (a move), 'elo 1200'.")] = None,
-    browser: Annotated[
-        bool, Option("--browser", help="On a board in the browser, served on this machine only.")
-    ] = False,
+    browser: Annotated[bool, Option("--browser", help="In the browser, served on this machine only.")] = False,
     port: Annotated[int | None, Option(min=1, max=65535, help="With --browser: exactly this port.")] = None,
     no_open: Annotated[bool, Option("--no-open", help="With --browser: only print the address.")] = False,
 ) -> int:

@@ -1,8 +1,7 @@
 """The library's entry points, see docs/api.md: load weights, evaluate positions, search for moves.
 
 Names and errors are python-chess's where it has them: what is illegal or invalid raises a ValueError that quotes it.
-Shapes: B positions, 1,880 moves of `agent.vocabulary`.
-"""
+Shapes: B positions, 1,880 moves of `agent.vocabulary`."""
 
 from collections.abc import Iterable
 from importlib.metadata import version

@@ -9,5 +9,4 @@ A benchmark is a module with two functions. `run(**options)` measures and return
     progress      gets lines of text
 
 Results are medians of the rounds, ratios are medians of the rounds' ratios. `show(found)` is what `zeromass benchmark`
-prints: Rich's tables, or lines with Rich's markup.
-"""
+prints: Rich's tables, or lines with Rich's markup."""

@@ -1,8 +1,7 @@
 """What only a GPU can show, in ten minutes at most: `zeromass verify gpu`.
 
 Every check has a verdict and figures. Comparisons decide: with float64 on the CPU, with the CPU's network and learner,
-with the rules of the game. Speeds are figures without a verdict.
-"""
+with the rules of the game. Speeds are figures without a verdict."""
 
 import json
 import subprocess

@@ -6,8 +6,7 @@ Batches come from games that each config's generator played with an untrained ne
 plain one, written the usual way: logits of all 1,880 moves, illegal ones filled with -inf before a dense log-softmax,
 rows of the sparse network by `embedding_bag`. Both have the same networks, batches, losses, clipping and AdamW, and
 include sampling from the replay buffer. Ours also meters invalid mass: it derives the legality of every trained
-position again. The plain one uses nothing of `kernels`, and has no meter.
-"""
+position again. The plain one uses nothing of `kernels`, and has no meter."""
 
 from collections.abc import Sequence
 from functools import partial

@@ -8,8 +8,7 @@ Levels from four simulations with mostly random moves to thousands without any p
 neighbours and against opponents near them: Stockfish limited to a rating (the anchors, so the scale is Stockfish's), a
 material search, greedy and random play. Each round adds games to every pairing whose outcome is open; ratings come from
 all games at once. Levels that turn out no stronger than the one below are left out. Games with the same weights are
-kept and added to. Run it again when the bundled weights change; it uses one core.
-"""
+kept and added to. Run it again when the bundled weights change; it uses one core."""
 
 import contextlib
 import datetime

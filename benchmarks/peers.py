@@ -3,8 +3,7 @@
     python benchmarks/peers.py OpenSpiel
 
 Each plays random plies on one core, with what its users need for a ply: OpenSpiel and PettingZoo observation and mask.
-Imports nothing of ZeroMass, so that it runs in an environment that has only the peers.
-"""
+Imports nothing of ZeroMass, so that it runs in an environment that has only the peers."""
 
 import json
 import os

@@ -1,7 +1,6 @@
 """Speed of the rules on one core, beside other libraries: `zeromass benchmark rules`.
 
-zeromass benchmark rules --peers-python ../peers/bin/python    # peers in an environment of their own
-"""
+zeromass benchmark rules --peers-python ../peers/bin/python    # peers in an environment of their own"""
 
 import os
 import subprocess

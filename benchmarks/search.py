@@ -1,8 +1,7 @@
 """Speed of the search beside the network it searches with: `zeromass benchmark search`.
 
 The ratio to the network alone is the share of its speed that remains in the search: simulations a second, to the
-positions that the same network evaluates alone in batches of the same size with legal moves given.
-"""
+positions that the same network evaluates alone in batches of the same size with legal moves given."""
 
 from collections.abc import Callable
 from functools import partial

@@ -5,8 +5,7 @@
 The actors are those of a run: a `RayPool` with the settings of a config (mode `policy` is `demo`, `search` is `cpu`).
 Their games are collected, turned into targets and added to a replay buffer, and weights are published as often as by a
 learner that keeps up. The plain processes, the upper bound, run the same generators without Ray and keep their games:
-only counts are sent. All processes stay.
-"""
+only counts are sent. All processes stay."""
 
 import multiprocessing
 import pickle
@@ -138,7 +137,4 @@ def run(
 
 def show(found: Found) -> list[Table | str]:
     kept = (f"{100 * row['value']:.0f} % ({row['contender']})" for row in found["ratios"] if row["case"] == ACTORS)
-    return [
-        table(found, "Positions/s", "figure"),
-        f"Ray actors reach {', '.join(kept)} of plain processes",
-    ]
+    return [table(found, "Positions/s", "figure"), f"Ray actors reach {', '.join(kept)} of plain processes"]

@@ -52,8 +52,7 @@ def decisive_opening(seed: int, lead: int = LEAD) -> list[int]:
     One side, drawn by the seed, takes what gains most at once; the other moves at random and had the last word, so
     the lead is not a capture that is about to be taken back by it. Legal moves all, so a record of the game needs
     nothing new; like a random opening it never ends the game. The same seed, any int64, gives the same
-    opening; the lead is 1 to 20.
-    """
+    opening; the lead is 1 to 20."""
     generator = np.random.default_rng(abs(seed))
     strong = int(generator.integers(2))
     while True:

@@ -18,8 +18,7 @@ class RaggedPolicy:
     """Improved policies of T plies, legal moves only, at most 218 a ply: their one form from search to loss.
 
     A worked example: two plies, the first searched with weight on two moves, the second played without a search:
-    offsets [0, 2, 2], indices [20, 102], probabilities [0.75, 0.25].
-    """
+    offsets [0, 2, 2], indices [20, 102], probabilities [0.75, 0.25]."""
 
     offsets: NDArray[np.int64]  # [T + 1]; ply t's entries are offsets[t]:offsets[t + 1], none where it is no target
     indices: NDArray[np.uint16]  # vocabulary indices, ascending within a ply
@@ -58,8 +57,7 @@ class GameRecord:
     """One self-play game, T plies long after its opening.
 
     A worked example: a game that starts after two random opening plies, in which White (to move first)
-    mates with the third move it plays, has T = 5 and `outcome` 1; row 0 of `positions` is White to move.
-    """
+    mates with the third move it plays, has T = 5 and `outcome` 1; row 0 of `positions` is White to move."""
 
     game: str  # 32 hexadecimal digits, unique over all actors and restarts: the replay drops a second copy
     seed: int  # int64; fixes opening and samples

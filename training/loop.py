@@ -3,8 +3,7 @@
 Two bounds keep learner and actors in step. The learner trains a position `learner.reuse` times on average and then
 waits for games; the actors have a bounded number of calls under way and then wait for the learner.
 
-Everything else (checkpoints, matches, the log, the guard) is an `Attachment` of the loop.
-"""
+Everything else (checkpoints, matches, the log, the guard) is an `Attachment` of the loop."""
 
 import time
 from collections import Counter

@@ -7,8 +7,7 @@ ply (the behaviour log-probability and the advantage), so batches are independen
 bounded by the replay buffer's capacity, and the clip takes the gradient from plies that are too far off-policy.
 
 **Improved policy** (games played with search). The target is the policy that Gumbel search made of the prior
-(Danihelka et al. 2022, section 4), over legal moves only; it is a target at any age, so nothing needs correcting.
-"""
+(Danihelka et al. 2022, section 4), over legal moves only; it is a target at any age, so nothing needs correcting."""
 
 from typing import Final, NamedTuple
 
@@ -36,8 +35,7 @@ def actor_critic_loss(
 
     Unmasked logits float [B, 1880], value logits float [B, 3] of win, draw, loss, `legal` packed int32 [B, 59], the
     moves sampled int64 [B], their `log_probs` float32 [B] under the policy that sampled them, advantages float32 [B],
-    used as they are (normalise before), and `wdl` float32 [B, 3], target probabilities.
-    """
+    used as they are (normalise before), and `wdl` float32 [B, 3], target probabilities."""
     terms = masked_policy_terms(logits, moves, legal=legal)
     log_ratio = terms.log_prob - log_probs
     ratio = log_ratio.exp()

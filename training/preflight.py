@@ -17,10 +17,7 @@ LEAST_DRIVERS: Final = {11: 450, 12: 525, 13: 580}  # NVIDIA's oldest driver on 
 def check_gpus(settings: Settings, present: int, where: str) -> None:
     """An InputError where the settings ask for more than the GPUs `present` in `where`, such as `this machine`."""
     players = 0 if settings.replay.games is not None else max(settings.selfplay.actors, 1)
-    asked = {
-        "selfplay.gpus": [settings.selfplay.gpus] * players,
-        "learner.gpus": [settings.learner.gpus],
-    }
+    asked = {"selfplay.gpus": [settings.selfplay.gpus] * players, "learner.gpus": [settings.learner.gpus]}
     shares = sorted((share for each in asked.values() for share in each), reverse=True)
     if not _fit(shares, present):
         parts = " and ".join(f"{len(each)} x {name}={each[0]:g}" for name, each in asked.items() if sum(each))

@@ -4,8 +4,7 @@ Lifecycle: `add` games as they come (a second copy of a game is dropped by its i
 after a restart by adding the same games again from the same place, see `durability.window`. Capacity is counted in
 plies; the oldest plies go first. Not thread-safe.
 
-Shapes: T plies of a game, B sampled plies, S stored plies.
-"""
+Shapes: T plies of a game, B sampled plies, S stored plies."""
 
 from dataclasses import dataclass
 from typing import Any, Final

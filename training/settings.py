@@ -33,9 +33,7 @@ class RunSettings(Section):
     steps: int | None = Field(None, gt=0, description="Training ends after this many learner steps.")
     checkpoint_seconds: float = Field(120, gt=0, description="Between checkpoints; one more at every end.")
     snapshot_minutes: float = Field(10, ge=0, description="Of training between weights kept for a ladder; 0: none.")
-    heartbeat_seconds: float = Field(
-        300, gt=0, description="A trainer or an actor that does not answer for longer is killed and replaced."
-    )
+    heartbeat_seconds: float = Field(300, gt=0, description="A trainer or actor silent for longer is replaced.")
 
     @field_validator("name")
     @classmethod
@@ -69,9 +67,7 @@ class LearnerSettings(Section):
     weight_decay: float = Field(1e-4, ge=0, le=1, description="Decoupled (AdamW).")
     reuse: float = Field(2.0, ge=0, le=64, description="Times a position is trained on, on average; 0: only play.")
     publish_steps: int = Field(8, ge=1, description="Learner steps between versions of the weights.")
-    value_lambda: float = Field(
-        1.0, ge=0, le=1, description="TD(lambda) of value targets; 1: the game's result, 0: the searched value."
-    )
+    value_lambda: float = Field(1, ge=0, le=1, description="TD(lambda); 1: the game's result, 0: the searched value.")
     value_weight: float = Field(1.0, ge=0, description="Of the value loss against the policy loss.")
     entropy_bonus: float = Field(0.01, ge=0, description="Weight of the policy's entropy.")
     adjudication: float = Field(

@@ -44,8 +44,7 @@ def targets(
     Value targets are TD(lambda) returns (Sutton 1988; Baxter et al. 1998 for chess, arXiv cs/9901001):
     z[t] = (1 - lambda) * v[t] + lambda * flip(z[t + 1]), where v[t] is the player's value, its search included.
     With `value_lambda` 1 that is the result of the game, whatever the ply that decided it.
-    `adjudication` is the most that a truncated game counts, 0..1.
-    """
+    `adjudication` is the most that a truncated game counts, 0..1."""
     plies = record.plies
     results = white_score(record, adjudication) * np.where(rules.is_black(record.positions), -1.0, 1.0)
     wdl = _as_outcomes(results)

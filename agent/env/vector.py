@@ -53,8 +53,7 @@ class ChessVectorEnv(VectorEnv[Observations, NDArray[np.int64], NDArray[Any]]):
     observation: `planes`, float32 [21, 8, 8], or `packed`, uint64 [8].
     opening_plies: each game begins with 0 to as many random plies.
     max_plies: games are truncated there, openings included. claim_draws: whether 50 moves and threefold repetition end
-    a game, or only 75 moves and fivefold repetition.
-    """
+    a game, or only 75 moves and fivefold repetition."""
 
     def __init__(
         self,

@@ -19,8 +19,7 @@ class ChessAECEnv(AECEnv):  # type: ignore[misc]  # PettingZoo ships no types
 
     Rewards at the end: 1 for the winner, -1 for the loser, 0 in draws. The mask of an agent that is not to move is
     zero. An illegal action is a ValueError, and the game has not changed; PettingZoo's `TerminateIllegalWrapper` makes
-    it a loss. `options` are `observation`, `opening_plies`, `max_plies` and `claim_draws` of `ChessVectorEnv`.
-    """
+    it a loss. `options` are `observation`, `opening_plies`, `max_plies` and `claim_draws` of `ChessVectorEnv`."""
 
     metadata: Final = {"name": "zeromass_chess_v0", "render_modes": ["ansi"], "is_parallelizable": False}
 

@@ -53,8 +53,7 @@ class CompiledEvaluator(NamedTuple):
 
     `evaluate` is njit-compiled and called as
     `evaluate(position [WORDS], moves uint16 [ROW], count, parameters, scratch, logits float32 [ROW]) -> value`:
-    it writes the logits of the first `count` moves, in their order, and returns the expected score.
-    """
+    it writes the logits of the first `count` moves, in their order, and returns the expected score."""
 
     evaluate: Callable[..., Any]
     parameters: Any  # weights, of any type Numba knows; new weights of the same types need no compiling

@@ -1,7 +1,6 @@
 """Networks as ONNX models, masked policy included, and what to feed them. Needs the extra `onnx`. See docs/api.md.
 
-Shapes: B positions, F features and L legal moves of the one that has most; indices are padded with -1.
-"""
+Shapes: B positions, F features and L legal moves of the one that has most; indices are padded with -1."""
 
 import json
 from importlib.metadata import version

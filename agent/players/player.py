@@ -51,13 +51,10 @@ class RandomPlayer:
         return Choice(indices[np.arange(len(picks)), picks], np.full(len(picks), np.nan, np.float32))
 
 
-class GreedyPlayer:
+class GreedyPlayer(RandomPlayer):
     """Mates if it can, else takes the most material it can (promotion counts), else moves at random."""
 
     name = "greedy"
-
-    def __init__(self, seed: int) -> None:
-        self._generator = np.random.default_rng(seed)
 
     def choose(self, games: Games) -> Choice:
         """Choose a move in every game."""

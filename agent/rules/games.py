@@ -66,13 +66,7 @@ def _admit(rows: Integers, batch: int, seen: NDArray[np.bool_]) -> bool:
 
 @njit
 def _successors(
-    positions: Words,
-    keys: Words,
-    length: Counts,
-    indices: Moves,
-    offsets: Integers,
-    children: Words,
-    moves: Moves,
+    positions: Words, keys: Words, length: Counts, indices: Moves, offsets: Integers, children: Words, moves: Moves
 ) -> None:
     for i in range(positions.shape[0]):
         # Add the position to its own history for now: length[i] is beyond the last key.
@@ -91,8 +85,7 @@ class Games:
     """B games in progress.
 
     positions: uint64 [B, WORDS], with repetitions counted; read them, change them by the methods.
-    ply: int32 [B], plies played since the last reset.
-    """
+    ply: int32 [B], plies played since the last reset."""
 
     def __init__(self, batch_size: int) -> None:
         self.positions = start(batch_size)

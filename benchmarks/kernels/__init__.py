@@ -3,8 +3,7 @@
 On a CPU: the CPU path against eager PyTorch and `torch.compile`, forward and backward in one. With a GPU: the Triton
 kernels against the same and, where it is installed, Liger; without and with backward, each eager, which shows what the
 launches cost, and as a CUDA graph with a cold cache, which shows the kernels alone. Of `masked_softmax` the bytes that
-it requests are compared with a copy's. What the Triton kernels compile to is read by `benchmarks.kernels.static`.
-"""
+it requests are compared with a copy's. What the Triton kernels compile to is read by `benchmarks.kernels.static`."""
 
 import importlib.util
 import statistics

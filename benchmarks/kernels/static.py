@@ -4,8 +4,7 @@
 
 The public launchers run on CPU tensors with each kernel replaced by a recorder, so what is compiled is exactly what
 they would launch. Registers, stack and shared memory come from the cubin's own resource table (`cuobjdump`), global
-accesses from its machine code; on AMD, both from the assembly.
-"""
+accesses from its machine code; on AMD, both from the assembly."""
 
 import argparse
 import collections

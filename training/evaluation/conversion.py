@@ -26,13 +26,10 @@ DEFENDERS: Final = ("king", "random")  # `king` captures if it can and heads for
 MOVES: Final = 50  # of the agent, within which it must mate
 
 
-class KingPlayer:
+class KingPlayer(RandomPlayer):
     """A defending bare king: captures if it can, else stays near the centre; `seed` chooses among equals."""
 
     name = "king"
-
-    def __init__(self, seed: int) -> None:
-        self._generator = np.random.default_rng(seed)
 
     def choose(self, games: Games) -> Choice:
         """Choose a move in every game."""
@@ -66,12 +63,7 @@ class Conversion:
 
 
 def conversions(
-    player: Player,
-    *,
-    games: int,
-    seed: int,
-    defenders: Sequence[str] = DEFENDERS,
-    hooks: Hooks = NO_HOOKS,
+    player: Player, *, games: int, seed: int, defenders: Sequence[str] = DEFENDERS, hooks: Hooks = NO_HOOKS
 ) -> list[Conversion]:
     """Play `games` of each ending against each defender, from the same starts."""
     found = []

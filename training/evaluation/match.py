@@ -105,8 +105,7 @@ def play_match(
     `first` is the number of the first game: a match may be played in parts. A game of `ply_cap` plies is a draw.
     The sequential test `sprt` ends the match once it is decided; it has at most `games`, and an odd one is left out.
     `hooks` get the progress and the moves; row 0 is game `first`. A MatchStop for Ctrl-C during concurrent games, or
-    where an engine failed; it holds all games that had ended.
-    """
+    where an engine failed; it holds all games that had ended."""
     part = games
     if sprt is not None:
         games -= games % 2

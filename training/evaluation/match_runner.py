@@ -5,8 +5,7 @@ time control, keeps what it found for its next move and uses a core of its own. 
 `ConcurrentPlayers`: each plays one whole game at a time, in a thread.
 
 An exception from a player or a hook ends every game within a ply and reaches the caller. Ctrl-C and a failing engine
-come as a `MatchStop`, which holds what was played.
-"""
+come as a `MatchStop`, which holds what was played."""
 
 import threading
 from collections.abc import Callable, Mapping, Sequence

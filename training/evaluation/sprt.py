@@ -7,8 +7,7 @@ or 1. The games of a pair are correlated, so counting single games would oversta
 
 Both hypotheses fix only the expected score. Each gets the distribution with that expectation under which the observed
 pairs are most likely (the empirical likelihood of Owen 1988). The test ends when the log-likelihood ratio leaves Wald's
-bounds.
-"""
+bounds."""
 
 import math
 from collections.abc import Sequence

@@ -2,8 +2,7 @@
 
 x is always the learner step. On resume both files are cut at the checkpoint's step, so a curve has no overlap,
 and everything up to a checkpoint is flushed before the checkpoint is written, so it has no gap.
-TensorBoard keeps the first description of a tag, so later ones are left out.
-"""
+TensorBoard keeps the first description of a tag, so later ones are left out."""
 
 import time
 from collections.abc import Mapping

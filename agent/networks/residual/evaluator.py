@@ -8,8 +8,7 @@
 A graph replays its kernels without Python between them, which is what limits small networks on a large GPU.
 It reads and writes fixed memory: positions are staged in pinned memory, copied to the device without waiting, and
 expanded to planes there. Smaller batches leave the rest of a graph's rows unused. New weights are copied into the
-memory that the graphs read, so they need no new graph.
-"""
+memory that the graphs read, so they need no new graph."""
 
 from typing import Final, NamedTuple
 

@@ -5,8 +5,7 @@ normalisation. The learner and the actors must compute the same log-probability 
 the policy gradient is wrong from the start; batch statistics would make them differ. The residual branches start at
 zero instead (SkipInit, De & Smith 2020, arXiv 2002.10444), which keeps deep towers trainable.
 
-Shapes: B positions, C channels, P = 21 input planes, A = 1,880 moves.
-"""
+Shapes: B positions, C channels, P = 21 input planes, A = 1,880 moves."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -3,8 +3,7 @@
 `evaluate` allocates nothing and needs no interpreter. Its weights are a `SparseParameters`, a tuple of arrays: copying
 other weights into them swaps the network without compiling anything.
 
-Shapes: F features, W width of the first layer, H of the second, A = 1,880 moves, K = 864 kinds of moves.
-"""
+Shapes: F features, W width of the first layer, H of the second, A = 1,880 moves, K = 864 kinds of moves."""
 
 import math
 from typing import Final, NamedTuple

@@ -12,8 +12,7 @@ State: 0..3 castling rights, 4..11 en-passant file, 12 repeated once, 13 more of
 clock in eighths of 100, 22 in check.
 
 Attackers of all squares at once are kept as three bitboards a side, the bits of a number 0..5 a square
-(none, pawn, minor piece, rook, queen, king: the least that attacks), so that one square costs three shifts.
-"""
+(none, pawn, minor piece, rook, queen, king: the least that attacks), so that one square costs three shifts."""
 
 from typing import Final
 

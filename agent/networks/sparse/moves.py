@@ -11,8 +11,7 @@ Kind = ((((moved x 6 + captured) x 6 + guard) x 2 + attacked) x 2 + check), 864 
 Moves that mate or stalemate a lone king have two kinds of their own instead. Whether a king in the
 corner has a square left is hard to say for a small network, and a policy that does not know gives stalemates away. Only
 positions are looked at in which the opponent has a king and pawns that cannot step forward. There, most moves leave the
-king a square that is clearly free; the others are played out.
-"""
+king a square that is clearly free; the others are played out."""
 
 from typing import Final
 
@@ -54,12 +53,7 @@ def _kind_on(position: Words, square: np.uint64) -> np.int64:
 
 @njit
 def move_kinds(
-    position: Words,
-    moves: NDArray[np.uint16],
-    count: np.int64,
-    maps: Words,
-    room: Words,
-    kinds: NDArray[np.int32],
+    position: Words, moves: NDArray[np.uint16], count: np.int64, maps: Words, room: Words, kinds: NDArray[np.int32]
 ) -> None:
     """Write the kinds of the first `count` of `moves` to `kinds`. `maps` is what
     `active_features` wrote for `position`; `room` [MOVE_ROOM] is scratch: squares from which a piece of each kind
@@ -109,8 +103,7 @@ def king_is_alone(position: Words) -> bool:
 def free_squares(position: Words, maps: Words) -> np.uint64:
     """Squares that the opponent's king may step on as things stand.
 
-    `maps` is what `attack_maps` wrote for `position`.
-    """
+    `maps` is what `attack_maps` wrote for `position`."""
     other = occupied(position) & ~position[OWN]
     king = lowest(position[KINGS] & other) & u64(63)
     return u64(KING[king] & ~other & ~(maps[0] | maps[1] | maps[2]))

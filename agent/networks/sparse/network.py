@@ -4,8 +4,7 @@ A CPU evaluates it many times as fast as a small tower of convolutions, for it r
 there and only the rows of moves that are legal. `agent.networks.sparse.compiled` evaluates it in play; this is the side
 that learns.
 
-Shapes: B positions, F features, W width, H hidden, A = 1,880 moves, K = 864 kinds of moves, L = 218.
-"""
+Shapes: B positions, F features, W width, H hidden, A = 1,880 moves, K = 864 kinds of moves, L = 218."""
 
 import numpy as np
 import torch
@@ -38,8 +37,7 @@ class SparseNetwork(Network):
     past them, and value logits float32 [B, 3].
 
     Names in `state_dict`: features, hidden, policy, kinds, value; each `.weight` and `.bias`. Every weight is stored a
-    row an entry as the compiled evaluator reads it, `hidden.weight` [W, H] too.
-    """
+    row an entry as the compiled evaluator reads it, `hidden.weight` [W, H] too."""
 
     architecture: SparseArchitecture
 

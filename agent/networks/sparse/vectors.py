@@ -4,8 +4,7 @@ Numba vectorises a sum only if it may reorder it, and keeps partial sums in memo
 multiply-adds are explicit, and the order of every sum is fixed: the same weights give the same number whatever else is
 evaluated. LLVM splits the vectors into the registers that the processor has.
 
-No bounds are checked: arrays must be C-contiguous and float32 unless said, indices int32, sizes as documented.
-"""
+No bounds are checked: arrays must be C-contiguous and float32 unless said, indices int32, sizes as documented."""
 
 import functools
 import math
