@@ -1,7 +1,6 @@
 """What only shows on a GPU, on the pretended one: `TRITON_INTERPRET=1 pytest -p tests.pretended tests/on_pretended.py`.
 
-`tests/test_pretended.py` runs it.
-"""
+`tests/test_pretended.py` runs it."""
 
 import json
 from pathlib import Path

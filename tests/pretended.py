@@ -3,8 +3,7 @@
 
 Memory of the device is CPU memory whose storage is marked. Every call of PyTorch from Python is seen: mixing devices
 and `.numpy()` raise as on CUDA, copies and host synchronisations are counted, Triton kernels run in its interpreter,
-graphs are run again. Not shown: races, rounding, capture, time.
-"""
+graphs are run again. Not shown: races, rounding, capture, time."""
 
 import contextlib
 import os

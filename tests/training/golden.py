@@ -4,8 +4,7 @@
 them gives.
 
     python -m tests.training.golden            # learn again and write curves.json, after a change meant to move them
-    python -m tests.training.golden --games    # first play other games, with the bundled weights
-"""
+    python -m tests.training.golden --games    # first play other games, with the bundled weights"""
 
 import gzip
 import json

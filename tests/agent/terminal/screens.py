@@ -1,8 +1,7 @@
 """The screens of `zeromass play` whose pictures are kept: `python -m tests.agent.terminal.screens` draws them anew.
 
 Textual's pilot plays, Textual draws SVG. The agent's thoughts are invented, so that a picture depends on nothing but
-the code of the board.
-"""
+the code of the board."""
 
 import asyncio
 import re

@@ -25,6 +25,7 @@ from agent.uci.options import DECLARED
 from agent.uci.words import read_command
 from tests.agent.standin import PATIENCE
 from tests.processes import ENVIRONMENT, run_python, start_zeromass
+from tests.tables import table
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -154,18 +155,7 @@ def test_a_session_as_lichess_bot_holds_it(caplog: pytest.LogCaptureFixture) -> 
     assert [record.getMessage() for record in caplog.records] == []
 
 
-SENTENCES = (
-    "uci; isready; ucinewgame; debug on; debug off; stop; ponderhit; register later; position startpos; "
-    "position startpos moves e2e4 e7e5 g1f3; position fen 8/8/8/8/8/5k2/8/4q2K w - - 0 1; "
-    "position fen r3k2r/p1ppqpb1/bn2pnp1/3PN3/1p2P3/2N2Q1p/PPPBBPPP/R3K2R w KQkq - 0 1 moves e1g1; "
-    "go nodes 5; go movetime 1; go wtime 50 btime 50 winc 1 binc 1 movestogo 2; go depth 1; go mate 1 nodes 20; "
-    "go infinite; go ponder wtime 10 btime 10; go searchmoves e2e4 d2d4 nodes 4; setoption name MultiPV value 3; "
-    "setoption name MultiPV value 1; setoption name UCI_ShowWDL value true; setoption name Temperature value 100; "
-    "setoption name UCI_LimitStrength value true; setoption name UCI_Elo value 900; "
-    "setoption name Move Overhead value 10; setoption name Threads value 2; "
-    "setoption name WeightsFile value nowhere.safetensors"
-)
-SOUND = SENTENCES.split("; ")
+SOUND = [sentence for (sentence,) in table("uci_sentences")]
 
 
 def mutated(chance: random.Random) -> bytes:

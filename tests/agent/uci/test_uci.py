@@ -177,15 +177,8 @@ UNKNOWN = ("info string unknown command 'xyzzy' ignored", "info string unknown o
     ("sent", "sentences"),
     [
         *(
-            (f"setoption name {line}", (f"info string option {sentence}",))
-            for line, sentence in {
-                "MultiPV value 0": r"MultiPV must be a whole number in 1\.\.218, not '0'; the old value is kept",
-                "MultiPV value many": "MultiPV must be .*, not 'many'; .*",
-                "MultiPV value --5": "MultiPV must be .*",
-                f"Hash value {'9' * 6000}": "Hash must be .*",
-                "MultiPV": "MultiPV must be .*, not ''; .*",
-                "Ponder value maybe": "Ponder must be true or false, not 'maybe'; .*",
-            }.items()
+            (f"setoption name {line.format(nines='9' * 6000)}", (f"info string option {sentence}",))
+            for line, sentence in table("uci_refused_values")
         ),
         (
             "setoption name Threads value 4",

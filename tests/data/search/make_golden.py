@@ -10,8 +10,7 @@ its numbers of simulations and considered actions and its Gumbel noise.
 A state of the last group has fewer legal actions than A (`legal[s]` of them, the first). mctx stretches
 completed values to 0..1 over illegal actions too, whose completed value is the mixed one; ours never looks
 at an illegal action. The two differ only where all legal actions of a state were visited, so cases in
-which that happened were left out of this group; in all others every action is legal.
-"""
+which that happened were left out of this group; in all others every action is legal."""
 
 from pathlib import Path
 from typing import Any

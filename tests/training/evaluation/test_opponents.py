@@ -68,21 +68,13 @@ def test_stockfish_gets_its_elo_and_one_thread(tmp_path: Path, monkeypatch: pyte
         make_opponent("stockfish:900", 0)
 
 
-FAILURES = {
-    "die": r"stopped playing \(engine process died",
-    "silent": r"stopped playing \(no answer within 30 s",
-    "e2e5": "stopped playing .illegal uci: 'e2e5'",
-    "nonsense": "stopped playing .*nonsense",
-    "0000": "gave no legal move in",
-    "(none)": "gave no legal move in",
-}
-
-
-@pytest.mark.parametrize("fault", FAILURES)
-def test_a_failure(engine: str, fault: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(("fault", "said"), table("engine_failures"))
+def test_a_failure(
+    engine: str, fault: str, said: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     with contextlib.closing(EnginePlayer("x", f"{engine.removeprefix('engine:')} {fault}", {})) as player:
         monkeypatch.setattr(player._engine, "timeout", 2.0 if fault == "silent" else 60.0)
-        with pytest.raises(MatchError, match=f"engine 'x' {FAILURES[fault]}") as stop:
+        with pytest.raises(MatchError, match=f"engine 'x' {said}") as stop:
             play_match(RandomPlayer(1), ConcurrentPlayers([player]), Openings(1, 4), games=3, ply_cap=20)
         assert (stop.value.games.tolist(), stop.value.played.points.tolist()) == ([0, 1], [0, 0])
         with pytest.raises(InputError, match="engine 'x' stopped playing"):

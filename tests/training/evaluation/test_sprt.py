@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from agent.errors import InputError
 from agent.players.player import GreedyPlayer, RandomPlayer
+from tests.tables import table
 from tests.training.evaluation.test_match_runner import interrupt_after
 from training.evaluation.ladder.standings import Pairing, ratings
 from training.evaluation.match import PART, play_match
@@ -122,16 +123,7 @@ def test_ctrl_c_keeps_the_games_of_earlier_parts() -> None:
     assert stopped.value.played.points.mean() > 0.3
 
 
-@pytest.mark.parametrize(
-    ("words", "reason"),
-    [
-        ("50", "there is no colon.; write 0:50"),
-        ("50:0", "the first Elo must be below the second"),
-        ("0:much", ""),
-        ("0:nan", ""),
-        ("0:2000", ".*within -1000..1000"),
-    ],
-)
+@pytest.mark.parametrize(("words", "reason"), table("sprts"))
 def test_an_invalid_test_is_refused(words: str, reason: str) -> None:
     with pytest.raises(InputError, match=f"'{words}' is not a test .{reason}"):
         read_sprt(words)
