@@ -6,14 +6,17 @@ import math
 import os
 import shutil
 import signal
+import socket
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, cast
 
+import psutil  # comes with Ray
 import ray
-from ray._private import ray_constants
+from ray._private import ray_constants, worker
 
 from agent.compilation import base_folder
 from agent.errors import InputError
@@ -26,11 +29,52 @@ from training.settings import Settings
 
 OBJECT_STORE_BYTES: Final = 512 * 2**20
 """Of a local Ray: games and weights in flight need a few MB; Ray's default would take 30 % of the memory."""
+GCS_SECONDS: Final = 45.0  # that the head of a joined cluster may be silent: Ray itself gives up after 60
+_PRINT_ERROR: Final[Any] = worker.print_to_stdstream
 _QUIET: Final[dict[str, Any]] = {"log_to_driver": False, "logging_level": logging.ERROR}
 
 
+class RaySession:
+    """Ray that is initialised: started on this machine (`cluster` is None), or a joined cluster."""
+
+    def __init__(self, settings: Settings, cluster: str | None) -> None:
+        self.cluster, self._settings, self._heard = cluster, settings, time.monotonic()
+        self._node: Any = worker._global_node
+
+    def lost(self, answering: bool = False) -> str | None:
+        """What of Ray has ended, in a sentence; None: nothing. Where the trainer is `answering`, only the head is
+        asked: each question to the raylet is a line in Ray's logs."""
+        now = time.monotonic()
+        if _listens(self._node.gcs_address):
+            self._heard = now
+        elif self.cluster is None:
+            return "Ray's gcs_server has ended"
+        elif now - self._heard > GCS_SECONDS:
+            return f"the head of Ray cluster '{self.cluster}' has not answered for {now - self._heard:.0f} s"
+        return (
+            None if answering or _listens(self._node.raylet_socket_name) else "Ray's raylet on this machine has ended"
+        )
+
+    def restart(self) -> None:
+        """End what is left of a Ray that was started here, trainer and actors too, and start another one."""
+        own = str(self._node.all_processes[ray_constants.PROCESS_TYPE_RAYLET][0].process.pid)
+        left = psutil.Process().children(recursive=True)
+        for process in psutil.process_iter():  # workers that their raylet has left behind
+            with suppress(psutil.Error):
+                left += [process] if process.environ().get("RAY_RAYLET_PID") == own else []
+        ray.shutdown(wait_for_processes=True)
+        for process in left:
+            with suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(left, timeout=10)
+        before = signal.getsignal(signal.SIGTERM)
+        _start(self._settings)
+        signal.signal(signal.SIGTERM, before)  # Ray installs its own
+        self._node = worker._global_node
+
+
 @contextmanager
-def ray_for(settings: Settings, cluster: str | None) -> Iterator[None]:
+def ray_for(settings: Settings, cluster: str | None) -> Iterator[RaySession]:
     """Ray while a run lasts: on this machine, for this process alone, or the cluster at an address. An InputError where
     Ray does not start, or the cluster cannot be joined or has too few GPUs."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -41,7 +85,7 @@ def ray_for(settings: Settings, cluster: str | None) -> Iterator[None]:
         else:
             _join(cluster)
             check_gpus(settings, int(cast(Any, ray).cluster_resources().get("GPU", 0)), f"Ray cluster '{cluster}'")
-        yield
+        yield RaySession(settings, cluster)
     finally:
         ray.shutdown()
 
@@ -58,6 +102,7 @@ def _start(settings: Settings) -> None:
     own: dict[str, Any] = {"num_cpus": cores, "object_store_memory": OBJECT_STORE_BYTES}
     # Inherited by Ray's processes: they are needed for the last checkpoint after the terminal has gone.
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    worker.print_to_stdstream = _print_error
     with _loopback_only():
         try:
             ray.init(address="local", include_dashboard=False, **own, **_QUIET)
@@ -71,6 +116,27 @@ def _start(settings: Settings) -> None:
             raise InputError(f"Ray did not start on this machine ({reason}); {advice}") from error
         finally:
             signal.signal(signal.SIGHUP, before)
+
+
+def _print_error(data: Any, ignore_prefix: bool) -> None:
+    """Print what Ray tells the driver, without the end of its own processes, which the driver tells in a line."""
+    if not str(data["lines"][0]).startswith(("Raylet is terminated", "The node with node id")):
+        _PRINT_ERROR(data, ignore_prefix)
+
+
+def _listens(address: str) -> bool:
+    """Whether a process, though it may be stopped, listens at HOST:PORT, or at a Unix socket."""
+    host, _, port = address.rpartition(":")
+    try:
+        if not host:
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.settimeout(1.0)
+                probe.connect(address)
+        else:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=1.0).close()
+    except OSError:
+        return False
+    return True
 
 
 @contextmanager
@@ -89,6 +155,8 @@ def _loopback_only() -> Iterator[None]:
 
 def _join(cluster: str) -> None:
     os.environ.setdefault("RAY_AUTH_MODE", "token")  # Ray's own default for clusters from 2.61 on
+    # This process outlives a lost head for long enough to say so.
+    os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", "120")  # Ray's spelling
     # `ray job submit` may set a working folder of its own; this one replaces it.
     os.environ["RAY_OVERRIDE_JOB_RUNTIME_ENV"] = "1"
     with tempfile.TemporaryDirectory(prefix="zeromass-code-") as folder:

@@ -46,8 +46,8 @@ def train_command(config: str | None, overrides: list[str], resume: str | None, 
             if cluster is not None:  # actors there work in another folder
                 folder = RunFolder(folder.path.resolve())
             # After Ray, which would install its own handler of SIGTERM.
-            with claim, ray_for(settings, cluster), _stop_on_signals() as stopped:
-                summary = supervise(settings, folder, resume=how, display=display, stop=stopped.is_set)
+            with claim, ray_for(settings, cluster) as session, _stop_on_signals() as stopped:
+                summary = supervise(settings, folder, session, resume=how, display=display, stop=stopped.is_set)
         display.summary(summary)
         return 1 if summary.missing else 0
     except (InvalidMassError, LearningError, TrainerLostError, StoppedHardError) as error:

@@ -3,7 +3,8 @@
 The trainer is a Ray actor, so that the driver holds neither games nor weights. One of its threads trains, others
 answer the driver's calls of `updates` and `stop`.
 
-A new trainer resumes from the newest valid checkpoint after a delay. After `FRUITLESS` restarts without a new
+A new trainer resumes from the newest valid checkpoint after a delay. Where Ray itself was lost and had been started
+here, it is started again first. After `FRUITLESS` restarts without a new
 checkpoint between them the driver gives up and says why.
 """
 
@@ -22,6 +23,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from agent.errors import InputError
 from agent.networks.meter import InvalidMassError
 from selfplay.identity import check_identity, identity
+from training.cluster import RaySession
 from training.durability.progress_relay import Line, Progress, Relay, Screen, show
 from training.durability.run_folder import RunFolder
 from training.learner import LearningError
@@ -32,6 +34,7 @@ FRUITLESS: Final = 5  # trainers lost in a row without a new checkpoint after wh
 RESTART_DELAY: Final = 1.0  # seconds before the first restart; doubled by every fruitless one
 STOP_SECONDS: Final = 25.0  # time that a trainer gets to stop: preemptible machines give 30 s
 PENDING_SECONDS: Final = 15.0  # a trainer that has not started after this long lacks resources, which is worth a line
+RAY_SECONDS: Final = 2.0  # after the death of a trainer until it is known whether its raylet has died too
 UPDATE_SECONDS: Final = 1.0  # longest wait for events; progress shown by the driver is at most this old
 
 
@@ -77,27 +80,41 @@ def start_trainer(settings: Settings) -> Any:
 
 
 def supervise(
-    settings: Settings, folder: RunFolder, *, resume: Resume, display: Screen, stop: Callable[[], bool]
+    settings: Settings,
+    folder: RunFolder,
+    session: RaySession,
+    *,
+    resume: Resume,
+    display: Screen,
+    stop: Callable[[], bool],
 ) -> Summary:
-    """Train in an actor. Ray must be initialised. `stop` is asked about once a second; True ends the run in a
-    checkpoint. Raises as `run_training`, and an OSError where the run folder cannot be written, a TrainerLostError
-    where the trainer was lost `FRUITLESS` times without a new checkpoint, a StoppedHardError where it had to be killed
-    after a stop."""
+    """Train in an actor. `stop` is asked about once a second; True ends the run in a checkpoint. Raises as
+    `run_training`, and an OSError where the run folder cannot be written, a TrainerLostError where a joined cluster was
+    lost, or the trainer `FRUITLESS` times without a new checkpoint, a StoppedHardError where it had to be killed after
+    a stop."""
     fruitless, saved = 0, -1
     while True:
-        attempt = _Attempt(settings, folder, display, stop)
+        attempt = _Attempt(settings, folder, session, display, stop)
         try:
             return attempt.run(resume)
         except TrainerLostError as error:
-            folder.note_fault(str(error))
+            _wait(RAY_SECONDS, lambda: stop() or session.lost() is not None)
+            lost = session.lost()
+            reason = lost or str(error)
+            folder.note_fault(reason)
+            if lost and session.cluster is not None:
+                raise TrainerLostError(f"{lost}; start it again (docs/cluster.md), then {folder.go_on}") from error
             fruitless = 0 if attempt.saved_step > saved else fruitless + 1
             saved = max(saved, attempt.saved_step)
             if fruitless >= FRUITLESS:
-                fault = f"the trainer ended {fruitless} times without a new checkpoint, last because {error}"
+                fault = f"the trainer ended {fruitless} times without a new checkpoint, last because {reason}"
                 raise TrainerLostError(f"{fault}; see {folder.faults}, then {folder.go_on}") from error
             delay = RESTART_DELAY * 2**fruitless
-            display.say(f"warning: {error}; starting another trainer from the newest checkpoint in {delay:.0f} s")
+            what = "Ray again and another trainer" if lost else "another trainer"
+            display.say(f"warning: {reason}; starting {what} from the newest checkpoint in {delay:.0f} s")
             resume = "heal"
+            if lost and not stop():
+                session.restart()
             if _wait(delay, stop):
                 raise StoppedHardError(_go_on(folder, "its trainer had just been lost")) from error
 
@@ -105,9 +122,12 @@ def supervise(
 class _Attempt:
     """One trainer from its start to its end."""
 
-    def __init__(self, settings: Settings, folder: RunFolder, display: Screen, stop: Callable[[], bool]) -> None:
+    def __init__(
+        self, settings: Settings, folder: RunFolder, session: RaySession, display: Screen, stop: Callable[[], bool]
+    ) -> None:
         self.saved_step = -1  # of the newest checkpoint that the trainer reported
-        self._settings, self._folder, self._display, self._stop = settings, folder, display, stop
+        self._settings, self._folder, self._session = settings, folder, session
+        self._display, self._stop = display, stop
 
     def run(self, resume: Resume) -> Summary:
         """Until the trainer ends; raises as `supervise` does."""
@@ -150,6 +170,8 @@ class _Attempt:
                 stopped = now
             if stopped is not None and (answered is None or now - stopped > STOP_SECONDS):
                 raise StoppedHardError(_go_on(self._folder, "its trainer did not end by itself"))
+            if lost := self._session.lost(answered is not None and now - answered < 2 * UPDATE_SECONDS):
+                raise TrainerLostError(lost)
             if answered is not None and now - answered > self._settings.run.heartbeat_seconds:
                 raise TrainerLostError(f"the trainer has not answered for {now - answered:.0f} s")
             if answered is None and not said_pending and now - started > PENDING_SECONDS:

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,16 +11,26 @@ import numpy as np
 import pytest
 import torch
 
-from tests.processes import descendants, start_training
+from tests.processes import descendants, family, start_training, wait_until_gone
 from tests.training.records import standing
 from tests.training.runs import begin, log_of, train
 from tests.training.test_loop import settings
 from tests.training.test_run import TINY, finish, wait_for
 from training.assembly import Run
 from training.durability.checkpoint import list_checkpoints, newest_checkpoint
+from training.durability.replay_store import ReplayStore, StoredGame
 from training.durability.watchdog import MOST_TRIES
 from training.learner import Learner, LearningError
 from training.replay import Batch
+
+
+def games_of(run: Path) -> Counter[str]:
+    """Ids of the durable games."""
+    return Counter(game.record.game for game in ReplayStore(run / "replay").read(0) if isinstance(game, StoredGame))
+
+
+def newest_step(run: Path) -> int:
+    return int(newest_checkpoint(run / "checkpoints")[1].state["step"])
 
 
 @pytest.mark.slow
@@ -41,6 +52,38 @@ def test_a_trainer_that_is_killed_or_hangs_is_replaced_and_goes_on(tmp_path: Pat
     after = newest_checkpoint(run / "checkpoints")[1].state
     assert after["counters"]["streams"] == before["counters"]["streams"] + 2
     assert [row["step"] for row in log_of(run)] == list(range(1, after["step"] + 1))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("victim", "told"),
+    [("raylet/raylet", "raylet"), ("gcs_server", "gcs_server"), ("ray::DashboardAgent", "raylet")],
+    ids=["raylet", "gcs_server", "agent"],
+)
+def test_a_local_ray_that_loses_a_process_is_started_again(tmp_path: Path, victim: str, told: str) -> None:
+    """With its agent the raylet ends too."""
+    run = tmp_path / "runs" / "it"
+    beats = ["run.checkpoint_seconds=0.5", "run.heartbeat_seconds=10", "replay.capacity=1000000"]
+    process = start_training("demo", *TINY, "run.steps=2000000", *beats, folder=tmp_path)
+    wait_for(lambda: len(list_checkpoints(run / "checkpoints")) >= 2, process)
+    old = [pid for pid, line in family(process.pid).items() if pid != process.pid and "ray" in line]
+    ledger = games_of(run)
+    os.kill(descendants(victim, process.pid)[0], signal.SIGKILL)
+    wait_for(lambda: (run / "faults.log").exists(), process)
+    wait_until_gone(old)
+    before = newest_step(run)
+    wait_for(lambda: newest_step(run) > before, process)
+    process.terminate()
+    output = finish(process)
+    (fault,) = (run / "faults.log").read_text().splitlines()
+    assert f"Ray's {told}" in fault
+    (line,) = [line for line in output.splitlines() if "starting Ray again" in line]
+    assert f"Ray's {told}" in line
+    assert f"resuming {Path('runs') / 'it'} from step-" in output
+    assert [words for words in ("Traceback", "Raylet is terminated", "node id") if words in output] == []
+    games = games_of(run)
+    assert (ledger - games, max(games.values())) == (Counter(), 1)
+    assert [row["step"] for row in log_of(run)] == list(range(1, 1 + newest_step(run)))
 
 
 @pytest.mark.slow
