@@ -31,8 +31,13 @@ class Pool:
 
     @property
     def actors(self) -> int:
-        """Actors alive."""
+        """Actors that have started and are alive."""
         return 1
+
+    @property
+    def waiting(self) -> int:
+        """Actors that have not started yet: they wait for a node with room."""
+        return 0
 
     def publish(self, weights: Weights, version: int) -> None:
         """Use these weights from the next call on."""
@@ -99,13 +104,20 @@ class RayPool(Pool):
         self._version = -1
         self._calls: dict[ray.ObjectRef[GameBatch], ray.actor.ActorHandle[GameActor]] = {}
         self._heard: dict[ray.actor.ActorHandle[GameActor], float] = {}  # of actors that have answered: when last
+        self._started: dict[ray.actor.ActorHandle[GameActor], ray.ObjectRef[Any]] = {}  # ready when an actor has
         self._missing: dict[int, float] = {}  # when the places of the dead are to be taken
         self._actors: list[ray.actor.ActorHandle[GameActor] | None] = [self._start() for _ in range(selfplay.actors)]
 
     @property
     def actors(self) -> int:
-        """Actors alive."""
-        return len(self._living())
+        """See `Pool`."""
+        return len(self._living()) - self.waiting
+
+    @property
+    def waiting(self) -> int:
+        """See `Pool`."""
+        calls = [self._started[actor] for actor in self._living()]
+        return len(ray.wait(calls, num_returns=len(calls), timeout=0)[1]) if calls else 0
 
     def publish(self, weights: Weights, version: int) -> None:
         """Put the weights into the object store once; calls from now on name them."""
@@ -140,8 +152,9 @@ class RayPool(Pool):
         self._actors, self._calls, self._missing = [], {}, {}
 
     def _start(self) -> "ray.actor.ActorHandle[GameActor]":
-        actor = self._actor_class.remote(self._settings, self.streams, identity(), NICENESS)
+        actor = cast(Any, self._actor_class).remote(self._settings, self.streams, identity(), NICENESS)
         self.streams += 1
+        self._started[actor] = actor.__ray_ready__.remote()
         return cast("ray.actor.ActorHandle[GameActor]", actor)
 
     def _call(self, actor: "ray.actor.ActorHandle[GameActor]") -> None:
@@ -184,6 +197,7 @@ class RayPool(Pool):
         """Drop a dead actor; another takes its place after `RESTART_DELAY`."""
         self._calls = {call: other for call, other in self._calls.items() if other is not actor}
         self._heard.pop(actor, None)
+        del self._started[actor]
         place = self._actors.index(actor)
         self._actors[place] = None
         self._missing[place] = time.monotonic() + RESTART_DELAY

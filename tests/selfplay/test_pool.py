@@ -127,6 +127,16 @@ def test_a_hung_actor_is_replaced_and_never_heard_of_again(monkeypatch: pytest.M
         assert (pool.restarts, pool.actors, pool.streams) == (1, 1, 22)
 
 
+def test_actors_without_a_place_wait_and_do_not_count_as_alive(pool: RayPool) -> None:
+    until_streams(pool, {10, 11}, gather(pool, 4))
+    assert (pool.actors, pool.waiting) == (2, 0)
+    nowhere = replace(SETTINGS, selfplay=SELFPLAY.model_copy(update={"resources": {"nowhere": 1.0}}))
+    with closing(RayPool(nowhere)) as crowd:
+        crowd.publish(weights(), 0)
+        assert crowd.collect(wait=True) == []
+        assert (crowd.actors, crowd.waiting) == (0, 2)
+
+
 def test_waiting_for_games_ends_soon_though_none_came(pool: RayPool, monkeypatch: pytest.MonkeyPatch) -> None:
     gather(pool, 2)
     monkeypatch.setattr(module, "RESTART_DELAY", 600.0)

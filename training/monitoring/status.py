@@ -71,6 +71,8 @@ def screen(folder: RunFolder, health: Health) -> Group:
     if health.rows:
         age = "ended" if has_ended(folder) else f"last row {_age(health.rows):.0f} s ago"
         where = f"step {health.rows[-1]['step']:,}, {len(health.rows):,} rows, {age}"
+        if waiting := health.rows[-1].get("system/workers_waiting"):
+            where += f", {waiting:.0f} game actors wait for a node with room"
     parts: list[Any] = [verdict, Text(f"{folder.path}: {where}", style="dim")]
     if health.findings:
         table = Table.grid(padding=(0, 2))

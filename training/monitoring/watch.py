@@ -79,6 +79,7 @@ class LoopFigures(Attachment):
         }
         if loop.pool is not None:
             row["system/workers_alive"] = float(loop.pool.actors)
+            row["system/workers_waiting"] = float(loop.pool.waiting)
             row["system/restarts"] = float(loop.pool.restarts)
 
 

@@ -46,6 +46,13 @@ def test_a_healthy_run_exits_with_0(run: RunFolder, capsys: pytest.CaptureFixtur
     assert (code, lines[0]) == (1 if found["causes"] else 0, found["verdict"])
     assert "step 12, 6 rows" in lines[1]
     assert any("policy/invalid_mass_max" in line and "exactly 0" in line for line in lines)
+    assert "wait for a node" not in lines[1]
+
+
+def test_actors_that_wait_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    row = {"step": 1, "time": time.time(), "system/workers_alive": 2.0, "system/workers_waiting": 3.0}
+    zeromass.main(["status", str(fake_run(tmp_path / "it", row))])
+    assert "3 game actors wait for a node with room" in capsys.readouterr().out.splitlines()[1]
 
 
 def test_a_sick_run_exits_with_1_and_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
