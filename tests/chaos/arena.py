@@ -11,7 +11,7 @@ from typing import Any
 import ray
 from ray.cluster_utils import Cluster
 
-from tests.processes import start_training
+from tests.processes import descendants, start_training
 from tests.training.runs import log_of
 from training.durability.checkpoint import list_checkpoints, newest_checkpoint
 from training.durability.replay_store import ReplayStore, StoredGame
@@ -72,12 +72,25 @@ class Arena:
             # The cluster utility makes clusters without a token; the test of the guide has one.
             self._driver = start_training(*words, output=output, RAY_AUTH_MODE="disabled", RAY_worker_niceness="0")
 
+    def ended(self, seconds: float) -> int:
+        """The exit code of a driver that ends by itself."""
+        assert self._driver is not None
+        return self._driver.wait(seconds)
+
     def lose_node(self) -> None:
         """Kill the second node without notice."""
         self._cluster.remove_node(self._node, allow_graceful=False)
 
     def return_node(self) -> None:
         self._node = self._add_node()
+
+    def rays_own(self, title: str) -> int:
+        """A process of Ray itself: the head's `gcs_server`, or the second node's `raylet` or agent of this title."""
+        if title in ("gcs_server", "head"):
+            head: Any = self._cluster.head_node
+            return int(head.all_processes[title.replace("head", "raylet")][0].process.pid)
+        raylet = int(self._node.all_processes["raylet"][0].process.pid)
+        return raylet if title == "raylet" else descendants(title, raylet)[0]
 
     def saved(self) -> str:
         """The newest checkpoint; the text changes with each one that is written (steps go back, times do not)."""

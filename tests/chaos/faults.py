@@ -51,6 +51,28 @@ def lose_node(arena: Arena, generator: np.random.Generator) -> bool:
     return True
 
 
+def _kill_of_node(title: str) -> Fault:
+    """With its agents a raylet ends too: the node is lost, and must be started again."""
+
+    def fault(arena: Arena, generator: np.random.Generator) -> bool:
+        os.kill(arena.rays_own(title), signal.SIGKILL)
+        time.sleep(float(generator.uniform(0.5, 3)))
+        return lose_node(arena, generator)
+
+    return fault
+
+
+def _stop_for_seconds(title: str) -> Fault:
+    def fault(arena: Arena, generator: np.random.Generator) -> bool:
+        victim = arena.rays_own(title)
+        os.kill(victim, signal.SIGSTOP)
+        time.sleep(float(generator.uniform(2, 8)))
+        os.kill(victim, signal.SIGCONT)
+        return True
+
+    return fault
+
+
 def damage_checkpoint(arena: Arena, generator: np.random.Generator) -> bool:
     """Damage a file of the newest sound checkpoint, if there is another, and kill the trainer, so it is read."""
     found = [path for path in list_checkpoints(arena.run / "checkpoints") if path not in damaged_checkpoints]
@@ -96,6 +118,11 @@ FAULTS: dict[str, tuple[Fault, float]] = {
     "kill the driver": (_signal_driver(signal.SIGKILL), 6),
     "terminate the driver": (_signal_driver(signal.SIGTERM), 3),
     "lose a node": (lose_node, 6),
+    "kill a raylet": (_kill_of_node("raylet"), 4),
+    "kill a raylet's agent": (_kill_of_node("ray::DashboardAgent"), 3),
+    "kill a raylet's runtime agent": (_kill_of_node("ray::RuntimeEnvAgent"), 3),
+    "stop a raylet for seconds": (_stop_for_seconds("raylet"), 4),
+    "stop the gcs_server for seconds": (_stop_for_seconds("gcs_server"), 4),
     "damage a checkpoint": (damage_checkpoint, 6),
     "damage the replay": (damage_replay, 5),
     "fill the disk": (fill_disk, 5),

@@ -7,6 +7,7 @@ ZEROMASS_CHAOS_SEED asks for another draw.
 """
 
 import os
+import signal
 import subprocess
 import time
 from collections import Counter
@@ -37,6 +38,27 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     yield folder
     if mounted.returncode == 0:
         subprocess.run(["umount", "-l", str(folder)], check=False)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
+@pytest.mark.parametrize(("victim", "told"), [("gcs_server", "the head of Ray cluster"), ("head", "Ray's raylet")])
+def test_a_driver_that_loses_its_cluster_ends_with_a_sentence(tmp_path: Path, victim: str, told: str) -> None:
+    output = tmp_path / "driver.log"
+    arena = Arena(tmp_path, output)
+    try:
+        arena.start()
+        assert arena.wait(lambda: arena.saved() > "step-00000001", RECOVERY), output.read_text()
+        os.kill(arena.rays_own(victim), signal.SIGKILL)
+        assert arena.ended(180) == 1
+    finally:
+        arena.close()
+    said = output.read_text()
+    assert said.count("Traceback") == 0
+    last = " ".join(said.splitlines()[-1:])
+    assert last.startswith(f"zeromass: {told}")
+    assert last.endswith(f"start it again (docs/cluster.md), then go on with --resume {arena.run}")
+    assert told in (arena.run / "faults.log").read_text().splitlines()[-1]
 
 
 def loss(rows: list[dict[str, float]]) -> float:
