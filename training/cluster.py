@@ -14,9 +14,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, cast
 
-import psutil  # comes with Ray
 import ray
 from ray._private import ray_constants, worker
+
+import psutil  # isort: skip  # Ray brings it, on a path that importing Ray adds
 
 from agent.compilation import base_folder
 from agent.errors import InputError
@@ -51,17 +52,15 @@ class RaySession:
             return "Ray's gcs_server has ended"
         elif now - self._heard > GCS_SECONDS:
             return f"the head of Ray cluster '{self.cluster}' has not answered for {now - self._heard:.0f} s"
-        return (
-            None if answering or _listens(self._node.raylet_socket_name) else "Ray's raylet on this machine has ended"
-        )
+        alive = answering or _listens(self._node.raylet_socket_name)
+        return None if alive else "Ray's raylet on this machine has ended"
 
     def restart(self) -> None:
         """End what is left of a Ray that was started here, trainer and actors too, and start another one."""
         own = str(self._node.all_processes[ray_constants.PROCESS_TYPE_RAYLET][0].process.pid)
-        left = psutil.Process().children(recursive=True)
-        for process in psutil.process_iter():  # workers that their raylet has left behind
-            with suppress(psutil.Error):
-                left += [process] if process.environ().get("RAY_RAYLET_PID") == own else []
+        others = psutil.process_iter(["environ"])  # a raylet that was killed leaves its workers to another parent
+        left = [found for found in others if (found.info["environ"] or {}).get("RAY_RAYLET_PID") == own]
+        left += psutil.Process().children(recursive=True)
         ray.shutdown(wait_for_processes=True)
         for process in left:
             with suppress(psutil.Error):
@@ -79,6 +78,7 @@ def ray_for(settings: Settings, cluster: str | None) -> Iterator[RaySession]:
     Ray does not start, or the cluster cannot be joined or has too few GPUs."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    worker.print_to_stdstream = _print_error
     try:
         if cluster is None:
             _start(settings)
@@ -102,7 +102,6 @@ def _start(settings: Settings) -> None:
     own: dict[str, Any] = {"num_cpus": cores, "object_store_memory": OBJECT_STORE_BYTES}
     # Inherited by Ray's processes: they are needed for the last checkpoint after the terminal has gone.
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    worker.print_to_stdstream = _print_error
     with _loopback_only():
         try:
             ray.init(address="local", include_dashboard=False, **own, **_QUIET)
@@ -119,8 +118,8 @@ def _start(settings: Settings) -> None:
 
 
 def _print_error(data: Any, ignore_prefix: bool) -> None:
-    """Print what Ray tells the driver, without the end of its own processes, which the driver tells in a line."""
-    if not str(data["lines"][0]).startswith(("Raylet is terminated", "The node with node id")):
+    """Print what Ray tells the driver, but for the end of a raylet: twenty lines, where the driver has one."""
+    if "Raylet is terminated" not in (said := str(data["lines"][0])) and "address: 127.0.0.1 and" not in said:
         _PRINT_ERROR(data, ignore_prefix)
 
 
@@ -155,8 +154,7 @@ def _loopback_only() -> Iterator[None]:
 
 def _join(cluster: str) -> None:
     os.environ.setdefault("RAY_AUTH_MODE", "token")  # Ray's own default for clusters from 2.61 on
-    # This process outlives a lost head for long enough to say so.
-    os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", "120")  # Ray's spelling
+    os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", "120")  # this process lives on to say what is lost
     # `ray job submit` may set a working folder of its own; this one replaces it.
     os.environ["RAY_OVERRIDE_JOB_RUNTIME_ENV"] = "1"
     with tempfile.TemporaryDirectory(prefix="zeromass-code-") as folder:

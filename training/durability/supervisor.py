@@ -3,9 +3,9 @@
 The trainer is a Ray actor, so that the driver holds neither games nor weights. One of its threads trains, others
 answer the driver's calls of `updates` and `stop`.
 
-A new trainer resumes from the newest valid checkpoint after a delay. Where Ray itself was lost and had been started
-here, it is started again first. After `FRUITLESS` restarts without a new
-checkpoint between them the driver gives up and says why.
+A new trainer resumes from the newest valid checkpoint after a delay. A Ray of this machine that was lost
+is started again first. After `FRUITLESS` restarts without a new checkpoint between them the driver gives up and says
+why.
 """
 
 import signal
@@ -170,7 +170,9 @@ class _Attempt:
                 stopped = now
             if stopped is not None and (answered is None or now - stopped > STOP_SECONDS):
                 raise StoppedHardError(_go_on(self._folder, "its trainer did not end by itself"))
-            if lost := self._session.lost(answered is not None and now - answered < 2 * UPDATE_SECONDS):
+            if stopped is None and (
+                lost := self._session.lost(answered is not None and now - answered < 2 * UPDATE_SECONDS)
+            ):
                 raise TrainerLostError(lost)
             if answered is not None and now - answered > self._settings.run.heartbeat_seconds:
                 raise TrainerLostError(f"the trainer has not answered for {now - answered:.0f} s")
