@@ -127,15 +127,12 @@ def _listens(address: str) -> bool:
     """Whether a process, though it may be stopped, listens at HOST:PORT, or at a Unix socket."""
     host, _, port = address.rpartition(":")
     try:
-        if not host:
-            with socket.socket(socket.AF_UNIX) as probe:
-                probe.settimeout(1.0)
-                probe.connect(address)
-        else:
-            socket.create_connection((host.strip("[]"), int(port)), timeout=1.0).close()
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET if host else socket.AF_UNIX) as probe:
+            probe.settimeout(1.0)
+            probe.connect((host.strip("[]"), int(port)) if host else address)
+            return True
     except OSError:
         return False
-    return True
 
 
 @contextmanager

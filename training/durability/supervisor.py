@@ -30,6 +30,7 @@ from training.learner import LearningError
 from training.run import Resume, Summary, run_training
 from training.settings import Settings
 
+Stop = Callable[[], bool]
 FRUITLESS: Final = 5  # trainers lost in a row without a new checkpoint after which the driver gives up
 RESTART_DELAY: Final = 1.0  # seconds before the first restart; doubled by every fruitless one
 STOP_SECONDS: Final = 25.0  # time that a trainer gets to stop: preemptible machines give 30 s
@@ -80,13 +81,7 @@ def start_trainer(settings: Settings) -> Any:
 
 
 def supervise(
-    settings: Settings,
-    folder: RunFolder,
-    session: RaySession,
-    *,
-    resume: Resume,
-    display: Screen,
-    stop: Callable[[], bool],
+    settings: Settings, folder: RunFolder, session: RaySession, *, resume: Resume, display: Screen, stop: Stop
 ) -> Summary:
     """Train in an actor. `stop` is asked about once a second; True ends the run in a checkpoint. Raises as
     `run_training`, and an OSError where the run folder cannot be written, a TrainerLostError where a joined cluster was
@@ -110,8 +105,8 @@ def supervise(
                 fault = f"the trainer ended {fruitless} times without a new checkpoint, last because {reason}"
                 raise TrainerLostError(f"{fault}; see {folder.faults}, then {folder.go_on}") from error
             delay = RESTART_DELAY * 2**fruitless
-            what = "Ray again and another trainer" if lost else "another trainer"
-            display.say(f"warning: {reason}; starting {what} from the newest checkpoint in {delay:.0f} s")
+            what = "Ray again and another" if lost else "another"
+            display.say(f"warning: {reason}; starting {what} trainer from the newest checkpoint in {delay:.0f} s")
             resume = "heal"
             if lost and not stop():
                 session.restart()
@@ -122,9 +117,7 @@ def supervise(
 class _Attempt:
     """One trainer from its start to its end."""
 
-    def __init__(
-        self, settings: Settings, folder: RunFolder, session: RaySession, display: Screen, stop: Callable[[], bool]
-    ) -> None:
+    def __init__(self, settings: Settings, folder: RunFolder, session: RaySession, display: Screen, stop: Stop) -> None:
         self.saved_step = -1  # of the newest checkpoint that the trainer reported
         self._settings, self._folder, self._session = settings, folder, session
         self._display, self._stop = display, stop
@@ -187,7 +180,7 @@ class _Attempt:
         show(updates, self._display)
 
 
-def _wait(seconds: float, stop: Callable[[], bool]) -> bool:
+def _wait(seconds: float, stop: Stop) -> bool:
     """Wait, unless `stop` returns True; what it returned."""
     until = time.monotonic() + seconds
     while not stop() and (left := until - time.monotonic()) > 0:
