@@ -46,6 +46,8 @@ class RaySession:
         """What of Ray has ended, in a sentence; None: nothing. Where the trainer is `answering`, only the head is
         asked: each question to the raylet is a line in Ray's logs."""
         now = time.monotonic()
+        if self._node is None:  # behind a Ray client, ray://
+            return None
         if _listens(self._node.gcs_address):
             self._heard = now
         elif self.cluster is None:
