@@ -13,6 +13,7 @@ from tests.test_cluster_guide import machines  # noqa: F401 - a fixture
 from tests.training.durability.test_supervisor import games_of, newest_step
 from tests.training.runs import log_of
 from training.durability.checkpoint import list_checkpoints
+from training.durability.run_folder import read_rows
 
 HOSTS = {"zm-a": "10.231.7.1", "zm-b": "10.231.7.2"}
 DOWN = 45.0  # seconds
@@ -74,14 +75,14 @@ def test_a_run_goes_on_while_a_link_is_down_and_after(machines: dict[str, str], 
             time.sleep(0.5)
 
     def all_play() -> bool:
-        return bool((rows := log_of(run)) and rows[-1]["system/workers_alive"] == ACTORS)
+        return bool((rows := read_rows(run / "log.jsonl")) and rows[-1]["system/workers_alive"] == ACTORS)
 
     wait_for(lambda: bool(list_checkpoints(run / "checkpoints")))
     wait_for(all_play)
     ledger, before, until = games_of(run), newest_step(run), time.monotonic() + DOWN
     ip("-n zm-b link set zm-b down")
     wait_for(lambda: time.monotonic() > until)
-    during, restarts = newest_step(run), log_of(run)[-1]["system/restarts"]
+    during, restarts = newest_step(run), read_rows(run / "log.jsonl")[-1]["system/restarts"]
     ip("-n zm-b link set zm-b up")
     wait_for(lambda: newest_step(run) > during)
     wait_for(all_play)
