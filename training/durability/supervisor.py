@@ -3,9 +3,8 @@
 The trainer is a Ray actor, so that the driver holds neither games nor weights. One of its threads trains, others
 answer the driver's calls of `updates` and `stop`.
 
-A new trainer resumes from the newest valid checkpoint after a delay. A Ray of this machine that was lost
-is started again first. After `FRUITLESS` restarts without a new checkpoint between them the driver gives up and says
-why.
+A new trainer resumes from the newest valid checkpoint after a delay. Ray that was started here and was lost is started
+again first. After `FRUITLESS` restarts without a new checkpoint between them the driver gives up and says why.
 """
 
 import signal
