@@ -92,8 +92,8 @@ def assemble(
         watchdog,
         watch,  # writes the row that all above have added to
         Acknowledgement(disk),
-        checkpoints,
         Snapshots(folder.path, settings.run.snapshot_minutes, checkpoints, disk),
+        checkpoints,  # after what a resumed run takes again from an earlier one
         matches,
         Ticks(tick, checkpoints, watch),
     ]

@@ -25,6 +25,7 @@ from training.durability.run_folder import RunFolder, run_locked
 from training.evaluation.match import MatchResult
 from training.loop import TrainingLoop
 from training.matches import StoppedError
+from training.monitoring.metrics import match_tags
 from training.preflight import kernels_note
 from training.settings import Settings
 
@@ -83,7 +84,9 @@ def _train(settings: Settings, folder: RunFolder, resume: Resume, display: Scree
         raise InputError(f"run '{folder.path}' has already trained for its {trained}; give a larger one to go on")
     after, learner_kernels = None, {}
     try:
-        if checkpoint is None and folder.match("before") is None:
+        if checkpoint is None and (kept := folder.match("before")) is not None:
+            run.metrics.scalars(match_tags(kept.to_json()), 0)  # TensorBoard drops what was there of a run begun anew
+        elif checkpoint is None:
             run.matches.play(loop, "before", display, stop)
         torch.set_num_threads(settings.learner.threads)
         if loop.progress < 1.0 and not stop():

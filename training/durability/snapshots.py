@@ -1,6 +1,6 @@
 """Snapshots: small weights files of a run over time, for a ladder of its strength.
 `runs/NAME/weights/step-N.safetensors`, one every `run.snapshot_minutes` of training, one at the start and one at every
-end. A checkpoint is written before each, so a resumed run takes none twice."""
+end. A checkpoint follows each: a run killed between the two drops that snapshot when it resumes, and takes it again."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,8 +50,8 @@ class Snapshots(Attachment):
         """Take the one that is due."""
         if loop.learner.step and self._every.due(loop.counters.seconds):
             with loop.stopwatch.spending("evaluating"):
-                self._checkpoints.save(loop)
                 self._take(loop)
+                self._checkpoints.save(loop)
 
     def end(self, loop: "TrainingLoop") -> None:
         """Take the last one."""

@@ -78,12 +78,16 @@ def test_snapshots_survive_a_resume_and_are_not_doubled(tmp_path: Path) -> None:
     assert all(snapshot_path(tmp_path / "it", step).read_bytes() == data for step, data in kept.items())
 
 
-def test_every_snapshot_on_the_way_has_a_checkpoint_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """So a run killed at any moment resumes from there."""
-    monkeypatch.setattr("training.durability.checkpoint.KEPT", 50)
+def test_a_checkpoint_follows_every_snapshot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a run killed between the two takes that snapshot again."""
+    order = list[tuple[str, str]]()
+    monkeypatch.setattr("training.durability.snapshots.save_weights", lambda path, *_: order.append(("", path.stem)))
+    checkpoint = "training.durability.checkpoint.write_checkpoint"
+    monkeypatch.setattr(checkpoint, lambda _, step, *__, keep: order.append(("checkpoint", f"step-{step:08d}")))
     train(tmp_path, 6, OFTEN, "run.checkpoint_seconds=100000")
-    checkpoints = {int(path.name.removeprefix("step-")) for path in (tmp_path / "it" / "checkpoints").iterdir()}
-    assert set(steps_in(tmp_path)) - {0} <= checkpoints
+    first, steps = [*dict.fromkeys(order)], dict.fromkeys(step for _, step in order)
+    assert first == [(what, step) for step in steps for what in ("", "checkpoint")]
+    assert len(steps) > 2
 
 
 def test_matches_on_the_way_are_kept_and_shown(tmp_path: Path) -> None:
