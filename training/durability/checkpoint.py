@@ -183,7 +183,7 @@ class Checkpoints(Attachment):
         checkpoint = Checkpoint(weights, learner.state_arrays(), loop.state(), player)
         folder = self._run / "checkpoints"
         self._disk.writing(lambda: write_checkpoint(folder, step, checkpoint, keep=KEPT))
-        loop.window.store.prune(first_needed(folder))
+        self._disk.writing(lambda: loop.window.store.prune(first_needed(folder)))
         self.saved_step = step
 
     def provenance(self, loop: "TrainingLoop") -> dict[str, str]:

@@ -2,6 +2,7 @@
 `runs/NAME/weights/step-N.safetensors`, one every `run.snapshot_minutes` of training, one at the start and one at every
 end. A checkpoint follows each: a run killed between the two drops that snapshot when it resumes, and takes it again."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,7 @@ class Snapshots(Attachment):
         self._every = Every(self._minutes, loop.counters.seconds)
         for step, path in by_step(self._run / "weights", ".safetensors").items():
             if step > loop.learner.step:
-                path.unlink(missing_ok=True)
+                self._disk.writing(partial(path.unlink, missing_ok=True))
         if loop.learner.step == 0:
             self._take(loop)
 
@@ -60,8 +61,8 @@ class Snapshots(Attachment):
     def _take(self, loop: "TrainingLoop") -> None:
         if self._minutes:
             path = snapshot_path(self._run, loop.learner.step)
-            path.parent.mkdir(exist_ok=True)
             provenance = self._checkpoints.provenance(loop)
+            self._disk.writing(lambda: path.parent.mkdir(exist_ok=True))
             self._disk.writing(lambda: save_weights(path, loop.learner.network, provenance))
 
 
