@@ -53,6 +53,7 @@ CHANGED: Final = {
 SENTENCE: Final = re.compile(
     r"zeromass: .+; (make room or repair it, then go on with --resume|set run\.|start a new).*\n"
 )
+BEFORE: Final = re.compile(r"/\.(driver|lock) | cannot be made ")  # training: it does not wait for room on the disk
 UNLIKE: Final = re.compile(r"time|.*seconds$|minutes$|system/|selfplay/|guard/|.*_per_second$|value/calibration_error")
 """Figures that a resumed run has otherwise: times, and those over the games that one process has seen."""
 NUMBERS: Final = re.compile(r"\.\d+(?=\.)")  # of processes, and times, in names of files
@@ -135,6 +136,8 @@ def outcome(case: Case, folder: Path, wanted: dict[str, Any]) -> tuple[str, str]
     name = names.get(code, "traceback")
     if name in ("hung", "traceback") or bool(SENTENCE.fullmatch(said)) != (name == "refused"):
         return "hung" if name == "hung" else "traceback", said
+    if "full" in kind and name == "refused" and not BEFORE.search(f"{operation} {said}"):
+        return "ended", said
     for words in (RESUME, BEGIN):
         if code and "has already trained" not in said:
             code, said, _ = child(folder, words)
@@ -183,7 +186,7 @@ def main() -> None:
     for case in itertools.chain(*(one_each or cases)):
         name, why = outcome(case, folder / "case", wanted)
         totals.update(["faults", name])
-        wrong += [f"{name}: {why} ({case})"] if why else []
+        wrong += [f"{' '.join(case[1][:2])}, operation {case[2]}, {case[3]}: {case[4]}: {name}: {why}"] if why else []
         shutil.rmtree(folder / "case")
     print(json.dumps({"totals": totals, "wrong": wrong}))
 
