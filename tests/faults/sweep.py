@@ -3,8 +3,7 @@ run that nothing disturbed, bit for bit. Each is a forked child, in which `shim.
 
     LD_PRELOAD=shim.so python -m tests.faults.sweep FOLDER FIRST SAMPLED   # what was found, as JSON
 
-The first FIRST operations of a new run and SAMPLED others fail in one way, which is drawn; FIRST 0: each in every way.
-"""
+The first FIRST operations of a new run and SAMPLED others fail in one way, drawn; FIRST 0: each in every way."""
 
 import ctypes
 import errno
@@ -69,13 +68,12 @@ KINDS: Final = {  # what happens at so many operations; "half": after half of a 
     "killed": (KILL, 1),
     "half, then killed": (KILL, 1),
 }
-Case = tuple[Path | None, list[str], int, str, str]
-"""The folder that a run starts from, or none, its words, and which operation fails: its number, itself and how."""
+Case = tuple[Path | None, list[str], int, str, str]  # where a run starts, its words, operation number, operation, kind
 
 
 def child(folder: Path, words: list[str], first: int = 0, kind: str = "EIO") -> tuple[int, str, list[str]]:
-    """`zeromass WORDS` in `folder`; its file operations below `runs` fail from number `first` on, 0: never. Its exit
-    code, less than 0 for a signal, what is on standard error, and the operations."""
+    """`zeromass WORDS` in `folder`, whose file operations fail from number `first` on, 0: never. Exit code or signal,
+    standard error, operations."""
     outputs = [folder / "out", folder / "err", folder / "trace"]
     (folder / "runs").mkdir(parents=True, exist_ok=True)
     if (process := os.fork()) == 0:
@@ -165,10 +163,8 @@ def main() -> None:
     whole, same = (child(folder / name, BEGIN)[2] for name in ("whole", "same"))
     assert whole == same
     wanted = everything(folder / "whole/runs/it")
-    files = [path.relative_to(folder / "whole/runs") for path in folder.glob("whole/runs/**/*") if path.is_file()]
-    seen = {operation.split()[1] for operation in whole}
-    seen |= {f"{name}/{file.name}" for name in seen for file in files if "/step-" in name}  # a folder that was renamed
-    assert not (past := {NUMBERS.sub("", f"/{file}") for file in files} - seen), f"written past the shim: {past}"
+    names = {NUMBERS.sub("", path.name) for path in folder.glob("whole/runs/**/*") if path.is_file()}
+    assert not (past := names - {Path(operation).name for operation in whole}), f"written past the shim: {past}"
     # Killed so that there are games, rows and events behind the newest checkpoint, and a half-written one.
     renames = [at for at, what in enumerate(whole, 1) if what.startswith("rename /it/checkpoints/")]
     child(folder / "killed", BEGIN, renames[-1], "killed")

@@ -69,7 +69,7 @@ def write_checkpoint(folder: Path, step: int, checkpoint: Checkpoint, *, keep: i
         "state.json": json.dumps(checkpoint.state).encode(),
     }
     try:
-        temporary.mkdir()
+        temporary.mkdir(exist_ok=True)  # a full disk may have kept what was to be removed
         for name, data in contents.items():
             write_durable(temporary / name, data)
         write_durable(temporary / MANIFEST, json.dumps(_manifest(contents), indent=1).encode())
