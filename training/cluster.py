@@ -14,10 +14,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, cast
 
+import psutil
 import ray
 from ray._private import ray_constants, worker
-
-import psutil  # isort: skip  # Ray brings it, on a path that importing Ray adds
 
 from agent.compilation import base_folder
 from agent.errors import InputError
