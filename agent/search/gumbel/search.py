@@ -103,7 +103,7 @@ def _part(
         counts = waiting.counts[:length]
         answer = network.ask_legal(waiting.positions[:length], waiting.moves[:length], counts)
         yield
-        length = int(walk_games(own, params, past, *_checked_leaves(answer(), counts), scratch, waiting))
+        length = int(walk_games(own, params, past, *checked_leaves(answer(), counts), scratch, waiting))
         if length < 0:
             raise no_number(rows.start + int(waiting.games[-1 - length]))
 
@@ -136,7 +136,7 @@ def _checked_keys(keys: ArrayLike | None, batch: int) -> Words:
     )
 
 
-def _checked_leaves(found: LegalEvaluation, counts: Counts) -> tuple[Floats, Floats]:
+def checked_leaves(found: LegalEvaluation, counts: Counts) -> tuple[Floats, Floats]:
     """The network's answer as compiled code may read it. Raises ValueError: it does not cover every leaf and every
     legal move."""
     log_probs, values = (np.require(array, np.float32, ["C", "W"]) for array in (found.logits, found.values))

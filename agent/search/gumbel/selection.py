@@ -143,11 +143,11 @@ def best_root_edge(nodes: Nodes, edges: Edges, scaling: Scaling, wanted: Index) 
 @njit
 def descend(nodes: Nodes, edges: Edges, path: Path, scaling: Scaling, schedule: Counts, simulation: Index) -> np.int64:
     """Walk down from the expanded root, filling `path`, to where simulation number `simulation` ends; its depth.
-    `path[depth, 0]` is an exact node, to be backed up as it is, or -1: the edge `path[depth - 1, 1]` has no child."""
+    `path[depth, 0]` is a node without edges, or -1: the edge `path[depth - 1, 1]` has no child."""
     node, depth = np.int64(0), np.int64(0)
     while True:
         path[depth, 0] = node
-        if node < 0 or nodes[node].exact:
+        if node < 0 or nodes[node].count == 0:
             return depth
         if depth:
             edge = interior_edge(nodes, edges, node, scaling)

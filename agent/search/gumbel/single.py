@@ -1,4 +1,5 @@
-"""One game's Gumbel search in slices: `GumbelSearch` to the bit, which can be watched and stopped."""
+"""One game's Gumbel search in slices, which can be watched and stopped: with a compiled network `GumbelSearch` to the
+bit, with others nearly, for their leaves are evaluated together."""
 
 import numpy as np
 
@@ -7,8 +8,9 @@ from agent.rules import Games
 from agent.search.gumbel.loops import part_loop
 from agent.search.gumbel.search import no_number
 from agent.search.gumbel.selection import transform
+from agent.search.gumbel.together import Together
 from agent.search.gumbel.tree import Tree, clear_node
-from agent.search.gumbel.walk import begin, make_params, make_scratch, make_trees, noise_stream, take_in, walk_on
+from agent.search.gumbel.walk import begin, make_params, make_scratch, make_trees, noise_stream
 from agent.search.settings import MOST_SIMULATIONS, SearchSettings
 from agent.search.thinking import RootMove, RootOptions, Thinking, root_moves
 from agent.vocabulary import MAX_LEGAL
@@ -61,6 +63,9 @@ class SingleGumbelSearch(Thinking):
         scratch.moves[: len(row)], self._count = row, len(row)
         histories, lengths = games.history
         self._past = histories[0], np.int64(lengths[0])
+        if not isinstance(self._evaluator, CompiledEvaluator):
+            memory = tree, self._params, row, self._past, self._stream, scratch
+            self._together = Together(self._evaluator, *memory)
 
     def run(self, nodes: int) -> bool:
         """See `Thinking.run`."""
@@ -79,39 +84,26 @@ class SingleGumbelSearch(Thinking):
         return True
 
     def _walk(self, limit: int) -> int:
-        """Go on to `limit` simulations; the moves of the leaf that waits, 0 once the round is over."""
+        """Go on to `limit` simulations; 0 once the round is over."""
         tree, params, scratch, network = self._tree, self._params, self._scratch, self._evaluator
         if isinstance(network, CompiledEvaluator):
             memory = tree, params, network.parameters, network.scratch, scratch
             count = int(part_loop(network.evaluate)(self._count, limit, *self._past, self._stream, *memory))
-        else:
-            count = self._count
-            while count > 0 and tree.state[0]["simulations"] < limit:
-                count = self._ask(network, count)
-        if count < 0:
-            raise no_number(0)
-        return count
-
-    def _ask(self, network: LeafEvaluator, count: int) -> int:
-        tree, params, scratch = self._tree, self._params, self._scratch
-        leaf = tree.positions[tree.path[tree.state[0]["depth"], 0]][None]
-        found = network.evaluate_legal(leaf, scratch.moves[None], np.array([count], np.int32))
-        logits = np.require(found.logits[0], np.float32, ["C", "W"])
-        if not take_in(
-            tree, params, scratch.moves, logits, np.int64(count), float(found.values[0]), self._stream, scratch
-        ):
-            return -1
-        return int(walk_on(tree, params, *self._past, scratch.moves, scratch))
+            if count < 0:
+                raise no_number(0)
+            return count
+        return self._together.walk(limit)
 
     def look(self, most: int) -> list[RootMove]:
         """See `Thinking.look`. What the round before found counts until this one is as large."""
         tree = self._tree
         if sum(move.nodes for move in self._before) > tree.state[0]["simulations"]:
             return self._before[:most]
-        root = tree.nodes[0]
-        first, visited = int(root["first"]), int(root["visited"])
-        edges = tree.edges[first : first + int(root["count"])]
-        slope, low, mixed, _ = transform(tree.nodes, tree.edges, 0, self._params.scaling)
+        root = tree.nodes[:1].copy()
+        first, count = int(root[0]["first"]), int(root[0]["count"])
+        edges = tree.edges[first : first + count]
+        root["visited"] = visited = np.count_nonzero(edges["visits"])  # other children are simulations under way
+        slope, low, mixed, _ = transform(root, tree.edges, 0, self._params.scaling)
         values = np.where(np.arange(len(edges)) < visited, edges["value"], mixed).astype(np.float64)
         ranks = np.lexsort(
             (-(edges["order"] + slope * (values - low)), -edges["visits"], edges["action"] != self._mate)
