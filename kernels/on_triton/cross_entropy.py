@@ -159,8 +159,8 @@ def cross_entropy(logits: Tensor, words: Tensor, targets: list[Tensor]) -> tuple
     known = torch.empty(count, dtype=torch.uint8, device=logits.device)
     tile, x, given, held, q, form = _operands(logits, targets)
     launch(
-        cross_entropy_kernel, tile, logits.dtype, logits, words, *given, loss, peak, log_sum, known, count, size, held,
-        x.row, x.column, *words.stride(), q.row, q.column, WIDE=x.wide, WIDE_Q=q.wide, **form,
+        cross_entropy_kernel, tile, logits.dtype, (logits, words, *given, loss, peak, log_sum, known), count, size,
+        held, x.row, x.column, *words.stride(), q.row, q.column, WIDE=x.wide, WIDE_Q=q.wide, **form,
     )  # fmt: skip
     return loss, peak, log_sum, known.view(torch.bool)
 
@@ -175,9 +175,10 @@ def cross_entropy_backward(
     tile, x, given, held, q, form = _operands(logits, targets)
     o = fresh(size, tile)
     launch(
-        cross_entropy_backward_kernel, tile, logits.dtype, gradient, logits, words, *given, peak, log_sum,
-        known.view(torch.uint8), out, count, size, held, gradient.stride(0), x.row, x.column, *words.stride(), q.row,
-        q.column, o.row, WIDE=x.wide, WIDE_Q=q.wide, WIDE_OUT=o.wide, **form,
+        cross_entropy_backward_kernel, tile, logits.dtype,
+        (gradient, logits, words, *given, peak, log_sum, known.view(torch.uint8), out), count, size, held,
+        gradient.stride(0), x.row, x.column, *words.stride(), q.row, q.column, o.row, WIDE=x.wide,
+        WIDE_Q=q.wide, WIDE_OUT=o.wide, **form,
     )  # fmt: skip
     return out
 

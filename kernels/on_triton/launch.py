@@ -1,6 +1,8 @@
 """Shapes of the tiles: how many rows and columns a program takes, and by how many warps."""
 
-from functools import cache, lru_cache
+from collections.abc import Sequence
+from functools import cache, lru_cache, reduce
+from operator import or_
 from typing import Any, NamedTuple
 
 import torch
@@ -73,42 +75,32 @@ def fresh(size: int, tile: Tile) -> Operand:
     return Operand(size // tile.V if wide else size, 1, wide)
 
 
-def launch(kernel: Any, tile: Tile, dtype: torch.dtype, *arguments: Any, **constants: Any) -> None:
-    """Run `kernel` over the rows of its first argument, if there are any, and accumulate as `dtype` does."""
-    rows = arguments[0].shape[0]
-    if rows:
-        launch_grid(kernel, ((rows + tile.R - 1) // tile.R, 1), arguments, constants, tile, dtype)
-
-
-def launch_grid(
-    kernel: Any, grid: tuple[int, int], arguments: tuple[Any, ...], constants: dict[str, Any],
-    tile: Tile | None = None, dtype: torch.dtype | None = None,
+def launch(
+    kernel: Any, tile: Tile | None, dtype: torch.dtype | None, tensors: Sequence[Tensor], *numbers: float,
+    grid: tuple[int, int] = (0, 1), form: tuple[Any, ...] | None = None, **constants: Any,
 ) -> None:  # fmt: skip
-    """Run `kernel` on its arguments and its compile-time constants, given in the same order at each call. With a tile
-    these include its sizes, and what `dtype` accumulates in.
+    """Run `kernel` on its arguments, tensors before numbers, and its compile-time constants, given in the same order at
+    each call. With a tile, the grid covers the rows of the first tensor, if there are any, and the constants include
+    the tile's sizes and what `dtype` accumulates in. `form`: see `repeat`.
 
     Triton takes longer to find the compiled kernel than to run it. Here it is remembered by what Triton specialises:
     dtypes, alignment, whether an integer is 1 or a multiple of 16 or takes 64 bits, and the constants. Tensors are then
     handed over as addresses, which no one asks the driver about again.
     """
-    index = arguments[0].device.index
+    grid = grid if tile is None else (-(-tensors[0].shape[0] // tile.R), 1)
+    index = tensors[0].device.index
+    if not grid[0]:
+        return
     if index is not None and index != torch.cuda.current_device():
         with torch.cuda.device(index):  # a kernel runs on the current one, wherever its arguments are
-            launch_grid(kernel, grid, arguments, constants, tile, dtype)
+            launch(kernel, tile, dtype, tensors, *numbers, grid=grid, form=form, **constants)
         return
-    special: list[Any] = [id(kernel), index, tile, dtype, *constants.values()]
-    given: list[Any] = []
-    for argument in arguments:
-        if type(argument) is int:
-            given.append(argument)
-            special.append(_class(argument))
-        elif type(argument) is float:
-            given.append(argument)
-            special.append(float)
-        else:
-            address = argument.data_ptr()
-            given.append(address)
-            special += argument.dtype, address & 15 == 0
+    addresses, special = [], [id(kernel), index, tile, dtype, _classes(*numbers), *constants.values()]
+    for tensor in tensors:
+        address = tensor.data_ptr()
+        addresses.append(address)
+        special.append(tensor.dtype)
+        special.append(address & 15 == 0)
     key = tuple(special)
     known = _compiled.get(key)
     hook = triton.knobs.runtime.launch_enter_hook
@@ -116,19 +108,38 @@ def launch_grid(
         if tile is not None:
             accumulated = tl.float64 if dtype == torch.float64 else tl.float32
             constants = {**tile._asdict(), "ACC": accumulated, **constants}
-        compiled = kernel[grid](*arguments, **constants, **launch_options())
+        compiled = kernel[grid](*tensors, *numbers, **constants, **launch_options())
         if compiled is not None and torch.version.hip is None:  # the interpreter gives none; AMD's specialises more
-            rest = [None] * len(constants)  # they are compiled in
-            _compiled[key] = compiled.run, compiled.function, compiled.packed_metadata, rest
+            handles = compiled.function, compiled.packed_metadata, None, None, None
+            _compiled[key] = compiled.run, handles, [None] * len(constants)  # which are compiled in
         return
-    run, function, metadata, rest = known
-    stream = torch._C._cuda_getCurrentRawStream(index)
-    run(*grid, 1, stream, function, metadata, None, None, None, *given, *rest)
+    run, handles, rest = known
+    if form is not None and not reduce(or_, addresses) & 15 and len(_forms) < 4096:
+        _forms[form] = index, run, (*grid, 1), handles, (*numbers, *rest)
+    run(*grid, 1, torch._C._cuda_getCurrentRawStream(index), *handles, *addresses, *numbers, *rest)
 
 
-@lru_cache(4096)
-def _class(number: int) -> tuple[bool, bool, bool]:
-    return number == 1, number % 16 == 0, -(2**31) <= number < 2**31
+def repeat(form: tuple[Any, ...], tensors: Sequence[Tensor]) -> bool:
+    """Repeat the launch of this form with other tensors, if it is known; whether it was. A form is everything that
+    kernel, numbers and constants follow from, the tensors' device, shapes, strides and dtypes among it, but not their
+    alignment: only tensors that are aligned have one."""
+    known = _forms.get(form)
+    hook = triton.knobs.runtime.launch_enter_hook
+    if known is None or getattr(hook, "calls", hook):
+        return False
+    index, run, grid, handles, rest = known
+    addresses = [tensor.data_ptr() for tensor in tensors]
+    if reduce(or_, addresses) & 15 or (index is not None and index != torch.cuda.current_device()):
+        return False
+    run(*grid, torch._C._cuda_getCurrentRawStream(index), *handles, *addresses, *rest)
+    return True
+
+
+@lru_cache(4096, typed=True)
+def _classes(*numbers: float) -> tuple[Any, ...]:
+    """How Triton tells numbers apart."""
+    return tuple(float if isinstance(n, float) else (n == 1, n % 16 == 0, -(2**31) <= n < 2**31) for n in numbers)
 
 
 _compiled: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+_forms: dict[tuple[Any, ...], tuple[Any, ...]] = {}

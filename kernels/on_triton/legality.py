@@ -6,7 +6,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from kernels.on_triton.launch import launch, launch_grid, operand, tile_for
+from kernels.on_triton.launch import launch, operand, tile_for
 from kernels.on_triton.tiles import at, columns_of, legal_tile, program_rows, read, row_sum
 from kernels.ops.arguments import per_row
 
@@ -65,8 +65,10 @@ def pack_legal(mask: Tensor) -> Tensor:
     words = torch.empty((count, width), dtype=torch.int32, device=mask.device)
     if words.numel():
         m = operand(mask, tile_for(size, torch.float32))
-        given = mask, words, size, width, m.row, m.column
-        launch_grid(pack_kernel, (count, triton.cdiv(width, WORDS)), given, {"WORDS": WORDS, "V": 8, "WIDE": m.wide})
+        grid, given = (count, triton.cdiv(width, WORDS)), (mask, words)
+        launch(
+            pack_kernel, None, None, given, size, width, m.row, m.column, grid=grid, WORDS=WORDS, V=8, WIDE=m.wide
+        )  # fmt: skip
     return words
 
 
@@ -76,7 +78,7 @@ def unpack_legal(words: Tensor, size: int) -> Tensor:
     mask = torch.empty((count, size), dtype=torch.uint8, device=words.device)
     if mask.numel():
         grid = count, triton.cdiv(triton.cdiv(size, 32), WORDS)
-        launch_grid(unpack_kernel, grid, (words, mask, size, *words.stride()), {"WORDS": WORDS})
+        launch(unpack_kernel, None, None, (words, mask), size, *words.stride(), grid=grid, WORDS=WORDS)
     return mask.view(torch.bool)
 
 
@@ -87,7 +89,7 @@ def invalid_mass(probabilities: Tensor, words: Tensor) -> Tensor:
     tile = tile_for(size, probabilities.dtype)
     p = operand(probabilities, tile)
     launch(
-        invalid_mass_kernel, tile, probabilities.dtype, probabilities, words, out, count, size, p.row, p.column,
+        invalid_mass_kernel, tile, probabilities.dtype, (probabilities, words, out), count, size, p.row, p.column,
         *words.stride(), WIDE=p.wide,
     )  # fmt: skip
     return out

@@ -6,7 +6,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from kernels.on_triton.launch import fresh, launch, operand, tile_for
+from kernels.on_triton.launch import fresh, launch, operand, repeat, tile_for
 from kernels.on_triton.tiles import (
     at,
     columns_of,
@@ -143,14 +143,18 @@ def _forward(
     logits: Tensor, words: Tensor, period: int, fill: float, dtype: torch.dtype, saved: tuple[Tensor, Tensor] | None
 ) -> Tensor:
     """`saved`: where peak and log_sum go, for the logarithm."""
+    out = torch.empty_like(logits, dtype=dtype, memory_format=torch.contiguous_format)
+    given = logits, words, out, *(saved or (out, out))
+    strides = logits.stride(), words.stride()
+    form = "softmax", logits.shape, strides, logits.device, logits.dtype, dtype, period, fill, saved is None
+    if repeat(form, given):
+        return out
     count, size = logits.shape
-    out = logits.new_empty((count, size), dtype=dtype)
     tile = tile_for(size, logits.dtype)
     x, o = operand(logits, tile), fresh(size, tile)
     launch(
-        softmax_kernel, tile, logits.dtype, logits, words, out, *(saved or (out, out)), count, size, period, fill,
-        x.row, x.column, *words.stride(), o.row, WIDE=x.wide, WIDE_OUT=o.wide, CAUSAL=period > 0,
-        LOG=saved is not None, ONE=size <= tile.G * tile.V,
+        softmax_kernel, tile, logits.dtype, given, count, size, period, fill, x.row, x.column, *words.stride(), o.row,
+        form=form, WIDE=x.wide, WIDE_OUT=o.wide, CAUSAL=period > 0, LOG=saved is not None, ONE=size <= tile.G * tile.V,
     )  # fmt: skip
     return out
 
@@ -164,9 +168,9 @@ def _backward(
     tile = tile_for(size, dtype)
     g, y, o = operand(gradient, tile), operand(given, tile), fresh(size, tile)
     launch(
-        softmax_backward_kernel, tile, dtype, gradient, given, words, out, *(saved or (out, out)), count, size, period,
-        g.row, g.column, y.row, y.column, *words.stride(), o.row, WIDE_GRADIENT=g.wide, WIDE=y.wide, WIDE_OUT=o.wide,
-        CAUSAL=period > 0, LOG=saved is not None, ONE=size <= tile.G * tile.V,
+        softmax_backward_kernel, tile, dtype, (gradient, given, words, out, *(saved or (out, out))), count, size,
+        period, g.row, g.column, y.row, y.column, *words.stride(), o.row, WIDE_GRADIENT=g.wide, WIDE=y.wide,
+        WIDE_OUT=o.wide, CAUSAL=period > 0, LOG=saved is not None, ONE=size <= tile.G * tile.V,
     )  # fmt: skip
     return out
 
@@ -249,7 +253,7 @@ def legal_log_probs(logits: Tensor, words: Tensor, width: int) -> tuple[Tensor, 
     tile = tile_for(size, logits.dtype, widest=2048, area=1024)
     x = operand(logits, tile)
     launch(
-        compact_kernel, tile, logits.dtype, logits, words, values, indices, counts, peak, log_sum, count, size, width,
+        compact_kernel, tile, logits.dtype, (logits, words, values, indices, counts, peak, log_sum), count, size, width,
         x.row, x.column, *words.stride(), K=256, WIDE=x.wide,
     )  # fmt: skip
     return values, indices, counts, peak, log_sum
@@ -264,7 +268,7 @@ def legal_log_probs_backward(
     tile = tile_for(size, logits.dtype, area=1024)
     x, o = operand(logits, tile), fresh(size, tile)
     launch(
-        compact_backward_kernel, tile, logits.dtype, gradient, logits, words, peak, log_sum, out, count, size,
+        compact_backward_kernel, tile, logits.dtype, (gradient, logits, words, peak, log_sum, out), count, size,
         indices.shape[1], *gradient.stride(), x.row, x.column, *words.stride(), o.row, WIDE=x.wide, WIDE_OUT=o.wide,
     )  # fmt: skip
     return out

@@ -90,10 +90,10 @@ def policy_terms(logits: Tensor, words: Tensor, moves: Tensor | None) -> tuple[T
     best = torch.empty(count, dtype=torch.int64, device=logits.device)
     tile = tile_for(size, logits.dtype)
     x = operand(logits, tile)
+    given = best if moves is None else moves.contiguous()
     launch(
-        terms_kernel, tile, logits.dtype, logits, words, best if moves is None else moves.contiguous(), log_prob,
-        entropy, best, peak, log_sum, count, size, x.row, x.column, *words.stride(), WIDE=x.wide,
-        MOVES=moves is not None,
+        terms_kernel, tile, logits.dtype, (logits, words, given, log_prob, entropy, best, peak, log_sum), count, size,
+        x.row, x.column, *words.stride(), WIDE=x.wide, MOVES=moves is not None,
     )  # fmt: skip
     return log_prob, entropy, best, peak, log_sum
 
@@ -109,10 +109,10 @@ def policy_terms_backward(
     x, o = operand(logits, tile), fresh(size, tile)
     gl = peak if log_prob_gradient is None else log_prob_gradient
     gh = peak if entropy_gradient is None else entropy_gradient
+    given = peak if moves is None else moves.contiguous()
     launch(
-        terms_backward_kernel, tile, logits.dtype, gl, gh, logits, words,
-        peak if moves is None else moves.contiguous(), peak, log_sum, entropy, out, count, size, gl.stride(0),
-        gh.stride(0), x.row, x.column, *words.stride(), o.row, WIDE=x.wide, WIDE_OUT=o.wide,
+        terms_backward_kernel, tile, logits.dtype, (gl, gh, logits, words, given, peak, log_sum, entropy, out),
+        count, size, gl.stride(0), gh.stride(0), x.row, x.column, *words.stride(), o.row, WIDE=x.wide, WIDE_OUT=o.wide,
         MOVES=moves is not None and log_prob_gradient is not None, ENTROPY=entropy_gradient is not None,
     )  # fmt: skip
     return out
@@ -191,7 +191,7 @@ def masked_sample(
     tile = tile_for(size, logits.dtype)
     x = operand(logits, tile)
     launch(
-        sample_kernel, tile, logits.dtype, logits, words, row_keys.contiguous(), moves, log_prob, entropy, seed,
+        sample_kernel, tile, logits.dtype, (logits, words, row_keys.contiguous(), moves, log_prob, entropy), seed,
         temperature, count, size, x.row, x.column, *words.stride(), WIDE=x.wide, HOT=temperature != 1.0,
     )  # fmt: skip
     return moves, log_prob, entropy

@@ -15,10 +15,11 @@ def check_logits(logits: Tensor, name: str = "logits", dims: int | None = 2) -> 
     check_tensor(logits, name)
     if logits.dtype not in FLOATS:
         raise TypeError(f"{name} must be float32, bfloat16, float16 or float64, got {logits.dtype}")
-    if logits.dim() == 0 or (dims is not None and logits.dim() != dims):
-        raise ValueError(f"{name} must have shape {'[B, N]' if dims else '[..., N]'}, got {tuple(logits.shape)}")
-    if logits.shape[-1] == 0:
-        raise ValueError(f"{name} must have at least one column, got shape {tuple(logits.shape)}")
+    shape = logits.shape
+    if not shape or (dims is not None and len(shape) != dims):
+        raise ValueError(f"{name} must have shape {'[B, N]' if dims else '[..., N]'}, got {tuple(shape)}")
+    if shape[-1] == 0:
+        raise ValueError(f"{name} must have at least one column, got shape {tuple(shape)}")
 
 
 def check_tensor(tensor: Tensor, name: str, logits: Tensor | None = None) -> None:

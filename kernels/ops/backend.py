@@ -21,7 +21,7 @@ ENVIRONMENT_VARIABLE = "ZEROMASS_KERNELS_BACKEND"
 _OTHER_FLOATS = (torch.bfloat16, torch.float16, torch.float64)
 
 _numba_allowed = True
-launched: Counter[str] = Counter()  # how often each op ran on each backend ("triton", "numba" or "torch")
+launched: Counter[tuple[str, str]] = Counter()  # how often an op ran on a backend ("triton", "numba" or "torch")
 
 
 def resolve_backend(backend: str, device: torch.device) -> str:
@@ -116,7 +116,7 @@ def without_numba() -> Iterator[None]:
 
 def launches() -> dict[str, int]:
     """Return how often each op ran on each backend in this process, keyed like "masked_softmax.triton"."""
-    return dict(launched)
+    return {f"{name}.{kind}": count for (name, kind), count in launched.items()}
 
 
 def reset_launches() -> None:

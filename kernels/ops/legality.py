@@ -66,24 +66,24 @@ def legal_words(
     that does not fit."""
     check_logits(logits, name, dims)
     backend = resolve_backend(backend, logits.device)
-    size = logits.shape[-1]
     check_tensor(legal, "legal", logits)
-    if legal.dtype not in (torch.bool, torch.uint8, torch.int32):
+    if legal.dtype not in (torch.int32, torch.bool, torch.uint8):
         raise TypeError(f"legal must be bool, uint8 or packed int32 words, got {legal.dtype}")
-    packed = legal.dtype == torch.int32
+    packed, given, shape = legal.dtype == torch.int32, legal.shape, logits.shape
+    size, lead = shape[-1], shape[:-1]
     width = words_for(size) if packed else size
-    lead = logits.shape[:-1]
-    expands = legal.shape[:-1] == lead or (
-        1 <= legal.dim() <= logits.dim()
-        and all(have in (1, want) for have, want in zip(legal.shape[-2::-1], lead[::-1], strict=False))
+    alike = given[:-1] == lead
+    expands = alike or (
+        1 <= len(given) <= len(shape)
+        and all(have in (1, want) for have, want in zip(given[-2::-1], lead[::-1], strict=False))
     )
-    if not expands or legal.shape[-1] != width:
+    if not expands or given[-1:] != (width,):
         kind = f"packed words for {size} columns, {width} a row" if packed else f"a mask of {size} columns"
-        raise ValueError(f"legal must be {kind}, for {tuple(lead)} rows or fewer; got shape {tuple(legal.shape)}")
+        raise ValueError(f"legal must be {kind}, for {tuple(lead)} rows or fewer; got shape {tuple(given)}")
     words = legal if packed else pack_legal(legal, backend=backend)
-    if words.shape[:-1] != lead:
+    if not alike:
         words = words.expand(*lead, words.shape[-1])
-    return (words if words.dim() == 2 else words.reshape(-1, words.shape[-1])), backend
+    return (words if len(lead) == 1 else words.reshape(-1, words.shape[-1])), backend
 
 
 _pack = register(

@@ -24,7 +24,7 @@ def masked_softmax(logits: Tensor, *, legal: Tensor, causal: bool = False, backe
     entries. Differentiable once. Raises TypeError or ValueError for arguments that do not fit."""
     rows, words, period, backend = _rows(logits, legal, causal, backend)
     result: Tensor = _softmax(rows, words, period, output_dtype(logits), backend)
-    return result if result.shape == logits.shape else result.view(logits.shape)
+    return result if rows is logits else result.view(logits.shape)
 
 
 def masked_log_softmax(
@@ -38,7 +38,7 @@ def masked_log_softmax(
     starts from the rounded result."""
     rows, words, period, backend = _rows(logits, legal, causal, backend)
     result: Tensor = _log_softmax(rows, words, period, float(fill), output_dtype(logits), backend)[0]
-    return result if result.shape == logits.shape else result.view(logits.shape)
+    return result if rows is logits else result.view(logits.shape)
 
 
 def _rows(logits: Tensor, legal: Tensor, causal: bool, backend: str) -> tuple[Tensor, Tensor, int, str]:

@@ -36,9 +36,9 @@ def register(body: Callable[..., Any], fake: Callable[..., Any] | None = None) -
             return arguments[place].new_empty(arguments[place].shape)
 
     def run(*arguments: Any) -> Any:
-        *rest, backend = arguments
-        kind, function = implementation(backend, module, name, rest)
-        launched[f"{name}.{kind}"] += 1
+        rest = arguments[:-1]
+        kind, function = implementation(arguments[-1], module, name, rest)
+        launched[name, kind] += 1
         return function(*rest)
 
     schema = f"{name}{given}, str backend{arrow}{results}".replace("SymInt", "int")
@@ -186,12 +186,11 @@ def differentiable(
     def call(*arguments: Any) -> Any:
         # A compiler or tracer must see the operator; eager mode takes the shorter way to the same Function, or to what
         # it computes where there is nothing to differentiate.
-        if torch.compiler.is_compiling() or torch._C._get_tracing_state():
-            return forward.op(*arguments)
-        wanted = torch.is_grad_enabled() and arguments[0].requires_grad
-        if wanted or not _unseen(arguments):
-            return apply(*arguments)
-        return forward.run(*arguments)
+        if _unseen(arguments):
+            wanted = torch.is_grad_enabled() and arguments[0].requires_grad
+            return apply(*arguments) if wanted else forward.run(*arguments)
+        seen = torch.compiler.is_compiling() or torch._C._get_tracing_state()
+        return forward.op(*arguments) if seen else apply(*arguments)
 
     return call
 

@@ -7,7 +7,7 @@ from unittest.mock import Mock
 import pytest
 import torch
 
-from kernels.on_triton import launch
+from kernels.on_triton import launch, softmax
 from tests.kernels.family import DEVICE
 
 
@@ -15,6 +15,7 @@ from tests.kernels.family import DEVICE
 def compiled(monkeypatch: pytest.MonkeyPatch) -> Mock:
     """The compiled kernel that a launch in Python gives, with nothing remembered."""
     monkeypatch.setattr(launch, "_compiled", {})
+    monkeypatch.setattr(launch, "_forms", {})
     monkeypatch.setattr(torch._C, "_cuda_getCurrentRawStream", lambda index: 7, raising=False)
     return Mock(function="function", packed_metadata="metadata")
 
@@ -31,7 +32,8 @@ class Kernel:
 
 def run(kernel: Kernel, *arguments: Any, R: int = 1, dtype: torch.dtype = torch.float32, wide: bool = True) -> int:
     """Launch once; launches in Python so far."""
-    launch.launch(kernel, launch.Tile(R, 3, 8), dtype, *arguments, WIDE=wide)
+    tensors = [argument for argument in arguments if isinstance(argument, torch.Tensor)]
+    launch.launch(kernel, launch.Tile(R, 3, 8), dtype, tensors, *arguments[len(tensors) :], WIDE=wide)
     return int(kernel.calls.call_count)
 
 
@@ -74,3 +76,54 @@ def test_other_constants_and_a_listener_are_launches_of_their_own(
     assert (found, run(kernel, rows)) == (8, 8)
     monkeypatch.setattr(triton.knobs.runtime, "launch_enter_hook", lambda metadata: None)
     assert run(kernel, rows) == 9
+
+
+def test_a_form_is_repeated_with_other_tensors(compiled: Mock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the same launch the long way; not for tensors that are not aligned, nor where a profiler listens."""
+    import triton
+
+    kernel, memory = Kernel(compiled), torch.zeros(6, 64, device=DEVICE)
+    x, y, odd = memory[:2], memory[2:4], memory[4:, 1:]
+
+    def known(rows: torch.Tensor) -> bool:
+        found = launch.repeat(("form",), [rows])
+        if not found:
+            launch.launch(kernel, launch.Tile(1, 8, 8), rows.dtype, [rows], 2, 0.5, form=("form",), WIDE=True)
+        return found
+
+    # Compiled, straight, repeated; an address that is not aligned has no form.
+    assert [known(rows) for rows in (odd, odd, x, x, y, odd, y)] == [False] * 4 + [True, False, True]
+    sent = [call.args for call in compiled.run.call_args_list]
+    assert [args[9] for args in sent] == [rows.data_ptr() for rows in (odd, x, y, odd, y)]
+    assert all(args[:9] + args[10:] == sent[0][:9] + sent[0][10:] for args in sent)
+    monkeypatch.setattr(triton.knobs.runtime, "launch_enter_hook", lambda metadata: None)
+    assert not known(x)
+
+
+def test_softmax_repeats_only_what_is_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever changes the launch changes the form."""
+    launches: dict[Any, Any] = {}
+
+    def collect(kernel: Any, tile: Any, dtype: Any, tensors: Any, *numbers: Any, form: Any, **constants: Any) -> None:
+        made = tile, dtype, [each.dtype for each in tensors], numbers, constants
+        assert launches.setdefault(form, made) == made
+
+    monkeypatch.setattr(softmax, "launch", collect)
+    wide, half = torch.zeros(8, 96), torch.zeros(8, 96).bfloat16()
+    for logits in (
+        wide,
+        wide[::2],
+        wide[:4],
+        wide[:, :64],
+        wide[:, ::2],
+        wide.T[:64],
+        half,
+        half[:, :64],
+        wide.double(),
+    ):
+        count, words = logits.shape[0], torch.zeros(1, -(-logits.shape[1] // 32), dtype=torch.int32)
+        for legal, period in itertools.product((words.expand(count, -1), words.repeat(count, 1)), (0, 2)):
+            for dtype in (logits.dtype, torch.float32):
+                softmax.masked_softmax(logits, legal, period, dtype)
+                softmax.masked_log_softmax(logits, legal, period, -1.0, dtype)
+    assert len(launches) > 50
