@@ -31,7 +31,7 @@ class UnderWay(NamedTuple):
 
 @njit
 def set_out(
-    tree: Tree, params: SearchParams, most: np.int64, past: tuple[Words, np.int64], sims: UnderWay, scratch: Scratch
+    tree: Tree, params: SearchParams, most: int, past: tuple[Words, np.int64], sims: UnderWay, scratch: Scratch
 ) -> np.int64:
     """Walk to the leaves of the next simulations, at most `most`; how many: fewer where one would end at the leaf of
     another. Values and visits in the tree are left as they were."""
