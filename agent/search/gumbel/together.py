@@ -113,6 +113,8 @@ class Together:
             if self._first == 0:
                 rows = np.flatnonzero(sims.counts[: self._end])
                 leaves, counts = sims.paths[rows, sims.depths[rows], 0], sims.counts[rows]
+                if counts.min(initial=1) < 1:  # more moves than are possible
+                    raise no_number(0)
                 if rows.size:
                     asked = tree.positions[leaves], sims.moves[rows], counts
                     logits, self._values[rows] = checked_leaves(self._network.evaluate_legal(*asked), counts)
