@@ -40,14 +40,9 @@ class SparseBatch(NamedTuple):
 
 @njit
 def _fill(
-    positions: Words,
-    legal: NDArray[np.uint16],
-    features: NDArray[np.int32],
-    offsets: NDArray[np.int64],
-    moves: NDArray[np.int32],
-    kinds: NDArray[np.int32],
-    move_offsets: NDArray[np.int64],
-) -> None:
+    positions: Words, legal: NDArray[np.uint16], features: NDArray[np.int32], offsets: NDArray[np.int64],
+    moves: NDArray[np.int32], kinds: NDArray[np.int32], move_offsets: NDArray[np.int64],
+) -> None:  # fmt: skip
     positions, legal, kinds = borrowed(positions), borrowed(legal), borrowed(kinds)
     maps, room = np.zeros(MAPS, np.uint64), np.zeros(MOVE_ROOM, np.uint64)
     rows = np.zeros(MAX_FEATURES, np.int32)

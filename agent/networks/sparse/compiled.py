@@ -102,14 +102,9 @@ def evaluate(
 
 @njit
 def evaluate_all(
-    positions: Words,
-    moves: NDArray[np.uint16],
-    counts: NDArray[np.int32],
-    parameters: SparseParameters,
-    scratch: SparseScratch,
-    logits: Floats,
-    values: Floats,
-) -> None:
+    positions: Words, moves: NDArray[np.uint16], counts: NDArray[np.int32], parameters: SparseParameters,
+    scratch: SparseScratch, logits: Floats, values: Floats,
+) -> None:  # fmt: skip
     """`evaluate` for each of L positions: `logits` [L, K] and `values` [L] are written."""
     for i in range(positions.shape[0]):
         values[i] = evaluate(positions[i], moves[i], np.int64(counts[i]), parameters, scratch, logits[i])

@@ -45,15 +45,9 @@ def _products(vectors: Floats, table: Floats, bias: Floats, rows: Rows, offsets:
 
 @njit
 def _products_backward(
-    gradient: Floats,
-    vectors: Floats,
-    table: Floats,
-    rows: Rows,
-    offsets: Offsets,
-    vectors_out: Floats,
-    table_out: Floats,
-    bias_out: Floats,
-) -> None:
+    gradient: Floats, vectors: Floats, table: Floats, rows: Rows, offsets: Offsets, vectors_out: Floats,
+    table_out: Floats, bias_out: Floats,
+) -> None:  # fmt: skip
     vectors, table = borrowed(vectors), borrowed(table)
     vectors_out, table_out = borrowed(vectors_out), borrowed(table_out)
     for i in range(vectors.shape[0]):

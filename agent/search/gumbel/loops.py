@@ -16,19 +16,9 @@ evaluate: Final[Callable[..., Any]] = unbound
 
 
 def _search_games(
-    positions: Words,
-    histories: Words,
-    lengths: Counts,
-    keys: Words,
-    plies: Counts,
-    seed: np.uint64,
-    tree: Tree,
-    params: SearchParams,
-    parameters: Any,
-    network_scratch: Any,
-    scratch: Scratch,
-    output: SearchResult,
-) -> int:
+    positions: Words, histories: Words, lengths: Counts, keys: Words, plies: Counts, seed: np.uint64, tree: Tree,
+    params: SearchParams, parameters: Any, network_scratch: Any, scratch: Scratch, output: SearchResult,
+) -> int:  # fmt: skip
     """Search every game in turn, in one tree's memory; -1, or the row of the evaluation that was no number."""
     for game in range(positions.shape[0]):
         stream = noise_stream(seed, keys[game], np.int64(plies[game]))
@@ -44,17 +34,9 @@ def _search_games(
 
 
 def _search_part(
-    count: np.int64,
-    limit: np.int64,
-    history: Words,
-    length: np.int64,
-    stream: np.uint64,
-    tree: Tree,
-    params: SearchParams,
-    parameters: Any,
-    network_scratch: Any,
-    scratch: Scratch,
-) -> int:
+    count: np.int64, limit: np.int64, history: Words, length: np.int64, stream: np.uint64, tree: Tree,
+    params: SearchParams, parameters: Any, network_scratch: Any, scratch: Scratch,
+) -> int:  # fmt: skip
     """Go on with one search, whose leaf with `count` moves waits, to `limit` simulations; the new count.
 
     0 once all simulations are done, -1 where the network's answer is no number."""

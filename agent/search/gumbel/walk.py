@@ -172,15 +172,9 @@ def begin(tree: Tree, position: Words, moves: Moves, scratch: Scratch) -> np.int
 
 @njit
 def take_in(
-    tree: Tree,
-    params: SearchParams,
-    moves: Moves,
-    logits: Floats,
-    count: np.int64,
-    value: float,
-    stream: np.uint64,
+    tree: Tree, params: SearchParams, moves: Moves, logits: Floats, count: np.int64, value: float, stream: np.uint64,
     scratch: Scratch,
-) -> bool:
+) -> bool:  # fmt: skip
     """Expand the leaf that waits with `logits` [count] of its `moves` and its `value`, and back it up.
 
     `stream` is where the root's noise comes from. Returns False for what no network may say, see `expand`."""

@@ -46,15 +46,9 @@ def find(table: Table, key: np.uint64) -> np.int64:
 
 @inlined
 def store(
-    table: Table,
-    key: np.uint64,
-    age: np.int64,
-    depth: np.int64,
-    bound: np.int64,
-    score: np.int64,
-    static: np.int64,
+    table: Table, key: np.uint64, age: np.int64, depth: np.int64, bound: np.int64, score: np.int64, static: np.int64,
     move: np.int64,
-) -> None:
+) -> None:  # fmt: skip
     """Keep what was found, in place of the same position's entry or of the shallowest and oldest one.
 
     A deeper entry of the same position survives a bound that is much shallower; a known move survives none."""
