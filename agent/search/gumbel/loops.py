@@ -37,8 +37,7 @@ def _search_part(
     count: np.int64, limit: np.int64, history: Words, length: np.int64, stream: np.uint64, tree: Tree,
     params: SearchParams, parameters: Any, network_scratch: Any, scratch: Scratch,
 ) -> int:  # fmt: skip
-    """Go on with one search, whose leaf with `count` moves waits, to `limit` simulations; the new count.
-
+    """Go on with one search, whose leaf with `count` moves waits, to `limit` simulations; the new count:
     0 once all simulations are done, -1 where the network's answer is no number."""
     while count > 0 and tree.state[0].simulations < limit:
         leaf = tree.positions[tree.path[tree.state[0].depth, 0]]

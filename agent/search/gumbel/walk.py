@@ -175,9 +175,8 @@ def take_in(
     tree: Tree, params: SearchParams, moves: Moves, logits: Floats, count: np.int64, value: float, stream: np.uint64,
     scratch: Scratch,
 ) -> bool:  # fmt: skip
-    """Expand the leaf that waits with `logits` [count] of its `moves` and its `value`, and back it up.
-
-    `stream` is where the root's noise comes from. Returns False for what no network may say, see `expand`."""
+    """Expand the leaf that waits with `logits` [count] of its `moves` and its `value`, and back it up. `stream` is
+    where the root's noise comes from. Returns False for what no network may say, see `expand`."""
     depth = tree.state[0].depth
     noise, temperature = scratch.noise[:0], params.policy_temperature
     if depth == 0:
