@@ -37,7 +37,7 @@ def test_missing_and_broken_files(tmp_path: Path) -> None:
         load_settings("nowhere")
     path = tmp_path / "broken.yaml"
     broken = {"run: [": "broken.yaml' cannot be read as YAML", "nonsense:\n  x: 1\n": "unknown setting 'nonsense'"}
-    for text, sentence in {**broken, "- 1\n- 2\n": ""}.items():
+    for text, sentence in {**broken, "- 1\n- 2\n": "broken.yaml' is a list"}.items():
         path.write_text(text)
         with pytest.raises(InputError, match=sentence):
             load_settings(path)
