@@ -40,9 +40,14 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", "-l", str(folder)], check=False)
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(1500)
-@pytest.mark.parametrize(("victim", "told"), [("gcs_server", "the head of Ray cluster"), ("head", "Ray's raylet")])
+@pytest.mark.parametrize(
+    ("victim", "told"),
+    [
+        pytest.param("gcs_server", "the head of Ray cluster", marks=pytest.mark.slow),
+        pytest.param("head", "Ray's raylet", marks=pytest.mark.hours),
+    ],
+)
 def test_a_driver_that_loses_its_cluster_ends_with_a_sentence(tmp_path: Path, victim: str, told: str) -> None:
     output = tmp_path / "driver.log"
     arena = Arena(tmp_path, output)

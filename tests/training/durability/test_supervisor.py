@@ -54,10 +54,13 @@ def test_a_trainer_that_is_killed_or_hangs_is_replaced_and_goes_on(tmp_path: Pat
     assert [row["step"] for row in log_of(run)] == list(range(1, after["step"] + 1))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("victim", "told"),
-    [("raylet/raylet", "raylet"), ("gcs_server", "gcs_server"), ("ray::DashboardAgent", "raylet")],
+    [
+        pytest.param("raylet/raylet", "raylet", marks=pytest.mark.slow),
+        pytest.param("gcs_server", "gcs_server", marks=pytest.mark.slow),
+        pytest.param("ray::DashboardAgent", "raylet", marks=pytest.mark.hours),
+    ],
     ids=["raylet", "gcs_server", "agent"],
 )
 def test_a_local_ray_that_loses_a_process_is_started_again(tmp_path: Path, victim: str, told: str) -> None:
