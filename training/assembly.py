@@ -93,7 +93,7 @@ def assemble(
         watch,  # writes the row that all above have added to
         Acknowledgement(disk),
         Snapshots(folder.path, settings.run.snapshot_minutes, checkpoints, disk),
-        checkpoints,  # after what a resumed run takes again from an earlier one
+        checkpoints,  # after the snapshots, see there
         matches,
         Ticks(tick, checkpoints, watch),
     ]

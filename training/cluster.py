@@ -92,7 +92,7 @@ def ray_for(settings: Settings, cluster: str | None) -> Iterator[RaySession]:
 
 
 def _start(settings: Settings) -> None:
-    # Ray's history of tasks is for its dashboard, which is off here; it grew to 65 MB in a compressed day.
+    # Ray's history of tasks is for its dashboard, which is off here; it grew to 65 MB in a long run.
     os.environ.setdefault("RAY_task_events_report_interval_ms", "0")  # Ray's spelling
     # Ray would give all of its processes the lowest priority, the trainer too; game actors lower their own.
     os.environ.setdefault("RAY_worker_niceness", "0")
