@@ -32,7 +32,7 @@ def read_message(text: str) -> Message:
 
 
 class Outbox:
-    """Of everything but sentences only the newest counts, so it never grows."""
+    """Of everything but sentences only the newest counts, so it never grows. The game precedes what is drawn on it."""
 
     def __init__(self) -> None:
         self._newest: dict[str, dict[str, Any]] = {}
@@ -51,6 +51,6 @@ class Outbox:
         """Wait for messages, and take them."""
         await self._filled.wait()
         self._filled.clear()
-        taken = [*self._newest.values(), *self._said]
-        self._newest, self._said = {}, []
-        return taken
+        newest, said, self._newest, self._said = self._newest, self._said, {}, []
+        first = [newest.pop(kind) for kind in ("hello", "game") if kind in newest]
+        return [*first, *newest.values(), *said]

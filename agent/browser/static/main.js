@@ -70,6 +70,7 @@ const receivers = {
     game(message) {
         const kept = game?.plies[shown - 1]?.fen
         game = message
+        document.querySelector("main").inert = false
         received = performance.now()
         if (following || kept !== game.plies[shown - 1]?.fen) {
             following = true

@@ -262,6 +262,13 @@ async def test_a_slow_page_is_told_the_newest_only() -> None:
     assert [message["text"] for message in taken[1:]] == [str(number) for number in range(950, 1000)]
 
 
+async def test_what_is_left_from_before_a_reload_comes_after_the_game_it_is_drawn_on() -> None:
+    outbox = Outbox()
+    for kind in ("policy", "game", "thought", "hello", "game"):
+        outbox.put(kind)
+    assert [message["kind"] for message in await outbox.take()] == ["hello", "game", "policy", "thought"]
+
+
 async def test_a_run_is_shown_and_played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("weights", "games"):
         (tmp_path / name).mkdir()
