@@ -86,9 +86,10 @@ def test_lines_are_legal_the_best_first_and_kept_to_the_root_moves(engine: Engin
 
 
 def test_a_new_game_forgets_the_last(engine: Engine) -> None:
-    searches = ((50_000, "a"), (2000, "a"), (2000, "b"))
-    _, same, new = (engine.play(chess.Board(), Limit(nodes=nodes), game=game) for nodes, game in searches)
-    assert same.info["depth"] > new.info["depth"]
+    searches = ((50_000, "a"), (2000, "a"), (2000, "b"), (2000, "c"))
+    found = (engine.play(chess.Board(), Limit(nodes=nodes), game=game).info for nodes, game in searches)
+    _, same, new, other = ([info[key] for key in ("depth", "seldepth", "score", "pv")] for info in found)
+    assert same != new == other
 
 
 def test_mistakes_are_value_errors(engine: Engine) -> None:

@@ -213,7 +213,7 @@ def test_time_counts_whatever_an_earlier_position_let_hope_for() -> None:
     thinker = Thinker(LEAVES, megabytes=64)
     for limits in (Limits(seconds=0.05), Limits(30_000, seconds=0.05), Limits(clock=Clock(0.5))):
         thinker._speed = 1e7
-        assert 1 <= thinker.think(BUSY, limits).nodes <= 4000
+        assert 1 <= thinker.think(BUSY, limits).nodes < 25_000  # some 5,000; hoped for: 30,000 and more
 
 
 def test_every_game_is_thought_about_for_both_colours() -> None:
