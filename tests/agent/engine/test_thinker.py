@@ -211,9 +211,9 @@ def test_what_was_found_is_kept_until_forgotten() -> None:
 def test_time_counts_whatever_an_earlier_position_let_hope_for() -> None:
     """A position full of exact leaves is searched a hundred times as fast as the next one."""
     thinker = Thinker(LEAVES, megabytes=64)
-    for limits in (Limits(seconds=0.05), Limits(30_000, seconds=0.05), Limits(clock=Clock(0.5))):
+    for limits in (Limits(seconds=0.02), Limits(30_000, seconds=0.02), Limits(clock=Clock(0.5))):
         thinker._speed = 1e7
-        assert 1 <= thinker.think(BUSY, limits).nodes < 25_000  # some 5,000; hoped for: 30,000 and more
+        assert 1 <= thinker.think(BUSY, limits).nodes <= 4000
 
 
 def test_every_game_is_thought_about_for_both_colours() -> None:
