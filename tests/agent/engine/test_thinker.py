@@ -211,7 +211,7 @@ def test_what_was_found_is_kept_until_forgotten() -> None:
 def test_time_counts_whatever_an_earlier_position_let_hope_for() -> None:
     """A position full of exact leaves is searched a hundred times as fast as the next one."""
     thinker = Thinker(LEAVES, megabytes=64)
-    for limits in (Limits(seconds=0.02), Limits(30_000, seconds=0.02), Limits(clock=Clock(0.5))):
+    for limits in (Limits(seconds=0.01), Limits(30_000, seconds=0.01), Limits(clock=Clock(0.15))):
         thinker._speed = 1e7
         assert 1 <= thinker.think(BUSY, limits).nodes <= 4000
 
