@@ -51,11 +51,7 @@ def _plies(session: Session, judged: Mapping[int, Judged]) -> list[dict[str, Any
 
 def _side(session: Session, color: chess.Color) -> dict[str, Any]:
     game = session.game
-    return {
-        "name": session.label(color),
-        "person": session.sides[color] is None,
-        "seconds": game.seconds_left(color),
-    }
+    return {"name": session.label(color), "person": session.sides[color] is None, "seconds": game.seconds_left(color)}
 
 
 def report_state(report: Report, board: chess.Board) -> dict[str, Any]:
