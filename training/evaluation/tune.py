@@ -5,6 +5,7 @@ a little towards the side that won. Nothing enters the search by itself: at the 
 they are shows what was found."""
 
 import itertools
+import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -26,7 +27,7 @@ from agent.networks.bundled import find_weights
 from agent.networks.contract import CompiledEvaluator
 from agent.players.player import Choice
 from agent.rules import Games
-from agent.search.pvs.margins import DEFAULTS
+from agent.search.pvs.margins import DEFAULTS, WHOLE
 from agent.search.pvs.search import PrincipalVariationSearch
 from agent.search.thinking import RootOptions
 from training.evaluation.match import MatchResult
@@ -80,8 +81,8 @@ class Spsa:
             number = self.tuning.played // 2
             spread = _STEP * (self.tuning.games / 2 / number) ** 0.101
             signs = self._generator.choice([-1.0, 1.0], len(DEFAULTS))
-            moves = zip(DEFAULTS.items(), signs, strict=True)
-            return number, {name: float(sign) * spread * abs(value) for (name, value), sign in moves}
+            steps = {name: max(spread * abs(DEFAULTS[name]), 0.5 if name in WHOLE else 0.0) for name in DEFAULTS}
+            return number, {name: float(sign) * steps[name] for name, sign in zip(DEFAULTS, signs, strict=True)}
 
     def learn(self, number: int, shift: Mapping[str, float], points: int) -> bool:
         """Take step `number`; `points` -2..2 are of the side that went up. Whether a point of the curves is due."""
@@ -102,6 +103,11 @@ def shifted(constants: Mapping[str, float], shift: Mapping[str, float], factor: 
         sign = -1.0 if default < 0 else 1.0
         moved[name] = sign * max(sign * (constants[name] + factor * shift[name]), 0.1 * abs(default))
     return moved
+
+
+def whole(constants: Mapping[str, float], chance: float) -> dict[str, float]:
+    """Constants with those of `WHOLE` rounded, up with the chance of their fraction if `chance` is uniform in 0..1."""
+    return {name: math.floor(value + chance) if name in WHOLE else value for name, value in constants.items()}
 
 
 @dataclass
@@ -166,7 +172,8 @@ def tune_command(
 
     def step(sides: Sides) -> None:
         number, shift = spsa.propose()
-        up, down = (shifted(tuning.constants, shift, sign) for sign in (1.0, -1.0))
+        chance = float(np.random.default_rng([seed, number]).random())  # the same for both: they differ where it counts
+        up, down = (whole(shifted(tuning.constants, shift, sign), chance) for sign in (1.0, -1.0))
         boards = openings.boards([2 * number, 2 * number + 1], NO_HOOKS)
         if spsa.learn(number, shift, int(play_pair(sides, up, down, boards).sum())):
             keep()
@@ -183,10 +190,10 @@ def tune_command(
     def test(sides: Sides) -> None:
         number = next(numbers)
         boards = openings.boards([2 * number, 2 * number + 1], NO_HOOKS)
-        points.append(play_pair(sides, tuning.constants, DEFAULTS, boards))
+        points.append(play_pair(sides, whole(tuning.constants, 0.5), DEFAULTS, boards))
 
-    _share(display, f"{check} games to check", check // 2, pairs, test)
-    if points:
+    if check:
+        _share(display, f"{check} games to check", check // 2, pairs, test)
         print(MatchResult.of("the constants as they are", np.concatenate(points), 0).sentence())
     return 0
 

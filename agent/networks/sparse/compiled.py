@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.compilation import njit
+from agent.compilation import inlined, njit
 from agent.networks.sparse.features import active_features
 from agent.networks.sparse.moves import move_kinds
 from agent.networks.sparse.vectors import Floats, Rows, Shorts, borrowed, dense, dot_row, dot_rows, sum_shorts
@@ -48,7 +48,7 @@ class SparseScratch(NamedTuple):
     wdl: Floats  # float32 [3] probabilities of win, draw and loss that the last `evaluate` found
 
 
-@njit
+@inlined
 def _hidden_layer(position: Words, parameters: SparseParameters, scratch: SparseScratch) -> None:
     """Both layers of `position` [WORDS]: `scratch.hidden` holds the result, `scratch.maps` the attackers."""
     position, parameters, scratch = borrowed(position), borrowed(parameters), borrowed(scratch)
@@ -68,7 +68,7 @@ def _hidden_layer(position: Words, parameters: SparseParameters, scratch: Sparse
         hidden[i] = max(hidden[i], np.float32(0))
 
 
-@njit
+@inlined
 def evaluate(
     position: Words,
     moves: NDArray[np.uint16],

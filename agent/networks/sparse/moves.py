@@ -22,6 +22,7 @@ from agent.compilation import njit
 from agent.networks.sparse.features import attacker
 from agent.rules.attacks import KING, KNIGHT, PAWN, bishop_attacks, pawn_attacks_down, rook_attacks
 from agent.rules.bits import NOTHING, ONE, Words, lowest, u64
+from agent.rules.exchange import NO_PIECE, kind_on
 from agent.rules.layout import BISHOPS, KINGS, KNIGHTS, OWN, PAWNS, QUEENS, ROOKS, WORDS
 from agent.rules.movegen import count_targets, find_targets, in_check
 from agent.rules.record import occupied
@@ -35,20 +36,6 @@ MATE: Final = 723  # nor this one, of a move that leaves no reply to a check
 MOVE_ROOM: Final = 6 + WORDS + 64  # words of scratch that `move_kinds` wants
 _PROMOTED: Final = np.array([4, 3, 2, 1], np.int64)  # kinds in the vocabulary's order of promotions
 _PROMOTED.setflags(write=False)
-
-
-@njit
-def _kind_on(position: Words, square: np.uint64) -> np.int64:
-    """Kind 0..5 of the piece on `square`; -1 if none. Boards are disjoint, so three bits are enough."""
-    number = (
-        ((position[0] >> square) & ONE)
-        + ((position[1] >> square) & ONE) * u64(2)
-        + ((position[2] >> square) & ONE) * u64(3)
-        + ((position[3] >> square) & ONE) * u64(4)
-        + ((position[4] >> square) & ONE) * u64(5)
-        + ((position[5] >> square) & ONE) * u64(6)
-    )
-    return np.int64(number) - np.int64(1)
 
 
 @njit
@@ -73,14 +60,14 @@ def move_kinds(
     for i in range(count):
         move = np.int64(moves[i])
         start, end = u64(FROM[move]), u64(TO[move])
-        moved = _kind_on(position, start)
-        captured = _kind_on(position, end) + np.int64(1)
+        moved = kind_on(position, ONE << start)
+        captured = (kind_on(position, ONE << end) + 1) % (NO_PIECE + 1)
         if moved == 0 and captured == 0 and (start ^ end) & u64(7):
             captured = np.int64(1)  # en passant
         shown = moved if move < PLAIN else _PROMOTED[PROMOTION[move]]
         kind = (6 * moved + captured) * 6 + attacker(maps, 3, end)
         attacked = np.int64((guarded >> start) & ONE)
-        check = np.int64((checks[shown] >> end) & ONE)
+        check = np.int64((checks[min(shown, np.int64(5))] >> end) & ONE)
         # An illegal move has no kind; it must not name a row outside the table either.
         kind = 4 * kind + 2 * attacked + check
         kinds[i] = kind if 0 <= kind < MOVE_KINDS else 0

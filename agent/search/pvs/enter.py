@@ -2,14 +2,13 @@
 
 import numpy as np
 
-from agent.compilation import njit
+from agent.compilation import inlined
 from agent.networks.sparse.vectors import borrowed
 from agent.rules.bits import NOTHING, Words, mirror
 from agent.rules.layout import BISHOPS, KINGS, KNIGHTS, OWN, QUEENS, ROOKS, STATE
 from agent.rules.movegen import attackers_of, king_square
 from agent.rules.record import CASTLING, halfmove_clock, next_state, occupied, repetition_key, swap_sides
 from agent.rules.termination import insufficient_material
-from agent.search.pvs.margins import NULL, REVERSE, REVERSE_DEPTH
 from agent.search.pvs.ordering import order_captures
 from agent.search.pvs.scores import INFINITE, MATE, PROVEN
 from agent.search.pvs.state import BASE, DEEPEST, FULL_WIDTH, NODES, ROOT_DEPTH, SELECTIVE, VALUE, Search
@@ -17,7 +16,7 @@ from agent.search.pvs.steps import AGAIN, ASK_VALUE, NULL_DONE, VALUED, ask_poli
 from agent.search.pvs.table import AT_LEAST, AT_MOST, EXACT, NO_MOVE, UNKNOWN, find
 
 
-@njit
+@inlined
 def _repeated(search: Search, ply: np.int64, key: np.uint64, clock: np.int64) -> bool:
     """Whether the position stood in the line or the game before. Once is enough: who counted only the third time
     would shuffle while it wins, until nothing else is left."""
@@ -29,7 +28,7 @@ def _repeated(search: Search, ply: np.int64, key: np.uint64, clock: np.int64) ->
     return False
 
 
-@njit
+@inlined
 def enter(search: Search, ply: np.int64) -> np.int64:
     """Begin with a position."""
     search = borrowed(search)
@@ -77,11 +76,11 @@ def enter(search: Search, ply: np.int64) -> np.int64:
     return np.int64(AGAIN if frame.static != UNKNOWN else ASK_VALUE)
 
 
-@njit
+@inlined
 def weigh(search: Search, ply: np.int64) -> np.int64:
     """With the network's score known: stop here, ask for the policy, or try captures."""
     search = borrowed(search)
-    frame, position, margins = search.frames[ply], search.positions[ply], search.margins
+    frame, position, margins = search.frames[ply], search.positions[ply], search.margins[0]
     static, beta, depth = np.int64(frame.static), np.int64(frame.beta), np.int64(frame.depth)
     if ply >= DEEPEST:
         return leave(search, static)
@@ -94,19 +93,19 @@ def weigh(search: Search, ply: np.int64) -> np.int64:
         frame.alpha = max(frame.alpha, frame.best)
         return order_captures(search, ply)
     if abs(beta) < PROVEN and static >= beta:
-        if depth <= margins[REVERSE_DEPTH] and static - np.int64(margins[REVERSE]) * depth >= beta:
+        if depth <= margins.reverse_depth and static - np.int64(margins.reverse) * depth >= beta:
             return leave(search, static)
         # Where only pawns are left, having to move may be what loses: no null move.
         pieces = (position[KNIGHTS] | position[BISHOPS] | position[ROOKS] | position[QUEENS]) & position[OWN]
         if depth >= 3 and pieces != NOTHING and not frame.no_null:
             frame.stage = NULL_DONE
             _pass(position, search.positions[ply + 1])
-            less = np.int64(margins[NULL]) + depth // 4 + min((static - beta) // 200, np.int64(2))
+            less = np.int64(margins.null) + depth // 4 + min((static - beta) // 200, np.int64(2))
             return call(search, ply, depth - less, -beta, -beta + 1, True)
     return ask_policy(search, ply)
 
 
-@njit
+@inlined
 def _pass(position: Words, child: Words) -> None:
     """Write to `child` the position after no move, seen by the other side."""
     for word in range(KINGS + 1):
@@ -116,7 +115,7 @@ def _pass(position: Words, child: Words) -> None:
     child[STATE] = next_state(state, swap_sides(state & CASTLING), NOTHING, True)
 
 
-@njit
+@inlined
 def after_null(search: Search, ply: np.int64) -> np.int64:
     """The opponent has moved twice: if that is not enough for it, this position is good enough."""
     search = borrowed(search)

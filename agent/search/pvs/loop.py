@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from agent.compilation import njit
+from agent.compilation import inlined
 from agent.networks.sparse.vectors import borrowed
 from agent.search.compiled import unbound
 from agent.search.pvs import steps
@@ -18,7 +18,7 @@ from agent.search.pvs.state import NODES, PLY, Search
 BROKEN: Final = 7  # the network's answer is no number
 
 
-@njit
+@inlined
 def walk(search: Search, limit: np.int64) -> np.int64:
     """Search on; returns FINISHED, PAUSED (`limit` nodes are reached), ASK_VALUE or ASK_POLICY."""
     search = borrowed(search)

@@ -4,37 +4,21 @@ import math
 
 import numpy as np
 
-from agent.compilation import njit
+from agent.compilation import inlined
 from agent.networks.sparse.vectors import borrowed
 from agent.rules.bits import NOTHING
 from agent.rules.layout import OWN
 from agent.rules.movegen import attackers_of, king_square
 from agent.rules.record import occupied
 from agent.rules.step import make_move
-from agent.search.pvs.margins import (
-    BAD_CAPTURE_DEPTH,
-    FUTILE,
-    FUTILE_SLOPE,
-    LATE,
-    LATE_WORSE,
-    LIKELY,
-    REDUCE,
-    REDUCE_DIVISOR,
-    REDUCE_RANK,
-    REDUCE_WORSE,
-    SHALLOW,
-    SKIP,
-    SKIP_SLOPE,
-    UNLIKELY,
-)
-from agent.search.pvs.ordering import GOOD_CAPTURE, is_quiet, reward
+from agent.search.pvs.ordering import GOOD_CAPTURE, bring_best, is_quiet, reward
 from agent.search.pvs.scores import PROVEN
 from agent.search.pvs.state import FULL_WIDTH, LINE, NODES, ROOT_NODES, VALUE, Search
 from agent.search.pvs.steps import AGAIN, FULL_DONE, NEXT, REDUCED_DONE, ZERO_DONE, call, finish, improves
 from agent.search.pvs.table import AT_LEAST, AT_MOST, EXACT, NO_MOVE
 
 
-@njit
+@inlined
 def next_move(search: Search, ply: np.int64) -> np.int64:
     """Begin with the next move that is worth it, or leave the position."""
     search = borrowed(search)
@@ -42,10 +26,14 @@ def next_move(search: Search, ply: np.int64) -> np.int64:
     depth, alpha, beta = np.int64(frame.depth), np.int64(frame.alpha), np.int64(frame.beta)
     while frame.place < frame.count:
         place = np.int64(frame.place)
+        if ply > 0:
+            bring_best(search, ply)
         move = np.int64(search.moves[ply, place])
         frame.place += 1
         quiet = is_quiet(position, move)
         if depth > 0 and frame.tried > 0 and _skips(search, ply, quiet, search.ranks[ply, place]):
+            if quiet and frame.depth <= search.margins[0].bad_capture_depth:
+                break  # those that follow would be skipped too
             continue
         make_move(position, move, child)
         frame.move = np.int32(move)
@@ -60,39 +48,41 @@ def next_move(search: Search, ply: np.int64) -> np.int64:
     return finish(search, ply, np.int64(EXACT if frame.best > frame.bound else AT_MOST))
 
 
-@njit
+@inlined
 def _skips(search: Search, ply: np.int64, quiet: bool, rank: float) -> bool:
     """Whether a move is not worth a search: too late in the order, too unlikely, or too little to win."""
     search = borrowed(search)
-    frame, margins = search.frames[ply], search.margins
-    if frame.depth > margins[SHALLOW] or frame.check or frame.best <= -PROVEN or search.state[FULL_WIDTH]:
+    frame, margins = search.frames[ply], search.margins[0]
+    if frame.depth > margins.shallow or frame.check or frame.best <= -PROVEN or search.state[FULL_WIDTH]:
         return False
     if frame.beta - frame.bound > 1:
         return False
     if not quiet:
-        return bool(rank < GOOD_CAPTURE and frame.depth <= margins[BAD_CAPTURE_DEPTH])
-    most = (margins[LATE] + frame.depth * frame.depth) * (1.0 if improves(search, ply) else margins[LATE_WORSE])
-    late = frame.tried > most or rank < -margins[SKIP] - margins[SKIP_SLOPE] * frame.depth
-    return bool(late or frame.static + np.int64(margins[FUTILE] + margins[FUTILE_SLOPE] * frame.depth) <= frame.alpha)
+        return bool(rank < GOOD_CAPTURE and frame.depth <= margins.bad_capture_depth)
+    most = margins.late + margins.late_slope * frame.depth * frame.depth
+    most *= 1.0 if improves(search, ply) else margins.late_worse
+    late = frame.tried > most or rank < -margins.skip - margins.skip_slope * frame.depth
+    return bool(late or frame.static + np.int64(margins.futile + margins.futile_slope * frame.depth) <= frame.alpha)
 
 
-@njit
+@inlined
 def _reduction(search: Search, ply: np.int64, rank: float) -> np.int64:
     """Plies that the move, which has been made, is searched less deep at first."""
     search = borrowed(search)
-    frame, child, margins = search.frames[ply], search.positions[ply + 1], search.margins
+    frame, child, margins = search.frames[ply], search.positions[ply + 1], search.margins[0]
     if frame.depth < 3 or frame.tried < 2 or rank > GOOD_CAPTURE or search.state[FULL_WIDTH]:
         return np.int64(0)
-    more = margins[REDUCE_RANK] * max(-rank, 0.0) + (0.0 if improves(search, ply) else margins[REDUCE_WORSE])
-    less = np.int64(margins[REDUCE] + math.log(frame.depth) * math.log(frame.tried) / margins[REDUCE_DIVISOR] + more)
-    less -= np.int64(frame.beta - frame.bound > 1)
-    less += np.int64(rank < margins[UNLIKELY]) - np.int64(rank > margins[LIKELY])
+    more = margins.reduce_rank * max(-rank, 0.0) + (0.0 if improves(search, ply) else margins.reduce_worse)
+    less = margins.reduce + math.log(frame.depth) * math.log(frame.tried) / margins.reduce_divisor + more
+    less -= margins.reduce_open if frame.beta - frame.bound > 1 else 0.0
+    less -= margins.reduce_likely if rank > margins.likely else 0.0
+    less += margins.reduce_unlikely if rank < margins.unlikely else 0.0
     gives_check = attackers_of(child, king_square(child), occupied(child)) & ~child[OWN] != NOTHING
-    less -= np.int64(frame.check or gives_check)
-    return np.int64(max(0, min(less, frame.depth - 2)))
+    less -= margins.reduce_check if frame.check or gives_check else 0.0
+    return np.int64(max(0, min(np.int64(less), frame.depth - 2)))
 
 
-@njit
+@inlined
 def after_child(search: Search, ply: np.int64) -> np.int64:
     """Take in the score of the move that was searched, or search it again, deeper or with an open window."""
     search = borrowed(search)
@@ -124,7 +114,7 @@ def after_child(search: Search, ply: np.int64) -> np.int64:
     return np.int64(AGAIN)
 
 
-@njit
+@inlined
 def _note_root_move(search: Search, score: np.int64) -> None:
     search = borrowed(search)
     move = search.frames[0].move

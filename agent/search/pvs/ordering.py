@@ -4,13 +4,12 @@ from typing import Final
 
 import numpy as np
 
-from agent.compilation import njit
+from agent.compilation import inlined
 from agent.networks.sparse.vectors import borrowed
 from agent.rules.bits import NOTHING, ONE, Words, u64
 from agent.rules.exchange import NO_PIECE, WORTH, kind_on, wins_exchange
 from agent.rules.layout import STATE
 from agent.rules.record import BLACK, occupied
-from agent.search.pvs.margins import BAD_CAPTURE, DELTA, HISTORY, KILLER
 from agent.search.pvs.state import Search
 from agent.search.pvs.steps import AGAIN, NEXT, generate
 from agent.vocabulary import FROM, PLAIN, TO
@@ -20,30 +19,34 @@ _QUEENING: Final = 850
 _MOST_HISTORY: Final = 16_000
 
 
-@njit
+@inlined
 def side_of(position: Words) -> np.int64:
     """0 where White is to move, 1 where Black is."""
     return np.int64(position[STATE] & BLACK != NOTHING)
 
 
-@njit
+@inlined
 def is_quiet(position: Words, move: np.int64) -> bool:
     """Neither a capture on its target nor a promotion."""
     return bool(move < PLAIN and occupied(position) & (ONE << u64(TO[move])) == NOTHING)
 
 
-@njit
-def _insert(search: Search, ply: np.int64, place: np.int64, move: np.int64, rank: float) -> None:
-    """Sort `move` into the first `place` moves, which are sorted."""
+@inlined
+def bring_best(search: Search, ply: np.int64) -> None:
+    """Exchange the move that is next with the one of the highest rank among the rest."""
     search = borrowed(search)
-    moves, ranks = search.moves[ply], search.ranks[ply]
-    while place > 0 and ranks[place - 1] < rank:
-        ranks[place], moves[place] = ranks[place - 1], moves[place - 1]
-        place -= 1
-    ranks[place], moves[place] = np.float32(rank), np.uint16(move)
+    frame, moves, ranks = search.frames[ply], search.moves[ply], search.ranks[ply]
+    place = best = u64(frame.place)
+    highest = ranks[place]
+    for i in range(place + ONE, u64(frame.count)):
+        if ranks[i] > highest:
+            best, highest = u64(i), ranks[i]
+    move = moves[best]
+    ranks[best], moves[best] = ranks[place], moves[place]
+    ranks[place], moves[place] = highest, move
 
 
-@njit
+@inlined
 def order_captures(search: Search, ply: np.int64) -> np.int64:
     """Keep the captures and promotions that lose nothing and may reach alpha; in check all moves."""
     search = borrowed(search)
@@ -55,47 +58,49 @@ def order_captures(search: Search, ply: np.int64) -> np.int64:
         gain = WORTH[captured] + (_QUEENING if move >= PLAIN else 0)
         quiet = captured == NO_PIECE and move < PLAIN
         if not frame.check:
-            hopeless = frame.static + gain + np.int64(search.margins[DELTA]) < frame.alpha
+            hopeless = frame.static + gain + np.int64(search.margins[0].delta) < frame.alpha
             if quiet or hopeless or not wins_exchange(position, move, np.int64(0)):
                 continue
         mover = kind_on(position, ONE << u64(FROM[move]))
         rank = history[move] / 1000.0 if quiet else np.float64(gain * 16 - WORTH[min(int(mover), 4)] // 16)
-        _insert(search, ply, kept, move, rank + (1e6 if move == frame.hash_move else 0.0))
+        moves[kept] = np.uint16(move)
+        search.ranks[ply, kept] = np.float32(rank + (1e6 if move == frame.hash_move else 0.0))
         kept += 1
     frame.count, frame.stage = kept, NEXT
     return np.int64(AGAIN)
 
 
-@njit
+@inlined
 def order(search: Search, ply: np.int64) -> np.int64:
     """With the policy known: the hash move, captures that win, then by the policy, killers and history."""
     search = borrowed(search)
-    frame, position, moves, margins = search.frames[ply], search.positions[ply], search.moves[ply], search.margins
+    frame, position, moves, margins = search.frames[ply], search.positions[ply], search.moves[ply], search.margins[0]
     killers, history = search.killers[ply], search.history[side_of(position)]
-    peak = search.logits[0]
+    ranks, logits, everyone, share = search.ranks[ply], search.logits, occupied(position), 1.0 / margins.history
+    peak = logits[0]
     for i in range(frame.count):
-        peak = max(peak, search.logits[i])
+        peak = max(peak, logits[i])
     for i in range(frame.count):
         move = np.int64(moves[i])
-        rank = np.float64(search.logits[i] - peak)
-        captured = kind_on(position, ONE << u64(TO[move]))
+        rank, target = np.float64(logits[i] - peak), ONE << u64(TO[move])
         if move == frame.hash_move:
             rank += 10_000.0
-        elif captured != NO_PIECE or move >= PLAIN:
+        elif move >= PLAIN or everyone & target != NOTHING:
             if wins_exchange(position, move, np.int64(0)):
-                rank += GOOD_CAPTURE + 50.0 + 0.02 * WORTH[captured] + (17.0 if move >= PLAIN else 0.0)
+                worth = WORTH[kind_on(position, target)]
+                rank += GOOD_CAPTURE + 50.0 + 0.02 * worth + (17.0 if move >= PLAIN else 0.0)
             else:
-                rank -= margins[BAD_CAPTURE]
+                rank -= margins.bad_capture
         else:
             if move == killers[0] or move == killers[1]:
-                rank += margins[KILLER]
-            rank += history[move] / margins[HISTORY]
-        _insert(search, ply, np.int64(i), move, rank)
+                rank += margins.killer
+            rank += history[move] * share
+        ranks[i] = np.float32(rank)
     frame.stage = NEXT
     return np.int64(AGAIN)
 
 
-@njit
+@inlined
 def reward(search: Search, ply: np.int64) -> None:
     """Remember the quiet move that refuted this position, and that those tried before it did not."""
     search = borrowed(search)

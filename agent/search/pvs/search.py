@@ -96,7 +96,7 @@ class PrincipalVariationSearch(Thinking):
 
     def set_constants(self, constants: Mapping[str, float]) -> None:
         """Use other constants than `margins.DEFAULTS`; all must be there."""
-        self._search.margins[:] = [constants[name] for name in DEFAULTS]
+        self._search.margins[0] = tuple(constants[name] for name in DEFAULTS)
 
     @property
     def full(self) -> float:

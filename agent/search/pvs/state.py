@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from agent.rules.bits import Counts, Floats, Moves, Words
 from agent.rules.layout import WORDS
 from agent.rules.movegen import ROW
-from agent.search.pvs.margins import DEFAULTS, Margins
+from agent.search.pvs.margins import DEFAULTS, MARGINS
 from agent.search.pvs.table import Table, make_table
 from agent.vocabulary import SIZE
 
@@ -71,7 +71,7 @@ class Search(NamedTuple):
     targets: Words  # [64]
     table: Table
     state: NDArray[np.int64]  # [9] counters
-    margins: Margins
+    margins: NDArray[Any]  # [1] of MARGINS
 
 
 def make_search(megabytes: int) -> Search:
@@ -94,5 +94,5 @@ def make_search(megabytes: int) -> Search:
         targets=np.zeros(64, np.uint64),
         table=make_table(megabytes),
         state=np.zeros(9, np.int64),
-        margins=np.array(list(DEFAULTS.values())),
+        margins=np.array([tuple(DEFAULTS.values())], MARGINS),
     )

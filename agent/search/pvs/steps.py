@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from agent.compilation import njit
+from agent.compilation import inlined
 from agent.networks.sparse.vectors import borrowed
 from agent.rules.movegen import find_targets, write_moves
-from agent.search.pvs.margins import NO_HASH_MOVE
 from agent.search.pvs.scores import PROVEN
 from agent.search.pvs.state import AGE, BASE, FULL_WIDTH, VALUE, Search
 from agent.search.pvs.table import NO_MOVE, UNKNOWN, store
@@ -16,7 +15,7 @@ AGAIN, CALL, RETURN, FINISHED, PAUSED, ASK_VALUE, ASK_POLICY = range(7)
 ENTER, VALUED, WEIGHED, NEXT, NULL_DONE, REDUCED_DONE, ZERO_DONE, FULL_DONE = range(8)
 
 
-@njit
+@inlined
 def leave(search: Search, score: np.int64) -> np.int64:
     """Back to the parent with the position's `score`."""
     search = borrowed(search)
@@ -24,7 +23,7 @@ def leave(search: Search, score: np.int64) -> np.int64:
     return np.int64(RETURN)
 
 
-@njit
+@inlined
 def call(search: Search, ply: np.int64, depth: np.int64, alpha: np.int64, beta: np.int64, null: bool) -> np.int64:
     """On to the child, which stands in `search.positions`; `null` if no move led there."""
     search = borrowed(search)
@@ -34,7 +33,7 @@ def call(search: Search, ply: np.int64, depth: np.int64, alpha: np.int64, beta: 
     return np.int64(CALL)
 
 
-@njit
+@inlined
 def finish(search: Search, ply: np.int64, bound: np.int64) -> np.int64:
     """Back to the parent with the best score, which the table keeps; there mates count from the position."""
     search = borrowed(search)
@@ -46,7 +45,7 @@ def finish(search: Search, ply: np.int64, bound: np.int64) -> np.int64:
     return leave(search, score)
 
 
-@njit
+@inlined
 def improves(search: Search, ply: np.int64) -> bool:
     """Whether the network's score is better than two plies ago."""
     search = borrowed(search)
@@ -56,7 +55,7 @@ def improves(search: Search, ply: np.int64) -> bool:
     return bool(before == UNKNOWN or search.frames[ply].static > before)
 
 
-@njit
+@inlined
 def generate(search: Search, ply: np.int64) -> np.int64:
     """Find the legal moves, unless they are known; their number."""
     search = borrowed(search)
@@ -67,7 +66,7 @@ def generate(search: Search, ply: np.int64) -> np.int64:
     return np.int64(frame.count)
 
 
-@njit
+@inlined
 def ask_policy(search: Search, ply: np.int64) -> np.int64:
     """On to the moves of a position that is not in check, or has some."""
     search = borrowed(search)
@@ -75,7 +74,7 @@ def ask_policy(search: Search, ply: np.int64) -> np.int64:
     if generate(search, ply) == 0:
         return leave(search, np.int64(0))  # stalemate: mates were seen before
     known = frame.hash_move != NO_MOVE or frame.check or search.state[FULL_WIDTH]
-    if not known and frame.depth >= search.margins[NO_HASH_MOVE]:
+    if not known and frame.depth >= search.margins[0].no_hash_move:
         frame.depth -= 1
     frame.stage = WEIGHED
     return np.int64(ASK_POLICY)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from agent.errors import InputError
-from agent.search.pvs.margins import DEFAULTS
-from training.evaluation.tune import Spsa, Tuning, shifted
+from agent.search.pvs.margins import DEFAULTS, WHOLE
+from training.evaluation.tune import Spsa, Tuning, shifted, whole
 from zeromass import main
 
 
@@ -19,8 +19,7 @@ def test_it_goes_where_the_wins_are() -> None:
     def distance(constants: dict[str, float]) -> float:
         return float(np.mean([(constants[name] / best[name] - 1) ** 2 for name in best]))
 
-    tuning = Tuning(nodes=1, games=20_000)
-    spsa = Spsa(tuning, seed=0)
+    spsa = Spsa(tuning := Tuning(nodes=1, games=20_000), seed=0)
     for _ in range(tuning.games // 2):
         number, shift = spsa.propose()
         ours, theirs = (distance(shifted(tuning.constants, shift, sign)) for sign in (1.0, -1.0))
@@ -37,6 +36,15 @@ def test_a_constant_keeps_its_sign_whatever_wins() -> None:
         assert all(np.sign(moved[name]) == np.sign(value) and abs(moved[name]) > 0 for name, value in DEFAULTS.items())
 
 
+def test_constants_that_act_as_integers_differ_by_one_and_are_right_on_average() -> None:
+    chances = np.linspace(0.0005, 0.9995, 1000)
+    _, shift = Spsa(Tuning(nodes=1, games=2000), seed=0).propose()
+    for name in WHOLE:
+        up, down = ([whole(shifted(DEFAULTS, shift, sign), one)[name] for one in chances] for sign in (1.0, -1.0))
+        assert np.abs(np.subtract(up, down)).min() >= 1
+        assert np.mean(up) == pytest.approx(DEFAULTS[name] + shift[name], abs=0.01)
+
+
 def test_a_tuning_is_continued_and_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "t.json"
     size = ["--nodes", "100", "--games", "8", "--check", "2"]
@@ -44,8 +52,7 @@ def test_a_tuning_is_continued_and_checked(tmp_path: Path, capsys: pytest.Captur
     assert main(["tune", str(path), *size]) == 0
     assert "in 2 games" in capsys.readouterr().out
     found = Tuning.read(path)
-    assert found.played == 8
-    assert len(found.history) == 2  # of the two steps that were missing
+    assert (found.played, len(found.history)) == (8, 2)  # two steps were missing
     assert (tmp_path / "t.svg").read_text().startswith("<svg")
     assert main(["tune", str(path), *size[:-2], "--check", "0"]) == 0
     assert Tuning.read(path) == found
