@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from agent.networks.sparse.vectors import borrowed
 from agent.rules.bits import Counts, Words
 from agent.search.compiled import bound, unbound
 from agent.search.gumbel.result import SearchResult, write_result
@@ -20,6 +21,8 @@ def _search_games(
     params: SearchParams, parameters: Any, network_scratch: Any, scratch: Scratch, output: SearchResult,
 ) -> int:  # fmt: skip
     """Search every game in turn, in one tree's memory; -1, or the row of the evaluation that was no number."""
+    positions, histories, tree = borrowed(positions), borrowed(histories), borrowed(tree)
+    params, scratch = borrowed(params), borrowed(scratch)
     for game in range(positions.shape[0]):
         stream = noise_stream(seed, keys[game], np.int64(plies[game]))
         count = begin(tree, positions[game], scratch.moves, scratch)
@@ -39,6 +42,7 @@ def _search_part(
 ) -> int:  # fmt: skip
     """Go on with one search, whose leaf with `count` moves waits, to `limit` simulations; the new count:
     0 once all simulations are done, -1 where the network's answer is no number."""
+    history, tree, params, scratch = borrowed(history), borrowed(tree), borrowed(params), borrowed(scratch)
     while count > 0 and tree.state[0].simulations < limit:
         leaf = tree.positions[tree.path[tree.state[0].depth, 0]]
         value = evaluate(leaf, scratch.moves, count, parameters, network_scratch, scratch.logits)

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from agent.compilation import njit
+from agent.compilation import inlined
 from agent.rules.bits import Counts
 from agent.search.gumbel.tree import Edges, Index, Nodes, Path
 
@@ -27,7 +27,7 @@ class Scaling(NamedTuple):
 _SMALLEST: Final = 1.1754944e-38  # as a prior in a sum, lest 0 / 0 when only impossible moves were visited
 
 
-@njit
+@inlined
 def transform(nodes: Nodes, edges: Edges, node: Index, scaling: Scaling) -> tuple[float, float, float, np.int64]:
     """How values at `node` weigh against logits, sigma(q) = slope * (q - low) (section 4, equation 8): slope, low,
     mixed value, visits in all.
@@ -56,7 +56,7 @@ def transform(nodes: Nodes, edges: Edges, node: Index, scaling: Scaling) -> tupl
     return slope, low, mixed, visits
 
 
-@njit
+@inlined
 def interior_edge(nodes: Nodes, edges: Edges, node: Index, scaling: Scaling) -> np.int64:
     """The next edge of an expanded node below the root."""
     if scaling.c_puct > 0.0:
@@ -64,7 +64,7 @@ def interior_edge(nodes: Nodes, edges: Edges, node: Index, scaling: Scaling) -> 
     return _improving_edge(nodes, edges, node, scaling)
 
 
-@njit
+@inlined
 def _puct_edge(nodes: Nodes, edges: Edges, node: Index, scaling: Scaling) -> np.int64:
     """The edge with the largest value + exploration; unvisited ones have the mean value of their node."""
     record = nodes[node]
@@ -88,7 +88,7 @@ def _puct_edge(nodes: Nodes, edges: Edges, node: Index, scaling: Scaling) -> np.
     return best
 
 
-@njit
+@inlined
 def _improving_edge(nodes: Nodes, edges: Edges, node: Index, scaling: Scaling) -> np.int64:
     """The edge that brings visit counts closest to the improved policy (section 5, equation 14)."""
     record = nodes[node]
@@ -116,7 +116,7 @@ def _improving_edge(nodes: Nodes, edges: Edges, node: Index, scaling: Scaling) -
     return best
 
 
-@njit
+@inlined
 def _root_edge(nodes: Nodes, edges: Edges, scaling: Scaling, schedule: Counts, simulation: Index) -> np.int64:
     """The root's next edge by sequential halving: of those with the scheduled visits, the best so far."""
     record = nodes[0]
@@ -126,7 +126,7 @@ def _root_edge(nodes: Nodes, edges: Edges, scaling: Scaling, schedule: Counts, s
     return best_root_edge(nodes, edges, scaling, np.int64(wanted))
 
 
-@njit
+@inlined
 def best_root_edge(nodes: Nodes, edges: Edges, scaling: Scaling, wanted: Index) -> np.int64:
     """Of the root's edges with `wanted` visits, the one with the largest logit + noise + sigma(value)."""
     record = nodes[0]
@@ -140,7 +140,7 @@ def best_root_edge(nodes: Nodes, edges: Edges, scaling: Scaling, wanted: Index) 
     return max(best, np.int64(record.first))
 
 
-@njit
+@inlined
 def descend(nodes: Nodes, edges: Edges, path: Path, scaling: Scaling, schedule: Counts, simulation: Index) -> np.int64:
     """Walk down from the expanded root, filling `path`, to where simulation number `simulation` ends; its depth.
     `path[depth, 0]` is a node without edges, or -1: the edge `path[depth - 1, 1]` has no child."""

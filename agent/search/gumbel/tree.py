@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.compilation import njit
+from agent.compilation import inlined
 from agent.rules.bits import Floats, Moves, Words
 
 NODE: Final = np.dtype(
@@ -73,7 +73,7 @@ class Tree(NamedTuple):
     state: NDArray[Any]  # [1] of COUNTERS
 
 
-@njit
+@inlined
 def clear_node(nodes: Nodes, node: Index, key: np.uint64) -> None:
     """Make `node` a fresh one, not expanded."""
     record = nodes[node]
@@ -82,7 +82,7 @@ def clear_node(nodes: Nodes, node: Index, key: np.uint64) -> None:
     record.first = record.count = record.visited = record.exact = np.int32(0)
 
 
-@njit
+@inlined
 def settle(nodes: Nodes, node: Index, value: float, code: Index, answer: Index) -> None:
     """Give `node` an exact value: no network, no edges."""
     record = nodes[node]
@@ -91,7 +91,7 @@ def settle(nodes: Nodes, node: Index, value: float, code: Index, answer: Index) 
     record.answer = np.int32(answer)
 
 
-@njit
+@inlined
 def expand(
     tree: Tree, node: Index, actions: Moves, logits: Floats, value: float, noise: Floats, temperature: float
 ) -> bool:
@@ -134,7 +134,7 @@ def expand(
     return True
 
 
-@njit
+@inlined
 def _bring_best(edges: Edges, start: Index, end: Index) -> np.float32:
     """Exchange edge `start` with the one of the largest `order` in start..end - 1, the first of equals.
 
@@ -154,7 +154,7 @@ def _bring_best(edges: Edges, start: Index, end: Index) -> np.float32:
     return np.float32(total)
 
 
-@njit
+@inlined
 def attach(nodes: Nodes, edges: Edges, parent: Index, edge: Index, child: Index) -> None:
     """Make `child` the node under the unvisited `edge` of `parent`."""
     record = nodes[parent]
@@ -165,7 +165,7 @@ def attach(nodes: Nodes, edges: Edges, parent: Index, edge: Index, child: Index)
         record.unseen = _bring_best(edges, start, end)
 
 
-@njit
+@inlined
 def back_up(edges: Edges, path: Path, depth: Index, value: float) -> None:
     """Count one simulation that found `value` at the node `path[depth]` on all edges above it."""
     for level in range(depth - 1, -1, -1):

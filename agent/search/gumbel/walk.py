@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from agent.compilation import njit
+from agent.compilation import inlined
 from agent.rules.bits import NOTHING, Counts, Floats, Moves, Words, u64
 from agent.rules.layout import STATE, WORDS
 from agent.rules.movegen import ROW, find_targets, write_moves
@@ -78,20 +78,20 @@ def make_scratch() -> Scratch:
     return Scratch(np.empty(ROW, np.uint16), *floats, np.empty(64, np.uint64), np.empty(WORDS, np.uint64))
 
 
-@njit
+@inlined
 def noise_stream(seed: np.uint64, key: np.uint64, ply: np.int64) -> np.uint64:
     """The noise of one ply of one game: it does not depend on the rest of the batch."""
     return finalise(finalise(finalise(seed + GOLDEN) ^ key) + u64(ply) * GOLDEN)
 
 
-@njit
+@inlined
 def gumbel_noise(stream: np.uint64, move: np.int64) -> float:
     """Standard Gumbel noise of vocabulary index `move`: -log(-log(u)), u uniform in (0, 1)."""
     bits = finalise(stream + (u64(move) + u64(1)) * GOLDEN) >> u64(11)
     return -math.log(-math.log((np.float64(bits) + 0.5) * 2.0**-53))
 
 
-@njit
+@inlined
 def earlier_occurrences(
     nodes: Nodes, path: Path, depth: np.int64, key: np.uint64, clock: np.uint64, history: Words, length: np.int64
 ) -> np.uint64:
@@ -114,7 +114,7 @@ def earlier_occurrences(
     return count
 
 
-@njit
+@inlined
 def make_leaf(
     tree: Tree, depth: np.int64, history: Words, length: np.int64, moves: Moves, scratch: Scratch
 ) -> np.int64:
@@ -149,7 +149,7 @@ def make_leaf(
     return legal
 
 
-@njit
+@inlined
 def begin(tree: Tree, position: Words, moves: Moves, scratch: Scratch) -> np.int64:
     """Empty the tree, make `position` its root and write its legal moves to `moves` [ROW]; their number. 0 if the
     search is over at once, for the root mates in one; -1 if there is no legal move or more than are possible."""
@@ -170,7 +170,7 @@ def begin(tree: Tree, position: Words, moves: Moves, scratch: Scratch) -> np.int
     return count
 
 
-@njit
+@inlined
 def take_in(
     tree: Tree, params: SearchParams, moves: Moves, logits: Floats, count: np.int64, value: float, stream: np.uint64,
     scratch: Scratch,
@@ -192,7 +192,7 @@ def take_in(
     return True
 
 
-@njit
+@inlined
 def walk_on(
     tree: Tree, params: SearchParams, history: Words, length: np.int64, moves: Moves, scratch: Scratch
 ) -> np.int64:
