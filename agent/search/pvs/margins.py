@@ -13,10 +13,9 @@ DEFAULTS: Final = {
     "delta": 97.0,  # a capture is skipped where it and this could not
     # Null move: plies that the reply is searched less deep.
     "null": 2.0,
-    # Up to depth `shallow` these are skipped: quiet moves after the first `late` + `late_slope` depth^2, ...
+    # Up to depth `shallow` these are skipped: quiet moves after the first `late` + depth^2, ...
     "shallow": 5.0,
     "late": 3.7,
-    "late_slope": 1.0,
     "late_worse": 0.365,  # ... times this where the score is no better than two plies ago;
     "skip": 2.32,  # quiet moves of a rank below minus this ...
     "skip_slope": 1.16,  # ... and this a ply; captures that lose material, up to
@@ -26,12 +25,8 @@ DEFAULTS: Final = {
     "reduce_divisor": 2.4,
     "reduce_rank": 0.038,  # ... and this for each point of rank below 0,
     "reduce_worse": 1.05,  # and this where the score is no better than two plies ago;
-    "reduce_open": 1.0,  # less by this where the window is open,
-    "reduce_check": 1.0,  # by this in check and for moves that give check,
-    "reduce_likely": 1.0,  # by this above the rank of
-    "likely": -2.6,
-    "reduce_unlikely": 1.0,  # more by this below the rank of
-    "unlikely": -6.5,
+    "likely": -2.6,  # one less above this rank,
+    "unlikely": -6.5,  # one more below this one.
     # Ranks are the logits of the policy, 0 for the likeliest move, and:
     "killer": 3.56,
     "history": 2270.0,  # a move's history counts 1 for as much as this

@@ -59,8 +59,7 @@ def _skips(search: Search, ply: np.int64, quiet: bool, rank: float) -> bool:
         return False
     if not quiet:
         return bool(rank < GOOD_CAPTURE and frame.depth <= margins.bad_capture_depth)
-    most = margins.late + margins.late_slope * frame.depth * frame.depth
-    most *= 1.0 if improves(search, ply) else margins.late_worse
+    most = (margins.late + frame.depth * frame.depth) * (1.0 if improves(search, ply) else margins.late_worse)
     late = frame.tried > most or rank < -margins.skip - margins.skip_slope * frame.depth
     return bool(late or frame.static + np.int64(margins.futile + margins.futile_slope * frame.depth) <= frame.alpha)
 
@@ -73,13 +72,12 @@ def _reduction(search: Search, ply: np.int64, rank: float) -> np.int64:
     if frame.depth < 3 or frame.tried < 2 or rank > GOOD_CAPTURE or search.state[FULL_WIDTH]:
         return np.int64(0)
     more = margins.reduce_rank * max(-rank, 0.0) + (0.0 if improves(search, ply) else margins.reduce_worse)
-    less = margins.reduce + math.log(frame.depth) * math.log(frame.tried) / margins.reduce_divisor + more
-    less -= margins.reduce_open if frame.beta - frame.bound > 1 else 0.0
-    less -= margins.reduce_likely if rank > margins.likely else 0.0
-    less += margins.reduce_unlikely if rank < margins.unlikely else 0.0
+    less = np.int64(margins.reduce + math.log(frame.depth) * math.log(frame.tried) / margins.reduce_divisor + more)
+    less -= np.int64(frame.beta - frame.bound > 1)
+    less += np.int64(rank < margins.unlikely) - np.int64(rank > margins.likely)
     gives_check = attackers_of(child, king_square(child), occupied(child)) & ~child[OWN] != NOTHING
-    less -= margins.reduce_check if frame.check or gives_check else 0.0
-    return np.int64(max(0, min(np.int64(less), frame.depth - 2)))
+    less -= np.int64(frame.check or gives_check)
+    return np.int64(max(0, min(less, frame.depth - 2)))
 
 
 @inlined
