@@ -39,8 +39,8 @@ def thinker(request: pytest.FixtureRequest) -> Thinker:
 @pytest.mark.parametrize(
     "limits",
     [
-        *(Limits(seconds=0.02), Limits(clock=Clock(0.5)), Limits(clock=Clock(0.0)), Limits(clock=Clock(-1.0, 100.0, 1))),
-        *(Limits(clock=Clock(60.0), simulations=100), Limits(depth=3), Limits(mate=1), Limits(nodes=1)),
+        *(Limits(seconds=0.02), Limits(clock=Clock(0.5)), Limits(clock=Clock(0.0)), Limits(depth=3), Limits(mate=1)),
+        *(Limits(clock=Clock(60.0), simulations=100), Limits(clock=Clock(-1.0, 100.0, 1)), Limits(nodes=1)),
         *(Limits(nodes=100), Limits(simulations=1)),
     ],
 )
