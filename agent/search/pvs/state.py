@@ -57,7 +57,7 @@ class Search(NamedTuple):
 
     frames: NDArray[Any]  # [P] of FRAME
     positions: Words  # [P, WORDS]
-    moves: Moves  # [P, ROW] in the order of searching
+    moves: Moves  # [P, ROW] those tried in the order of searching, then the rest
     ranks: Floats  # [P, ROW] what they are ordered by
     lines: Moves  # [P, P] best line from each ply
     lengths: Counts  # [P] of the lines
