@@ -33,16 +33,18 @@ def is_quiet(position: Words, move: np.int64) -> bool:
 
 @inlined
 def bring_best(search: Search, ply: np.int64) -> None:
-    """Exchange the move that is next with the one of the highest rank among the rest."""
+    """Bring the move of the highest rank, of equals the last, to the front of the rest, which keeps its order."""
     search = borrowed(search)
     frame, moves, ranks = search.frames[ply], search.moves[ply], search.ranks[ply]
     place = best = u64(frame.place)
     highest = ranks[place]
     for i in range(place + ONE, u64(frame.count)):
-        if ranks[i] > highest:
+        if ranks[i] >= highest:
             best, highest = u64(i), ranks[i]
     move = moves[best]
-    ranks[best], moves[best] = ranks[place], moves[place]
+    while best > place:
+        ranks[best], moves[best] = ranks[best - ONE], moves[best - ONE]
+        best -= ONE
     ranks[place], moves[place] = highest, move
 
 
@@ -76,7 +78,7 @@ def order(search: Search, ply: np.int64) -> np.int64:
     search = borrowed(search)
     frame, position, moves, margins = search.frames[ply], search.positions[ply], search.moves[ply], search.margins[0]
     killers, history = search.killers[ply], search.history[side_of(position)]
-    ranks, logits, everyone, share = search.ranks[ply], search.logits, occupied(position), 1.0 / margins.history
+    ranks, logits, everyone = search.ranks[ply], search.logits, occupied(position)
     peak = logits[0]
     for i in range(frame.count):
         peak = max(peak, logits[i])
@@ -94,7 +96,7 @@ def order(search: Search, ply: np.int64) -> np.int64:
         else:
             if move == killers[0] or move == killers[1]:
                 rank += margins.killer
-            rank += history[move] * share
+            rank += history[move] / margins.history
         ranks[i] = np.float32(rank)
     frame.stage = NEXT
     return np.int64(AGAIN)

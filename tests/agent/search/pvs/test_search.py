@@ -117,7 +117,7 @@ def test_only_the_allowed_moves_are_searched() -> None:
 )
 def test_draws_are_worth_nothing(network: CompiledEvaluator, board: chess.Board, move: str, drawn: bool) -> None:
     allowed = np.array([index(board, move)], np.uint16)
-    value = searched(board, 20_000, network=network, allowed=allowed)[0].value
+    value = searched(board, 6000, network=network, allowed=allowed)[0].value
     assert value == 0 if drawn else value > 0.3
 
 
