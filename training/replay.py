@@ -6,6 +6,7 @@ plies; the oldest plies go first. Not thread-safe.
 
 Shapes: T plies of a game, B sampled plies, S stored plies."""
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -88,7 +89,8 @@ class ReplayBuffer:
         self.oldest = max(self.oldest, self.added - self.capacity)
         lost = self.entries_added - len(self._indices)
         if self._searched and lost > 0:  # plies whose entries have been overwritten; starts ascend with the plies
-            self.oldest += int(np.searchsorted(self._columns["starts"][self._window()], lost))
+            starts, plies = self._columns["starts"], range(self.oldest, self.added)
+            self.oldest += bisect_left(plies, lost, key=lambda ply: starts[ply % self.capacity])
         return True
 
     def sample(self, batch_size: int, generator: np.random.Generator) -> Batch:
@@ -107,13 +109,9 @@ class ReplayBuffer:
 
     def mean_version(self) -> float:
         """Mean version of the stored plies; 0 when empty."""
-        return float(self._columns["versions"][self._window()].mean()) if len(self) else 0.0
+        rows = np.arange(self.oldest, self.added) % self.capacity
+        return float(self._columns["versions"][rows].mean()) if len(self) else 0.0
 
     def start_at(self, added: int, games: int, entries_added: int) -> None:
         """Let an empty buffer begin as if so many plies, games and policy entries had been added and dropped."""
         self.added, self.games, self.entries_added, self.oldest = added, games, entries_added, added
-
-    def _window(self) -> NDArray[np.int64]:
-        """Rows of the stored plies, oldest first."""
-        rows: NDArray[np.int64] = np.arange(self.oldest, self.added) % self.capacity
-        return rows
