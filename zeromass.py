@@ -266,7 +266,7 @@ def benchmark(
     what: Literal["kernels", "rules", "search", "selfplay", "learner", "signature", "weights"],
     settings: Annotated[
         list[str] | None,
-        Argument(metavar="[KEY=VALUE]...", help="Other settings (kernels, selfplay, learner, strength, weights)."),
+        Argument(metavar="[KEY=VALUE]...", help="Other settings (kernels, selfplay, learner, weights)."),
     ] = None,
     peers_python: Annotated[
         str | None, Option(metavar="PATH", help="An interpreter that has OpenSpiel, PettingZoo (rules).")
