@@ -37,7 +37,7 @@ def options(version: Annotated[bool, Option("--version", help="Print the version
 def train(
     arguments: Annotated[
         list[str] | None,
-        Argument(metavar="[CONFIG] [KEY=VALUE]...", help="demo, cpu, gpu-demo, gpu, cluster or YAML; then settings."),
+        Argument(metavar="[CONFIG] [KEY=VALUE]...", help="demo, cpu, strong, gpu-demo, gpu, cluster or a YAML file."),
     ] = None,
     resume: Annotated[str | None, Option(metavar="RUN", help="Continue from this run's newest checkpoint.")] = None,
     cluster: Annotated[str | None, Option(metavar="ADDRESS", help="Join this Ray cluster.")] = None,

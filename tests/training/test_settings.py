@@ -15,7 +15,7 @@ from training.monitoring.tags.tags import WATCHES
 from training.settings import CONFIGS, Settings, known_keys, load_settings
 
 
-@pytest.mark.parametrize("name", ["demo", "cpu", "gpu-demo", "gpu", "cluster"])
+@pytest.mark.parametrize("name", ["demo", "cpu", "strong", "gpu-demo", "gpu", "cluster"])
 def test_our_configs_are_valid_by_name_and_by_path(name: str) -> None:
     settings = load_settings(name)
     assert settings == load_settings(CONFIGS / f"{name}.yaml")
