@@ -2,8 +2,9 @@
 
 import contextlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 from typer import Argument, Option
@@ -276,57 +277,30 @@ def benchmark(
     as_json: _Json = False,
 ) -> int:
     """Measure speed against the alternatives in one sitting, or judge weights."""
-    import inspect
-    import json
-    from importlib import import_module
-
-    from rich.console import Console
-
-    from agent.files import what_is
-
-    sys.path.append(str(Path(__file__).resolve().parent))  # benchmarks are not installed; they lie beside this file
-    try:
-        module = import_module(f"benchmarks.{what}")
-    except ModuleNotFoundError as error:
-        if error.name is None or not error.name.startswith("benchmarks"):
-            raise
-        raise InputError(f"benchmark '{what}' is not part of this installation; run it in a source tree") from error
-    options: dict[str, Any] = {"progress": lambda line: print(line, file=sys.stderr, flush=True)}
-    given = {"overrides": settings, "peers_python": peers_python, "rounds": rounds, "seconds": seconds}
-    for name, value in given.items():
-        if value and name not in inspect.signature(module.run).parameters:
-            word = f"'{value[0]}'" if isinstance(value, list) else f"--{name.replace('_', '-')} {value}"
-            raise InputError(f"{word} has no use here; leave it out of benchmark {what}")
-        options |= {name: value} if value else {}
-    if peers_python is not None and what_is(peers_python) != "file":
-        raise InputError(f"--peers-python '{peers_python}' does not exist; name a Python interpreter")
-    found = module.run(**options)
-    if as_json:
-        print(json.dumps(found))
-        return 0
-    for part in module.show(found):
-        Console().print(part)
-    return 0
+    with _source_tree(f"benchmark '{what}'"):
+        from benchmarks.command import benchmark_command
+    options = {"overrides": settings, "peers_python": peers_python, "rounds": rounds, "seconds": seconds}
+    return benchmark_command(what, {name: value for name, value in options.items() if value}, as_json)
 
 
 @app.command()
 def verify(what: Literal["gpu"], as_json: _Json = False) -> int:
     """Check what only a GPU can show, in ten minutes at most; exit code 1 if something is wrong."""
-    import json
+    with _source_tree(f"'verify {what}'"):
+        from benchmarks.command import verify_command
+    return verify_command(as_json)
 
-    from agent.files import write_atomic
 
+@contextlib.contextmanager
+def _source_tree(what: str) -> Iterator[None]:
+    """For imports of `benchmarks`, which is not installed: it lies beside this file."""
     sys.path.append(str(Path(__file__).resolve().parent))
     try:
-        from benchmarks.gpu import verify as verify_gpu
+        yield
     except ModuleNotFoundError as error:
-        raise InputError(f"'verify {what}' is not part of this installation; run it in a source tree") from error
-    found = verify_gpu(lambda line: print(line, file=sys.stderr, flush=True))
-    kept = Path("runs", f"verify-gpu-{found['date'].replace(':', '')}.json")
-    kept.parent.mkdir(exist_ok=True)
-    write_atomic(kept, json.dumps(found, indent=1).encode())
-    print(json.dumps(found) if as_json else f"{found['card']}: {'good' if found['passed'] else 'faults'}; {kept}")
-    return 0 if found["passed"] else 1
+        if error.name is None or not error.name.startswith("benchmarks"):
+            raise
+        raise InputError(f"{what} is not part of this installation; run it in a source tree") from error
 
 
 def _exclusive(weights: Path | None, run: str | None) -> None:
