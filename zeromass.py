@@ -280,7 +280,7 @@ def benchmark(
     with _source_tree(f"benchmark '{what}'"):
         from benchmarks.command import benchmark_command
     options = {"overrides": settings, "peers_python": peers_python, "rounds": rounds, "seconds": seconds}
-    return benchmark_command(what, {name: value for name, value in options.items() if value}, as_json)
+    return benchmark_command(what, {name: value for name, value in options.items() if value not in (None, [])}, as_json)
 
 
 @app.command()

@@ -24,6 +24,11 @@ def test_our_configs_are_valid_by_name_and_by_path(name: str) -> None:
         assert settings.learner.device == "cpu"
 
 
+def test_strong_is_cpu_for_longer() -> None:
+    longer = "run.minutes=2880 run.snapshot_minutes=60 log.steps=100 log.pictures_minutes=60"
+    assert load_settings("strong") == load_settings("cpu", longer.split())
+
+
 @pytest.mark.parametrize(("overrides", "sentence"), table("settings"))
 def test_mistakes_are_named(overrides: str, sentence: str) -> None:
     with pytest.raises(InputError) as caught:
