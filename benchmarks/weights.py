@@ -1,15 +1,8 @@
-"""Weights files judged on games that a run recorded: `zeromass benchmark weights`.
-
-    zeromass train cpu run.name=games network.weights=FILE selfplay.simulations=400 learner.reuse=0
-    zeromass train cpu run.name=new replay.games=games replay.capacity=5000000 run.minutes=60
-    zeromass benchmark weights games=games files=FILE,OTHER
-
-The games judged by are those that `replay.games` leaves out. Figures: cross-entropy of the value, divergence of the
-policy from the one that the games' search improved, how often their best moves agree, evaluations a second on one core.
-"""
+"""Weights files judged on games that a run recorded and `replay.games` leaves out, see docs/learning.md: `zeromass
+benchmark weights`. Figures: cross-entropy of the value, divergence of the policy from the games', evaluations a second
+on one core."""
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -22,7 +15,6 @@ from rich.table import Table
 from agent import rules
 from agent.errors import InputError
 from agent.networks.network import Network
-from agent.networks.policy import MaskedPolicy
 from agent.networks.registry import make_evaluator
 from agent.networks.weights import load_weights
 from agent.settings import PathText, Section
@@ -35,8 +27,7 @@ from training.replay import ENTRIES_PER_PLY, Batch, ReplayBuffer
 from training.settings import LearnerSettings
 
 BATCH: Final = 1024
-_LEAVES: Final = 512  # evaluated at once: few enough for the results to stay in the cache
-_FIGURES: Final = ("value loss", "policy divergence", "best move")
+_FIGURES: Final = ("value loss", "policy divergence")
 _LEARNER: Final = LearnerSettings(value_lambda=0.9, device="cpu")
 
 
@@ -62,34 +53,23 @@ def judged_by(run: str, number: int, say: Progress = lambda line: None) -> list[
 def evaluating(network: Network, seconds: float) -> Callable[[], float]:
     """Measures evaluations a second of positions like those of a search: logits of the legal moves and value."""
     evaluator, children = make_evaluator(network), midgames(256).successors()[0]
-    positions = children[rules.count_moves(children) > 0][:_LEAVES]
+    positions = children[rules.count_moves(children) > 0][:512]  # few enough for the results to stay in the cache
     moves, counts = rules.legal_moves(positions)
 
     def evaluate() -> int:
-        evaluator.evaluate_legal(positions, moves, counts)
-        return _LEAVES
+        return len(evaluator.evaluate_legal(positions, moves, counts).values)
 
     evaluate()  # compiled code is loaded now
     return lambda: rate(evaluate, seconds)
 
 
 @torch.inference_mode()
-def best_moves(network: Network, packed: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """[B] the policy's most probable moves."""
-    output = network.predict(packed)
-    best = MaskedPolicy(output.logits, output.legal).probabilities.argmax(1, keepdim=True)
-    return (best if output.indices is None else output.indices.gather(1, best)).flatten().numpy()
-
-
-@torch.inference_mode()
 def losses(network: Network, batches: Sequence[Batch]) -> NDArray[np.float64]:
-    """Value cross-entropy, policy divergence, agreement on the best move [3, batches]."""
+    """Value cross-entropy, policy divergence [2, batches]."""
     learner, rows = Learner(network, _LEARNER, searched=True), []
     for batch in batches:
-        parts, policies = learner._loss(batch, network.predict(batch.positions)).parts, batch.policies
-        best = [policies.indices[a + policies.probabilities[a:b].argmax()] for a, b in pairwise(policies.offsets)]
-        agreed = float((best_moves(network, batch.positions) == best).mean())
-        rows.append((float(parts["loss/value"]), float(parts["policy/kl"]), agreed))
+        parts = learner._loss(batch, network.predict(batch.positions)).parts
+        rows.append((float(parts["loss/value"]), float(parts["policy/kl"])))
     return np.array(rows).T
 
 
@@ -105,7 +85,7 @@ def run(
     for name, network in networks.items():
         progress(f"judging {name} ...")
         for what, values in zip(_FIGURES, losses(network, batches), strict=True):
-            figures.add(name, what, [float(values.mean())], "" if what == "best move" else "nats")
+            figures.add(name, what, [float(values.mean())], "nats")
     with threads(1):
         calls = {name: evaluating(network, seconds) for name, network in networks.items()}
         for name, speeds in in_turn(calls, rounds, progress).items():

@@ -1,5 +1,5 @@
-"""How self-play selects moves: samples from the masked policy, or Gumbel search. Shapes: G games, M entries of improved
-policies in all."""
+"""How self-play selects moves: samples from the masked policy, Gumbel search, or principal-variation search. Shapes: G
+games, M entries of improved policies in all."""
 
 from collections.abc import Callable
 from functools import partial
@@ -10,13 +10,18 @@ import torch
 from numpy.typing import NDArray
 
 from agent import rules
+from agent.errors import InputError
+from agent.networks.contract import CompiledEvaluator
 from agent.networks.evaluator import Evaluator
 from agent.networks.policy import MaskedPolicy
 from agent.rules import Games
 from agent.search import GumbelSearch
+from agent.search.pvs.search import PrincipalVariationSearch
+from agent.search.thinking import RootOptions
 from selfplay.record import RaggedPolicy
 from selfplay.settings import SelfplaySettings
 
+EXPLORED: Final = 0.05  # share of moves drawn from the policy where principal-variation search chooses the others
 _LEAST: Final = np.float32(2.0**-126)  # smallest normal float32: the least probability whose logarithm is recorded
 
 
@@ -37,11 +42,16 @@ whatever else is in the batch."""
 
 
 def make_selector(evaluator: Evaluator, settings: SelfplaySettings, seed: int) -> Selector:
-    """Samples from the masked policy, or plays the moves that Gumbel search chooses, as the settings ask; `seed` is
-    that of samples and root noise."""
+    """What the settings ask for; `seed` is that of samples and root noise. An InputError where they ask for
+    principal-variation search of a network that has no compiled form."""
     if settings.search is None:
         return partial(_sampled, evaluator, settings.temperature, seed)
-    return partial(_searched, GumbelSearch(settings.search, evaluator.for_search()), seed)
+    network = evaluator.for_search()
+    if settings.method == "gumbel":
+        return partial(_searched, GumbelSearch(settings.search, network), seed)
+    if not isinstance(network, CompiledEvaluator):
+        raise InputError("setting selfplay.method=pvs needs a network with a compiled form, network.kind=sparse")
+    return partial(_deepened, PrincipalVariationSearch(network, 1), settings.simulations, evaluator, seed)
 
 
 def _sampled(
@@ -63,3 +73,25 @@ def _searched(search: GumbelSearch, seed: int, games: Games, keys: NDArray[np.in
     log_probs = np.log(np.maximum(dense[np.arange(len(games)), result.moves], _LEAST))
     policies = RaggedPolicy(result.offsets, result.indices, improved.astype(np.float16))
     return SelectedMoves(result.moves, log_probs, result.values, torch.from_numpy(dense), entropies, policies)
+
+
+def _deepened(
+    search: PrincipalVariationSearch, nodes: int, evaluator: Evaluator, seed: int, games: Games, keys: NDArray[np.int64]
+) -> SelectedMoves:
+    """Values are the search's, policies the network's own: who learns from such games keeps the policy it has."""
+    values, legal = np.empty(len(games), np.float32), torch.from_numpy(rules.legal_bits(games.positions))
+    prior = MaskedPolicy(evaluator.evaluate(games.positions).logits, legal).probabilities
+    mixed = prior * EXPLORED
+    for row in range(len(games)):
+        search.resize(1)  # emptied, so that a game does not depend on the games beside it
+        search.begin(games.take([row]), RootOptions())
+        search.run(nodes)
+        best = search.look(1)[0]
+        mixed[row, best.move] += 1 - EXPLORED
+        values[row] = best.value
+    policy = MaskedPolicy(mixed.clamp(min=float(_LEAST)).log(), legal)
+    moves, log_probs, entropies = (found.numpy() for found in policy.sample(seed, torch.from_numpy(keys)))
+    rows, indices = np.nonzero(prior.numpy())
+    offsets, kept = np.searchsorted(rows, np.arange(len(games) + 1)), prior.numpy()[rows, indices]
+    policies = RaggedPolicy(offsets, indices.astype(np.uint16), kept.astype(np.float16))
+    return SelectedMoves(moves.astype(np.uint16), log_probs, values, policy.probabilities, entropies, policies)

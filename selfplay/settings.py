@@ -22,6 +22,7 @@ class SelfplaySettings(Section):
     ply_cap: int = Field(300, ge=2, le=4000, description="A game this long is truncated.")
     temperature: float = Field(1.0, gt=0, le=10, description="Of the sampled policy, where there is no search.")
     simulations: int = Field(0, ge=0, le=100_000, description="Leaves of a search; 0: no search, actor-critic.")
+    method: Literal["gumbel", "pvs"] = Field("gumbel", description="Of that search; pvs: better values, no new policy.")
     max_considered_actions: int = Field(16, ge=1, le=218, description="Moves considered at the root of a search.")
     c_scale: float = Field(0.1, ge=0, le=100, description="Weight of values against logits in the search.")
     gumbel_scale: float = Field(1.0, ge=0, le=10, description="Size of the root noise; 1 samples as the paper does.")

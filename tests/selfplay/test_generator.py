@@ -6,18 +6,23 @@ import pytest
 import torch
 
 from agent import rules, vocabulary
+from agent.errors import InputError
+from agent.networks.bundled import find_weights
 from agent.networks.evaluator import Evaluator
 from agent.networks.registry import make_evaluator, make_network
 from agent.networks.residual.network import ResidualArchitecture, ResidualNetwork
 from agent.networks.sparse.architecture import SparseArchitecture
-from agent.rules import Termination
+from agent.rules import Games, Termination
+from agent.search.pvs.search import PrincipalVariationSearch
+from agent.search.thinking import RootOptions
 from kernels import unpack_legal
 from kernels.splitmix import mix
 from selfplay.generator import Generator
 from selfplay.record import GameRecord
-from selfplay.selection import make_selector
+from selfplay.selection import EXPLORED, make_selector
 from selfplay.settings import SelfplaySettings
 from tests.agent.rules.oracle import differences, expected_material, push
+from tests.agent.search.pvs.test_search import NETWORK
 from tests.training.records import finished
 
 SETTINGS = SelfplaySettings(games=16, opening_plies=6, ply_cap=90)
@@ -129,3 +134,26 @@ def test_entropies_are_those_of_the_distributions(simulations: int) -> None:
     weights = selected.probabilities.double().numpy()
     expected = -(weights * np.log(np.where(weights > 0, weights, 1.0))).sum(1)
     np.testing.assert_allclose(selected.entropies, expected, rtol=1e-5)
+
+
+def test_principal_variation_search_chooses_moves_and_values_and_keeps_the_policy() -> None:
+    network, games = find_weights().weights.network, Games(6)
+    select = make_selector(make_evaluator(network), SelfplaySettings(simulations=150, method="pvs"), seed=1)
+    for ply in range(8):
+        selected, dense = select(games, mix(np.arange(6) + 10 * ply)), network.dense(games.positions)[0]
+        for row in range(6):
+            search = PrincipalVariationSearch(NETWORK, 1)  # each game as if it were alone
+            search.begin(games.take([row]), RootOptions())
+            search.run(150)
+            best, kept = search.look(1)[0], selected.policies.plies(row, row + 1)
+            indices, counts = rules.legal_moves(games.positions[row : row + 1])
+            legal = indices[0, : counts[0]]
+            policy = dense[row, torch.from_numpy(legal.astype(np.int64))].double().softmax(0).detach().numpy()
+            found = dict(zip(kept.indices.tolist(), kept.probabilities.tolist(), strict=True))
+            np.testing.assert_allclose([found.pop(move, 0) for move in legal.tolist()], policy, atol=1e-3)
+            expected = EXPLORED * policy + (1 - EXPLORED) * (legal == best.move)
+            np.testing.assert_allclose(selected.probabilities[row, legal], expected, atol=1e-5)
+            assert (selected.values[row], found) == (np.float32(best.value), {})
+        games.play(selected.moves)
+    with pytest.raises(InputError, match=r"selfplay\.method=pvs needs .* network\.kind=sparse"):
+        make_selector(evaluator(), SelfplaySettings(simulations=9, method="pvs"), seed=0)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +14,7 @@ from agent.networks.sparse.moves import MOVE_KINDS, MOVE_ROOM
 from agent.networks.sparse.vectors import Floats, Shorts, aligned
 from agent.vocabulary import MAX_LEGAL, SIZE
 
-_NAMES: Final = [
-    f"{layer}.{part}" for layer in ("features", "hidden", "policy", "kinds", "value") for part in ("weight", "bias")
-]
-_FIXED: Final = {"threats": "True", "moves": "True", "control": "False", "king_buckets": "0", "phases": "1"}
-"""What weights files of older versions say of features that were settings then, with the values that are fixed now."""
+_NAMES: Final = [f"{a}.{b}" for a in ("features", "hidden", "policy", "kinds", "value") for b in ("weight", "bias")]
 
 
 @dataclass(frozen=True)
@@ -35,15 +31,6 @@ class SparseArchitecture(Architecture):
             raise ValueError(f"width {self.width} is not a multiple of 64")
         if self.hidden < 32 or self.hidden % 32:
             raise ValueError(f"hidden {self.hidden} is not a multiple of 32")
-
-    @classmethod
-    def from_metadata(cls, metadata: Mapping[str, str]) -> Self:
-        """See `Architecture`. A ValueError where an entry is not what `metadata` writes, or a feature is not as this
-        version has it."""
-        for name, value in _FIXED.items():
-            if metadata.get(name, value) != value:
-                raise ValueError(f"sparse networks with {name}={metadata[name]} are no longer supported")
-        return super().from_metadata(metadata)
 
     def compiled(self, tensors: Mapping[str, Floats] | None = None) -> CompiledEvaluator:
         """See `Architecture`; and `fill`."""

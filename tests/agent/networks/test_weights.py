@@ -95,7 +95,6 @@ DAMAGE: list[tuple[Callable[[Path], object], str]] = [
     (lambda path: safetensors.torch.save_file({"x": torch.zeros(1)}, path), "holds architecture None"),
 ]
 SPARSE_DAMAGE = [
-    (lambda path: rewritten(path, phases="8"), "phases=8 are no longer supported"),
     (with_tensor("hidden.weight", torch.zeros(32, 64)), r"cannot be used \(tensor hidden.weight has shape"),
     (with_tensor("policy.bias", torch.zeros(())), r"cannot be used \(tensor policy.bias has shape"),
     (with_tensor("kinds.bias", None), r"cannot be used \(tensor kinds.bias has shape"),
@@ -117,12 +116,6 @@ def test_broken(make: Callable[[Path], Path], damage: Callable[[Path], object], 
     damage(path := make(tmp_path))
     with pytest.raises(InputError, match=f"^weights file '{path}'.*{reason}"):
         load_weights(path)
-
-
-def test_sparse_networks_with_features_of_older_versions(tmp_path: Path) -> None:
-    """The bundled weights name features that were settings once."""
-    rewritten(path := sparse_weights(tmp_path), phases="1", threats="True")
-    assert load_weights(path).network.architecture == SparseArchitecture(width=64, hidden=32)
 
 
 @pytest.mark.parametrize(

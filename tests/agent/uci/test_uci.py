@@ -170,30 +170,10 @@ def test_limited_strength_means_fewer_simulations_noise_and_blunders(loader: Loa
     assert best[STRONGEST] == 20
 
 
-UNKNOWN = ("info string unknown command 'xyzzy' ignored", "info string unknown option 'name Contempt value 64' ignored")
-
-
-@pytest.mark.parametrize(
-    ("sent", "sentences"),
-    [
-        *(
-            (f"setoption name {line.format(nines='9' * 6000)}", (f"info string option {sentence}",))
-            for line, sentence in table("uci_refused_values")
-        ),
-        (
-            "setoption name Threads value 4",
-            ("info string Threads 4 accepted, but the search with this network runs in one thread",),
-        ),
-        ("setoption name Threads value 1; setoption name Threads value 1", ()),
-        ("; ".join(("", "   ", "xyzzy", "go2", "\x00\ufffd", "setoption", "setoption name Contempt value 64")), ()),
-        ("setoption name; register later; debug; isready now", ("readyok",)),
-        ("joho debug on; xyzzy; setoption name Contempt value 64; debug off; xyzzy", UNKNOWN),
-    ],
-)
-def test_a_line_that_cannot_be_heeded_is_ignored_or_told(
-    program: Program, sent: str, sentences: tuple[str, ...]
-) -> None:
-    program.talk(f"{sent}; isready", *sentences, "readyok")
+@pytest.mark.parametrize(("sent", "sentences"), table("uci_ignored"))
+def test_a_line_that_cannot_be_heeded_is_ignored_or_told(program: Program, sent: str, sentences: str) -> None:
+    lines = sent.format(nines="9" * 6000, odd="\x00\ufffd")
+    program.talk(f"{lines}; isready", *filter(None, sentences.split(" & ")), "readyok")
 
 
 @pytest.mark.parametrize(
