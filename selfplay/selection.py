@@ -91,7 +91,8 @@ def _deepened(
         values[row] = best.value
     policy = MaskedPolicy(mixed.clamp(min=float(_LEAST)).log(), legal)
     moves, log_probs, entropies = (found.numpy() for found in policy.sample(seed, torch.from_numpy(keys)))
-    rows, indices = np.nonzero(prior.numpy())
-    offsets, kept = np.searchsorted(rows, np.arange(len(games) + 1)), prior.numpy()[rows, indices]
-    policies = RaggedPolicy(offsets, indices.astype(np.uint16), kept.astype(np.float16))
+    listed, counts = rules.legal_moves(games.positions)
+    indices, offsets = listed[np.arange(listed.shape[1]) < counts[:, None]], np.append(0, counts.cumsum(dtype=np.int64))
+    kept = prior.numpy()[np.repeat(np.arange(len(games)), counts), indices]
+    policies = RaggedPolicy(offsets, indices, kept.astype(np.float16))
     return SelectedMoves(moves.astype(np.uint16), log_probs, values, policy.probabilities, entropies, policies)

@@ -26,7 +26,9 @@ TINY = (
 
 
 def settings(name: str, folder: Path, *more: str) -> Settings:
-    return load_settings(None, [*TINY.split(), f"run.folder={folder}", f"run.name={name}", *more])
+    return load_settings(
+        None, ["selfplay.method=pvs", *TINY.split(), f"run.folder={folder}", f"run.name={name}", *more]
+    )
 
 
 @pytest.fixture(scope="module")

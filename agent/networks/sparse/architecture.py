@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,8 +60,7 @@ def fill(parameters: SparseParameters, tensors: Mapping[str, Floats]) -> None:
     summed = (pieces.reshape(THREATS, PIECE_ROWS, -1) + shared).reshape(STATE_AT, -1)
     parameters.features[...] = in_units(np.concatenate([summed, state]))
     parameters.features_bias[...] = in_units(tensors["features.bias"])
-    targets: dict[str, NDArray[Any]] = dict(zip(_NAMES, parameters, strict=True))
-    for name, target in targets.items():
+    for name, target in zip(_NAMES, cast(tuple[NDArray[Any], ...], parameters), strict=True):
         if target.dtype == np.float32:
             target[...] = tensors[name]
 
