@@ -20,15 +20,13 @@ from training.settings import Settings, load_settings
 from training.targets import targets
 
 TINY = (
-    "network.kind=sparse network.width=64 network.hidden=32 selfplay.actors=0 selfplay.games=8 selfplay.ply_cap=10 "
+    "network.kind=sparse network.width=64 network.hidden=32 selfplay.actors=0 selfplay.ply_cap=10 selfplay.method=pvs "
     "selfplay.simulations=4 replay.capacity=5000 learner.batch_size=32 evaluation.games=0 run.minutes=null"
 )
 
 
 def settings(name: str, folder: Path, *more: str) -> Settings:
-    return load_settings(
-        None, ["selfplay.method=pvs", *TINY.split(), f"run.folder={folder}", f"run.name={name}", *more]
-    )
+    return load_settings(None, [*TINY.split(), f"run.folder={folder}", f"run.name={name}", *more])
 
 
 @pytest.fixture(scope="module")
