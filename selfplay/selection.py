@@ -51,7 +51,7 @@ def make_selector(evaluator: Evaluator, settings: SelfplaySettings, seed: int) -
         return partial(_searched, GumbelSearch(settings.search, network), seed)
     if not isinstance(network, CompiledEvaluator):
         raise InputError("setting selfplay.method=pvs needs a network with a compiled form, network.kind=sparse")
-    return partial(_deepened, PrincipalVariationSearch(network, 1), settings.simulations, evaluator, seed)
+    return partial(_by_pvs, PrincipalVariationSearch(network, 1), settings.simulations, evaluator, seed)
 
 
 def _sampled(
@@ -75,11 +75,12 @@ def _searched(search: GumbelSearch, seed: int, games: Games, keys: NDArray[np.in
     return SelectedMoves(result.moves, log_probs, result.values, torch.from_numpy(dense), entropies, policies)
 
 
-def _deepened(
+def _by_pvs(
     search: PrincipalVariationSearch, nodes: int, evaluator: Evaluator, seed: int, games: Games, keys: NDArray[np.int64]
 ) -> SelectedMoves:
     """Values are the search's, policies the network's own: who learns from such games keeps the policy it has."""
-    values, legal = np.empty(len(games), np.float32), torch.from_numpy(rules.legal_bits(games.positions))
+    listed, counts = rules.legal_moves(games.positions)
+    values, legal = np.empty(len(games), np.float32), torch.from_numpy(rules.pack_moves(listed, counts))
     prior = MaskedPolicy(evaluator.evaluate(games.positions).logits, legal).probabilities
     mixed = prior * EXPLORED
     for row in range(len(games)):
@@ -91,7 +92,6 @@ def _deepened(
         values[row] = best.value
     policy = MaskedPolicy(mixed.clamp(min=float(_LEAST)).log(), legal)
     moves, log_probs, entropies = (found.numpy() for found in policy.sample(seed, torch.from_numpy(keys)))
-    listed, counts = rules.legal_moves(games.positions)
     indices, offsets = listed[np.arange(listed.shape[1]) < counts[:, None]], np.append(0, counts.cumsum(dtype=np.int64))
     kept = prior.numpy()[np.repeat(np.arange(len(games)), counts), indices]
     policies = RaggedPolicy(offsets, indices, kept.astype(np.float16))

@@ -21,7 +21,7 @@ class SelfplaySettings(Section):
     decisive_share: float = Field(0, ge=0, le=1, description="Share of games that begin with a side far ahead.")
     ply_cap: int = Field(300, ge=2, le=4000, description="A game this long is truncated.")
     temperature: float = Field(1.0, gt=0, le=10, description="Of the sampled policy, where there is no search.")
-    simulations: int = Field(0, ge=0, le=100_000, description="Leaves of a search; 0: no search, actor-critic.")
+    simulations: int = Field(0, ge=0, le=100_000, description="Leaves (pvs: nodes) of a search; 0: actor-critic alone.")
     method: Literal["gumbel", "pvs"] = Field("gumbel", description="Of that search; pvs: better values, no new policy.")
     max_considered_actions: int = Field(16, ge=1, le=218, description="Moves considered at the root of a search.")
     c_scale: float = Field(0.1, ge=0, le=100, description="Weight of values against logits in the search.")

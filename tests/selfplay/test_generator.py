@@ -147,8 +147,8 @@ def test_principal_variation_search_chooses_moves_and_values_and_keeps_the_polic
             search.run(150)
             best, kept = search.look(1)[0], selected.policies.plies(row, row + 1)
             indices, counts = rules.legal_moves(games.positions[row : row + 1])
-            legal = indices[0, : counts[0]]
-            policy = dense[row, torch.from_numpy(legal.astype(np.int64))].double().softmax(0).detach().numpy()
+            legal = indices[0, : counts[0]].astype(np.int64)
+            policy = dense[row, torch.from_numpy(legal)].double().softmax(0).detach().numpy()
             assert np.array_equal(kept.indices, legal)  # improbable ones too
             np.testing.assert_allclose(kept.probabilities, policy, atol=1e-3)
             expected = EXPLORED * policy + (1 - EXPLORED) * (legal == best.move)
