@@ -82,7 +82,7 @@ def _by_pvs(
     listed, counts = rules.legal_moves(games.positions)
     values, legal = np.empty(len(games), np.float32), torch.from_numpy(rules.pack_moves(listed, counts))
     prior = MaskedPolicy(evaluator.evaluate(games.positions).logits, legal).probabilities
-    mixed = prior * EXPLORED
+    mixed = (prior * EXPLORED).numpy()
     for row in range(len(games)):
         search.resize(1)  # emptied, so that a game does not depend on the games beside it
         search.begin(games.take([row]), RootOptions())
@@ -90,7 +90,7 @@ def _by_pvs(
         best = search.look(1)[0]
         mixed[row, best.move] += 1 - EXPLORED
         values[row] = best.value
-    policy = MaskedPolicy(mixed.clamp(min=float(_LEAST)).log(), legal)
+    policy = MaskedPolicy(torch.from_numpy(np.log(np.maximum(mixed, _LEAST))), legal)
     moves, log_probs, entropies = (found.numpy() for found in policy.sample(seed, torch.from_numpy(keys)))
     indices, offsets = listed[np.arange(listed.shape[1]) < counts[:, None]], np.append(0, counts.cumsum(dtype=np.int64))
     kept = prior.numpy()[np.repeat(np.arange(len(games)), counts), indices]

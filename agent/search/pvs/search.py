@@ -45,6 +45,7 @@ class PrincipalVariationSearch(Thinking):
             raise ValueError(_NO_NUMBER)
         policy = np.exp(logits - logits.max())
         self._priors = dict(zip(row.tolist(), (policy / policy.sum()).tolist(), strict=True))
+        self._logs = {move: math.log(max(prior, 1e-9)) for move, prior in self._priors.items()}
         self._order = sorted(self._priors, key=lambda move: -self._priors[move])
         histories, lengths = games.history
         past = histories[0][: lengths[0]][-_HISTORY:]
@@ -90,7 +91,10 @@ class PrincipalVariationSearch(Thinking):
 
     def resize(self, megabytes: int) -> None:
         """See `Thinking.resize`."""
-        self._search, self._megabytes = self._search._replace(table=make_table(megabytes)), megabytes
+        if megabytes == self._megabytes:
+            self._search.table.view(np.uint64)[:] = 0
+        else:
+            self._search, self._megabytes = self._search._replace(table=make_table(megabytes)), megabytes
         self._search.history[:] = 0
         self._search.state[AGE] = 0
 
@@ -109,7 +113,8 @@ class PrincipalVariationSearch(Thinking):
             self._search.state[ROOT_DEPTH] = depth
             earlier, ranked = dict(self._found), list[tuple[int, int]]()
             for _ in range(self._lines):
-                rest = [move for move in self._order if move not in dict(ranked)]
+                done = dict(ranked)
+                rest = [move for move in self._order if move not in done]
                 guess = earlier.get(rest[0], ranked[-1][1] if ranked else 0)
                 for line in self._narrow(rest, depth, guess):
                     self._merge([*ranked, *line], earlier)
@@ -117,9 +122,10 @@ class PrincipalVariationSearch(Thinking):
                 move = int(self._search.frames[0]["best_move"])
                 ranked.append((move, int(self._search.frames[0]["best"])))
                 self._merge(ranked, earlier)
-                front, effort = [move for move, _ in self._found], self._search.effort
-                rest = sorted((m for m in self._order if m not in front), key=lambda move: -int(effort[move]))
-                self._order = front + rest
+                front = [move for move, _ in self._found]
+                rest = [move for move in self._order if move not in front]
+                efforts = self._search.effort[rest]
+                self._order = front + [rest[place] for place in np.argsort(-efforts, kind="stable").tolist()]
             self.depth = depth
             if abs(ranked[-1][1]) > PROVEN and depth >= abs(mate_of(ranked[-1][1])):
                 return
@@ -154,7 +160,7 @@ class PrincipalVariationSearch(Thinking):
         search, network = self._search, self._evaluator
         frame = search.frames[0]
         search.moves[0, : len(moves)] = moves
-        search.ranks[0, : len(moves)] = [math.log(max(self._priors[move], 1e-9)) for move in moves]
+        search.ranks[0, : len(moves)] = [self._logs[move] for move in moves]
         values = {
             "alpha": low, "beta": high, "bound": low, "best": -INFINITE, "static": UNKNOWN, "depth": depth,
             "count": len(moves), "place": 0, "tried": 0, "best_move": NO_MOVE, "stage": NEXT, "check": 0,
