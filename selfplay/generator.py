@@ -12,7 +12,7 @@ from agent.networks.evaluator import Evaluator
 from agent.networks.meter import InvalidMassMeter, MassReading
 from agent.rules import Games, Termination
 from kernels.splitmix import mix
-from selfplay.openings import draw_opening
+from selfplay.openings import random_opening
 from selfplay.record import GameRecord, RaggedPolicy
 from selfplay.selection import SelectedMoves, make_selector
 from selfplay.settings import SelfplaySettings
@@ -183,7 +183,7 @@ class Generator:
         number, self._started = self._started, self._started + 1
         state = np.random.SeedSequence([self._seed, self._stream, number]).generate_state(2, np.uint64)
         seed = int(state[0] >> np.uint64(1))
-        opening = draw_opening(self._settings, seed, int(state[1]))
+        opening = random_opening(seed, int(state[1]) % (self._settings.opening_plies + 1))
         self._begin(row, opening, [])
         return GameInProgress(number, seed, opening)
 

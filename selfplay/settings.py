@@ -18,7 +18,6 @@ class SelfplaySettings(Section):
     plies_per_call: int = Field(16, ge=1, description="Plies of each game that an actor plays before it reports.")
     threads: int = Field(1, ge=1, description="torch threads of an actor.")
     opening_plies: int = Field(8, ge=0, le=64, description="Most random plies before the policy takes over.")
-    decisive_share: float = Field(0, ge=0, le=1, description="Share of games that begin with a side far ahead.")
     ply_cap: int = Field(300, ge=2, le=4000, description="A game this long is truncated.")
     temperature: float = Field(1.0, gt=0, le=10, description="Of the sampled policy, where there is no search.")
     simulations: int = Field(0, ge=0, le=100_000, description="Leaves (pvs: nodes) of a search; 0: actor-critic alone.")

@@ -42,9 +42,9 @@ def _reverses(move: int, last: int | None) -> bool:
     return bool(vocabulary.FROM[move] == vocabulary.TO[last] and vocabulary.TO[move] == vocabulary.FROM[last])
 
 
-def shuffled_games(count: int, *, opening_plies: int = 8, decisive_share: float = 0) -> list[GameRecord]:
-    """Finished games of shufflers that begin as the settings of these names say."""
-    settings = SelfplaySettings(games=16, opening_plies=opening_plies, decisive_share=decisive_share)
+def shuffled_games(count: int, *, opening_plies: int = 8) -> list[GameRecord]:
+    """Finished games of shufflers after up to so many random plies."""
+    settings = SelfplaySettings(games=16, opening_plies=opening_plies)
     network = ResidualNetwork(ResidualArchitecture(blocks=0, channels=8))
     generator = Generator(Evaluator(network), settings, seed=3, stream=0)
     generator._select = Shuffler()

@@ -17,7 +17,7 @@ SPARSE = "network.kind=sparse network.width=64 network.hidden=32 selfplay.simula
 MODES = {
     "sampled, residual": "network.kind=residual",
     "searched, sparse": SPARSE,
-    "decisive openings": f"{SPARSE} selfplay.decisive_share=0.3 learner.value_lambda=0.8",
+    "principal variations": f"{SPARSE} selfplay.method=pvs learner.value_lambda=0.8",
 }
 
 

@@ -45,7 +45,7 @@ def test_an_alarm_is_seen_everywhere_and_outlasts_a_resume(tmp_path: Path, monke
     share = number(100 * first["guard/decisive"])
     said = f"alarm decisive: guard/decisive is {share} % (healthy: 100 % or more): collapse; "
     assert f"guard, step {step}: {said}" in shown
-    assert "learner.entropy_bonus or selfplay.decisive_share" in shown
+    assert "selfplay.temperature or learner.entropy_bonus" in shown
     assert next(event.step for event in events_of(folder).Scalars("guard/alarm") if event.value) == step
     assert summary.alarms == ["decisive"]
     (news,) = json.loads((tmp_path / "it" / "summary.json").read_text())["guard"]

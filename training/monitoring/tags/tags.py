@@ -31,11 +31,11 @@ LEAK: Final = Cause("leak", "the mask is broken; `zeromass audit` names position
 SICK_ACTORS: Final = Cause("dying actors", "read why they died: `ray logs`, memory, the machine they were on")
 COLLAPSE: Final = Cause(
     "collapse",
-    "raise selfplay.opening_plies, selfplay.temperature, learner.entropy_bonus or selfplay.decisive_share; resume from "
-    "a checkpoint before the fall",
+    "raise selfplay.opening_plies, selfplay.temperature or learner.entropy_bonus; resume from a checkpoint before the "
+    "fall",
 )
-PLATEAU: Final = Cause("material plateau", "raise selfplay.decisive_share or lower learner.adjudication")
-CUT_OFF: Final = Cause("games cut off", "raise selfplay.ply_cap or selfplay.decisive_share")
+PLATEAU: Final = Cause("material plateau", "lower learner.value_lambda or learner.adjudication")
+CUT_OFF: Final = Cause("games cut off", "raise selfplay.ply_cap")
 BLIND: Final = Cause("blind value", "lower learner.reuse or learner.learning_rate, or raise learner.value_weight")
 UNSTABLE: Final = Cause("unstable learning", "lower learner.learning_rate or learner.reuse")
 STALE: Final = Cause("stale actors", "raise learner.publish_steps or lower selfplay.plies_per_call")
