@@ -21,7 +21,7 @@ from agent.search.thinking import RootOptions
 from selfplay.record import RaggedPolicy
 from selfplay.settings import SelfplaySettings
 
-EXPLORED: Final = 0.05  # share of moves drawn from the policy where principal-variation search chooses the others
+EXPLORED: Final = 0.05  # share of moves drawn from all legal ones where principal-variation search chooses the others
 _LEAST: Final = np.float32(2.0**-126)  # smallest normal float32: the least probability whose logarithm is recorded
 
 
@@ -82,7 +82,9 @@ def _by_pvs(
     listed, counts = rules.legal_moves(games.positions)
     values, legal = np.empty(len(games), np.float32), torch.from_numpy(rules.pack_moves(listed, counts))
     prior = MaskedPolicy(evaluator.evaluate(games.positions).logits, legal).probabilities
-    mixed = (prior * EXPLORED).numpy()
+    rows, indices = np.repeat(np.arange(len(games)), counts), listed[np.arange(listed.shape[1]) < counts[:, None]]
+    mixed = np.zeros(prior.shape, np.float32)
+    mixed[rows, indices] = EXPLORED / counts[rows]
     for row in range(len(games)):
         search.resize(1)  # emptied, so that a game does not depend on the games beside it
         search.begin(games.take([row]), RootOptions())
@@ -92,7 +94,6 @@ def _by_pvs(
         values[row] = best.value
     policy = MaskedPolicy(torch.from_numpy(np.log(np.maximum(mixed, _LEAST))), legal)
     moves, log_probs, entropies = (found.numpy() for found in policy.sample(seed, torch.from_numpy(keys)))
-    indices, offsets = listed[np.arange(listed.shape[1]) < counts[:, None]], np.append(0, counts.cumsum(dtype=np.int64))
-    kept = prior.numpy()[np.repeat(np.arange(len(games)), counts), indices]
+    offsets, kept = np.append(0, counts.cumsum(dtype=np.int64)), prior.numpy()[rows, indices]
     policies = RaggedPolicy(offsets, indices, kept.astype(np.float16))
     return SelectedMoves(moves.astype(np.uint16), log_probs, values, policy.probabilities, entropies, policies)

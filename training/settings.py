@@ -68,6 +68,7 @@ class LearnerSettings(Section):
     reuse: float = Field(2.0, ge=0, le=64, description="Times a position is trained on, on average; 0: only play.")
     publish_steps: int = Field(8, ge=1, description="Learner steps between versions of the weights.")
     value_lambda: float = Field(1, ge=0, le=1, description="TD(lambda); 1: the game's result, 0: the searched value.")
+    value_cut: float = Field(0, ge=0, le=1, description="Returns end at moves of a probability below this; 0: never.")
     value_weight: float = Field(1.0, ge=0, description="Of the value loss against the policy loss.")
     entropy_bonus: float = Field(0.01, ge=0, description="Weight of the policy's entropy.")
     adjudication: float = Field(

@@ -33,8 +33,9 @@ def white_score(record: GameRecord, adjudication: float) -> float:
 
 
 def targets(
-    record: GameRecord, *, adjudication: float, value_lambda: float = 1.0, gae_lambda: float = GAE_LAMBDA
-) -> Targets:
+    record: GameRecord, *, adjudication: float, value_lambda: float = 1.0, value_cut: float = 0.0,
+    gae_lambda: float = GAE_LAMBDA,
+) -> Targets:  # fmt: skip
     """Value targets and advantages of a game's plies.
 
     Advantages are generalised advantage estimates (Schulman et al. 2016, arXiv 1506.02438, eq. 16) for two
@@ -43,17 +44,20 @@ def targets(
 
     Value targets are TD(lambda) returns (Sutton 1988; Baxter et al. 1998 for chess, arXiv cs/9901001):
     z[t] = (1 - lambda) * v[t] + lambda * flip(z[t + 1]), where v[t] is the player's value, its search included.
-    With `value_lambda` 1 that is the result of the game, whatever the ply that decided it.
+    With `value_lambda` 1 that is the result of the game, whatever the ply that decided it. At a move whose probability
+    was below `value_cut` lambda is 0: what follows a move played to explore says nothing of the position before it
+    (Watkins 1989, chapter 7, of Q-learning).
     `adjudication` is the most that a truncated game counts, 0..1."""
     plies = record.plies
     results = white_score(record, adjudication) * np.where(rules.is_black(record.positions), -1.0, 1.0)
     wdl = _as_outcomes(results)
     values = record.values.astype(np.float64)
-    if value_lambda < 1:
+    if value_lambda < 1 or value_cut > 0:
+        weights = np.where(np.exp(record.log_probs) < value_cut, 0.0, value_lambda)
         outcomes = _as_outcomes(np.clip(values, -1, 1))
         target = wdl[-1]
         for ply in range(plies - 1, -1, -1):
-            target = (1 - value_lambda) * outcomes[ply] + value_lambda * target
+            target = (1 - weights[ply]) * outcomes[ply] + weights[ply] * target
             wdl[ply] = target
             target = target[::-1]  # for the other side
     deltas = np.append(-values[1:], results[-1]) - values
@@ -67,7 +71,8 @@ def targets(
 
 def targets_by(learner: LearnerSettings, record: GameRecord) -> Targets:
     """Those that the settings ask for."""
-    return targets(record, adjudication=learner.adjudication, value_lambda=learner.value_lambda)
+    values = {"value_lambda": learner.value_lambda, "value_cut": learner.value_cut}
+    return targets(record, adjudication=learner.adjudication, **values)
 
 
 def _as_outcomes(scores: NDArray[np.float64]) -> NDArray[np.float64]:

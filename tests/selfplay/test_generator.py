@@ -151,7 +151,7 @@ def test_principal_variation_search_chooses_moves_and_values_and_keeps_the_polic
             policy = dense[row, torch.from_numpy(legal)].double().softmax(0).detach().numpy()
             assert np.array_equal(kept.indices, legal)  # improbable ones too
             np.testing.assert_allclose(kept.probabilities, policy, atol=1e-3)
-            expected = EXPLORED * policy + (1 - EXPLORED) * (legal == best.move)
+            expected = EXPLORED / len(legal) + (1 - EXPLORED) * (legal == best.move)
             np.testing.assert_allclose(selected.probabilities[row, legal], expected, atol=1e-5)
             assert selected.values[row] == np.float32(best.value)
         games.play(selected.moves)

@@ -54,6 +54,20 @@ def test_value_targets_are_the_weighted_sum_of_what_comes(value_lambda: float) -
     assert (rows >= 0).all()
 
 
+@pytest.mark.parametrize("value_lambda", [0.6, 1.0])
+def test_value_targets_end_at_moves_played_to_explore(value_lambda: float) -> None:
+    """As if the game had ended there with the score that the search thought of the position."""
+    log_probs = np.log(np.array([0.95, 0.95, 0.5, 0.49, 0.95, 0.001, 0.95], np.float32))
+    game = record(7, outcome=1, termination=Termination.CHECKMATE, log_probs=log_probs)
+    rows = targets(game, adjudication=0.0, value_lambda=value_lambda, value_cut=0.5).wdl
+    scores = rows[:, 0] - rows[:, 2]
+    assert scores[[3, 5]] == pytest.approx(game.values[[3, 5]])
+    assert scores[6] == pytest.approx((1 - value_lambda) * game.values[6] + value_lambda)  # White moves last and mates
+    for ply in (0, 1, 2, 4):
+        own = (1 - value_lambda) * game.values[ply]
+        assert scores[ply] == pytest.approx(own - value_lambda * scores[ply + 1], abs=1e-6)
+
+
 def test_a_game_comes_in_once() -> None:
     replay, game = ReplayBuffer(100), record(5, seed=1)
     assert [replay.add(game, targets(game, adjudication=0.0, gae_lambda=0.95)) for _ in range(2)] == [True, False]
