@@ -57,7 +57,7 @@ def test_value_targets_are_the_weighted_sum_of_what_comes(value_lambda: float) -
 @pytest.mark.parametrize("value_lambda", [0.6, 1.0])
 def test_value_targets_end_at_moves_played_to_explore(value_lambda: float) -> None:
     """As if the game had ended there with the score that the search thought of the position."""
-    log_probs = np.log(np.array([0.95, 0.95, 0.5, 0.49, 0.95, 0.001, 0.95], np.float32))
+    log_probs = np.log(np.array([0.95, 0.95, 0.51, 0.49, 0.95, 0.001, 0.95], np.float32))
     game = record(7, outcome=1, termination=Termination.CHECKMATE, log_probs=log_probs)
     rows = targets(game, adjudication=0.0, value_lambda=value_lambda, value_cut=0.5).wdl
     scores = rows[:, 0] - rows[:, 2]
