@@ -37,10 +37,7 @@ from training.evaluation.opponents import make_opponent
 
 RUNGS: Final = (
     *(Strength(4, 1.0, blunder_rate) for blunder_rate in (0.8, 0.5, 0.3, 0.15)),
-    Strength(8, 0.7, 0.07),
-    Strength(16, 0.4, 0.02),
-    Strength(26, 0.3, 0.01),
-    Strength(40, 0.2),
+    *(Strength(*rung) for rung in ((8, 0.7, 0.07), (16, 0.4, 0.02), (26, 0.3, 0.01), (40, 0.2))),
     *(Strength(simulations) for simulations in (120, 400, 1500, 6000)),
 )
 ANCHORS: Final = {f"stockfish:{elo}": float(elo) for elo in (1350, 1700, 2000, 2300)}

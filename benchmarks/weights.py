@@ -1,7 +1,7 @@
-"""Weights files judged on games that a run recorded and `replay.games` leaves out, see docs/learning.md: `zeromass
-benchmark weights`. Figures: cross-entropy of the value, divergence of the policy from the games', evaluations a second
-on one core."""
+"""`zeromass benchmark weights`: weights files judged on games that a run recorded and `replay.games` leaves out, see
+docs/learning.md: cross-entropy of the value, divergence of the policy from the games', evaluations a second a core."""
 
+import copy
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Final
@@ -14,9 +14,11 @@ from rich.table import Table
 
 from agent import rules
 from agent.errors import InputError
+from agent.files import save
+from agent.networks.bundled import identity
 from agent.networks.network import Network
 from agent.networks.registry import make_evaluator
-from agent.networks.weights import load_weights
+from agent.networks.weights import load_weights, to_bytes
 from agent.settings import PathText, Section
 from benchmarks.measuring import Figures, Found, Progress, in_turn, rate, read_settings, split, table, threads
 from benchmarks.search import midgames
@@ -34,6 +36,7 @@ _LEARNER: Final = LearnerSettings(value_lambda=0.9, device="cpu")
 class WeightsSettings(Section):
     games: str  # the run that played
     files: Annotated[tuple[PathText, ...], BeforeValidator(split)]
+    mean: PathText = Field("", description="Where to write the mean of the files, which is then judged too.")
     batches: int = Field(40, ge=1, le=10_000)  # of 1,024 positions
 
 
@@ -63,6 +66,17 @@ def evaluating(network: Network, seconds: float) -> Callable[[], float]:
     return lambda: rate(evaluate, seconds)
 
 
+def mean_of(networks: Sequence[Network]) -> Network:
+    """The network whose weights are the means of theirs: better than each where all learned from one network's weights
+    (Wortsman et al. 2022, arXiv 2203.05482). An InputError for networks of several shapes."""
+    shapes = {network.architecture for network in networks}
+    if len(shapes) > 1:
+        raise InputError(f"only weights of one shape have a mean, not {' and '.join(sorted(map(str, shapes)))}")
+    mean, states = copy.deepcopy(networks[0]), [network.state_dict() for network in networks]
+    mean.load_state_dict({name: torch.stack([state[name] for state in states]).mean(0) for name in states[0]})
+    return mean
+
+
 @torch.inference_mode()
 def losses(network: Network, batches: Sequence[Batch]) -> NDArray[np.float64]:
     """Value cross-entropy, policy divergence [2, batches]."""
@@ -81,6 +95,10 @@ def run(
     paths = [Path(file) for file in settings.files]
     names = [path.name if [other.name for other in paths].count(path.name) == 1 else str(path) for path in paths]
     networks = {name: load_weights(path).network for name, path in zip(names, paths, strict=True)}
+    if settings.mean:
+        networks["their mean"] = mean_of(list(networks.values()))
+        provenance = {"mean_of": ", ".join(identity(load_weights(path)) for path in paths)}
+        save(Path(settings.mean), to_bytes(networks["their mean"], provenance, np.float16))
     batches = judged_by(settings.games, settings.batches, progress)
     for name, network in networks.items():
         progress(f"judging {name} ...")

@@ -7,8 +7,7 @@ import numpy as np
 
 def masked_softmax(add: Callable[..., str], logits: str, legal: str) -> str:
     """Add exp(x) / sum of exp(x) over the legal entries: logits float [B, N], legal bool [B, N]. A row without a legal
-    entry is zero. `add(operator, *inputs, **attributes)` adds a node and returns its output; an input is a name or an
-    array."""
+    entry is zero. `add(operator, *inputs, **attributes)` adds a node, returns its output; inputs: names or arrays."""
     last, nothing = np.array([1], np.int64), np.float32(0)
     lowest = np.float32(np.finfo(np.float32).min)
     peak = add("ReduceMax", add("Where", legal, logits, lowest), last, keepdims=1)

@@ -182,7 +182,7 @@ class TrainingLoop:
         settings = self.settings.learner
         while self._may_train() and self.progress < 1.0:
             with self.stopwatch.spending("sampling"):
-                batch = self.window.replay.sample(settings.batch_size, self._generator)
+                batch = self.window.replay.sample(settings.batch_size, self._generator, settings.mirrored)
             try:
                 with self.stopwatch.spending("learning"):
                     self.learner.train(batch, progress=self.progress)

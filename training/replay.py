@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent import rules
+from agent.rules.layout import STATE
+from agent.rules.record import CASTLING
 from agent.vocabulary import MAX_LEGAL
 from selfplay.record import GameRecord, RaggedPolicy
 from training.targets import Targets
@@ -93,8 +95,10 @@ class ReplayBuffer:
             self.oldest += bisect_left(plies, lost, key=lambda ply: starts[ply % self.capacity])
         return True
 
-    def sample(self, batch_size: int, generator: np.random.Generator) -> Batch:
-        """Draw plies uniformly, with replacement; a ValueError where the buffer is empty."""
+    def sample(self, batch_size: int, generator: np.random.Generator, mirrored: float = 0) -> Batch:
+        """Draw plies uniformly, with replacement; a ValueError where the buffer is empty. A share `mirrored` of those
+        without castling rights are mirrored left to right, their improved policies 0.0: the network's own is not
+        symmetric, and is to stay as it is. Only for searched games: their moves are not mirrored."""
         if len(self) == 0:
             raise ValueError("the replay buffer is empty; add games before sampling")
         rows = generator.integers(self.oldest, self.added, size=batch_size) % self.capacity
@@ -104,6 +108,11 @@ class ReplayBuffer:
         np.cumsum(counts, out=offsets[1:])
         entries = (np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], counts)) % max(len(self._indices), 1)
         policies = RaggedPolicy(offsets, self._indices[entries], self._probabilities[entries])
+        if mirrored:
+            flipped = (drawn["positions"][:, STATE] & CASTLING == 0) & (generator.random(batch_size) < mirrored)
+            images = drawn["positions"][flipped] = rules.flip_horizontal(drawn["positions"][flipped])
+            listed, rows = rules.legal_moves(images)[0], np.repeat(flipped, counts)
+            policies.indices[rows], policies.probabilities[rows] = listed[listed != rules.NO_MOVE], 0
         drawn["moves"] = drawn["moves"].astype(np.int64)
         return Batch(**drawn, policies=policies)
 

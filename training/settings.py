@@ -69,6 +69,7 @@ class LearnerSettings(Section):
     publish_steps: int = Field(8, ge=1, description="Learner steps between versions of the weights.")
     value_lambda: float = Field(1, ge=0, le=1, description="TD(lambda); 1: the game's result, 0: the searched value.")
     value_cut: float = Field(0, ge=0, le=1, description="Returns end at moves of a probability below this; 0: never.")
+    mirrored: float = Field(0, ge=0, le=1, description="Share of positions mirrored left to right, for values alone.")
     value_weight: float = Field(1.0, ge=0, description="Of the value loss against the policy loss.")
     entropy_bonus: float = Field(0.01, ge=0, description="Weight of the policy's entropy.")
     adjudication: float = Field(
@@ -164,6 +165,8 @@ def _check_together(settings: Settings) -> None:
     """Refuse sections that are valid one by one but not together."""
     if settings.run.minutes is None and settings.run.steps is None:
         raise InputError("settings run.minutes and run.steps are both unset, so training would never end; set one")
+    if settings.learner.mirrored and not settings.selfplay.search:
+        raise InputError(f"setting learner.mirrored={settings.learner.mirrored:g} needs selfplay.simulations above 0")
     if settings.evaluation.every_minutes and not settings.evaluation.games:
         setting = f"evaluation.every_minutes={settings.evaluation.every_minutes:g}"
         raise InputError(f"setting {setting} needs games to play; set evaluation.games")

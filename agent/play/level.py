@@ -39,8 +39,7 @@ class Level:
 
 
 def read_level(text: str) -> Level:
-    """`400`, `400 simulations`, `2s`, `0.5 s`, `elo 1200`, `1200 elo`. Raises InputError: it is none of these, or out
-    of range."""
+    """`400`, `400 simulations`, `2s`, `0.5 s`, `elo 1200`, `1200 elo`. Raises InputError for all else."""
     match = _LEVEL.fullmatch(text.strip())
     wanted = f"give simulations such as 400, seconds such as 2s, or elo 1200 ({WEAKEST}..{STRONGEST})"
     if match is None:

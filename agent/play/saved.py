@@ -60,8 +60,7 @@ def read_games(path: Path | PastedText, say: Callable[[str], None] = lambda sent
 
 
 def find_games(path: Path | PastedText) -> Iterator[FoundGame]:
-    """Every game of a PGN file in UTF-8, UTF-16 or Latin-1. Raises InputError: the file cannot be read or holds no
-    game."""
+    """Every game of a PGN file in UTF-8, UTF-16 or Latin-1. Raises InputError: it cannot be read or holds none."""
     number = 0
     try:
         with path.open("rb") as file:

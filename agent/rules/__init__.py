@@ -14,6 +14,7 @@ from agent.rules.batch import pack_moves as pack_moves
 from agent.rules.batch import perft as perft
 from agent.rules.batch import play as play
 from agent.rules.convert import check_possible as check_possible
+from agent.rules.convert import flip_horizontal as flip_horizontal
 from agent.rules.convert import from_board as from_board
 from agent.rules.convert import from_fen as from_fen
 from agent.rules.convert import to_board as to_board

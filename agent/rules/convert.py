@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.rules import record
-from agent.rules.layout import KINGS, OWN, PAWNS, STATE, checked
+from agent.rules.layout import KINGS, OWN, PAWNS, STATE, WORDS, checked
 
 _CASTLING_ROOKS: Final = (chess.BB_H1, chess.BB_A1, chess.BB_H8, chess.BB_A8)
 """By the bits of castling rights, White to move."""
+_FLIPPED: Final = np.array([int(f"{byte:08b}"[::-1], 2) for byte in range(256)], np.uint8)
 _FAULTS: Final = {
     chess.STATUS_NO_WHITE_KING: "White has no king",
     chess.STATUS_NO_BLACK_KING: "Black has no king",
@@ -52,6 +53,17 @@ def from_board(board: chess.Board, *, fen: str | None = None) -> NDArray[np.uint
         raise ValueError(f"FEN {fen if fen is not None else board.fen()!r} is impossible: {fault}")
     earlier = itertools.takewhile(board.is_repetition, range(2, int(record.MAX_REPETITIONS) + 2))
     return _packed(board, en_passant, len(list(earlier)))
+
+
+def flip_horizontal(positions: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """The mirror images left to right, files h to a in place of a to h, of positions [B, WORDS]. A ValueError where one
+    has castling rights: no position of chess is its image."""
+    if (positions[:, STATE] & record.CASTLING).any():
+        raise ValueError("a position with castling rights has no mirror image")
+    flipped = positions.view(np.uint8).reshape(-1, WORDS, 8).copy()  # a byte is a rank, or part of the state
+    flipped[:, :STATE] = _FLIPPED[flipped[:, :STATE]]
+    flipped[:, STATE, 1] = _FLIPPED[flipped[:, STATE, 1]]  # the files of en-passant captures
+    return flipped.view(np.uint64).reshape(-1, WORDS)
 
 
 def from_history(board: chess.Board) -> NDArray[np.uint64]:

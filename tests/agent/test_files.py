@@ -13,6 +13,7 @@ from agent.networks.weights import load_weights
 from agent.play.saved import find_games
 from agent.players.external import find_engine
 from agent.runs import find_run
+from tests.tables import table
 from training.evaluation.opponents import PlayOptions, make_opponent
 from training.settings import load_settings
 
@@ -42,12 +43,7 @@ def test_a_text_that_is_no_path_is_refused_in_one_line(place: str, text: str) ->
     assert text[0] in str(refusal.value) or text == "\ud800"
 
 
-VERBS = {
-    "evaluate --pgn": "training.evaluation.command.make_opponent",
-    "analyse game.pgn --pgn": "agent.analysis.command.load_agent",
-    "analyse game.pgn --picture": "agent.analysis.command.load_agent",
-    "ladder": "training.evaluation.ladder.command.find_snapshots",
-}
+VERBS = dict(table("writers"))
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -8,8 +8,11 @@ import torch
 
 import zeromass
 from agent.errors import InputError
+from agent.networks.bundled import identity
 from agent.networks.registry import make_network
-from benchmarks.weights import judged_by, losses
+from agent.networks.sparse.architecture import SparseArchitecture
+from agent.networks.weights import load_weights, save_weights
+from benchmarks.weights import judged_by, losses, mean_of, run
 from selfplay.pool import LocalPool, Pool
 from selfplay.record import GameRecord
 from tests.training.runs import begin, resume, train
@@ -23,6 +26,7 @@ TINY = (
     "network.kind=sparse network.width=64 network.hidden=32 selfplay.actors=0 selfplay.ply_cap=10 selfplay.method=pvs "
     "selfplay.simulations=4 replay.capacity=5000 learner.batch_size=32 evaluation.games=0 run.minutes=null"
 )
+EIGHT = "run.steps=8", "learner.mirrored=0.5"
 
 
 def settings(name: str, folder: Path, *more: str) -> Settings:
@@ -46,7 +50,7 @@ def games(played: Path, *, held: bool) -> list[GameRecord]:
 
 
 def learn(played: Path, folder: Path, *more: str, name: str = "learned") -> Run:
-    return begin(settings(name, folder, "run.steps=8", f"replay.games={played}", *more))
+    return begin(settings(name, folder, *EIGHT, f"replay.games={played}", *more))
 
 
 def test_a_run_learns_from_exactly_the_games_that_are_not_held_out(played: Path, tmp_path: Path) -> None:
@@ -71,7 +75,7 @@ def test_a_run_learns_from_exactly_the_games_that_are_not_held_out(played: Path,
 def test_learning_from_games_goes_on_bit_for_bit(played: Path, tmp_path: Path) -> None:
     whole = train(learn(played, tmp_path, name="whole"), pool=Pool())
     train(learn(played, tmp_path), pool=Pool(), until=4)
-    rest = train(resume(settings("learned", tmp_path, "run.steps=8", f"replay.games={played}")), pool=Pool())
+    rest = train(resume(settings("learned", tmp_path, *EIGHT, f"replay.games={played}")), pool=Pool())
     assert (rest.loop.learner.step, rest.loop.counters.games) == (8, whole.loop.counters.games)
     for one, other in zip(whole.loop.learner.weights().values(), rest.loop.learner.weights().values(), strict=True):
         assert np.array_equal(one, other)
@@ -114,5 +118,16 @@ def test_weights_are_judged_as_by_plain_numpy(played: Path, tmp_path: Path) -> N
             divergence.append((target * (np.log(np.maximum(target, 1e-300)) - log_prob)).sum())
         wanted = -(batch.wdl * value).sum(1).mean(), np.mean(divergence)
         assert column == pytest.approx(wanted, abs=2e-3)
+    for number, name in enumerate(("one", "other")):
+        torch.nn.init.constant_(network.get_parameter("value.bias"), number)
+        save_weights(tmp_path / name, network, {})
+    files = f"files={tmp_path}/one,{tmp_path}/other", f"mean={tmp_path}/mean"
+    run(rounds=1, seconds=0.01, overrides=[f"games={played}", *files])
+    mean, one = (load_weights(tmp_path / name) for name in ("mean", "one"))
+    assert mean.provenance["mean_of"].startswith(f"{identity(one)}, sha256:")
+    for key, tensor in one.tensors.items():
+        assert mean.tensors[key] == pytest.approx(tensor + 0.5 * (key == "value.bias"), abs=1e-3)
+    with pytest.raises(InputError, match=r"shape have a mean, not .*width=128.* and .*width=64"):
+        mean_of([network, network.widened(SparseArchitecture(128, 32))])
     with pytest.raises(InputError, match="too few games"):
         judged_by(str(begin(settings("empty", tmp_path, "run.steps=1")).folder.path), 2)

@@ -3,7 +3,10 @@
 import numpy as np
 import pytest
 
+from agent import rules
 from agent.rules import Termination
+from agent.rules.layout import STATE
+from agent.rules.record import CASTLING
 from selfplay.record import GameRecord
 from tests.training.records import record, searched
 from training.replay import Batch, ReplayBuffer
@@ -120,6 +123,23 @@ def test_policies_come_back_with_their_plies(entries_per_ply: int) -> None:
             found = (batch.policies.indices[entries].tobytes(), batch.policies.probabilities[entries].tobytes())
             assert found == wanted[key]
     assert len(replay) == 60 if entries_per_ply == 30 else 3 < len(replay) < 60
+
+
+def test_mirror_images_teach_values_alone() -> None:
+    replay, rng = ReplayBuffer(999, entries_per_ply=30), np.random.default_rng
+    for game in (searched(120, seed=seed) for seed in range(8)):
+        replay.add(game, targets(game, adjudication=0.0))
+    plain, batch = replay.sample(900, rng(1)), replay.sample(900, rng(1), 0.7)
+    flipped = np.add.reduceat(batch.policies.probabilities, batch.policies.offsets[:-1]) == 0
+    free = plain.positions[:, STATE] & CASTLING == 0
+    assert (0.6 < flipped[free].mean() < 0.8, flipped[~free].sum(), free.sum() > 200) == (True, 0, True)
+    plain.positions[flipped] = rules.flip_horizontal(plain.positions[flipped])
+    kept = np.repeat(~flipped, np.diff(plain.policies.offsets))
+    legal = np.unpackbits(rules.legal_bits(plain.positions).view(np.uint8), axis=1, bitorder="little")
+    assert np.array_equal(batch.positions, plain.positions)
+    assert np.array_equal(batch.wdl, plain.wdl)
+    assert np.array_equal(batch.policies.probabilities, kept * plain.policies.probabilities)
+    assert np.array_equal(batch.policies.indices, np.nonzero(legal)[1])
 
 
 def test_improved_policies_need_room_and_an_empty_replay_cannot_be_sampled() -> None:

@@ -71,8 +71,7 @@ def planes(positions: NDArray[np.uint64], *, out: NDArray[np.float32] | None = N
 
 def planes_torch(positions: torch.Tensor, dtype: torch.dtype = torch.float32) -> torch.Tensor:
     """Planes [B, PLANES, 8, 8] of `dtype`, on the device of `positions`, int64 [B, WORDS]. The words come as int64
-    (`torch.from_numpy(positions.view(np.int64))`), bit for bit. A ValueError where `positions` has another shape or
-    dtype."""
+    (`torch.from_numpy(positions.view(np.int64))`), bit for bit. A ValueError for another shape or dtype."""
     if positions.dtype != torch.int64 or positions.ndim != 2 or positions.shape[1] != WORDS:
         raise ValueError(f"positions must be int64 [B, {WORDS}], not {positions.dtype} {list(positions.shape)}")
     batch, device = positions.shape[0], positions.device

@@ -53,8 +53,7 @@ class SparseArchitecture(Architecture):
 
 def fill(parameters: SparseParameters, tensors: Mapping[str, Floats]) -> None:
     """Copy weights float32, named as in the `state_dict` of `SparseNetwork`, in place: no array is exchanged. Shared
-    rows are added in, and the first layer is rounded. A ValueError where a tensor is missing, unknown or of another
-    shape."""
+    rows are added in, and the first layer is rounded. A ValueError where one is missing, unknown or misshapen."""
     _check([(FEATURES + PIECE_ROWS, parameters.features.shape[1]), *(each.shape for each in parameters[1:])], tensors)
     pieces, state, shared = np.split(tensors["features.weight"], [STATE_AT, FEATURES])
     summed = (pieces.reshape(THREATS, PIECE_ROWS, -1) + shared).reshape(STATE_AT, -1)

@@ -100,8 +100,7 @@ def expand(
     `actions` [at least count] go with the logits, which need not be normalised; -inf is an action that is never taken
     before the others. `noise` is added to the logits for the order of visits: [count] at the root, else empty. The
     priors are the softmax of the logits divided by `temperature`. Returns False and changes nothing for an invalid
-    answer of the network: NaN, +inf, only -inf, or a value that is not finite. It would lead compiled code out of an
-    array."""
+    answer of the network: NaN, +inf, only -inf, or a value that is not finite: it would lead out of an array."""
     edges, first, count = tree.edges, tree.state[0].edges, np.int64(logits.size)
     peak = logits[0]
     sane = math.isfinite(value)

@@ -8,14 +8,9 @@ from torch.distributions import Categorical
 
 from agent import rules
 from agent.networks.policy import MaskedPolicy
+from tests.tables import table
 
-FENS = (
-    "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1",
-    "r3k2r/p1ppqpb1/bn2pnp1/3PN3/1p2P3/2N2Q1p/PPPBBPPP/R3K2R w KQkq - 0 1",
-    "8/8/8/8/8/5k2/6q1/7K w - - 0 1",  # checkmate: nothing is legal
-    "7k/8/8/8/8/8/5q2/7K w - - 0 1",  # stalemate: nothing is legal
-    "8/8/8/8/8/6k1/4q3/7K w - - 0 1",  # one legal move
-)
+FENS = [fen for (fen,) in table("few_moves")]
 
 
 def batch() -> tuple[Tensor, Tensor, Tensor]:

@@ -24,6 +24,7 @@ from agent.players.network import SearchPlayer
 from agent.players.player import GreedyPlayer
 from agent.search import CompiledEvaluator, GumbelSearch, LeafEvaluator, SearchSettings, material_evaluator, playing
 from tests.agent.search.evaluators import MaterialLeaves
+from tests.tables import table
 from training.evaluation.match import MatchRecorder, play_match
 from training.evaluation.match_runner import Hooks
 from training.evaluation.openings import Openings
@@ -117,14 +118,7 @@ def test_every_setting_of_the_search_is_told_and_obeyed(agent: Agent) -> None:
     assert replay_game(game, agent).differences != ()
 
 
-@pytest.mark.parametrize(
-    ("was", "now", "why"),
-    [
-        ("c_scale=0.1", "", "another version of ZeroMass .c_scale missing"),
-        ("c_scale=0.1", "c_scale=x", "cannot be read"),
-        ("c_scale=0.1", "c_scale=-1", "cannot be read"),
-    ],
-)
+@pytest.mark.parametrize(("was", "now", "why"), table("other_settings"))
 def test_settings_that_are_not_ours_are_refused(agent: Agent, was: str, now: str, why: str) -> None:
     game = saved_game(agent)
     game.headers["BlackSettings"] = game.headers["BlackSettings"].replace(was, now)

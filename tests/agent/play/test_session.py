@@ -51,14 +51,7 @@ def test_position_set_up_and_thought_told() -> None:
     assert "Ke7     prior  50.0 %  nodes       20  value +0.25" in said
 
 
-@pytest.mark.parametrize(
-    ("fen", "result"),
-    [
-        ("7k/5Q2/8/8/8/8/8/K7 b - - 0 1", "draw by stalemate"),
-        ("4k3/8/8/8/8/8/8/4K3 w KQkq - 0 1", "draw by insufficient material"),
-        ("R5k1/5ppp/8/8/8/8/8/K7 b - - 0 1", "White wins by checkmate"),
-    ],
-)
+@pytest.mark.parametrize(("fen", "result"), table("ended"))
 def test_position_set_up_that_is_over(fen: str, result: str) -> None:
     """Whether or not the agent is to move, no side is asked for a move that does not exist."""
     said, dialogue = talk(f"fen {fen}; quit")

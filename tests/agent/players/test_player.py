@@ -15,13 +15,9 @@ from agent.rules import Games
 from agent.search import SearchSettings
 from tests.agent.rules.oracle import push
 from tests.agent.search.evaluators import untrained
+from tests.tables import table
 
-MATES_IN_ONE = (
-    "6k1/5ppp/8/8/8/8/8/R6K w - - 0 1",
-    "r1bqkb1r/pppp1ppp/2n2n2/4p2Q/2B1P3/8/PPPP1PPP/RNB1K1NR w KQkq - 4 4",
-    "6k1/8/6K1/8/8/8/8/Q7 w - - 0 1",
-    "7k/P6p/7K/8/8/8/8/6R1 w - - 0 1",
-)
+MATES_IN_ONE = [fen for (fen,) in table("mates_in_one")]
 
 
 def players() -> list[Player]:
@@ -59,14 +55,7 @@ def test_mates_in_one_are_played(player: Player, fen: str) -> None:
         assert board.is_checkmate()
 
 
-@pytest.mark.parametrize(
-    ("fen", "best"),
-    [
-        ("k7/8/8/3q1r2/4P3/8/8/K7 w - - 0 1", "e4d5"),  # queen rather than rook
-        ("k7/6P1/8/8/8/8/8/K7 w - - 0 1", "g7g8q"),  # promotion counts
-        ("k7/8/8/8/3Pp3/8/8/K7 b - d3 0 1", "e4d3"),  # en passant counts
-    ],
-)
+@pytest.mark.parametrize(("fen", "best"), table("captures"))
 def test_greedy_takes_the_most_it_can(fen: str, best: str) -> None:
     assert {play_one(GreedyPlayer(seed), chess.Board(fen)) for seed in range(5)} == {best}
 

@@ -26,6 +26,12 @@ def test_fen_and_back_and_mirrored(fen: str) -> None:
     assert (ours ^ theirs).tolist() == [0] * STATE + [16]
     assert rules.legal_moves(ours[None])[0].tolist() == rules.legal_moves(theirs[None])[0].tolist()
     assert rules.keys(ours[None])[0] != rules.keys(theirs[None])[0]
+    image = chess.Board(fen).transform(chess.flip_horizontal)
+    if chess.Board(fen).clean_castling_rights():
+        with pytest.raises(ValueError, match="castling rights"):
+            rules.flip_horizontal(ours[None])
+    else:
+        assert rules.flip_horizontal(np.stack([ours, theirs]))[0].tolist() == from_board(image).tolist()
 
 
 def test_the_record_is_as_documented() -> None:

@@ -20,6 +20,7 @@ from agent.search.thinking import RootMove, RootOptions
 from tests.agent.positions import PERFT, TRICKY, harvest, shuffled
 from tests.agent.rules.oracle import after
 from tests.agent.search.pvs.test_fuzz import scattered
+from tests.tables import table
 from training.evaluation.conversion import KingPlayer
 
 MATERIAL, NETWORK = material_evaluator(), cast(CompiledEvaluator, find_weights().weights.for_search())
@@ -106,13 +107,7 @@ def test_only_the_allowed_moves_are_searched() -> None:
         (shuffled(2), "a1a2", True),  # for the third time
         (shuffled(1), "a1a2", True),  # for the second: repeating wins nothing
         (chess.Board(shuffled(2).fen()), "a1a2", False),  # without history
-        (chess.Board("7k/8/8/6Q1/8/8/8/K7 w - - 0 1"), "g5g6", True),  # stalemate
-        (chess.Board("7k/8/8/8/8/8/2Q5/K7 w - - 99 80"), "c2c3", True),  # 50 moves
-        (chess.Board("7k/8/8/8/8/8/2Q5/K7 w - - 97 80"), "c2c3", True),  # two moves later
-        (chess.Board("7k/8/8/8/8/8/P1Q5/K7 w - - 97 80"), "c2c3", False),  # unless a pawn moves ...
-        (chess.Board("7k/8/8/8/8/8/P1Q5/K7 w - - 98 80"), "c2c3", True),  # ... in time
-        (chess.Board("8/8/8/8/8/8/k3pK2/8 w - - 0 1"), "f2e2", True),  # bare kings
-        (chess.Board("6k1/6p1/8/8/8/8/qr6/4Q2K w - - 0 1"), "e1e8", True),  # perpetual check: first repetition
+        *((chess.Board(fen), move, worth == "drawn") for fen, move, worth in table("draws")),
     ],
 )
 def test_draws_are_worth_nothing(network: CompiledEvaluator, board: chess.Board, move: str, drawn: bool) -> None:
