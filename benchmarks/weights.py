@@ -37,14 +37,15 @@ class WeightsSettings(Section):
     games: str  # the run that played
     files: Annotated[tuple[PathText, ...], BeforeValidator(split)]
     mean: PathText = Field("", description="Where to write the mean of the files, which is then judged too.")
+    value_cut: float = Field(0, ge=0, le=1)  # as they were learned from: see learner.value_cut
     batches: int = Field(40, ge=1, le=10_000)  # of 1,024 positions
 
 
-def judged_by(run: str, number: int, say: Progress = lambda line: None) -> list[Batch]:
+def judged_by(run: str, number: int, say: Progress = lambda line: None, value_cut: float = 0) -> list[Batch]:
     """Positions of games that no network learned from, always the same. Raises InputError where there are none."""
     folder = RunFolder.find(run).replay
     window = Window(ReplayBuffer(BATCH * number, entries_per_ply=ENTRIES_PER_PLY), folder)
-    for _ in window.fill(folder, _LEARNER, say, held=True):
+    for _ in window.fill(folder, _LEARNER.model_copy(update={"value_cut": value_cut}), say, held=True):
         if len(window.replay) == window.replay.capacity:
             break
     if not len(window.replay):
@@ -99,7 +100,7 @@ def run(
         networks["their mean"] = mean_of(list(networks.values()))
         provenance = {"mean_of": ", ".join(identity(load_weights(path)) for path in paths)}
         save(Path(settings.mean), to_bytes(networks["their mean"], provenance, np.float16))
-    batches = judged_by(settings.games, settings.batches, progress)
+    batches = judged_by(settings.games, settings.batches, progress, settings.value_cut)
     for name, network in networks.items():
         progress(f"judging {name} ...")
         for what, values in zip(_FIGURES, losses(network, batches), strict=True):
