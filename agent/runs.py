@@ -12,8 +12,7 @@ RUNS: Final = Path("runs")  # where training makes its run folders unless a sett
 
 
 def find_run(name: str, runs: Path = RUNS) -> Path:
-    """The folder of run `name`: below `runs`, or a path. An InputError where there is none; the message names those
-    that exist."""
+    """The folder of run `name`: below `runs`, or a path. An InputError that names those there are."""
     for folder in (runs / name, typed_path(name)):
         if name and what_is(folder) == "folder":
             return folder

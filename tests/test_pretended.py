@@ -3,16 +3,9 @@
 import pytest
 
 from tests.processes import run_python
+from tests.tables import table
 
-PARTS = (
-    "tests/on_pretended.py tests/agent/networks/test_graphs.py tests/agent/networks/test_residual.py "
-    "tests/agent/networks/test_meter.py tests/agent/networks/test_policy.py",
-    "tests/agent/networks/test_kinds.py tests/agent/networks/test_weights.py tests/agent/players/test_player.py "
-    "tests/selfplay/test_generator.py tests/training/test_losses.py tests/training/test_preflight.py",
-    "tests/training/evaluation/test_audit.py tests/training/evaluation/test_match.py tests/kernels/test_benchmark.py "
-    # Whole games pass through the interpreter there, minutes of them; test_generator.py plays shorter ones.
-    "--deselect=tests/training/evaluation/test_audit.py::test_the_command_prints_the_keys_that_scripts_rely_on",
-)
+PARTS = [files for (files,) in table("pretended")]
 
 
 @pytest.mark.slow

@@ -102,7 +102,7 @@ def assemble(
         with understood(checkpoint):
             loop.restore(state, say)
     if settings.replay.games is not None:
-        loop.learn_from(RunFolder.find(settings.replay.games).replay, say)
+        loop.learn_from([RunFolder.find(run).replay for run in settings.replay.games.split(",")], say)
     return Run(loop, folder, guard, watch, checkpoints, matches, watchdog, disk, metrics)
 
 

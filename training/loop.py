@@ -149,16 +149,19 @@ class TrainingLoop:
         self._generator.bit_generator.state = state["generator"]
         torch.set_rng_state(torch.frombuffer(bytearray.fromhex(state["torch_generator"]), dtype=torch.uint8))
 
-    def learn_from(self, folder: Path, say: Callable[[str], None]) -> None:
-        """Fill the replay buffer with the games of the replay store in `folder`; an InputError where there are none, or
-        one side searches and the other does not."""
-        try:
-            plies = [record.plies for record in self.window.fill(folder, self.settings.learner, say)]
-        except ValueError as error:
-            raise InputError(f"the games in '{folder}' were searched; set selfplay.simulations as they were") from error
-        if not len(self.window.replay):
-            games = "searched games" if self.settings.selfplay.search else "games"
-            raise InputError(f"'{folder}' holds no {games} to learn from; let a run with learner.reuse=0 play some")
+    def learn_from(self, folders: Iterable[Path], say: Callable[[str], None]) -> None:
+        """Fill the replay buffer with the games of the replay stores in `folders`; an InputError where one holds none,
+        or one side searches and the other does not."""
+        plies: list[int] = []
+        for folder in folders:
+            before = self.window.replay.added
+            try:
+                plies += [record.plies for record in self.window.fill(folder, self.settings.learner, say)]
+            except ValueError as error:
+                raise InputError(f"games in '{folder}' were searched; set selfplay.simulations as they were") from error
+            if self.window.replay.added == before:
+                games = "searched games" if self.settings.selfplay.search else "games"
+                raise InputError(f"'{folder}' holds no {games} to learn from; let a run with learner.reuse=0 play some")
         self.counters.games, self.counters.positions = len(plies), sum(plies)
 
     def _collect(self, pool: Pool) -> None:

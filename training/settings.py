@@ -48,7 +48,7 @@ class ReplaySettings(Section):
 
     capacity: int = Field(65_536, ge=1, description="Positions kept; the oldest go first.")
     warmup: int = Field(4_096, ge=1, description="Positions that must be there before the first step.")
-    games: str | None = Field(None, description="Learn from the games of this run and play none; null: play.")
+    games: str | None = Field(None, description="Learn from the games of RUN,RUN and play none; null: play.")
 
 
 class LearnerSettings(Section):

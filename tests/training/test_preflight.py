@@ -77,13 +77,7 @@ def test_graphs_are_hardly_larger_than_their_batches() -> None:
     assert [graph_size(length) for length in (1, 64, 463, 512, 1024)] == [16, 64, 512, 512, 1024]
 
 
-@pytest.mark.parametrize(
-    ("more", "missing"),
-    [
-        ("run.minutes=0.0001", "a finished game"),
-        ("run.minutes=0.03 selfplay.ply_cap=8 selfplay.simulations=2 replay.warmup=500000", "a step of the learner"),
-    ],
-)
+@pytest.mark.parametrize(("more", "missing"), table("too_short"))
 def test_a_run_without_a_step_is_no_success(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], more: str, missing: str
 ) -> None:

@@ -33,15 +33,19 @@ def settings(name: str, folder: Path, *more: str) -> Settings:
     return load_settings(None, [*TINY.split(), f"run.folder={folder}", f"run.name={name}", *more])
 
 
-@pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def play(folder: Path, least: int, *more: str) -> Path:
     """The folder of a run that only played."""
-    run = begin(settings("played", tmp_path_factory.mktemp("runs"), "run.steps=1", "learner.reuse=0"))
+    run = begin(settings("played", folder, "run.steps=1", "learner.reuse=0", *more))
     loop = run.loop
-    loop.run(LocalPool(loop.settings.actor), stop=lambda: loop.counters.games >= 120)
+    loop.run(LocalPool(loop.settings.actor), stop=lambda: loop.counters.games >= least)
     run.close()
     assert (loop.learner.step, loop.progress, loop.window.store.waiting) == (0, 0.0, [])
     return run.folder.path
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return play(tmp_path_factory.mktemp("runs"), 120)
 
 
 def games(played: Path, *, held: bool) -> list[GameRecord]:
@@ -70,6 +74,13 @@ def test_a_run_learns_from_exactly_the_games_that_are_not_held_out(played: Path,
     assert len(drawn) > 0.8 * len(wanted)
     assert {file: file.read_bytes() for file in (played / "replay").iterdir()} == before
     assert not list(run.folder.replay.glob("*"))
+
+
+def test_a_run_learns_from_the_games_of_several(played: Path, tmp_path: Path) -> None:
+    more = play(tmp_path, 40, "run.seed=1")
+    kept = {game.game for run in (played, more) for game in games(run, held=False)}
+    loop = train(learn(Path(f"{more},{played}"), tmp_path), pool=Pool()).loop
+    assert loop.counters.games == loop.window.replay.games == len(kept) > 140
 
 
 def test_learning_from_games_goes_on_bit_for_bit(played: Path, tmp_path: Path) -> None:
