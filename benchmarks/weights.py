@@ -95,11 +95,11 @@ def run(
     settings, figures = read_settings(WeightsSettings, "weights", overrides), Figures()
     paths = [Path(file) for file in settings.files]
     names = [path.name if [other.name for other in paths].count(path.name) == 1 else str(path) for path in paths]
-    networks = {name: load_weights(path).network for name, path in zip(names, paths, strict=True)}
+    loaded = {name: load_weights(path) for name, path in zip(names, paths, strict=True)}
+    networks = {name: weights.network for name, weights in loaded.items()}
     if settings.mean:
-        networks["their mean"] = mean_of(list(networks.values()))
-        provenance = {"mean_of": ", ".join(identity(load_weights(path)) for path in paths)}
-        save(Path(settings.mean), to_bytes(networks["their mean"], provenance, np.float16))
+        mean = networks["their mean"] = mean_of(list(networks.values()))
+        save(Path(settings.mean), to_bytes(mean, {"mean_of": ", ".join(map(identity, loaded.values()))}, np.float16))
     batches = judged_by(settings.games, settings.batches, progress, settings.value_cut)
     for name, network in networks.items():
         progress(f"judging {name} ...")

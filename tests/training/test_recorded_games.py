@@ -117,6 +117,9 @@ def test_weights_are_judged_as_by_plain_numpy(played: Path, tmp_path: Path) -> N
     batches = judged_by(str(played), 2)
     held = {position.tobytes() for record in games(played, held=True) for position in record.positions}
     assert {position.tobytes() for batch in batches for position in batch.positions} <= held
+    searched = {float(value) for record in games(played, held=True) for value in record.values}
+    cut = np.concatenate([batch.wdl[:, 0] - batch.wdl[:, 2] for batch in judged_by(str(played), 2, value_cut=1)])
+    assert np.mean([min(abs(value - each) for each in searched) < 1e-6 for value in cut[:300]]) > 0.9
     found = losses(network, batches)
     for column, batch in zip(found.T, batches, strict=True):
         with torch.inference_mode():
